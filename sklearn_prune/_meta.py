@@ -1,0 +1,195 @@
+"""What every meta-estimator here shares: inner models, tags, routing, callbacks."""
+
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from inspect import signature
+
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.validation import validate_data
+
+from sklearn_prune._seeds import fill_random_states
+
+_ARTICLE = {
+    "classifier": "a classifier",
+    "clusterer": "a clusterer",
+    "density_estimator": "a density estimator",
+    "outlier_detector": "an outlier detector",
+    "regressor": "a regressor",
+    "transformer": "a transformer",
+}
+
+
+def check_inner(owner, inner, kind):
+    """Raise unless `inner` is an unfitted or frozen model of the wanted kind.
+
+    Parameters
+    ----------
+    owner : estimator
+        The meta-estimator, for the message.
+    inner : object
+        What the user passed.
+    kind : {"classifier", "regressor", "transformer"}
+        What it has to be.
+
+    Raises
+    ------
+    TypeError
+        If it is a class, no estimator, or of another kind.
+    """
+    name = type(owner).__name__
+    rule = f"{name} needs {_ARTICLE[kind]} to fit on the rows that are kept"
+    if isinstance(inner, type):
+        raise TypeError(
+            f"{rule}. Got the class {inner.__name__}. Write {inner.__name__}(), an instance."
+        )
+    methods = ("fit", "transform") if kind == "transformer" else ("fit", "predict")
+    if not hasattr(inner, "get_params") or not hasattr(inner, "fit"):
+        raise TypeError(
+            f"{rule}, with get_params and fit. Got {inner!r} of type "
+            f"{type(inner).__name__}. Pass a scikit-learn estimator."
+        )
+    found = get_tags(inner).estimator_type
+    if kind == "transformer":
+        wrong = not hasattr(inner, "transform")
+    else:
+        # A foreign model without a type is taken at its word.
+        wrong = found not in (kind, None) or not hasattr(inner, "predict")
+    if not wrong:
+        return
+    if found in ("classifier", "regressor"):
+        other = name.removesuffix("Classifier").removesuffix("Regressor")
+        other = other.removesuffix("Transformer")
+        remedy = f"Use {other}{found.capitalize()} for it."
+    elif found in ("outlier_detector", "clusterer", "density_estimator"):
+        remedy = "Models that are fitted without a target cannot be wrapped."
+    else:
+        remedy = f"Pass an estimator with {' and '.join(methods)}."
+    what = f", {_ARTICLE[found]}" if found in _ARTICLE else ""
+    raise TypeError(f"{rule}. Got {inner!r}{what}. {remedy}")
+
+
+def nested_estimators(estimator):
+    """Yield every estimator that is a parameter at some depth of `estimator`."""
+    for part in estimator.get_params(deep=True).values():
+        if hasattr(part, "__sklearn_tags__") and not isinstance(part, type):
+            yield part
+
+
+def clone_seeded(estimator, seed, role):
+    """Clone; an int seed fills each nested `random_state` that is None."""
+    copy = clone(estimator)
+    return copy if seed is None else fill_random_states(copy, seed, role)
+
+
+def inherit_tags(tags, inner):
+    """Overwrite in `tags` what the inner model decides: inputs, targets, abilities."""
+    found = deepcopy(get_tags(inner))
+    tags.input_tags = found.input_tags
+    tags.target_tags = found.target_tags
+    tags.non_deterministic = found.non_deterministic
+    tags.no_validation = found.no_validation
+    for kind in ("classifier_tags", "regressor_tags", "transformer_tags"):
+        if getattr(tags, kind) is not None and getattr(found, kind) is not None:
+            setattr(tags, kind, getattr(found, kind))
+    return tags
+
+
+def copy_fitted_attributes(owner, inner, X):
+    """Copy numbers and names of features and `n_iter_` from the fitted inner model."""
+    for name in ("n_features_in_", "feature_names_in_", "n_iter_"):
+        owner.__dict__.pop(name, None)
+    if not hasattr(inner, "n_features_in_"):
+        validate_data(owner, X, skip_check_array=True)
+    for name in ("n_features_in_", "feature_names_in_", "n_iter_"):
+        if hasattr(inner, name):
+            setattr(owner, name, getattr(inner, name))
+
+
+def inner_has(method, *, fitted, unfitted):
+    """Check for `available_if`: the inner model, fitted if possible, has the method."""
+
+    def check(owner):
+        inner = getattr(owner, fitted if hasattr(owner, fitted) else unfitted)
+        getattr(inner, method)  # its own AttributeError says more than ours
+        return True
+
+    return check
+
+
+def routing_enabled():
+    """Whether scikit-learn's metadata routing is switched on."""
+    return get_config()["enable_metadata_routing"]
+
+
+def route_fit_params(owner, params, *, inner, selector):
+    """Split fit parameters between the inner model and the selector.
+
+    Parameters
+    ----------
+    owner : estimator
+        The meta-estimator, whose router knows "selector" and the inner model's name.
+    params : dict
+        What the user passed to fit.
+    inner : str or None
+        Name of the constructor argument that holds the inner model.
+    selector : estimator
+        The selector in use.
+
+    Returns
+    -------
+    inner_params, selector_params : dict
+        With routing on, by request. With routing off, `sample_weight` goes to both,
+        `groups` to the selector and to an inner fit that names it, anything else to
+        the inner model.
+    """
+    if routing_enabled():
+        if not params:
+            return {}, {}
+        routed = process_routing(owner, "fit", **params)
+        inner_params = {} if inner is None else routed[inner]["fit"]
+        return dict(inner_params), dict(routed["selector"]["fit"])
+    prefix = pipeline_prefix(selector)
+    selector_params = {
+        prefix + name: params[name]
+        for name in ("sample_weight", "groups")
+        if params.get(name) is not None
+    }
+    inner_params = dict(params)
+    if inner is not None and "groups" in params:
+        if "groups" not in signature(getattr(owner, inner).fit).parameters:
+            del inner_params["groups"]
+    return inner_params, selector_params
+
+
+def last_step(estimator):
+    """The estimator itself, or the last step of a Pipeline at any depth."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def pipeline_prefix(estimator):
+    """Prefix that a Pipeline wants before the parameters of its last step."""
+    prefix = ""
+    while hasattr(estimator, "steps"):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix
+
+
+@contextmanager
+def callback_task(parent, name, *, owner, target, X, y):
+    """Run one task of a fit, with callbacks handed down to a target that takes them."""
+    context = parent.subcontext(task_name=name)
+    takes_callbacks = isinstance(target, CallbackSupportMixin) and not isinstance(
+        target, FrozenEstimator
+    )
+    with context.propagate_callback_context(target) if takes_callbacks else nullcontext():
+        context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
+        yield
+        context.call_on_fit_task_end(estimator=owner, X=X, y=y)

@@ -1,0 +1,34 @@
+"""Optional dependencies, asked for in the moment they are needed."""
+
+from importlib import import_module
+
+
+def import_or_raise(module, feature, *, extra):
+    """Import `module`, or say which ``pip install`` makes `feature` work.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module to import.
+    feature : str
+        What needs it, as the subject of the error message.
+    extra : str
+        The extra of this package that brings the module.
+
+    Returns
+    -------
+    module
+        The imported module.
+
+    Raises
+    ------
+    ImportError
+        If the module is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{feature} needs {module}, which is not installed. "
+            f'Type: pip install "sklearn-prune[{extra}]"'
+        ) from error

@@ -1,0 +1,234 @@
+"""One order of units, best first, and the prefix of it that is kept."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import floor
+from numbers import Integral, Real
+
+import numpy as np
+
+from sklearn_prune._sklearn_compat import InvalidParameterError
+
+_KEEP_RULE = (
+    "keep must be a fraction in (0, 1], a number of {units} that is an int of at least 2, "
+    'or "auto"'
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """An order of n units from most to least worth keeping.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n,), int
+        A permutation of ``range(n)``, best first.
+    scores : ndarray of shape (n,), float, or None
+        Larger is more worth keeping.
+    natural_size : int or None
+        The size that the method itself would keep.
+    keys : ndarray of shape (n,), float, or None
+        Where given, the number kept is random: a unit stays if and only if its key
+        is below the fraction to keep.
+    """
+
+    order: np.ndarray
+    scores: np.ndarray | None = None
+    natural_size: int | None = None
+    keys: np.ndarray | None = None
+
+    @classmethod
+    def from_scores(cls, scores, *, first=None):
+        """Order by descending score, ties by position.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n,)
+            Finite; larger is more worth keeping. Compared at 12 significant digits, so
+            that rounding errors do not decide.
+        first : array-like of shape (n,), bool, or None
+            Units that come before all others whatever their score: the method's own
+            choice, whose number becomes the natural size.
+
+        Returns
+        -------
+        Ranking
+            The order with its scores.
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        if not np.isfinite(scores).all():
+            raise ValueError("The scores of a ranking must be finite. Got NaN or infinity.")
+        descending = -round_significant(scores)
+        if first is None:
+            return cls(np.argsort(descending, kind="stable"), scores)
+        first = np.asarray(first, dtype=bool)
+        return cls(np.lexsort((descending, ~first)), scores, int(np.count_nonzero(first)))
+
+
+def round_significant(values, digits=12):
+    """Round each value to `digits` significant decimal digits."""
+    magnitude = np.abs(values)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        scale = 10.0 ** (digits - 1 - np.floor(np.log10(magnitude)))
+        rounded = np.rint(values * scale) / scale
+    return np.where(np.isfinite(rounded), rounded, values)
+
+
+def check_keep(keep, *, units="rows"):
+    """Raise if `keep` has no meaning, whatever the number of units."""
+    rule = _KEEP_RULE.format(units=units)
+    if isinstance(keep, str):
+        if keep == "auto":
+            return
+        meant = get_close_matches(keep.lower(), ["auto"])
+        hint = 'Did you mean "auto"?' if meant else "Write keep=0.5 for one half."
+        raise InvalidParameterError(f"{rule}. Got {keep!r} instead. {hint}")
+    if isinstance(keep, bool | np.bool_) or not isinstance(keep, Real):
+        raise InvalidParameterError(
+            f"{rule}. Got {keep!r} of type {type(keep).__name__} instead. "
+            "Write keep=0.5 for one half, keep=1.0 for all."
+        )
+    if isinstance(keep, Integral):
+        if keep == 1:
+            raise InvalidParameterError(
+                f"{rule}. Got the int 1 instead, which could mean one or all. "
+                f"Write keep=1.0 for all {units}."
+            )
+        if keep < 2:
+            raise InvalidParameterError(
+                f"{rule}. Got {keep} instead. Write keep=1.0 for all {units}."
+            )
+    elif not 0 < keep <= 1:  # NaN too
+        raise InvalidParameterError(
+            f"{rule}. Got {keep} instead. Write keep=0.5 for one half, an int such as "
+            f"keep=100 for a number of {units}."
+        )
+
+
+def keeps_all(keep):
+    """Whether `keep` is the unpruned baseline: the float 1.0, not the int."""
+    return isinstance(keep, Real) and not isinstance(keep, Integral) and keep == 1.0
+
+
+def budget_size(keep, n, *, units="rows"):
+    """Number of units that a fraction or a count means among n.
+
+    Parameters
+    ----------
+    keep : float in (0, 1] or int >= 2
+        The fraction or the number to keep.
+    n : int
+        Number of units there are.
+    units : str, default="rows"
+        Their name in error messages.
+
+    Returns
+    -------
+    int
+        ``max(1, floor(keep * n + 0.5 + 1e-9))`` for a fraction, `keep` for a count.
+
+    Raises
+    ------
+    ValueError
+        If `keep` is out of range, or a count above n.
+    """
+    check_keep(keep, units=units)
+    if not isinstance(keep, Integral):
+        return max(1, floor(float(keep) * n + 0.5 + 1e-9))
+    if keep > n:
+        raise InvalidParameterError(
+            f"keep must not exceed the number of {units}. Got keep={keep} with {n} {units}. "
+            f"Write a number up to {n}, or keep=1.0 for all."
+        )
+    return int(keep)
+
+
+def keep_prefix(ranking, keep, *, classes=None, strata=None):
+    """Choose the units to keep from a ranking.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The order, best first.
+    keep : float, int or "auto"
+        How much of it. "auto" is the ranking's natural size and knows no strata.
+    classes : ndarray of shape (n,), int, or None
+        Class codes from 0: each class keeps its best unit.
+    strata : ndarray of shape (n,), int, or None
+        Stratum codes from 0: each prefix keeps their proportions to within one unit,
+        as far as the classes allow. Where both are given they are the same.
+
+    Returns
+    -------
+    ndarray, int
+        Sorted positions. Nested over `keep` for one ranking.
+    """
+    order, n = ranking.order, len(ranking.order)
+    if keep == "auto":
+        return _with_floor(order[: ranking.natural_size], order, classes)
+    size = budget_size(keep, n)
+    if ranking.keys is not None:
+        share = keep / n if isinstance(keep, Integral) else keep
+        return _with_floor(np.flatnonzero(ranking.keys < share), order, classes)
+    if classes is not None:
+        size = max(size, classes.max() + 1)
+    return np.sort(merge_strata(order, classes=classes, strata=strata)[:size])
+
+
+def merge_strata(order, *, classes=None, strata=None):
+    """Merge an order with its strata into one order, best first.
+
+    The best unit of each class comes first of all. Every further place goes to the
+    stratum with the largest n_s / (a_s + 1) among those below their quota, by the
+    house-monotone quota method [1]_: prefixes are nested and proportional to within
+    one unit. O(n * number of strata).
+
+    Parameters
+    ----------
+    order : ndarray of shape (n,), int
+        A permutation, best first.
+    classes : ndarray of shape (n,), int, or None
+        Class codes from 0.
+    strata : ndarray of shape (n,), int, or None
+        Stratum codes from 0.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        The merged permutation.
+
+    References
+    ----------
+    .. [1] Balinski, Young (1975). The quota method of apportionment. American
+       Mathematical Monthly 82.
+    """
+    if strata is not None:
+        from sklearn_prune._ranking_kernels import quota_sequence
+
+        sizes = np.bincount(strata)
+        given = np.full(len(sizes), 0 if classes is None else 1)
+        sequence = quota_sequence(sizes, given)
+        if classes is not None:
+            sequence = np.concatenate([np.arange(len(sizes)), sequence])
+        merged = np.empty_like(order)
+        merged[np.argsort(sequence, kind="stable")] = order[
+            np.argsort(strata[order], kind="stable")
+        ]
+        return merged
+    if classes is not None:
+        best = np.sort(_best_positions(order, classes))
+        return np.concatenate([order[best], np.delete(order, best)])
+    return order
+
+
+def _best_positions(order, classes):
+    """Positions in `order` of the best unit of each class."""
+    return np.unique(classes[order], return_index=True)[1]
+
+
+def _with_floor(kept, order, classes):
+    """Add to the kept units the best of each class, or the best of all to none."""
+    best = order[:1] if classes is None else order[_best_positions(order, classes)]
+    if classes is None and len(kept):
+        return np.sort(kept)
+    return np.union1d(kept, best)

@@ -1,0 +1,94 @@
+"""Randomness that one seed fixes: keys of rows, seeds of nested estimators, torch."""
+
+import sys
+import zlib
+from contextlib import contextmanager
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+
+def draw_seed(random_state):
+    """Return the seed itself, or draw one from the generator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        None draws from numpy's global generator, as everywhere in scikit-learn.
+
+    Returns
+    -------
+    int
+        A seed in [0, 2**32).
+    """
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def derive_seed(seed, role):
+    """Derive from `seed` the seed for one role, whatever other roles there are."""
+    sequence = np.random.SeedSequence((seed, zlib.crc32(role.encode())))
+    return int(sequence.generate_state(1)[0])
+
+
+def row_keys(seed, n_rows, start=0):
+    """Give each row a uniform number in [0, 1) that depends on seed and position only.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    n_rows : int
+        Number of consecutive rows.
+    start : int, default=0
+        Position of the first of them: reading in blocks gives the same keys.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), float64
+        Multiples of 2**-53, equal on every platform and version of numpy.
+    """
+    generator = np.random.Philox(np.random.SeedSequence(seed))
+    generator.advance(start // 4)  # Philox makes four numbers at each step
+    skipped = start % 4
+    raw = generator.random_raw(n_rows + skipped)[skipped:]
+    return (raw >> np.uint64(11)) * 2.0**-53
+
+
+def fill_random_states(estimator, seed, role):
+    """Set each nested `random_state` that is None to a seed of its own."""
+    missing = {
+        name: derive_seed(seed, f"{role}__{name}")
+        for name, value in estimator.get_params(deep=True).items()
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    }
+    if missing:
+        estimator.set_params(**missing)
+    return estimator
+
+
+def is_torch_model(estimator):
+    """Whether a skorch net is somewhere inside."""
+    return any(
+        ancestor.__module__.partition(".")[0] == "skorch"
+        for part in (estimator, *estimator.get_params(deep=True).values())
+        for ancestor in type(part).__mro__
+    )
+
+
+@contextmanager
+def seeded_torch(estimator, seed):
+    """Seed torch for the fit of a torch model and restore its generators afterwards.
+
+    Nothing happens for other models, or where `seed` is None.
+    """
+    if seed is None or not is_torch_model(estimator):
+        yield
+        return
+    torch = sys.modules["torch"]
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(derive_seed(seed, "torch"))
+        yield

@@ -1,0 +1,233 @@
+"""Checks of rows, targets and weights that are made before anything is dropped."""
+
+import re
+from numbers import Number
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import assert_all_finite, get_tags, indexable
+from sklearn.utils.multiclass import check_classification_targets
+
+from sklearn_prune._meta import nested_estimators
+from sklearn_prune._sklearn_compat import count_rows, take_rows
+
+
+def check_rows(X, y):
+    """Return X and y in forms whose rows can be taken, if they are equally long.
+
+    Raises
+    ------
+    ValueError
+        If X and y have different numbers of rows.
+    """
+    check_same_length(X, y=y)
+    return indexable(X, y)
+
+
+def check_same_length(X, **others):
+    """Raise unless each of the others is None or has as many rows as X."""
+    n = count_rows(X)
+    for name, values in others.items():
+        if values is not None and count_rows(values) != n:
+            raise ValueError(
+                f"X and {name} must have the same number of rows. Got X with {n} and "
+                f"{name} with {count_rows(values)}. Pass one entry of {name} for each "
+                "row of X."
+            )
+
+
+def check_weights(sample_weight, n):
+    """Raise if `sample_weight` are not n finite, non-negative numbers, not all zero."""
+    rule = "sample_weight must hold one finite number >= 0 for each row, not all zero"
+    weights = np.asarray(sample_weight)
+    if weights.ndim == 0 or weights.shape[0] != n or weights.size != n:
+        raise ValueError(
+            f"{rule}. Got shape {weights.shape} for {n} rows. Pass an array of that length."
+        )
+    try:
+        weights = weights.astype(np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{rule}. Got dtype {weights.dtype}. Pass an array of floats."
+        ) from error
+    if not np.isfinite(weights).all():
+        raise ValueError(
+            f"{rule}. Got NaN or infinity. Write 0 for rows that do not count."
+        )
+    if (weights < 0).any():
+        raise ValueError(f"{rule}. Got {weights.min():g}. Write 0 instead.")
+    if not weights.any():
+        raise ValueError(f"{rule}. Got only zeros. Pass sample_weight=None.")
+    return weights
+
+
+def check_target(y):
+    """Return y as an array, a single column flattened; None stays None.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, n_outputs), or None
+        The target.
+
+    Returns
+    -------
+    ndarray of shape (n,) or (n, n_outputs), or None
+        The same values.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing or a value is not finite.
+    """
+    if y is None:
+        return None
+    y = y.toarray() if issparse(y) else np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y.ravel()
+    if y.dtype.kind == "O" and any(label is None for label in y.flat):
+        raise ValueError(
+            "y must have a label in each row. Got None. Drop the rows without a label, "
+            "or give them a label of their own."
+        )
+    if y.dtype.kind in "fcO":
+        assert_all_finite(y, input_name="y")
+    return y
+
+
+def resolve_task(task, y):
+    """Decide between classification and regression.
+
+    Strings, bools, and integral values of which there are at most max(20, sqrt(n))
+    different ones are classes.
+
+    Parameters
+    ----------
+    task : {"auto", "classification", "regression"}
+        The answer, or "auto" for the rule above.
+    y : ndarray or None
+        The target.
+
+    Returns
+    -------
+    {"classification", "regression"} or None
+        None without a target.
+
+    Raises
+    ------
+    ValueError
+        If y is continuous although the task is classification.
+    """
+    if y is None:
+        return None
+    if task == "classification":
+        check_classification_targets(y)
+    if task != "auto":
+        return task
+    if y.dtype.kind == "O":
+        try:
+            y = y.astype(np.float64)
+        except (TypeError, ValueError):
+            return "classification"
+    if y.dtype.kind not in "iuf":
+        return "classification"
+    few = len(np.unique(y)) <= max(20, np.sqrt(len(y)))
+    return "classification" if few and np.all(y == np.floor(y)) else "regression"
+
+
+def class_codes(y):
+    """Codes from 0 of the classes in one column of labels, and the labels."""
+    labels, codes = np.unique(y, return_inverse=True)
+    return codes.astype(np.int64), labels
+
+
+def quantile_codes(y, n_bins=10):
+    """Codes from 0 of the tenths of a continuous target; ties stay together."""
+    edges = np.unique(np.quantile(y, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    return class_codes(np.searchsorted(edges, y, side="left"))[0]
+
+
+def check_readable_rows(X, estimator):
+    """Raise if X holds what `estimator` does not accept, in whichever row.
+
+    Only what its tags and those of its parts rule out is refused here: NaN and infinity,
+    and in object arrays, for a model without parts, what is no number.
+    """
+    parts = list(nested_estimators(estimator))
+    tags = [get_tags(part) for part in (estimator, *parts)]
+    if any(tag.no_validation or tag.input_tags.allow_nan for tag in tags):
+        return
+    values = numeric_values(X)
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2 and not parts:
+        accepted = tags[0].input_tags
+        if not (accepted.string or accepted.categorical or accepted.dict):
+            values = X.astype(np.float64)
+    if values is not None:
+        assert_all_finite(values, input_name="X", estimator_name=type(estimator).__name__)
+
+
+def show_dropped_rows(model, X, kept):
+    """Let a fitted model refuse the dropped rows that hold no finite numbers.
+
+    A dropped row must not hide a value that the model would not have accepted. Where
+    the tags of its parts do not tell, the model is asked itself; what it says of other
+    things, such as a category that only the dropped rows have, is not its refusal.
+    """
+    bad = np.setdiff1d(not_finite_rows(X), kept, assume_unique=True)
+    if not len(bad):
+        return
+    ask = getattr(model, "predict", None) or model.transform
+    try:
+        ask(take_rows(X, bad))
+    except ValueError as error:
+        if re.search(r"contains\W+(nan|inf)", str(error), re.IGNORECASE):
+            raise
+
+
+def not_finite_rows(X):
+    """Sorted positions of the rows of X with an entry that is missing or infinite.
+
+    In object arrays, anything but texts and finite numbers counts.
+    """
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        bad = np.zeros(len(X), dtype=bool)
+        for column in range(X.shape[1]):
+            values = np.asarray(take_rows(X, column, axis=1))
+            if values.dtype.kind == "f":
+                bad |= ~np.isfinite(values)
+            elif values.dtype.kind == "O":
+                bad |= np.fromiter(map(_is_no_value, values), dtype=bool)
+        return np.flatnonzero(bad)
+    if getattr(X, "dtype", None) == object and isinstance(X, np.ndarray):
+        return np.flatnonzero([any(map(_is_no_value, np.ravel(row))) for row in X])
+    values = numeric_values(X)
+    if values is None or values.dtype.kind != "f":
+        return np.empty(0, dtype=np.intp)
+    if issparse(values):
+        entries = values.tocoo()
+        return np.unique(entries.coords[0][~np.isfinite(entries.data)])
+    if np.isfinite(np.sum(values, dtype=np.float64)):
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+
+
+def _is_no_value(entry):
+    """Whether an entry of an object array is neither text nor a finite number."""
+    if isinstance(entry, str | bytes):
+        return False
+    return not isinstance(entry, Number) or not np.isfinite(entry)
+
+
+def numeric_values(X):
+    """X as a numeric array or sparse matrix without a needless copy, or None."""
+    if isinstance(X, list):
+        if not X or isinstance(X[0], str | bytes):
+            return None
+    elif issparse(X):
+        return X
+    elif not hasattr(X, "__array__"):
+        return None
+    try:
+        values = np.asarray(X)
+    except (TypeError, ValueError):  # ragged lists and exotic containers
+        return None
+    return values if values.dtype.kind in "biuf" else None

@@ -1,0 +1,13 @@
+"""Selectors: estimators that rank the rows of a training set."""
+
+from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
+from sklearn_prune.sample_selection._penalty import L1PenaltySelector, L2PenaltySelector
+from sklearn_prune.sample_selection._random import RandomSelector
+
+__all__ = [
+    "L1PenaltySelector",
+    "L2PenaltySelector",
+    "RandomSelector",
+    "RankingContext",
+    "SampleSelector",
+]

@@ -1,0 +1,265 @@
+"""The base of every selector: validation, context, fitted attributes."""
+
+from abc import abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils.validation import validate_data
+from threadpoolctl import threadpool_limits
+
+from sklearn_prune._meta import last_step
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._seeds import draw_seed
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    RefusedAsPipelineStep,
+    count_rows,
+    fit_context,
+)
+from sklearn_prune._validation import (
+    check_same_length,
+    check_target,
+    check_weights,
+    class_codes,
+    resolve_task,
+)
+
+
+@dataclass(frozen=True)
+class RankingContext:
+    """What a selector may know beside the rows: filled by whoever calls it.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"} or None
+        What y is. None lets the selector decide.
+    seed : int or None
+        The seed of a selector whose own `random_state` is None.
+    budget : int or None
+        Number of rows that will be kept, where it is known.
+    estimator : estimator or None
+        The unfitted model that the kept rows are for.
+    sample_weight : ndarray of shape (n_samples,), float64, or None
+        Weights of the rows.
+    groups : array-like of shape (n_samples,) or None
+        Groups of rows that belong together.
+    """
+
+    task: str | None = None
+    seed: int | None = None
+    budget: int | None = None
+    estimator: object = None
+    sample_weight: np.ndarray | None = None
+    groups: object = None
+
+
+class SampleSelector(BaseEstimator):
+    """Base class of selectors: estimators whose `fit` ranks the rows it is given.
+
+    A subclass writes ``_rank(X, y, context)`` and returns a
+    :class:`~sklearn_prune._ranking.Ranking`. It is given rows and targets that are
+    checked already: y holds class codes from 0, or floats for regression.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows, most worth keeping first.
+    scores_ : ndarray of shape (n_samples,), float
+        Larger is more worth keeping; only where the method has scores.
+    natural_size_ : int
+        Number of rows that ``keep="auto"`` keeps; only where the method has its own.
+    """
+
+    #: Whether y must be given.
+    requires_y = False
+    #: Whether missing values in X are read.
+    allow_nan = False
+    #: Whether the method has a size of its own, so that ``keep="auto"`` has a meaning.
+    has_natural_size = False
+    #: Whether the ranking depends on the number of rows that will be kept.
+    budget_dependent = False
+    #: Whether the ranking depends on the model that the kept rows are for.
+    reads_estimator = False
+
+    __metadata_request__fit = {"groups": True}
+
+    transform = RefusedAsPipelineStep(
+        "{name} ranks rows and drops none, so it has no place in the middle of a "
+        "Pipeline. Put SampleSubsetClassifier(model, {name}()) or "
+        "SampleSubsetRegressor(model, {name}()) as the last step instead."
+    )
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, sample_weight=None, groups=None):
+        """Rank the rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows.
+        y : array-like of shape (n_samples,), default=None
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, for methods that have a weighted form.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of rows that belong together, for methods that respect them.
+
+        Returns
+        -------
+        self : SampleSelector
+            The fitted selector. It keeps no copy of X.
+
+        Raises
+        ------
+        ValueError
+            If X, y or the weights are not what the method can read, or y is missing
+            where it is needed.
+        """
+        context = self.__dict__.get("_context", RankingContext())
+        X = self._check_rows(X)
+        check_same_length(X, y=y, groups=groups)
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, count_rows(X))
+        if y is None and self.requires_y:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. "
+                "Call fit(X, y), or use a selector that reads no y: RandomSelector()."
+            )
+        if y is not None and not get_tags(self).target_tags.multi_output:
+            y = self._check_column(y)
+        y = check_target(y)
+        task = self._resolve_task(context.task, y)
+        if task == "classification" and y is not None and y.ndim == 1:
+            y = class_codes(y)[0]
+        elif task == "regression" and y is not None:
+            y = y.astype(np.float64)
+        context = replace(context, task=task, sample_weight=sample_weight, groups=groups)
+        with threadpool_limits(1):
+            ranking = self._rank(X, y, context)
+        self._store(ranking)
+        return self
+
+    @abstractmethod
+    def _rank(self, X, y, context):
+        """Return the Ranking of the rows."""
+
+    def _check_rows(self, X):
+        """Return X as the method reads it: by default a float array or CSR matrix."""
+        kind = _unreadable_kind(X)
+        if kind is not None:
+            what, step = kind
+            name = type(self).__name__
+            raise ValueError(
+                f"{name} reads a numeric array or CSR matrix of shape (n_samples, "
+                f"n_features). Got {what}. Rank what a transformer makes of them: "
+                f"selector=make_pipeline({step}, {name}())."
+            )
+        return validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if self.allow_nan else True,
+        )
+
+    def _check_column(self, y):
+        """Return y as one column, with scikit-learn's warning where it was written as 2-d."""
+        if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"{type(self).__name__} reads one column of targets. Got y of shape "
+                f"{y.shape}. Use RandomSelector(), or fit one model for each column."
+            )
+        return column_or_1d(y, warn=True)
+
+    def _seed(self, context):
+        """The selector's own seed, else the wrapper's, else a drawn one."""
+        own = getattr(self, "random_state", None)
+        return draw_seed(context.seed if own is None else own)
+
+    def _resolve_task(self, imposed, y):
+        """The task: the selector's own setting, else the wrapper's, else by y."""
+        own = getattr(self, "task", "auto")
+        if own == "auto" and imposed is not None:
+            return imposed
+        return resolve_task(own, y)
+
+    def _store(self, ranking):
+        for name in ("scores", "natural_size", "keys"):
+            self.__dict__.pop(f"{name}_", None)
+            if getattr(ranking, name) is not None:
+                setattr(self, f"{name}_", getattr(ranking, name))
+        self.order_ = ranking.order
+
+    @property
+    def ranking(self):
+        """The fitted attributes as one Ranking."""
+        names = ("scores", "natural_size", "keys")
+        return Ranking(
+            self.order_, **{name: getattr(self, f"{name}_", None) for name in names}
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.allow_nan
+        tags.target_tags.required = self.requires_y
+        return tags
+
+
+def check_selector(selector):
+    """Raise unless it is a selector, or a Pipeline that ends in one."""
+    if isinstance(last_step(selector), SampleSelector):
+        return
+    example = (
+        "Write selector=RandomSelector(), or make_pipeline(transformer, RandomSelector())."
+    )
+    if isinstance(selector, type) and issubclass(selector, SampleSelector):
+        example = f"Write selector={selector.__name__}(), an instance."
+    raise InvalidParameterError(
+        "selector must be None, one of sklearn_prune.sample_selection, or a Pipeline that "
+        f"ends in one. Got {selector!r} instead. {example}"
+    )
+
+
+@contextmanager
+def lend_context(selector, context):
+    """Let the selector, or the last step of a Pipeline, read `context` in its fit."""
+    last = last_step(selector)
+    last._context = context
+    try:
+        yield
+    finally:
+        del last._context
+
+
+def _unreadable_kind(X):
+    """What X is and a transformer that reads it, where a numeric method cannot."""
+    if isinstance(X, list):
+        if X and isinstance(X[0], str | bytes):
+            return "a list of texts", "TfidfVectorizer()"
+        if X and isinstance(X[0], dict):
+            return "a list of dicts", "DictVectorizer()"
+        return None
+    ndim = getattr(X, "ndim", None)
+    if ndim is not None and ndim > 2:
+        return (
+            f"an array of {ndim} dimensions",
+            "FunctionTransformer(lambda X: X.reshape(len(X), -1))",
+        )
+    if hasattr(X, "dtypes") and hasattr(X, "columns"):
+        kinds = [np.asarray(X[:1][name]).dtype.kind for name in X.columns]
+        if any(kind not in "biuf" for kind in kinds):
+            return (
+                "a frame with columns that are not numeric",
+                "make_column_transformer(...)",
+            )
+    dtype = getattr(X, "dtype", None)
+    if ndim == 1 and getattr(dtype, "kind", "") in "OUST" and len(X):
+        if isinstance(X[0] if isinstance(X, np.ndarray) else next(iter(X)), str):
+            return "an array of texts", "TfidfVectorizer()"
+    if ndim == 2 and getattr(dtype, "kind", "") == "U":
+        return "an array of strings", "OneHotEncoder()"
+    return None

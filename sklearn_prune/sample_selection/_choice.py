@@ -1,0 +1,190 @@
+"""From a selector and a budget to the rows that are kept, ranked once for all budgets."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import check_memory
+
+from sklearn_prune import __version__
+from sklearn_prune._meta import last_step
+from sklearn_prune._ranking import budget_size, keep_prefix, keeps_all
+from sklearn_prune._seeds import fill_random_states
+from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
+from sklearn_prune._validation import (
+    check_target,
+    class_codes,
+    quantile_codes,
+    resolve_task,
+)
+from sklearn_prune.sample_selection._base import (
+    RankingContext,
+    SampleSelector,
+    lend_context,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Sorted positions of the kept rows, the fitted selector or None, and the task."""
+
+    indices: np.ndarray
+    selector: object
+    task: str | None
+
+
+def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, estimator):
+    """Rank the rows by a clone of the selector and keep a prefix.
+
+    Parameters
+    ----------
+    selector : selector or Pipeline that ends in one
+        Unfitted.
+    X, y : rows and targets
+        Of equal length; y may be None.
+    params : dict
+        Parameters for the fit of the selector.
+    keep, stratify, memory
+        As in the meta-estimators.
+    task : {"auto", "classification", "regression"}
+        "auto" leaves the decision to y, and to the selector for itself.
+    seed : int or None
+        Seeds those parts of the selector whose own `random_state` is None.
+    estimator : estimator or None
+        The unfitted model that the rows are for.
+
+    Returns
+    -------
+    Choice
+        The kept rows.
+    """
+    n = count_rows(X)
+    target = check_target(y)
+    decided = resolve_task(task, target)
+    classes, strata, labels = None, None, None
+    if target is not None and target.ndim == 1:
+        if decided == "classification":
+            classes, labels = class_codes(target)
+            strata = classes
+        elif stratify == "quantiles":
+            strata = quantile_codes(target.astype(np.float64))
+    if stratify == "quantiles" and classes is not None:
+        raise InvalidParameterError(
+            'stratify must be "auto" or None where y holds classes. Got "quantiles" instead. '
+            'Write stratify="auto" for strata by class.'
+        )
+    if keeps_all(keep):
+        return Choice(np.arange(n), None, decided)
+    if keep == "auto" and not last_step(selector).has_natural_size:
+        raise InvalidParameterError(
+            f'keep="auto" needs a selector with a size of its own: {sized_selectors()}. '
+            f"Got {selector!r}. Write one of these, or keep=0.5."
+        )
+    context = RankingContext(
+        task=None if task == "auto" else task,
+        seed=seed,
+        budget=None if keep == "auto" else budget_size(keep, n),
+        estimator=estimator,
+    )
+    fitted = rank_once(selector, X, y, params, context, memory)
+    kept = keep_prefix(
+        last_step(fitted).ranking,
+        keep,
+        classes=classes,
+        strata=None if stratify is None else strata,
+    )
+    if keep == "auto" and classes is not None:
+        warn_of_lost_class(classes, labels, kept)
+    return Choice(kept, fitted, decided)
+
+
+def rank_once(selector, X, y, params, context, memory):
+    """Fit a clone of the selector, or take the equal fit from the cache.
+
+    The cache knows what the ranking depends on: the selector and its parameters, the
+    values of the rows, targets and fit parameters, task, seed and version; the budget
+    and the model only if the selector reads them; never `n_jobs`. Random selectors
+    without a seed are not cached.
+    """
+    last = last_step(selector)
+    unfitted = clone(selector)
+    if context.seed is not None:
+        step = unfitted
+        while hasattr(step, "steps"):
+            for name, transformer in step.steps[:-1]:
+                if hasattr(transformer, "get_params"):
+                    fill_random_states(transformer, context.seed, f"selector__{name}")
+            step = step.steps[-1][1]
+    if is_unseeded(unfitted, context.seed):
+        return _fit_selector(unfitted, X, y, params, context, None)
+    identity = (
+        __version__,
+        _identity(unfitted),
+        context.task,
+        context.seed,
+        context.budget if last.budget_dependent else None,
+        _identity(context.estimator) if last.reads_estimator else None,
+    )
+    cached = check_memory(memory).cache(_fit_selector, ignore=["selector", "context"])
+    return cached(unfitted, X, y, params, context, identity)
+
+
+def _fit_selector(selector, X, y, params, context, identity):
+    with lend_context(selector, context):
+        return selector.fit(X, y, **params)
+
+
+def is_unseeded(selector, seed):
+    """Whether some random part of the selector has no fixed seed."""
+    return any(
+        not isinstance(value, Integral) and not (value is None and seed is not None)
+        for name, value in selector.get_params(deep=True).items()
+        if name == "random_state" or name.endswith("__random_state")
+    )
+
+
+def _identity(part):
+    """What a ranking depends on in an object: its class and parameters, or itself."""
+    if isinstance(part, list | tuple):
+        return tuple(_identity(item) for item in part)
+    if not hasattr(part, "get_params") or isinstance(part, type):
+        return part
+    if hasattr(part, "__sklearn_clone__"):  # frozen: the fitted state counts
+        return part
+    params = part.get_params(deep=False).items()
+    kept = [(k, _identity(v)) for k, v in sorted(params) if k not in _NO_MATTER]
+    return (type(part).__module__, type(part).__qualname__, tuple(kept))
+
+
+_NO_MATTER = {"n_jobs", "memory", "verbose"}
+
+
+def sized_selectors():
+    """Names of the selectors that have a size of their own."""
+    import sklearn_prune.sample_selection as selectors
+
+    classes = (getattr(selectors, name) for name in selectors.__all__)
+    return ", ".join(
+        cls.__name__
+        for cls in classes
+        if issubclass(cls, SampleSelector) and cls.has_natural_size
+    )
+
+
+def warn_of_lost_class(classes, labels, kept):
+    """Warn of a class that loses over half its rows while the others lose a tenth."""
+    before = np.bincount(classes)
+    after = np.bincount(classes[kept], minlength=len(before))
+    for label, n_before, n_after in zip(labels, before, after, strict=True):
+        others = before.sum() - n_before
+        lost_of_others = others - (after.sum() - n_after)
+        if n_after < n_before / 2 and lost_of_others < others / 10:
+            warnings.warn(
+                f'keep="auto" dropped {n_before - n_after} of {n_before} rows of class '
+                f"{label!r}, and {lost_of_others} of {others} others. Look at the dropped "
+                "rows, or set keep to a number, which keeps the proportions of classes.",
+                UserWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,179 @@
+"""Standardised columns of dense or CSR rows, read in blocks, and their moments."""
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+from scipy.sparse import issparse
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+
+# The largest matrix that is factorised has this many rows: 200 MB of float64.
+MAX_SIDE = 5_000
+_BLOCK_BYTES = 32 * 2**20
+
+
+class Design:
+    """Rows whose columns are centred and scaled, given out in blocks, never held at once.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, d)
+        The raw rows.
+    mean, scale : ndarray of shape (d,)
+        Centre and scale of the columns.
+    projection : sparse matrix of shape (d, k), optional
+        Applied to the standardised rows.
+    """
+
+    def __init__(self, X, mean, scale, projection=None):
+        self.X = X
+        self.mean = mean
+        self.scale = scale
+        self.projection = projection
+        self.shape = X.shape if projection is None else (X.shape[0], projection.shape[1])
+
+    @classmethod
+    def standardized(cls, X, sample_weight=None):
+        """Centre and scale the columns of X by their weighted mean and deviation.
+
+        Missing values do not count in these and are given out as the mean.
+        """
+        if issparse(X):
+            X = X.astype(np.float64)  # sums of sparse columns are taken in this dtype
+        scaler = StandardScaler(with_mean=not issparse(X))
+        scaler.fit(X, sample_weight=sample_weight)
+        mean = np.nan_to_num(scaler.mean_.astype(np.float64))
+        scale = np.nan_to_num(scaler.scale_.astype(np.float64), nan=1.0)
+        if issparse(X):
+            missing = np.isnan(X.data)
+            X.data[missing] = mean[X.indices[missing]]
+        return cls(X, mean, scale)
+
+    def blocks(self):
+        """Yield slices of rows with their values, float64."""
+        n, d = self.shape
+        offset = self.mean / self.scale
+        if self.projection is not None:
+            offset = offset @ self.projection
+        for rows in gen_batches(n, max(1, _BLOCK_BYTES // (8 * d + 1))):
+            block = self.X[rows]
+            if issparse(block):
+                block = block.multiply(1 / self.scale).tocsr()
+            else:
+                block = np.where(np.isnan(block), self.mean, block) / self.scale
+            if self.projection is not None:
+                block = block @ self.projection
+            if issparse(block):
+                block = block.toarray()
+            block -= offset
+            yield rows, block
+
+    def array(self, order="C"):
+        """All values as one array."""
+        values = np.empty(self.shape, order=order)
+        for rows, block in self.blocks():
+            values[rows] = block
+        return values
+
+    def columns(self, chosen):
+        """The same rows with some of the columns."""
+        return Design(self.X[:, chosen], self.mean[chosen], self.scale[chosen])
+
+    def reduced(self):
+        """Rows of at most `MAX_SIDE` columns with the same inner products.
+
+        A ridge-penalised fit knows its rows by their inner products only, so it is the
+        same on the result: exactly where n or d is at most `MAX_SIDE`, in O(n^2 d) for
+        d > n; beyond, up to the error of a sparse random projection.
+        """
+        n, d = self.shape
+        if d <= min(n, MAX_SIDE):
+            return self
+        if n <= MAX_SIDE:
+            rows = pivoted_factor(self._inner_products())[0].T
+            return Design(rows, np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
+        from sklearn.random_projection import SparseRandomProjection
+
+        sketch = SparseRandomProjection(MAX_SIDE, random_state=0)
+        sketch.fit(np.broadcast_to(np.float64(0), (1, d)))
+        return Design(self.X, self.mean, self.scale, sketch.components_.T.tocsc())
+
+    def _inner_products(self):
+        n, d = self.shape
+        inner = np.zeros((n, n))
+        X = self.X.tocsc() if issparse(self.X) else self.X
+        for part in gen_batches(d, max(1, _BLOCK_BYTES // (8 * n))):
+            block = X[:, part]
+            block = block.toarray() if issparse(block) else block
+            block = (block - self.mean[part]) / self.scale[part]
+            block[np.isnan(block)] = 0.0
+            inner += block @ block.T
+        return inner
+
+
+class Moments:
+    """Weighted moments of the rows of a design about their mean.
+
+    Parameters
+    ----------
+    design : Design
+        The rows, of shape (n, d).
+    weights : ndarray of shape (n,)
+        Non-negative, not all zero.
+    targets : ndarray of shape (n, k), optional
+        Columns whose products with the centred rows are wanted too.
+
+    Attributes
+    ----------
+    total : float
+        Sum of the weights.
+    mean : ndarray of shape (d,)
+        Weighted mean of the rows.
+    gram : ndarray of shape (d, d)
+        Weighted sum of the outer products of the centred rows.
+    target_mean : ndarray of shape (k,)
+        Weighted mean of the targets.
+    cross : ndarray of shape (d, k)
+        Weighted sum of the products of centred rows and targets.
+    """
+
+    def __init__(self, design, weights, targets=None):
+        n, d = design.shape
+        targets = np.zeros((n, 0)) if targets is None else targets
+        weighted = weights[:, None] * targets
+        total, gram, cross = np.zeros(d), np.zeros((d, d)), np.zeros((d, targets.shape[1]))
+        for rows, block in design.blocks():
+            total += weights[rows] @ block
+            cross += block.T @ weighted[rows]
+            block *= np.sqrt(weights[rows, None])
+            gram += block.T @ block
+        self.total = weights.sum()
+        self.mean = total / self.total
+        self.target_mean = weights @ targets / self.total
+        self.gram = gram - self.total * np.outer(self.mean, self.mean)
+        self.cross = cross - self.total * np.outer(self.mean, self.target_mean)
+
+
+def pivoted_factor(gram, cross=None):
+    """Factorise a semidefinite matrix as R.T @ R with R of full row rank.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (d, d)
+        Symmetric, positive semidefinite.
+    cross : ndarray of shape (d, k), optional
+        In the range of `gram`.
+
+    Returns
+    -------
+    R : ndarray of shape (rank, d)
+        Upper trapezoidal up to the order of its columns.
+    solved : ndarray of shape (rank, k) or None
+        The v with R.T @ v = cross.
+    """
+    factor, pivots, rank, _ = lapack.dpstrf(gram)
+    pivots, rank = pivots - 1, max(rank, 1)
+    R = np.empty((rank, len(gram)))
+    R[:, pivots] = np.triu(factor)[:rank]
+    if cross is None or not factor[0, 0]:
+        return R, None if cross is None else np.zeros((rank, cross.shape[1]))
+    return R, solve_triangular(factor[:rank, :rank], cross[pivots[:rank]], trans=1)
