@@ -45,7 +45,7 @@ def check_inner(owner, inner, kind):
     rule = f"{name} needs {_ARTICLE[kind]} to fit on the rows that are kept"
     if isinstance(inner, type):
         raise TypeError(
-            f"{rule}. Got the class {inner.__name__}. Write {inner.__name__}(), an instance."
+            f"{rule}. Got the class {inner.__name__}. Write {inner.__name__}()."
         )
     methods = ("fit", "transform") if kind == "transformer" else ("fit", "predict")
     if not hasattr(inner, "get_params") or not hasattr(inner, "fit"):
@@ -160,9 +160,8 @@ def route_fit_params(owner, params, *, inner, selector):
         if params.get(name) is not None
     }
     inner_params = dict(params)
-    if inner is not None and "groups" in params:
-        if "groups" not in signature(getattr(owner, inner).fit).parameters:
-            del inner_params["groups"]
+    if inner is None or "groups" not in signature(getattr(owner, inner).fit).parameters:
+        inner_params.pop("groups", None)
     return inner_params, selector_params
 
 

@@ -137,8 +137,8 @@ def budget_size(keep, n, *, units="rows"):
         return max(1, floor(float(keep) * n + 0.5 + 1e-9))
     if keep > n:
         raise InvalidParameterError(
-            f"keep must not exceed the number of {units}. Got keep={keep} with {n} {units}. "
-            f"Write a number up to {n}, or keep=1.0 for all."
+            f"keep must not exceed the number of {units}. Got keep={keep} with {n} "
+            f"{units}. Write a number up to {n}, or keep=1.0 for all."
         )
     return int(keep)
 

@@ -157,7 +157,7 @@ def check_readable_rows(X, estimator):
     if any(tag.no_validation or tag.input_tags.allow_nan for tag in tags):
         return
     values = numeric_values(X)
-    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2 and not parts:
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2 and not parts:
         accepted = tags[0].input_tags
         if not (accepted.string or accepted.categorical or accepted.dict):
             values = X.astype(np.float64)
@@ -197,7 +197,7 @@ def not_finite_rows(X):
             elif values.dtype.kind == "O":
                 bad |= np.fromiter(map(_is_no_value, values), dtype=bool)
         return np.flatnonzero(bad)
-    if getattr(X, "dtype", None) == object and isinstance(X, np.ndarray):
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O":
         return np.flatnonzero([any(map(_is_no_value, np.ravel(row))) for row in X])
     values = numeric_values(X)
     if values is None or values.dtype.kind != "f":

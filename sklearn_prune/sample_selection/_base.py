@@ -85,6 +85,7 @@ class SampleSelector(BaseEstimator):
     reads_estimator = False
 
     __metadata_request__fit = {"groups": True}
+    _parameter_constraints = {}
 
     transform = RefusedAsPipelineStep(
         "{name} ranks rows and drops none, so it has no place in the middle of a "
@@ -166,7 +167,7 @@ class SampleSelector(BaseEstimator):
         )
 
     def _check_column(self, y):
-        """Return y as one column, with scikit-learn's warning where it was written as 2-d."""
+        """Return y as one column, with scikit-learn's warning where it came as 2-d."""
         if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
             raise ValueError(
                 f"{type(self).__name__} reads one column of targets. Got y of shape "
@@ -257,9 +258,8 @@ def _unreadable_kind(X):
                 "make_column_transformer(...)",
             )
     dtype = getattr(X, "dtype", None)
-    if ndim == 1 and getattr(dtype, "kind", "") in "OUST" and len(X):
-        if isinstance(X[0] if isinstance(X, np.ndarray) else next(iter(X)), str):
-            return "an array of texts", "TfidfVectorizer()"
+    if ndim == 1 and len(X) and isinstance(next(iter(X)), str):
+        return "an array of texts", "TfidfVectorizer()"
     if ndim == 2 and getattr(dtype, "kind", "") == "U":
         return "an array of strings", "OneHotEncoder()"
     return None

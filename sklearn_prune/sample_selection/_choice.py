@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_memory
 
 from sklearn_prune import __version__
@@ -72,8 +73,8 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
             strata = quantile_codes(target.astype(np.float64))
     if stratify == "quantiles" and classes is not None:
         raise InvalidParameterError(
-            'stratify must be "auto" or None where y holds classes. Got "quantiles" instead. '
-            'Write stratify="auto" for strata by class.'
+            'stratify must be "auto" or None where y holds classes. Got "quantiles" '
+            'instead. Write stratify="auto" for strata by class.'
         )
     if keeps_all(keep):
         return Choice(np.arange(n), None, decided)
@@ -151,7 +152,7 @@ def _identity(part):
         return tuple(_identity(item) for item in part)
     if not hasattr(part, "get_params") or isinstance(part, type):
         return part
-    if hasattr(part, "__sklearn_clone__"):  # frozen: the fitted state counts
+    if isinstance(part, FrozenEstimator):  # its fitted state counts
         return part
     params = part.get_params(deep=False).items()
     kept = [(k, _identity(v)) for k, v in sorted(params) if k not in _NO_MATTER]
@@ -177,7 +178,7 @@ def warn_of_lost_class(classes, labels, kept):
     """Warn of a class that loses over half its rows while the others lose a tenth."""
     before = np.bincount(classes)
     after = np.bincount(classes[kept], minlength=len(before))
-    for label, n_before, n_after in zip(labels, before, after, strict=True):
+    for label, n_before, n_after in zip(labels.tolist(), before, after, strict=True):
         others = before.sum() - n_before
         lost_of_others = others - (after.sum() - n_after)
         if n_after < n_before / 2 and lost_of_others < others / 10:

@@ -1,0 +1,65 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from scipy.sparse import csr_array
+from sklearn import config_context
+from sklearn.datasets import make_classification
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def classes():
+    """Three overlapping classes of unequal size."""
+    return make_classification(
+        n_samples=240,
+        n_features=8,
+        n_informative=5,
+        n_classes=3,
+        weights=[0.6, 0.3, 0.1],
+        random_state=0,
+    )
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.fixture
+def mnist_path():
+    """MNIST as npz, where the environment says that there is one."""
+    path = os.environ.get("SKLEARN_PRUNE_MNIST", "")
+    if not path or not Path(path).is_file():
+        pytest.skip("SKLEARN_PRUNE_MNIST does not name an npz file with MNIST")
+    return path
+
+
+def as_frame(X, library):
+    names = [f"x{i}" for i in range(X.shape[1])]
+    if library == "pandas":
+        import pandas
+
+        return pandas.DataFrame(X, columns=names)
+    import polars
+
+    return polars.DataFrame({name: X[:, i] for i, name in enumerate(names)})
+
+
+@pytest.fixture(params=["numpy", "float32", "fortran", "csr", "pandas", "polars", "list"])
+def container(request):
+    """A function that puts a float array into another container."""
+    return {
+        "numpy": np.asarray,
+        "float32": lambda X: X.astype(np.float32),
+        "fortran": np.asfortranarray,
+        "csr": csr_array,
+        "pandas": lambda X: as_frame(X, "pandas"),
+        "polars": lambda X: as_frame(X, "polars"),
+        "list": lambda X: X.tolist(),
+    }[request.param]

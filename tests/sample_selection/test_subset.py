@@ -1,0 +1,1003 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn import clone, config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from sklearn_prune import (
+    SampleSubsetClassifier,
+    SampleSubsetRegressor,
+    SampleSubsetSampler,
+    SampleSubsetTransformer,
+)
+from sklearn_prune._ranking import Ranking
+from sklearn_prune.sample_selection import (
+    L1PenaltySelector,
+    L2PenaltySelector,
+    RandomSelector,
+    SampleSelector,
+)
+
+CLASSIFIERS = [
+    LogisticRegression(),
+    DecisionTreeClassifier(random_state=0),
+    RandomForestClassifier(5, random_state=0),
+    KNeighborsClassifier(),
+    SVC(probability=False),
+    MLPClassifier((4,), max_iter=20, random_state=0),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    HistGradientBoostingClassifier(max_iter=3, random_state=0),
+]
+REGRESSORS = [
+    Ridge(),
+    DecisionTreeRegressor(random_state=0),
+    KNeighborsRegressor(),
+    SVR(),
+    make_pipeline(StandardScaler(), Ridge()),
+]
+SELECTORS = [
+    RandomSelector(random_state=0),
+    RandomSelector("bernoulli", random_state=0),
+    L1PenaltySelector(),
+    L2PenaltySelector(),
+    L2PenaltySelector(loss="logistic"),
+]
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+class Spy(ClassifierMixin, BaseEstimator):
+    """Keeps what its fit is given."""
+
+    def fit(self, X, y, sample_weight=None, groups=None, note=None):
+        self.seen_ = {
+            "X": X,
+            "y": y,
+            "sample_weight": sample_weight,
+            "groups": groups,
+            "note": note,
+        }
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+class SpySelector(SampleSelector):
+    """Ranks by position and counts its rankings; keeps what it is given."""
+
+    n_rankings = 0
+    has_natural_size = True
+
+    def __init__(self, n_jobs=None, reverse=False):
+        self.n_jobs = n_jobs
+        self.reverse = reverse
+
+    def _rank(self, X, y, context):
+        SpySelector.n_rankings += 1
+        self.context_, self.y_ = context, y
+        order = np.arange(len(X))
+        return Ranking(order[::-1] if self.reverse else order, natural_size=len(X) // 3)
+
+
+class AllButFifteen(SampleSelector):
+    """Ranks by position and would drop the last fifteen rows."""
+
+    has_natural_size = True
+
+    def _rank(self, X, y, context):
+        return Ranking(np.arange(len(X)), natural_size=len(X) - 15)
+
+
+def predictions(model, X):
+    methods = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    return {name: getattr(model, name)(X) for name in methods if hasattr(model, name)}
+
+
+# What keep means
+
+
+@quiet
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
+def test_keep_all_is_the_bare_classifier_to_the_bit(classes, model, selector):
+    X, y = classes
+    bare = predictions(clone(model).fit(X, y), X)
+    subset = SampleSubsetClassifier(model, selector, keep=1.0).fit(X, y)
+    ours = predictions(subset, X)
+    assert bare.keys() == ours.keys()
+    for name, values in bare.items():
+        assert np.array_equal(values, ours[name]), name
+    assert subset.selector_ is None
+    assert subset.sample_scores_ is None
+    assert subset.sample_mask_.all()
+
+
+@pytest.mark.parametrize("model", REGRESSORS, ids=lambda m: type(m).__name__)
+def test_keep_all_is_the_bare_regressor_to_the_bit(classes, model):
+    X, y = classes[0], classes[0] @ np.arange(8)
+    ours = SampleSubsetRegressor(model, L1PenaltySelector(), keep=1.0).fit(X, y)
+    assert np.array_equal(ours.predict(X), clone(model).fit(X, y).predict(X))
+
+
+def test_keep_all_ranks_nothing_whatever_the_selector(classes):
+    X, _ = classes
+    before = SpySelector.n_rankings
+    SampleSubsetTransformer(PCA(2), L2PenaltySelector(), keep=1.0).fit(X)
+    SampleSubsetTransformer(PCA(2), SpySelector(), keep=1.0).fit(X)
+    assert SpySelector.n_rankings == before
+
+
+@quiet
+@pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
+@pytest.mark.parametrize("model", CLASSIFIERS[:5], ids=lambda m: type(m).__name__)
+def test_the_model_is_a_fit_on_the_kept_rows(classes, model, selector):
+    X, y = classes
+    subset = SampleSubsetClassifier(model, selector, keep=0.3, random_state=0).fit(X, y)
+    kept = subset.sample_indices_
+    assert np.array_equal(kept, np.flatnonzero(subset.sample_mask_))
+    assert set(y[kept]) == {0, 1, 2}
+    by_hand = clone(model).set_params(**seeds_of(subset)).fit(X[kept], y[kept])
+    for name, values in predictions(by_hand, X).items():
+        assert np.array_equal(values, getattr(subset, name)(X)), name
+
+
+def seeds_of(subset):
+    fitted = subset.estimator_.get_params()
+    return {name: fitted[name] for name in fitted if name.endswith("random_state")}
+
+
+@pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
+def test_rows_are_nested_and_classes_keep_their_share(classes, selector):
+    X, y = classes
+    before = set()
+    for keep in (0.01, 0.02, 0.1, 0.25, 0.5, 0.9, 240, 1.0):
+        model = SampleSubsetClassifier(Spy(), selector, keep=keep, random_state=1).fit(X, y)
+        kept = model.sample_indices_
+        assert before <= set(kept)
+        before = set(kept)
+        assert set(y[kept]) == {0, 1, 2}
+        if getattr(selector, "scheme", "exact") == "exact" and keep not in (0.01, 0.02):
+            share = len(kept) / len(y) * np.bincount(y)
+            assert abs(np.bincount(y[kept]) - share).max() <= 1
+
+
+def test_a_small_budget_still_keeps_each_class(classes):
+    X, y = classes
+    assert len(SampleSubsetClassifier(Spy(), keep=2).fit(X, y).sample_indices_) == 3
+
+
+@pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
+def test_a_seed_fixes_the_rows(classes, selector):
+    X, y = classes
+    first, second = (
+        SampleSubsetClassifier(Spy(), selector, random_state=3).fit(X, y) for _ in range(2)
+    )
+    assert np.array_equal(first.sample_indices_, second.sample_indices_)
+
+
+def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
+    X, y = classes
+    alone = RandomSelector(random_state=5).fit(X, y)
+    inside = SampleSubsetClassifier(Spy(), RandomSelector(), random_state=5).fit(X, y)
+    assert np.array_equal(inside.selector_.order_, alone.order_)
+    own = SampleSubsetClassifier(Spy(), RandomSelector(random_state=5), random_state=9)
+    assert np.array_equal(own.fit(X, y).selector_.order_, alone.order_)
+
+
+def test_n_jobs_does_not_change_the_rows(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(
+        LogisticRegression(), L2PenaltySelector(), random_state=0
+    )
+    kept = [
+        [
+            fitted.sample_indices_
+            for fitted in cross_validate(model, X, y, return_estimator=True, n_jobs=n)[
+                "estimator"
+            ]
+        ]
+        for n in (1, 2)
+    ]
+    for one, two in zip(*kept, strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_without_a_seed_a_deterministic_selector_draws_nothing(classes):
+    X, y = classes
+    state = np.random.get_state()[2]
+    SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector()).fit(X, y)
+    assert np.random.get_state()[2] == state
+    SampleSubsetClassifier(LogisticRegression()).fit(X, y)
+    assert np.random.get_state()[2] != state
+
+
+def test_a_seed_fills_only_missing_seeds_of_the_model(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(RandomForestClassifier(3), random_state=0).fit(X, y)
+    assert isinstance(model.estimator_.random_state, int)
+    model = SampleSubsetClassifier(
+        RandomForestClassifier(3, random_state=7), random_state=0
+    )
+    assert model.fit(X, y).estimator_.random_state == 7
+    assert model.estimator.random_state == 7
+
+
+def test_auto_is_the_natural_size_plus_the_floor(classes):
+    X, y = classes
+    order = np.argsort(y, kind="stable")
+    model = SampleSubsetClassifier(Spy(), SpySelector(), keep="auto").fit(
+        X[order], y[order]
+    )
+    kept = model.sample_indices_
+    starts = np.flatnonzero(np.diff(y[order])) + 1  # the best rows of the other classes
+    assert set(kept) == {*range(80), *starts}
+
+
+def test_auto_names_the_selectors_that_have_a_size(classes):
+    with pytest.raises(ValueError, match="L1PenaltySelector, L2PenaltySelector"):
+        SampleSubsetClassifier(Spy(), keep="auto").fit(*classes)
+
+
+def test_a_class_that_alone_loses_its_rows_is_named():
+    X = np.zeros((200, 1))
+    y = np.repeat(["many", "few"], [190, 10])
+    model = SampleSubsetClassifier(Spy(), AllButFifteen(), keep="auto")
+    with pytest.warns(UserWarning, match=r"dropped 9 of 10 rows of class 'few', and 5 of"):
+        model.fit(X, y)
+    model.fit(X, np.repeat(["many", "few"], [100, 100]))  # no warning, no error
+
+
+# Containers
+
+
+@pytest.mark.parametrize("selector", [None, L1PenaltySelector(), L2PenaltySelector()])
+def test_containers_choose_the_same_rows(classes, container, selector):
+    X, y = classes
+    X = X.astype(np.float32).astype(float)
+    plain = SampleSubsetClassifier(LogisticRegression(), selector, random_state=0)
+    kept = clone(plain).fit(X, y).sample_indices_
+    inside = clone(plain).fit(container(X), y)
+    assert np.array_equal(inside.sample_indices_, kept)
+    assert inside.n_features_in_ == 8
+    inside.predict(container(X))
+
+
+def test_frames_and_names_reach_the_model(classes):
+    X, y = classes
+    frame = pd.DataFrame(X, columns=list("abcdefgh"), index=np.arange(240) + 1000)
+    model = SampleSubsetClassifier(Spy(), keep=0.2, random_state=0)
+    model.fit(frame, pd.Series(y, index=frame.index))
+    seen = model.estimator_.seen_
+    assert seen["X"].equals(frame.iloc[model.sample_indices_])
+    assert seen["y"].index.equals(seen["X"].index)
+    assert model.feature_names_in_.tolist() == list("abcdefgh")
+    model.fit(X, y)
+    assert not hasattr(model, "feature_names_in_")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("inner", [StandardScaler(), PCA(3)])
+def test_set_output(classes, library, inner):
+    pytest.importorskip(library)
+    X, y = classes
+    transformer = SampleSubsetTransformer(inner, keep=0.4, random_state=0)
+    frame = transformer.set_output(transform=library).fit_transform(X, y)
+    assert type(frame).__module__.startswith(library)
+    assert list(frame.columns) == list(transformer.get_feature_names_out())
+    assert frame.shape[0] == 240
+    assert np.array_equal(
+        np.asarray(frame), transformer.set_output(transform="default").transform(X)
+    )
+
+
+def test_transform_maps_every_row_with_what_the_kept_rows_taught(classes):
+    X, y = classes
+    transformer = SampleSubsetTransformer(StandardScaler(), keep=0.25, random_state=0)
+    Z = transformer.fit_transform(X, y)
+    by_hand = StandardScaler().fit(X[transformer.sample_indices_])
+    assert np.array_equal(Z, by_hand.transform(X))
+    assert np.allclose(transformer.inverse_transform(Z), X)
+    assert not hasattr(SampleSubsetTransformer(Nystroem()), "inverse_transform")
+    assert transformer.task_ == "classification"
+    assert transformer.fit(X).task_ is None
+
+
+TEXTS = [f"{words} word{i % 7}" for i, words in enumerate(["ham egg", "spam can"] * 40)]
+KINDS = ["food", "mail"] * 40
+
+
+def test_texts_into_an_inner_pipeline():
+    model = SampleSubsetClassifier(
+        make_pipeline(TfidfVectorizer(), LogisticRegression()), keep=0.2, random_state=0
+    )
+    assert model.fit(TEXTS, KINDS).score(TEXTS, KINDS) == 1.0
+    assert len(model.sample_indices_) == 16
+    assert not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("wrap", [list, np.array, pd.Series, lambda t: np.array(t, object)])
+def test_texts_are_ranked_by_a_pipeline_that_ends_in_a_selector(wrap):
+    model = SampleSubsetClassifier(
+        make_pipeline(TfidfVectorizer(), LogisticRegression()),
+        make_pipeline(TfidfVectorizer(), L2PenaltySelector()),
+        keep="auto",
+    )
+    labels = ["mail", *KINDS[1:]]  # the first is wrong
+    model.fit(wrap(TEXTS), labels)
+    assert 0 not in model.sample_indices_
+    assert model.sample_scores_.argmin() == 0
+    by_hand = L2PenaltySelector().fit(TfidfVectorizer().fit_transform(TEXTS), labels)
+    assert np.array_equal(model.selector_[-1].order_, by_hand.order_)
+
+
+@pytest.mark.parametrize(
+    ("X", "spelling"),
+    [
+        (TEXTS, r"make_pipeline\(TfidfVectorizer\(\), L2PenaltySelector\(\)\)"),
+        (np.array(TEXTS), "TfidfVectorizer"),
+        (np.zeros((80, 2, 3)), "FunctionTransformer"),
+        (pd.DataFrame({"a": ["x"] * 80, "b": 1.0}), "make_column_transformer"),
+        (np.array([["x"]] * 80), "OneHotEncoder"),
+        ([{"a": 1}] * 80, "DictVectorizer"),
+    ],
+)
+def test_a_selector_that_cannot_read_the_rows_says_which_pipeline_can(X, spelling):
+    with pytest.raises(ValueError, match=spelling):
+        SampleSubsetClassifier(Spy(), L2PenaltySelector()).fit(X, KINDS)
+
+
+def test_tensors_into_a_skorch_net(classes):
+    torch = pytest.importorskip("torch")
+    from skorch import NeuralNetClassifier
+
+    X, y = classes
+    X = X.astype(np.float32).reshape(-1, 2, 4)
+    net = NeuralNetClassifier(
+        Flat, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, train_split=None, verbose=0
+    )
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    flat = make_pipeline(FunctionTransformer(flatten), L2PenaltySelector())
+    for selector in (None, flat):
+        model = SampleSubsetClassifier(net, selector, keep=0.5, random_state=0).fit(X, y)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        first = model.predict_proba(X)
+        assert first.shape == (240, 3)
+        assert np.array_equal(model.fit(X, y).predict_proba(X), first)
+        torch.manual_seed(0)  # predict draws from torch's global generator
+    assert model.fit(torch.as_tensor(X), y).estimator_.classes_.tolist() == [0, 1, 2]
+
+
+def flatten(X):
+    return np.asarray(X).reshape(len(X), -1)
+
+
+def Flat():
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(8, 3))
+
+
+def test_a_kernel_matrix_loses_columns_with_its_rows(classes):
+    X, y = classes
+    K = rbf_kernel(X)
+    model = SampleSubsetClassifier(SVC(kernel="precomputed"), keep=0.5, random_state=0)
+    kept = model.fit(K, y).sample_indices_
+    by_hand = SVC(kernel="precomputed").fit(K[np.ix_(kept, kept)], y[kept])
+    assert np.array_equal(model.decision_function(K), by_hand.decision_function(K[:, kept]))
+    assert model.n_features_in_ == 240
+
+
+def test_several_targets_have_no_strata(classes):
+    X, y = classes
+    Y = np.column_stack([y, y == 1])
+    model = SampleSubsetClassifier(RandomForestClassifier(3), keep=0.5, random_state=0)
+    assert [p.shape for p in model.fit(X, Y).predict_proba(X)] == [(240, 3), (240, 2)]
+    order = RandomSelector(random_state=0).fit(X).order_
+    assert set(model.sample_indices_) == set(order[:120])
+    model = SampleSubsetClassifier(RandomForestClassifier(3), L2PenaltySelector())
+    with pytest.raises(ValueError, match="one column of targets"):
+        model.fit(X, Y)
+
+
+def test_quantile_strata_of_a_continuous_target(classes):
+    X = classes[0]
+    y = np.sort(X[:, 0])
+    model = SampleSubsetRegressor(Ridge(), stratify="quantiles", keep=0.1, random_state=0)
+    kept = model.fit(X, y).sample_indices_
+    assert set(np.bincount(kept // 24, minlength=10)) == {2, 3}  # 2.4 of each tenth
+    with pytest.raises(ValueError, match="quantiles"):
+        SampleSubsetClassifier(Spy(), stratify="quantiles").fit(*classes)
+    with pytest.raises(ValueError, match="quantiles"):
+        SampleSubsetSampler(stratify="quantiles").fit(*classes)
+
+
+# Metadata
+
+
+def test_row_parameters_are_sliced_with_routing_off(classes):
+    X, y = classes
+    weights, groups = np.arange(1.0, 241), np.arange(240) // 4
+    model = SampleSubsetClassifier(Spy(), SpySelector(), keep=0.3)
+    model.fit(X, y, sample_weight=weights.tolist(), groups=groups, note="as it is")
+    kept, seen = model.sample_indices_, model.estimator_.seen_
+    assert np.array_equal(seen["X"], X[kept])
+    assert np.array_equal(seen["y"], y[kept])
+    assert np.array_equal(seen["sample_weight"], weights[kept])
+    assert np.array_equal(seen["groups"], groups[kept])
+    assert seen["note"] == "as it is"
+    context = model.selector_.context_
+    assert np.array_equal(context.sample_weight, weights)
+    assert np.array_equal(context.groups, groups)
+    assert context.task == "classification"
+    assert context.budget == 72
+    assert isinstance(context.estimator, Spy)
+
+
+def test_groups_do_not_reach_a_fit_that_does_not_name_them(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(LogisticRegression(), SpySelector())
+    model.fit(X, y, groups=np.arange(240))
+    assert model.selector_.context_.groups is not None
+
+
+@pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
+def test_weights_equal_a_fit_by_hand_with_routing_off(classes, selector):
+    X, y = classes
+    weights = np.random.default_rng(0).uniform(0.1, 2, 240)
+    model = SampleSubsetClassifier(LogisticRegression(), selector, random_state=0)
+    kept = model.fit(X, y, sample_weight=weights).sample_indices_
+    by_hand = LogisticRegression().fit(X[kept], y[kept], sample_weight=weights[kept])
+    assert np.array_equal(model.estimator_.coef_, by_hand.coef_)
+    if selector is not None:
+        scores = L2PenaltySelector().fit(X, y, sample_weight=weights).scores_
+        assert np.array_equal(model.sample_scores_, scores)
+
+
+def test_step_parameters_of_an_inner_pipeline_are_sliced_with_routing_off(classes):
+    X, y = classes
+    weights = np.arange(1.0, 241)
+    model = SampleSubsetClassifier(Pipeline([("spy", Spy())]), keep=0.3, random_state=0)
+    model.fit(X, y, spy__sample_weight=weights)
+    seen = model.estimator_[-1].seen_
+    assert np.array_equal(seen["sample_weight"], weights[model.sample_indices_])
+
+
+def test_weights_reach_a_selector_at_the_end_of_a_pipeline(classes):
+    X, y = classes
+    weights = np.arange(1.0, 241)
+    selector = make_pipeline(StandardScaler(), SpySelector())
+    model = SampleSubsetClassifier(Spy(), selector)
+    model.fit(X, y, sample_weight=weights, groups=np.arange(240))
+    context = model.selector_[-1].context_
+    assert np.array_equal(context.sample_weight, weights)
+    assert np.array_equal(context.groups, np.arange(240))
+
+
+@pytest.mark.parametrize("selector", [None, "penalty"])
+def test_cross_validate_with_weights_and_groups_and_routing(classes, routing, selector):
+    X, y = classes
+    weights = np.random.default_rng(0).uniform(0.1, 2, 240)
+    groups = np.arange(240) % 12
+    if selector is not None:
+        selector = L2PenaltySelector().set_fit_request(sample_weight=True)
+    inner = LogisticRegression().set_fit_request(sample_weight=True)
+    model = SampleSubsetClassifier(inner, selector, keep=0.5, random_state=0)
+    model.set_score_request(sample_weight=True)
+    for outer in (model, Pipeline([("scale", scaler()), ("clf", model)])):
+        result = cross_validate(
+            outer,
+            X,
+            y,
+            cv=GroupKFold(3),
+            params={"sample_weight": weights, "groups": groups},
+            return_estimator=True,
+            error_score="raise",
+        )
+        for (train, test), fitted, score in zip(
+            GroupKFold(3).split(X, y, groups),
+            result["estimator"],
+            result["test_score"],
+            strict=True,
+        ):
+            last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+            scale = fitted[0] if isinstance(fitted, Pipeline) else FunctionTransformer()
+            kept = train[last.sample_indices_]
+            by_hand = LogisticRegression().fit(
+                scale.transform(X[kept]), y[kept], sample_weight=weights[kept]
+            )
+            assert np.array_equal(last.estimator_.coef_, by_hand.coef_)
+            of_test = scale.transform(X[test]), y[test]
+            assert score == by_hand.score(*of_test, sample_weight=weights[test])
+
+
+def scaler():
+    return StandardScaler().set_fit_request(sample_weight=False)
+
+
+def test_selectors_request_groups_by_default(classes, routing):
+    X, y = classes
+    model = SampleSubsetClassifier(LogisticRegression(), SpySelector())
+    model.fit(X, y, groups=np.arange(240))
+    assert np.array_equal(model.selector_.context_.groups, np.arange(240))
+    SampleSubsetClassifier(LogisticRegression()).fit(X, y, groups=np.arange(240))
+    SampleSubsetClassifier(LogisticRegression()).fit(X, y)
+
+
+def test_an_unset_request_is_an_error_with_routing(classes, routing):
+    X, y = classes
+    with pytest.raises(Exception, match="not explicitly set as requested or not"):
+        SampleSubsetClassifier(Spy()).fit(X, y, sample_weight=np.ones(240))
+
+
+def test_predict_parameters_reach_the_model(classes):
+    X, y = classes[0], classes[0][:, 0]
+    model = SampleSubsetRegressor(GaussianProcessRegressor(), keep=0.2).fit(X, y)
+    assert len(model.predict(X, return_std=True)) == 2
+    with config_context(enable_metadata_routing=True):
+        inner = GaussianProcessRegressor().set_predict_request(return_std=True)
+        model = SampleSubsetRegressor(inner, keep=0.2).fit(X, y)
+        assert len(model.predict(X, return_std=True)) == 2
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan])
+@pytest.mark.parametrize("keep", [0.5, 1.0])
+def test_bad_weights_are_refused_whoever_reads_them(classes, bad, keep):
+    X, y = classes
+    weights = np.ones(240)
+    weights[3] = bad
+    with pytest.raises(ValueError, match="sample_weight must hold"):
+        SampleSubsetClassifier(Spy(), keep=keep).fit(X, y, sample_weight=weights)
+
+
+def test_weights_that_vanish_on_the_kept_rows_are_an_error(classes):
+    X, y = classes
+    weights = np.zeros(240)
+    weights[200:] = 1
+    with pytest.raises(ValueError, match="every row that is kept"):
+        SampleSubsetClassifier(Spy(), SpySelector(), keep=10, stratify=None).fit(
+            X, y, sample_weight=weights
+        )
+
+
+# Searches, caches, callbacks
+
+
+@quiet
+@pytest.mark.filterwarnings("ignore:keep=.auto. dropped")
+def test_grid_over_keep_selector_and_both_their_parameters(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(
+        LogisticRegression(), L2PenaltySelector(), random_state=0
+    )
+    grid = [
+        {"clf__keep": [1.0], "clf__estimator__C": [0.1, 1.0]},
+        {
+            "clf__keep": [0.5, 60, "auto"],
+            "clf__selector": [L2PenaltySelector()],
+            "clf__selector__alpha": [0.1, 10.0],
+            "clf__estimator__C": [0.1, 1.0],
+        },
+        {"clf__selector": [RandomSelector(), L1PenaltySelector()], "clf__keep": [0.2]},
+    ]
+    pipeline = Pipeline([("scale", StandardScaler()), ("clf", model)])
+    search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["params"]) == 16
+    for params, score in zip(
+        search.cv_results_["params"], search.cv_results_["split0_test_score"], strict=True
+    ):
+        again = clone(pipeline).set_params(**params)
+        assert cross_val_score(again, X, y, cv=3)[0] == score
+
+
+def test_memory_ranks_once_for_all_values_of_keep(classes, tmp_path):
+    X, y = classes
+    selector = SpySelector()
+    model = SampleSubsetClassifier(LogisticRegression(), selector, memory=str(tmp_path))
+    before = SpySelector.n_rankings
+    grid = {"keep": [1.0, 0.8, 0.6, 0.4, 0.2], "selector__n_jobs": [1, 2]}
+    GridSearchCV(model, grid, cv=KFold(3), refit=False).fit(X, y)
+    assert SpySelector.n_rankings == before + 3
+
+
+def test_memory_tells_apart_what_a_ranking_depends_on(classes, tmp_path):
+    X, y = classes
+    before = SpySelector.n_rankings
+    model = SampleSubsetClassifier(
+        Spy(), SpySelector(), memory=str(tmp_path), random_state=0
+    )
+    others = [
+        (model, X, y, {}),
+        (clone(model).set_params(selector__reverse=True), X, y, {}),
+        (clone(model).set_params(random_state=1), X, y, {}),
+        (model, X.astype(np.float32), y, {}),
+        (model, X + 1, y, {}),
+        (model, X, (y + 1) % 3, {}),
+        (model, X, y, {"sample_weight": np.ones(240)}),
+        (model, X, y, {"groups": np.arange(240)}),
+        (SampleSubsetRegressor(Ridge(), SpySelector(), memory=str(tmp_path)), X, y, {}),
+    ]
+    for fit, rows, target, params in others * 2:
+        fit.fit(rows, target, **params)
+    assert SpySelector.n_rankings == before + len(others)
+
+
+def test_memory_gives_the_same_rows_and_no_random_ranking_twice(classes, tmp_path):
+    X, y = classes
+    for selector in (
+        L2PenaltySelector(),
+        make_pipeline(StandardScaler(), RandomSelector()),
+    ):
+        plain = SampleSubsetClassifier(Spy(), selector, random_state=0).fit(X, y)
+        for _ in range(2):
+            cached = SampleSubsetClassifier(
+                Spy(), selector, random_state=0, memory=str(tmp_path)
+            )
+            assert np.array_equal(cached.fit(X, y).sample_indices_, plain.sample_indices_)
+    unseeded = SampleSubsetClassifier(Spy(), memory=str(tmp_path))
+    first, second = (set(unseeded.fit(X, y).sample_indices_) for _ in range(2))
+    assert first != second
+
+
+def test_callbacks_pass_through_all_levels(classes):
+    callback = pytest.importorskip("sklearn.callback")
+
+    class Recorder(callback.AutoPropagatedCallback):
+        max_propagation_depth = None
+
+        def __init__(self):
+            self.tasks = []
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            self.tasks.append("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            self.tasks.append((context.estimator_name, context.task_name))
+
+        def on_fit_task_end(self, estimator, context):
+            pass
+
+    X, y = classes
+    inner = make_pipeline(StandardScaler(), LogisticRegression())
+    recorder = Recorder()
+    model = Pipeline([("clf", SampleSubsetClassifier(inner, random_state=0))])
+    model.set_callbacks(recorder).fit(X, y)
+    owners = [task[0] for task in recorder.tasks if task != "teardown"]
+    assert {"Pipeline", "SampleSubsetClassifier", "LogisticRegression"} <= set(owners)
+    assert ("SampleSubsetClassifier", "rank-rows") in recorder.tasks
+    assert recorder.tasks.count("teardown") == 1
+    assert not hasattr(inner, "_skl_callbacks")
+    model = SampleSubsetClassifier(SVC()).set_callbacks(Recorder())
+    model.fit(X, y)  # a model without callbacks is no reason to warn
+    pickle.dumps(clone(model).set_callbacks().fit(X, y))
+
+
+# Frozen models, copies, broken fits
+
+
+def test_a_frozen_model_is_used_as_it_is(classes):
+    X, y = classes
+    fitted = LogisticRegression().fit(X[:50], y[:50])
+    coef = fitted.coef_.copy()
+    model = SampleSubsetClassifier(FrozenEstimator(fitted), L2PenaltySelector()).fit(X, y)
+    assert np.array_equal(model.predict_proba(X), fitted.predict_proba(X))
+    assert np.array_equal(fitted.coef_, coef)
+    transformer = SampleSubsetTransformer(FrozenEstimator(PCA(2).fit(X))).fit(X, y)
+    assert transformer.transform(X).shape == (240, 2)
+
+
+def test_a_frozen_transformer_ranks_with_its_fitted_state(classes, tmp_path):
+    X, y = classes
+    scores = []
+    for part in (slice(0, 50), slice(50, 240)):
+        frozen = FrozenEstimator(PCA(2, random_state=0).fit(X[part]))
+        model = SampleSubsetClassifier(
+            Spy(), make_pipeline(frozen, L2PenaltySelector()), memory=str(tmp_path)
+        )
+        scores.append(model.fit(X, y).sample_scores_)
+    assert not np.array_equal(*scores)
+
+
+def test_inputs_and_arguments_are_left_alone(classes):
+    X, y = (values.copy() for values in classes)
+    X.flags.writeable = y.flags.writeable = False
+    inner, selector = RandomForestClassifier(3), L2PenaltySelector()
+    model = SampleSubsetClassifier(inner, selector, random_state=0).fit(X, y)
+    assert vars(inner).keys() == vars(RandomForestClassifier(3)).keys()
+    assert repr(inner) == repr(RandomForestClassifier(3))
+    assert vars(selector) == vars(L2PenaltySelector())
+    assert model.estimator is inner
+    assert not any(
+        isinstance(value, np.ndarray) and value.size >= X.size
+        for value in vars(model.selector_).values()
+    )
+
+
+def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector()).fit(X, y)
+    before = {name: value for name, value in vars(model).items() if name.endswith("_")}
+    with pytest.raises(ValueError):
+        model.fit(X, np.where(np.arange(240) == 5, np.nan, y))
+    with pytest.raises(TypeError):
+        model.fit(X, y, no_such_parameter=1)
+    assert all(vars(model)[name] is value for name, value in before.items())
+    model.set_params(keep=1.0).fit(X, y)
+    assert model.selector_ is None
+    selector = L2PenaltySelector().fit(X, y)
+    assert not hasattr(RandomSelector().fit(X), "scores_")
+    selector._store(Ranking(np.arange(3)))
+    assert not hasattr(selector, "scores_")
+    assert not hasattr(selector, "natural_size_")
+
+
+def test_pickles_predict_the_same(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(SVC(), L1PenaltySelector(), random_state=0).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.decision_function(X), model.decision_function(X))
+    assert np.array_equal(again.sample_scores_, model.sample_scores_)
+
+
+def test_unfitted_models_say_so(classes):
+    X, _ = classes
+    with pytest.raises(NotFittedError):
+        SampleSubsetClassifier(LogisticRegression()).predict(X)
+    assert not hasattr(SampleSubsetClassifier(LogisticRegression()), "sample_mask_")
+    assert not hasattr(SampleSubsetClassifier(LogisticRegression()), "classes_")
+    assert not hasattr(SampleSubsetClassifier(SVC()), "predict_proba")
+    assert hasattr(SampleSubsetClassifier(LogisticRegression()), "predict_proba")
+
+
+def test_n_iter_is_copied(classes):
+    X, y = classes
+    model = SampleSubsetClassifier(LogisticRegression(), random_state=0).fit(X, y)
+    assert model.n_iter_ is model.estimator_.n_iter_
+
+
+# Wrong input
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (SampleSubsetClassifier(IsolationForest()), "an outlier detector"),
+        (SampleSubsetClassifier(KMeans()), "a clusterer"),
+        (SampleSubsetClassifier(GaussianMixture()), "a density estimator"),
+        (SampleSubsetClassifier(Ridge()), "Use SampleSubsetRegressor"),
+        (SampleSubsetRegressor(SVC()), "Use SampleSubsetClassifier"),
+        (SampleSubsetClassifier(StandardScaler()), "with fit and predict"),
+        (SampleSubsetTransformer(SVC()), "Use SampleSubsetClassifier"),
+        (SampleSubsetTransformer(KNeighborsRegressor()), "Use SampleSubsetRegressor"),
+        (SampleSubsetClassifier(SVC), r"Write SVC\(\)"),
+        (SampleSubsetClassifier("svc"), "Pass a scikit-learn estimator"),
+        (SampleSubsetClassifier(None), "Pass a scikit-learn estimator"),
+        (SampleSubsetClassifier(make_pipeline(KMeans())), "a clusterer"),
+    ],
+    ids=repr,
+)
+def test_the_wrong_kind_of_model_is_refused(classes, model, says):
+    with pytest.raises(TypeError, match=f"needs a .*{says}") as error:
+        model.fit(*classes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("selector", "says"),
+    [
+        ("random", "RandomSelector()"),
+        (IsolationForest(), "RandomSelector()"),
+        (make_pipeline(StandardScaler(), PCA()), "ends in one"),
+        (L2PenaltySelector, "Write selector=L2PenaltySelector()"),
+        (SampleSubsetSampler(), "RandomSelector()"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("keep", [0.5, 1.0])
+def test_what_is_no_selector_is_refused(classes, selector, says, keep):
+    with pytest.raises(ValueError, match="^selector must be") as error:
+        SampleSubsetClassifier(Spy(), selector, keep=keep).fit(*classes)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize("keep", [0, 1, -1, -0.5, 241, float("nan"), True, "half", "Auto"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SampleSubsetClassifier(LogisticRegression()),
+        SampleSubsetRegressor(Ridge()),
+        SampleSubsetTransformer(PCA(2)),
+        SampleSubsetSampler(),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_meaningless_keep_is_refused(classes, model, keep):
+    with pytest.raises(ValueError, match=r"^keep must .* Got .*(Write|Did)"):
+        clone(model).set_params(keep=keep).fit(*classes)
+
+
+@pytest.mark.parametrize("where", [SampleSubsetClassifier, SampleSubsetRegressor])
+def test_weights_of_rows_are_not_there_yet(classes, where):
+    inner = Spy() if where is SampleSubsetClassifier else Ridge()
+    with pytest.raises(ValueError, match="weighting must be None"):
+        where(inner, weighting="coverage").fit(*classes)
+
+
+def test_lengths_must_agree(classes):
+    X, y = classes
+    with pytest.raises(ValueError, match="Got X with 240 and y with 239"):
+        SampleSubsetClassifier(Spy()).fit(X, y[:-1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        LogisticRegression(),
+        KNeighborsClassifier(),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        make_pipeline(SimpleImputer(), DecisionTreeClassifier()),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+@pytest.mark.parametrize("wrap", [np.asarray, csr_array, pd.DataFrame])
+def test_a_dropped_row_hides_nothing(classes, inner, value, wrap):
+    X, y = classes
+    model = SampleSubsetClassifier(inner, keep=0.1, random_state=0).fit(X, y)
+    X = X.copy()
+    dropped = np.flatnonzero(~model.sample_mask_)[0]
+    X[dropped, 0] = value
+    sparse_scaling = wrap is csr_array and "standardscaler" in getattr(
+        inner, "named_steps", ()
+    )
+    try:
+        clone(inner).fit(wrap(X), y)
+    except ValueError:
+        says = "Cannot center sparse" if sparse_scaling else "contains (NaN|infinity)"
+        with pytest.raises(ValueError, match=says):
+            model.fit(wrap(X), y)
+    else:
+        model.fit(wrap(X), y)
+        assert not model.sample_mask_[dropped]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_dropped_target_hides_nothing(classes, value):
+    X, y = classes[0], classes[0][:, 0].copy()
+    y[7] = value
+    for model in (SampleSubsetRegressor(Ridge(), keep=0.1), SampleSubsetSampler()):
+        with pytest.raises(ValueError, match="NaN|infinity"):
+            model.fit(X, y)
+
+
+def test_targets_must_be_there_for_whoever_reads_them(classes):
+    X, _ = classes
+    with pytest.raises(ValueError, match="SampleSubsetClassifier requires y"):
+        SampleSubsetClassifier(LogisticRegression()).fit(X, None)
+    with pytest.raises(ValueError, match="L2PenaltySelector requires y.*RandomSelector"):
+        SampleSubsetTransformer(PCA(), L2PenaltySelector()).fit(X)
+    with pytest.raises(ValueError, match="L1PenaltySelector requires y"):
+        SampleSubsetSampler(L1PenaltySelector()).fit_resample(X, None)
+
+
+def test_continuous_targets_are_no_classes(classes):
+    X = classes[0]
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        SampleSubsetClassifier(LogisticRegression()).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [SampleSubsetSampler(), RandomSelector(), L2PenaltySelector()],
+    ids=lambda step: type(step).__name__,
+)
+def test_a_step_that_drops_rows_names_the_class_to_use(classes, step):
+    with pytest.raises(TypeError, match=r"Pipeline.*SampleSubsetClassifier\(model, "):
+        make_pipeline(step, LogisticRegression()).fit(*classes)
+    assert not hasattr(step, "transform")
+    assert "transform" not in vars(step)
+
+
+# The sampler
+
+
+def test_sampler_returns_rows_in_their_order_and_containers(classes, container):
+    X, y = classes
+    sampler = SampleSubsetSampler(keep=0.3, random_state=0)
+    X_kept, y_kept = sampler.fit_resample(container(X), y)
+    kept = sampler.sample_indices_
+    assert (np.diff(kept) > 0).all()
+    assert np.array_equal(y_kept, y[kept])
+    assert type(X_kept) is type(container(X))
+    dense = X_kept.toarray() if hasattr(X_kept, "toarray") else np.asarray(X_kept)
+    assert np.allclose(dense, X[kept])
+
+
+@pytest.mark.parametrize("routed", [False, True])
+def test_sampler_in_the_pipeline_of_imbalanced_learn(classes, routed):
+    imblearn = pytest.importorskip("imblearn.pipeline")
+    X, y = classes
+    with config_context(enable_metadata_routing=routed):
+        pipeline = imblearn.Pipeline(
+            [
+                ("scale", StandardScaler()),
+                ("drop", SampleSubsetSampler(L2PenaltySelector(), keep=0.5)),
+                ("clf", LogisticRegression()),
+            ]
+        )
+        search = GridSearchCV(
+            pipeline, {"drop__keep": [0.2, 0.8], "clf__C": [1.0]}, error_score="raise"
+        ).fit(X, y)
+        assert search.best_score_ > 0.6
+        pipeline.fit(X, y)
+        kept = pipeline["drop"].sample_indices_
+        by_hand = LogisticRegression().fit(pipeline["scale"].transform(X[kept]), y[kept])
+        assert np.array_equal(pipeline["clf"].coef_, by_hand.coef_)
+        assert len(pipeline.predict(X)) == 240
+
+
+def test_sampler_with_a_continuous_target_in_imbalanced_learn(classes):
+    imblearn = pytest.importorskip("imblearn.pipeline")
+    X, y = classes[0], classes[0][:, 0] + 1
+    for selector in (None, L2PenaltySelector()):
+        sampler = SampleSubsetSampler(selector, keep=0.4, random_state=0)
+        pipeline = imblearn.make_pipeline(sampler, RandomForestRegressor(5)).fit(X, y)
+        assert pipeline[0].task_ == "regression"
+        assert pipeline[-1].n_features_in_ == 8
+        assert len(pipeline[0].sample_indices_) == 96
+
+
+def test_sampler_takes_metadata_of_the_selector(classes, routing):
+    X, y = classes
+    selector = SpySelector().set_fit_request(sample_weight=True)
+    sampler = SampleSubsetSampler(selector)
+    sampler.fit_resample(X, y, sample_weight=np.arange(1.0, 241), groups=np.arange(240))
+    assert np.array_equal(sampler.selector_.context_.groups, np.arange(240))
+    assert sampler.selector_.context_.sample_weight[-1] == 240
+
+
+def test_nystroem_on_chosen_rows(classes):
+    X, y = classes
+    model = make_pipeline(
+        StandardScaler(),
+        SampleSubsetTransformer(Nystroem(n_components=20), keep=40, random_state=0),
+        LinearRegression(),
+    ).fit(X, y)
+    assert model.predict(X).shape == (240,)

@@ -1,0 +1,152 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sklearn_prune._validation import (
+    check_readable_rows,
+    check_same_length,
+    check_target,
+    check_weights,
+    not_finite_rows,
+    quantile_codes,
+    resolve_task,
+    show_dropped_rows,
+)
+
+
+@pytest.mark.parametrize(
+    ("y", "task"),
+    [
+        (["a", "b", "a"], "classification"),
+        ([True, False, True], "classification"),
+        ([0.0, 1.0, 1.0], "classification"),
+        (np.array([1, 2, None, 3], dtype=object)[[0, 1, 3]], "classification"),
+        ([0.5, 1.0, 2.0], "regression"),
+        (np.arange(21), "regression"),
+        (np.arange(20), "classification"),
+        (np.arange(1000) % 31, "classification"),
+        (np.arange(1000) % 32, "regression"),
+        (load_diabetes().target, "regression"),
+        (load_digits().target, "classification"),
+    ],
+)
+def test_task_is_read_off_the_target(y, task):
+    assert resolve_task("auto", np.asarray(y)) == task
+
+
+def test_task_can_be_imposed():
+    assert resolve_task("regression", np.array([0, 1])) == "regression"
+    assert resolve_task("auto", None) is None
+    with pytest.raises(ValueError, match="continuous"):
+        resolve_task("classification", np.array([0.5, 1.5]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "got"),
+    [
+        ([1, 2], r"Got shape \(2,\) for 3 rows"),
+        ([[1, 2, 3]], r"Got shape \(1, 3\) for 3 rows"),
+        (1.0, r"Got shape \(\) for 3 rows"),
+        ([1, -0.5, 2], "Got -0.5"),
+        ([1, np.nan, 2], "Got NaN or infinity"),
+        ([1, np.inf, 2], "Got NaN or infinity"),
+        ([0, 0, 0], "Got only zeros"),
+        (["a", "b", "c"], "Got dtype"),
+    ],
+)
+def test_bad_weights_are_refused_in_one_line(weights, got):
+    with pytest.raises(ValueError, match=f"^sample_weight must hold .*{got}"):
+        check_weights(weights, 3)
+
+
+def test_target_must_be_there_in_each_row():
+    with pytest.raises(ValueError, match="NaN"):
+        check_target([1.0, np.nan])
+    with pytest.raises(ValueError, match="Got None"):
+        check_target(np.array(["a", None], dtype=object))
+    with pytest.raises(ValueError, match="NaN"):
+        check_target(np.array(["a", np.nan], dtype=object))
+    assert check_target([[1], [2]]).shape == (2,)
+    assert check_target(csr_array([[0, 1], [1, 0]])).shape == (2, 2)
+
+
+def test_lengths_are_named():
+    with pytest.raises(ValueError, match=r"Got X with 3 and y with 2\. Pass one entry"):
+        check_same_length([1, 2, 3], y=[1, 2])
+
+
+def test_quantiles_are_balanced_and_keep_ties_together():
+    codes = quantile_codes(np.arange(100.0))
+    assert np.bincount(codes).tolist() == [10] * 10
+    assert set(quantile_codes(np.zeros(5))) == {0}
+    y = np.repeat([0.0, 1.0, 2.0], [80, 10, 10])
+    assert all(len(set(codes)) == 1 for codes in np.split(quantile_codes(y), [80, 90]))
+
+
+def spoiled(value, dtype=float):
+    X = np.arange(12, dtype=dtype).reshape(6, 2)
+    X[4, 1] = value
+    return X
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("wrap", [np.asarray, csr_array, pd.DataFrame, np.ndarray.tolist])
+def test_rows_are_refused_by_tags(wrap, value):
+    with pytest.raises(ValueError, match="NaN|infinity"):
+        check_readable_rows(wrap(spoiled(value)), LogisticRegression())
+    check_readable_rows(wrap(spoiled(np.nan)), HistGradientBoostingClassifier())
+    check_readable_rows(wrap(spoiled(np.nan)), make_pipeline(SimpleImputer()))
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+@pytest.mark.parametrize(
+    "wrap", [np.asarray, csr_array, pd.DataFrame, lambda X: X.astype(object)]
+)
+def test_rows_that_are_not_finite_are_found(wrap, value):
+    assert not_finite_rows(wrap(spoiled(value))).tolist() == [4]
+    assert not_finite_rows(wrap(spoiled(0.0))).tolist() == []
+
+
+def test_missing_categories_are_found_in_frames():
+    polars = pytest.importorskip("polars")
+    data = {"number": [1.0, 2.0, np.inf], "text": ["a", None, "b"]}
+    assert not_finite_rows(pd.DataFrame(data)).tolist() == [1, 2]
+    assert not_finite_rows(polars.DataFrame(data)).tolist() == [1, 2]
+
+
+def test_texts_and_tensors_of_texts_are_nobodys_business():
+    assert not_finite_rows(["some", "texts"]).size == 0
+    check_readable_rows(["some", "texts"], LogisticRegression())
+
+
+@pytest.mark.parametrize(
+    ("model", "value"),
+    [
+        (make_pipeline(StandardScaler(), LogisticRegression()), np.nan),
+        (make_pipeline(SimpleImputer(), LogisticRegression()), np.inf),
+        (RandomForestClassifier(3), np.inf),
+    ],
+)
+def test_the_model_refuses_a_dropped_row_itself(model, value):
+    X, y = spoiled(value), [0, 1, 0, 1, 0, 1]
+    kept = np.array([0, 1, 2, 3])
+    check_readable_rows(X, model)  # the tags do not tell
+    model.fit(X[kept], np.take(y, kept))
+    with pytest.raises(ValueError, match="contains"):
+        show_dropped_rows(model, X, kept)
+    show_dropped_rows(model, X, np.arange(6))  # no dropped row
+
+
+def test_an_unknown_category_in_a_dropped_row_is_no_refusal():
+    X, y = spoiled(np.nan), [0, 1, 0, 1, 0, 1]
+    kept = np.array([0, 1, 2, 3])
+    model = make_pipeline(OneHotEncoder(), LogisticRegression())
+    model.fit(X[kept], np.take(y, kept))
+    show_dropped_rows(model, X, kept)
