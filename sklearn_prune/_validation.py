@@ -89,7 +89,9 @@ def check_target(y):
             "y must have a label in each row. Got None. Drop the rows without a label, "
             "or give them a label of their own."
         )
-    if y.dtype.kind in "fcO":
+    if y.dtype.kind == "c":
+        raise ValueError("Complex data not supported: y must be labels or real numbers.")
+    if y.dtype.kind in "fO":
         assert_all_finite(y, input_name="y")
     return y
 

@@ -1,4 +1,7 @@
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker, one thread
+
 from pathlib import Path
 
 import numpy as np

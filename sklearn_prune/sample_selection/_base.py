@@ -1,6 +1,6 @@
 """The base of every selector: validation, context, fitted attributes."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -56,7 +56,7 @@ class RankingContext:
     groups: object = None
 
 
-class SampleSelector(BaseEstimator):
+class SampleSelector(BaseEstimator, ABC):
     """Base class of selectors: estimators whose `fit` ranks the rows it is given.
 
     A subclass writes ``_rank(X, y, context)`` and returns a

@@ -529,7 +529,7 @@ class SampleSubsetRegressor(RegressorMixin, _SubsetPredictor):
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = SampleSubsetRegressor(Ridge(), L2PenaltySelector(), keep="auto").fit(X, y)
     >>> len(X) - len(model.sample_indices_)  # rows that contradict the others
-    16
+    3
     """
 
     _kind = "regressor"

@@ -56,7 +56,7 @@ CLASSIFIERS = [
     DecisionTreeClassifier(random_state=0),
     RandomForestClassifier(5, random_state=0),
     KNeighborsClassifier(),
-    SVC(probability=False),
+    SVC(),
     MLPClassifier((4,), max_iter=20, random_state=0),
     make_pipeline(StandardScaler(), LogisticRegression()),
     HistGradientBoostingClassifier(max_iter=3, random_state=0),

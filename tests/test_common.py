@@ -1,0 +1,88 @@
+"""scikit-learn's own checks, on every public estimator, without an expected failure."""
+
+import inspect
+
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import sklearn_prune
+from sklearn_prune import sample_selection
+from sklearn_prune.sample_selection import (
+    L1PenaltySelector,
+    L2PenaltySelector,
+    RandomSelector,
+)
+
+INNER = {
+    "SampleSubsetClassifier": [
+        LogisticRegression(),
+        DecisionTreeClassifier(),
+        KNeighborsClassifier(),
+        SVC(),
+        RandomForestClassifier(5),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+    ],
+    "SampleSubsetRegressor": [
+        Ridge(),
+        DecisionTreeRegressor(),
+        KNeighborsRegressor(),
+        SVR(),
+        RandomForestRegressor(5),
+        make_pipeline(StandardScaler(), Ridge()),
+    ],
+    "SampleSubsetTransformer": [
+        StandardScaler(),
+        PCA(),
+        SimpleImputer(),
+        SelectKBest(k=1),
+        Nystroem(n_components=4),
+    ],
+}
+VARIANTS = [RandomSelector("bernoulli"), L2PenaltySelector(loss="logistic")]
+
+
+def selectors():
+    classes = (getattr(sample_selection, name) for name in sample_selection.__all__)
+    return [
+        cls()
+        for cls in classes
+        if issubclass(cls, BaseEstimator) and not inspect.isabstract(cls)
+    ]
+
+
+def estimators():
+    found = [*selectors(), *VARIANTS]
+    for name in sklearn_prune.__all__:
+        cls = getattr(sklearn_prune, name)
+        if not inspect.isclass(cls):
+            continue
+        if name not in INNER:
+            found += [cls(), cls(L2PenaltySelector()), cls(keep=1.0)]
+            continue
+        found += [cls(inner) for inner in INNER[name]]
+        found += [cls(inner, L2PenaltySelector()) for inner in INNER[name][:4]]
+        found += [cls(inner, L1PenaltySelector(), keep=0.8) for inner in INNER[name][:2]]
+        found.append(cls(INNER[name][0], keep=1.0))
+    return found
+
+
+@parametrize_with_checks(estimators(), xfail_strict=True)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", selectors(), ids=repr)
+def test_selectors_check_their_arguments(estimator):
+    assert set(estimator._parameter_constraints) == set(estimator.get_params())

@@ -1,0 +1,58 @@
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+import sklearn_prune
+from sklearn_prune._optional import import_or_raise
+
+
+def test_import_loads_nothing_that_scikit_learn_does_not():
+    script = (
+        "import sys, sklearn\n"
+        "before = set(sys.modules)\n"
+        "import sklearn_prune\n"
+        "new = {name for name in set(sys.modules) - before}\n"
+        "print(*sorted(name for name in new if not name.startswith('sklearn_prune')))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
+
+def test_using_the_estimators_loads_no_optional_library():
+    script = (
+        "import sys\n"
+        "from sklearn_prune import *\n"
+        "from sklearn_prune.sample_selection import *\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector())\n"
+        "model.fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])\n"
+        "optional = {'torch', 'skorch', 'matplotlib', 'dask', 'imblearn'}\n"
+        "print(*(optional & set(sys.modules)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
+
+def test_every_public_name_is_there():
+    for name in sklearn_prune.__all__:
+        assert getattr(sklearn_prune, name) is not None
+        assert name in dir(sklearn_prune)
+    with pytest.raises(AttributeError, match="no attribute 'SampleSubset'"):
+        sklearn_prune.SampleSubset
+
+
+def test_classes_pickle_by_name():
+    for name in sklearn_prune.__all__:
+        thing = getattr(sklearn_prune, name)
+        if isinstance(thing, type):
+            assert pickle.loads(pickle.dumps(thing)) is thing
+
+
+def test_a_missing_library_says_what_to_type():
+    with pytest.raises(ImportError, match=r'pip install "sklearn-prune\[torch\]"'):
+        import_or_raise("no_such_module", "Pruning a net", extra="torch")
+    assert import_or_raise("math", "Anything", extra="torch").pi > 3
