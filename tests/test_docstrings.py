@@ -1,0 +1,42 @@
+"""Public docstrings follow numpydoc, name every parameter and give an example."""
+
+import inspect
+
+import pytest
+from numpydoc.validate import validate
+
+import sklearn_prune
+from sklearn_prune import sample_selection
+
+IGNORED = {
+    "GL01": "summaries start on the line of the quotes",
+    "ES01": "one good sentence may be enough",
+    "RT02": "'self : object' carries its name, as in scikit-learn",
+    "SA04": "a reference to a sibling explains itself where it stands",
+}
+OF_METHODS = {"EX01": "the class has the example", "SA01": "the class has the links"}
+
+
+def public_objects():
+    for package in (sklearn_prune, sample_selection):
+        for name in package.__all__:
+            thing = getattr(package, name)
+            if not inspect.isclass(thing):
+                continue
+            yield f"{thing.__module__}.{name}"
+            for method, value in inspect.getmembers(thing):
+                ours = str(getattr(value, "__module__", "")).startswith("sklearn_prune")
+                if ours and callable(value) and not method.startswith("_"):
+                    yield f"{thing.__module__}.{name}.{method}"
+
+
+@pytest.mark.parametrize("name", sorted(set(public_objects())))
+def test_docstring(name):
+    is_class = inspect.isclass(getattr(sklearn_prune, name.rpartition(".")[2], None)) or (
+        name.rpartition(".")[2] in sample_selection.__all__
+    )
+    ignored = IGNORED if is_class else IGNORED | OF_METHODS
+    if name.endswith(("RankingContext", "SampleSelector")):
+        ignored = IGNORED | OF_METHODS  # for authors of selectors, shown in the guide
+    errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
+    assert not errors, "\n".join(f"{code} {text}" for code, text in errors)
