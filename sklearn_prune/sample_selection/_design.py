@@ -20,16 +20,13 @@ class Design:
         The raw rows.
     mean, scale : ndarray of shape (d,)
         Centre and scale of the columns.
-    projection : sparse matrix of shape (d, k), optional
-        Applied to the standardised rows.
     """
 
-    def __init__(self, X, mean, scale, projection=None):
+    def __init__(self, X, mean, scale):
         self.X = X
         self.mean = mean
         self.scale = scale
-        self.projection = projection
-        self.shape = X.shape if projection is None else (X.shape[0], projection.shape[1])
+        self.shape = X.shape
 
     @classmethod
     def standardized(cls, X, sample_weight=None):
@@ -51,51 +48,49 @@ class Design:
     def blocks(self):
         """Yield slices of rows with their values, float64."""
         n, d = self.shape
-        offset = self.mean / self.scale
-        if self.projection is not None:
-            offset = offset @ self.projection
         for rows in gen_batches(n, max(1, _BLOCK_BYTES // (8 * d + 1))):
             block = self.X[rows]
             if issparse(block):
-                block = block.multiply(1 / self.scale).tocsr()
-            else:
-                block = np.where(np.isnan(block), self.mean, block) / self.scale
-            if self.projection is not None:
-                block = block @ self.projection
-            if issparse(block):
                 block = block.toarray()
-            block -= offset
+            else:
+                block = np.where(np.isnan(block), self.mean, block)
+            block = block - self.mean
+            block /= self.scale
             yield rows, block
 
     def array(self, order="C"):
-        """All values as one array."""
-        values = np.empty(self.shape, order=order)
+        """All values as one array, in the precision of X."""
+        values = np.empty(self.shape, dtype=self.X.dtype, order=order)
         for rows, block in self.blocks():
             values[rows] = block
         return values
+
+    def scaled(self, order="C"):
+        """Rows for a model with an intercept: sparse ones are scaled and not centred."""
+        if not issparse(self.X):
+            return self.array(order)
+        rows = self.X.multiply(1 / self.scale).asformat("csc" if order == "F" else "csr")
+        if max(rows.nnz, *rows.shape) < np.iinfo(np.int32).max:
+            # scikit-learn's linear models read narrow indices only
+            rows.indices = rows.indices.astype(np.int32)
+            rows.indptr = rows.indptr.astype(np.int32)
+        return rows
 
     def columns(self, chosen):
         """The same rows with some of the columns."""
         return Design(self.X[:, chosen], self.mean[chosen], self.scale[chosen])
 
-    def reduced(self):
-        """Rows of at most `MAX_SIDE` columns with the same inner products.
+    def narrow(self):
+        """Rows of at most n columns with the same inner products.
 
         A ridge-penalised fit knows its rows by their inner products only, so it is the
-        same on the result: exactly where n or d is at most `MAX_SIDE`, in O(n^2 d) for
-        d > n; beyond, up to the error of a sparse random projection.
+        same on the result. O(n^2 d) where d > n, with n^2 memory.
         """
         n, d = self.shape
-        if d <= min(n, MAX_SIDE):
+        if d <= n:
             return self
-        if n <= MAX_SIDE:
-            rows = pivoted_factor(self._inner_products())[0].T
-            return Design(rows, np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
-        from sklearn.random_projection import SparseRandomProjection
-
-        sketch = SparseRandomProjection(MAX_SIDE, random_state=0)
-        sketch.fit(np.broadcast_to(np.float64(0), (1, d)))
-        return Design(self.X, self.mean, self.scale, sketch.components_.T.tocsc())
+        rows = pivoted_factor(self._inner_products())[0].T
+        return Design(rows, np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
 
     def _inner_products(self):
         n, d = self.shape

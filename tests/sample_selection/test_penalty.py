@@ -130,6 +130,22 @@ def test_lasso_on_moments_is_the_lasso_on_rows(wrap, monkeypatch):
     assert np.allclose(coefs[1], coefs[3], atol=1e-2)
 
 
+@quiet
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("n_features", [40, 300])
+def test_beyond_the_limit_values_are_out_of_fold(loss, n_features, monkeypatch):
+    X, y = problem(n_features)
+    rows = csr_array(X)
+    rows.indices, rows.indptr = rows.indices.astype(np.int64), rows.indptr.astype(np.int64)
+    exact = L2PenaltySelector(loss=loss).fit(X, y).scores_
+    monkeypatch.setattr(_penalty, "MAX_SIDE", 10)
+    dense = L2PenaltySelector(loss=loss).fit(X, y).scores_
+    assert spearmanr(dense, exact)[0] > 0.9
+    sparse = L2PenaltySelector(loss=loss).fit(rows, y).scores_
+    assert np.abs(sparse - dense).max() < 0.05 * np.ptp(dense)
+    assert L1PenaltySelector().fit(rows, y).scores_.shape == (200,)
+
+
 def test_an_empty_lasso_predicts_the_mean_of_the_others():
     X, y = load_diabetes(return_X_y=True)
     values = L1PenaltySelector(1e9).fit(X, y).scores_
