@@ -97,9 +97,9 @@ class L2PenaltySelector(_PenaltySelector):
     random folds, and the models are fitted iteratively. "logistic" fits as many logistic
     models as there are classes, twice.
 
-    The values find wrong labels. Small budgets are another matter: the rows with the
-    largest margins are the easiest ones, and a model trained on a few per cent of them
-    is usually worse than on as many random rows.
+    A bad idea where labels are clean or classes far from linearly separable: rows of
+    large margin are the easiest ones, and half of the rows chosen so is a worse training
+    set than half of them at random.
 
     References
     ----------
