@@ -57,8 +57,8 @@ def check_inner(owner, inner, kind):
     if kind == "transformer":
         wrong = not hasattr(inner, "transform")
     else:
-        # A foreign model without a type is taken at its word.
-        wrong = found not in (kind, None) or not hasattr(inner, "predict")
+        # A foreign model without a type is known by its predict.
+        wrong = found != kind and not (found is None and hasattr(inner, "predict"))
     if not wrong:
         return
     if found in ("classifier", "regressor"):
@@ -73,10 +73,15 @@ def check_inner(owner, inner, kind):
     raise TypeError(f"{rule}. Got {inner!r}{what}. {remedy}")
 
 
+def has_tags(thing):
+    """Whether it is an estimator, as opposed to its class or anything else."""
+    return hasattr(thing, "__sklearn_tags__") and not isinstance(thing, type)
+
+
 def nested_estimators(estimator):
     """Yield every estimator that is a parameter at some depth of `estimator`."""
     for part in estimator.get_params(deep=True).values():
-        if hasattr(part, "__sklearn_tags__") and not isinstance(part, type):
+        if has_tags(part):
             yield part
 
 
@@ -87,7 +92,12 @@ def clone_seeded(estimator, seed, role):
 
 
 def inherit_tags(tags, inner):
-    """Overwrite in `tags` what the inner model decides: inputs, targets, abilities."""
+    """Overwrite in `tags` what the inner model decides: inputs, targets, abilities.
+
+    What is no estimator has no tags; it is refused in fit and not where it is shown.
+    """
+    if not has_tags(inner):
+        return tags
     found = deepcopy(get_tags(inner))
     tags.input_tags = found.input_tags
     tags.target_tags = found.target_tags

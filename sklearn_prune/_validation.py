@@ -18,9 +18,11 @@ def check_rows(X, y):
     Raises
     ------
     ValueError
-        If X and y have different numbers of rows.
+        If X and y have different numbers of rows, or none.
     """
     check_same_length(X, y=y)
+    if count_rows(X) == 0:
+        raise ValueError("X must have at least one row. Got 0 sample(s). Pass some rows.")
     return indexable(X, y)
 
 
@@ -117,21 +119,28 @@ def resolve_task(task, y):
     Raises
     ------
     ValueError
-        If y is continuous although the task is classification.
+        If y is continuous although the task is classification, or no numbers although
+        it is regression.
     """
     if y is None:
         return None
     if task == "classification":
         check_classification_targets(y)
-    if task != "auto":
         return task
-    if y.dtype.kind == "O":
-        try:
-            y = y.astype(np.float64)
-        except (TypeError, ValueError):
+    try:
+        numbers = y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        if task == "auto":
             return "classification"
-    if y.dtype.kind not in "iuf":
+        raise ValueError(
+            f"A regression target must hold numbers. Got {y.flat[0]!r}. Use a classifier "
+            'or task="classification" for labels.'
+        ) from error
+    if task == "regression" or y.dtype.kind in "mM":
+        return "regression"
+    if y.dtype.kind in "bSU":
         return "classification"
+    y = numbers
     few = len(np.unique(y)) <= max(20, np.sqrt(len(y)))
     return "classification" if few and np.all(y == np.floor(y)) else "regression"
 

@@ -30,6 +30,8 @@ from sklearn_prune._validation import (
         (np.array([1, 2, None, 3], dtype=object)[[0, 1, 3]], "classification"),
         ([0.5, 1.0, 2.0], "regression"),
         (np.arange(21), "regression"),
+        (np.array(["2026-01-01", "2026-01-02"], dtype="M8[D]"), "regression"),
+        (["1", "2", "1"], "classification"),
         (np.arange(20), "classification"),
         (np.arange(1000) % 31, "classification"),
         (np.arange(1000) % 32, "regression"),

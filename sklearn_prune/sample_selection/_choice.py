@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
+from pickle import PicklingError
 
 import numpy as np
 from sklearn.base import clone
@@ -129,7 +130,13 @@ def rank_once(selector, X, y, params, context, memory):
         _identity(context.estimator) if last.reads_estimator else None,
     )
     cached = check_memory(memory).cache(_fit_selector, ignore=["selector", "context"])
-    return cached(unfitted, X, y, params, context, identity)
+    try:
+        return cached(unfitted, X, y, params, context, identity)
+    except PicklingError as error:
+        raise TypeError(
+            "memory needs a selector and data that can be pickled. Got "
+            f"{selector!r}. Write named functions instead of lambdas, or memory=None."
+        ) from error
 
 
 def _fit_selector(selector, X, y, params, context, identity):

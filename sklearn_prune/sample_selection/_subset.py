@@ -5,13 +5,14 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
     clone_seeded,
     copy_fitted_attributes,
+    has_tags,
     inherit_tags,
     last_step,
     route_fit_params,
@@ -59,6 +60,7 @@ class SampleSubset(BaseEstimator):
     def _check_arguments(self):
         check_selector(self._effective_selector())
         check_keep(self.keep)
+        check_memory(self.memory)
         if self.weighting is not None:
             raise InvalidParameterError(
                 "weighting must be None, which is all there is: the kept rows count "
@@ -124,6 +126,8 @@ class SampleSubset(BaseEstimator):
         if self._inner is not None:
             tags = inherit_tags(tags, getattr(self, self._inner))
         selector = self._effective_selector()
+        if not has_tags(selector):
+            return tags
         found = get_tags(selector)
         if self._inner is None:
             tags.input_tags, tags.no_validation = found.input_tags, found.no_validation

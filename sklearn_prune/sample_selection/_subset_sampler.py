@@ -143,6 +143,11 @@ class SampleSubsetSampler(SampleSubset):
         X_kept, y_kept : same types as X and y, of length n_kept
             The kept rows and their targets, in their original order.
         """
+        if y is None:
+            raise ValueError(
+                "SampleSubsetSampler requires y to be passed, but the target y is None. "
+                "Call fit_resample(X, y), or take X[fit(X).sample_indices_]."
+            )
         kept = self.fit(X, y, **params).sample_indices_
         X, y = check_rows(X, y)
         return take_rows(X, kept), take_rows(y, kept)

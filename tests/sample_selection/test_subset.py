@@ -13,6 +13,7 @@ from sklearn.ensemble import (
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -914,7 +915,48 @@ def test_targets_must_be_there_for_whoever_reads_them(classes):
     with pytest.raises(ValueError, match="L2PenaltySelector requires y.*RandomSelector"):
         SampleSubsetTransformer(PCA(), L2PenaltySelector()).fit(X)
     with pytest.raises(ValueError, match="L1PenaltySelector requires y"):
-        SampleSubsetSampler(L1PenaltySelector()).fit_resample(X, None)
+        SampleSubsetSampler(L1PenaltySelector()).fit(X)
+    with pytest.raises(ValueError, match="SampleSubsetSampler requires y"):
+        SampleSubsetSampler().fit_resample(X, None)
+    with pytest.raises(ValueError, match="must hold numbers. Got .*'a'"):
+        SampleSubsetRegressor(Ridge()).fit(X, ["a"] * 240)
+    with pytest.raises(ValueError, match="at least one row"):
+        SampleSubsetClassifier(LogisticRegression()).fit(X[:0], [])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SampleSubsetClassifier(None),
+        SampleSubsetClassifier(SVC),
+        SampleSubsetClassifier(SVC(), "random"),
+        SampleSubsetTransformer("scale", L2PenaltySelector),
+        SampleSubsetSampler("random"),
+    ],
+)
+def test_wrong_arguments_can_still_be_shown(model):
+    assert type(model).__name__ in repr(model)
+    assert type(model).__name__ in model._repr_html_()
+
+
+def test_memory_is_checked(classes):
+    with pytest.raises(ValueError, match="memory"):
+        SampleSubsetClassifier(LogisticRegression(), memory=3).fit(*classes)
+
+
+def test_a_selector_that_cannot_be_cached_says_so(classes, tmp_path):
+    ranker = make_pipeline(FunctionTransformer(lambda X: X), L2PenaltySelector())
+    model = SampleSubsetClassifier(LogisticRegression(), ranker, memory=str(tmp_path))
+    with pytest.raises(
+        TypeError, match="named functions instead of lambdas, or memory=None"
+    ):
+        model.fit(*classes)
+    model.set_params(memory=None).fit(*classes)
+
+
+def test_a_stack_is_a_classifier_before_it_is_fitted(classes):
+    model = SampleSubsetClassifier(StackingClassifier([("a", LogisticRegression())], cv=2))
+    assert model.fit(*classes).score(*classes) > 0.6
 
 
 def test_continuous_targets_are_no_classes(classes):
