@@ -130,11 +130,28 @@ def test_lasso_on_moments_is_the_lasso_on_rows(wrap, monkeypatch):
     assert np.allclose(coefs[1], coefs[3], atol=1e-2)
 
 
+def test_beyond_the_limit_regression_is_out_of_fold_too(monkeypatch):
+    X, y = load_diabetes(return_X_y=True)
+    exact = L2PenaltySelector().fit(X, y).scores_
+    monkeypatch.setattr(_penalty, "MAX_SIDE", 5)
+    assert spearmanr(L2PenaltySelector().fit(X, y).scores_, exact)[0] > 0.9
+
+
 @quiet
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_beyond_the_limit_a_class_may_have_one_row(loss, monkeypatch):
+    X, y = problem()
+    y = np.where(np.arange(200) == 7, 3, y)
+    monkeypatch.setattr(_penalty, "MAX_SIDE", 5)
+    assert L2PenaltySelector(loss=loss).fit(X, y).scores_[7] < 0
+
+
+@quiet
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
 @pytest.mark.parametrize("n_features", [40, 300])
-def test_beyond_the_limit_values_are_out_of_fold(loss, n_features, monkeypatch):
-    X, y = problem(n_features)
+def test_beyond_the_limit_values_are_out_of_fold(loss, n_features, n_classes, monkeypatch):
+    X, y = problem(n_features, n_classes)
     rows = csr_array(X)
     rows.indices, rows.indptr = rows.indices.astype(np.int64), rows.indptr.astype(np.int64)
     exact = L2PenaltySelector(loss=loss).fit(X, y).scores_
