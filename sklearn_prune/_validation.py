@@ -1,6 +1,7 @@
 """Checks of rows, targets and weights that are made before anything is dropped."""
 
 import re
+from math import isfinite
 from numbers import Number
 
 import numpy as np
@@ -10,6 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_prune._meta import nested_estimators
 from sklearn_prune._sklearn_compat import count_rows, take_rows
+
+_LABELS = (str, bytes, bool, np.bool_)
 
 
 def check_rows(X, y):
@@ -138,7 +141,9 @@ def resolve_task(task, y):
         ) from error
     if task == "regression" or y.dtype.kind in "mM":
         return "regression"
-    if y.dtype.kind in "bSU":
+    if y.dtype.kind in "bSU" or (
+        y.dtype.kind == "O" and any(isinstance(label, _LABELS) for label in y.flat)
+    ):
         return "classification"
     y = numbers
     few = len(np.unique(y)) <= max(20, np.sqrt(len(y)))
@@ -225,7 +230,10 @@ def _is_no_value(entry):
     """Whether an entry of an object array is neither text nor a finite number."""
     if isinstance(entry, str | bytes):
         return False
-    return not isinstance(entry, Number) or not np.isfinite(entry)
+    try:
+        return not isinstance(entry, Number) or not isfinite(float(entry))
+    except (TypeError, ValueError, OverflowError):  # complex, signalling or huge
+        return False
 
 
 def numeric_values(X):

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +34,7 @@ from sklearn_prune._validation import (
         (np.arange(21), "regression"),
         (np.array(["2026-01-01", "2026-01-02"], dtype="M8[D]"), "regression"),
         (["1", "2", "1"], "classification"),
+        (np.array([str(i) for i in range(60)], dtype=object), "classification"),
         (np.arange(20), "classification"),
         (np.arange(1000) % 31, "classification"),
         (np.arange(1000) % 32, "regression"),
@@ -121,6 +124,11 @@ def test_missing_categories_are_found_in_frames():
     data = {"number": [1.0, 2.0, np.inf], "text": ["a", None, "b"]}
     assert not_finite_rows(pd.DataFrame(data)).tolist() == [1, 2]
     assert not_finite_rows(polars.DataFrame(data)).tolist() == [1, 2]
+
+
+def test_decimals_are_numbers():
+    frame = pd.DataFrame({"price": [Decimal("1.5"), Decimal("NaN"), Decimal(2)]})
+    assert not_finite_rows(frame).tolist() == [1]
 
 
 def test_texts_and_tensors_of_texts_are_nobodys_business():

@@ -181,11 +181,10 @@ class SampleSelector(BaseEstimator, ABC):
         return draw_seed(context.seed if own is None else own)
 
     def _resolve_task(self, imposed, y):
-        """The task: the selector's own setting, else the wrapper's, else by y."""
-        own = getattr(self, "task", "auto")
-        if own == "auto" and imposed is not None:
+        """The task: what the wrapper imposes, else the selector's setting, else by y."""
+        if imposed is not None:
             return imposed
-        return resolve_task(own, y)
+        return resolve_task(getattr(self, "task", "auto"), y)
 
     def _store(self, ranking):
         for name in ("scores", "natural_size", "keys"):

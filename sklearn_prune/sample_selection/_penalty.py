@@ -32,7 +32,7 @@ class _PenaltySelector(SampleSelector):
         design = Design.standardized(X, context.sample_weight)
         if context.task == "regression":
             predictions = self._leave_one_out(design, y[:, None], weights)[:, 0]
-            values = residual_values(y - predictions, y)
+            values = residual_values(y - predictions, y, weights > 0)
             return Ranking.from_scores(values, first=values >= 0)
         targets = one_against_rest(y)
         if not targets.shape[1]:
@@ -244,17 +244,17 @@ def own_margin(scores, codes):
     return own - others.max(axis=1)
 
 
-def residual_values(residuals, y):
-    """2.5 minus the absolute residuals in robust standard deviations."""
+def residual_values(residuals, y, counted):
+    """2.5 minus the absolute residuals in robust deviations of the counted rows."""
     size = np.abs(residuals)
     size[size <= 1e-10 * np.ptp(y)] = 0.0  # a perfect fit leaves rounding errors
-    deviation = 1.4826 * np.median(size)
+    deviation = 1.4826 * np.median(size[counted])
     if deviation == 0:
-        deviation = np.sqrt(np.pi / 2) * size.mean()
+        deviation = np.sqrt(np.pi / 2) * size[counted].mean()
     return 2.5 - size / (deviation if deviation > 0 else 1.0)
 
 
-def leave_out(fitted, gradient, curvature, spread):
+def leave_out(fitted, gradient, curvature, spread, fallback):
     """Scores without the own row, from one Newton step; exact for squared loss.
 
     Parameters
@@ -265,16 +265,19 @@ def leave_out(fitted, gradient, curvature, spread):
         First and second derivative of each row's loss in its score.
     spread : ndarray of shape (n, k)
         x_i^T H^-1 x_i, intercept included, with the Hessian H of the fit.
+    fallback : ndarray of shape (n, k) or float
+        The score of a row whose own score depends on it entirely, so that one step does
+        not tell what the others say.
 
     Returns
     -------
     ndarray of shape (n, k)
-        A row on which its own score depends entirely gets 0: the others know nothing.
+        The scores without the row.
     """
     slack = 1 - curvature * spread
-    known = slack > 1e-10
+    known = slack > 1e-6
     step = np.divide(gradient * spread, slack, out=np.zeros_like(fitted), where=known)
-    return np.where(known, fitted + step, 0.0)
+    return np.where(known, fitted + step, fallback)
 
 
 def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
@@ -303,6 +306,7 @@ def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
     gram = moments.gram
     if ridge is None:
         ridge = 1e-10 * max(np.trace(gram), 1e-300)  # collinear columns stay solvable
+    ridge = max(ridge, 1e-14 * np.trace(gram))
     gram.flat[:: len(gram) + 1] += ridge
     factor = cholesky(gram, lower=True, overwrite_a=True)
     if coef is None:
@@ -314,7 +318,14 @@ def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
         fitted[rows] = block @ coef + moments.target_mean
         spread[rows] = row_spread(factor, block, moments.total)
     gradient = weights[:, None] * (fitted - targets)
-    return leave_out(fitted, gradient, weights[:, None], spread)
+    rest = moments.total - weights[:, None]
+    mean_of_others = np.divide(
+        moments.total * moments.target_mean - weights[:, None] * targets,
+        rest,
+        out=np.zeros_like(targets),
+        where=rest > 1e-12 * moments.total,
+    )
+    return leave_out(fitted, gradient, weights[:, None], spread, mean_of_others)
 
 
 def row_spread(factor, centred, total):
@@ -347,7 +358,7 @@ def logistic_leave_one_out(design, targets, weights, alpha):
             ]
         )
         scores[:, [column]] = leave_out(
-            fitted[:, None], gradient[:, None], curvature[:, None], spread
+            fitted[:, None], gradient[:, None], curvature[:, None], spread, fallback=0.0
         )
     return scores
 
@@ -408,7 +419,8 @@ def lasso_coefs(design, targets, weights, alpha):
         strength = alpha
         if alpha == "auto":
             strength = 0.05 * np.abs(cross[:, column]).max() / n
-        if strength == 0:  # nothing correlates with the target
+        noise = 1e-12 * np.abs(targets[:, column]).max()
+        if alpha == "auto" and strength <= noise:  # nothing correlates with the target
             coefs[:, column] = 0.0
             continue
         model.set_params(alpha=scale * strength)

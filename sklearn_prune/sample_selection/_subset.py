@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, check_memory
@@ -172,7 +173,9 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             choice = self._choose(X, y, selector_params, seed)
         kept = choice.indices
         model = clone_seeded(unfitted, seed, self._inner)
-        pairwise = get_tags(model).input_tags.pairwise and len(kept) < n
+        # A frozen kernel model knows the columns that it was fitted on.
+        frozen = isinstance(model, FrozenEstimator)
+        pairwise = get_tags(model).input_tags.pairwise and len(kept) < n and not frozen
         X_kept, y_kept = X, y
         if len(kept) < n:
             X_kept = take_rows(X, kept)

@@ -2,7 +2,7 @@
 
 from sklearn.utils.validation import validate_data
 
-from sklearn_prune._meta import route_fit_params
+from sklearn_prune._meta import route_fit_params, routing_enabled
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import RefusedAsPipelineStep, fit_context, take_rows
 from sklearn_prune._validation import check_rows
@@ -117,6 +117,12 @@ class SampleSubsetSampler(SampleSubset):
         """
         self._check_arguments()
         X, y = check_rows(X, y)
+        unknown = set(params) - {"sample_weight", "groups"}
+        if unknown and not routing_enabled():
+            raise TypeError(
+                "SampleSubsetSampler takes sample_weight and groups in fit. Got "
+                f"{sorted(unknown)}. Pass only these two."
+            )
         _, selector_params = route_fit_params(
             self, params, inner=None, selector=self._effective_selector()
         )

@@ -163,6 +163,34 @@ def test_beyond_the_limit_values_are_out_of_fold(loss, n_features, n_classes, mo
     assert L1PenaltySelector().fit(rows, y).scores_.shape == (200,)
 
 
+@pytest.mark.parametrize("selector", [L1PenaltySelector(0.01), L2PenaltySelector(1e-9)])
+def test_a_row_with_a_column_of_its_own_is_no_outlier(selector):
+    rng = np.random.default_rng(0)
+    X = np.hstack([rng.normal(size=(150, 3)), np.eye(150)[:, :20]])
+    y = X[:, 0] + 0.5 * rng.normal(size=150) + 5
+    y[0] += 4
+    selector.fit(X, y)
+    assert np.abs(selector.scores_).max() < 20
+    assert selector.scores_[0] < 0
+    assert selector.natural_size_ >= 140
+
+
+def test_rows_of_no_weight_do_not_widen_the_deviation():
+    X, y = load_diabetes(return_X_y=True)
+    far = np.vstack([X, X]), np.concatenate([y, 1000 * y])
+    weights = np.repeat([1.0, 0.0], len(y))
+    values = L2PenaltySelector(task="regression").fit(*far, sample_weight=weights).scores_
+    alone = L2PenaltySelector(task="regression").fit(X, y).scores_
+    assert np.allclose(values[: len(y)], alone, atol=1e-8)
+
+
+def test_singular_columns_are_factorised():
+    L1PenaltySelector().fit(np.full((97, 3), 123.456), np.arange(97) % 2)
+    X, y = problem()
+    values = L2PenaltySelector(1e-16).fit(np.hstack([X, X[:, :3]]), y).scores_
+    assert np.isfinite(values).all()
+
+
 def test_an_empty_lasso_predicts_the_mean_of_the_others():
     X, y = load_diabetes(return_X_y=True)
     values = L1PenaltySelector(1e9).fit(X, y).scores_

@@ -954,6 +954,26 @@ def test_a_selector_that_cannot_be_cached_says_so(classes, tmp_path):
     model.set_params(memory=None).fit(*classes)
 
 
+def test_the_wrapper_imposes_the_task(classes):
+    X, y = classes
+    asked = L2PenaltySelector(task="regression")
+    model = SampleSubsetClassifier(LogisticRegression(), asked).fit(X, y)
+    assert np.array_equal(model.sample_scores_, L2PenaltySelector().fit(X, y).scores_)
+
+
+def test_a_frozen_kernel_model_keeps_its_columns(classes):
+    X, y = classes
+    K = rbf_kernel(X)
+    fitted = SVC(kernel="precomputed").fit(K, y)
+    model = SampleSubsetClassifier(FrozenEstimator(fitted), keep=0.5).fit(K, y)
+    assert np.array_equal(model.predict(K), fitted.predict(K))
+
+
+def test_a_misspelt_parameter_of_the_sampler_is_an_error(classes):
+    with pytest.raises(TypeError, match="sample_weigth"):
+        SampleSubsetSampler().fit(*classes, sample_weigth=np.ones(240))
+
+
 def test_a_stack_is_a_classifier_before_it_is_fitted(classes):
     model = SampleSubsetClassifier(StackingClassifier([("a", LogisticRegression())], cv=2))
     assert model.fit(*classes).score(*classes) > 0.6
