@@ -177,7 +177,7 @@ def route_fit_params(owner, params, *, inner, selector):
 
 def last_step(estimator):
     """The estimator itself, or the last step of a Pipeline at any depth."""
-    while hasattr(estimator, "steps"):
+    while getattr(estimator, "steps", None):
         estimator = estimator.steps[-1][1]
     return estimator
 

@@ -254,7 +254,7 @@ def residual_values(residuals, y, counted):
     return 2.5 - size / (deviation if deviation > 0 else 1.0)
 
 
-def leave_out(fitted, gradient, curvature, spread, fallback):
+def leave_out(fitted, gradient, curvature, spread, fallback, least_slack=1e-12):
     """Scores without the own row, from one Newton step; exact for squared loss.
 
     Parameters
@@ -268,6 +268,8 @@ def leave_out(fitted, gradient, curvature, spread, fallback):
     fallback : ndarray of shape (n, k) or float
         The score of a row whose own score depends on it entirely, so that one step does
         not tell what the others say.
+    least_slack : float, default=1e-12
+        The share of a score that the others must have in it for the step to tell.
 
     Returns
     -------
@@ -275,7 +277,7 @@ def leave_out(fitted, gradient, curvature, spread, fallback):
         The scores without the row.
     """
     slack = 1 - curvature * spread
-    known = slack > 1e-6
+    known = slack > least_slack
     step = np.divide(gradient * spread, slack, out=np.zeros_like(fitted), where=known)
     return np.where(known, fitted + step, fallback)
 
@@ -304,6 +306,8 @@ def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
     """
     moments = Moments(design, weights, targets)
     gram = moments.gram
+    # Without a penalty, a row with a column of its own is fitted whatever it says.
+    least_slack = 1e-6 if ridge is None else 1e-12
     if ridge is None:
         ridge = 1e-10 * max(np.trace(gram), 1e-300)  # collinear columns stay solvable
     ridge = max(ridge, 1e-14 * np.trace(gram))
@@ -325,7 +329,9 @@ def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
         out=np.zeros_like(targets),
         where=rest > 1e-12 * moments.total,
     )
-    return leave_out(fitted, gradient, weights[:, None], spread, mean_of_others)
+    return leave_out(
+        fitted, gradient, weights[:, None], spread, mean_of_others, least_slack
+    )
 
 
 def row_spread(factor, centred, total):

@@ -139,11 +139,11 @@ class SampleSubset(BaseEstimator):
         tags.target_tags.multi_output &= multi_output
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label &= multi_output
-        if tags.regressor_tags is not None:
-            # Half of the rows, chosen for another model, may be a poor training set.
-            tags.regressor_tags.poor_score |= not isinstance(
-                last_step(selector), RandomSelector
-            )
+        # Half of the rows, chosen for another model, may be a poor training set.
+        poor_score = not isinstance(last_step(selector), RandomSelector)
+        for own in (tags.classifier_tags, tags.regressor_tags):
+            if own is not None:
+                own.poor_score |= poor_score
         tags.target_tags.required |= found.target_tags.required
         return tags
 
@@ -182,7 +182,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             y_kept = None if y is None else take_rows(y, kept)
             inner_params = take_rows_of_params(X, inner_params, kept)
             for weights in _weights_among(inner_params):
-                if not np.any(weights):
+                if not np.any(np.asarray(weights)):
                     raise ValueError(
                         "sample_weight must not be zero for every row that is kept. Got "
                         f"{len(kept)} kept rows of weight 0. Raise keep, or drop the "

@@ -1,10 +1,11 @@
 """A transformer that is fitted on the rows that a selector keeps."""
 
 from sklearn.base import TransformerMixin
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._meta import inner_has
+from sklearn_prune._meta import has_tags, inner_has
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune.sample_selection._subset import (
     TASK_OPTIONS,
@@ -125,6 +126,12 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         self : SampleSubsetTransformer
             The fitted meta-estimator.
         """
+        inner = self.transformer
+        if y is None and has_tags(inner) and get_tags(inner).target_tags.required:
+            raise ValueError(
+                f"{type(inner).__name__} requires y to be passed, but the target y is "
+                "None. Call fit(X, y)."
+            )
         return self._fit(X, y, fit_params)
 
     def transform(self, X, **params):

@@ -66,6 +66,14 @@ def test_squared_values_are_those_of_n_refits(n_features, n_classes, wrap):
     assert np.abs(values - margins(scores, y)).max() < 1e-8
 
 
+def test_squared_values_hold_under_a_weak_penalty_on_wide_rows():
+    X = np.random.default_rng(0).normal(size=(60, 200))
+    y = np.arange(60) % 2
+    scores = refitted(X, signs(y), lambda k: Ridge(1e-4, solver="svd"))
+    values = L2PenaltySelector(1e-4).fit(X, y).scores_
+    assert np.abs(values - margins(scores, y)).max() < 1e-6
+
+
 def test_squared_values_are_those_of_n_weighted_refits():
     X, y = problem()
     weights = np.random.default_rng(0).uniform(0, 3, 200)

@@ -17,6 +17,7 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
@@ -826,6 +827,7 @@ def test_the_wrong_kind_of_model_is_refused(classes, model, says):
         ("random", "RandomSelector()"),
         (IsolationForest(), "RandomSelector()"),
         (make_pipeline(StandardScaler(), PCA()), "ends in one"),
+        (Pipeline([]), "ends in one"),
         (L2PenaltySelector, "Write selector=L2PenaltySelector()"),
         (SampleSubsetSampler(), "RandomSelector()"),
     ],
@@ -952,6 +954,21 @@ def test_a_selector_that_cannot_be_cached_says_so(classes, tmp_path):
     ):
         model.fit(*classes)
     model.set_params(memory=None).fit(*classes)
+
+
+def test_weights_may_be_a_polars_series(classes):
+    polars = pytest.importorskip("polars")
+    X, y = classes
+    weights = np.arange(1.0, 241)
+    model = SampleSubsetClassifier(LogisticRegression(), random_state=0)
+    coef = model.fit(X, y, sample_weight=weights).estimator_.coef_
+    model.fit(X, y, sample_weight=polars.Series(weights))
+    assert np.array_equal(model.estimator_.coef_, coef)
+
+
+def test_a_supervised_transformer_asks_for_its_target(classes):
+    with pytest.raises(ValueError, match="RFE requires y"):
+        SampleSubsetTransformer(RFE(LogisticRegression())).fit(classes[0])
 
 
 def test_the_wrapper_imposes_the_task(classes):
