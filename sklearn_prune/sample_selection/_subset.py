@@ -153,7 +153,8 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
 
     _kind = None
 
-    def _fit(self, X, y, fit_params):
+    def _fit(self, X, y, fit_params, *, method="fit"):
+        """Fit by a method of the inner model and return what that gives."""
         root = self._init_callback_context(max_subtasks=2)
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
         unfitted = getattr(self, self._inner)
@@ -196,7 +197,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         )
         with task, seeded_torch(model, seed):
             try:
-                model.fit(X_kept, *target, **inner_params)
+                output = getattr(model, method)(X_kept, *target, **inner_params)
             except ValueError as error:
                 if type(error) is not ValueError or not _weights_among(inner_params):
                     raise
@@ -214,7 +215,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         if pairwise:
             self.n_features_in_ = n
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return self
+        return output
 
     def _ask(self, method, X, params):
         """Call a method of the fitted inner model."""

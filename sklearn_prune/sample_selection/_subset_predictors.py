@@ -70,7 +70,8 @@ class _SubsetPredictor(SampleSubsetModel):
                 f"{type(self).__name__} requires y to be passed, but the target y is None. "
                 "Call fit(X, y)."
             )
-        return self._fit(X, y, fit_params)
+        self._fit(X, y, fit_params)
+        return self
 
     @_estimator_has["predict"]
     def predict(self, X, **params):

@@ -5,7 +5,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._meta import has_tags, inner_has
+from sklearn_prune._meta import has_tags, inner_has, routing_enabled
+from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune.sample_selection._subset import (
     TASK_OPTIONS,
@@ -126,13 +127,44 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         self : SampleSubsetTransformer
             The fitted meta-estimator.
         """
+        self._fit(X, y, fit_params)
+        return self
+
+    def _fit(self, X, y, fit_params, *, method="fit"):
         inner = self.transformer
         if y is None and has_tags(inner) and get_tags(inner).target_tags.required:
             raise ValueError(
                 f"{type(inner).__name__} requires y to be passed, but the target y is "
                 "None. Call fit(X, y)."
             )
-        return self._fit(X, y, fit_params)
+        return super()._fit(X, y, fit_params, method=method)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit the transformer on the rows that the selector keeps and transform all.
+
+        With ``keep=1.0`` this is `fit_transform` of the transformer itself, which some,
+        such as TargetEncoder, cross-fit. Below, all rows are transformed after the fit,
+        the kept ones too: a transformer that reads y has then seen theirs.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
+            Training rows.
+        y : array-like of shape (n_samples,), default=None
+            Targets, where the transformer or the selector reads them.
+        **fit_params : dict
+            As in `fit`.
+
+        Returns
+        -------
+        array-like of shape (n_samples, n_features_out)
+            As many rows as came in.
+        """
+        whole = keeps_all(self.keep) and hasattr(self.transformer, "fit_transform")
+        if whole and not (fit_params and routing_enabled()):
+            return self._fit(X, y, fit_params, method="fit_transform")
+        return self.fit(X, y, **fit_params).transform(X)
 
     def transform(self, X, **params):
         """Transform every row.

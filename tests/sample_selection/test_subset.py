@@ -35,7 +35,7 @@ from sklearn.model_selection import (
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -964,6 +964,14 @@ def test_weights_may_be_a_polars_series(classes):
     coef = model.fit(X, y, sample_weight=weights).estimator_.coef_
     model.fit(X, y, sample_weight=polars.Series(weights))
     assert np.array_equal(model.estimator_.coef_, coef)
+
+
+def test_keep_all_transforms_like_the_bare_transformer(classes):
+    X, y = np.random.default_rng(0).integers(0, 60, (240, 1)), classes[1] > 0
+    encoder = TargetEncoder(random_state=0)  # cross-fits in fit_transform
+    subset = SampleSubsetTransformer(encoder, keep=1.0)
+    assert np.array_equal(subset.fit_transform(X, y), clone(encoder).fit_transform(X, y))
+    assert subset.set_output(transform="pandas").fit_transform(X, y).shape == (240, 1)
 
 
 def test_a_supervised_transformer_asks_for_its_target(classes):
