@@ -8,7 +8,6 @@ import sys
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
@@ -17,7 +16,6 @@ from sklearn.utils.validation import _check_method_params as take_rows_of_params
 from sklearn.utils.validation import _num_samples as count_rows
 
 __all__ = [
-    "HasMethods",
     "Interval",
     "InvalidParameterError",
     "RefusedAsPipelineStep",

@@ -74,7 +74,7 @@ def estimators():
         found += [cls(inner) for inner in INNER[name]]
         found += [cls(inner, L2PenaltySelector()) for inner in INNER[name][:4]]
         found += [cls(inner, L1PenaltySelector(), keep=0.8) for inner in INNER[name][:2]]
-        found.append(cls(INNER[name][0], keep=1.0))
+        found += [cls(INNER[name][0], s, keep=1.0) for s in (None, L2PenaltySelector())]
     return found
 
 

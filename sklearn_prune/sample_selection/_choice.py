@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_memory
+from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
 from sklearn_prune._meta import last_step
@@ -77,6 +78,12 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
             'stratify must be "auto" or None where y holds classes. Got "quantiles" '
             'instead. Write stratify="auto" for strata by class.'
         )
+    if stratify == "quantiles" and strata is None:
+        raise InvalidParameterError(
+            'stratify="quantiles" needs one column of continuous targets. Got '
+            f"{'no y' if target is None else f'y of shape {target.shape}'}. "
+            'Write stratify="auto".'
+        )
     if keeps_all(keep):
         return Choice(np.arange(n), None, decided)
     if keep == "auto" and not last_step(selector).has_natural_size:
@@ -140,7 +147,7 @@ def rank_once(selector, X, y, params, context, memory):
 
 
 def _fit_selector(selector, X, y, params, context, identity):
-    with lend_context(selector, context):
+    with lend_context(selector, context), threadpool_limits(1):
         return selector.fit(X, y, **params)
 
 

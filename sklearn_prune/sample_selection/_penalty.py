@@ -247,7 +247,8 @@ def own_margin(scores, codes):
 def residual_values(residuals, y, counted):
     """2.5 minus the absolute residuals in robust deviations of the counted rows."""
     size = np.abs(residuals)
-    size[size <= 1e-10 * np.ptp(y)] = 0.0  # a perfect fit leaves rounding errors
+    rounding = 1e-10 * np.ptp(y) + 1e-14 * np.abs(y).max()  # what a perfect fit leaves
+    size[size <= rounding] = 0.0
     deviation = 1.4826 * np.median(size[counted])
     if deviation == 0:
         deviation = np.sqrt(np.pi / 2) * size[counted].mean()
@@ -355,7 +356,8 @@ def logistic_leave_one_out(design, targets, weights, alpha):
         gradient = -weights * target * expit(-target * fitted)
         curvature = weights * expit(fitted) * expit(-fitted)
         moments = Moments(design, curvature)
-        moments.gram.flat[:: len(moments.gram) + 1] += alpha
+        ridge = max(alpha, 1e-14 * np.trace(moments.gram))
+        moments.gram.flat[:: len(moments.gram) + 1] += ridge
         factor = cholesky(moments.gram, lower=True)
         spread = np.vstack(
             [

@@ -19,7 +19,7 @@ from sklearn_prune._meta import (
     route_fit_params,
     routing_enabled,
 )
-from sklearn_prune._ranking import check_keep
+from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_torch
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
@@ -126,7 +126,8 @@ class SampleSubset(BaseEstimator):
         """Combine what the inner model and the selector say of themselves."""
         if self._inner is not None:
             tags = inherit_tags(tags, getattr(self, self._inner))
-        selector = self._effective_selector()
+        # With keep=1.0 no selector runs, so none narrows what the model takes.
+        selector = RandomSelector() if keeps_all(self.keep) else self._effective_selector()
         if not has_tags(selector):
             return tags
         found = get_tags(selector)

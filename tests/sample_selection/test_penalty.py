@@ -313,7 +313,9 @@ def test_a_perfect_fit_contradicts_nothing():
         X, LinearRegression().fit(X, X[:, 0]).predict(X)
     )
     assert selector.natural_size_ == 50
-    assert L2PenaltySelector().fit(X, np.ones(50) * 0.5).natural_size_ == 50
+    for constant in (0.5, 0.7, 123.456):
+        y = np.full(50, constant)
+        assert L2PenaltySelector(task="regression").fit(X, y).natural_size_ == 50
 
 
 def test_rows_may_come_in_another_order():
