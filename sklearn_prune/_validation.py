@@ -188,6 +188,8 @@ def show_dropped_rows(model, X, kept):
     the tags of its parts do not tell, the model is asked itself; what it says of other
     things, such as a category that only the dropped rows have, is not its refusal.
     """
+    if len(kept) == count_rows(X):
+        return
     bad = np.setdiff1d(not_finite_rows(X), kept, assume_unique=True)
     if not len(bad):
         return

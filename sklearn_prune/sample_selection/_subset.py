@@ -200,7 +200,11 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             try:
                 output = getattr(model, method)(X_kept, *target, **inner_params)
             except ValueError as error:
-                if type(error) is not ValueError or not _weights_among(inner_params):
+                # A class whose kept rows all weigh nothing is not there for the model.
+                weights = _weights_among(inner_params)
+                if type(error) is not ValueError or all(
+                    np.all(np.asarray(w)) for w in weights
+                ):
                     raise
                 raise ValueError(
                     f"{error} The model was given {len(kept)} of {n} rows with their "

@@ -220,11 +220,10 @@ def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
     assert np.array_equal(own.fit(X, y).selector_.order_, alone.order_)
 
 
-def test_n_jobs_does_not_change_the_rows(classes):
+@pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
+def test_n_jobs_does_not_change_the_rows(classes, selector):
     X, y = classes
-    model = SampleSubsetClassifier(
-        LogisticRegression(), L2PenaltySelector(), random_state=0
-    )
+    model = SampleSubsetClassifier(LogisticRegression(), selector, random_state=0)
     kept = [
         [
             fitted.sample_indices_
@@ -446,6 +445,10 @@ def test_quantile_strata_of_a_continuous_target(classes):
         SampleSubsetClassifier(Spy(), stratify="quantiles").fit(*classes)
     with pytest.raises(ValueError, match="quantiles"):
         SampleSubsetSampler(stratify="quantiles").fit(*classes)
+    with pytest.raises(ValueError, match="needs one column .* Got no y"):
+        SampleSubsetTransformer(PCA(2), stratify="quantiles").fit(X)
+    with pytest.raises(ValueError, match="needs one column"):
+        SampleSubsetRegressor(Ridge(), stratify="quantiles").fit(X, X[:, :2])
 
 
 # Metadata
