@@ -1,18 +1,18 @@
 """Standardised columns of dense or CSR rows, read in blocks, and their moments."""
 
+from functools import cached_property
+
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
-# The largest matrix that is factorised has this many rows: 200 MB of float64.
-MAX_SIDE = 5_000
 _BLOCK_BYTES = 32 * 2**20
 
 
 class Design:
-    """Rows whose columns are centred and scaled, given out in blocks, never held at once.
+    """Rows whose columns are centred and scaled, given out in blocks of float64.
 
     Parameters
     ----------
@@ -80,6 +80,7 @@ class Design:
         """The same rows with some of the columns."""
         return Design(self.X[:, chosen], self.mean[chosen], self.scale[chosen])
 
+    @cached_property
     def narrow(self):
         """Rows of at most n columns with the same inner products.
 

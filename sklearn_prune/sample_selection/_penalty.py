@@ -3,17 +3,14 @@
 from numbers import Real
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
-from scipy.special import expit
 
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
 from sklearn_prune.sample_selection._base import SampleSelector
-from sklearn_prune.sample_selection._design import (
-    MAX_SIDE,
-    Design,
-    Moments,
-    pivoted_factor,
+from sklearn_prune.sample_selection._design import Design
+from sklearn_prune.sample_selection._leave_one_out import (
+    lasso_leave_one_out,
+    ridge_leave_one_out,
 )
 
 _TASKS = {"auto", "classification", "regression"}
@@ -91,11 +88,12 @@ class L2PenaltySelector(_PenaltySelector):
 
     Notes
     -----
-    O(n d^2) for d <= n and O(n^2 d) for d > n, in blocks of rows, with min(n, d)^2
-    memory: 60,000 x 784 rows of ten classes take some ten seconds on one core. Where n
-    and d are both above 5,000, a row is left out together with the others of one of 20
-    random folds, and the models are fitted iteratively. "logistic" fits as many logistic
-    models as there are classes, twice.
+    O(n d^2) for d <= n and O(n^2 d) for d > n, in blocks of rows; beside X it needs
+    memory for min(n, d)^2 values and, while it standardises, for X in float64.
+    60,000 x 784 rows of ten classes take some ten seconds on one core. Where n and d are
+    both above 5,000, a row is left out together with the others of one of 20 random
+    folds, and the models are fitted iteratively. "logistic" fits as many logistic models
+    as there are classes, twice, which takes minutes on such data.
 
     A bad idea where labels are clean or classes far from linearly separable: rows of
     large margin are the easiest ones, and half of the rows chosen so is a worse training
@@ -139,12 +137,7 @@ class L2PenaltySelector(_PenaltySelector):
         return super()._rank(X, y, context)
 
     def _leave_one_out(self, design, targets, weights):
-        if min(design.shape) > MAX_SIDE:
-            return out_of_fold(design, targets, weights, self.alpha, self.loss)
-        design = design.narrow()
-        if self.loss == "squared":
-            return squared_leave_one_out(design, targets, weights, self.alpha)
-        return logistic_leave_one_out(design, targets, weights, self.alpha)
+        return ridge_leave_one_out(design, targets, weights, self.alpha, self.loss)
 
 
 class L1PenaltySelector(_PenaltySelector):
@@ -210,17 +203,7 @@ class L1PenaltySelector(_PenaltySelector):
         self.task = task
 
     def _leave_one_out(self, design, targets, weights):
-        coefs = lasso_coefs(design, targets, weights, self.alpha)
-        predictions = np.empty_like(targets)
-        for column, coef in enumerate(coefs.T):
-            active = np.flatnonzero(coef)
-            predictions[:, [column]] = squared_leave_one_out(
-                design.columns(active),
-                targets[:, [column]],
-                weights,
-                coef=coef[active, None],
-            )
-        return predictions
+        return lasso_leave_one_out(design, targets, weights, self.alpha)
 
 
 def one_against_rest(codes):
@@ -253,184 +236,3 @@ def residual_values(residuals, y, counted):
     if deviation == 0:
         deviation = np.sqrt(np.pi / 2) * size[counted].mean()
     return 2.5 - size / (deviation if deviation > 0 else 1.0)
-
-
-def leave_out(fitted, gradient, curvature, spread, fallback, least_slack=1e-12):
-    """Scores without the own row, from one Newton step; exact for squared loss.
-
-    Parameters
-    ----------
-    fitted : ndarray of shape (n, k)
-        Scores of the fit on all rows.
-    gradient, curvature : ndarray of shape (n, k)
-        First and second derivative of each row's loss in its score.
-    spread : ndarray of shape (n, k)
-        x_i^T H^-1 x_i, intercept included, with the Hessian H of the fit.
-    fallback : ndarray of shape (n, k) or float
-        The score of a row whose own score depends on it entirely, so that one step does
-        not tell what the others say.
-    least_slack : float, default=1e-12
-        The share of a score that the others must have in it for the step to tell.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        The scores without the row.
-    """
-    slack = 1 - curvature * spread
-    known = slack > least_slack
-    step = np.divide(gradient * spread, slack, out=np.zeros_like(fitted), where=known)
-    return np.where(known, fitted + step, fallback)
-
-
-def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
-    """Leave-one-out scores under squared loss.
-
-    Parameters
-    ----------
-    design : Design
-        The rows, of shape (n, d).
-    targets : ndarray of shape (n, k)
-        What is fitted.
-    weights : ndarray of shape (n,)
-        Weights of the rows.
-    ridge : float, optional
-        L2 penalty. Without it the fit is `coef`, and a row's absence is felt through
-        the unpenalised fit on the same columns.
-    coef : ndarray of shape (d, k), optional
-        Coefficients of the fit on all rows.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        The score of each row without it.
-    """
-    moments = Moments(design, weights, targets)
-    gram = moments.gram
-    # Without a penalty, a row with a column of its own is fitted whatever it says.
-    least_slack = 1e-6 if ridge is None else 1e-12
-    if ridge is None:
-        ridge = 1e-10 * max(np.trace(gram), 1e-300)  # collinear columns stay solvable
-    ridge = max(ridge, 1e-14 * np.trace(gram))
-    gram.flat[:: len(gram) + 1] += ridge
-    factor = cholesky(gram, lower=True, overwrite_a=True)
-    if coef is None:
-        coef = solve_triangular(factor, moments.cross, lower=True)
-        coef = solve_triangular(factor, coef, lower=True, trans=1)
-    fitted, spread = np.empty_like(targets), np.empty((len(targets), 1))
-    for rows, block in design.blocks():
-        block -= moments.mean
-        fitted[rows] = block @ coef + moments.target_mean
-        spread[rows] = row_spread(factor, block, moments.total)
-    gradient = weights[:, None] * (fitted - targets)
-    rest = moments.total - weights[:, None]
-    mean_of_others = np.divide(
-        moments.total * moments.target_mean - weights[:, None] * targets,
-        rest,
-        out=np.zeros_like(targets),
-        where=rest > 1e-12 * moments.total,
-    )
-    return leave_out(
-        fitted, gradient, weights[:, None], spread, mean_of_others, least_slack
-    )
-
-
-def row_spread(factor, centred, total):
-    """x^T H^-1 x for centred rows, H given by its Cholesky factor, plus the intercept."""
-    whitened = solve_triangular(
-        factor, centred.T, lower=True, overwrite_b=True, check_finite=False
-    )
-    return 1 / total + np.einsum("ij,ij->j", whitened, whitened)[:, None]
-
-
-def logistic_leave_one_out(design, targets, weights, alpha):
-    """Leave-one-out scores under L2-penalised logistic loss, one Newton step each."""
-    from sklearn.linear_model import LogisticRegression
-
-    rows_of = design.array()
-    model = LogisticRegression(C=1 / alpha, tol=1e-6, max_iter=10_000)
-    scores = np.empty_like(targets)
-    for column, target in enumerate(targets.T):
-        model.fit(rows_of, target, sample_weight=weights)
-        fitted = model.decision_function(rows_of)
-        gradient = -weights * target * expit(-target * fitted)
-        curvature = weights * expit(fitted) * expit(-fitted)
-        moments = Moments(design, curvature)
-        ridge = max(alpha, 1e-14 * np.trace(moments.gram))
-        moments.gram.flat[:: len(moments.gram) + 1] += ridge
-        factor = cholesky(moments.gram, lower=True)
-        spread = np.vstack(
-            [
-                row_spread(factor, block - moments.mean, moments.total)
-                for _, block in design.blocks()
-            ]
-        )
-        scores[:, [column]] = leave_out(
-            fitted[:, None], gradient[:, None], curvature[:, None], spread, fallback=0.0
-        )
-    return scores
-
-
-def out_of_fold(design, targets, weights, alpha, loss, n_folds=20):
-    """Scores of models that were fitted without the row's fold, by iterative solvers."""
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.model_selection import KFold
-
-    rows = design.scaled()
-    if loss == "squared":
-        model, columns = Ridge(alpha, solver="sparse_cg", copy_X=False), [slice(None)]
-    else:
-        model = LogisticRegression(C=1 / alpha, max_iter=10_000)
-        columns = range(targets.shape[1])
-    predict = "predict" if loss == "squared" else "decision_function"
-    scores = np.empty_like(targets)
-    for train, test in KFold(n_folds, shuffle=True, random_state=0).split(rows):
-        for column in columns:
-            known = targets[train, column]
-            if loss == "logistic" and np.ptp(known) == 0:
-                scores[test, column] = known[0]  # a class that the others do not have
-                continue
-            model.fit(rows[train], known, sample_weight=weights[train])
-            found = getattr(model, predict)(rows[test])
-            scores[test, column] = found.reshape(scores[test, column].shape)
-    return scores
-
-
-def lasso_coefs(design, targets, weights, alpha):
-    """Coefficients of one lasso for each column of targets, shape (d, k).
-
-    Up to `MAX_SIDE` features the rows are replaced by as many rows as there are features
-    with the same moments, on which the problem is the same.
-    """
-    from sklearn.linear_model import Lasso
-
-    n, d = design.shape
-    weights = weights * (n / weights.sum())
-    if d <= MAX_SIDE:
-        moments = Moments(design, weights, targets)
-        cross = moments.cross
-        rows, solved = pivoted_factor(moments.gram, cross)
-        model = Lasso(fit_intercept=False, max_iter=10_000)
-        fit_params, scale = {}, n / len(rows)
-    else:
-        mean_target = weights @ targets / n
-        solved = targets
-        cross = sum(
-            block.T @ (weights[part, None] * (targets[part] - mean_target))
-            for part, block in design.blocks()
-        )
-        rows = design.scaled(order="F")
-        model = Lasso(max_iter=10_000)
-        fit_params, scale = {"sample_weight": weights}, 1.0
-    coefs = np.empty((d, targets.shape[1]))
-    for column in range(targets.shape[1]):
-        strength = alpha
-        if alpha == "auto":
-            strength = 0.05 * np.abs(cross[:, column]).max() / n
-        noise = 1e-12 * np.abs(targets[:, column]).max()
-        if alpha == "auto" and strength <= noise:  # nothing correlates with the target
-            coefs[:, column] = 0.0
-            continue
-        model.set_params(alpha=scale * strength)
-        coefs[:, column] = model.fit(rows, solved[:, column], **fit_params).coef_
-    return coefs

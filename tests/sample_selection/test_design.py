@@ -45,7 +45,7 @@ def test_narrow_rows_have_the_same_inner_products(n_features, wrap):
     X = np.random.default_rng(1).normal(size=(40, n_features))
     X[7] = X[8]
     design = Design.standardized(wrap(X))
-    narrow = design.narrow()
+    narrow = design.narrow
     assert narrow.shape[1] <= 40
     Z, R = design.array(), narrow.array()
     assert np.allclose(R @ R.T, Z @ Z.T, atol=1e-10)
