@@ -24,6 +24,11 @@ _ARTICLE = {
 }
 
 
+def in_one_line(thing):
+    """Its repr without line breaks, for error messages."""
+    return " ".join(repr(thing).split())
+
+
 def check_inner(owner, inner, kind):
     """Raise unless `inner` is an unfitted or frozen model of the wanted kind.
 
@@ -50,7 +55,7 @@ def check_inner(owner, inner, kind):
     methods = ("fit", "transform") if kind == "transformer" else ("fit", "predict")
     if not hasattr(inner, "get_params") or not hasattr(inner, "fit"):
         raise TypeError(
-            f"{rule}, with get_params and fit. Got {inner!r} of type "
+            f"{rule}, with get_params and fit. Got {in_one_line(inner)} of type "
             f"{type(inner).__name__}. Pass a scikit-learn estimator."
         )
     found = get_tags(inner).estimator_type
@@ -70,7 +75,7 @@ def check_inner(owner, inner, kind):
     else:
         remedy = f"Pass an estimator with {' and '.join(methods)}."
     what = f", {_ARTICLE[found]}" if found in _ARTICLE else ""
-    raise TypeError(f"{rule}. Got {inner!r}{what}. {remedy}")
+    raise TypeError(f"{rule}. Got {in_one_line(inner)}{what}. {remedy}")
 
 
 def has_tags(thing):

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
-from sklearn_prune._meta import last_step
+from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
@@ -18,6 +18,7 @@ from sklearn_prune._sklearn_compat import (
     RefusedAsPipelineStep,
     count_rows,
     fit_context,
+    take_rows,
 )
 from sklearn_prune._validation import (
     check_same_length,
@@ -149,21 +150,31 @@ class SampleSelector(BaseEstimator, ABC):
 
     def _check_rows(self, X):
         """Return X as the method reads it: by default a float array or CSR matrix."""
-        kind = _unreadable_kind(X)
-        if kind is not None:
-            what, step = kind
-            name = type(self).__name__
-            raise ValueError(
-                f"{name} reads a numeric array or CSR matrix of shape (n_samples, "
-                f"n_features). Got {what}. Rank what a transformer makes of them: "
-                f"selector=make_pipeline({step}, {name}())."
+        what, step = _unreadable_kind(X)
+        if what is not None:
+            raise ValueError(self._say_unreadable(what, step))
+        try:
+            return validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                ensure_all_finite="allow-nan" if self.allow_nan else True,
             )
-        return validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if self.allow_nan else True,
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            what, step = "strings", "OneHotEncoder()"
+            if isinstance(next(iter(X)), str | bytes):
+                what, step = "texts", "TfidfVectorizer()"
+            raise ValueError(self._say_unreadable(what, step)) from error
+
+    def _say_unreadable(self, what, step):
+        name = type(self).__name__
+        return (
+            f"{name} reads a numeric array or CSR matrix of shape (n_samples, n_features). "
+            f"Got {what}. Rank what a transformer makes of them: "
+            f"selector=make_pipeline({step}, {name}())."
         )
 
     def _check_column(self, y):
@@ -220,7 +231,7 @@ def check_selector(selector):
         example = f"Write selector={selector.__name__}(), an instance."
     raise InvalidParameterError(
         "selector must be None, one of sklearn_prune.sample_selection, or a Pipeline that "
-        f"ends in one. Got {selector!r} instead. {example}"
+        f"ends in one. Got {in_one_line(selector)} instead. {example}"
     )
 
 
@@ -237,28 +248,22 @@ def lend_context(selector, context):
 
 def _unreadable_kind(X):
     """What X is and a transformer that reads it, where a numeric method cannot."""
-    if isinstance(X, list):
-        if X and isinstance(X[0], str | bytes):
-            return "a list of texts", "TfidfVectorizer()"
-        if X and isinstance(X[0], dict):
-            return "a list of dicts", "DictVectorizer()"
-        return None
-    ndim = getattr(X, "ndim", None)
-    if ndim is not None and ndim > 2:
+    if hasattr(X, "dtypes") and hasattr(X, "columns"):
+        for column in range(X.shape[1]):
+            values = np.asarray(take_rows(X, column, axis=1))
+            if values.dtype.kind not in "biufO" or any(
+                isinstance(value, str) for value in values if values.dtype.kind == "O"
+            ):
+                what = "a frame with columns that are not numeric"
+                return what, "make_column_transformer(...)"
+        return None, None
+    is_rows = isinstance(X, list | tuple) and len(X) > 0
+    if is_rows and isinstance(X[0], dict):
+        return "a list of dicts", "DictVectorizer()"
+    ndim = 1 + np.ndim(X[0]) if is_rows else getattr(X, "ndim", 2)
+    if ndim > 2:
         return (
             f"an array of {ndim} dimensions",
-            "FunctionTransformer(lambda X: X.reshape(len(X), -1))",
+            "FunctionTransformer(lambda X: np.reshape(X, (len(X), -1)))",
         )
-    if hasattr(X, "dtypes") and hasattr(X, "columns"):
-        kinds = [np.asarray(X[:1][name]).dtype.kind for name in X.columns]
-        if any(kind not in "biuf" for kind in kinds):
-            return (
-                "a frame with columns that are not numeric",
-                "make_column_transformer(...)",
-            )
-    dtype = getattr(X, "dtype", None)
-    if ndim == 1 and len(X) and isinstance(next(iter(X)), str):
-        return "an array of texts", "TfidfVectorizer()"
-    if ndim == 2 and getattr(dtype, "kind", "") == "U":
-        return "an array of strings", "OneHotEncoder()"
-    return None
+    return None, None

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
-from sklearn_prune._meta import last_step
+from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import budget_size, keep_prefix, keeps_all
 from sklearn_prune._seeds import fill_random_states
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
@@ -89,7 +89,7 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
     if keep == "auto" and not last_step(selector).has_natural_size:
         raise InvalidParameterError(
             f'keep="auto" needs a selector with a size of its own: {sized_selectors()}. '
-            f"Got {selector!r}. Write one of these, or keep=0.5."
+            f"Got {in_one_line(selector)}. Write one of these, or keep=0.5."
         )
     context = RankingContext(
         task=None if task == "auto" else task,
@@ -142,7 +142,8 @@ def rank_once(selector, X, y, params, context, memory):
     except PicklingError as error:
         raise TypeError(
             "memory needs a selector and data that can be pickled. Got "
-            f"{selector!r}. Write named functions instead of lambdas, or memory=None."
+            f"{in_one_line(selector)}. Write named functions instead of lambdas, or "
+            "memory=None."
         ) from error
 
 

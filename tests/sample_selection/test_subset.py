@@ -373,12 +373,24 @@ def test_texts_are_ranked_by_a_pipeline_that_ends_in_a_selector(wrap):
         (np.zeros((80, 2, 3)), "FunctionTransformer"),
         (pd.DataFrame({"a": ["x"] * 80, "b": 1.0}), "make_column_transformer"),
         (np.array([["x"]] * 80), "OneHotEncoder"),
+        ([["x", "y"]] * 80, "OneHotEncoder"),
+        (tuple(TEXTS), "TfidfVectorizer"),
+        (pd.Series(TEXTS), "TfidfVectorizer"),
+        (np.zeros((80, 2, 3)).tolist(), "FunctionTransformer"),
         ([{"a": 1}] * 80, "DictVectorizer"),
     ],
 )
 def test_a_selector_that_cannot_read_the_rows_says_which_pipeline_can(X, spelling):
     with pytest.raises(ValueError, match=spelling):
         SampleSubsetClassifier(Spy(), L2PenaltySelector()).fit(X, KINDS)
+
+
+def test_strings_among_objects_are_named_too():
+    X = np.array([["x", 1], ["y", 2]] * 40, dtype=object)
+    with pytest.raises(ValueError, match=r"Got strings.*make_pipeline\(OneHotEncoder"):
+        L2PenaltySelector().fit(X, KINDS)
+    L2PenaltySelector().fit(X[:, 1:], KINDS)
+    L2PenaltySelector().fit(pd.DataFrame(X[:, 1:]), KINDS)
 
 
 def test_tensors_into_a_skorch_net(classes):
@@ -815,6 +827,10 @@ def test_n_iter_is_copied(classes):
         (SampleSubsetClassifier("svc"), "Pass a scikit-learn estimator"),
         (SampleSubsetClassifier(None), "Pass a scikit-learn estimator"),
         (SampleSubsetClassifier(make_pipeline(KMeans())), "a clusterer"),
+        (
+            SampleSubsetClassifier(make_pipeline(StandardScaler(), PCA(), KMeans())),
+            "a clus",
+        ),
     ],
     ids=repr,
 )
