@@ -30,12 +30,50 @@ class Ranking:
     keys : ndarray of shape (n,), float, or None
         Where given, the number kept is random: a unit stays if and only if its key
         is below the fraction to keep.
+    importances : ndarray of shape (n,), float, or None
+        Where given, the order is a draw without replacement in which a unit comes the
+        earlier the larger this positive number is.
+    draws : ndarray of shape (n,), float, or None
+        Beside `importances`: a uniform number divided by the importance of the unit;
+        the order ascends in it.
     """
 
     order: np.ndarray
     scores: np.ndarray | None = None
     natural_size: int | None = None
     keys: np.ndarray | None = None
+    importances: np.ndarray | None = None
+    draws: np.ndarray | None = None
+
+    @classmethod
+    def from_importances(cls, importances, keys):
+        """Draw without replacement, in proportion to importances: priority sampling.
+
+        Parameters
+        ----------
+        importances : array-like of shape (n,)
+            Positive.
+        keys : ndarray of shape (n,)
+            Uniform numbers in [0, 1).
+
+        Returns
+        -------
+        Ranking
+            Its order is one draw; its scores are the importances.
+
+        References
+        ----------
+        .. [1] Duffield, Lund, Thorup (2007). Priority sampling for estimation of
+           arbitrary subset sums. Journal of the ACM 54.
+        """
+        importances = np.asarray(importances, dtype=np.float64)
+        draws = keys / importances
+        return cls(
+            np.argsort(draws, kind="stable"),
+            importances,
+            importances=importances,
+            draws=draws,
+        )
 
     @classmethod
     def from_scores(cls, scores, *, first=None):

@@ -10,6 +10,7 @@ from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
+from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import draw_seed
@@ -27,6 +28,8 @@ from sklearn_prune._validation import (
     class_codes,
     resolve_task,
 )
+
+_PARTS = ("scores", "natural_size", "keys", "importances", "draws")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class RankingContext:
         Weights of the rows.
     groups : array-like of shape (n_samples,) or None
         Groups of rows that belong together.
+    memory : str, joblib.Memory or None
+        Where the neighbour graph is cached.
     """
 
     task: str | None = None
@@ -55,6 +60,28 @@ class RankingContext:
     estimator: object = None
     sample_weight: np.ndarray | None = None
     groups: object = None
+    memory: object = None
+
+    def neighbor_graph(self, X, k, *, metric="euclidean", n_jobs=None):
+        """Find the k nearest neighbours of each row, once for all methods that ask.
+
+        Parameters
+        ----------
+        X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
+            Checked rows.
+        k : int
+            Number of neighbours; at most n_samples - 1 are found.
+        metric : {"euclidean", "cosine", "gower"}, default="euclidean"
+            Euclidean on standardised columns, cosine, or Gower's.
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        NeighborGraph
+            `indices` and `distances` of shape (n_samples, k), nearest first.
+        """
+        return neighbor_graph(X, k, metric=metric, memory=self.memory, n_jobs=n_jobs)
 
 
 class SampleSelector(BaseEstimator, ABC):
@@ -198,7 +225,7 @@ class SampleSelector(BaseEstimator, ABC):
         return resolve_task(getattr(self, "task", "auto"), y)
 
     def _store(self, ranking):
-        for name in ("scores", "natural_size", "keys"):
+        for name in _PARTS:
             self.__dict__.pop(f"{name}_", None)
             if getattr(ranking, name) is not None:
                 setattr(self, f"{name}_", getattr(ranking, name))
@@ -207,10 +234,8 @@ class SampleSelector(BaseEstimator, ABC):
     @property
     def ranking(self):
         """The fitted attributes as one Ranking."""
-        names = ("scores", "natural_size", "keys")
-        return Ranking(
-            self.order_, **{name: getattr(self, f"{name}_", None) for name in names}
-        )
+        parts = {name: getattr(self, f"{name}_", None) for name in _PARTS}
+        return Ranking(self.order_, **parts)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

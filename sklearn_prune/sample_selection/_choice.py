@@ -96,6 +96,7 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
         seed=seed,
         budget=None if keep == "auto" else budget_size(keep, n),
         estimator=estimator,
+        memory=memory,
     )
     fitted = rank_once(selector, X, y, params, context, memory)
     kept = keep_prefix(

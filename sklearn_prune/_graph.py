@@ -1,0 +1,254 @@
+"""One nearest-neighbour graph, exact or approximate, for every method that reads one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from scipy.sparse import issparse
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_memory
+from threadpoolctl import threadpool_limits
+
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune._ranking import round_significant
+from sklearn_prune._space import Space
+
+EXACT_UP_TO = 20_000  # rows
+SMALLEST_K = 32  # neighbours that are found and cached, whatever is asked
+SPARE = 8  # further candidates, among which ties are settled
+
+
+@dataclass(frozen=True, eq=False)
+class NeighborGraph:
+    """The nearest neighbours of each row among all others.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_samples, k), int32
+        Positions of the neighbours, nearest first, ties by position; never the row
+        itself.
+    distances : ndarray of shape (n_samples, k), float64
+        Distances to them.
+    exact : bool
+        Whether no neighbour can have been missed.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+    exact: bool
+
+    def nearest(self, k):
+        """The graph of the k nearest, a view."""
+        return NeighborGraph(self.indices[:, :k], self.distances[:, :k], self.exact)
+
+
+def neighbor_graph(X, k, *, metric="euclidean", memory=None, n_jobs=None, exact=None):
+    """Find the k nearest neighbours of each row.
+
+    Exact up to 20,000 rows, approximate above. At least 32 neighbours are found, so that
+    one cached graph serves every smaller k.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
+        Checked rows.
+    k : int
+        Number of neighbours; at most n_samples - 1 are found.
+    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
+        Euclidean on standardised columns, cosine, or Gower's for numbers and categories.
+    memory : str, joblib.Memory or None, default=None
+        Caches the graph.
+    n_jobs : int or None, default=None
+        Number of threads; the graph does not depend on it.
+    exact : bool or None, default=None
+        None decides by the number of rows.
+
+    Returns
+    -------
+    NeighborGraph
+        With ``min(k, n_samples - 1)`` neighbours.
+
+    Notes
+    -----
+    Exact: O(n^2 d) time, O(n k) memory. Approximate: about O(n^1.2 d) by nearest-neighbour
+    descent, of which few neighbours in a hundred are missed.
+    """
+    n = X.shape[0]
+    if exact is None:
+        exact = n <= EXACT_UP_TO or metric == "gower"
+    wanted = min(n - 1, max(k, SMALLEST_K))
+    build = check_memory(memory).cache(_build_graph, ignore=["n_jobs"])
+    return build(X, wanted, metric, exact, n_jobs).nearest(k)
+
+
+def _build_graph(X, k, metric, exact, n_jobs):
+    space = Space.of(X, metric, owner="The neighbour graph", sparse=True)
+    n = space.points.shape[0]
+    rows = np.arange(n)
+    if k < 1:
+        return NeighborGraph(
+            np.empty((n, 0), dtype=np.int32), np.empty((n, 0)), exact=True
+        )
+    if not exact:
+        indices, distances = _descend(space, k, n_jobs)
+        return NeighborGraph(indices, distances, exact=False)
+    indices, distances = exact_neighbors(space, rows, k, n_jobs=n_jobs)
+    return NeighborGraph(indices, distances, exact=True)
+
+
+def look_again(X, graph, rows, k, *, metric="euclidean", n_jobs=None):
+    """Return a copy of an approximate graph in which some rows are exact.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
+        The rows of the graph.
+    graph : NeighborGraph
+        As `neighbor_graph` found it.
+    rows : ndarray of shape (n_queries,), int
+        Positions of the rows whose fate depends on it.
+    k : int
+        Number of neighbours that matter; the copy has no more.
+    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
+        The metric of the graph.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    NeighborGraph
+        The same graph where it is exact already.
+    """
+    graph = graph.nearest(k)
+    if graph.exact or not len(rows):
+        return graph
+    space = Space.of(X, metric, owner="The neighbour graph", sparse=True)
+    indices, distances = graph.indices.copy(), graph.distances.copy()
+    indices[rows], distances[rows] = exact_neighbors(
+        space, rows, indices.shape[1], n_jobs=n_jobs
+    )
+    return NeighborGraph(indices, distances, exact=False)
+
+
+def exact_neighbors(space, rows, k, *, n_jobs=None):
+    """Find the k nearest neighbours of some rows among all others, ties by position.
+
+    Parameters
+    ----------
+    space : Space
+        All points.
+    rows : ndarray of shape (n_queries,), int
+        Positions of the rows in question.
+    k : int
+        Number of neighbours, below the number of points.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    indices : ndarray of shape (n_queries, k), int32
+    distances : ndarray of shape (n_queries, k), float64
+    """
+    points, n = space.points, space.points.shape[0]
+    candidates = None
+    if space.metric != "gower" and (n > k + 1 + SPARE or issparse(points)):
+        wanted = min(n, k + 1 + SPARE)
+        finder = NearestNeighbors(n_neighbors=wanted, algorithm="brute").fit(points)
+        with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
+            found, candidates = finder.kneighbors(points[rows])
+        if issparse(points):
+            return _sort_found(rows, candidates, _scaled(found**2, space.metric), k)
+    return _settle(space, rows, candidates, k, n_jobs)
+
+
+def _settle(space, rows, candidates, k, n_jobs):
+    """Take the k nearest of the candidates, of all points where there may be a tie."""
+    from sklearn_prune._graph_kernels import nearest_of_all, nearest_of_candidates
+
+    points, is_gower, nominal = space.points, space.metric == "gower", space.nominal
+    indices = np.empty((len(rows), k), dtype=np.int32)
+    distances = np.empty((len(rows), k))
+    norms = np.einsum("ij,ij->i", points, points, dtype=np.float64)
+    slack = 1e-10 * (norms.max() if len(norms) and not is_gower else 0.0)
+
+    def settle(batch):
+        part = (indices[batch], distances[batch])
+        if candidates is None:
+            unsure = np.arange(len(part[0]))
+        else:
+            unsure = np.flatnonzero(
+                nearest_of_candidates(points, rows[batch], candidates[batch], slack, *part)
+            )
+        nearest_of_all(points, is_gower, nominal, rows[batch], unsure, *part)
+
+    in_threads(settle, len(rows), n_jobs)
+    return indices, _scaled(distances, space.metric)
+
+
+def _descend(space, k, n_jobs):
+    """Approximate neighbours: fewer by descent, the rest among the neighbours of these."""
+    from sklearn_prune._graph_kernels import nearest_of_all, nearest_of_neighbors
+
+    descent = import_or_raise(
+        "pynndescent", f"A neighbour graph of more than {EXACT_UP_TO} rows", extra="approx"
+    )
+    points = space.points
+    if space.metric == "gower":
+        points = _manhattan_points(space)
+    metric = "manhattan" if space.metric == "gower" else "euclidean"
+    few = min(k, 15 if k <= SMALLEST_K else k // 2)
+    index = descent.NNDescent(
+        points,
+        metric=metric,
+        n_neighbors=(k if issparse(points) else few) + 1,
+        random_state=0,
+        n_jobs=effective_n_jobs(n_jobs),
+    )
+    found, found_distances = index.neighbor_graph
+    rows = np.arange(points.shape[0])
+    if issparse(points):
+        return _sort_found(rows, found, _scaled(found_distances**2, space.metric), k)
+    points, is_gower, nominal = space.points, space.metric == "gower", space.nominal
+    indices = np.empty((len(rows), k), dtype=np.int32)
+    distances = np.empty((len(rows), k))
+
+    def widen(batch):
+        part = (indices[batch], distances[batch])
+        nearest_of_neighbors(points, is_gower, nominal, rows[batch], found, *part)
+        short = np.flatnonzero(np.isinf(part[1][:, -1]))
+        nearest_of_all(points, is_gower, nominal, rows[batch], short, *part)
+
+    in_threads(widen, len(rows), n_jobs)
+    return indices, _scaled(distances, space.metric)
+
+
+def in_threads(work, n_rows, n_jobs):
+    """Do the work on batches of rows, which do not depend on the number of threads."""
+    Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
+        delayed(work)(batch) for batch in gen_batches(n_rows, 2048)
+    )
+
+
+def _scaled(distances, metric):
+    """Distances of the metric from what orders the points of its space."""
+    return {"euclidean": np.sqrt(distances), "cosine": distances / 2}.get(metric, distances)
+
+
+def _sort_found(rows, found, distances, k):
+    """Drop each row from its own list and settle ties by position."""
+    distances = np.where(found == rows[:, None], np.inf, round_significant(distances, 10))
+    nearest = np.lexsort((found, distances), axis=1)[:, :k]
+    found = np.take_along_axis(found, nearest, axis=1)
+    return found.astype(np.int32), np.take_along_axis(distances, nearest, axis=1)
+
+
+def _manhattan_points(space):
+    """Numbers whose sums of absolute differences are close to Gower's distances."""
+    numbers = space.points[:, ~space.nominal]
+    missing = np.isnan(numbers)
+    parts = [np.where(missing, 0.5, numbers), 0.5 * missing[:, missing.any(axis=0)]]
+    for column in np.flatnonzero(space.nominal):
+        labels, codes = np.unique(space.points[:, column], return_inverse=True)
+        parts.append(0.5 * (codes[:, None] == np.arange(len(labels))))
+    return np.hstack(parts).astype(np.float32)

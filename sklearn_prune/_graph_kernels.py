@@ -1,0 +1,136 @@
+"""Compiled loops of the neighbour graph, and the distances that other kernels share."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True, inline="always")
+def squared_distance(a, b):
+    """Squared Euclidean distance, summed in four lanes, in float64."""
+    s0 = s1 = s2 = s3 = 0.0
+    d = len(a)
+    whole = d - d % 4
+    for j in range(0, whole, 4):
+        e0 = np.float64(a[j]) - np.float64(b[j])
+        e1 = np.float64(a[j + 1]) - np.float64(b[j + 1])
+        e2 = np.float64(a[j + 2]) - np.float64(b[j + 2])
+        e3 = np.float64(a[j + 3]) - np.float64(b[j + 3])
+        s0 += e0 * e0
+        s1 += e1 * e1
+        s2 += e2 * e2
+        s3 += e3 * e3
+    for j in range(whole, d):
+        e0 = np.float64(a[j]) - np.float64(b[j])
+        s0 += e0 * e0
+    return (s0 + s1) + (s2 + s3)
+
+
+@njit(cache=True, nogil=True)
+def gower_distance(a, b, nominal):
+    """Mean over columns of mismatches and absolute differences; missing differs by 1."""
+    total = 0.0
+    for j in range(len(a)):
+        a_missing, b_missing = np.isnan(a[j]), np.isnan(b[j])
+        if a_missing or b_missing:
+            if a_missing != b_missing:
+                total += 1.0
+        elif nominal[j]:
+            if a[j] != b[j]:
+                total += 1.0
+        else:
+            total += abs(a[j] - b[j])
+    return total / len(a)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def rounded(x):
+    """Round to 34 bits, some ten decimal digits: rounding errors make no order."""
+    spread = x * 524289.0  # 2**19 + 1, after Veltkamp
+    if np.isinf(spread):
+        return x
+    return spread - (spread - x)
+
+
+@njit(cache=True, nogil=True)
+def distance(points, is_gower, nominal, i, j):
+    """Distance that orders: Gower's, or the squared Euclidean one, rounded."""
+    if is_gower:
+        return rounded(gower_distance(points[i], points[j], nominal))
+    return rounded(squared_distance(points[i], points[j]))
+
+
+@njit(cache=True, nogil=True)
+def insert(indices, distances, j, d):
+    """Put a neighbour into its place in a list sorted by distance, then position."""
+    k = len(distances)
+    if not (d < distances[k - 1] or (d == distances[k - 1] and j < indices[k - 1])):
+        return
+    place = k - 1
+    while place > 0 and (
+        d < distances[place - 1] or (d == distances[place - 1] and j < indices[place - 1])
+    ):
+        distances[place] = distances[place - 1]
+        indices[place] = indices[place - 1]
+        place -= 1
+    distances[place] = d
+    indices[place] = j
+
+
+@njit(cache=True, nogil=True)
+def nearest_of_candidates(points, rows, candidates, slack, indices, distances):
+    """Fill the lists from the candidates; say where a point beyond them may belong in."""
+    unsure = np.zeros(len(rows), dtype=np.bool_)
+    no_row = np.iinfo(np.int32).max
+    for t in range(len(rows)):
+        i = rows[t]
+        indices[t] = no_row
+        distances[t] = np.inf
+        reach = 0.0
+        for c in candidates[t]:
+            if c == i:
+                continue
+            d = rounded(squared_distance(points[i], points[c]))
+            reach = max(reach, d)
+            insert(indices[t], distances[t], c, d)
+        unsure[t] = distances[t, -1] >= reach - slack
+    return unsure
+
+
+@njit(cache=True, nogil=True)
+def nearest_of_all(points, is_gower, nominal, rows, which, indices, distances):
+    """Fill the lists of some of the rows from all points."""
+    no_row = np.iinfo(np.int32).max
+    for t in which:
+        i = rows[t]
+        indices[t] = no_row
+        distances[t] = np.inf
+        for j in range(len(points)):
+            if j != i:
+                d = distance(points, is_gower, nominal, i, j)
+                insert(indices[t], distances[t], j, d)
+
+
+@njit(cache=True, nogil=True)
+def nearest_of_neighbors(points, is_gower, nominal, rows, found, indices, distances):
+    """Fill the lists from the neighbours found and the neighbours of these."""
+    seen = np.full(len(points), -1, dtype=np.int32)
+    no_row = np.iinfo(np.int32).max
+    for t in range(len(rows)):
+        i = rows[t]
+        indices[t] = no_row
+        distances[t] = np.inf
+        seen[i] = i
+        for own in range(found.shape[1]):
+            near = found[i, own]
+            if near < 0:
+                continue
+            if seen[near] != i:
+                seen[near] = i
+                d = distance(points, is_gower, nominal, i, near)
+                insert(indices[t], distances[t], near, d)
+            for other in range(found.shape[1]):
+                c = found[near, other]
+                if c >= 0 and seen[c] != i:
+                    seen[c] = i
+                    d = distance(points, is_gower, nominal, i, c)
+                    insert(indices[t], distances[t], c, d)

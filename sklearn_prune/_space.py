@@ -1,0 +1,193 @@
+"""Rows as points of a metric space: what every method that measures distances reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.preprocessing import normalize
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from sklearn_prune._sklearn_compat import count_rows, take_rows
+
+METRICS = ("euclidean", "cosine", "gower")
+DENSE_LIMIT = 2**31  # bytes that a dense copy of sparse rows may take
+
+
+@dataclass(frozen=True, eq=False)
+class MixedRows:
+    """Columns of numbers and of categories as one matrix.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_features), float64
+        Numbers, or codes of categories; NaN where a value is missing.
+    nominal : ndarray of shape (n_features,), bool
+        True for columns of categories.
+    """
+
+    values: np.ndarray
+    nominal: np.ndarray
+
+    @property
+    def shape(self):
+        """Numbers of rows and columns."""
+        return self.values.shape
+
+    @classmethod
+    def of(cls, X):
+        """Encode a frame or an array: whatever is not a number is a category."""
+        n, d = count_rows(X), X.shape[1]
+        values = np.empty((n, d))
+        nominal = np.zeros(d, dtype=bool)
+        for column in range(d):
+            # One column at a time, since each may have a type of its own.
+            raw = take_rows(X, column, axis=1)
+            values[:, column], nominal[column] = _encode_column(raw)
+        return cls(values, nominal)
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Points whose distances are those of the rows.
+
+    Parameters
+    ----------
+    points : ndarray or CSR matrix of shape (n_samples, n_features), float
+        For the euclidean metric, rows with standardised columns; for cosine, rows of
+        length 1; for Gower, numbers divided by their range and codes of categories.
+    metric : {"euclidean", "cosine", "gower"}
+        The distance is the Euclidean one, half of its square for cosine, and for Gower
+        the mean over columns of absolute differences and of mismatches.
+    nominal : ndarray of shape (n_features,), bool
+        Columns of categories; all False unless the metric is Gower's.
+    """
+
+    points: object
+    metric: str
+    nominal: np.ndarray
+
+    @classmethod
+    def of(cls, X, metric="euclidean", *, owner="This method", sparse=False):
+        """Place rows in a space.
+
+        Parameters
+        ----------
+        X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
+            Checked rows; finite unless the metric is Gower's.
+        metric : {"euclidean", "cosine", "gower"}, default="euclidean"
+            The metric.
+        owner : str, default="This method"
+            Who asks, for the error message.
+        sparse : bool, default=False
+            Whether sparse points will do where dense ones would take more than 2 GiB.
+
+        Returns
+        -------
+        Space
+            Its points are C-contiguous, of the dtype of X. A constant column counts for
+            nothing.
+
+        Raises
+        ------
+        ValueError
+            If a dense copy of sparse rows would take more than 2 GiB.
+        """
+        if metric == "gower":
+            rows = X
+            if not isinstance(X, MixedRows):
+                dense = _dense(X, owner)
+                rows = MixedRows(dense, np.zeros(dense.shape[1], dtype=bool))
+            return cls(_by_range(rows), metric, rows.nominal)
+        if issparse(X) and not (sparse and _dense_size(X) > DENSE_LIMIT):
+            X = _dense(X, owner)
+        points = normalize(X) if metric == "cosine" else _standardized(X)
+        return cls(points, metric, np.zeros(X.shape[1], dtype=bool))
+
+
+def standardized_rows(X, *, owner="This method"):
+    """Rows with columns of mean 0 and variance 1, dense and C-contiguous."""
+    return Space.of(X, owner=owner).points
+
+
+def _dense(X, owner):
+    if not issparse(X):
+        return X
+    size = _dense_size(X)
+    if size > DENSE_LIMIT:
+        raise ValueError(
+            f"{owner} reads dense rows, and a dense copy may take 2 GiB. Got a sparse "
+            f"matrix of shape {X.shape}, which would take {size / 2**30:.0f} GiB. Rank "
+            f"fewer columns: selector=make_pipeline(TruncatedSVD(100), {owner}())."
+        )
+    return X.toarray()
+
+
+def _dense_size(X):
+    return X.shape[0] * X.shape[1] * X.dtype.itemsize
+
+
+def _standardized(X):
+    if issparse(X):
+        # Distances do not change with the mean, which would fill the matrix.
+        X = X.tocsr()
+        mean, variance = mean_variance_axis(X, axis=0)
+        scale = _deviations(mean, variance)
+        scaled = X.copy()
+        scaled.data = scaled.data / scale[scaled.indices].astype(X.dtype)
+        scaled.sort_indices()
+        return scaled
+    mean = X.mean(axis=0, dtype=np.float64)
+    points = np.subtract(X, mean, dtype=np.float64, order="C")
+    variance = np.einsum("ij,ij->j", points, points) / len(points)
+    points /= _deviations(mean, variance)
+    return points if X.dtype == np.float64 else points.astype(X.dtype)
+
+
+def _deviations(mean, variance):
+    """Standard deviations, infinite where only rounding errors vary."""
+    deviation = np.sqrt(variance)
+    return np.where(deviation <= 1e-12 * np.abs(mean), np.inf, deviation)
+
+
+def _by_range(rows):
+    values, nominal = rows.values, rows.nominal
+    points = np.array(values, dtype=np.float64, order="C")
+    for column in np.flatnonzero(~nominal):
+        numbers = points[:, column]
+        finite = numbers[~np.isnan(numbers)]
+        span = np.ptp(finite) if len(finite) else 0.0
+        points[:, column] = numbers / span if span > 0 else np.where(
+            np.isnan(numbers), np.nan, 0.0
+        )
+    return points
+
+
+def _encode_column(column):
+    """Floats and False for numbers, codes and True for anything else; NaN is missing."""
+    raw = np.asarray(column)
+    is_bool = raw.dtype.kind == "b"
+    declared = str(getattr(column, "dtype", "")).lower().startswith(("categ", "enum"))
+    if raw.dtype.kind in "iuf" and not declared:
+        return raw.astype(np.float64), False
+    if raw.dtype.kind == "O" and not declared:
+        try:
+            numbers = np.array([np.nan if _missing(v) else v for v in raw])
+        except (TypeError, ValueError):
+            numbers = np.empty(0, dtype="U1")
+        if numbers.dtype.kind in "iuf":
+            return numbers.astype(np.float64), False
+    if is_bool:
+        return raw.astype(np.float64), True
+    texts = np.array(["" if _missing(v) else f"{type(v).__name__}:{v}" for v in raw])
+    labels, codes = np.unique(texts, return_inverse=True)
+    codes = codes.astype(np.float64)
+    if len(labels) and labels[0] == "":
+        codes[codes == 0] = np.nan
+    return codes, True
+
+
+def _missing(value):
+    """Whether it stands for no value: None, NaN, NaT or the NA of a frame."""
+    if value is None or str(value) in ("<NA>", "NaT"):
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
