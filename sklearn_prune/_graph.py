@@ -87,9 +87,7 @@ def _build_graph(X, k, metric, exact, n_jobs):
     n = space.points.shape[0]
     rows = np.arange(n)
     if k < 1:
-        return NeighborGraph(
-            np.empty((n, 0), dtype=np.int32), np.empty((n, 0)), exact=True
-        )
+        return NeighborGraph(np.empty((n, 0), dtype=np.int32), np.empty((n, 0)), exact=True)
     if not exact:
         indices, distances = _descend(space, k, n_jobs)
         return NeighborGraph(indices, distances, exact=False)

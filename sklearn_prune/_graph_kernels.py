@@ -134,3 +134,17 @@ def nearest_of_neighbors(points, is_gower, nominal, rows, found, indices, distan
                     seen[c] = i
                     d = distance(points, is_gower, nominal, i, c)
                     insert(indices[t], distances[t], c, d)
+
+
+@njit(cache=True, nogil=True)
+def nearest_by_gower(points, nominal, rows, among):
+    """Place in `among` of the point that is nearest to each row, ties by place."""
+    nearest = np.zeros(len(rows), dtype=np.int64)
+    for t in range(len(rows)):
+        best = np.inf
+        for place in range(len(among)):
+            d = rounded(gower_distance(points[rows[t]], points[among[place]], nominal))
+            if d < best:
+                best = d
+                nearest[t] = place
+    return nearest

@@ -213,6 +213,62 @@ def keep_prefix(ranking, keep, *, classes=None, strata=None):
     return np.sort(merge_strata(order, classes=classes, strata=strata)[:size])
 
 
+def keep_groups(ranking, keep, groups, *, classes=None, drawn=False):
+    """Choose whole groups of units from a ranking.
+
+    Groups are ordered by the mean place of their units in the order. The first of them
+    are kept whose total size comes nearest to the budget: nested over `keep`, at least
+    one. Where `keep` is "auto", a group stays if more than half of its units would.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The order, best first.
+    keep : float, int or "auto"
+        How many units.
+    groups : ndarray of shape (n,), int
+        Codes of the groups from 0.
+    classes : ndarray of shape (n,), int, or None
+        Class codes from 0: the best group of a class that is missing is added.
+    drawn : bool, default=False
+        Whether the order is a draw: then the place of its first unit orders a group,
+        so that its size does not matter.
+
+    Returns
+    -------
+    ndarray, int
+        Sorted positions.
+    """
+    n = len(groups)
+    sizes = np.bincount(groups)
+    place = np.empty(n)
+    place[ranking.order] = np.arange(n)
+    if drawn:
+        means = place[np.unique(groups, return_index=True)[1]]
+    else:
+        means = np.bincount(groups, place) / sizes
+    order = np.lexsort((np.arange(len(sizes)), round_significant(means)))
+    kept = np.zeros(len(sizes), dtype=bool)
+    if keep == "auto":
+        natural = np.bincount(
+            groups[ranking.order[: ranking.natural_size]], minlength=len(sizes)
+        )
+        kept = natural > sizes / 2
+    else:
+        totals = np.concatenate([[0], np.cumsum(sizes[order])])
+        nearest = int(np.argmin(np.abs(totals - budget_size(keep, n))))
+        kept[order[: max(1, nearest)]] = True
+    if not kept.any():
+        kept[order[0]] = True
+    if classes is not None:
+        rank = np.empty(len(sizes), dtype=np.int64)
+        rank[order] = np.arange(len(sizes))
+        for code in np.setdiff1d(classes, classes[kept[groups]]):
+            if not np.any(kept[groups] & (classes == code)):
+                kept[order[rank[groups[classes == code]].min()]] = True
+    return np.flatnonzero(kept[groups])
+
+
 def merge_strata(order, *, classes=None, strata=None):
     """Merge an order with its strata into one order, best first.
 

@@ -73,7 +73,8 @@ class Space:
         Parameters
         ----------
         X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
-            Checked rows; finite unless the metric is Gower's.
+            Checked rows. Where the metric is not Gower's, a missing value counts as the
+            mean of its column.
         metric : {"euclidean", "cosine", "gower"}, default="euclidean"
             The metric.
         owner : str, default="This method"
@@ -137,6 +138,9 @@ def _standardized(X):
         scaled.sort_indices()
         return scaled
     mean = X.mean(axis=0, dtype=np.float64)
+    if np.isnan(mean).any():  # a missing value counts as the mean
+        X = np.where(np.isnan(X), np.nan_to_num(np.nanmean(X, axis=0)), X)
+        mean = X.mean(axis=0, dtype=np.float64)
     points = np.subtract(X, mean, dtype=np.float64, order="C")
     variance = np.einsum("ij,ij->j", points, points) / len(points)
     points /= _deviations(mean, variance)
@@ -156,8 +160,8 @@ def _by_range(rows):
         numbers = points[:, column]
         finite = numbers[~np.isnan(numbers)]
         span = np.ptp(finite) if len(finite) else 0.0
-        points[:, column] = numbers / span if span > 0 else np.where(
-            np.isnan(numbers), np.nan, 0.0
+        points[:, column] = (
+            numbers / span if span > 0 else np.where(np.isnan(numbers), np.nan, 0.0)
         )
     return points
 

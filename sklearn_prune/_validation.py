@@ -66,6 +66,26 @@ def check_weights(sample_weight, n):
     return weights
 
 
+def check_groups(groups, n):
+    """Codes from 0 of the groups of n rows; raise where one is missing."""
+    values = np.asarray(groups)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values.ravel()
+    if values.shape != (n,):
+        raise ValueError(
+            f"groups must hold one group for each row. Got shape {values.shape} for {n} "
+            "rows. Pass an array of that length."
+        )
+    if values.dtype.kind in "fO" and any(
+        group is None or group != group for group in values
+    ):
+        raise ValueError(
+            "groups must hold a group for each row. Got a missing one. Give the rows "
+            "without a group one of their own."
+        )
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
 def check_target(y):
     """Return y as an array, a single column flattened; None stays None.
 

@@ -107,6 +107,8 @@ class SampleSelector(BaseEstimator, ABC):
     allow_nan = False
     #: Whether the method has a size of its own, so that ``keep="auto"`` has a meaning.
     has_natural_size = False
+    #: Whether rows are drawn with known probabilities, for inverse-probability weights.
+    draws_rows = False
     #: Whether the ranking depends on the number of rows that will be kept.
     budget_dependent = False
     #: Whether the ranking depends on the model that the kept rows are for.
@@ -195,6 +197,10 @@ class SampleSelector(BaseEstimator, ABC):
             if isinstance(next(iter(X)), str | bytes):
                 what, step = "texts", "TfidfVectorizer()"
             raise ValueError(self._say_unreadable(what, step)) from error
+
+    def _numeric_rows(self, X):
+        """Return X as numbers, for distances between rows, whatever the method reads."""
+        return SampleSelector._check_rows(self, X)
 
     def _say_unreadable(self, what, step):
         name = type(self).__name__

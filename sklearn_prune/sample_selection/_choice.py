@@ -12,11 +12,12 @@ from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
-from sklearn_prune._meta import in_one_line, last_step
-from sklearn_prune._ranking import budget_size, keep_prefix, keeps_all
+from sklearn_prune._meta import in_one_line, last_step, pipeline_prefix
+from sklearn_prune._ranking import budget_size, keep_groups, keep_prefix, keeps_all
 from sklearn_prune._seeds import fill_random_states
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import (
+    check_groups,
     check_target,
     class_codes,
     quantile_codes,
@@ -27,18 +28,49 @@ from sklearn_prune.sample_selection._base import (
     SampleSelector,
     lend_context,
 )
+from sklearn_prune.sample_selection._weighting import (
+    coverage_weights,
+    inverse_probability_weights,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Sorted positions of the kept rows, the fitted selector or None, and the task."""
+    """The kept rows and what led to them.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows.
+    selector : selector, Pipeline or None
+        Fitted; None where nothing was ranked.
+    task : {"classification", "regression"} or None
+        What y is.
+    weights : ndarray of shape (n_kept,), float64, or None
+        Weights of the kept rows.
+    """
 
     indices: np.ndarray
     selector: object
     task: str | None
+    weights: np.ndarray | None = None
 
 
-def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, estimator):
+def choose_rows(
+    selector,
+    X,
+    y,
+    params,
+    *,
+    keep,
+    task,
+    stratify,
+    weighting,
+    by_group,
+    seed,
+    memory,
+    estimator,
+):
     """Rank the rows by a clone of the selector and keep a prefix.
 
     Parameters
@@ -49,7 +81,7 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
         Of equal length; y may be None.
     params : dict
         Parameters for the fit of the selector.
-    keep, stratify, memory
+    keep, stratify, weighting, by_group, memory
         As in the meta-estimators.
     task : {"auto", "classification", "regression"}
         "auto" leaves the decision to y, and to the selector for itself.
@@ -63,12 +95,67 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
     Choice
         The kept rows.
     """
-    n = count_rows(X)
+    n, last = count_rows(X), last_step(selector)
     target = check_target(y)
     decided = resolve_task(task, target)
-    classes, strata, labels = None, None, None
+    strata, classes, labels = _strata(target, decided, stratify)
+    groups = params.get(f"{pipeline_prefix(selector)}groups")
+    if by_group and groups is None:
+        raise ValueError(
+            "by_group=True keeps groups of rows whole and needs to know them. Got no "
+            "groups. Call fit(X, y, groups=...)."
+        )
+    if keeps_all(keep):
+        return Choice(np.arange(n), None, decided)
+    if keep == "auto" and not last.has_natural_size:
+        raise InvalidParameterError(
+            'keep="auto" needs a selector with a size of its own: '
+            f"{selectors_with('has_natural_size')}. Got {in_one_line(selector)}. Write "
+            "one of these, or keep=0.5."
+        )
+    if weighting == "inverse_probability" and (by_group or not last.draws_rows):
+        raise InvalidParameterError(
+            'weighting="inverse_probability" needs a selector that draws single rows: '
+            f"{selectors_with('draws_rows')}, with by_group=False. Got "
+            f'{in_one_line(selector)}, by_group={by_group}. Write weighting="coverage".'
+        )
+    context = RankingContext(
+        task=None if task == "auto" else task,
+        seed=seed,
+        budget=None if keep == "auto" else budget_size(keep, n),
+        estimator=estimator,
+        memory=memory,
+    )
+    fitted = rank_once(selector, X, y, params, context, memory)
+    ranking = last_step(fitted).ranking
+    if by_group:
+        kept = keep_groups(
+            ranking, keep, check_groups(groups, n), classes=classes, drawn=last.draws_rows
+        )
+    else:
+        kept = keep_prefix(ranking, keep, classes=classes, strata=strata)
+    if keep == "auto" and classes is not None:
+        warn_of_lost_class(classes, labels, kept)
+    weights = None
+    if weighting is not None:
+        weights = _weights(
+            weighting,
+            fitted,
+            X,
+            target if classes is None else classes,
+            kept,
+            strata,
+            task=decided,
+            sample_weight=params.get(f"{pipeline_prefix(selector)}sample_weight"),
+        )
+    return Choice(kept, fitted, decided, weights)
+
+
+def _strata(target, task, stratify):
+    """Strata of the rows, their classes and the labels of these, each None without."""
+    strata, classes, labels = None, None, None
     if target is not None and target.ndim == 1:
-        if decided == "classification":
+        if task == "classification":
             classes, labels = class_codes(target)
             strata = classes
         elif stratify == "quantiles":
@@ -84,30 +171,19 @@ def choose_rows(selector, X, y, params, *, keep, task, stratify, seed, memory, e
             f"{'no y' if target is None else f'y of shape {target.shape}'}. "
             'Write stratify="auto".'
         )
-    if keeps_all(keep):
-        return Choice(np.arange(n), None, decided)
-    if keep == "auto" and not last_step(selector).has_natural_size:
-        raise InvalidParameterError(
-            f'keep="auto" needs a selector with a size of its own: {sized_selectors()}. '
-            f"Got {in_one_line(selector)}. Write one of these, or keep=0.5."
+    return None if stratify is None else strata, classes, labels
+
+
+def _weights(weighting, selector, X, y, kept, strata, *, task, sample_weight):
+    """Weights of the kept rows, by what they stand for or how they were drawn."""
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight, dtype=np.float64).ravel()
+    if weighting == "coverage":
+        return coverage_weights(
+            selector, X, y, kept, task=task, sample_weight=sample_weight
         )
-    context = RankingContext(
-        task=None if task == "auto" else task,
-        seed=seed,
-        budget=None if keep == "auto" else budget_size(keep, n),
-        estimator=estimator,
-        memory=memory,
-    )
-    fitted = rank_once(selector, X, y, params, context, memory)
-    kept = keep_prefix(
-        last_step(fitted).ranking,
-        keep,
-        classes=classes,
-        strata=None if stratify is None else strata,
-    )
-    if keep == "auto" and classes is not None:
-        warn_of_lost_class(classes, labels, kept)
-    return Choice(kept, fitted, decided)
+    weights = inverse_probability_weights(last_step(selector).ranking, kept, strata=strata)
+    return weights if sample_weight is None else weights * sample_weight[kept]
 
 
 def rank_once(selector, X, y, params, context, memory):
@@ -178,15 +254,17 @@ def _identity(part):
 _NO_MATTER = {"n_jobs", "memory", "verbose"}
 
 
-def sized_selectors():
-    """Names of the selectors that have a size of their own."""
+def selectors_with(ability):
+    """Names of the selectors whose class attribute of that name is True."""
     import sklearn_prune.sample_selection as selectors
 
     classes = (getattr(selectors, name) for name in selectors.__all__)
     return ", ".join(
         cls.__name__
         for cls in classes
-        if issubclass(cls, SampleSelector) and cls.has_natural_size
+        if isinstance(cls, type)
+        and issubclass(cls, SampleSelector)
+        and getattr(cls, ability) is True
     )
 
 

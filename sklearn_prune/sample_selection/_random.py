@@ -52,6 +52,7 @@ class RandomSelector(SampleSelector):
     """
 
     allow_nan = True
+    draws_rows = True
 
     __metadata_request__fit = {"sample_weight": False}
 

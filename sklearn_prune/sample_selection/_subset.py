@@ -1,5 +1,7 @@
 """What the four meta-estimators share: choosing rows, fitting on them, handing on."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin
@@ -22,7 +24,6 @@ from sklearn_prune._meta import (
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_torch
 from sklearn_prune._sklearn_compat import (
-    InvalidParameterError,
     StrOptions,
     count_rows,
     take_rows,
@@ -37,6 +38,7 @@ from sklearn_prune._validation import (
 from sklearn_prune.sample_selection._base import check_selector
 from sklearn_prune.sample_selection._choice import choose_rows
 from sklearn_prune.sample_selection._random import RandomSelector
+from sklearn_prune.sample_selection._weighting import WEIGHTINGS, weight_parameter
 
 TASK_OPTIONS = StrOptions({"auto", "classification", "regression"})
 
@@ -52,6 +54,8 @@ class SampleSubset(BaseEstimator):
     _delegated = ()
     _parameter_constraints = {
         "stratify": [StrOptions({"auto", "quantiles"}), None],
+        "weighting": [StrOptions(set(WEIGHTINGS)), None],
+        "by_group": [bool],
         "random_state": ["random_state"],
     }
 
@@ -62,11 +66,6 @@ class SampleSubset(BaseEstimator):
         check_selector(self._effective_selector())
         check_keep(self.keep)
         check_memory(self.memory)
-        if self.weighting is not None:
-            raise InvalidParameterError(
-                "weighting must be None, which is all there is: the kept rows count "
-                f"equally. Got {self.weighting!r} instead. Write weighting=None."
-            )
 
     def _choose(self, X, y, selector_params, seed):
         return choose_rows(
@@ -77,6 +76,8 @@ class SampleSubset(BaseEstimator):
             keep=self.keep,
             task=getattr(self, "task", "auto"),
             stratify=self.stratify,
+            weighting=self.weighting,
+            by_group=self.by_group,
             seed=seed,
             memory=self.memory,
             estimator=getattr(self, self._inner) if self._inner else None,
@@ -86,7 +87,7 @@ class SampleSubset(BaseEstimator):
         self.selector_ = choice.selector
         self.task_ = choice.task
         self.sample_indices_ = choice.indices
-        self.sample_weight_ = None
+        self.sample_weight_ = choice.weights
 
     @property
     def sample_mask_(self):
@@ -192,6 +193,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
                     )
         if pairwise:
             X_kept = take_rows(X_kept, kept, axis=1)
+        inner_params |= self._weights_for(model, choice.weights)
         target = () if y is None else (y_kept,)
         task = callback_task(
             root, "fit-model", owner=self, target=model, X=X_kept, y=y_kept
@@ -221,6 +223,25 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             self.n_features_in_ = n
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return output
+
+    def _weights_for(self, model, weights):
+        """The weights of the kept rows as a fit parameter, where the model takes one."""
+        if weights is None or isinstance(model, FrozenEstimator):
+            return {}
+        name = weight_parameter(model)
+        if name is None:
+            remedy = "Write weighting=None, or wrap a model that takes them."
+            if routing_enabled():
+                remedy = "Call set_fit_request(sample_weight=True) on a model that does."
+            warnings.warn(
+                f"weighting={self.weighting!r} gives the kept rows weights. Got "
+                f"{type(model).__name__}, whose fit takes none: they count equally. "
+                f"{remedy}",
+                UserWarning,
+                stacklevel=2,
+            )
+            return {}
+        return {name: weights}
 
     def _ask(self, method, X, params):
         """Call a method of the fitted inner model."""

@@ -26,6 +26,7 @@ class _SubsetPredictor(SampleSubsetModel):
         keep=0.5,
         stratify="auto",
         weighting=None,
+        by_group=False,
         memory=None,
         random_state=None,
     ):
@@ -34,6 +35,7 @@ class _SubsetPredictor(SampleSubsetModel):
         self.keep = keep
         self.stratify = stratify
         self.weighting = weighting
+        self.by_group = by_group
         self.memory = memory
         self.random_state = random_state
 
@@ -110,8 +112,16 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
         keeps a row at least. 1.0 fits on all rows and ranks nothing.
     stratify : {"auto"} or None, default="auto"
         "auto" keeps the proportions of the classes to within one row.
-    weighting : None
-        There are no weights of kept rows yet.
+    weighting : {"coverage", "inverse_probability"} or None, default=None
+        Weights of the kept rows, which the inner model gets as `sample_weight` where it
+        takes one; a warning says where it does not. "coverage" counts the rows that a
+        kept row is the nearest to, within its class. "inverse_probability", for
+        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
+        is usually as good or better.
+    by_group : bool, default=False
+        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
+        groups come in the order of the mean rank of their rows, and the number of rows
+        is as near to `keep` as whole groups allow. There are no strata then.
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once.
     random_state : int, RandomState instance or None, default=None
@@ -130,8 +140,8 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
         True for the kept rows.
     sample_scores_ : ndarray of shape (n_samples,), float, or None
         Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : None
-        Weights of the kept rows.
+    sample_weight_ : ndarray of shape (n_kept,), float, or None
+        Weights of the kept rows, where `weighting` asks for any.
     task_ : str
         "classification".
     classes_ : ndarray of shape (n_classes,)
@@ -253,8 +263,16 @@ class SampleSubsetRegressor(RegressorMixin, _SubsetPredictor):
     stratify : {"auto", "quantiles"} or None, default="auto"
         "auto" is no strata; "quantiles" keeps the proportions of the tenths of y to
         within one row.
-    weighting : None
-        There are no weights of kept rows yet.
+    weighting : {"coverage", "inverse_probability"} or None, default=None
+        Weights of the kept rows, which the inner model gets as `sample_weight` where it
+        takes one; a warning says where it does not. "coverage" counts the rows that a
+        kept row is the nearest to, within its class. "inverse_probability", for
+        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
+        is usually as good or better.
+    by_group : bool, default=False
+        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
+        groups come in the order of the mean rank of their rows, and the number of rows
+        is as near to `keep` as whole groups allow. There are no strata then.
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once.
     random_state : int, RandomState instance or None, default=None
@@ -273,8 +291,8 @@ class SampleSubsetRegressor(RegressorMixin, _SubsetPredictor):
         True for the kept rows.
     sample_scores_ : ndarray of shape (n_samples,), float, or None
         Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : None
-        Weights of the kept rows.
+    sample_weight_ : ndarray of shape (n_kept,), float, or None
+        Weights of the kept rows, where `weighting` asks for any.
     task_ : str
         "regression".
     n_features_in_ : int

@@ -29,8 +29,16 @@ class SampleSubsetSampler(SampleSubset):
     task : {"auto", "classification", "regression"}, default="auto"
         What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
         values are classes.
-    weighting : None
-        There are no weights of kept rows yet.
+    weighting : {"coverage", "inverse_probability"} or None, default=None
+        Weights of the kept rows for `sample_weight_`; no Pipeline
+        hands them on. "coverage" counts the rows that a
+        kept row is the nearest to, within its class. "inverse_probability", for
+        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
+        is usually as good or better.
+    by_group : bool, default=False
+        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
+        groups come in the order of the mean rank of their rows, and the number of rows
+        is as near to `keep` as whole groups allow. There are no strata then.
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once.
     random_state : int, RandomState instance or None, default=None
@@ -46,8 +54,8 @@ class SampleSubsetSampler(SampleSubset):
         True for the kept rows.
     sample_scores_ : ndarray of shape (n_samples,), float, or None
         Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : None
-        Weights of the kept rows.
+    sample_weight_ : ndarray of shape (n_kept,), float, or None
+        Weights of the kept rows, where `weighting` asks for any.
     task_ : str or None
         What y was taken for.
     n_features_in_ : int
@@ -86,6 +94,7 @@ class SampleSubsetSampler(SampleSubset):
         stratify="auto",
         task="auto",
         weighting=None,
+        by_group=False,
         memory=None,
         random_state=None,
     ):
@@ -94,6 +103,7 @@ class SampleSubsetSampler(SampleSubset):
         self.stratify = stratify
         self.task = task
         self.weighting = weighting
+        self.by_group = by_group
         self.memory = memory
         self.random_state = random_state
 

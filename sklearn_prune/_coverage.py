@@ -1,0 +1,280 @@
+"""Orders of points whose every prefix covers the cloud: herding, k-center, medoids."""
+
+import warnings
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_prune._ranking import round_significant
+from sklearn_prune._seeds import derive_seed, row_keys
+
+BLOCK = 2048  # rows whose kernel matrix is held at once
+MOST_CENTERS = 5000  # that farthest-first traversal looks for
+LLOYD_UP_TO = 10_000  # rows; above, k-means reads small batches
+
+
+def covering_order(points, codes, order_of, *, sample_weight=None):
+    """Order the points of each class and merge the orders in proportion.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features)
+        All points.
+    codes : ndarray of shape (n_samples,), int, or None
+        Class codes; None for one class.
+    order_of : callable
+        Takes an array of positions, sorted, and returns it in another order.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Points of weight 0 come last of all and are given to no call.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+        A permutation. The r-th of the n_c points of a class, from 0, has the place
+        (r + 0.5) / n_c; ties go by position.
+    """
+    n = len(points)
+    counted = np.ones(n, dtype=bool) if sample_weight is None else sample_weight > 0
+    codes = np.zeros(n, dtype=np.int64) if codes is None else codes
+    places = np.full(n, np.inf)
+    for code in np.unique(codes[counted]):
+        order = order_of(np.flatnonzero((codes == code) & counted))
+        places[order] = (np.arange(len(order)) + 0.5) / len(order)
+    return np.argsort(places, kind="stable")
+
+
+def joint_points(points, y):
+    """Append the standardised target, which counts as much as all columns together."""
+    deviation = y.std()
+    target = (y - y.mean()) / (deviation if deviation > 0 else 1.0)
+    target *= np.sqrt(points.shape[1])
+    return np.column_stack([points, target]).astype(points.dtype, copy=False)
+
+
+def herding_order(points, *, seed, sample_weight=None, block=BLOCK, n_jobs=None):
+    """Order points such that the kernel mean of each prefix is close to that of all.
+
+    The kernel is the mean of three Gaussian ones, exp(-d**2 / b), with bandwidths b of h,
+    h / 5 and h / 20 for the median h of the squared distances between different points.
+    The points are split at random into blocks of equal size, each block is ordered
+    greedily, and the orders are merged.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features), float
+        Finite.
+    seed : int
+        Of the split into blocks; without effect where there is one block.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights in the kernel mean. Points of weight 0 come last, by position.
+    block : int, default=2048
+        Largest size of a block.
+    n_jobs : int or None, default=None
+        Number of threads, one for each block; the order does not depend on it.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+        A permutation. The next point of a block is the unused one with the largest
+        ``mean[i] * (t + 1) - kernel[i, taken].sum()`` after t points, ties by position.
+
+    Notes
+    -----
+    O(n * block * d) time, O(block**2) memory for each thread.
+
+    References
+    ----------
+    .. [1] Chen, Welling, Smola (2010). Super-samples from kernel herding. UAI.
+    """
+    n = len(points)
+    weights = np.ones(n) if sample_weight is None else sample_weight
+    counted = np.flatnonzero(weights > 0)
+    keys = row_keys(derive_seed(seed, "blocks"), len(counted))
+    shuffled = counted[np.argsort(keys, kind="stable")]
+    n_blocks = max(1, -(-len(counted) // block))
+    blocks = [np.sort(rows) for rows in np.array_split(shuffled, n_blocks)]
+    orders = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
+        delayed(_herd_block)(points, rows, weights) for rows in blocks
+    )
+    within = np.concatenate([np.arange(len(rows)) for rows in orders])
+    sizes = np.repeat([len(rows) for rows in orders], [len(rows) for rows in orders])
+    jitter = row_keys(derive_seed(seed, "places"), len(counted)) if n_blocks > 1 else 0.5
+    merged = np.argsort((within + jitter) / sizes, kind="stable")
+    return np.concatenate([np.concatenate(orders)[merged], np.flatnonzero(weights <= 0)])
+
+
+def _herd_block(points, rows, weights):
+    from sklearn_prune._coverage_kernels import herd
+
+    return rows[herd(multiscale_kernel(points[rows]), weights[rows])] if len(rows) else rows
+
+
+def multiscale_kernel(points):
+    """The kernel matrix of `herding_order`, float32."""
+    points = np.subtract(points, points.mean(axis=0), dtype=np.float64).astype(np.float32)
+    norms = np.einsum("ij,ij->i", points, points)
+    squared = points @ points.T
+    squared *= -2
+    squared += norms
+    squared += norms[:, None]
+    squared[squared <= 1e-6 * norms.max()] = 0.0  # rounding errors
+    some = squared[:: max(1, len(points) // 200)]
+    apart = some[some > 0]
+    wide = squared
+    wide *= np.float32(-1 / (np.median(apart) if len(apart) else 1.0))
+    np.exp(wide, out=wide)
+    narrow = wide * wide
+    narrow *= narrow
+    narrow *= wide  # the fifth power
+    wide += narrow
+    narrow *= narrow
+    narrow *= narrow  # the twentieth
+    wide += narrow
+    wide /= 3
+    return wide
+
+
+def k_center_order(points, size=None, *, start=None):
+    """Order points by farthest-first traversal: each is the farthest from those before.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features), float
+        Finite, C-contiguous.
+    size : int or None, default=None
+        Number of points to take so; None takes ``min(n_samples, 5000)``. All others
+        follow by descending distance to the nearest of these.
+    start : int or None, default=None
+        The first point; None takes the one nearest to the mean.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+        A permutation. Ties go by position.
+
+    Notes
+    -----
+    O(n * size * d) time, O(n) memory. The largest distance of a point to the nearest of a
+    prefix is at most twice the smallest possible for its length [1]_.
+
+    References
+    ----------
+    .. [1] Gonzalez (1985). Clustering to minimize the maximum intercluster distance.
+       Theoretical Computer Science 38.
+    """
+    from sklearn_prune._coverage_kernels import farthest_first
+
+    n = len(points)
+    size = min(n, MOST_CENTERS if size is None else size)
+    if start is None:
+        start = _medoids(points, np.zeros(n, dtype=np.int64), points.mean(axis=0)[None])[0]
+    order, squared = farthest_first(points, start, size)
+    rest = np.argsort(-squared, kind="stable")[: n - size]  # those taken have -1
+    return np.concatenate([order, rest])
+
+
+def isolated(points, share, n_neighbors=5):
+    """Mark the share of points that are farthest from their k-th neighbour.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features), float
+        Finite.
+    share : float in [0, 1)
+        ``floor(share * n_samples)`` points are marked.
+    n_neighbors : int, default=5
+        The k; at most n_samples - 1.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), bool
+        Of equally isolated points the first are marked last.
+    """
+    n = len(points)
+    marked = np.zeros(n, dtype=bool)
+    n_marked = int(share * n)
+    if n_marked:
+        finder = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1)).fit(points)
+        distances = np.float32(finder.kneighbors()[0][:, -1])
+        marked[np.argsort(distances, kind="stable")[n - n_marked :]] = True
+    return marked
+
+
+def medoid_order(points, *, seed, sample_weight=None):
+    """Order points by the medoids of ever finer k-means clusters.
+
+    The number of clusters starts at 1 and is twice the number of points ordered so far
+    at each further level. At each level the clusters that hold no ordered point yet give
+    the point nearest to their mean, largest cluster first. From clusters of some eight
+    points on, the others follow at random, in proportion from all clusters.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features), float
+        Finite.
+    seed : int
+        Of k-means and of the random rest.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Positive weights of the points in k-means.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+        A permutation. Ties go by position.
+    """
+    n = len(points)
+    weights = np.ones(n) if sample_weight is None else sample_weight
+    order = np.empty(0, dtype=np.int64)
+    labels = np.zeros(n, dtype=np.int64)
+    n_clusters = 1
+    while n_clusters <= max(1, n // 8):
+        level_seed = derive_seed(seed, f"{n_clusters} clusters")
+        labels, centers = _cluster(points, n_clusters, level_seed, weights)
+        mass = np.bincount(labels, weights=weights, minlength=len(centers))
+        mass[labels[order]] = 0.0
+        new = np.flatnonzero(mass > 0)
+        new = new[np.argsort(-mass[new], kind="stable")]
+        if not len(new):  # fewer different points than clusters
+            break
+        order = np.concatenate([order, _medoids(points, labels, centers)[new]])
+        n_clusters = 2 * len(order)
+    keys = row_keys(derive_seed(seed, "rest"), n)
+    keys[order] = -1.0
+    by_cluster = np.lexsort((keys, labels))
+    sizes = np.bincount(labels)
+    ranks = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    places = np.empty(n)
+    places[by_cluster] = (ranks + 0.5) / np.repeat(sizes, sizes)
+    places[order] = -1.0
+    rest = np.argsort(places, kind="stable")[len(order) :]
+    return np.concatenate([order, rest])
+
+
+def _cluster(points, n_clusters, seed, weights):
+    """Labels of the points and centres of the clusters."""
+    if n_clusters == 1:
+        labels = np.zeros(len(points), dtype=np.int64)
+        return labels, np.average(points, axis=0, weights=weights)[None]
+    method = KMeans if len(points) <= LLOYD_UP_TO else MiniBatchKMeans
+    model = method(n_clusters, n_init=1, max_iter=30, random_state=seed)
+    with warnings.catch_warnings():
+        # Duplicates may leave fewer clusters; thirty iterations are enough here.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(points, sample_weight=weights)
+    return model.labels_.astype(np.int64), model.cluster_centers_
+
+
+def _medoids(points, labels, centers):
+    """The member nearest to the centre of each cluster; -1 for an empty one."""
+    offsets = points - centers[labels]
+    squared = round_significant(
+        np.einsum("ij,ij->i", offsets, offsets, dtype=np.float64), 6
+    )
+    by_cluster = np.lexsort((squared, labels))
+    found, first = np.unique(labels[by_cluster], return_index=True)
+    medoids = np.full(len(centers), -1)
+    medoids[found] = by_cluster[first]
+    return medoids

@@ -1,0 +1,187 @@
+"""Clean, then cover: the selector to try first."""
+
+from numbers import Real
+
+import numpy as np
+
+from sklearn_prune._coverage import covering_order, herding_order, joint_points
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._seeds import derive_seed
+from sklearn_prune._sklearn_compat import Interval, StrOptions
+from sklearn_prune._space import standardized_rows
+from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._views import Views
+
+FEWEST_ANCHORS = 8
+
+
+class AutoSelector(SampleSelector):
+    """Put contradicted rows last, let the others cover their class: the one to try first.
+
+    Classification: three cheap models that have not seen a row - the vote of its
+    neighbours, a cross-fitted logistic regression and an out-of-bag forest - give class
+    probabilities; their mean gives each row a margin, the probability of its own class
+    minus the best other. How many rows go last needs no noise rate: it is the share of
+    labels that differ from the prediction among the rows that the models are surest of
+    (the anchors). The rows of smallest margin, as many as that, come last; the others
+    are ordered within their class by multi-scale kernel herding [1]_, which matches the
+    distribution of the class with any number of rows.
+
+    Regression: rows whose out-of-bag and neighbours' residuals exceed `threshold` robust
+    deviations come last, the others in herding order in the space of X and y together.
+
+    Parameters
+    ----------
+    anchor_share : float in (0, 1], default=0.1
+        Share of the rows predicted as a class, surest first, that serve as its anchors;
+        8 at least. For classification.
+    threshold : float, default=2.5
+        Residual, in robust deviations, beyond which a row comes last. For regression.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes.
+    n_jobs : int or None, default=None
+        Number of threads; the order does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seeds folds, trees and blocks. None takes that of the meta-estimator, if any.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows: the covering order, classes in proportion, then the rows
+        put last, least contradicted first. It is not sorted by `scores_`.
+    scores_ : ndarray of shape (n_samples,), float
+        Margins, in [-1, 1]; for regression `threshold` minus the residual in deviations.
+    natural_size_ : int
+        Number of rows that are not put last. The others are rows that the models
+        contradict: wrong labels and, where classes overlap, right ones; their number is
+        no estimate of how many labels are wrong.
+
+    See Also
+    --------
+    HerdingSelector : The covering part alone, for labels that are known to be clean.
+    ConfidentLearningSelector : Finds label issues by the model of your choice.
+
+    Notes
+    -----
+    60,000 rows of 50 features and ten classes take about ten seconds on one core: the
+    forest grows each tree on at most 5,000 rows, and above 20,000 rows neighbours are
+    looked for among 10,000 of them. The rest is O(n * 2048 * d). A missing value counts
+    as the mean of its column. With `groups`, no model has seen the row's group.
+
+    At 50 to 70 % of clean rows there is little to win by any method; with two classes,
+    few rows and a third of the labels of one of them wrong, nothing tells which are
+    right.
+
+    References
+    ----------
+    .. [1] Chen, Welling, Smola (2010). Super-samples from kernel herding. UAI.
+    .. [2] Liu, Tao (2016). Classification with noisy labels by importance reweighting.
+       IEEE TPAMI 38.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.svm import SVC
+    >>> from sklearn_prune import SampleSubsetClassifier
+    >>> from sklearn_prune.sample_selection import AutoSelector
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = SampleSubsetClassifier(SVC(), AutoSelector(), keep=0.05, random_state=0)
+    >>> round(float(model.fit(X, y).score(X, y)), 2)
+    0.93
+    """
+
+    requires_y = True
+    allow_nan = True
+    has_natural_size = True
+
+    _parameter_constraints = {
+        "anchor_share": [Interval(Real, 0, 1, closed="right")],
+        "threshold": [Interval(Real, 0, None, closed="neither")],
+        "task": [StrOptions({"auto", "classification", "regression"})],
+        "n_jobs": [int, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        anchor_share=0.1,
+        threshold=2.5,
+        task="auto",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.anchor_share = anchor_share
+        self.threshold = threshold
+        self.task = task
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _rank(self, X, y, context):
+        seed = self._seed(context)
+        points = standardized_rows(X, owner=type(self).__name__)
+        views = Views(points, context, seed, self.n_jobs)
+        weights = context.sample_weight
+        if context.task == "classification":
+            strata = y
+            values, last = self._contradicted(views.class_probabilities(y), y, weights)
+        else:
+            strata = np.zeros(len(y), dtype=np.int64)
+            values = self.threshold - views.residual_deviations(y, self.threshold)
+            last = values < 0
+            points = joint_points(points, y)
+        last &= (np.bincount(strata, ~last) > 0)[strata]  # no class comes last as a whole
+        cover = np.flatnonzero(~last)
+        if weights is not None:
+            weights = weights[cover]
+        cover = cover[self._covering(points[cover], strata[cover], weights, seed)]
+        tail = np.flatnonzero(last)
+        tail = tail[np.argsort(-values[tail], kind="stable")]
+        return Ranking(np.concatenate([cover, tail]), values, len(cover))
+
+    def _covering(self, points, strata, weights, seed):
+        def herded(rows):
+            return rows[
+                herding_order(
+                    points[rows],
+                    seed=derive_seed(seed, f"herding {strata[rows[0]]}"),
+                    sample_weight=None if weights is None else weights[rows],
+                    n_jobs=self.n_jobs,
+                )
+            ]
+
+        return covering_order(points, strata, herded, sample_weight=weights)
+
+    def _contradicted(self, probabilities, y, weights):
+        """Margins of the rows, and which are put last."""
+        rows = np.arange(len(y))
+        others = probabilities.copy()
+        others[rows, y] = -1.0
+        margins = probabilities[rows, y] - others.max(axis=1)
+        if probabilities.shape[1] == 1:
+            return np.ones(len(y)), np.zeros(len(y), dtype=bool)
+        rate = anchor_rate(probabilities, y, self.anchor_share, weights)
+        last = np.zeros(len(y), dtype=bool)
+        last[np.argsort(margins, kind="stable")[: int(rate * len(y))]] = True
+        return margins, last
+
+
+def anchor_rate(probabilities, y, share, weights=None):
+    """Share of labels that differ from the prediction where the models are surest.
+
+    Among the rows predicted as a class, `share` of them with the largest probability;
+    classes count by the number of rows predicted as them.
+    """
+    predicted, surest = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    weights = np.ones(len(y)) if weights is None else weights
+    rate = 0.0
+    for code in range(probabilities.shape[1]):
+        rows = np.flatnonzero((predicted == code) & (weights > 0))
+        if len(rows) < FEWEST_ANCHORS:
+            continue
+        n_anchors = max(FEWEST_ANCHORS, int(share * len(rows)))
+        anchors = rows[np.argsort(-surest[rows], kind="stable")[:n_anchors]]
+        differs = np.average(y[anchors] != code, weights=weights[anchors])
+        rate += weights[rows].sum() / weights.sum() * differs
+    return rate

@@ -1,0 +1,196 @@
+"""Three cheap opinions on each row from models that have not seen it, and their mean."""
+
+import warnings
+
+import numpy as np
+from scipy.ndimage import median_filter
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_prune._graph import EXACT_UP_TO
+from sklearn_prune._seeds import derive_seed, row_keys
+
+N_NEIGHBORS = 15
+N_REFERENCES = 10_000  # rows among which neighbours are looked for where there are many
+N_TREES = 60
+TREE_ROWS = 5_000  # rows of a bootstrap sample
+N_FOLDS = 3
+
+
+class Views:
+    """Predictions for the rows of a training set that leave each row out.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features), float
+        Standardised rows.
+    context : RankingContext
+        Weights, groups and the cached neighbour graph.
+    seed : int
+        Seeds folds, trees and the reference rows.
+    n_jobs : int or None
+        Number of threads.
+    """
+
+    def __init__(self, points, context, seed, n_jobs):
+        n = len(points)
+        self.points = points
+        self.seed = seed
+        self.n_jobs = n_jobs
+        self.weights = context.sample_weight
+        self.groups = None
+        if context.groups is not None:
+            self.groups = np.unique(np.asarray(context.groups), return_inverse=True)[1]
+        self.neighbors, self.counts = self._neighbors(context)
+        self.folds = self._folds(np.zeros(n, dtype=np.int64))
+
+    def class_probabilities(self, y):
+        """Mean of the three views, of shape (n_samples, n_classes)."""
+        self.folds = self._folds(y)
+        linear = LogisticRegression(C=0.1, max_iter=100)
+        views = [self._votes(y), self._forest_probabilities(y)]
+        if np.bincount(y).min() >= N_FOLDS:
+            views.append(self._cross_fitted(linear, y))
+        return np.mean(views, axis=0)
+
+    def residual_deviations(self, y, limit, n_rounds=3):
+        """Absolute residuals in local robust deviations, mean of two views.
+
+        Rows beyond the limit are left out of the next round's models.
+        """
+        bad = np.zeros(len(y), dtype=bool)
+        for _ in range(n_rounds):
+            predictions = (self._forest_means(y, ~bad), self._neighbor_medians(y, ~bad))
+            deviations = np.mean([local_deviations(y, p) for p in predictions], axis=0)
+            was, bad = bad, deviations > limit
+            if bad.all() or np.array_equal(was, bad):
+                break
+        return deviations
+
+    def _neighbors(self, context):
+        """Positions of near rows, and which of them count: never the row's own group."""
+        points, n = self.points, len(self.points)
+        if n <= EXACT_UP_TO:
+            found = context.neighbor_graph(points, 32, n_jobs=self.n_jobs).indices
+        else:
+            keys = row_keys(derive_seed(self.seed, "references"), n)
+            references = np.sort(np.argsort(keys, kind="stable")[:N_REFERENCES])
+            finder = NearestNeighbors(n_neighbors=33, algorithm="brute")
+            finder.fit(points[references])
+            found = references[finder.kneighbors(points, return_distance=False)]
+        counts = found != np.arange(n)[:, None]
+        if self.groups is not None:
+            counts &= self.groups[found] != self.groups[:, None]
+        return found, counts
+
+    def _nearest_that_count(self, among=None):
+        """Mask of the 15 nearest neighbours that count, of those among a set of rows."""
+        counts = self.counts
+        if self.weights is not None:
+            counts = counts & (self.weights[self.neighbors] > 0)
+        if among is not None:
+            counts = counts & among[self.neighbors]
+        return counts & (np.cumsum(counts, axis=1) <= N_NEIGHBORS)
+
+    def _votes(self, y):
+        n, n_classes = len(y), y.max() + 1
+        counted = self._nearest_that_count()
+        weights = (
+            counted if self.weights is None else counted * self.weights[self.neighbors]
+        )
+        cells = np.arange(n)[:, None] * n_classes + y[self.neighbors]
+        votes = np.bincount(cells.ravel(), weights.ravel(), n * n_classes)
+        return _normalized(votes.reshape(n, n_classes))
+
+    def _neighbor_medians(self, y, among):
+        counted = self._nearest_that_count(among)
+        values = np.where(counted, y[self.neighbors], np.nan)
+        values[~counted.any(axis=1), 0] = np.median(y[among])
+        return np.nanmedian(values, axis=1)
+
+    def _forest(self, forest, y):
+        n = len(y)
+        return forest.set_params(
+            n_estimators=N_TREES,
+            min_samples_leaf=3,
+            max_samples=min(1.0, TREE_ROWS / n),
+            oob_score=self.groups is None,
+            n_jobs=self.n_jobs,
+            random_state=derive_seed(self.seed, "forest"),
+        )
+
+    def _forest_probabilities(self, y):
+        forest = self._forest(RandomForestClassifier(), y)
+        if self.groups is not None:
+            return self._cross_fitted(forest, y)
+        _fit(forest, self.points, y, self.weights)
+        return _normalized(np.nan_to_num(forest.oob_decision_function_))
+
+    def _forest_means(self, y, among):
+        forest = self._forest(RandomForestRegressor(), y)
+        weights = None if self.weights is None else self.weights[among]
+        if self.groups is not None:
+            return self._cross_fitted(forest, y, among)
+        _fit(forest, self.points[among], y[among], weights)
+        means = np.empty(len(y))
+        means[among] = forest.oob_prediction_
+        if not among.all():
+            means[~among] = forest.predict(self.points[~among])
+        return means
+
+    def _cross_fitted(self, model, y, among=None):
+        is_classes = hasattr(model, "predict_proba")
+        output = np.zeros((len(y), y.max() + 1) if is_classes else len(y))
+        for fold in range(self.folds.max() + 1):
+            held_out = self.folds == fold
+            rows = ~held_out if among is None else ~held_out & among
+            weights = None if self.weights is None else self.weights[rows]
+            fitted = _fit(clone(model), self.points[rows], y[rows], weights)
+            if is_classes:
+                cells = np.ix_(held_out, fitted.classes_)
+                output[cells] = fitted.predict_proba(self.points[held_out])
+            else:
+                output[held_out] = fitted.predict(self.points[held_out])
+        return output
+
+    def _folds(self, strata):
+        """Number of the fold of each row; groups stay together, else strata spread."""
+        unit = np.arange(len(strata)) if self.groups is None else self.groups
+        n_units = unit.max() + 1
+        keys = row_keys(derive_seed(self.seed, "folds"), n_units)
+        first = np.zeros(n_units, dtype=np.int64)
+        first[unit] = strata
+        order = np.lexsort((keys, first))
+        fold = np.empty(n_units, dtype=np.int64)
+        fold[order] = np.arange(n_units) % N_FOLDS
+        return fold[unit]
+
+
+def _fit(model, X, y, weights):
+    with warnings.catch_warnings():
+        # A hundred steps will do; few rows may be in the bags of all trees.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="Some inputs do not have OOB")
+        return model.fit(X, y, sample_weight=weights)
+
+
+def local_deviations(y, predictions):
+    """Absolute residuals in robust deviations of rows with a similar prediction."""
+    residuals = np.abs(y - predictions)
+    order = np.argsort(predictions, kind="stable")
+    window = min(len(y), max(51, min(501, len(y) // 5)))
+    typical = np.empty_like(residuals)
+    typical[order] = median_filter(residuals[order], size=window, mode="nearest")
+    overall = np.median(residuals)
+    if overall == 0:
+        overall = residuals.mean()
+    floor = max(0.1 * overall, 1e-10 * np.ptp(y) + 1e-14 * np.abs(y).max())
+    return residuals / (1.4826 * np.maximum(typical, floor) + np.finfo(float).tiny)
+
+
+def _normalized(votes):
+    total = votes.sum(axis=1, keepdims=True)
+    return np.where(total > 0, votes / np.where(total > 0, total, 1), 1 / votes.shape[1])

@@ -1,0 +1,106 @@
+"""Weights of the kept rows: what they stand for, or how likely they were kept."""
+
+import numpy as np
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import has_fit_parameter
+
+from sklearn_prune._coverage import joint_points
+from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled
+from sklearn_prune._space import Space
+
+WEIGHTINGS = ("coverage", "inverse_probability")
+
+
+def inverse_probability_weights(ranking, kept, *, strata=None):
+    """Weights under which sums over the kept rows estimate sums over all, unbiased.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        A draw: with importances, or of equal probabilities.
+    kept : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows, the first of each stratum.
+    strata : ndarray of shape (n_samples,), int, or None
+        Stratum codes from 0.
+
+    Returns
+    -------
+    ndarray of shape (n_kept,), float64
+        For importances p and draws u / p, ``1 / min(1, p * t)``, t the smallest draw
+        that was not kept in the stratum [1]_; else n_s / m_s.
+
+    References
+    ----------
+    .. [1] Duffield, Lund, Thorup (2007). Priority sampling for estimation of arbitrary
+       subset sums. Journal of the ACM 54.
+    """
+    n = len(ranking.order)
+    strata = np.zeros(n, dtype=np.int64) if strata is None else strata
+    own = strata[kept]
+    if ranking.importances is None:
+        return (np.bincount(strata) / np.maximum(np.bincount(own), 1))[own]
+    dropped = np.delete(np.arange(n), kept)
+    threshold = np.full(strata.max() + 1, np.inf)
+    np.minimum.at(threshold, strata[dropped], ranking.draws[dropped])
+    return 1.0 / np.minimum(1.0, ranking.importances[kept] * threshold[own])
+
+
+def coverage_weights(selector, X, y, kept, *, task, sample_weight=None):
+    """Number of rows that each kept row stands for: those that it is the nearest to.
+
+    Parameters
+    ----------
+    selector : fitted selector or Pipeline that ends in one
+        Its metric says what is near; rows are taken as it reads them.
+    X : rows of shape (n_samples, ...)
+        As given to the selector.
+    y : ndarray of shape (n_samples,) or None
+        Class codes: a row is stood for by its own class where that has a kept row.
+        Targets of a regression count like half of the features together.
+    kept : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows.
+    task : {"classification", "regression"} or None
+        What y is.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows, which are added up.
+
+    Returns
+    -------
+    ndarray of shape (n_kept,), float64
+        They add up to n_samples, or to the sum of `sample_weight`.
+    """
+    last = last_step(selector)
+    if last is not selector:
+        X = selector[:-1].transform(X)
+    metric = getattr(last, "metric", "euclidean")
+    space = Space.of(last._numeric_rows(X), metric, owner=type(last).__name__)
+    if y is not None and task == "regression" and metric != "gower":
+        space = Space(joint_points(space.points, y), metric, space.nominal)
+    codes = y if y is not None and task == "classification" else np.zeros(len(X), int)
+    nearest = np.empty(len(codes), dtype=np.int64)
+    for code in range(codes.max() + 1):
+        rows, own = np.flatnonzero(codes == code), np.flatnonzero(codes[kept] == code)
+        nearest[rows] = own[_nearest(space, rows, kept[own])]
+    nearest[kept] = np.arange(len(kept))
+    return np.bincount(nearest, sample_weight, minlength=len(kept)).astype(np.float64)
+
+
+def _nearest(space, rows, kept):
+    if space.metric == "gower":
+        from sklearn_prune._graph_kernels import nearest_by_gower
+
+        return nearest_by_gower(space.points, space.nominal, rows, kept)
+    return pairwise_distances_argmin(space.points[rows], space.points[kept])
+
+
+def weight_parameter(model):
+    """Name of the fit parameter by which a model takes weights of rows, or None."""
+    if has_fit_parameter(model, "sample_weight"):
+        return "sample_weight"
+    if routing_enabled():
+        consumed = get_routing_for_object(model).consumes("fit", ["sample_weight"])
+        return "sample_weight" if consumed else None
+    if has_fit_parameter(last_step(model), "sample_weight"):
+        return f"{pipeline_prefix(model)}sample_weight"
+    return None
