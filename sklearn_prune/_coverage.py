@@ -3,10 +3,12 @@
 import warnings
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import gen_batches
+from threadpoolctl import threadpool_limits
 
 from sklearn_prune._ranking import round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
@@ -44,6 +46,31 @@ def covering_order(points, codes, order_of, *, sample_weight=None):
         order = order_of(np.flatnonzero((codes == code) & counted))
         places[order] = (np.arange(len(order)) + 0.5) / len(order)
     return np.argsort(places, kind="stable")
+
+
+def points_and_classes(points, y, task):
+    """What to cover: each class for itself, for regression points with their targets.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_samples, n_features)
+        Rows with standardised columns.
+    y : ndarray of shape (n_samples,) or None
+        Class codes or targets.
+    task : {"classification", "regression"} or None
+        What y is.
+
+    Returns
+    -------
+    points : ndarray of shape (n_samples, n_features or n_features + 1)
+    codes : ndarray of shape (n_samples,), int, or None
+        None where all points are one class.
+    """
+    if y is None or task is None:
+        return points, None
+    if task == "regression":
+        return joint_points(points, y), None
+    return points, y
 
 
 def joint_points(points, y):
@@ -116,25 +143,29 @@ def multiscale_kernel(points):
     """The kernel matrix of `herding_order`, float32."""
     points = np.subtract(points, points.mean(axis=0), dtype=np.float64).astype(np.float32)
     norms = np.einsum("ij,ij->i", points, points)
-    squared = points @ points.T
-    squared *= -2
-    squared += norms
-    squared += norms[:, None]
-    squared[squared <= 1e-6 * norms.max()] = 0.0  # rounding errors
-    some = squared[:: max(1, len(points) // 200)]
-    apart = some[some > 0]
-    wide = squared
-    wide *= np.float32(-1 / (np.median(apart) if len(apart) else 1.0))
-    np.exp(wide, out=wide)
-    narrow = wide * wide
-    narrow *= narrow
-    narrow *= wide  # the fifth power
-    wide += narrow
-    narrow *= narrow
-    narrow *= narrow  # the twentieth
-    wide += narrow
-    wide /= 3
-    return wide
+    noise = 1e-6 * norms.max()  # rounding errors of a squared distance
+    some = slice(None, None, max(1, len(points) // 200))
+    apart = norms[some, None] + norms - 2 * (points[some] @ points.T)
+    apart = apart[apart > noise]
+    rate = np.float32(-1 / (np.median(apart) if len(apart) else 1.0))
+    kernel = points @ points.T
+    for batch in gen_batches(len(points), 64):  # which stay in the processor's cache
+        wide = kernel[batch]
+        wide *= -2
+        wide += norms
+        wide += norms[batch, None]
+        wide[wide <= noise] = 0.0
+        wide *= rate
+        np.exp(wide, out=wide)
+        narrow = wide * wide
+        narrow *= narrow
+        narrow *= wide  # the fifth power
+        wide += narrow
+        narrow *= narrow
+        narrow *= narrow  # the twentieth
+        wide += narrow
+        wide /= 3
+    return kernel
 
 
 def k_center_order(points, size=None, *, start=None):
@@ -176,7 +207,7 @@ def k_center_order(points, size=None, *, start=None):
     return np.concatenate([order, rest])
 
 
-def isolated(points, share, n_neighbors=5):
+def isolated(points, share, n_neighbors=5, *, n_jobs=None):
     """Mark the share of points that are farthest from their k-th neighbour.
 
     Parameters
@@ -187,6 +218,8 @@ def isolated(points, share, n_neighbors=5):
         ``floor(share * n_samples)`` points are marked.
     n_neighbors : int, default=5
         The k; at most n_samples - 1.
+    n_jobs : int or None, default=None
+        Number of threads.
 
     Returns
     -------
@@ -197,8 +230,9 @@ def isolated(points, share, n_neighbors=5):
     marked = np.zeros(n, dtype=bool)
     n_marked = int(share * n)
     if n_marked:
-        finder = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1)).fit(points)
-        distances = np.float32(finder.kneighbors()[0][:, -1])
+        finder = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1), algorithm="brute")
+        with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
+            distances = np.float32(finder.fit(points).kneighbors()[0][:, -1])
         marked[np.argsort(distances, kind="stable")[n - n_marked :]] = True
     return marked
 

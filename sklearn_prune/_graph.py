@@ -201,7 +201,7 @@ def _descend(space, k, n_jobs):
         metric=metric,
         n_neighbors=(k if issparse(points) else few) + 1,
         random_state=0,
-        n_jobs=effective_n_jobs(n_jobs),
+        n_jobs=1,  # what it finds depends on the number of threads
     )
     found, found_distances = index.neighbor_graph
     rows = np.arange(points.shape[0])

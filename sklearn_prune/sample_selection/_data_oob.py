@@ -60,8 +60,8 @@ class RefittingSelector(SampleSelector):
         name, unfitted = type(self).__name__, DecisionTreeClassifier()
         if not has_tags(model) or not hasattr(model, "predict"):
             raise TypeError(
-                f"{name} needs an estimator that predicts. Got {in_one_line(model)} of type "
-                f"{type(model).__name__}. Write {name}({unfitted})."
+                f"{name} needs an estimator that predicts. Got {in_one_line(model)} of "
+                f"type {type(model).__name__}. Write {name}({unfitted})."
             )
         if is_frozen(model):
             raise ValueError(
@@ -73,8 +73,8 @@ class RefittingSelector(SampleSelector):
     def _check_kind(self, model, task):
         if get_tags(model).estimator_type == OTHER_KIND[task]:
             raise ValueError(
-                f"{type(self).__name__} needs a model for {task}, which is what y asks for. "
-                f"Got {in_one_line(model)}. Pass another estimator, or set task."
+                f"{type(self).__name__} needs a model for {task}, which is what y asks "
+                f"for. Got {in_one_line(model)}. Pass another estimator, or set task."
             )
 
     def _units(self, n, context):

@@ -1,4 +1,4 @@
-"""Rows without which their neighbours are classified no worse are dropped: DROP3."""
+"""Drop rows without which their neighbours are predicted no worse: DROP3."""
 
 from numbers import Integral
 
@@ -13,8 +13,15 @@ from sklearn_prune.sample_selection._neighbor_base import (
     NeighborSelector,
 )
 
+TOLERATED = 5.0  # standard deviations of the neighbours that are no noise yet
+ENEMY = 0.5  # standard deviations of all targets that make an enemy
+TURNS = 32  # in which lists that run out are renewed together
+SPARE = 10  # survivors that are enough for a list until the next turn
+
 
 class DROP3Selector(NeighborSelector):
+    """DOC"""
+
     requires_y = True
     has_natural_size = True
 
@@ -32,20 +39,180 @@ class DROP3Selector(NeighborSelector):
         self.n_jobs = n_jobs
 
     def _rank(self, X, y, context):
-        from sklearn_prune.sample_selection._drop_kernels import drop
-
-        n, k = len(y), min(self.n_neighbors, len(y))
+        n = len(y)
+        if n == 1:
+            return Ranking.from_scores(np.ones(1), first=np.ones(1, dtype=bool))
+        k = min(self.n_neighbors, n - 1)
         graph = self._neighbors(X, 2 * (k + 1), context)
-        space = self._space(X)
-        exact = graph.exact and n <= EXACT_UP_TO
-        near = graph.indices
-        neighbors = near[:, :k]
+        near, exact = graph.indices, graph.exact and n <= EXACT_UP_TO
         if context.task == "classification":
-            agreement = share_of_own_class(y, neighbors)
-            alive = majority(y, neighbors) == y
             codes, targets, gap, slack = y, y.astype(np.float64), 0.5, 0.0
-            n_classes = int(y.max()) + 1
+            agreement, alive = agreement_of_labels(y, near[:, :k])
+            counts = np.zeros(y.max() + 1, dtype=np.int64)
         else:
-            targets = y - y.mean()
+            codes, targets = np.zeros(n, dtype=np.int64), y - y.mean()
             slack = 1e-10 * np.abs(targets).max()
-            agreement, alive = 
+            agreement, alive = _agreement_of_numbers(targets, near[:, :k], slack)
+            gap = ENEMY * targets[alive].std() + slack if alive.any() else 0.0
+            counts = np.zeros(0, dtype=np.int64)
+        scanner = Scanner(self._space(X), exact, self.n_jobs)
+        _, distances = nearest_enemies(scanner, near, targets, gap, alive)
+        order = np.flatnonzero(alive)
+        order = order[np.argsort(-distances[order], kind="stable")]
+        judge = (codes, targets, counts, slack)
+        removed, worth = _drop(scanner, near, judge, alive, order, k)
+        scores = agreement
+        scores[removed > 0] = 1 + removed[removed > 0] / n
+        scores[alive] = 2 + worth[alive] - min(worth.min(), 0.0)
+        return Ranking.from_scores(scores, first=alive)
+
+
+def _drop(scanner, near, judge, alive, order, k):
+    """Drop rows; return when each was, from 1, and what the others are worth."""
+    from sklearn_prune.sample_selection import _drop_kernels as kernels
+
+    lists = kernels.nearest_lists(near.copy(), alive, order, k)
+    removed = np.zeros(len(near), dtype=np.int64)
+    place, scan = scanner.place, (scanner.exact, scanner.sizes)
+    for turn, rows in enumerate(np.array_split(order, TURNS if scanner.exact else 1)):
+        if scanner.exact:
+            short = np.flatnonzero(kernels.short_lists(lists, SPARE))
+            among = lists.survivors[: lists.left[0]]
+            scanner.scan(kernels.renew_from_all, short, among, lists)
+        if turn == 0:
+            kernels.fill_lists(place, lists, *scan)
+        kernels.drop(place, lists, *judge, rows, *scan, removed)
+    return removed, kernels.contributions(lists, *judge[:3])
+
+
+def agreement_of_labels(codes, neighbors):
+    """Share of neighbours of the own class, and whether they vote for it."""
+    from sklearn_prune.sample_selection._drop_kernels import agreeing_majority
+
+    share = (codes[neighbors] == codes[:, None]).mean(axis=1)
+    return share, agreeing_majority(codes, neighbors, codes.max() + 1)
+
+
+def _agreement_of_numbers(targets, neighbors, slack):
+    """Closeness to the mean of the neighbours, in (0, 1], and whether it is tolerated."""
+    near = targets[neighbors]
+    error = np.abs(targets - near.mean(axis=1))
+    tolerated = TOLERATED * near.std(axis=1) + slack
+    share = np.divide(tolerated, tolerated + error, out=np.ones(len(error)), where=error > 0)
+    return share, error <= tolerated
+
+
+class Scanner:
+    """Points of a space, and exact scans of them that rough distances shorten.
+
+    Parameters
+    ----------
+    space : Space
+        The points.
+    exact : bool
+        Whether scans shall replace what a graph says.
+    n_jobs : int or None
+        Number of threads.
+    """
+
+    def __init__(self, space, exact, n_jobs):
+        points, is_gower = space.points, space.metric == "gower"
+        self.place = (points, is_gower, space.nominal)
+        self.exact = exact
+        self.n_jobs = n_jobs
+        self.rough = points[:, :0] if is_gower else points
+        self.rough = self.rough.astype(np.float32, copy=False)
+        self.sizes = np.einsum("ij,ij->i", self.rough, self.rough, dtype=np.float64)
+        self.rounding = (points.shape[1] + 8) * 2.0**-23
+
+    def scan(self, kernel, rows, among, *arguments):
+        """Call a kernel on blocks of rows and their products with all candidates."""
+        candidates = self.rough[among].T
+
+        def scan_blocks(batch):
+            for block in np.array_split(rows[batch], 1 + len(rows[batch]) // 128):
+                products = self.rough[block] @ candidates
+                scale = (self.sizes, products, self.rounding)
+                kernel(self.place, block, among, *scale, *arguments)
+
+        in_threads(scan_blocks, len(rows), self.n_jobs)
+
+
+def nearest_enemies(scanner, near, targets, gap, alive, found=None):
+    """Find for each row the nearest row of `alive` whose target differs by over a gap.
+
+    Parameters
+    ----------
+    scanner : Scanner
+        The points. Unless it is exact, enemies are handed on from neighbour to neighbour.
+    near : ndarray of shape (n, k), int32
+        Their neighbours, nearest first.
+    targets : ndarray of shape (n,), float64
+        Numbers, or codes of classes with a gap below 1.
+    gap : float
+        The difference that enemies exceed.
+    alive : ndarray of shape (n,), bool
+        Rows that count as enemies. Only their own enemies are exact.
+    found : tuple of two ndarrays, or None
+        What an earlier call with more rows alive returned; changed in place.
+
+    Returns
+    -------
+    enemies : ndarray of shape (n,), int32
+        Their positions, -1 where there is none.
+    distances : ndarray of shape (n,), float64
+        Distances as the kernels measure them, which have the order of the metric's.
+    """
+    from sklearn_prune.sample_selection import _drop_kernels as kernels
+
+    n = len(targets)
+    if found is None:
+        found = np.full(n, -1, dtype=np.int32), np.full(n, np.inf)
+    enemies, distances = found
+    lost = (enemies < 0) | ~alive[enemies]
+    enemies[lost], distances[lost] = -1, np.inf
+    among = np.flatnonzero(alive)
+    if not len(among):
+        return found
+    lowest, highest = targets[among].min(), targets[among].max()
+    rows = np.flatnonzero(lost & ((highest - targets > gap) | (targets - lowest > gap)))
+    settled = np.zeros(len(rows), dtype=bool)
+
+    def look_in_lists(batch):
+        settled[batch] = kernels.enemies_in_lists(
+            scanner.place, near, targets, gap, alive, rows[batch], found
+        )
+
+    in_threads(look_in_lists, len(rows), scanner.n_jobs)
+    rows = rows[~settled]
+    while len(rows):
+        _hand_on(scanner, near, targets, gap, alive, rows, found)
+        missing = rows[enemies[rows] < 0]
+        if not len(missing):
+            break
+        few = missing[:: 1 + len(missing) // 64]
+        scanner.scan(kernels.enemies_among_all, few, among, targets, gap, found)
+    if scanner.exact:
+        rows = rows[alive[rows]]
+        scanner.scan(kernels.enemies_among_all, rows, among, targets, gap, found)
+    return found
+
+
+def _hand_on(scanner, near, targets, gap, alive, rows, found):
+    """Try the enemies of neighbours, and neighbours of enemies, until none is closer."""
+    from sklearn_prune.sample_selection._drop_kernels import enemies_of_neighbors
+
+    enemies, distances = found
+    changed = enemies >= 0
+    while changed.any():
+        closer = enemies[rows], distances[rows]
+
+        def step(batch):
+            part = closer[0][batch], closer[1][batch]  # noqa: B023
+            rest = (alive, rows[batch], found, changed, part)  # noqa: B023
+            enemies_of_neighbors(scanner.place, near, targets, gap, *rest)
+
+        in_threads(step, len(rows), scanner.n_jobs)
+        changed = np.zeros(len(enemies), dtype=bool)
+        changed[rows] = closer[0] != enemies[rows]
+        enemies[rows], distances[rows] = closer

@@ -1,43 +1,63 @@
-"""Compiled loops of DROP3, and the nearest enemies that other methods share."""
+"""Compiled loops of DROP3, and the nearest enemies that other methods read too.
+
+`place` is (points, is_gower, nominal), as in the graph; `found` is (enemies, distances).
+"""
+
+from collections import namedtuple
 
 import numpy as np
 from numba import njit
 
 from sklearn_prune._graph_kernels import gower_distance, insert, rounded
 
+# Row a has the survivors top[a, :filled[a]] next to it, nearest first, and may have
+# those of near[a, cursor[a]:] after them. Entry a * (k + 1) + t of `link` belongs to row
+# a; the entries of the rows that have p next to them are a chain that starts at head[p].
+# The first left[0] of `survivors` are those, and `position` says where in it a row is.
+Lists = namedtuple(
+    "Lists", "near alive top filled cursor head link survivors position left seen"
+)
 
-@njit(cache=True, nogil=True)
-def distance_within(points, is_gower, nominal, i, j, bound):
+
+@njit(cache=True, nogil=True, inline="always")
+def distance_within(place, i, j, bound):
     """The distance that orders, as in the graph; infinity where it is above the bound."""
-    a, b = points[i], points[j]
+    points, is_gower, nominal = place
     if is_gower:
-        return rounded(gower_distance(a, b, nominal))
+        return rounded(gower_distance(points[i], points[j], nominal))
+    d = points.shape[1]
+    limit = bound * (1 + 1e-9)  # rounding to 34 bits adds less
     s0 = s1 = s2 = s3 = 0.0
-    d = len(a)
-    whole = d - d % 4
-    start = 0
-    while start < whole:
-        stop = min(start + 16, whole)
-        for column in range(start, stop, 4):
-            e0 = np.float64(a[column]) - np.float64(b[column])
-            e1 = np.float64(a[column + 1]) - np.float64(b[column + 1])
-            e2 = np.float64(a[column + 2]) - np.float64(b[column + 2])
-            e3 = np.float64(a[column + 3]) - np.float64(b[column + 3])
+    sixteens, fours = d - d % 16, d - d % 4
+    for start in range(0, sixteens, 16):
+        for c in range(start, start + 16, 4):
+            e0 = np.float64(points[i, c]) - np.float64(points[j, c])
+            e1 = np.float64(points[i, c + 1]) - np.float64(points[j, c + 1])
+            e2 = np.float64(points[i, c + 2]) - np.float64(points[j, c + 2])
+            e3 = np.float64(points[i, c + 3]) - np.float64(points[j, c + 3])
             s0 += e0 * e0
             s1 += e1 * e1
             s2 += e2 * e2
             s3 += e3 * e3
-        if rounded((s0 + s1) + (s2 + s3)) > bound:
+        if (s0 + s1) + (s2 + s3) > limit:
             return np.inf
-        start = stop
-    for column in range(whole, d):
-        e0 = np.float64(a[column]) - np.float64(b[column])
+    for c in range(sixteens, fours, 4):
+        e0 = np.float64(points[i, c]) - np.float64(points[j, c])
+        e1 = np.float64(points[i, c + 1]) - np.float64(points[j, c + 1])
+        e2 = np.float64(points[i, c + 2]) - np.float64(points[j, c + 2])
+        e3 = np.float64(points[i, c + 3]) - np.float64(points[j, c + 3])
+        s0 += e0 * e0
+        s1 += e1 * e1
+        s2 += e2 * e2
+        s3 += e3 * e3
+    for c in range(fours, d):
+        e0 = np.float64(points[i, c]) - np.float64(points[j, c])
         s0 += e0 * e0
     return rounded((s0 + s1) + (s2 + s3))
 
 
 @njit(cache=True, nogil=True)
-def enemies_in_lists(points, is_gower, nominal, near, targets, gap, alive, rows, found):
+def enemies_in_lists(place, near, targets, gap, alive, rows, found):
     """Take the first enemy in the list of each of the rows; say where there was one."""
     enemies, distances = found
     settled = np.zeros(len(rows), dtype=np.bool_)
@@ -46,17 +66,15 @@ def enemies_in_lists(points, is_gower, nominal, near, targets, gap, alive, rows,
         for j in near[i]:
             if alive[j] and abs(targets[i] - targets[j]) > gap:
                 enemies[i] = j
-                distances[i] = distance_within(points, is_gower, nominal, i, j, np.inf)
+                distances[i] = distance_within(place, i, j, np.inf)
                 settled[t] = True
                 break
     return settled
 
 
 @njit(cache=True, nogil=True)
-def enemies_of_neighbors(
-    points, is_gower, nominal, near, targets, gap, alive, rows, found, closer
-):
-    """Look for closer enemies among the neighbours' own and around the known one."""
+def enemies_of_neighbors(place, near, targets, gap, alive, rows, found, changed, closer):
+    """Look for closer enemies among those of neighbours and around the known one."""
     enemies, distances = found
     closer_enemies, closer_distances = closer
     for t in range(len(rows)):
@@ -64,15 +82,17 @@ def enemies_of_neighbors(
         best, nearest = enemies[i], distances[i]
         for turn in range(2):
             source = i if turn == 0 else enemies[i]
-            if source < 0:
+            if source < 0 or (turn == 1 and not changed[i]):
                 continue
             for j in near[source]:
+                if turn == 0 and not changed[j]:
+                    continue
                 c = enemies[j] if turn == 0 else j
                 if c < 0 or c == best or not alive[c]:
                     continue
                 if abs(targets[i] - targets[c]) <= gap:
                     continue
-                d = distance_within(points, is_gower, nominal, i, c, nearest)
+                d = distance_within(place, i, c, nearest)
                 if d < nearest or (d == nearest and c < best):
                     best, nearest = c, d
         closer_enemies[t] = best
@@ -80,15 +100,22 @@ def enemies_of_neighbors(
 
 
 @njit(cache=True, nogil=True)
-def enemies_among_all(points, is_gower, nominal, targets, gap, candidates, rows, found):
-    """Find the nearest enemies exactly, starting from the enemies known so far."""
+def enemies_among_all(place, rows, among, sizes, products, rounding, targets, gap, found):
+    """Find the nearest enemies exactly, no farther than those known so far.
+
+    `sizes` are squared norms, `products` scalar products of rows with candidates: no
+    squared distance is smaller than what they say, but for `rounding`.
+    """
     enemies, distances = found
-    for i in rows:
+    for t in range(len(rows)):
+        i = rows[t]
         best, nearest = enemies[i], distances[i]
-        for c in candidates:
-            if abs(targets[i] - targets[c]) <= gap:
+        for u in range(len(among)):
+            c = among[u]
+            least = (1 - rounding) * (sizes[i] + sizes[c]) - 2 * products[t, u]
+            if least > nearest or abs(targets[i] - targets[c]) <= gap:
                 continue
-            d = distance_within(points, is_gower, nominal, i, c, nearest)
+            d = distance_within(place, i, c, nearest)
             if d < nearest or (d == nearest and c < best):
                 best, nearest = c, d
         enemies[i] = best
@@ -96,167 +123,226 @@ def enemies_among_all(points, is_gower, nominal, targets, gap, candidates, rows,
 
 
 @njit(cache=True, nogil=True)
-def is_correct(codes, a, neighbors, size, left_out, k, counts):
+def is_correct(codes, a, neighbors, left_out, k, counts):
     """Whether k neighbours, one left out, vote for the class of a row."""
     used = 0
-    for t in range(size):
-        if used < k and neighbors[t] != left_out:
-            counts[codes[neighbors[t]]] += 1
+    for j in neighbors:
+        if used < k and j != left_out:
+            counts[codes[j]] += 1
             used += 1
     winner, most = -1, 0
-    for t in range(size):
-        code = codes[neighbors[t]]
-        if counts[code] > most or (counts[code] == most > 0 and code < winner):
-            winner, most = code, counts[code]
-    for t in range(size):
-        counts[codes[neighbors[t]]] = 0
+    for j in neighbors:
+        votes = counts[codes[j]]
+        if votes > most or (votes == most and votes > 0 and codes[j] < winner):
+            winner, most = codes[j], votes
+    for j in neighbors:
+        counts[codes[j]] = 0
     return winner == codes[a]
 
 
 @njit(cache=True, nogil=True)
-def absolute_error(targets, a, neighbors, size, left_out, k):
+def agreeing_majority(codes, neighbors, n_classes):
+    """Whether the neighbours of each row vote for its class, ties for the first class."""
+    counts = np.zeros(n_classes, dtype=np.int64)
+    agrees = np.zeros(len(codes), dtype=np.bool_)
+    for i in range(len(codes)):
+        agrees[i] = is_correct(codes, i, neighbors[i], -1, neighbors.shape[1], counts)
+    return agrees
+
+
+@njit(cache=True, nogil=True)
+def absolute_error(targets, a, neighbors, left_out, k):
     """Error of the mean of k neighbours, one left out; of 0 where there is none."""
     total, used = 0.0, 0
-    for t in range(size):
-        if used < k and neighbors[t] != left_out:
-            total += targets[neighbors[t]]
+    for j in neighbors:
+        if used < k and j != left_out:
+            total += targets[j]
             used += 1
     return abs(targets[a] - total / max(used, 1))
 
 
 @njit(cache=True, nogil=True)
-def contribution(p, lists, codes, targets, k, counts):
+def contribution(p, lists, codes, targets, counts):
     """What the associates of p lose without it: correct votes, or absolute error."""
-    top, filled, head, link = lists
+    width = lists.top.shape[1]
     gain = 0.0
-    entry = head[p]
+    entry = lists.head[p]
     while entry >= 0:
-        a = entry // (k + 1)
-        own, size = top[a], filled[a]
+        a = entry // width
+        own = lists.top[a, : lists.filled[a]]
         if len(counts):
-            gain += is_correct(codes, a, own, size, -1, k, counts)
-            gain -= is_correct(codes, a, own, size, p, k, counts)
+            gain += is_correct(codes, a, own, -1, width - 1, counts)
+            gain -= is_correct(codes, a, own, p, width - 1, counts)
         else:
-            gain += absolute_error(targets, a, own, size, p, k)
-            gain -= absolute_error(targets, a, own, size, -1, k)
-        entry = link[entry]
+            gain += absolute_error(targets, a, own, p, width - 1)
+            gain -= absolute_error(targets, a, own, -1, width - 1)
+        entry = lists.link[entry]
     return gain
 
 
 @njit(cache=True, nogil=True)
-def refill(points, is_gower, nominal, near, alive, a, survivors, exact, own, distances, seen):
-    """Renew the list of a row by the nearest survivors that it does not have yet."""
-    stamp = seen[-1] + 1
-    seen[-1] = stamp
-    seen[a] = stamp
-    for j in own:
-        seen[j] = stamp
-    width = near.shape[1]
-    fresh = np.full(width, np.iinfo(np.int32).max, dtype=np.int32)
-    distances[:] = np.inf
-    found = 0
-    if not exact:
-        for t in range(width + len(own)):
-            b = near[a, t] if t < width else own[t - width]
-            if b < 0:
-                continue
-            for c in near[b]:
-                if c >= 0 and alive[c] and seen[c] != stamp:
-                    seen[c] = stamp
-                    found += 1
-                    d = distance_within(points, is_gower, nominal, a, c, distances[-1])
-                    insert(fresh, distances, c, d)
-    if found < width // 4:
-        for c in survivors:
-            if seen[c] != stamp:
-                d = distance_within(points, is_gower, nominal, a, c, distances[-1])
-                insert(fresh, distances, c, d)
-    for t in range(width):
-        near[a, t] = fresh[t] if distances[t] < np.inf else -1
+def nearest_lists(near, alive, order, k):
+    """The lists of all rows before anything is dropped; `near` and `alive` are shared."""
+    n, width = len(near), k + 1
+    position = np.full(n, -1, dtype=np.int64)
+    position[order] = np.arange(len(order))
+    return Lists(
+        near,
+        alive,
+        np.full((n, width), -1, dtype=np.int32),
+        np.zeros(n, dtype=np.int32),
+        np.zeros(n, dtype=np.int32),
+        np.full(n, -1, dtype=np.int64),
+        np.full(n * width, -1, dtype=np.int64),
+        order.copy(),
+        position,
+        np.array([len(order)]),
+        np.zeros(n + 1, dtype=np.int64),
+    )
 
 
 @njit(cache=True, nogil=True)
-def drop(points, is_gower, nominal, near, codes, targets, n_classes, slack, alive, order, k, exact):
-    """Remove rows in the given order; return when each was and what the others carry.
+def short_lists(lists, spare):
+    """Rows that may run out of survivors soon although there are more."""
+    short = np.zeros(len(lists.near), dtype=np.bool_)
+    for a in range(len(short)):
+        there = 0
+        for j in lists.near[a, lists.cursor[a] :]:
+            there += j >= 0 and lists.alive[j]
+        short[a] = there < spare and lists.near[a, -1] >= 0
+    return short
 
-    `near` and `alive` are changed. `targets` are read where `n_classes` is 0.
-    """
-    n, width = len(near), k + 1
-    counts = np.zeros(n_classes, dtype=np.int64)
-    top = np.full((n, width), -1, dtype=np.int32)
-    filled = np.zeros(n, dtype=np.int32)
-    cursor = np.zeros(n, dtype=np.int32)
-    head = np.full(n, -1, dtype=np.int64)
-    link = np.full(n * width, -1, dtype=np.int64)  # entries a * width + t of row a
-    lists = (top, filled, head, link)
-    # Survivors are at the front, so that a scan reads no others.
-    survivors, place = order.copy(), np.full(n, -1, dtype=np.int64)
-    place[order] = np.arange(len(order))
-    left = len(order)
-    distances = np.empty(near.shape[1])
-    seen = np.zeros(n + 1, dtype=np.int64)
-    removed = np.zeros(n, dtype=np.int64)
-    for a in range(n):
-        for t in range(width):
-            _link_next(
-                points, is_gower, nominal, near, alive, a, a * width + t, lists, cursor,
-                survivors[:left], exact, distances, seen,
-            )
-    for p in order:
-        if left == 1:
-            break
-        if contribution(p, lists, codes, targets, k, counts) > slack:
+
+@njit(cache=True, nogil=True)
+def renew(lists, a, fresh, distances):
+    """Replace what may come next to a row."""
+    for t in range(len(fresh)):
+        lists.near[a, t] = fresh[t] if distances[t] < np.inf else -1
+    lists.cursor[a] = 0
+
+
+@njit(cache=True, nogil=True)
+def renew_from_all(place, rows, among, sizes, products, rounding, lists):
+    """Give rows the nearest survivors that they do not have yet."""
+    width = lists.near.shape[1]
+    fresh, distances = np.empty(width, dtype=np.int32), np.empty(width)
+    for t in range(len(rows)):
+        a = rows[t]
+        fresh[:] = np.iinfo(np.int32).max
+        distances[:] = np.inf
+        for u in range(len(among)):
+            c = among[u]
+            least = (1 - rounding) * (sizes[a] + sizes[c]) - 2 * products[t, u]
+            if least > distances[-1] or c == a:
+                continue
+            d = distance_within(place, a, c, distances[-1])
+            if d <= distances[-1] and c not in lists.top[a, : lists.filled[a]]:
+                insert(fresh, distances, c, d)
+        renew(lists, a, fresh, distances)
+
+
+@njit(cache=True, nogil=True)
+def renew_from_neighbors(place, lists, a):
+    """The same from what its neighbours know; say whether that was enough."""
+    width = lists.near.shape[1]
+    fresh, distances = np.empty(width, dtype=np.int32), np.empty(width)
+    lists.seen[-1] += 1
+    stamp = lists.seen[-1]
+    lists.seen[a] = stamp
+    for j in lists.top[a, : lists.filled[a]]:
+        lists.seen[j] = stamp
+    fresh[:] = np.iinfo(np.int32).max
+    distances[:] = np.inf
+    enough = 0
+    for t in range(width + lists.filled[a]):
+        b = lists.near[a, t] if t < width else lists.top[a, t - width]
+        if b < 0:
             continue
-        alive[p] = False
-        left -= 1
-        removed[p] = len(order) - left
-        last = survivors[left]
-        survivors[place[p]] = last
-        place[last] = place[p]
-        entry = head[p]
-        head[p] = -1
+        for c in lists.near[b]:
+            if c >= 0 and lists.alive[c] and lists.seen[c] != stamp:
+                lists.seen[c] = stamp
+                enough += 1
+                insert(fresh, distances, c, distance_within(place, a, c, distances[-1]))
+    if enough >= width // 4:
+        renew(lists, a, fresh, distances)
+        return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def append_next(place, lists, entry, exact, sizes):
+    """Put the next nearest survivor, if any, next to the row that the entry belongs to."""
+    a = entry // lists.top.shape[1]
+    if _advance(lists, a):
+        pass
+    elif lists.near[a, -1] < 0 and exact:
+        return
+    else:
+        if exact or not renew_from_neighbors(place, lists, a):
+            among = lists.survivors[: lists.left[0]]
+            none = np.zeros((1, len(among)), dtype=np.float32)
+            renew_from_all(place, np.array([a]), among, sizes, none, 1.0, lists)
+        if not _advance(lists, a):
+            return
+    found = lists.near[a, lists.cursor[a]]
+    lists.cursor[a] += 1
+    lists.top[a, lists.filled[a]] = found
+    lists.filled[a] += 1
+    lists.link[entry] = lists.head[found]
+    lists.head[found] = entry
+
+
+@njit(cache=True, nogil=True)
+def _advance(lists, a):
+    """Move on to the next survivor in the list; say whether there is one."""
+    while lists.cursor[a] < lists.near.shape[1]:
+        c = lists.near[a, lists.cursor[a]]
+        if c >= 0 and lists.alive[c]:
+            return True
+        lists.cursor[a] += 1
+    return False
+
+
+@njit(cache=True, nogil=True)
+def fill_lists(place, lists, exact, sizes):
+    """Put the k + 1 nearest survivors next to each row."""
+    for entry in range(len(lists.link)):
+        append_next(place, lists, entry, exact, sizes)
+
+
+@njit(cache=True, nogil=True)
+def drop(place, lists, codes, targets, counts, slack, rows, exact, sizes, removed):
+    """Remove those of the rows, in their order, that no associate is better with."""
+    width = lists.top.shape[1]
+    for p in rows:
+        if lists.left[0] == 1:
+            return
+        if contribution(p, lists, codes, targets, counts) > slack:
+            continue
+        lists.alive[p] = False
+        lists.left[0] -= 1
+        removed[p] = len(lists.survivors) - lists.left[0]
+        last = lists.survivors[lists.left[0]]
+        lists.survivors[lists.position[p]] = last
+        lists.position[last] = lists.position[p]
+        entry = lists.head[p]
         while entry >= 0:
-            after = link[entry]
+            following = lists.link[entry]
             a = entry // width
             t = 0
-            while top[a, t] != p:
+            while lists.top[a, t] != p:
                 t += 1
-            for later in range(t, filled[a] - 1):
-                top[a, later] = top[a, later + 1]
-            filled[a] -= 1
-            _link_next(
-                points, is_gower, nominal, near, alive, a, entry, lists, cursor,
-                survivors[:left], exact, distances, seen,
-            )
-            entry = after
-    carried = np.zeros(n)
-    for p in survivors[:left]:
-        carried[p] = contribution(p, lists, codes, targets, k, counts)
-    return removed, carried
+            for later in range(t, lists.filled[a] - 1):
+                lists.top[a, later] = lists.top[a, later + 1]
+            lists.filled[a] -= 1
+            append_next(place, lists, entry, exact, sizes)
+            entry = following
 
 
 @njit(cache=True, nogil=True)
-def _link_next(
-    points, is_gower, nominal, near, alive, a, entry, lists, cursor, survivors, exact,
-    distances, seen,
-):
-    """Give a row its next nearest survivor, if there is one, and become its associate."""
-    top, filled, head, link = lists
-    found = -1
-    for attempt in range(2):
-        while cursor[a] < near.shape[1] and found < 0:
-            c = near[a, cursor[a]]
-            if c >= 0 and alive[c]:
-                found = c
-            cursor[a] += 1
-        if found >= 0 or attempt == 1 or len(survivors) <= filled[a]:
-            break
-        own = top[a, : filled[a]]
-        refill(points, is_gower, nominal, near, alive, a, survivors, exact, own, distances, seen)
-        cursor[a] = 0
-    if found < 0:
-        return
-    top[a, filled[a]] = found
-    filled[a] += 1
-    link[entry] = head[found]
-    head[found] = entry
+def contributions(lists, codes, targets, counts):
+    """What each survivor is worth to its associates; 0 for other rows."""
+    worth = np.zeros(len(codes))
+    for p in lists.survivors[: lists.left[0]]:
+        worth[p] = contribution(p, lists, codes, targets, counts)
+    return worth

@@ -7,22 +7,25 @@ from sklearn_prune._graph_kernels import distance, insert
 
 
 @njit(cache=True, nogil=True)
-def first_counted(indices, counts, judged, found):
-    """Copy the first neighbours that count, -1 after the last; say where there are few."""
+def first_counted(lists, counts, judged, found):
+    """Copy the first neighbours that count, -1 after the last; say whose list runs out."""
     k = found.shape[1]
     short = np.zeros(len(found), dtype=np.bool_)
     for i in range(len(found)):
         if not judged[i]:
             continue
         place = 0
-        for j in indices[i]:
-            if place == k:
+        short[i] = True
+        for j in lists[i]:
+            if place == k or j < 0:
+                short[i] = False
                 break
             if counts[j]:
                 found[i, place] = j
                 place += 1
+        if place == k:
+            short[i] = False
         found[i, place:] = -1
-        short[i] = place < k
     return short
 
 
@@ -84,3 +87,56 @@ def target_moments(found, y, judged, means, deviations):
             squares += (y[j] - mean) ** 2
         means[i] = mean
         deviations[i] = np.sqrt(squares / n_found) if n_found else 0.0
+
+
+@njit(cache=True, nogil=True)
+def enemy_margins(indices, distances, y, counts, nearest, margins):
+    """Nearest distance and (b - a) / (b + a) of the nearest own a and other label b.
+
+    What is not in the list counts as being where the list ends.
+    """
+    for i in range(len(y)):
+        nearest[i] = own = other = np.inf
+        end = 0.0
+        for place in range(indices.shape[1]):
+            j = indices[i, place]
+            if not counts[j]:
+                continue
+            end = distances[i, place]
+            nearest[i] = min(nearest[i], end)
+            if y[j] == y[i]:
+                own = min(own, end)
+            else:
+                other = min(other, end)
+        own, other = min(own, end), min(other, end)
+        margins[i] = (other - own) / (other + own) if other + own > 0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def mark_links(indices, distances, y, counts, nearest, linked):
+    """Mark pairs of two labels of which neither has a nearer row."""
+    for i in range(len(y)):
+        if not counts[i]:
+            continue
+        for place in range(indices.shape[1]):
+            j, d = indices[i, place], distances[i, place]
+            if d > nearest[i]:
+                break
+            if counts[j] and y[j] != y[i] and d <= nearest[j] < np.inf:
+                linked[i] = linked[j] = True
+
+
+@njit(cache=True, nogil=True)
+def mark_links_among(points, is_gower, nominal, rows, indices, y, counts, nearest, linked):
+    """The same for rows that have more nearest rows than their lists hold."""
+    for i in rows:
+        for j in indices[i]:
+            if counts[j]:
+                reach = distance(points, is_gower, nominal, i, j)
+                break
+        for j in range(len(y)):
+            if linked[i]:
+                break
+            if j != i and counts[j] and y[j] != y[i] and nearest[j] == nearest[i]:
+                if distance(points, is_gower, nominal, i, j) <= reach:
+                    linked[i] = linked[j] = True

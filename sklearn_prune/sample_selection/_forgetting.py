@@ -1,0 +1,315 @@
+"""Rank rows by how often a model that predicted them rightly gets them wrong again."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
+
+from sklearn_prune._meta import clone_seeded, in_one_line, last_step
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._seeds import derive_seed, is_torch_model, row_keys, seeded_torch
+from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
+from sklearn_prune.sample_selection._data_oob import (
+    RefittingSelector,
+    as_target,
+    predict_unseen,
+)
+
+MOST_EPOCHS = 20
+
+
+class ForgettingSelector(RefittingSelector):
+    """Keep the rows that a model learns and does not forget.
+
+    The model looks at each row several times. A forgetting event is a look that is wrong
+    after one that was right; a row that is never right counts as forgotten at every look
+    [1]_. Nets and models of stochastic gradient descent look after each epoch of their
+    training; any other model looks again with other folds and another seed. The looks
+    are out of fold: by models that did not train on the row.
+
+    For regression, which the paper does not treat, a look is right if its absolute
+    residual is at most 2.5 robust standard deviations, those of the look where they are
+    smallest. This tells wrong targets from the rest and little more.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        The model, which is cloned. None takes the model that the rows are for in a
+        meta-estimator, and a small multilayer perceptron on standardised columns
+        otherwise; a missing value counts as the mean of its column there.
+    n_folds : int, default=3
+        Number of folds. They are stratified by class, and hold whole groups where
+        `groups` are given.
+    n_repeats : int, default=10
+        Number of looks of a model that is not trained by epochs.
+    n_epochs : int or None, default=None
+        Number of epochs, hence of looks. None is the model's own number, at most 20.
+    prefer : {"easy", "hard"}, default="easy"
+        "easy" puts the rows with the fewest events first and those that are never right
+        last, among which wrong labels are. "hard" is the opposite order and that of the
+        paper, for clean labels.
+    out_of_fold : bool, default=True
+        False counts as the paper does, on the rows that the model trains on; only for
+        models that are trained by epochs.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes.
+    n_jobs : int or None, default=None
+        Number of folds to work on at once.
+    random_state : int, RandomState instance or None, default=None
+        The seed of the folds and of each `random_state` in the model that is None. None
+        takes that of the meta-estimator, if any.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows by descending score, ties by position.
+    scores_ : ndarray of shape (n_samples,), float
+        The share of right looks minus the number of events, negated for "hard": fewer
+        events come first, and among equally many the larger share.
+    correct_ : ndarray of shape (n_looks, n_samples), bool
+        Which looks were right, in the order in which they were taken.
+    forgetting_events_ : ndarray of shape (n_samples,), int
+        Number of events; n_looks for a row that is never right.
+
+    See Also
+    --------
+    DataOOBSelector : Counts how often bagged models are right about a row.
+
+    Notes
+    -----
+    `n_folds` trainings of a model by epochs with a prediction of all rows for each look,
+    `n_folds` x `n_repeats` fits of any other. By epochs are trained skorch nets, MLP* with
+    another solver than "lbfgs", and SGD* without balanced class weights, alone or as the
+    last step of a Pipeline, whose other steps are fitted once for each fold. They train
+    for the given number of epochs, without the early stopping of scikit-learn; a net
+    that stops by a callback of its own keeps its last predictions.
+
+    Rows of weight 0 train no model; the other weights go to the fits of models that take
+    them. Classifiers are fitted on the codes of the classes, from 0.
+
+    "easy" is a bad idea for a small share of clean rows, "hard" for a small share of any
+    rows and wherever labels are wrong: both then lose to as many rows at random.
+
+    References
+    ----------
+    .. [1] Toneva, Sordoni, Tachet des Combes, Trischler, Bengio, Gordon (2019). An
+       empirical study of example forgetting during deep neural network learning. ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_prune.sample_selection import ForgettingSelector
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[7] = 2  # a wrong label
+    >>> selector = ForgettingSelector(random_state=0).fit(X, y)
+    >>> int(selector.forgetting_events_[7])  # never learned
+    20
+    """
+
+    _parameter_constraints = {
+        "estimator": "no_validation",
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "n_repeats": [Interval(Integral, 2, None, closed="left")],
+        "n_epochs": [Interval(Integral, 2, None, closed="left"), None],
+        "prefer": [StrOptions({"easy", "hard"})],
+        "out_of_fold": ["boolean"],
+        "task": [StrOptions({"auto", "classification", "regression"})],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        n_folds=3,
+        n_repeats=10,
+        n_epochs=None,
+        prefer="easy",
+        out_of_fold=True,
+        task="auto",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.n_folds = n_folds
+        self.n_repeats = n_repeats
+        self.n_epochs = n_epochs
+        self.prefer = prefer
+        self.out_of_fold = out_of_fold
+        self.task = task
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _rank(self, X, y, context):
+        model = self._given_model()
+        if model is None:
+            model = _default_model(X, context.task)
+            if context.task == "regression":
+                y = (y - y.mean()) / (y.std() or 1.0)
+        self._check_kind(model, context.task)
+        units, counted = self._units(len(y), context)
+        by_epochs = is_trained_by_epochs(model)
+        if not by_epochs and not self.out_of_fold:
+            raise ValueError(
+                "out_of_fold=False follows a model through the epochs of its training. Got "
+                f"{in_one_line(model)}, which has none. Write out_of_fold=True, or give "
+                "the selector a net, MLPClassifier() or SGDClassifier()."
+            )
+        n_looks = self._n_epochs(model) if by_epochs else self.n_repeats
+        losses = np.zeros((n_looks, len(y)), bool if y.dtype.kind == "i" else float)
+        parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(_look)(model, X, y, context.sample_weight, n_looks, *part)
+            for part in self._parts(y, units, counted, by_epochs, self._seed(context))
+        )
+        for looks, rows, found in parts:
+            losses[looks, rows] = found
+        self.correct_ = right_looks(losses, y, counted[units])
+        self.forgetting_events_ = count_events(self.correct_)
+        scores = self.correct_.mean(axis=0) - self.forgetting_events_
+        return Ranking.from_scores(scores if self.prefer == "easy" else -scores)
+
+    def _n_epochs(self, model):
+        if self.n_epochs is not None:
+            return self.n_epochs
+        last = last_step(model)
+        own = last.max_epochs if is_torch_model(last) else last.max_iter
+        return min(max(own, 2), MOST_EPOCHS)
+
+    def _parts(self, y, units, counted, by_epochs, seed):
+        """Yield which looks to take, the rows to train on, those to look at, and a seed."""
+        if not self.out_of_fold:
+            yield slice(None), np.arange(len(y)), np.arange(len(y)), seed
+            return
+        n_folds = min(self.n_folds, np.count_nonzero(counted))
+        strata = np.zeros(len(counted))
+        if y.dtype.kind == "i":  # a group counts as the class of its first row
+            strata = y[np.unique(units, return_index=True)[1]]
+        for repeat in range(1 if by_epochs else self.n_repeats):
+            keys = row_keys(derive_seed(seed, f"folds {repeat}"), len(counted))
+            folds = np.empty(len(counted), dtype=np.int64)
+            folds[np.lexsort((keys, strata, ~counted))] = np.arange(len(counted)) % n_folds
+            for fold in range(n_folds):
+                held_out = folds[units] == fold
+                yield (
+                    slice(None) if by_epochs else repeat,
+                    np.flatnonzero(~held_out),
+                    np.flatnonzero(held_out),
+                    derive_seed(seed, f"repeat {repeat} fold {fold}"),
+                )
+
+
+def count_events(correct):
+    """Number of looks that are wrong after a right one; all of them if none is right."""
+    events = np.count_nonzero(correct[:-1] & ~correct[1:], axis=0)
+    return np.where(correct.any(axis=0), events, len(correct))
+
+
+def right_looks(losses, y, counted):
+    """Which looks are right, from wrong classes or from absolute residuals."""
+    if losses.dtype == bool:
+        return ~losses
+    tolerance = 2.5 * 1.4826 * np.median(losses[:, counted], axis=1).min()
+    rounding = 1e-10 * np.ptp(y) + 1e-14 * np.abs(y).max()  # what a perfect fit leaves
+    return losses <= tolerance + rounding
+
+
+def is_trained_by_epochs(model):
+    """Whether the model, or the last step of a Pipeline, can be followed by epochs."""
+    while isinstance(model, Pipeline):
+        if any(hasattr(step, "fit_resample") for _, step in model.steps[:-1]):
+            return False
+        model = model.steps[-1][1]
+    if isinstance(model, MLPClassifier | MLPRegressor):
+        return model.solver != "lbfgs"
+    if isinstance(model, SGDClassifier | SGDRegressor):
+        return getattr(model, "class_weight", None) != "balanced"
+    return any(ancestor.__name__ == "NeuralNet" for ancestor in type(model).__mro__)
+
+
+def _default_model(X, task):
+    MLP = MLPClassifier if task == "classification" else MLPRegressor
+    return make_pipeline(
+        SimpleImputer(keep_empty_features=True),
+        StandardScaler(with_mean=not issparse(X)),
+        MLP(
+            hidden_layer_sizes=(64,),
+            learning_rate_init=0.01,
+            batch_size=32,
+            max_iter=MOST_EPOCHS,
+        ),
+    )
+
+
+def _look(model, X, y, weights, n_looks, looks, train, test, seed):
+    """Which looks at which rows, and whether they are wrong or by how much."""
+    if isinstance(looks, slice):
+        if weights is not None:
+            train = train[weights[train] > 0]
+            weights = weights[train]
+        predicted = _predict_by_epochs(model, X, y, train, test, weights, seed, n_looks)
+    else:
+        predicted = predict_unseen(model, X, y, train, test, weights, seed)
+    if y.dtype.kind == "i":
+        return looks, test, predicted != y[test]
+    return looks, test, np.abs(predicted - y[test])
+
+
+def _predict_by_epochs(model, X, y, train, test, weights, seed, n_looks):
+    """Predict the test rows after each epoch on the training rows: (n_looks, n_test)."""
+    target, classes = y[train], None
+    if y.dtype.kind == "i":
+        classes = np.arange(y.max() + 1)
+        if np.all(target == target[0]):
+            return np.full((n_looks, len(test)), target[0])
+    last, steps = clone_seeded(model, seed, "estimator"), ["passthrough"]
+    while isinstance(last, Pipeline):
+        steps += [step for _, step in last.steps[:-1]]
+        last = last.steps[-1][1]
+    before = make_pipeline(*steps)
+    X_train = before.fit_transform(take_rows(X, train), target)
+    X_test = before.transform(take_rows(X, test))
+    if is_torch_model(last):
+        with seeded_torch(last, seed):
+            predicted = _train_net(last, X_train, as_target(last, target), X_test, n_looks)
+    else:
+        params = {} if classes is None else {"classes": classes}
+        if weights is not None and has_fit_parameter(last, "sample_weight"):
+            params["sample_weight"] = weights
+        predicted = _train_sgd(last, X_train, target, X_test, n_looks, params)
+    return np.reshape(predicted, (n_looks, len(test)))
+
+
+def _train_sgd(model, X, y, X_test, n_looks, params):
+    """Predictions of an MLP* or SGD* of scikit-learn after each of its epochs."""
+    # Each call of partial_fit starts anew from an int seed: all epochs in one order.
+    generator = check_random_state(model.random_state)
+    model.set_params(random_state=generator, early_stopping=False)
+    if isinstance(getattr(model, "batch_size", None), Integral):
+        model.set_params(batch_size=min(model.batch_size, len(y)))
+    return [model.partial_fit(X, y, **params).predict(X_test) for _ in range(n_looks)]
+
+
+def _train_net(net, X, y, X_test, n_looks):
+    """Predictions of a net after each of its epochs, the last repeated if it stops."""
+    from skorch.callbacks import Callback
+
+    predicted = []
+
+    class Look(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            predicted.append(net.predict(X_test))
+
+    net.set_params(max_epochs=n_looks, verbose=0).initialize()
+    net.callbacks_.insert(0, ("look", Look().initialize()))  # before one that may stop
+    net.partial_fit(X, y)
+    return predicted + predicted[-1:] * (n_looks - len(predicted))

@@ -1,0 +1,102 @@
+"""Rank rows such that every prefix has the distribution of them all."""
+
+from numbers import Integral
+
+from sklearn_prune._coverage import covering_order, herding_order, points_and_classes
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._seeds import derive_seed
+from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune._space import standardized_rows
+from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._neighbor_base import TASK_OPTIONS
+
+
+class HerdingSelector(SampleSelector):
+    """Keep rows whose distribution is that of all rows.
+
+    Kernel herding [1]_ without replacement: the next row brings the mean of the taken
+    rows, as points of the feature space of a kernel, closest to the mean of all. The
+    kernel is the mean of three Gaussian ones on standardised columns, with bandwidths of
+    1, 1/5 and 1/20 of the median squared distance, so that clusters of several sizes
+    count. Rows are split at random into blocks, which are herded each for itself and
+    interleaved.
+
+    Parameters
+    ----------
+    block_size : int, default=2048
+        Largest number of rows that are compared with each other.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes. Each class is herded for
+        itself, and the orders are merged in proportion; for regression the target is a
+        further column that counts as much as all others together.
+    n_jobs : int or None, default=None
+        Number of threads; the order does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        The seed of the blocks. None takes that of the meta-estimator, if any. Without
+        effect where a class fits into one block.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows, most worth keeping first. Ties go by position. Rows of
+        weight 0 come last.
+
+    See Also
+    --------
+    FacilityLocationSelector : Covers sparse regions more; better for nearest neighbours.
+    RandomSelector : Has the same distribution only on average.
+
+    Notes
+    -----
+    O(n d block_size) time, O(block_size^2) memory for each thread: 60,000 x 50 rows take
+    about a second on one core. Weights of rows are those of the mean to come close to.
+
+    Better than random rows at every size on average, most below 20 %; at 50 % and more
+    of clean rows there is little to win by any choice of rows. Wrong labels are kept in
+    their proportion, so clean first.
+
+    References
+    ----------
+    .. [1] Chen, Welling, Smola (2010). Super-samples from kernel herding. Proceedings of
+       the 26th Conference on Uncertainty in Artificial Intelligence.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_prune.sample_selection import HerdingSelector
+    >>> X, y = load_iris(return_X_y=True)
+    >>> order = HerdingSelector().fit(X, y).order_
+    >>> bool(abs(X[order[:30]].mean() - X.mean()) < 0.1)
+    True
+    """
+
+    _parameter_constraints = {
+        "block_size": [Interval(Integral, 1, None, closed="left")],
+        "task": [TASK_OPTIONS],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, *, block_size=2048, task="auto", n_jobs=None, random_state=None):
+        self.block_size = block_size
+        self.task = task
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _rank(self, X, y, context):
+        points = standardized_rows(X, owner=type(self).__name__)
+        points, codes = points_and_classes(points, y, context.task)
+        weights, seed = context.sample_weight, self._seed(context)
+
+        def herd(rows):
+            order = herding_order(
+                points[rows],
+                seed=derive_seed(seed, f"from {rows[0]}"),
+                sample_weight=None if weights is None else weights[rows],
+                block=self.block_size,
+                n_jobs=self.n_jobs,
+            )
+            return rows[order]
+
+        return Ranking(covering_order(points, codes, herd, sample_weight=weights))

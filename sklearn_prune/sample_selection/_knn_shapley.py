@@ -1,0 +1,186 @@
+"""Rank rows by their exact Shapley value for a k-nearest-neighbour model."""
+
+from numbers import Integral
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.utils import gen_batches
+
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune.sample_selection._neighbor_base import (
+    METRIC_OPTIONS,
+    TASK_OPTIONS,
+    NeighborSelector,
+)
+
+_BLOCK_BYTES = 16 * 2**20
+
+
+class KNNShapleySelector(NeighborSelector):
+    """Keep the rows that help a nearest-neighbour model to predict the others.
+
+    Each row in turn is the test row of a k-nearest-neighbour model, and all others share
+    its success by their Shapley value, which a recursion over the sorted neighbours gives
+    exactly [1]_. The value of a row is its mean over the test rows that it served. Rows
+    with a wrong label, which mislead their neighbours, have the lowest values.
+
+    For classes a set of rows is worth the share of votes, out of `n_neighbors`, that its
+    nearest members give to the label of the test row. For regression it is worth minus
+    the squared error of the sum of the targets of its nearest members divided by
+    `n_neighbors`; targets are taken from their mean, so that no rows at all predict the
+    mean, and so does each row that a small set lacks.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Number of neighbours that predict; may exceed the number of rows.
+    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
+        Euclidean on standardised columns, cosine, or Gower's for numbers, categories and
+        missing values.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes.
+    n_jobs : int or None, default=None
+        Number of threads; the values do not depend on it.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows by descending value, ties by position.
+    scores_ : ndarray of shape (n_samples,), float
+        The values: for classes in units of accuracy, for regression of the square of y.
+
+    See Also
+    --------
+    HardnessSelector : Share of neighbours that disagree; needs only the nearest few.
+    ENNSelector : Drops the rows that their neighbours outvote.
+
+    Notes
+    -----
+    O(n^2 (d + log n)) time for all neighbours of all rows, in blocks of test rows that
+    take some 50 MiB for each thread. 10,000 rows of 50 features take about 3 seconds on
+    one core, 60,000 a minute and a half.
+
+    Weights are those of the rows as test rows: a row of weight 0 is no test row, yet it
+    is a neighbour like any other and has a value.
+
+    There is no natural size: a negative value says that a row harms more test rows than
+    it helps, which on clean data is true of about a quarter of them, those where classes
+    overlap. The highest values go to the inside of the classes, so below half of the
+    rows the best ones cover the data worse than random rows do. The strength of this
+    method is to find wrong labels.
+
+    References
+    ----------
+    .. [1] Jia, Dao, Wang, Hubis, Gurel, Li, Zhang, Spanos, Song (2019). Efficient
+       task-specific data valuation for nearest neighbor algorithms. PVLDB 12.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_prune.sample_selection import KNNShapleySelector
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[7] = 2  # a wrong label
+    >>> selector = KNNShapleySelector().fit(X, y)
+    >>> int(selector.order_[-1])
+    7
+    """
+
+    requires_y = True
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [METRIC_OPTIONS],
+        "task": [TASK_OPTIONS],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(self, n_neighbors=5, *, metric="euclidean", task="auto", n_jobs=None):
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.task = task
+        self.n_jobs = n_jobs
+
+    def _rank(self, X, y, context):
+        weights = context.sample_weight
+        if weights is None:
+            weights = np.ones(len(y))
+        if context.task == "regression":
+            y = y - y.min()  # a constant target becomes 0 whatever its mean rounds to
+            y = y - np.average(y, weights=weights)
+        totals = shapley_totals(self._space(X), y, self.n_neighbors, weights, self.n_jobs)
+        served = weights.sum() - weights
+        values = np.divide(totals, served, out=np.zeros(len(y)), where=served > 0)
+        return Ranking.from_scores(values)
+
+
+def shapley_totals(space, y, k, weights, n_jobs=None):
+    """Sum over test rows of weight times Shapley value, for each row.
+
+    Parameters
+    ----------
+    space : Space
+        The rows.
+    y : ndarray of shape (n,), int64 or float64
+        Class codes, or targets from their mean.
+    k : int
+        Number of neighbours.
+    weights : ndarray of shape (n,), float64
+        Weights of the test rows.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+    """
+    from sklearn_prune.sample_selection._knn_shapley_kernels import (
+        add_class_values,
+        add_target_values,
+        fill_gower,
+        settle,
+    )
+
+    is_gower, nominal, n = space.metric == "gower", space.nominal, len(y)
+    if n == 1:
+        return np.zeros(1)
+    points = np.ascontiguousarray(space.points, dtype=np.float64)
+    norms = np.zeros(n) if is_gower else np.einsum("ij,ij->i", points, points)
+    # The lowest bits of a distance give way to the position of the row, so that sorting
+    # integers sorts both. What that and rounding errors leave open is settled after it.
+    n_bits = n.bit_length()
+    reach, noise = (1.0, 0.0) if is_gower else (4.0 * norms.max(), 1e-9)
+    slack = reach * (noise + 2.0 ** (n_bits - 51))
+    add_values = add_class_values if y.dtype.kind == "i" else add_target_values
+
+    def value(rows):
+        if is_gower:
+            distances = np.empty((len(rows), n))
+            fill_gower(points, nominal, rows, distances)
+        else:
+            distances = (-2.0 * points[rows]) @ points.T
+            distances += norms
+            distances += norms[rows, None]
+            np.maximum(distances, 0.0, out=distances)
+        distances[np.arange(len(rows)), rows] = np.inf
+        keys = distances.view(np.int64)
+        keys &= -1 << n_bits
+        keys |= np.arange(n)
+        keys.sort(axis=1)
+        positions = keys[:, :-1] & ((1 << n_bits) - 1)
+        settle(positions, distances, slack, points, is_gower, nominal, rows)
+        totals = np.zeros(n)
+        add_values(positions, rows, y, k, weights, totals)
+        return totals
+
+    tested = np.flatnonzero(weights)
+    blocks = gen_batches(len(tested), max(1, _BLOCK_BYTES // (8 * n)))
+    # Sums are added up in the order of the blocks, whichever thread is ready first.
+    parts = Parallel(n_jobs, prefer="threads", require="sharedmem", return_as="generator")(
+        delayed(value)(tested[block]) for block in blocks
+    )
+    totals = np.zeros(n)
+    for part in parts:
+        totals += part
+    return totals
