@@ -148,13 +148,12 @@ def multiscale_kernel(points):
     apart = norms[some, None] + norms - 2 * (points[some] @ points.T)
     apart = apart[apart > noise]
     rate = np.float32(-1 / (np.median(apart) if len(apart) else 1.0))
-    kernel = points @ points.T
+    kernel = np.empty((len(points), len(points)), dtype=np.float32)
     for batch in gen_batches(len(points), 64):  # which stay in the processor's cache
-        wide = kernel[batch]
-        wide *= -2
-        wide += norms
+        wide = np.matmul(-2 * points[batch], points.T, out=kernel[batch])
+        wide += norms - noise
         wide += norms[batch, None]
-        wide[wide <= noise] = 0.0
+        np.maximum(wide, 0, out=wide)
         wide *= rate
         np.exp(wide, out=wide)
         narrow = wide * wide

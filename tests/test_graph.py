@@ -127,7 +127,9 @@ def test_an_approximate_graph_misses_little(metric):
     exact = neighbor_graph(X, 10, metric=metric, exact=True)
     rough = neighbor_graph(X, 10, metric=metric, exact=False)
     assert not rough.exact
-    found = [len(np.intersect1d(a, b)) for a, b in zip(exact.indices, rough.indices, strict=True)]
+    found = [
+        len(np.intersect1d(a, b)) for a, b in zip(exact.indices, rough.indices, strict=True)
+    ]
     # Categories tie many rows, of which either may be found.
     assert np.mean(found) > (6 if metric == "gower" else 9.5)
     np.testing.assert_allclose(rough.distances, exact.distances, rtol=0.5, atol=1e-9)

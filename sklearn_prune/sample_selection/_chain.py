@@ -20,6 +20,8 @@ from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows, take_rows
 from sklearn_prune.sample_selection._base import SampleSelector, check_selector
 from sklearn_prune.sample_selection._choice import rank_once
+from sklearn_prune.sample_selection._edited import ENNSelector
+from sklearn_prune.sample_selection._herding import HerdingSelector
 
 
 class NestedSelector(SampleSelector):
@@ -105,7 +107,7 @@ class ChainSelector(NestedSelector):
         one - a fraction or a number of the rows that reach them - unless they come last.
         A last stage without a size ranks and drops nothing. Pipelines that end in a
         selector are fitted on the rows that reach them. None is
-        ``[ENNSelector(), HerdingSelector()]``: clean, then cover.
+        ``[ENNSelector(), HerdingSelector(random_state=0)]``: clean, then cover.
 
     Attributes
     ----------
@@ -151,9 +153,7 @@ class ChainSelector(NestedSelector):
         """Pairs of a selector and its keep, or None for the size of its own."""
         stages = self.selectors
         if stages is None:
-            from sklearn_prune.sample_selection import ENNSelector, HerdingSelector
-
-            stages = [ENNSelector(), HerdingSelector()]
+            stages = [ENNSelector(), HerdingSelector(random_state=0)]
         return [
             stage if isinstance(stage, tuple) and len(stage) == 2 else (stage, None)
             for stage in (stages if isinstance(stages, list) else [])

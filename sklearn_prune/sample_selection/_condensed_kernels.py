@@ -1,6 +1,5 @@
 """Compiled passes of condensation over blocks of rows."""
 
-import numpy as np
 from numba import njit
 
 from sklearn_prune._graph_kernels import distance
@@ -8,7 +7,19 @@ from sklearn_prune._graph_kernels import distance
 
 @njit(cache=True, nogil=True)
 def visit_labels(
-    points, is_gower, nominal, norms, slack, rows, new, dots, members, n_members, y, own, other
+    points,
+    is_gower,
+    nominal,
+    norms,
+    slack,
+    rows,
+    new,
+    dots,
+    members,
+    n_members,
+    y,
+    own,
+    other,
 ):
     """Add each row that is not strictly nearest to a kept row of its class.
 
@@ -40,9 +51,21 @@ def visit_labels(
 
 @njit(cache=True, nogil=True)
 def visit_targets(
-    points, is_gower, nominal, norms, slack, rows, new, dots, members, n_members, y, limits,
-    near, nearest,
-):  # fmt: skip
+    points,
+    is_gower,
+    nominal,
+    norms,
+    slack,
+    rows,
+    new,
+    dots,
+    members,
+    n_members,
+    y,
+    limits,
+    near,
+    nearest,
+):
     """Add each row whose target is beyond its limit of that of the nearest kept row."""
     before = n_members
     for t in range(len(rows)):

@@ -8,7 +8,11 @@ import numpy as np
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking, budget_size, round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
-from sklearn_prune._sklearn_compat import Interval, count_rows
+from sklearn_prune._sklearn_compat import (
+    Interval,
+    InvalidParameterError,
+    count_rows,
+)
 from sklearn_prune.sample_selection._chain import NestedSelector
 
 
@@ -25,9 +29,8 @@ class CoverageCentricSelector(NestedSelector):
     Parameters
     ----------
     selector : selector with scores or Pipeline that ends in one, default=None
-        Scores the rows: the smaller, the harder, or the larger if its `prefer` is
-        "hard". None is ``MarginSelector()``: margins under a model that has not seen
-        the row.
+        Scores the rows: the smaller, the harder. None is ``MarginSelector()``: margins
+        under a model that has not seen the row.
     keep : float in (0, 1] or int >= 2, default=0.5
         Fraction or number of rows, where no meta-estimator says it.
     cutoff : float in [0, 1), default=0.1
@@ -120,6 +123,15 @@ class CoverageCentricSelector(NestedSelector):
 
         return [MarginSelector()]
 
+    def _check_parts(self):
+        super()._check_parts()
+        (part,) = self._parts()
+        if getattr(last_step(part), "prefer", "easy") == "hard":
+            raise InvalidParameterError(
+                "CoverageCentricSelector needs scores that are small for hard rows. Got "
+                f'{in_one_line(part)}. Write prefer="easy".'
+            )
+
     def _rank(self, X, y, context):
         n, seed = count_rows(X), self._seed(context)
         (part,) = self._parts()
@@ -131,8 +143,7 @@ class CoverageCentricSelector(NestedSelector):
                 f"{in_one_line(part)}, which only orders them. Write "
                 "CoverageCentricSelector(MarginSelector())."
             )
-        prefers_hard = getattr(last_step(part), "prefer", "easy") == "hard"
-        ease = round_significant(-scores if prefers_hard else scores)
+        ease = round_significant(scores)
         budget = budget_size(self.keep, n) if context.budget is None else context.budget
         by_ease = np.argsort(-ease, kind="stable")
         counts = np.ones(n, dtype=bool)

@@ -50,12 +50,13 @@ class _EditingSelector(NeighborSelector):
                 X, graph, rows, depth, metric=self.metric, n_jobs=self.n_jobs
             )
         find = CountedNeighbors(graph, partial(self._space, X), self.n_jobs)
-        kept, agreement, outlived = edit(find, judge, counts, *self._rounds())
+        rounds = self._rounds(context.task)
+        kept, agreement, outlived = edit(find, judge, counts, *rounds)
         scores = self._scores(agreement, outlived, context.task)
         return Ranking.from_scores(scores, first=kept)
 
     @abstractmethod
-    def _rounds(self):
+    def _rounds(self, task):
         """Numbers of neighbours, one a round, and whether a round in vain is the last."""
 
     def _scores(self, agreement, outlived, task):
@@ -82,7 +83,8 @@ class ENNSelector(_EditingSelector):
         For regression: a row is dropped whose target is more than `alpha` standard
         deviations of its neighbours' targets from their mean. A deviation counts as no
         less than a tenth of its mean over all rows, so that neighbours that agree by
-        chance do not condemn every other value.
+        chance do not condemn every other value; where all are 0, as with one neighbour,
+        the standard deviation of y takes their place.
     metric : {"euclidean", "cosine", "gower"}, default="euclidean"
         Euclidean on standardised columns, cosine, or Gower's, which reads categories and
         missing values.
@@ -155,7 +157,7 @@ class ENNSelector(_EditingSelector):
         self.task = task
         self.n_jobs = n_jobs
 
-    def _rounds(self):
+    def _rounds(self, task):
         return [self.n_neighbors], True
 
     def _scores(self, agreement, outlived, task):
@@ -210,8 +212,9 @@ class RENNSelector(_EditingSelector):
     Notes
     -----
     O(n k) a round after one neighbour graph: survivors are looked for among the 32 nearest
-    rows; where those are not enough, the row is compared with all survivors, O(n d). A class
-    may lose all its rows. Rows of zero weight are no neighbours; other weights are not read.
+    rows; where those are not enough, the row is compared with all survivors, O(n d). A
+    class may lose all its rows. Rows of zero weight are no neighbours; other weights are
+    not read.
 
     A bad idea where classes overlap: each round moves the border of the smaller class, and
     what is left describes the centres only.
@@ -227,7 +230,7 @@ class RENNSelector(_EditingSelector):
     >>> from sklearn_prune.sample_selection import ENNSelector, RENNSelector
     >>> X, y = load_iris(return_X_y=True)
     >>> ENNSelector().fit(X, y).natural_size_, RENNSelector().fit(X, y).natural_size_
-    (137, 137)
+    (131, 126)
     """
 
     _parameter_constraints = {
@@ -254,7 +257,7 @@ class RENNSelector(_EditingSelector):
         self.task = task
         self.n_jobs = n_jobs
 
-    def _rounds(self):
+    def _rounds(self, task):
         return repeat(self.n_neighbors, self.max_iter), True
 
 
@@ -321,7 +324,7 @@ class AllKNNSelector(_EditingSelector):
     >>> from sklearn_prune.sample_selection import AllKNNSelector
     >>> X, y = load_iris(return_X_y=True)
     >>> AllKNNSelector().fit(X, y).natural_size_
-    137
+    136
     """
 
     def __init__(
@@ -341,8 +344,9 @@ class AllKNNSelector(_EditingSelector):
         self.task = task
         self.n_jobs = n_jobs
 
-    def _rounds(self):
-        return range(1, self.n_neighbors + 1), False
+    def _rounds(self, task):
+        first = min(2, self.n_neighbors) if task == "regression" else 1
+        return range(first, self.n_neighbors + 1), False
 
 
 class CountedNeighbors:
@@ -470,12 +474,17 @@ def judge_labels(y, kind_sel, found, counts, judged):
 def judge_targets(y, alpha, found, counts, judged):
     """Whether the target is near those of the neighbours, and minus how far it is."""
     deviations, residuals = target_residuals(y, found, judged)
-    mean = deviations[counts].mean() if counts.any() else 0.0
-    deviations = np.maximum(deviations, FLOOR * mean)
+    deviations = floored_deviations(deviations, y, counts)
     ratios = np.divide(
         residuals, deviations, out=np.zeros_like(residuals), where=residuals > 0
     )
     return ratios <= alpha, -ratios
+
+
+def floored_deviations(deviations, y, counts):
+    """Deviations of no less than a tenth of their mean; that of y where all are 0."""
+    mean = deviations[counts].mean() if counts.any() else 0.0
+    return np.maximum(deviations, FLOOR * mean if mean > 0 else y.std())
 
 
 def target_residuals(y, found, judged):

@@ -137,6 +137,7 @@ def mark_links_among(points, is_gower, nominal, rows, indices, y, counts, neares
         for j in range(len(y)):
             if linked[i]:
                 break
-            if j != i and counts[j] and y[j] != y[i] and nearest[j] == nearest[i]:
-                if distance(points, is_gower, nominal, i, j) <= reach:
-                    linked[i] = linked[j] = True
+            if j == i or not counts[j] or y[j] == y[i] or nearest[j] != nearest[i]:
+                continue
+            if distance(points, is_gower, nominal, i, j) <= reach:
+                linked[i] = linked[j] = True

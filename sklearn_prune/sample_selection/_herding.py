@@ -4,7 +4,6 @@ from numbers import Integral
 
 from sklearn_prune._coverage import covering_order, herding_order, points_and_classes
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
 from sklearn_prune.sample_selection._base import SampleSelector
@@ -92,7 +91,7 @@ class HerdingSelector(SampleSelector):
         def herd(rows):
             order = herding_order(
                 points[rows],
-                seed=derive_seed(seed, f"from {rows[0]}"),
+                seed=seed,
                 sample_weight=None if weights is None else weights[rows],
                 block=self.block_size,
                 n_jobs=self.n_jobs,

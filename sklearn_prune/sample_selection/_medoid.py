@@ -2,7 +2,6 @@
 
 from sklearn_prune._coverage import covering_order, medoid_order, points_and_classes
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._seeds import derive_seed
 from sklearn_prune._space import standardized_rows
 from sklearn_prune.sample_selection._base import SampleSelector
 from sklearn_prune.sample_selection._neighbor_base import TASK_OPTIONS
@@ -75,7 +74,7 @@ class MedoidSelector(SampleSelector):
         def cluster(rows):
             order = medoid_order(
                 points[rows],
-                seed=derive_seed(seed, f"from {rows[0]}"),
+                seed=seed,
                 sample_weight=None if weights is None else weights[rows],
             )
             return rows[order]

@@ -75,18 +75,18 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
         ``dropped_recall`` among the rows that are dropped then. A ranking at random
         has ``precision`` near ``share`` and ``auc`` near 0.5.
 
+    Raises
+    ------
+    ValueError
+        If X has another number of rows than the model was fitted on, `n_bins` is no
+        positive int, or `probe` cannot change y.
+    ImportError
+        If pandas is not installed.
+
     Warns
     -----
     UserWarning
         If a class or a group loses far more than its share.
-
-    Raises
-    ------
-    ValueError
-        If X has another number of rows than the model was fitted on, or `probe` cannot
-        change y.
-    ImportError
-        If pandas is not installed.
 
     See Also
     --------
@@ -114,6 +114,8 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     15
     """
     pandas = import_or_raise("pandas", "selection_report", extra="compare")
+    if not isinstance(n_bins, Integral) or n_bins < 1:
+        raise ValueError(f"n_bins must be an int of at least 1. Got {n_bins}. Write 4.")
     subset, mask = _check_fitted(fitted, X)
     check_same_length(X, y=y, groups=groups)
     target = check_target(y)

@@ -110,10 +110,12 @@ class RMHCSelector(SampleSelector):
     def _rank(self, X, y, context):
         n, seed = len(y), self._seed(context)
         weights = np.ones(n) if context.sample_weight is None else context.sample_weight
-        points = standardized_rows(X[weights > 0], owner=type(self).__name__)
+        counts = weights > 0
+        counted = X if counts.all() else X[counts]
+        points = standardized_rows(counted, owner=type(self).__name__)
         if len(points) < n:
             points, counted = np.zeros((n, X.shape[1]), dtype=X.dtype), points
-            points[weights > 0] = counted
+            points[counts] = counted
         is_class = context.task == "classification"
         strata = y if is_class else np.zeros(n, dtype=np.int64)
         targets = y.astype(np.float64)
@@ -121,13 +123,13 @@ class RMHCSelector(SampleSelector):
             targets -= np.average(targets, weights=weights)
         size = budget_size(self.keep, n) if context.budget is None else context.budget
         size = max(size, strata.max() + 1)
-        at_random = np.lexsort((row_keys(seed, n), weights == 0))
+        at_random = np.lexsort((row_keys(seed, n), ~counts))
         start = merge_strata(at_random, classes=y if is_class else None, strata=strata)
 
-        kept = start[:size][weights[start[:size]] > 0]
-        rest = start[size:][weights[start[size:]] > 0]
+        kept = start[:size][counts[start[:size]]]
+        rest = start[size:][counts[start[size:]]]
         judged = np.argsort(row_keys(derive_seed(seed, "judged"), n), kind="stable")
-        judged = np.sort(judged[weights[judged] > 0][:MOST_JUDGED])
+        judged = np.sort(judged[counts[judged]][:MOST_JUDGED])
         near = self._climb(
             points, targets, strata, is_class, weights, judged, kept, rest, seed
         )
@@ -142,7 +144,7 @@ class RMHCSelector(SampleSelector):
         np.add.at(helps, neighbors, weights[rows] * gains)
         found = np.sort(kept)
         found = found[np.argsort(-round_significant(helps[found]), kind="stable")]
-        found = np.concatenate([found, start[:size][weights[start[:size]] == 0]])
+        found = np.concatenate([found, start[:size][~counts[start[:size]]]])
         others = at_random[~np.isin(at_random, found)]
         return Ranking(np.concatenate([found, others]))
 

@@ -48,12 +48,12 @@ class TomekLinksSelector(NeighborSelector):
     -----
     O(n) after the neighbour graph. In an approximate graph, which is used above 20,000
     rows, up to 2 % of the rows are looked at again exactly: those that are nearest to a row
-    of another class. Rows of zero weight are no neighbours and in no link; other weights are
-    not read. imbalanced-learn's ``TomekLinks(sampling_strategy="all")`` drops the same rows
-    where no two distances are equal.
+    of another class. Rows of zero weight are no neighbours and in no link; other weights
+    are not read. imbalanced-learn's ``TomekLinks(sampling_strategy="all")`` drops the same
+    rows where no two distances are equal.
 
-    A bad idea where a tenth of the labels or more are wrong: it drops one right row for each
-    wrong one that it finds, and finds only those that are alone.
+    A bad idea where a tenth of the labels or more are wrong: it drops one right row for
+    each wrong one that it finds, and finds only those that are alone.
 
     References
     ----------
@@ -66,7 +66,7 @@ class TomekLinksSelector(NeighborSelector):
     >>> X, y = [[0.0], [1.0], [3.0], [3.5], [6.0], [7.5]], [0, 0, 0, 1, 1, 1]
     >>> selector = TomekLinksSelector().fit(X, y)
     >>> selector.order_[: selector.natural_size_]
-    array([0, 1, 5, 4])
+    array([0, 5, 1, 4])
     """
 
     requires_y = True

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV
@@ -19,6 +20,7 @@ from sklearn_prune.sample_selection import (
 from sklearn_prune.sample_selection._chain import ChainSelector
 from sklearn_prune.sample_selection._choice import _identity
 from sklearn_prune.sample_selection._edited import ENNSelector
+from sklearn_prune.sample_selection._herding import HerdingSelector
 from sklearn_prune.sample_selection._rmhc import RMHCSelector
 
 SEEN = []
@@ -126,6 +128,17 @@ def test_stages_get_their_rows_of_weights_groups_and_budget():
     assert first.task == second.task == "classification"
 
 
+def test_default_cleans_then_covers(classes):
+    X, y = classes
+    chain = ChainSelector().fit(X, y)
+    cleaned = ENNSelector().fit(X, y)
+    left = np.sort(cleaned.order_[: cleaned.natural_size_])
+    assert chain.natural_size_ == len(left)
+    assert np.array_equal(chain.order_[len(left) :], cleaned.order_[len(left) :])
+    covered = HerdingSelector(random_state=0).fit(X[left], y[left])
+    assert np.array_equal(chain.order_[: len(left)], left[covered.order_])
+
+
 def test_search_at_the_end_reads_the_budget(classes):
     X, y = classes
     chain = ChainSelector([ENNSelector(), RMHCSelector(n_iter=30)])
@@ -208,9 +221,7 @@ def test_rows_come_in_any_container(classes):
     assert chain.natural_size_ == 12
 
 
-def test_pipelines_take_groups_and_weights(routing, classes):
-    from sklearn import config_context
-
+def test_pipelines_take_groups_and_weights(classes):
     X, y = classes
     given = {"sample_weight": np.ones(len(y)), "groups": np.arange(len(y))}
     for enabled in (True, False):

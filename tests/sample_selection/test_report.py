@@ -203,7 +203,6 @@ def test_probe_of_an_order_that_finds_all_or_nothing():
 
         class TruthSelector(SampleSelector):
             requires_y = True
-            truth = sign * y
 
             def _rank(self, X, y, context):
                 right = y == np.repeat([0, 1], 50)
@@ -291,6 +290,8 @@ def test_wrong_uses_are_named():
         selection_report(LogisticRegression().fit(X, y), X, y)
     with pytest.raises(ValueError, match=r"probe must be a share in \(0, 1\)"):
         selection_report(model, X, y, probe=2)
+    with pytest.raises(ValueError, match="n_bins must be an int of at least 1. Got 0"):
+        selection_report(model, X, y, n_bins=0)
     with pytest.raises(ValueError, match="needs two different targets"):
         selection_report(SampleSubsetSampler().fit(X, 0 * y), X, 0 * y, probe=0.1)
     with pytest.raises(ValueError, match="one column of targets"):

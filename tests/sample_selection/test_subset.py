@@ -875,13 +875,6 @@ def test_meaningless_keep_is_refused(classes, model, keep):
         clone(model).set_params(keep=keep).fit(*classes)
 
 
-@pytest.mark.parametrize("where", [SampleSubsetClassifier, SampleSubsetRegressor])
-def test_weights_of_rows_are_not_there_yet(classes, where):
-    inner = Spy() if where is SampleSubsetClassifier else Ridge()
-    with pytest.raises(ValueError, match="weighting must be None"):
-        where(inner, weighting="coverage").fit(*classes)
-
-
 def test_lengths_must_agree(classes):
     X, y = classes
     with pytest.raises(ValueError, match="Got X with 240 and y with 239"):

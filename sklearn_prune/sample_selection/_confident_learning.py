@@ -1,0 +1,260 @@
+"""Rank rows by how likely their label is, and estimate which labels are wrong."""
+
+import numpy as np
+
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._sklearn_compat import StrOptions
+from sklearn_prune.sample_selection._out_of_fold import OutOfFoldSelector
+from sklearn_prune.sample_selection._penalty import own_margin
+
+_TOLERANCE = 1e-6  # probabilities this close count as equal
+
+
+class ConfidentLearningSelector(OutOfFoldSelector):
+    """Keep the rows whose label confident learning does not doubt.
+
+    A row is confidently of a class if its out-of-fold probability of that class is at
+    least the mean one over the rows with that label. Counts of confident rows by given
+    and by likely class estimate how many labels are wrong, and which [1]_.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        The classifier, which is cloned for each fold; a FrozenEstimator is used as it
+        is, even if it has seen the rows. None takes the model that the rows are for in a
+        meta-estimator, and a logistic regression on standardised columns otherwise; a
+        missing value counts as the mean of its column there.
+    filter_by : str, default="prune_by_noise_rate"
+        Which labels are wrong, among those that the models do not predict.
+        "prune_by_noise_rate": for each pair of a given and a likely class, as many as
+        are estimated, those of largest difference in probability. "prune_by_class": for
+        each given class, as many as are estimated, those of lowest probability. "both":
+        the rows that both name. "confident_learning": the rows that are confidently of
+        another class. "predicted_neq_given": all.
+    rank_by : {"self_confidence", "normalized_margin"}, default="self_confidence"
+        The score: the probability of the given label, or that minus the largest other
+        one, mapped to [0, 1].
+    cv : int, splitter or iterable, default=5
+        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
+        never splits a group where `groups` are given; there are fewer where rows do not
+        suffice. A splitter or splits of your own must hold out each row once or more.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes.
+    n_jobs : int or None, default=None
+        Number of folds to work on at once.
+    random_state : int, RandomState instance or None, default=None
+        The seed of the folds and of each `random_state` in the model that is None. None
+        takes that of the meta-estimator, if any.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows: those whose label is not doubted, then the others, both by
+        descending score, ties by position.
+    scores_ : ndarray of shape (n_samples,), float
+        As `rank_by` says.
+    natural_size_ : int
+        Number of rows whose label is not doubted.
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    confident_joint_ : ndarray of shape (n_classes, n_classes), int
+        Estimated number of rows by given class (rows) and likely class (columns).
+
+    Raises
+    ------
+    ValueError
+        If y is continuous.
+
+    See Also
+    --------
+    MarginSelector : Doubts every row whose label is not predicted; reads regression.
+    LossSelector : Ranks only; reads regression.
+
+    Notes
+    -----
+    `cv` fits of the model and one prediction for each row; :class:`LossSelector` says how
+    models without probabilities are read. Rows of weight 0 train no model and are not
+    counted; the other weights go to the fits of models that take them, and each row
+    counts once. The rows found are those of cleanlab's ``find_label_issues`` for the same
+    probabilities, up to ties.
+
+    A bad idea where the model is poor: what it cannot tell apart looks like wrong labels.
+    Rows of clean data that it is unsure of are dropped too.
+
+    References
+    ----------
+    .. [1] Northcutt, Jiang, Chuang (2021). Confident learning: estimating uncertainty in
+       dataset labels. Journal of Artificial Intelligence Research 70.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_prune.sample_selection import ConfidentLearningSelector
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[[7, 60]] = 2  # two wrong labels
+    >>> selector = ConfidentLearningSelector(random_state=0).fit(X, y)
+    >>> bool({7, 60} <= set(selector.order_[selector.natural_size_ :]))
+    True
+    """
+
+    has_natural_size = True
+
+    _parameter_constraints = OutOfFoldSelector._parameter_constraints | {
+        "filter_by": [
+            StrOptions(
+                {
+                    "prune_by_noise_rate",
+                    "prune_by_class",
+                    "both",
+                    "confident_learning",
+                    "predicted_neq_given",
+                }
+            )
+        ],
+        "rank_by": [StrOptions({"self_confidence", "normalized_margin"})],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        filter_by="prune_by_noise_rate",
+        rank_by="self_confidence",
+        cv=5,
+        task="auto",
+        n_jobs=None,
+        random_state=None,
+    ):
+        super().__init__(
+            estimator, cv=cv, task=task, n_jobs=n_jobs, random_state=random_state
+        )
+        self.filter_by = filter_by
+        self.rank_by = rank_by
+
+    def _rank(self, X, y, context):
+        if context.task == "regression":
+            raise ValueError(
+                "ConfidentLearningSelector reads classes. Got a regression target. Use "
+                "MarginSelector() or LossSelector(), or task='classification' for classes "
+                "that are numbers."
+            )
+        predicted = self._out_of_fold(X, y, context)
+        weights = context.sample_weight
+        counted = np.ones(len(y), dtype=bool) if weights is None else weights > 0
+        doubted, joint = doubt_labels(predicted, y, counted, self.filter_by)
+        self.confident_joint_ = joint
+        scores = predicted[np.arange(len(y)), y]
+        if self.rank_by == "normalized_margin" and predicted.shape[1] > 1:
+            scores = (own_margin(predicted, y) + 1) / 2
+        return Ranking.from_scores(scores, first=~doubted)
+
+
+def doubt_labels(probabilities, y, counted, filter_by):
+    """Find the rows whose label is likely wrong.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Of models that have not seen the row.
+    y : ndarray of shape (n_samples,), int
+        The given classes.
+    counted : ndarray of shape (n_samples,), bool
+        The rows that are counted. The others are doubted if they are confidently of
+        another class.
+    filter_by : str
+        As in ConfidentLearningSelector.
+
+    Returns
+    -------
+    doubted : ndarray of shape (n_samples,), bool
+        The rows.
+    joint : ndarray of shape (n_classes, n_classes), int
+        Estimated number of rows by given and likely class.
+    """
+    likely = confident_classes(probabilities, y, counted)
+    joint = confident_joint(likely[counted], y[counted], probabilities.shape[1])
+    doubted = (likely >= 0) & (likely != y)
+    among = probabilities[counted], y[counted], joint
+    if filter_by == "prune_by_noise_rate":
+        doubted[counted] = prune_by_noise_rate(*among)
+    elif filter_by == "prune_by_class":
+        doubted[counted] = prune_by_class(*among)
+    elif filter_by == "both":
+        doubted[counted] = prune_by_noise_rate(*among) & prune_by_class(*among)
+    elif filter_by == "predicted_neq_given":
+        doubted[:] = True
+    favoured = probabilities.copy()
+    favoured[np.arange(len(y)), y] += _TOLERANCE
+    return doubted & (favoured.argmax(axis=1) != y), joint
+
+
+def confident_classes(probabilities, y, counted):
+    """The class that each row is confidently of, -1 where there is none."""
+    thresholds = np.full(probabilities.shape[1], np.inf)
+    for code in np.unique(y[counted]):
+        own = probabilities[counted & (y == code), code]
+        thresholds[code] = max(own.mean(), 2 * _TOLERANCE)
+    confident = probabilities >= thresholds - _TOLERANCE
+    n_confident = confident.sum(axis=1)
+    likely = np.where(
+        n_confident > 1, probabilities.argmax(axis=1), confident.argmax(axis=1)
+    )
+    return np.where(n_confident > 0, likely, -1)
+
+
+def confident_joint(likely, y, n_classes):
+    """Counts by given and likely class, scaled to the numbers of rows of each given one."""
+    sure = likely >= 0
+    cells = np.bincount(y[sure] * n_classes + likely[sure], minlength=n_classes**2)
+    counts = cells.reshape(n_classes, n_classes).astype(np.float64)
+    np.fill_diagonal(counts, np.maximum(counts.diagonal(), 1))
+    given = np.bincount(y, minlength=n_classes)
+    return round_rows(counts / counts.sum(axis=1, keepdims=True) * given[:, None])
+
+
+def round_rows(matrix):
+    """Round to integers that keep the sum of each row, at the least change."""
+    rounded = np.rint(matrix)
+    missing = np.rint(matrix.sum(axis=1)) - rounded.sum(axis=1)
+    for i in np.flatnonzero(missing):
+        step, times = int(np.sign(missing[i])), int(abs(missing[i]))
+        order = np.argsort(matrix[i] - rounded[i], kind="stable")[::-step]
+        rounded[i, order[:times]] += step
+    return rounded.astype(np.int64)
+
+
+def prune_by_noise_rate(probabilities, y, joint):
+    """For each pair of classes, the estimated number of rows of largest difference."""
+    chosen = np.zeros(len(y), dtype=bool)
+    for given, row in enumerate(keep_one_of_each(joint)):
+        rows = np.flatnonzero(y == given)
+        if len(rows) < 2:
+            continue
+        for likely in np.flatnonzero(row):
+            if likely != given:
+                gain = probabilities[rows, likely] - probabilities[rows, given]
+                chosen[rows[np.argsort(-gain, kind="stable")[: row[likely]]]] = True
+    return chosen
+
+
+def prune_by_class(probabilities, y, joint):
+    """For each given class, the estimated number of rows of lowest probability."""
+    chosen = np.zeros(len(y), dtype=bool)
+    for given, row in enumerate(keep_one_of_each(joint)):
+        rows = np.flatnonzero(y == given)
+        if len(rows) > 1:
+            n_wrong = max(0, len(rows) - row[given])
+            order = np.argsort(probabilities[rows, given], kind="stable")
+            chosen[rows[order[:n_wrong]]] = True
+    return chosen
+
+
+def keep_one_of_each(joint):
+    """The counts with at least one right label in each class, taken evenly from wrong."""
+    right = np.maximum(joint.diagonal(), 1)
+    n_other = np.maximum(np.count_nonzero(joint, axis=1) - 1, 1)
+    taken = (right - joint.diagonal()) / n_other
+    counts = np.maximum(joint - taken[:, None], 0).astype(np.int64)
+    np.fill_diagonal(counts, right)
+    return counts

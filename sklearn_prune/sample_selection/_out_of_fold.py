@@ -1,0 +1,281 @@
+"""Predictions for each row by models that were fitted on other rows."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import expit, softmax
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_prune._meta import clone_seeded, in_one_line, last_step, routing_enabled
+from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
+from sklearn_prune._sklearn_compat import StrOptions, take_rows
+from sklearn_prune._validation import check_groups, class_codes
+from sklearn_prune.sample_selection._data_oob import (
+    RefittingSelector,
+    as_target,
+    is_frozen,
+    weight_params,
+)
+
+N_FOLDS = 5
+
+
+class OutOfFoldSelector(RefittingSelector):
+    """Base of selectors that judge each row by models of a cross-validation.
+
+    A subclass calls :meth:`_out_of_fold` in its `_rank`. Models are fitted on the labels
+    as the user wrote them. A FrozenEstimator is used as it is, whatever it has seen.
+    """
+
+    _parameter_constraints = {
+        "estimator": "no_validation",
+        "cv": ["cv_object"],
+        "task": [StrOptions({"auto", "classification", "regression"})],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, estimator=None, *, cv=5, task="auto", n_jobs=None, random_state=None
+    ):
+        self.estimator = estimator
+        self.cv = cv
+        self.task = task
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _check_model(self, model):
+        if not is_frozen(model):
+            super()._check_model(model)
+
+    def _resolve_task(self, imposed, y):
+        task = super()._resolve_task(imposed, y)
+        self.__dict__.pop("classes_", None)
+        if task == "classification":
+            self.classes_ = class_codes(y)[1]
+        return task
+
+    def _out_of_fold(self, X, y, context, *, role="folds"):
+        """Predict each row by models that have not seen it.
+
+        Parameters
+        ----------
+        X, y, context
+            As in `_rank`.
+        role : str, default="folds"
+            What the folds are for: another role has other folds and other seeds.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples,), float64
+            Class probabilities in the order of `classes_`, or predictions. Rows that
+            `cv` holds out more than once get the mean.
+        """
+        n, weights = len(y), context.sample_weight
+        labels = self.classes_ if context.task == "classification" else None
+        model = self._given_model()
+        if model is None:
+            model = default_model(X, context.task)
+        self._check_kind(model, context.task)
+        if isinstance(model, FrozenEstimator):
+            return predict_rows(model, X, labels)
+        counted = np.ones(n, dtype=bool) if weights is None else weights > 0
+        if labels is not None and np.ptp(y[counted]) == 0:
+            return one_hot(np.full(n, y[counted][0]), len(labels))
+        self._units(n, context)  # refuses too few rows
+        seed = derive_seed(self._seed(context), role)
+        if self.cv is None or isinstance(self.cv, Integral):
+            groups = context.groups
+            groups = None if groups is None else check_groups(groups, n)
+            folds = shuffled_folds(self.cv or N_FOLDS, y, groups, counted, seed)
+        else:
+            folds = given_folds(self.cv, y, context.groups, counted)
+        target = y if labels is None else labels[y]
+        predicted = Parallel(n_jobs=self.n_jobs)(
+            delayed(fit_and_predict)(model, X, target, labels, weights, *fold, seed)
+            for fold in folds
+        )
+        totals = np.zeros(n if labels is None else (n, len(labels)))
+        looks = np.zeros(n)
+        for (_, test), values in zip(folds, predicted, strict=True):
+            totals[test] += values
+            looks[test] += 1
+        return totals / (looks if labels is None else looks[:, None])
+
+
+def default_model(X, task):
+    """A linear model on standardised columns, where no other is given."""
+    if task == "regression":
+        linear = Ridge()
+    else:
+        linear = LogisticRegression(max_iter=1000)
+    if routing_enabled():
+        linear.set_fit_request(sample_weight=True)
+    return make_pipeline(
+        SimpleImputer(keep_empty_features=True),
+        StandardScaler(with_mean=not issparse(X)),
+        linear,
+    )
+
+
+def shuffled_folds(n_folds, y, groups, counted, seed):
+    """Folds over the rows that count, stratified by class where y holds codes.
+
+    There are fewer folds than asked for where there are fewer rows or groups, or where
+    the largest class has fewer rows. Rows that do not count train no model and are held
+    out of every fold that has not seen their group.
+
+    Parameters
+    ----------
+    n_folds : int
+        Number of folds.
+    y : ndarray of shape (n_samples,)
+        Class codes (integers), or anything else for folds without strata.
+    groups : ndarray of shape (n_samples,), int, or None
+        Codes of groups that stay together.
+    counted : ndarray of shape (n_samples,), bool
+        The rows that count, of at least two groups.
+    seed : int
+        The seed.
+
+    Returns
+    -------
+    list of (train, test)
+        Positions.
+    """
+    rows, idle = np.flatnonzero(counted), np.flatnonzero(~counted)
+    units = np.arange(len(y)) if groups is None else groups
+    n_folds = min(n_folds, len(np.unique(units[rows])))
+    n_strata = n_folds
+    if y.dtype.kind == "i":
+        n_strata = min(n_folds, np.bincount(y[rows]).max())
+    if y.dtype.kind == "i" and n_strata > 1:
+        n_folds, kind = (
+            n_strata,
+            StratifiedKFold if groups is None else StratifiedGroupKFold,
+        )
+    else:
+        kind = KFold if groups is None else GroupKFold
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        splits = list(splitter.split(rows, y[rows], units[rows]))
+    folds = []
+    for train, test in splits:
+        train, test = rows[train], rows[test]
+        if len(idle):
+            unseen = ~np.isin(units[idle], units[train])
+            test = np.concatenate([test, idle[unseen]])
+        if len(test):
+            folds.append((train, test))
+    return folds
+
+
+def given_folds(cv, y, groups, counted):
+    """Folds of a splitter or an iterable of splits, if each row is held out of one."""
+    splitter = check_cv(cv, y, classifier=y.dtype.kind == "i")
+    folds, looks = [], np.zeros(len(y), dtype=np.int64)
+    for train, test in splitter.split(np.zeros(len(y)), y, groups):
+        train, test = (np.arange(len(y))[part] for part in (train, test))  # masks too
+        if np.isin(test, train).any():
+            raise ValueError(
+                "cv must hold out rows that the model is not fitted on. Got a split whose "
+                f"parts overlap, from {in_one_line(cv)}. Write cv=5."
+            )
+        looks[test] += 1
+        folds.append((train[counted[train]], test))
+    if not looks.all():
+        raise ValueError(
+            "cv must hold out each row at least once. Got "
+            f"{in_one_line(cv)}, which leaves {np.count_nonzero(looks == 0)} of {len(y)} "
+            "rows unjudged. Write cv=5."
+        )
+    return folds
+
+
+def fit_and_predict(model, X, y, labels, weights, train, test, seed):
+    """Predict the test rows by a clone that is fitted on the training rows."""
+    target = y[train]
+    if labels is not None and np.all(target == target[0]):
+        only = np.searchsorted(labels, target[0])
+        return one_hot(np.full(len(test), only), len(labels))
+    if labels is not None and target.dtype.kind == "f" and is_torch_model(model):
+        target = target.astype(np.int64)
+    model = clone_seeded(model, seed, "estimator")
+    X_train, X_test = take_rows(X, train), take_rows(X, test)
+    if get_tags(model).input_tags.pairwise:
+        X_train, X_test = (take_rows(part, train, axis=1) for part in (X_train, X_test))
+    params = weight_params(model, None if weights is None else weights[train])
+    with seeded_torch(model, seed):
+        model.fit(X_train, as_target(model, target), **params)
+        return predict_rows(model, X_test, labels)
+
+
+def predict_rows(model, X, labels):
+    """Class probabilities, or predictions where `labels` is None.
+
+    A model without probabilities is read by its decision function, put through a
+    logistic function for two classes and a softmax for more; one without either gives 1
+    to the class that it predicts. A class that the model does not know gets 0.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    X : rows
+        As the model reads them.
+    labels : ndarray of shape (n_classes,) or None
+        The classes of the columns.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes) or (n_samples,), float64
+        The predictions.
+    """
+    if labels is None:
+        return np.asarray(model.predict(X), dtype=np.float64).ravel()
+    known = np.asarray(getattr(model, "classes_", labels))
+    ovo = getattr(last_step(model), "decision_function_shape", None) == "ovo"
+    if hasattr(model, "predict_proba"):
+        values = np.asarray(model.predict_proba(X), dtype=np.float64)
+    elif hasattr(model, "decision_function") and not (ovo and len(known) > 2):
+        values = np.asarray(model.decision_function(X), dtype=np.float64)
+        if values.ndim == 1 or values.shape[1] == 1:
+            first = expit(-values.ravel())
+            values = np.column_stack([first, 1 - first])
+        else:
+            values = softmax(values, axis=1)
+    else:
+        values = (np.ravel(model.predict(X))[:, None] == known).astype(np.float64)
+    if values.shape[1] != len(known):  # a net has a column for each code there may be
+        return values[:, labels.astype(np.intp)]
+    shared, ours, theirs = np.intersect1d(labels, known, return_indices=True)
+    if not len(shared):
+        raise ValueError(
+            f"The model must know some of the classes in y. Got {in_one_line(model)}, "
+            f"which knows {known.tolist()}, and y with {labels.tolist()}. Fit it on "
+            "labels of the same kind."
+        )
+    aligned = np.zeros((len(values), len(labels)))
+    aligned[:, ours] = values[:, theirs]
+    return aligned
+
+
+def one_hot(codes, n_classes):
+    """1 in the column of each row's class, 0 elsewhere."""
+    return (codes[:, None] == np.arange(n_classes)).astype(np.float64)

@@ -1,0 +1,239 @@
+"""Rank rows by how ordinary an outlier detector finds them."""
+
+from copy import deepcopy
+from numbers import Integral
+
+import numpy as np
+from sklearn.ensemble import IsolationForest
+from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import validate_data
+
+from sklearn_prune._meta import (
+    clone_seeded,
+    has_tags,
+    in_one_line,
+    last_step,
+    routing_enabled,
+)
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._seeds import derive_seed
+from sklearn_prune._sklearn_compat import Interval, count_rows, take_rows
+from sklearn_prune._validation import check_groups, check_readable_rows, resolve_task
+from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._data_oob import weight_params
+from sklearn_prune.sample_selection._out_of_fold import shuffled_folds
+
+
+class OutlierSelector(SampleSelector):
+    """Keep the rows that an outlier detector finds ordinary.
+
+    The score of a row is the decision function of a detector that was fitted on other
+    rows: positive for inliers, negative for outliers.
+
+    Parameters
+    ----------
+    detector : estimator, default=None
+        Any outlier detector of scikit-learn, or a Pipeline that ends in one; cloned for
+        each fold. A FrozenEstimator is used as it is, even if it has seen the rows. None
+        is ``IsolationForest()``.
+    by_class : bool, default=False
+        Whether rows are compared with those of their own class only, by a detector for
+        each class. A row without another one to compare it with, in its class
+        and outside its group, counts as an inlier of score 0.
+    cv : int, default=5
+        Number of shuffled folds, which never split a group where `groups` are given;
+        there are fewer where there are fewer rows. LocalOutlierFactor needs no folds: it
+        compares a row with its neighbours and not with itself.
+    n_jobs : int or None, default=None
+        Number of detectors to fit at once.
+    random_state : int, RandomState instance or None, default=None
+        The seed of the folds and of each `random_state` in the detector that is None.
+        None takes that of the meta-estimator, if any.
+
+    Attributes
+    ----------
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows: inliers, then outliers, both by descending score, ties by
+        position.
+    scores_ : ndarray of shape (n_samples,), float
+        The decision function.
+    natural_size_ : int
+        Number of inliers.
+
+    Raises
+    ------
+    ValueError
+        If ``by_class=True`` and y does not hold classes.
+
+    See Also
+    --------
+    HardnessSelector : Compares labels with those of the neighbours.
+    LossSelector : Finds rows whose target is unlike the others, which this does not see.
+
+    Notes
+    -----
+    `cv` fits of the detector, for each class with ``by_class=True``. Rows of weight 0
+    train no detector; the other weights go to the fits of detectors that take them. With
+    groups, LocalOutlierFactor still counts rows of the same group as neighbours.
+
+    A bad idea for wrong labels, unless ``by_class=True``, since labels are not read
+    without it, and for classes that are few beside the others: they are outliers, and
+    ``keep="auto"`` drops them. Inliers are a poor sample where the rows at the border
+    are what a model has to learn.
+
+    References
+    ----------
+    .. [1] Liu, Ting, Zhou (2008). Isolation forest. ICDM.
+    .. [2] Breunig, Kriegel, Ng, Sander (2000). LOF: identifying density-based local
+       outliers. SIGMOD.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_prune.sample_selection import OutlierSelector
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X[7] = 20.0
+    >>> selector = OutlierSelector(random_state=0).fit(X)
+    >>> int(selector.order_[-1])
+    7
+    """
+
+    has_natural_size = True
+
+    _parameter_constraints = {
+        "detector": "no_validation",
+        "by_class": ["boolean"],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self, detector=None, *, by_class=False, cv=5, n_jobs=None, random_state=None
+    ):
+        self.detector = detector
+        self.by_class = by_class
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @property
+    def requires_y(self):
+        """Classes are needed to compare within them."""
+        return self.by_class
+
+    @property
+    def allow_nan(self):
+        """Missing values are read where the detector reads them."""
+        return not has_tags(self.detector) or get_tags(self.detector).input_tags.allow_nan
+
+    def _check_rows(self, X):
+        detector = self.detector
+        if detector is None:
+            return super()._check_rows(X)
+        if (
+            not has_tags(detector)
+            or get_tags(detector).estimator_type != "outlier_detector"
+        ):
+            raise TypeError(
+                "OutlierSelector needs an outlier detector of scikit-learn, or a Pipeline "
+                f"that ends in one. Got {in_one_line(detector)}. Write "
+                "OutlierSelector(IsolationForest())."
+            )
+        validate_data(self, X, skip_check_array=True)
+        check_readable_rows(X, detector)
+        return indexable(X)[0]
+
+    def _resolve_task(self, imposed, y):
+        if not self.by_class:
+            return None
+        if imposed == "regression":
+            raise ValueError(
+                "by_class=True compares rows within their class. Got a regression target. "
+                "Write OutlierSelector(by_class=False)."
+            )
+        return resolve_task("classification", y)
+
+    def _rank(self, X, y, context):
+        n, weights = count_rows(X), context.sample_weight
+        detector = self.detector
+        if detector is None:
+            detector = IsolationForest()
+            if routing_enabled():
+                detector.set_fit_request(sample_weight=True)
+        if isinstance(detector, FrozenEstimator):
+            return Ranking.from_scores(_decide(detector, X), first=detector.predict(X) == 1)
+        classes = y if self.by_class else np.zeros(n, dtype=np.int64)
+        counted = np.ones(n, dtype=bool) if weights is None else weights > 0
+        groups = None if context.groups is None else check_groups(context.groups, n)
+        seed = self._seed(context)
+        parts = [
+            part
+            for code in range(classes.max() + 1)
+            for part in self._parts(
+                np.flatnonzero(classes == code),
+                groups,
+                counted,
+                None if is_local(detector) else derive_seed(seed, f"class {code}"),
+            )
+        ]
+        judged = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fit_and_judge)(detector, X, weights, *part, seed) for part in parts
+        )
+        scores, votes = np.zeros(n), np.zeros(n)
+        looks = np.zeros(n)
+        for (_, test), (values, inliers) in zip(parts, judged, strict=True):
+            scores[test] += values
+            votes[test] += np.where(inliers, 1, -1)
+            looks[test] += 1
+        return Ranking.from_scores(scores / np.maximum(looks, 1), first=votes >= 0)
+
+    def _parts(self, rows, groups, counted, seed):
+        """Rows to fit on and rows to judge; none where nothing can be compared."""
+        counted = counted[rows]
+        units = rows if groups is None else groups[rows]
+        if seed is None:
+            return [(rows[counted], rows)] if np.count_nonzero(counted) > 1 else []
+        if len(np.unique(units[counted])) < 2:
+            return []
+        folds = shuffled_folds(self.cv, np.zeros(len(rows)), units, counted, seed)
+        return [(rows[train], rows[test]) for train, test in folds]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = not self.by_class
+        if has_tags(self.detector):
+            tags.input_tags = deepcopy(get_tags(self.detector).input_tags)
+        return tags
+
+
+def is_local(detector):
+    """Whether it scores the rows that it is fitted on as if it had not seen them."""
+    return isinstance(last_step(detector), LocalOutlierFactor)
+
+
+def _fit_and_judge(detector, X, weights, train, test, seed):
+    """Decision function of the test rows and which are inliers, by a fitted clone."""
+    detector = clone_seeded(detector, seed, "detector")
+    last = last_step(detector)
+    if is_local(detector):
+        n_neighbors = min(last.n_neighbors, len(train) - 1)
+        last.set_params(novelty=True, n_neighbors=n_neighbors)
+    params = weight_params(detector, None if weights is None else weights[train])
+    detector.fit(take_rows(X, train), **params)
+    if not is_local(detector):
+        X_test = take_rows(X, test)
+        return _decide(detector, X_test), detector.predict(X_test) == 1
+    scores = np.empty(len(test))
+    seen = np.isin(test, train)
+    scores[seen] = last.negative_outlier_factor_ - last.offset_
+    if not seen.all():
+        scores[~seen] = _decide(detector, take_rows(X, test[~seen]))
+    return scores, scores >= 0
+
+
+def _decide(detector, X):
+    return np.asarray(detector.decision_function(X), dtype=np.float64).ravel()

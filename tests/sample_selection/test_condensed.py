@@ -1,0 +1,204 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_iris,
+    load_wine,
+    make_classification,
+)
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_prune.sample_selection._condensed import CondensedNNSelector
+
+
+def noisy(n=300):
+    return make_classification(
+        n_samples=n, n_features=6, n_informative=4, n_classes=3, flip_y=0.3, random_state=0
+    )
+
+
+def kept(selector):
+    return selector.order_[: selector.natural_size_]
+
+
+def distances(Z):
+    return np.round(((Z[:, None] - Z) ** 2).sum(axis=2), 9)
+
+
+def hart(D, y, visits):
+    """Kept rows in order, by looking at all kept rows on each visit."""
+    members = []
+    for label in dict.fromkeys(y[visits]):
+        members.append(next(i for i in visits if y[i] == label))
+    before = 0
+    while before < len(members):
+        before = len(members)
+        for i in visits:
+            own = min(D[i, j] for j in members if y[j] == y[i])
+            other = min([D[i, j] for j in members if y[j] != y[i]], default=np.inf)
+            if i not in members and other <= own and own > 0:
+                members.append(i)
+    return members
+
+
+def condensed_regression(D, y, limits, visits):
+    members, before = [visits[0]], 0
+    while before < len(members):
+        before = len(members)
+        for i in visits:
+            nearest = min(members, key=lambda j: (D[i, j], members.index(j)))
+            far = abs(y[i] - y[nearest]) > limits[i]
+            if i not in members and D[i, nearest] > 0 and far:
+                members.append(i)
+    return members
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, noisy])
+@pytest.mark.parametrize("random_state", [None, 0, 1])
+def test_one_neighbor_reproduces_all_labels(load, random_state):
+    X, y = load() if load is noisy else load(return_X_y=True)
+    selector = CondensedNNSelector(random_state=random_state).fit(X, y)
+    assert len(np.unique(y)) <= selector.natural_size_ < 0.75 * len(y)
+    Z = StandardScaler().fit_transform(X)
+    rows = kept(selector)
+    for algorithm in ("brute", "kd_tree"):
+        model = KNeighborsClassifier(1, algorithm=algorithm).fit(Z[rows], y[rows])
+        assert model.score(Z, y) == 1.0
+
+
+@pytest.mark.parametrize("n_samples", [60, 300])
+def test_equals_a_plain_loop(n_samples):
+    rng = np.random.default_rng(0)
+    grid = rng.integers(0, 4, size=(n_samples, 2)).astype(float)
+    for X, y in (noisy(n_samples), (grid, rng.integers(0, 3, n_samples))):
+        D = distances(StandardScaler().fit_transform(X))
+        selector = CondensedNNSelector().fit(X, y)
+        expected = hart(D, y, np.arange(n_samples))
+        assert kept(selector).tolist() == expected
+        others = np.setdiff1d(np.arange(n_samples), expected)
+        near = np.array([min(D[i, j] for j in expected if y[j] == y[i]) for i in others])
+        np.testing.assert_allclose(selector.scores_[others], near / (1 + near), atol=1e-8)
+        np.testing.assert_array_equal(
+            selector.scores_[expected], np.arange(len(expected), 0, -1)
+        )
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_regression_equals_a_plain_loop(alpha):
+    X, y = load_diabetes(return_X_y=True)
+    X, y = X[:200], y[:200]
+    D = distances(StandardScaler().fit_transform(X))
+    lists = np.argsort(D + np.diag(np.full(200, np.inf)), axis=1, kind="stable")[:, :9]
+    deviations = y[lists].std(axis=1)
+    limits = alpha * np.maximum(deviations, 0.1 * deviations.mean())
+    selector = CondensedNNSelector(alpha=alpha, task="regression").fit(X, y)
+    expected = condensed_regression(D, y, limits, np.arange(200))
+    assert kept(selector).tolist() == expected
+    nearest = np.array(expected)[np.argmin(D[:, expected], axis=1)]
+    assert (np.abs(y - y[nearest]) <= limits).all()
+
+
+def test_duplicates_with_two_labels_keep_one_of_each():
+    X, y = np.zeros((10, 2)), np.tile([0, 1], 5)
+    assert kept(CondensedNNSelector().fit(X, y)).tolist() == [0, 1]
+    X = np.repeat([[0.0], [1.0], [2.0]], [4, 4, 4], axis=0)
+    y = np.array([0, 0, 0, 0, 1, 2, 1, 2, 0, 0, 0, 0])
+    assert sorted(kept(CondensedNNSelector().fit(X, y))) == [0, 4, 5, 8]
+    same = CondensedNNSelector(task="regression").fit(np.zeros((10, 2)), np.arange(10.0))
+    assert same.natural_size_ == 1
+
+
+def test_a_row_between_two_kept_ones_is_kept():
+    X, y = np.array([[-1.0], [1.0], [0.0]]), np.array([0, 1, 1])
+    assert kept(CondensedNNSelector().fit(X, y)).tolist() == [0, 1, 2]
+
+
+def test_seed_orders_the_visits():
+    X, y = noisy()
+    by_seed = [CondensedNNSelector(random_state=s).fit(X, y).order_ for s in (0, 0, 1)]
+    assert np.array_equal(by_seed[0], by_seed[1])
+    assert not np.array_equal(by_seed[0], by_seed[2])
+    state = np.random.get_state()[1].copy()
+    CondensedNNSelector().fit(X, y)
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_order_of_rows_is_no_matter_when_visits_follow_it():
+    from sklearn_prune._space import Space
+    from sklearn_prune.sample_selection._condensed import condense_labels
+
+    X, y = noisy()
+    shuffled = np.random.default_rng(0).permutation(300)
+    back = np.argsort(shuffled)
+    a, reach = condense_labels(Space.of(X), y, np.arange(300))
+    b, reach_of_shuffled = condense_labels(Space.of(X[shuffled]), y[shuffled], back)
+    assert np.array_equal(a, shuffled[b])
+    np.testing.assert_allclose(reach_of_shuffled, reach[shuffled])
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_containers_and_threads(container, task):
+    X, y = noisy(120)
+    X = X.astype(np.float32).astype(float)
+    plain = CondensedNNSelector(task=task).fit(X, y)
+    other = CondensedNNSelector(task=task, n_jobs=2).fit(container(X), y)
+    assert np.array_equal(kept(plain), kept(other))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
+def test_csr_equals_dense(metric):
+    X, y = noisy()
+    X = np.where(np.abs(X) < 0.7, 0.0, X)
+    dense = CondensedNNSelector(metric=metric).fit(X, y)
+    sparse = CondensedNNSelector(metric=metric).fit(csr_array(X), y)
+    assert np.array_equal(dense.order_, sparse.order_)
+
+
+def test_gower_reads_categories_and_missing_values():
+    rng = np.random.default_rng(0)
+    number = np.where(rng.random(40) < 0.2, np.nan, rng.random(40))
+    frame = pd.DataFrame({"number": number, "category": np.tile(["a", "b"], 20)})
+    y = np.tile([0, 1], 20)
+    span = np.nanmax(number) - np.nanmin(number)
+    missing = np.isnan(number)
+    D = np.abs(number[:, None] - number) / span
+    D[missing[:, None] != missing] = 1.0
+    D[missing[:, None] & missing] = 0.0
+    D = np.round((D + (y[:, None] != y)) / 2, 9)
+    selector = CondensedNNSelector(metric="gower").fit(frame, y)
+    assert kept(selector).tolist() == hart(D, y, np.arange(40))
+
+
+def test_few_rows_and_one_class():
+    assert CondensedNNSelector().fit([[0.0]], ["a"]).order_.tolist() == [0]
+    one = CondensedNNSelector().fit([[0.0], [5.0], [1.0]], ["a"] * 3)
+    assert one.natural_size_ == 1
+    assert one.order_.tolist() == [0, 1, 2]  # the farthest from the kept one comes next
+    assert CondensedNNSelector(task="regression").fit([[0.0]], [1.0]).natural_size_ == 1
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_rows_of_zero_weight_are_never_kept(task):
+    X, y = noisy()
+    weights = np.ones(300)
+    weights[::3] = 0
+    counted = np.flatnonzero(weights)
+    # Cosine does not depend on the columns of other rows.
+    options = {"metric": "cosine", "task": task}
+    whole = CondensedNNSelector(**options).fit(X, y, sample_weight=weights)
+    part = CondensedNNSelector(**options).fit(X[counted], y[counted])
+    assert np.array_equal(kept(whole), counted[kept(part)])
+    assert np.array_equal(whole.order_[200:], np.arange(0, 300, 3))
+
+
+def test_products_do_not_decide():
+    # Far from the origin a matrix product loses all digits of these distances.
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 2)), rng.integers(0, 2, 200)
+    X[0] = 1e5
+    expected = hart(distances(StandardScaler().fit_transform(X)), y, np.arange(200))
+    assert kept(CondensedNNSelector().fit(X, y)).tolist() == expected
