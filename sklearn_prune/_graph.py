@@ -193,12 +193,10 @@ def _descend(space, k, n_jobs):
     )
     points = space.points
     if space.metric == "gower":
-        points = _manhattan_points(space)
-    metric = "manhattan" if space.metric == "gower" else "euclidean"
+        points = _numbers_for(space)
     few = min(k, 15 if k <= SMALLEST_K else k // 2)
     index = descent.NNDescent(
         points,
-        metric=metric,
         n_neighbors=(k if issparse(points) else few) + 1,
         random_state=0,
         n_jobs=1,  # what it finds depends on the number of threads
@@ -241,12 +239,12 @@ def _sort_found(rows, found, distances, k):
     return found.astype(np.int32), np.take_along_axis(distances, nearest, axis=1)
 
 
-def _manhattan_points(space):
-    """Numbers whose sums of absolute differences are close to Gower's distances."""
+def _numbers_for(space):
+    """Points whose Euclidean neighbours are mostly those by Gower's distance."""
     numbers = space.points[:, ~space.nominal]
     missing = np.isnan(numbers)
-    parts = [np.where(missing, 0.5, numbers), 0.5 * missing[:, missing.any(axis=0)]]
+    parts = [np.where(missing, 0.5, numbers), missing[:, missing.any(axis=0)]]
     for column in np.flatnonzero(space.nominal):
         labels, codes = np.unique(space.points[:, column], return_inverse=True)
-        parts.append(0.5 * (codes[:, None] == np.arange(len(labels))))
+        parts.append(codes[:, None] == np.arange(len(labels)))
     return np.hstack(parts).astype(np.float32)

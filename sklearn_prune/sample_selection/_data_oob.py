@@ -22,7 +22,7 @@ from sklearn_prune._meta import (
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
-from sklearn_prune._validation import check_groups, check_readable_rows
+from sklearn_prune._validation import check_groups, check_readable_rows, class_codes
 from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
 
 OTHER_KIND = {"classification": "regressor", "regression": "classifier"}
@@ -33,7 +33,7 @@ class RefittingSelector(SampleSelector):
 
     The model is the selector's own `estimator`, else the one that the kept rows are for.
     Where there is neither, or that one does not predict, a subclass has a default.
-    Rows are handed to the model as they came.
+    The model is given rows and labels as they came.
     """
 
     requires_y = True
@@ -55,6 +55,13 @@ class RefittingSelector(SampleSelector):
         validate_data(self, X, skip_check_array=True)
         check_readable_rows(X, model)
         return indexable(X)[0]
+
+    def _resolve_task(self, imposed, y):
+        task = super()._resolve_task(imposed, y)
+        self.__dict__.pop("classes_", None)
+        if task == "classification":
+            self.classes_ = class_codes(y)[1]
+        return task
 
     def _check_model(self, model):
         name, unfitted = type(self).__name__, DecisionTreeClassifier()
@@ -132,7 +139,10 @@ class DataOOBSelector(RefittingSelector):
     order_ : ndarray of shape (n_samples,), int
         Positions of the rows by descending value, ties by position.
     scores_ : ndarray of shape (n_samples,), float
-        The values. A row that is in every sample gets the mean value of the others.
+        The values. A row that is in every sample gets the mean value of the others
+        that have a weight above 0.
+    classes_ : ndarray of shape (n_classes,)
+        The labels in y, for classification.
 
     See Also
     --------
@@ -143,8 +153,8 @@ class DataOOBSelector(RefittingSelector):
     `n_estimators` fits and predictions of the model; no copy of X but the sample that a
     model is fitted on. With groups, whole groups are drawn, so that no row is judged by
     a model that has seen its group. Rows of weight 0 are in no sample; the other weights
-    go to the fits of models that take them. Classifiers are fitted on the codes of the
-    classes, from 0; where a sample has one class only, that class is predicted.
+    go to the fits of models that take them. Where a sample has one class only, that
+    class is predicted.
 
     A bad idea for a small share of clean rows: those of high value are the easiest ones,
     often worse than as many rows at random. A model that is slow to fit is better
@@ -207,20 +217,21 @@ class DataOOBSelector(RefittingSelector):
         pool, size = np.flatnonzero(counted), self.max_samples
         if not isinstance(size, Integral):
             size = max(1, round(size * len(pool)))
+        target = self.classes_[y] if context.task == "classification" else y
         seed = self._seed(context)
+        seeds = [derive_seed(seed, f"bag {b}") for b in range(self.n_estimators)]
         bags = Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(_judge_bag)(
                 model,
                 X,
-                y,
+                target,
+                context.task,
                 context.sample_weight,
                 units,
                 np.random.default_rng(bag_seed).choice(pool, size),
                 bag_seed,
             )
-            for bag_seed in (
-                derive_seed(seed, f"bag {b}") for b in range(self.n_estimators)
-            )
+            for bag_seed in seeds
         )
         totals, looks = np.zeros(n), np.zeros(n)
         for rows, values in bags:
@@ -228,21 +239,24 @@ class DataOOBSelector(RefittingSelector):
             looks[rows] += 1
         judged = looks > 0
         scores = np.divide(totals, looks, out=np.zeros(n), where=judged)
-        scores[~judged] = scores[judged].mean() if judged.any() else 0.0
+        others = judged
+        if context.sample_weight is not None:
+            others = judged & (context.sample_weight > 0)
+        scores[~judged] = scores[others].mean() if others.any() else 0.0
         return Ranking.from_scores(scores)
 
 
-def _judge_bag(model, X, y, weights, units, drawn, seed):
+def _judge_bag(model, X, y, task, weights, units, drawn, seed):
     """Positions of the rows that are out of the bag, and how well they are predicted."""
     times = np.bincount(drawn, minlength=units.max() + 1)[units]
     train, test = np.repeat(np.arange(len(y)), times), np.flatnonzero(times == 0)
-    predicted = predict_unseen(model, X, y, train, test, weights, seed)
-    if y.dtype.kind == "i":
+    predicted = predict_unseen(model, X, y, task, weights, train, test, seed)
+    if task == "classification":
         return test, (predicted == y[test]).astype(np.float64)
     return test, -((y[test] - predicted) ** 2)
 
 
-def predict_unseen(model, X, y, train, test, weights, seed):
+def predict_unseen(model, X, y, task, weights, train, test, seed):
     """Predict rows by a clone of the model that is fitted on others.
 
     Parameters
@@ -250,42 +264,45 @@ def predict_unseen(model, X, y, train, test, weights, seed):
     model : estimator
         Unfitted; cloned, and seeded where its `random_state` is None.
     X, y : rows and targets
-        y holds class codes or floats.
-    train, test : ndarray, int
-        Positions; training rows may repeat and those of weight 0 are left out.
+        As the model reads them.
+    task : {"classification", "regression"}
+        What y is.
     weights : ndarray of shape (n_samples,) or None
         Weights of the rows, for models that take them.
+    train, test : ndarray, int
+        Positions; training rows may repeat and those of weight 0 are left out.
     seed : int
         The seed of this fit.
 
     Returns
     -------
     ndarray of shape (n_test,)
-        Class codes or floats.
+        Labels or floats. Where there is one class to train on, that class.
     """
     if weights is not None:
         train = train[weights[train] > 0]
         weights = weights[train]
-    if not len(test):
-        return y[:0]
-    model, labels = clone_seeded(model, seed, "estimator"), None
     target = y[train]
-    if y.dtype.kind == "i":
-        labels = np.unique(target)
-        if len(labels) == 1:
-            return np.full(len(test), labels[0])
-        if is_torch_model(model):  # its outputs are numbered by all classes
-            labels = np.arange(y.max() + 1)
-        target = np.searchsorted(labels, target)
+    if not len(test) or (task == "classification" and np.all(target == target[0])):
+        return np.full(len(test), target[0])
+    model = clone_seeded(model, seed, "estimator")
     pairwise = get_tags(model).input_tags.pairwise
     X_train, X_test = (
         take_rows(take_rows(X, rows), train, axis=1) if pairwise else take_rows(X, rows)
         for rows in (train, test)
     )
+    params = weight_params(model, weights)
+    labels, codes = np.unique(target, return_inverse=True)
     with seeded_torch(model, seed):
-        model.fit(X_train, as_target(model, target), **weight_params(model, weights))
-    predicted = np.asarray(model.predict(X_test)).reshape(len(test))
-    return predicted if labels is None else labels[predicted.astype(np.intp)]
+        try:
+            model.fit(X_train, as_target(model, target), **params)
+        except ValueError:
+            # XGBoost takes classes from 0 without a gap, which a sample may have.
+            if task == "regression" or len(labels) == len(np.unique(y)):
+                raise
+            model.fit(X_train, codes, **params)
+            return labels[np.asarray(model.predict(X_test), dtype=np.intp)]
+        return np.asarray(model.predict(X_test)).reshape(len(test))
 
 
 def as_target(model, y):

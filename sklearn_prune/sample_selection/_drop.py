@@ -14,7 +14,9 @@ from sklearn_prune.sample_selection._neighbor_base import (
 )
 
 TOLERATED = 5.0  # standard deviations of the neighbours that are no noise yet
+DEVIATES_AMONG = 9  # neighbours at least; a deviation of fewer says little
 ENEMY = 0.5  # standard deviations of all targets that make an enemy
+WIDTH = 32  # neighbours in a list
 TURNS = 32  # in which lists that run out are renewed together
 SPARE = 10  # survivors that are enough for a list until the next turn
 
@@ -43,7 +45,7 @@ class DROP3Selector(NeighborSelector):
         if n == 1:
             return Ranking.from_scores(np.ones(1), first=np.ones(1, dtype=bool))
         k = min(self.n_neighbors, n - 1)
-        graph = self._neighbors(X, 2 * (k + 1), context)
+        graph = self._neighbors(X, max(WIDTH, 2 * (k + 1)), context)
         near, exact = graph.indices, graph.exact and n <= EXACT_UP_TO
         if context.task == "classification":
             codes, targets, gap, slack = y, y.astype(np.float64), 0.5, 0.0
@@ -51,14 +53,17 @@ class DROP3Selector(NeighborSelector):
             counts = np.zeros(y.max() + 1, dtype=np.int64)
         else:
             codes, targets = np.zeros(n, dtype=np.int64), y - y.mean()
-            slack = 1e-10 * np.abs(targets).max()
-            agreement, alive = _agreement_of_numbers(targets, near[:, :k], slack)
+            slack = 1e-10 * np.ptp(y) + 1e-14 * np.abs(y).max()
+            wide = near[:, : max(k, DEVIATES_AMONG)]
+            agreement, alive = _agreement_of_numbers(targets, wide, slack)
             gap = ENEMY * targets[alive].std() + slack if alive.any() else 0.0
             counts = np.zeros(0, dtype=np.int64)
         scanner = Scanner(self._space(X), exact, self.n_jobs)
         _, distances = nearest_enemies(scanner, near, targets, gap, alive)
         order = np.flatnonzero(alive)
-        order = order[np.argsort(-distances[order], kind="stable")]
+        # Nearest enemies of each other are equally far, so their targets decide. Of equal
+        # rows the last goes first: lists begin with the first, and so last longer.
+        order = order[np.lexsort((-order, targets[order], -distances[order]))]
         judge = (codes, targets, counts, slack)
         removed, worth = _drop(scanner, near, judge, alive, order, k)
         scores = agreement
@@ -95,6 +100,8 @@ def agreement_of_labels(codes, neighbors):
 
 def _agreement_of_numbers(targets, neighbors, slack):
     """Closeness to the mean of the neighbours, in (0, 1], and whether it is tolerated."""
+    if neighbors.shape[1] < 2:
+        return np.ones(len(targets)), np.ones(len(targets), dtype=bool)
     near = targets[neighbors]
     error = np.abs(targets - near.mean(axis=1))
     tolerated = TOLERATED * near.std(axis=1) + slack
@@ -124,6 +131,8 @@ class Scanner:
         self.rough = self.rough.astype(np.float32, copy=False)
         self.sizes = np.einsum("ij,ij->i", self.rough, self.rough, dtype=np.float64)
         self.rounding = (points.shape[1] + 8) * 2.0**-23
+        if is_gower:  # products say nothing
+            self.sizes, self.rounding = np.ones(len(points)), np.inf
 
     def scan(self, kernel, rows, among, *arguments):
         """Call a kernel on blocks of rows and their products with all candidates."""

@@ -19,7 +19,7 @@ Lists = namedtuple(
 )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def distance_within(place, i, j, bound):
     """The distance that orders, as in the graph; infinity where it is above the bound."""
     points, is_gower, nominal = place
@@ -93,7 +93,7 @@ def enemies_of_neighbors(place, near, targets, gap, alive, rows, found, changed,
                 if abs(targets[i] - targets[c]) <= gap:
                     continue
                 d = distance_within(place, i, c, nearest)
-                if d < nearest or (d == nearest and c < best):
+                if d < nearest:
                     best, nearest = c, d
         closer_enemies[t] = best
         closer_distances[t] = nearest
@@ -113,10 +113,10 @@ def enemies_among_all(place, rows, among, sizes, products, rounding, targets, ga
         for u in range(len(among)):
             c = among[u]
             least = (1 - rounding) * (sizes[i] + sizes[c]) - 2 * products[t, u]
-            if least > nearest or abs(targets[i] - targets[c]) <= gap:
+            if least >= nearest or abs(targets[i] - targets[c]) <= gap:
                 continue
             d = distance_within(place, i, c, nearest)
-            if d < nearest or (d == nearest and c < best):
+            if d < nearest:
                 best, nearest = c, d
         enemies[i] = best
         distances[i] = nearest

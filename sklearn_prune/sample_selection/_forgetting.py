@@ -15,13 +15,14 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._seeds import derive_seed, is_torch_model, row_keys, seeded_torch
+from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
 from sklearn_prune.sample_selection._data_oob import (
     RefittingSelector,
     as_target,
     predict_unseen,
 )
+from sklearn_prune.sample_selection._out_of_fold import shuffled_folds
 
 MOST_EPOCHS = 20
 
@@ -79,6 +80,8 @@ class ForgettingSelector(RefittingSelector):
         Which looks were right, in the order in which they were taken.
     forgetting_events_ : ndarray of shape (n_samples,), int
         Number of events; n_looks for a row that is never right.
+    classes_ : ndarray of shape (n_classes,)
+        The labels in y, for classification.
 
     See Also
     --------
@@ -94,7 +97,7 @@ class ForgettingSelector(RefittingSelector):
     that stops by a callback of its own keeps its last predictions.
 
     Rows of weight 0 train no model; the other weights go to the fits of models that take
-    them. Classifiers are fitted on the codes of the classes, from 0.
+    them.
 
     "easy" is a bad idea for a small share of clean rows, "hard" for a small share of any
     rows and wherever labels are wrong: both then lose to as many rows at random.
@@ -166,10 +169,14 @@ class ForgettingSelector(RefittingSelector):
                 "the selector a net, MLPClassifier() or SGDClassifier()."
             )
         n_looks = self._n_epochs(model) if by_epochs else self.n_repeats
-        losses = np.zeros((n_looks, len(y)), bool if y.dtype.kind == "i" else float)
+        target, losses = y, np.zeros((n_looks, len(y)))
+        if context.task == "classification":
+            target, losses = self.classes_[y], losses.astype(bool)
         parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_look)(model, X, y, context.sample_weight, n_looks, *part)
-            for part in self._parts(y, units, counted, by_epochs, self._seed(context))
+            delayed(_look)(
+                model, X, target, context.task, context.sample_weight, n_looks, *part
+            )
+            for part in self._parts(y, units, counted[units], by_epochs, context)
         )
         for looks, rows, found in parts:
             losses[looks, rows] = found
@@ -185,27 +192,19 @@ class ForgettingSelector(RefittingSelector):
         own = last.max_epochs if is_torch_model(last) else last.max_iter
         return min(max(own, 2), MOST_EPOCHS)
 
-    def _parts(self, y, units, counted, by_epochs, seed):
+    def _parts(self, y, units, counted, by_epochs, context):
         """Yield which looks to take, the rows to train on, those to look at, and a seed."""
+        seed, everything = self._seed(context), np.arange(len(y))
         if not self.out_of_fold:
-            yield slice(None), np.arange(len(y)), np.arange(len(y)), seed
+            yield slice(None), everything, everything, seed
             return
-        n_folds = min(self.n_folds, np.count_nonzero(counted))
-        strata = np.zeros(len(counted))
-        if y.dtype.kind == "i":  # a group counts as the class of its first row
-            strata = y[np.unique(units, return_index=True)[1]]
+        groups = None if context.groups is None else units
         for repeat in range(1 if by_epochs else self.n_repeats):
-            keys = row_keys(derive_seed(seed, f"folds {repeat}"), len(counted))
-            folds = np.empty(len(counted), dtype=np.int64)
-            folds[np.lexsort((keys, strata, ~counted))] = np.arange(len(counted)) % n_folds
-            for fold in range(n_folds):
-                held_out = folds[units] == fold
-                yield (
-                    slice(None) if by_epochs else repeat,
-                    np.flatnonzero(~held_out),
-                    np.flatnonzero(held_out),
-                    derive_seed(seed, f"repeat {repeat} fold {fold}"),
-                )
+            own = derive_seed(seed, f"look {repeat}")
+            folds = shuffled_folds(self.n_folds, y, groups, counted, own)
+            for number, (train, test) in enumerate(folds):
+                looks = slice(None) if by_epochs else repeat
+                yield looks, train, test, derive_seed(own, f"fold {number}")
 
 
 def count_events(correct):
@@ -250,27 +249,27 @@ def _default_model(X, task):
     )
 
 
-def _look(model, X, y, weights, n_looks, looks, train, test, seed):
+def _look(model, X, y, task, weights, n_looks, looks, train, test, seed):
     """Which looks at which rows, and whether they are wrong or by how much."""
     if isinstance(looks, slice):
-        if weights is not None:
-            train = train[weights[train] > 0]
-            weights = weights[train]
-        predicted = _predict_by_epochs(model, X, y, train, test, weights, seed, n_looks)
+        predicted = _predict_by_epochs(
+            model, X, y, task, weights, train, test, seed, n_looks
+        )
     else:
-        predicted = predict_unseen(model, X, y, train, test, weights, seed)
-    if y.dtype.kind == "i":
+        predicted = predict_unseen(model, X, y, task, weights, train, test, seed)
+    if task == "classification":
         return looks, test, predicted != y[test]
     return looks, test, np.abs(predicted - y[test])
 
 
-def _predict_by_epochs(model, X, y, train, test, weights, seed, n_looks):
+def _predict_by_epochs(model, X, y, task, weights, train, test, seed, n_looks):
     """Predict the test rows after each epoch on the training rows: (n_looks, n_test)."""
-    target, classes = y[train], None
-    if y.dtype.kind == "i":
-        classes = np.arange(y.max() + 1)
-        if np.all(target == target[0]):
-            return np.full((n_looks, len(test)), target[0])
+    if weights is not None:
+        train = train[weights[train] > 0]
+        weights = weights[train]
+    target = y[train]
+    if task == "classification" and np.all(target == target[0]):
+        return np.full((n_looks, len(test)), target[0])
     last, steps = clone_seeded(model, seed, "estimator"), ["passthrough"]
     while isinstance(last, Pipeline):
         steps += [step for _, step in last.steps[:-1]]
@@ -282,7 +281,7 @@ def _predict_by_epochs(model, X, y, train, test, weights, seed, n_looks):
         with seeded_torch(last, seed):
             predicted = _train_net(last, X_train, as_target(last, target), X_test, n_looks)
     else:
-        params = {} if classes is None else {"classes": classes}
+        params = {"classes": np.unique(y)} if task == "classification" else {}
         if weights is not None and has_fit_parameter(last, "sample_weight"):
             params["sample_weight"] = weights
         predicted = _train_sgd(last, X_train, target, X_test, n_looks, params)

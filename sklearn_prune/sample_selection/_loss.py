@@ -9,7 +9,7 @@ from sklearn_prune._sklearn_compat import Interval, StrOptions
 from sklearn_prune.sample_selection._out_of_fold import OutOfFoldSelector, one_hot
 from sklearn_prune.sample_selection._penalty import own_margin, residual_values
 
-_PREFER = StrOptions({"easy", "hard"})
+_PREFER = {"prefer": [StrOptions({"easy", "hard"})]}
 
 
 class LossSelector(OutOfFoldSelector):
@@ -82,9 +82,7 @@ class LossSelector(OutOfFoldSelector):
     7
     """
 
-    _parameter_constraints = OutOfFoldSelector._parameter_constraints | {
-        "prefer": [_PREFER]
-    }
+    _parameter_constraints = OutOfFoldSelector._parameter_constraints | _PREFER
 
     def __init__(
         self,

@@ -120,17 +120,12 @@ class OutOfFoldSelector(RefittingSelector):
 
 def default_model(X, task):
     """A linear model on standardised columns, where no other is given."""
-    if task == "regression":
-        linear = Ridge()
-    else:
-        linear = LogisticRegression(max_iter=1000)
+    scaler = StandardScaler(with_mean=not issparse(X))
+    linear = Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
     if routing_enabled():
+        scaler.set_fit_request(sample_weight=False)
         linear.set_fit_request(sample_weight=True)
-    return make_pipeline(
-        SimpleImputer(keep_empty_features=True),
-        StandardScaler(with_mean=not issparse(X)),
-        linear,
-    )
+    return make_pipeline(SimpleImputer(keep_empty_features=True), scaler, linear)
 
 
 def shuffled_folds(n_folds, y, groups, counted, seed):
@@ -174,7 +169,9 @@ def shuffled_folds(n_folds, y, groups, counted, seed):
     splitter = kind(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
-        splits = list(splitter.split(rows, y[rows], units[rows]))
+        together = None if groups is None else groups[rows]
+        together = None if groups is None else groups[rows]
+        splits = list(splitter.split(rows, y[rows], together))
     folds = []
     for train, test in splits:
         train, test = rows[train], rows[test]

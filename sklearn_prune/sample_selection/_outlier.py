@@ -43,7 +43,7 @@ class OutlierSelector(SampleSelector):
         Whether rows are compared with those of their own class only, by a detector for
         each class. A row without another one to compare it with, in its class
         and outside its group, counts as an inlier of score 0.
-    cv : int, default=5
+    n_folds : int, default=5
         Number of shuffled folds, which never split a group where `groups` are given;
         there are fewer where there are fewer rows. LocalOutlierFactor needs no folds: it
         compares a row with its neighbours and not with itself.
@@ -75,7 +75,7 @@ class OutlierSelector(SampleSelector):
 
     Notes
     -----
-    `cv` fits of the detector, for each class with ``by_class=True``. Rows of weight 0
+    `n_folds` fits of the detector, for each class with ``by_class=True``. Rows of weight 0
     train no detector; the other weights go to the fits of detectors that take them. With
     groups, LocalOutlierFactor still counts rows of the same group as neighbours.
 
@@ -106,17 +106,17 @@ class OutlierSelector(SampleSelector):
     _parameter_constraints = {
         "detector": "no_validation",
         "by_class": ["boolean"],
-        "cv": [Interval(Integral, 2, None, closed="left")],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
         "n_jobs": [None, Integral],
         "random_state": ["random_state"],
     }
 
     def __init__(
-        self, detector=None, *, by_class=False, cv=5, n_jobs=None, random_state=None
+        self, detector=None, *, by_class=False, n_folds=5, n_jobs=None, random_state=None
     ):
         self.detector = detector
         self.by_class = by_class
-        self.cv = cv
+        self.n_folds = n_folds
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -143,9 +143,10 @@ class OutlierSelector(SampleSelector):
                 f"that ends in one. Got {in_one_line(detector)}. Write "
                 "OutlierSelector(IsolationForest())."
             )
+        X = indexable(X)[0]
         validate_data(self, X, skip_check_array=True)
         check_readable_rows(X, detector)
-        return indexable(X)[0]
+        return X
 
     def _resolve_task(self, imposed, y):
         if not self.by_class:
@@ -170,37 +171,31 @@ class OutlierSelector(SampleSelector):
         counted = np.ones(n, dtype=bool) if weights is None else weights > 0
         groups = None if context.groups is None else check_groups(context.groups, n)
         seed = self._seed(context)
-        parts = [
-            part
-            for code in range(classes.max() + 1)
-            for part in self._parts(
-                np.flatnonzero(classes == code),
-                groups,
-                counted,
-                None if is_local(detector) else derive_seed(seed, f"class {code}"),
-            )
-        ]
+        parts = []
+        for code in range(classes.max() + 1):
+            rows = np.flatnonzero(classes == code)
+            together = None if groups is None else groups[rows]
+            folds = self._folds(rows, together, counted[rows], derive_seed(seed, f"{code}"))
+            parts += [(rows[train], rows[test]) for train, test in folds]
         judged = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_and_judge)(detector, X, weights, *part, seed) for part in parts
         )
-        scores, votes = np.zeros(n), np.zeros(n)
-        looks = np.zeros(n)
+        scores, balance, looks = np.zeros(n), np.zeros(n), np.zeros(n)
         for (_, test), (values, inliers) in zip(parts, judged, strict=True):
             scores[test] += values
-            votes[test] += np.where(inliers, 1, -1)
+            balance[test] += np.where(inliers, 1, -1)
             looks[test] += 1
-        return Ranking.from_scores(scores / np.maximum(looks, 1), first=votes >= 0)
+        return Ranking.from_scores(scores / np.maximum(looks, 1), first=balance >= 0)
 
-    def _parts(self, rows, groups, counted, seed):
-        """Rows to fit on and rows to judge; none where nothing can be compared."""
-        counted = counted[rows]
-        units = rows if groups is None else groups[rows]
-        if seed is None:
-            return [(rows[counted], rows)] if np.count_nonzero(counted) > 1 else []
-        if len(np.unique(units[counted])) < 2:
+    def _folds(self, rows, groups, counted, seed):
+        """Places among the rows to fit on and to judge; none without a comparison."""
+        if np.count_nonzero(counted) < 2:
             return []
-        folds = shuffled_folds(self.cv, np.zeros(len(rows)), units, counted, seed)
-        return [(rows[train], rows[test]) for train, test in folds]
+        if _is_local(self.detector):
+            return [(np.flatnonzero(counted), np.arange(len(rows)))]
+        if groups is not None and np.ptp(groups[counted]) == 0:
+            return []
+        return shuffled_folds(self.n_folds, np.zeros(len(rows)), groups, counted, seed)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -210,25 +205,24 @@ class OutlierSelector(SampleSelector):
         return tags
 
 
-def is_local(detector):
+def _is_local(detector):
     """Whether it scores the rows that it is fitted on as if it had not seen them."""
     return isinstance(last_step(detector), LocalOutlierFactor)
 
 
 def _fit_and_judge(detector, X, weights, train, test, seed):
-    """Decision function of the test rows and which are inliers, by a fitted clone."""
+    """Decision function of the test rows, and which are inliers, by a fitted clone."""
     detector = clone_seeded(detector, seed, "detector")
-    last = last_step(detector)
-    if is_local(detector):
+    last, is_local = last_step(detector), _is_local(detector)
+    if is_local:
         n_neighbors = min(last.n_neighbors, len(train) - 1)
         last.set_params(novelty=True, n_neighbors=n_neighbors)
     params = weight_params(detector, None if weights is None else weights[train])
     detector.fit(take_rows(X, train), **params)
-    if not is_local(detector):
+    if not is_local:
         X_test = take_rows(X, test)
         return _decide(detector, X_test), detector.predict(X_test) == 1
-    scores = np.empty(len(test))
-    seen = np.isin(test, train)
+    scores, seen = np.empty(len(test)), np.isin(test, train)
     scores[seen] = last.negative_outlier_factor_ - last.offset_
     if not seen.all():
         scores[~seen] = _decide(detector, take_rows(X, test[~seen]))

@@ -114,15 +114,16 @@ def test_jobs_and_repeats_give_the_same(blobs):
     assert not np.array_equal(first.scores_, different.scores_)
 
 
-def test_rows_of_weight_zero_do_not_count_for_others(blobs):
+@pytest.mark.parametrize("groups", [None, np.arange(60) % 5])
+def test_rows_of_weight_zero_do_not_count_for_others(blobs, groups):
     X, y = blobs
     weights = np.where(np.arange(60) < 10, 0.0, 1.0)
     changed, relabelled = X.copy(), y.copy()
     changed[:10], relabelled[:10] = 9.0, (y[:10] + 1) % 3
     # a model without weights, so that zeros have to be left out of its rows
     selector = DataOOBSelector(KNeighborsClassifier(3), n_estimators=9, random_state=0)
-    before = selector.fit(X, y, sample_weight=weights).scores_
-    after = selector.fit(changed, relabelled, sample_weight=weights).scores_
+    before = selector.fit(X, y, sample_weight=weights, groups=groups).scores_
+    after = selector.fit(changed, relabelled, sample_weight=weights, groups=groups).scores_
     assert np.array_equal(before[10:], after[10:])
 
 
@@ -165,8 +166,44 @@ def test_samples_may_lack_classes():
     selector = DataOOBSelector(Contiguous(), n_estimators=80, max_samples=2, random_state=0)
     scores = selector.fit(X, y).scores_
     assert 0 < scores[1:5].mean() < scores[5:].mean() < 1
+    named = selector.fit(X, np.array(["a", "b", "c"])[y]).scores_
+    assert np.array_equal(named, scores)
     alone = DataOOBSelector(LogisticRegression(), random_state=0).fit(X, np.ones(20, int))
     assert np.all(alone.scores_ == 1)
+
+
+def test_models_are_given_the_labels_of_the_user(blobs):
+    X, y = blobs
+    weights = {0: 1.0, 1: 30.0, 2: 1.0}
+    plain = LogisticRegression(class_weight=weights)
+    expected = DataOOBSelector(plain, n_estimators=9, random_state=0)
+    names = np.array(["a", "b", "c"])
+    named = dict(zip(names, weights.values(), strict=True))
+    model = LogisticRegression(class_weight=named)
+    selector = DataOOBSelector(model, n_estimators=9, random_state=0)
+    scores = selector.fit(X, names[y]).scores_
+    assert np.array_equal(scores, expected.fit(X, y).scores_)
+    assert selector.classes_.tolist() == ["a", "b", "c"]
+
+
+def test_outputs_of_nets_are_numbered_by_all_classes():
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+
+    class Last(torch.nn.Module):  # says the last of three classes, whatever the row
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.tensor([0.0, 0.0, 9.0]))
+
+        def forward(self, X):
+            return self.bias.expand(len(X), 3)
+
+    net = skorch.NeuralNetClassifier(
+        Last, criterion=torch.nn.CrossEntropyLoss, lr=0.0, train_split=None, verbose=0
+    )
+    X, y = np.zeros((20, 1), np.float32), np.repeat([0, 1, 2], [9, 1, 10])
+    selector = DataOOBSelector(net.set_params(max_epochs=1), n_estimators=9, random_state=0)
+    assert np.array_equal(selector.fit(X, y).scores_, y == 2)
 
 
 def test_the_wrapped_model_reads_what_it_reads():

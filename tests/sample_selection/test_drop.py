@@ -1,0 +1,265 @@
+"""DROP3 against its definition, written out on a full matrix of distances."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.datasets import make_blobs, make_classification, make_regression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_prune._space import Space
+from sklearn_prune.sample_selection import _drop
+from sklearn_prune.sample_selection._drop import DROP3Selector
+
+
+def squared_distances(X):
+    points = Space.of(np.asarray(X, dtype=float)).points
+    D = ((points[:, None] - points[None]) ** 2).sum(axis=-1)
+    return np.round(D, 9)
+
+
+def nearest(D, a, among, k):
+    """The k nearest of some rows to row a, without itself, ties by position."""
+    among = np.array([j for j in among if j != a], dtype=int)
+    return among[np.argsort(D[a, among], kind="stable")][:k]
+
+
+def vote_is_right(y, a, neighbors):
+    return len(neighbors) > 0 and np.bincount(y[neighbors]).argmax() == y[a]
+
+
+def error_of_mean(y, a, neighbors):
+    mean = y[neighbors].mean() if len(neighbors) else y.mean()
+    return abs(y[a] - mean)
+
+
+def naive_drop3(X, y, k=3):
+    """The kept rows, the removed ones in order, and those that the filter takes."""
+    D, n, is_class = squared_distances(X), len(y), y.dtype.kind == "i"
+    k_filter = k if is_class else max(k, 9)
+    first = [nearest(D, a, range(n), k_filter) for a in range(n)]
+    if is_class:
+        noise = [not vote_is_right(y, a, first[a]) for a in range(n)]
+        S = [a for a in range(n) if not noise[a]]
+        enemies = y[:, None] != y[None]
+    else:
+        slack = 1e-10 * np.abs(y - y.mean()).max()
+        error = np.array([error_of_mean(y, a, first[a]) for a in range(n)])
+        noise = error > 5 * np.array([y[f].std() for f in first]) + slack
+        S = [a for a in range(n) if not noise[a]]
+        enemies = np.abs(y[:, None] - y[None]) > 0.5 * y[S].std() + slack
+    reach = {p: min((D[p, q] for q in S if enemies[p, q]), default=np.inf) for p in S}
+    removed = []
+    for p in sorted(S, key=lambda p: (-reach[p], -p)):
+        if len(S) == 1:
+            break
+        with_p = without_p = 0
+        for a in range(n):
+            near = nearest(D, a, S, k + 1)
+            if p not in near:
+                continue
+            others = near[near != p]
+            if is_class:
+                with_p += vote_is_right(y, a, near[:k])
+                without_p += vote_is_right(y, a, others[:k])
+            else:
+                with_p -= error_of_mean(y, a, near[:k])
+                without_p -= error_of_mean(y, a, others[:k])
+        if without_p >= with_p - (0 if is_class else slack):
+            S.remove(p)
+            removed.append(p)
+    return sorted(S), removed, np.flatnonzero(noise)
+
+
+def assert_equals_naive(selector, X, y, k=3):
+    kept, removed, noise = naive_drop3(X, y, k)
+    order, size = selector.order_, selector.natural_size_
+    assert_array_equal(np.sort(order[:size]), kept)
+    assert_array_equal(order[size : size + len(removed)], removed[::-1])
+    assert_array_equal(np.sort(order[size + len(removed) :]), noise)
+    return kept, removed, noise
+
+
+def classes(n=300, seed=0):
+    return make_classification(n, 6, n_informative=4, n_classes=3, flip_y=0.1, random_state=seed)
+
+
+@pytest.mark.parametrize("k", [1, 3, 4])
+def test_equals_its_definition_for_classes(k):
+    X, y = classes()
+    selector = DROP3Selector(k).fit(X, y)
+    kept, removed, noise = assert_equals_naive(selector, X, y, k)
+    assert min(len(kept), len(removed), len(noise)) > 20
+
+
+@pytest.mark.parametrize("k", [1, 3, 9])
+def test_equals_its_definition_for_numbers(k):
+    X, y = make_regression(200, 4, noise=20.0, random_state=0)
+    y[:5] += 500
+    selector = DROP3Selector(k).fit(X, y)
+    kept, removed, _ = assert_equals_naive(selector, X, y, k)
+    assert min(len(kept), len(removed)) > 20
+
+
+def test_equals_its_definition_on_ties():
+    X = np.random.RandomState(0).randint(0, 3, (300, 3)).astype(float)
+    y = (X.sum(axis=1) + np.random.RandomState(1).randint(0, 2, 300)).astype(int) // 2
+    assert_equals_naive(DROP3Selector().fit(X, y), X, y)
+    target = y.astype(float)
+    selector = DROP3Selector(task="regression").fit(X, target)
+    assert_equals_naive(selector, X, target)
+
+
+def test_long_lists_are_renewed_exactly():
+    # Two far clusters: all of the inside goes, and lists run out again and again.
+    X, y = make_blobs(400, 2, centers=2, cluster_std=1.5, random_state=0)
+    kept, removed, _ = assert_equals_naive(DROP3Selector(1).fit(X, y), X, y, 1)
+    assert len(removed) > 350
+
+
+def test_scores_order_the_rows():
+    X, y = classes()
+    selector = DROP3Selector().fit(X, y)
+    scores, order = selector.scores_, selector.order_
+    assert np.all(np.diff(scores[order]) <= 0)
+    assert np.all(scores[order[: selector.natural_size_]] >= 2)
+    assert np.all(scores[order[selector.natural_size_ :]] < 2)
+    neighbors = KNeighborsClassifier(3).fit(Space.of(X).points, y)
+    near = neighbors.kneighbors(return_distance=False)
+    noise = scores < 1
+    assert_allclose(scores[noise], (y[near] == y[:, None]).mean(axis=1)[noise])
+
+
+def test_one_class_keeps_one_row():
+    X = np.random.RandomState(0).randn(80, 3)
+    selector = DROP3Selector().fit(X, np.zeros(80, dtype=int))
+    assert selector.natural_size_ == 1
+    assert_equals_naive(selector, X, np.zeros(80, dtype=int))
+
+
+def test_constant_targets_keep_one_row():
+    X = np.random.RandomState(0).randn(80, 3)
+    selector = DROP3Selector(task="regression").fit(X, np.full(80, 0.1))
+    assert selector.natural_size_ == 1
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_equal_rows(task):
+    y = np.arange(2000) % 2
+    selector = DROP3Selector(task=task).fit(np.ones((2000, 2)), y)
+    assert_array_equal(np.sort(selector.order_), np.arange(2000))
+    small = DROP3Selector(task=task).fit(np.ones((60, 2)), y[:60])
+    y = y[:60] if task == "classification" else y[:60].astype(float)
+    assert_equals_naive(small, np.ones((60, 2)), y)
+
+
+def test_class_of_one_row_is_noise():
+    X, y = make_blobs(50, 2, centers=2, random_state=0)
+    y[7] = 2
+    selector = DROP3Selector().fit(X, y)
+    assert selector.order_[-1] == 7
+    assert_equals_naive(selector, X, y)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_more_neighbors_than_rows(n):
+    X, y = np.arange(n)[:, None] * 1.0, np.zeros(n, dtype=int)
+    assert DROP3Selector(10).fit(X, y).natural_size_ == 1
+    X, y = np.array([[0.0], [0.1], [5.0], [5.1], [5.2]])[:n], np.array([0, 0, 1, 1, 1])[:n]
+    selector = DROP3Selector(10).fit(X, y)
+    assert_array_equal(np.sort(selector.order_), np.arange(n))
+    if n > 1:
+        assert_equals_naive(selector, X, y, min(10, n - 1))
+
+
+def test_two_rows_of_two_classes_are_both_noise():
+    assert DROP3Selector().fit([[0.0], [1.0]], [0, 1]).natural_size_ == 0
+
+
+def test_sparse_and_float32_rows():
+    X, y = classes()
+    X[X < 0.5] = 0
+    dense = DROP3Selector().fit(X, y)
+    assert_array_equal(DROP3Selector().fit(csr_array(X), y).order_, dense.order_)
+    assert_equals_naive(dense, X, y)
+    X = X.astype(np.float32)
+    before = X.copy()
+    assert_array_equal(DROP3Selector().fit(X, y).order_, dense.order_)
+    assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_permuted_rows_have_permuted_scores(task):
+    X, y = classes() if task == "classification" else make_regression(300, 5, random_state=0)
+    way = np.random.RandomState(0).permutation(300)
+    selector = DROP3Selector(task=task).fit(X, y)
+    permuted = DROP3Selector(task=task).fit(X[way], y[way])
+    assert_allclose(permuted.scores_, selector.scores_[way], rtol=1e-9)
+
+
+def test_threads_and_gower():
+    X, y = classes(2500)
+    one = DROP3Selector(metric="gower", n_jobs=1).fit(X, y)
+    two = DROP3Selector(metric="gower", n_jobs=2).fit(X, y)
+    assert_array_equal(one.order_, two.order_)
+
+
+def naive_gower(X, y):
+    X = (X - X.min(axis=0)) / np.ptp(X, axis=0)
+    return np.abs(X[:, None] - X[None]).mean(axis=-1)
+
+
+def test_equals_its_definition_with_gower(monkeypatch):
+    X, y = classes(200)
+    selector = DROP3Selector(metric="gower").fit(X, y)
+    monkeypatch.setitem(globals(), "squared_distances", lambda X: naive_gower(X, y).round(10))
+    assert_equals_naive(selector, X, y)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_approximation_keeps_nearly_the_same_rows(task, monkeypatch):
+    X, y = make_blobs(2000, 4, centers=6, cluster_std=3.0, random_state=0)
+    y = y % 3 if task == "classification" else X[:, 0] ** 2 + X[:, 1]
+    exact = DROP3Selector(task=task).fit(X, y)
+    monkeypatch.setattr(_drop, "EXACT_UP_TO", 100)
+    rough = DROP3Selector(task=task).fit(X, y)
+    again = DROP3Selector(task=task, n_jobs=2).fit(X, y)
+    assert_array_equal(again.order_, rough.order_)
+    assert abs(rough.natural_size_ - exact.natural_size_) < 0.05 * exact.natural_size_
+    kept = exact.order_[: exact.natural_size_]
+    both = np.intersect1d(kept, rough.order_[: rough.natural_size_])
+    assert len(both) > 0.85 * len(kept)
+
+
+def test_approximation_finds_enemies_across_a_gap(monkeypatch):
+    X, y = make_blobs(500, 2, centers=[[0, 0], [40, 0], [0, 60]], random_state=0)
+    monkeypatch.setattr(_drop, "EXACT_UP_TO", 100)
+    space = Space.of(X)
+    near = np.argsort(squared_distances(X) + np.diag(np.full(500, np.inf)), axis=1)[:, :32]
+    scanner = _drop.Scanner(space, False, None)
+    alive = np.ones(500, dtype=bool)
+    near = near.astype(np.int32)
+    _, distances = _drop.nearest_enemies(scanner, near, y.astype(float), 0.5, alive)
+    D = np.where(y[:, None] != y, squared_distances(X), np.inf).min(axis=1)
+    assert np.mean(np.isclose(distances, D)) > 0.9
+    assert np.all(distances >= D - 1e-8)
+
+
+def test_keeps_what_a_neighbour_classifier_needs():
+    X, y = make_blobs(1500, 5, centers=5, cluster_std=2.5, random_state=3)
+    selector = DROP3Selector().fit(X[:1000], y[:1000])
+    kept = selector.order_[: selector.natural_size_]
+    whole = KNeighborsClassifier(3).fit(X[:1000], y[:1000]).score(X[1000:], y[1000:])
+    few = KNeighborsClassifier(3).fit(X[kept], y[kept]).score(X[1000:], y[1000:])
+    assert len(kept) < 250
+    assert few > whole - 0.03
+
+
+def test_refuses_unknown_metric():
+    with pytest.raises(ValueError, match="metric"):
+        DROP3Selector(metric="minkowski").fit([[0.0], [1.0]], [0, 1])
+
+
+def test_follows_scikit_learn():
+    check_estimator(DROP3Selector())
