@@ -30,7 +30,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from row_selection_data import split, spoil
+from row_selection_data import N_DRAWS, split, spoil
 from row_selection_report import best_methods, write_report
 from sklearn.base import clone, is_regressor
 from sklearn.dummy import DummyClassifier
@@ -56,7 +56,6 @@ METHODS = [
 ]
 PEERS = ["datapruning", "datapruning-report"]
 PEER_KEEPS = {0.1, 0.5}
-N_DRAWS = 3
 
 BOOSTING = {
     "max_iter": 30,
@@ -68,7 +67,7 @@ CLASSIFIERS = {
     "LR": LogisticRegression(max_iter=300),
     "SVC": SVC(),
     "1-NN": KNeighborsClassifier(1),
-    "RF": RandomForestClassifier(60),
+    "RF": RandomForestClassifier(40),
     "HGB": HistGradientBoostingClassifier(**BOOSTING),
     "MLP": MLPClassifier((32,), max_iter=60, learning_rate_init=0.005),
 }
@@ -76,7 +75,7 @@ REGRESSORS = {
     "Ridge": Ridge(),
     "SVR": SVR(),
     "1-NN": KNeighborsRegressor(1),
-    "RF": RandomForestRegressor(60),
+    "RF": RandomForestRegressor(40),
     "HGB": HistGradientBoostingRegressor(**BOOSTING),
 }
 
@@ -278,6 +277,8 @@ def ask_peer(python, cells, store, n_jobs):
     codes = [part.wait() for part in parts]
     if any(codes):
         raise RuntimeError("The peer failed; its own message stands above.")
+    for question in folder.glob("*.in.npz"):
+        question.unlink()
 
 
 def methods_of(grid, store, peer):

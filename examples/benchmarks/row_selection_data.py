@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-N_TRAIN, N_TRAIN_REGRESSION, N_TEST = 800, 500, 3000
+N_TRAIN, N_TRAIN_REGRESSION, N_TEST = 800, 500, 2000
+N_DRAWS = 3  # of the random rows that the others are compared with
 
 
 def mnist(store):

@@ -63,14 +63,14 @@ def choose(source):
 
 
 def main(folder, part, n_parts):
-    """Answer every n-th archive of the folder and remove it."""
+    """Answer every n-th archive of the folder that has no answer yet."""
     for source in sorted(Path(folder).glob("*.in.npz"))[int(part) :: int(n_parts)]:
         target = source.with_name(source.name.replace(".in.npz", ".out.npz"))
-        unfinished = target.with_suffix(".part")
-        with unfinished.open("wb") as stream:
-            np.savez_compressed(stream, **choose(source))
-        unfinished.replace(target)
-        source.unlink()
+        if not target.exists():
+            unfinished = target.with_suffix(".part")
+            with unfinished.open("wb") as stream:
+                np.savez_compressed(stream, **choose(source))
+            unfinished.replace(target)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,8 @@ def choose_rows(
         task=None if task == "auto" else task,
         seed=seed,
         budget=None if keep == "auto" else budget_size(keep, n),
-        estimator=estimator,
+        # Behind transformers of its own, a selector sees what the last step would see.
+        estimator=estimator if last is selector else last_step(estimator),
         memory=memory,
     )
     fitted = rank_once(selector, X, y, params, context, memory)

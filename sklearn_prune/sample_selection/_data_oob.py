@@ -4,6 +4,7 @@ from copy import deepcopy
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags, indexable
@@ -306,13 +307,15 @@ def predict_unseen(model, X, y, task, weights, train, test, seed):
 
 
 def as_target(model, y):
-    """The targets in the form that the model reads: nets want float32, and 2-d if real."""
+    """The targets as the model reads them: nets want codes, or float32 and 2-d if real."""
     if not is_torch_model(model):
         return y
-    if y.dtype.kind == "f":
-        return y.astype(np.float32)[:, None]
     names = (ancestor.__name__ for ancestor in type(last_step(model)).__mro__)
-    return y.astype(np.float32) if "NeuralNetBinaryClassifier" in names else y
+    if "NeuralNetBinaryClassifier" in names:
+        return y.astype(np.float32)
+    if y.dtype.kind != "f":
+        return y
+    return y.astype(np.int64) if is_classifier(model) else y.astype(np.float32)[:, None]
 
 
 def weight_params(model, weights):

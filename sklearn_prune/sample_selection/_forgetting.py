@@ -154,13 +154,14 @@ class ForgettingSelector(RefittingSelector):
         self.random_state = random_state
 
     def _rank(self, X, y, context):
-        model = self._given_model()
+        n, model, weights = len(y), self._given_model(), context.sample_weight
+        units, _ = self._units(n, context)
+        counted = np.ones(n, dtype=bool) if weights is None else weights > 0
         if model is None:
             model = _default_model(X, context.task)
             if context.task == "regression":
-                y = (y - y.mean()) / (y.std() or 1.0)
+                y = (y - y[counted].mean()) / (y[counted].std() or 1.0)
         self._check_kind(model, context.task)
-        units, counted = self._units(len(y), context)
         by_epochs = is_trained_by_epochs(model)
         if not by_epochs and not self.out_of_fold:
             raise ValueError(
@@ -169,18 +170,16 @@ class ForgettingSelector(RefittingSelector):
                 "the selector a net, MLPClassifier() or SGDClassifier()."
             )
         n_looks = self._n_epochs(model) if by_epochs else self.n_repeats
-        target, losses = y, np.zeros((n_looks, len(y)))
+        target, losses = y, np.zeros((n_looks, n))
         if context.task == "classification":
             target, losses = self.classes_[y], losses.astype(bool)
         parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_look)(
-                model, X, target, context.task, context.sample_weight, n_looks, *part
-            )
-            for part in self._parts(y, units, counted[units], by_epochs, context)
+            delayed(_look)(model, X, target, context.task, weights, n_looks, *part)
+            for part in self._parts(y, units, counted, by_epochs, context)
         )
         for looks, rows, found in parts:
             losses[looks, rows] = found
-        self.correct_ = right_looks(losses, y, counted[units])
+        self.correct_ = right_looks(losses, y, counted)
         self.forgetting_events_ = count_events(self.correct_)
         scores = self.correct_.mean(axis=0) - self.forgetting_events_
         return Ranking.from_scores(scores if self.prefer == "easy" else -scores)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._edited import (
+from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     judge_labels,
     rows_that_count,

@@ -18,7 +18,8 @@ from sklearn_prune.sample_selection._neighbor_base import (
     NeighborSelector,
 )
 
-DEPTH = 32  # nearest rows that a row may reach where not all are looked at
+DEPTH = 32  # neighbours that are counted where there are too many pairs
+PAIRS = 10**9  # of rows of one class, that are all looked at
 
 
 class ICFSelector(NeighborSelector):
@@ -73,11 +74,12 @@ def count_reached(scanner, near, codes, alive, enemy_distances):
 
     reached, covering = np.zeros((2, len(codes)), dtype=np.int64)
     counts = (enemy_distances, reached, covering)
-    if not scanner.exact:
-        kernels.count_in_lists(scanner.place, near, alive, *counts)
-        return reached, covering
     rows = np.flatnonzero(alive)
     rows = rows[np.argsort(codes[rows], kind="stable")]
-    for members in np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1):
+    sizes = np.bincount(codes[rows])
+    if np.sum(sizes.astype(np.float64) ** 2) > PAIRS:
+        kernels.count_in_lists(scanner.place, near, alive, *counts)
+        return reached, covering
+    for members in np.split(rows, np.cumsum(sizes)[:-1]):
         scanner.scan(kernels.count_all, members, members, *counts)
     return reached, covering

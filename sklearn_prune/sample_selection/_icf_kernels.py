@@ -1,6 +1,5 @@
 """Compiled counts of the rows that a row reaches and of those that reach it."""
 
-import numpy as np
 from numba import njit
 
 from sklearn_prune.sample_selection._drop_kernels import distance_within
@@ -30,14 +29,16 @@ def count_all(
 
 @njit(cache=True, nogil=True)
 def count_in_lists(place, near, alive, enemy_distances, reached, covering):
-    """Count among the rows alive in the list of each row, nearest first."""
+    """Count over pairs of rows alive of which one is in the list of the other."""
     for i in range(len(near)):
         if not alive[i]:
             continue
         for j in near[i]:
-            if alive[j]:
-                d = distance_within(place, i, j, enemy_distances[i])
-                if not d < enemy_distances[i]:
-                    break
-                reached[i] += 1
-                covering[j] += 1
+            if not alive[j] or (j < i and i in near[j]):
+                continue
+            own, other = enemy_distances[i], enemy_distances[j]
+            d = distance_within(place, i, j, max(own, other))
+            reached[i] += d < own
+            covering[i] += d < other
+            reached[j] += d < other
+            covering[j] += d < own

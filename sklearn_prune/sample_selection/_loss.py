@@ -65,11 +65,11 @@ class LossSelector(OutOfFoldSelector):
     weights go to the fits of models that take them.
 
     Both directions can be a bad idea. The easiest rows are a poor sample of clean data.
-    The hardest are a worse one at a small size: in a measurement on MNIST a tenth of
-    5,000 rows chosen so left linear and nearest-neighbour models about 25 points below
-    random rows. They beat random by a point at one half, for linear and kernel models
-    with clean labels only: with one label in five wrong, half of the rows chosen so was
-    7 to 35 points worse than random, and a tenth left nothing but wrong labels.
+    The hardest are a worse one at a small size: in a measurement on MNIST, a tenth of
+    5,000 rows chosen by small margins left linear and nearest-neighbour models about 25
+    points below random rows. They beat random by a point at one half, for linear and
+    kernel models with clean labels only: with one label in five wrong, half of the rows
+    chosen so was 7 to 36 points worse than random, and a tenth was nearly all wrong.
 
     Examples
     --------

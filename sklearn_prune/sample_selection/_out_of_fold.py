@@ -156,21 +156,15 @@ def shuffled_folds(n_folds, y, groups, counted, seed):
     rows, idle = np.flatnonzero(counted), np.flatnonzero(~counted)
     units = np.arange(len(y)) if groups is None else groups
     n_folds = min(n_folds, len(np.unique(units[rows])))
-    n_strata = n_folds
-    if y.dtype.kind == "i":
-        n_strata = min(n_folds, np.bincount(y[rows]).max())
-    if y.dtype.kind == "i" and n_strata > 1:
-        n_folds, kind = (
-            n_strata,
-            StratifiedKFold if groups is None else StratifiedGroupKFold,
-        )
-    else:
-        kind = KFold if groups is None else GroupKFold
+    kind = KFold if groups is None else GroupKFold
+    largest_class = np.bincount(y[rows]).max() if y.dtype.kind == "i" else 1
+    if largest_class > 1:
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        n_folds = min(n_folds, largest_class)
     splitter = kind(n_folds, shuffle=True, random_state=seed)
+    together = None if groups is None else groups[rows]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
-        together = None if groups is None else groups[rows]
-        together = None if groups is None else groups[rows]
         splits = list(splitter.split(rows, y[rows], together))
     folds = []
     for train, test in splits:

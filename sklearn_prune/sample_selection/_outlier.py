@@ -77,7 +77,9 @@ class OutlierSelector(SampleSelector):
     -----
     `n_folds` fits of the detector, for each class with ``by_class=True``. Rows of weight 0
     train no detector; the other weights go to the fits of detectors that take them. With
-    groups, LocalOutlierFactor still counts rows of the same group as neighbours.
+    groups, LocalOutlierFactor still counts rows of the same group as neighbours. An
+    isolation forest places a row that it has not seen with the outermost rows on that
+    side, so in few rows an outlier far from all others may not be the last.
 
     A bad idea for wrong labels, unless ``by_class=True``, since labels are not read
     without it, and for classes that are few beside the others: they are outliers, and
@@ -170,7 +172,7 @@ class OutlierSelector(SampleSelector):
         classes = y if self.by_class else np.zeros(n, dtype=np.int64)
         counted = np.ones(n, dtype=bool) if weights is None else weights > 0
         groups = None if context.groups is None else check_groups(context.groups, n)
-        seed = self._seed(context)
+        seed = 0 if _is_local(detector) else self._seed(context)  # nothing is drawn for it
         parts = []
         for code in range(classes.max() + 1):
             rows = np.flatnonzero(classes == code)

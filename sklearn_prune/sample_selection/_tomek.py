@@ -7,7 +7,8 @@ import numpy as np
 
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
-from sklearn_prune.sample_selection._edited import DEPTH, SECOND_LOOK, rows_that_count
+from sklearn_prune.sample_selection._edited import DEPTH
+from sklearn_prune.sample_selection._editing import SECOND_LOOK, rows_that_count
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 

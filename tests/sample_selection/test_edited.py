@@ -14,14 +14,9 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import _graph
 from sklearn_prune._graph import NeighborGraph, neighbor_graph
-from sklearn_prune.sample_selection import _edited
-from sklearn_prune.sample_selection._edited import (
-    AllKNNSelector,
-    CountedNeighbors,
-    ENNSelector,
-    RENNSelector,
-    unsettled_rows,
-)
+from sklearn_prune.sample_selection import _editing
+from sklearn_prune.sample_selection._edited import AllKNNSelector, ENNSelector, RENNSelector
+from sklearn_prune.sample_selection._editing import CountedNeighbors, unsettled_rows
 
 ALL = [ENNSelector, RENNSelector, AllKNNSelector]
 each = pytest.mark.parametrize("make", ALL)
@@ -253,13 +248,13 @@ def test_an_approximate_graph_is_looked_at_again(monkeypatch):
     exact = neighbor_graph(X, 32)
     # The nearest neighbour of each row was missed.
     wrong = NeighborGraph(exact.indices[:, 1:], exact.distances[:, 1:], exact=False)
-    monkeypatch.setattr(_edited, "SECOND_LOOK", 1.0)
+    monkeypatch.setattr(_editing, "SECOND_LOOK", 1.0)
     selector = ENNSelector()
     monkeypatch.setattr(selector, "_neighbors", lambda X, k, context: wrong, raising=False)
     selector.fit(X, y)
     full = ENNSelector().fit(X, y)
     better = (selector.scores_ == full.scores_).mean()
-    monkeypatch.setattr(_edited, "SECOND_LOOK", 0.0)
+    monkeypatch.setattr(_editing, "SECOND_LOOK", 0.0)
     selector.fit(X, y)
     assert (selector.scores_ == full.scores_).mean() < 0.75 < 0.88 < better
 
@@ -275,11 +270,11 @@ def test_unsettled_rows_are_those_of_the_smallest_margin():
 
     counts = np.ones(10, dtype=bool)
     for limit, expected in ((0.2, [3, 2]), (0.4, [3, 2, 4, 1])):
-        _edited.SECOND_LOOK, before = limit, _edited.SECOND_LOOK
+        _editing.SECOND_LOOK, before = limit, _editing.SECOND_LOOK
         try:
             rows = unsettled_rows(graph, 3, judge, counts)
         finally:
-            _edited.SECOND_LOOK = before
+            _editing.SECOND_LOOK = before
         assert np.array_equal(rows, np.sort(expected))
 
 

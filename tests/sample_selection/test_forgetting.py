@@ -234,18 +234,30 @@ def test_weights_reach_the_fits(blobs, estimator):
 
 
 @pytest.mark.parametrize(
-    "estimator", [KNeighborsClassifier(3), MLPClassifier((5,), batch_size=8)]
+    "estimator",
+    [KNeighborsClassifier(3), make_pipeline(StandardScaler(), MLPClassifier((5,)))],
 )
 def test_rows_of_weight_zero_train_nothing(blobs, estimator):
     X, y = blobs
     weights = np.where(np.arange(90) < 20, 0.0, 1.0)
     changed = X.copy()
-    changed[:20] = 9.0
+    changed[:20] = 99.0
     selector = ForgettingSelector(estimator, n_epochs=5, random_state=0)
     before = selector.fit(X, y, sample_weight=weights).correct_
     after = selector.fit(changed, y, sample_weight=weights).correct_
     assert np.array_equal(before[:, 20:], after[:, 20:])
     assert not np.array_equal(before, selector.fit(X, y).correct_)
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(60) % 7])
+def test_targets_of_weight_zero_do_not_count(groups):
+    X, y = make_regression(60, 3, noise=3.0, random_state=0)
+    weights = np.where(np.arange(60) < 20, 0.0, 1.0)
+    changed = np.where(weights, y, 1e6)
+    selector = ForgettingSelector(n_epochs=5, random_state=0)
+    before = selector.fit(X, y, sample_weight=weights, groups=groups).correct_
+    after = selector.fit(X, changed, sample_weight=weights, groups=groups).correct_
+    assert np.array_equal(before[:, 20:], after[:, 20:])
 
 
 def test_few_rows_and_classes():
@@ -413,6 +425,8 @@ def test_nets_of_two_classes_and_of_regression(net):
     selector = ForgettingSelector(model, random_state=0).fit(X, y)
     assert len(selector.correct_) == 10
     assert selector.correct_[-1].mean() > 0.8
+    floats = ForgettingSelector(model, random_state=0).fit(X, y.astype("f"))
+    assert np.array_equal(floats.correct_, selector.correct_)
     target = X @ np.array([1.0, -2.0])
     target[7] += 15
     model = net("NeuralNetRegressor", 1, lr=0.01)
