@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 N_TRAIN, N_TRAIN_REGRESSION, N_TEST = 800, 500, 2000
-N_DRAWS = 3  # of the random rows that the others are compared with
+N_DRAWS = 2  # of the random rows that the others are compared with
 
 
 def mnist(store):

@@ -249,9 +249,9 @@ HEAD = """# Row selection, measured
 
 Output of `examples/benchmarks/row_selection.py`. Points (accuracy in per cent on clean
 test labels; for regression 100 R2, not below -50) of models trained on chosen rows, less
-those of the same models on stratified random rows of the same number (mean of 3 draws;
+those of the same models on stratified random rows of the same number (mean of 2 draws;
 regression: not stratified): same split, same wrong labels, same budget. Classification:
-800 training rows (vehicle 592, german 700), up to 3,000 for testing; regression: 500
+800 training rows (vehicle 592, german 700), up to 2,000 for testing; regression: 500
 (diabetes 309); features standardised; mnist is its first 50 principal components. Noise:
 share of flipped training labels; "asym": even classes become the next one with
 probability 0.3; regression: targets shuffled among that share of rows. Mean ± standard

@@ -152,19 +152,28 @@ def test_threads_make_no_difference():
     assert_array_equal(one.scores_, two.scores_)
 
 
-def test_approximation_keeps_nearly_the_same_rows(monkeypatch):
-    X, y = make_blobs(
-        2000, 6, centers=20, center_box=(-5, 5), cluster_std=2.0, random_state=0
-    )
-    exact = ICFSelector().fit(X, y % 10)
+@pytest.mark.parametrize("pairs", [10**9, 10**5])
+def test_approximation_keeps_nearly_the_same_rows(pairs, monkeypatch):
+    X, y = make_blobs(2000, 6, centers=20, center_box=(-5, 5), cluster_std=2, random_state=0)
+    y = y % 10
+    exact = ICFSelector().fit(X, y)
     monkeypatch.setattr(_icf, "EXACT_UP_TO", 100)
-    rough = ICFSelector().fit(X, y % 10)
-    again = ICFSelector(n_jobs=2).fit(X, y % 10)
+    monkeypatch.setattr(_icf, "PAIRS", pairs)
+    rough = ICFSelector().fit(X, y)
+    again = ICFSelector(n_jobs=2).fit(X, y)
     assert_array_equal(again.order_, rough.order_)
     assert abs(rough.natural_size_ - exact.natural_size_) < 0.1 * exact.natural_size_
     kept = exact.order_[: exact.natural_size_]
     both = np.intersect1d(kept, rough.order_[: rough.natural_size_])
     assert len(both) > 0.8 * len(kept)
+
+
+@pytest.mark.parametrize("pairs", [10**9, 10])
+def test_approximation_keeps_classes_without_a_border(pairs, monkeypatch):
+    X, y = make_blobs(300, 2, centers=[[0, 0], [90, 0], [0, 90]], random_state=0)
+    monkeypatch.setattr(_icf, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(_icf, "PAIRS", pairs)
+    assert ICFSelector().fit(X, y).natural_size_ == 300
 
 
 def test_keeps_what_a_neighbour_classifier_needs():
