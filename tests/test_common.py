@@ -58,7 +58,9 @@ def selectors():
     return [
         cls()
         for cls in classes
-        if issubclass(cls, BaseEstimator) and not inspect.isabstract(cls)
+        if inspect.isclass(cls)
+        and issubclass(cls, BaseEstimator)
+        and not inspect.isabstract(cls)
     ]
 
 

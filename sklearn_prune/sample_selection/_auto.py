@@ -125,7 +125,7 @@ class AutoSelector(SampleSelector):
         weights = context.sample_weight
         if context.task == "classification":
             strata = y
-            values, last = self._contradicted(views.class_probabilities(y), y, weights)
+            values, last = self._contradicted(views, y, weights)
         else:
             strata = np.zeros(len(y), dtype=np.int64)
             values = self.threshold - views.residual_deviations(y, self.threshold)
@@ -153,14 +153,14 @@ class AutoSelector(SampleSelector):
 
         return covering_order(points, strata, herded, sample_weight=weights)
 
-    def _contradicted(self, probabilities, y, weights):
+    def _contradicted(self, views, y, weights):
         """Margins of the rows, and which are put last."""
-        rows = np.arange(len(y))
+        if y.max() == 0:
+            return np.ones(len(y)), np.zeros(len(y), dtype=bool)
+        probabilities, rows = views.class_probabilities(y), np.arange(len(y))
         others = probabilities.copy()
         others[rows, y] = -1.0
         margins = probabilities[rows, y] - others.max(axis=1)
-        if probabilities.shape[1] == 1:
-            return np.ones(len(y)), np.zeros(len(y), dtype=bool)
         rate = anchor_rate(probabilities, y, self.anchor_share, weights)
         last = np.zeros(len(y), dtype=bool)
         last[np.argsort(margins, kind="stable")[: int(rate * len(y))]] = True

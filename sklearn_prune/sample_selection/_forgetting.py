@@ -193,9 +193,9 @@ class ForgettingSelector(RefittingSelector):
 
     def _parts(self, y, units, counted, by_epochs, context):
         """Yield which looks to take, the rows to train on, those to look at, and a seed."""
-        seed, everything = self._seed(context), np.arange(len(y))
+        seed = self._seed(context)
         if not self.out_of_fold:
-            yield slice(None), everything, everything, seed
+            yield slice(None), np.flatnonzero(counted), np.arange(len(y)), seed
             return
         groups = None if context.groups is None else units
         for repeat in range(1 if by_epochs else self.n_repeats):
@@ -263,9 +263,6 @@ def _look(model, X, y, task, weights, n_looks, looks, train, test, seed):
 
 def _predict_by_epochs(model, X, y, task, weights, train, test, seed, n_looks):
     """Predict the test rows after each epoch on the training rows: (n_looks, n_test)."""
-    if weights is not None:
-        train = train[weights[train] > 0]
-        weights = weights[train]
     target = y[train]
     if task == "classification" and np.all(target == target[0]):
         return np.full((n_looks, len(test)), target[0])
@@ -282,7 +279,7 @@ def _predict_by_epochs(model, X, y, task, weights, train, test, seed, n_looks):
     else:
         params = {"classes": np.unique(y)} if task == "classification" else {}
         if weights is not None and has_fit_parameter(last, "sample_weight"):
-            params["sample_weight"] = weights
+            params["sample_weight"] = weights[train]
         predicted = _train_sgd(last, X_train, target, X_test, n_looks, params)
     return np.reshape(predicted, (n_looks, len(test)))
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
@@ -108,15 +108,17 @@ class Views:
     def _neighbor_medians(self, y, among):
         counted = self._nearest_that_count(among)
         values = np.where(counted, y[self.neighbors], np.nan)
-        values[~counted.any(axis=1), 0] = np.median(y[among])
-        return np.nanmedian(values, axis=1)
+        medians = np.full(len(y), np.median(y[among]))
+        found = counted.any(axis=1)
+        medians[found] = np.nanmedian(values[found], axis=1)
+        return medians
 
     def _forest(self, forest, y):
         n = len(y)
         return forest.set_params(
             n_estimators=N_TREES,
             min_samples_leaf=3,
-            max_samples=min(1.0, TREE_ROWS / n),
+            max_samples=min(n, TREE_ROWS),
             oob_score=self.groups is None,
             n_jobs=self.n_jobs,
             random_state=derive_seed(self.seed, "forest"),
@@ -174,6 +176,7 @@ def _fit(model, X, y, weights):
         # A hundred steps will do; few rows may be in the bags of all trees.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="Some inputs do not have OOB")
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # of a single row
         return model.fit(X, y, sample_weight=weights)
 
 

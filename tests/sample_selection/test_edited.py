@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import _graph
 from sklearn_prune._graph import NeighborGraph, neighbor_graph
-from sklearn_prune.sample_selection import _editing
+from sklearn_prune.sample_selection import _edited, _editing
 from sklearn_prune.sample_selection._edited import AllKNNSelector, ENNSelector, RENNSelector
 from sklearn_prune.sample_selection._editing import CountedNeighbors, unsettled_rows
 

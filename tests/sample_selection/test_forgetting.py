@@ -233,16 +233,24 @@ def test_weights_reach_the_fits(blobs, estimator):
     assert heavy[:, y == 1].mean() > plain[:, y == 1].mean()
 
 
+@pytest.mark.parametrize("out_of_fold", [True, False])
 @pytest.mark.parametrize(
     "estimator",
-    [KNeighborsClassifier(3), make_pipeline(StandardScaler(), MLPClassifier((5,)))],
+    [
+        KNeighborsClassifier(3),
+        make_pipeline(StandardScaler(), MLPClassifier((5,), learning_rate_init=0.1)),
+    ],
 )
-def test_rows_of_weight_zero_train_nothing(blobs, estimator):
+def test_rows_of_weight_zero_train_nothing(blobs, estimator, out_of_fold):
+    if not out_of_fold and not is_trained_by_epochs(estimator):
+        pytest.skip("has no epochs")
     X, y = blobs
     weights = np.where(np.arange(90) < 20, 0.0, 1.0)
     changed = X.copy()
     changed[:20] = 99.0
-    selector = ForgettingSelector(estimator, n_epochs=5, random_state=0)
+    selector = ForgettingSelector(
+        estimator, n_epochs=5, out_of_fold=out_of_fold, random_state=0
+    )
     before = selector.fit(X, y, sample_weight=weights).correct_
     after = selector.fit(changed, y, sample_weight=weights).correct_
     assert np.array_equal(before[:, 20:], after[:, 20:])

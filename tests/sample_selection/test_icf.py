@@ -154,7 +154,9 @@ def test_threads_make_no_difference():
 
 @pytest.mark.parametrize("pairs", [10**9, 10**5])
 def test_approximation_keeps_nearly_the_same_rows(pairs, monkeypatch):
-    X, y = make_blobs(2000, 6, centers=20, center_box=(-5, 5), cluster_std=2, random_state=0)
+    X, y = make_blobs(
+        2000, 6, centers=20, center_box=(-5, 5), cluster_std=2, random_state=0
+    )
     y = y % 10
     exact = ICFSelector().fit(X, y)
     monkeypatch.setattr(_icf, "EXACT_UP_TO", 100)
