@@ -73,11 +73,11 @@ def points_and_classes(points, y, task):
     return points, y
 
 
-def joint_points(points, y):
-    """Append the standardised target, which counts as much as all columns together."""
+def joint_points(points, y, share=1.0):
+    """Append the standardised target, times `share` as long as all columns together."""
     deviation = y.std()
     target = (y - y.mean()) / (deviation if deviation > 0 else 1.0)
-    target *= np.sqrt(points.shape[1])
+    target *= share * np.sqrt(points.shape[1])
     return np.column_stack([points, target]).astype(points.dtype, copy=False)
 
 

@@ -24,8 +24,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step, routing_enabled
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
 from sklearn_prune._sklearn_compat import StrOptions, take_rows
-from sklearn_prune._validation import check_groups, class_codes
-from sklearn_prune.sample_selection._data_oob import (
+from sklearn_prune._validation import check_groups
+from sklearn_prune.sample_selection._refitting import (
     RefittingSelector,
     as_target,
     is_frozen,
@@ -62,13 +62,6 @@ class OutOfFoldSelector(RefittingSelector):
     def _check_model(self, model):
         if not is_frozen(model):
             super()._check_model(model)
-
-    def _resolve_task(self, imposed, y):
-        task = super()._resolve_task(imposed, y)
-        self.__dict__.pop("classes_", None)
-        if task == "classification":
-            self.classes_ = class_codes(y)[1]
-        return task
 
     def _out_of_fold(self, X, y, context, *, role="folds"):
         """Predict each row by models that have not seen it.

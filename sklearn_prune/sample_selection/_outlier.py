@@ -23,8 +23,8 @@ from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval, count_rows, take_rows
 from sklearn_prune._validation import check_groups, check_readable_rows, resolve_task
 from sklearn_prune.sample_selection._base import SampleSelector
-from sklearn_prune.sample_selection._data_oob import weight_params
 from sklearn_prune.sample_selection._out_of_fold import shuffled_folds
+from sklearn_prune.sample_selection._refitting import weight_params
 
 
 class OutlierSelector(SampleSelector):

@@ -7,7 +7,7 @@ from scipy.ndimage import median_filter
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_prune._graph import EXACT_UP_TO
@@ -57,16 +57,26 @@ class Views:
         return np.mean(views, axis=0)
 
     def residual_deviations(self, y, limit, n_rounds=3):
-        """Absolute residuals in local robust deviations, mean of two views.
+        """Absolute residuals in local robust deviations, from the three views together.
 
-        Rows beyond the limit are left out of the next round's models.
+        The views count by their precision. Rows beyond the limit are left out of the
+        models of the next round.
         """
-        bad = np.zeros(len(y), dtype=bool)
+        good = np.ones(len(y), dtype=bool)
         for _ in range(n_rounds):
-            predictions = (self._forest_means(y, ~bad), self._neighbor_medians(y, ~bad))
-            deviations = np.mean([local_deviations(y, p) for p in predictions], axis=0)
-            was, bad = bad, deviations > limit
-            if bad.all() or np.array_equal(was, bad):
+            views = np.stack(
+                [
+                    self._forest_means(y, good),
+                    self._neighbor_medians(y, good),
+                    self._cross_fitted(Ridge(), y, good),
+                ]
+            )
+            errors = np.median(np.abs(y - views)[:, good], axis=1)
+            precisions = 1 / np.maximum(errors, 1e-3 * errors.max() or 1.0) ** 2
+            predictions = np.average(views, axis=0, weights=precisions)
+            deviations = local_deviations(y, predictions)
+            before, good = good, deviations <= limit
+            if not good.any() or np.array_equal(before, good):
                 break
         return deviations
 
@@ -140,17 +150,30 @@ class Views:
         means = np.empty(len(y))
         means[among] = forest.oob_prediction_
         if not among.all():
+            forest.set_params(n_jobs=1)  # threads would add up in any order
             means[~among] = forest.predict(self.points[~among])
         return means
 
     def _cross_fitted(self, model, y, among=None):
+        """Class probabilities, or predictions, by models of the other folds."""
         is_classes = hasattr(model, "predict_proba")
+        among = np.ones(len(y), dtype=bool) if among is None else among
+        if self.weights is not None:
+            among = among & (self.weights > 0)
         output = np.zeros((len(y), y.max() + 1) if is_classes else len(y))
         for fold in range(self.folds.max() + 1):
-            held_out = self.folds == fold
-            rows = ~held_out if among is None else ~held_out & among
+            held_out, rows = self.folds == fold, among & (self.folds != fold)
+            target = y[rows] if rows.any() else y[among]
+            if np.all(target == target[0]):
+                if is_classes:
+                    output[held_out, target[0]] = 1.0
+                else:
+                    output[held_out] = target[0]
+                continue
             weights = None if self.weights is None else self.weights[rows]
-            fitted = _fit(clone(model), self.points[rows], y[rows], weights)
+            fitted = _fit(clone(model), self.points[rows], target, weights)
+            if hasattr(fitted, "n_jobs"):
+                fitted.set_params(n_jobs=1)
             if is_classes:
                 cells = np.ix_(held_out, fitted.classes_)
                 output[cells] = fitted.predict_proba(self.points[held_out])

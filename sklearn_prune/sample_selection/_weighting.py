@@ -95,9 +95,10 @@ def _nearest(space, rows, kept):
 
 
 def weight_parameter(model):
-    """Name of the fit parameter by which a model takes weights of rows, or None."""
-    if has_fit_parameter(model, "sample_weight"):
-        return "sample_weight"
+    """Name of the fit parameter by which a model takes weights of rows, or None.
+
+    With metadata routing enabled, requests decide.
+    """
     if routing_enabled():
         consumed = get_routing_for_object(model).consumes("fit", ["sample_weight"])
         return "sample_weight" if consumed else None

@@ -189,6 +189,13 @@ def test_routing_hands_the_weights_on_by_request(classes, routing):
     np.testing.assert_array_equal(model.estimator_[-1].weights_, model.sample_weight_)
 
 
+def test_routing_does_not_weight_a_model_that_asks_for_nothing(classes, routing):
+    model = SampleSubsetClassifier(Recorder(), keep=50, weighting="coverage")
+    with pytest.warns(UserWarning, match="set_fit_request"):
+        model.fit(*classes)
+    assert model.estimator_.weights_ is None
+
+
 def test_frozen_models_are_not_weighted(classes):
     frozen = FrozenEstimator(LogisticRegression().fit(*classes))
     model = SampleSubsetClassifier(frozen, keep=50, weighting="coverage").fit(*classes)

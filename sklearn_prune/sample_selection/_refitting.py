@@ -1,0 +1,174 @@
+"""What selectors share that fit a model anew on parts of the rows."""
+
+from copy import deepcopy
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.validation import validate_data
+
+from sklearn_prune._meta import clone_seeded, has_tags, in_one_line, last_step
+from sklearn_prune._seeds import is_torch_model, seeded_torch
+from sklearn_prune._sklearn_compat import take_rows
+from sklearn_prune._validation import check_groups, check_readable_rows, class_codes
+from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
+from sklearn_prune.sample_selection._weighting import weight_parameter
+
+OTHER_KIND = {"classification": "regressor", "regression": "classifier"}
+
+
+class RefittingSelector(SampleSelector):
+    """Base of selectors that fit a model anew on parts of the rows.
+
+    The model is the selector's own `estimator`, else the one that the kept rows are for.
+    Where there is neither, or that one does not predict, a subclass has a default.
+    The model is given rows and labels as they came.
+    """
+
+    requires_y = True
+    allow_nan = True
+    reads_estimator = True
+
+    def _given_model(self):
+        """The selector's model, else the wrapped one; None where the default is used."""
+        if self.estimator is not None:
+            return self.estimator
+        wrapped = self.__dict__.get("_context", RankingContext()).estimator
+        return wrapped if hasattr(wrapped, "predict") else None
+
+    def _check_rows(self, X):
+        model = self._given_model()
+        if model is None:
+            return super()._check_rows(X)
+        self._check_model(model)
+        validate_data(self, X, skip_check_array=True)
+        (X,) = indexable(X)
+        check_readable_rows(X, model)
+        return X
+
+    def _resolve_task(self, imposed, y):
+        task = super()._resolve_task(imposed, y)
+        self.__dict__.pop("classes_", None)
+        if task == "classification":
+            self.classes_ = class_codes(y)[1]
+        return task
+
+    def _check_model(self, model):
+        name, unfitted = type(self).__name__, DecisionTreeClassifier()
+        if not has_tags(model) or not hasattr(model, "predict"):
+            raise TypeError(
+                f"{name} needs an estimator that predicts. Got {in_one_line(model)} of "
+                f"type {type(model).__name__}. Write {name}({unfitted})."
+            )
+        if is_frozen(model):
+            raise ValueError(
+                f"{name} fits the model anew on parts of the rows, which a FrozenEstimator "
+                f"does not allow. Got {in_one_line(model)}. Give the selector an unfitted "
+                f"model: {name}({unfitted})."
+            )
+
+    def _check_kind(self, model, task):
+        if get_tags(model).estimator_type == OTHER_KIND[task]:
+            raise ValueError(
+                f"{type(self).__name__} needs a model for {task}, which is what y asks "
+                f"for. Got {in_one_line(model)}. Pass another estimator, or set task."
+            )
+
+    def _units(self, n, context):
+        """Codes of the units that stay together, and which of them train models."""
+        counted = np.ones(n, dtype=bool)
+        if context.sample_weight is not None:
+            counted = context.sample_weight > 0
+        units, what = np.arange(n), "rows"
+        if context.groups is not None:
+            units, what = check_groups(context.groups, n), "groups"
+            counted = np.bincount(units, counted) > 0
+        if np.count_nonzero(counted) < 2:
+            raise ValueError(
+                f"{type(self).__name__} judges each row by a model that was fitted on "
+                f"others and needs at least 2 {what} of positive weight. Got "
+                f"{np.count_nonzero(counted)}, n_samples = {n}. Use RandomSelector()."
+            )
+        return units, counted
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if has_tags(self.estimator):
+            tags.input_tags = deepcopy(get_tags(self.estimator).input_tags)
+        return tags
+
+
+def predict_unseen(model, X, y, task, weights, train, test, seed):
+    """Predict rows by a clone of the model that is fitted on others.
+
+    Parameters
+    ----------
+    model : estimator
+        Unfitted; cloned, and seeded where its `random_state` is None.
+    X, y : rows and targets
+        As the model reads them.
+    task : {"classification", "regression"}
+        What y is.
+    weights : ndarray of shape (n_samples,) or None
+        Weights of the rows, for models that take them.
+    train, test : ndarray, int
+        Positions; training rows may repeat and those of weight 0 are left out.
+    seed : int
+        The seed of this fit.
+
+    Returns
+    -------
+    ndarray of shape (n_test,)
+        Labels or floats. Where there is one class to train on, that class.
+    """
+    if weights is not None:
+        train = train[weights[train] > 0]
+        weights = weights[train]
+    target = y[train]
+    if not len(test) or (task == "classification" and np.all(target == target[0])):
+        return np.full(len(test), target[0])
+    model = clone_seeded(model, seed, "estimator")
+    pairwise = get_tags(model).input_tags.pairwise
+    X_train, X_test = (
+        take_rows(take_rows(X, rows), train, axis=1) if pairwise else take_rows(X, rows)
+        for rows in (train, test)
+    )
+    params = weight_params(model, weights)
+    labels, codes = np.unique(target, return_inverse=True)
+    with seeded_torch(model, seed):
+        try:
+            model.fit(X_train, as_target(model, target), **params)
+        except ValueError:
+            # XGBoost takes classes from 0 without a gap, which a sample may have.
+            if task == "regression" or len(labels) == len(np.unique(y)):
+                raise
+            model.fit(X_train, codes, **params)
+            return labels[np.asarray(model.predict(X_test), dtype=np.intp)]
+        return np.asarray(model.predict(X_test)).reshape(len(test))
+
+
+def as_target(model, y):
+    """The targets as the model reads them: nets want codes, or float32 and 2-d if real."""
+    if not is_torch_model(model):
+        return y
+    names = (ancestor.__name__ for ancestor in type(last_step(model)).__mro__)
+    if "NeuralNetBinaryClassifier" in names:
+        return y.astype(np.float32)
+    if y.dtype.kind != "f":
+        return y
+    return y.astype(np.int64) if is_classifier(model) else y.astype(np.float32)[:, None]
+
+
+def weight_params(model, weights):
+    """Parameters that hand the weights to the fit of a model that takes them."""
+    name = None if weights is None else weight_parameter(model)
+    return {} if name is None else {name: weights}
+
+
+def is_frozen(model):
+    """Whether it, or the last step of a Pipeline, is a FrozenEstimator."""
+    while not isinstance(model, FrozenEstimator) and getattr(model, "steps", None):
+        model = model.steps[-1][1]
+    return isinstance(model, FrozenEstimator)
