@@ -205,7 +205,9 @@ def _descend(space, k, n_jobs):
     rows = np.arange(points.shape[0])
     if issparse(points):
         return _sort_found(rows, found, _scaled(found_distances**2, space.metric), k)
-    points, is_gower, nominal = space.points, space.metric == "gower", space.nominal
+    # Rows are looked up all over the memory: half of the digits are twice as fast.
+    points = np.ascontiguousarray(space.points, dtype=np.float32)
+    is_gower, nominal = space.metric == "gower", space.nominal
     indices = np.empty((len(rows), k), dtype=np.int32)
     distances = np.empty((len(rows), k))
 
@@ -222,7 +224,7 @@ def _descend(space, k, n_jobs):
 def in_threads(work, n_rows, n_jobs):
     """Do the work on batches of rows, which do not depend on the number of threads."""
     Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-        delayed(work)(batch) for batch in gen_batches(n_rows, 2048)
+        delayed(work)(batch) for batch in (gen_batches(n_rows, 2048) if n_rows else ())
     )
 
 

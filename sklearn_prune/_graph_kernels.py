@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+NEAR = 11  # neighbours whose own neighbours are looked at
+
 
 @njit(cache=True, nogil=True, inline="always")
 def squared_distance(a, b):
@@ -114,26 +116,23 @@ def nearest_of_all(points, is_gower, nominal, rows, which, indices, distances):
 def nearest_of_neighbors(points, is_gower, nominal, rows, found, indices, distances):
     """Fill the lists from the neighbours found and the neighbours of these."""
     seen = np.full(len(points), -1, dtype=np.int32)
-    no_row = np.iinfo(np.int32).max
+    width, k = found.shape[1], indices.shape[1]
     for t in range(len(rows)):
         i = rows[t]
-        indices[t] = no_row
-        distances[t] = np.inf
+        nearest, near = indices[t], distances[t]
+        nearest[:] = np.iinfo(np.int32).max
+        near[:] = np.inf
         seen[i] = i
-        for own in range(found.shape[1]):
-            near = found[i, own]
-            if near < 0:
-                continue
-            if seen[near] != i:
-                seen[near] = i
-                d = distance(points, is_gower, nominal, i, near)
-                insert(indices[t], distances[t], near, d)
-            for other in range(found.shape[1]):
-                c = found[near, other]
-                if c >= 0 and seen[c] != i:
-                    seen[c] = i
-                    d = distance(points, is_gower, nominal, i, c)
-                    insert(indices[t], distances[t], c, d)
+        for own in range(min(width, NEAR)):
+            middle = found[i, own]
+            for other in range(-1, width):
+                c = middle if other < 0 or middle < 0 else found[middle, other]
+                if c < 0 or seen[c] == i:
+                    continue
+                seen[c] = i
+                d = distance(points, is_gower, nominal, i, c)
+                if d <= near[k - 1]:
+                    insert(nearest, near, c, d)
 
 
 @njit(cache=True, nogil=True)

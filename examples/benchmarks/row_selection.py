@@ -293,13 +293,13 @@ def methods_of(grid, store, peer):
 
 def run(grid, args):
     """Measure the unfinished cells of one grid."""
-    spec = GRIDS[grid]
+    spec, methods = GRIDS[grid], methods_of(grid, args.store, args.peer_python)
     cells = [
         Cell(grid, data, noise, seed, method)
         for seed in spec.seeds  # outermost: a run that is stopped has whole seeds
         for noise in spec.noises
         for data in spec.data
-        for method in methods_of(grid, args.store, args.peer_python)
+        for method in methods
     ]
     if args.only:
         cells = [c for c in cells if c.data in args.only or c.method in args.only]
