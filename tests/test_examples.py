@@ -24,8 +24,8 @@ def test_digits_example_compares_every_model_with_its_baseline(tmp_path, monkeyp
     monkeypatch.delitem(example.MODELS, "MLPClassifier")
     X, y = load_digits(return_X_y=True)
     frame = example.compare(X[:500], y[:500], n_splits=3)
-    assert len(frame) == 3 * (1 + 3 * 3)
-    assert set(frame["selector"]) == {"all rows", "random", "L1 penalty", "L2 penalty"}
+    assert len(frame) == 3 * (1 + 4 * 3)
+    assert set(frame["selector"]) == {"all rows", *example.SELECTORS}
     assert frame["accuracy"].between(0.4, 1).all()
     assert (frame["rows"] == (frame["keep"] * 334 + 0.5).astype(int)).all()
     lines = example.table(frame).to_string().splitlines()
