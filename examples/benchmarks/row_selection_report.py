@@ -174,7 +174,7 @@ def peer_targets(long):
     keys = [*KEYS, "method"]
     scores = long.set_index(keys)["score"].unstack("method")
     for peer in [name for name in scores if name.startswith(PEER)]:
-        ahead = (scores["Auto"] - scores[peer]).dropna()
+        ahead = (scores["Auto"] - scores[peer]).dropna()  # in grid A, and B if asked
         for noise in ("0", "0.2"):
             for keep in (0.1, 0.5):
                 part = ahead[
@@ -202,7 +202,7 @@ def targets(grids):
     if "B" in grids:
         rows += mean_targets(grids["B"], "classification", wanted + noisy)
         rows += worst_set_target(grids["B"])
-        rows += peer_targets(grids["B"])
+        rows += peer_targets(pd.concat([grids["A"], grids["B"]]))
     if "R" in grids:
         clean = [("0", [keep], 3) for keep in (0.05, 0.1, 0.2, 0.3)]
         rows += mean_targets(grids["R"], "regression", [*clean, ("0.2", [0.3], 8)])

@@ -127,8 +127,7 @@ def choose_rows(
         estimator=estimator if last is selector else last_step(estimator),
         memory=memory,
     )
-    one_column = target is not None and target.ndim == 1 and np.ndim(y) == 2
-    fitted = rank_once(selector, X, target if one_column else y, params, context, memory)
+    fitted = rank_once(selector, X, y, params, context, memory)
     ranking = last_step(fitted).ranking
     if by_group:
         kept = keep_groups(
