@@ -133,6 +133,23 @@ def herding_order(points, *, seed, sample_weight=None, block=BLOCK, n_jobs=None)
     return np.concatenate([np.concatenate(orders)[merged], np.flatnonzero(weights <= 0)])
 
 
+def herded_classes(points, codes, *, seed, sample_weight=None, block=BLOCK, n_jobs=None):
+    """Order the points of each class by herding and merge the orders in proportion.
+
+    Parameters are those of `covering_order` and `herding_order`.
+    """
+
+    def herd(rows):
+        weights = None if sample_weight is None else sample_weight[rows]
+        return rows[
+            herding_order(
+                points[rows], seed=seed, sample_weight=weights, block=block, n_jobs=n_jobs
+            )
+        ]
+
+    return covering_order(points, codes, herd, sample_weight=sample_weight)
+
+
 def _herd_block(points, rows, weights):
     from sklearn_prune._coverage_kernels import herd
 

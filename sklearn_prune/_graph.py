@@ -221,10 +221,11 @@ def _descend(space, k, n_jobs):
     return indices, _scaled(distances, space.metric)
 
 
-def in_threads(work, n_rows, n_jobs):
-    """Do the work on batches of rows, which do not depend on the number of threads."""
-    Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-        delayed(work)(batch) for batch in (gen_batches(n_rows, 2048) if n_rows else ())
+def in_threads(work, n_rows, n_jobs, *, batch_size=2048):
+    """Do the work on slices of rows, which do not depend on the number of threads."""
+    batches = gen_batches(n_rows, batch_size) if n_rows else ()
+    return Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
+        delayed(work)(batch) for batch in batches
     )
 
 

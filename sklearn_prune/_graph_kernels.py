@@ -62,6 +62,46 @@ def distance(points, is_gower, nominal, i, j):
 
 
 @njit(cache=True, nogil=True)
+def distance_within(place, i, j, bound):
+    """The same as `distance`, but infinity where that is above the bound.
+
+    `place` is (points, is_gower, nominal).
+    """
+    points, is_gower, nominal = place
+    if is_gower:
+        return rounded(gower_distance(points[i], points[j], nominal))
+    d = points.shape[1]
+    limit = bound * (1 + 1e-9)  # rounding to 34 bits adds less
+    s0 = s1 = s2 = s3 = 0.0
+    sixteens, fours = d - d % 16, d - d % 4
+    for start in range(0, sixteens, 16):
+        for c in range(start, start + 16, 4):
+            e0 = np.float64(points[i, c]) - np.float64(points[j, c])
+            e1 = np.float64(points[i, c + 1]) - np.float64(points[j, c + 1])
+            e2 = np.float64(points[i, c + 2]) - np.float64(points[j, c + 2])
+            e3 = np.float64(points[i, c + 3]) - np.float64(points[j, c + 3])
+            s0 += e0 * e0
+            s1 += e1 * e1
+            s2 += e2 * e2
+            s3 += e3 * e3
+        if (s0 + s1) + (s2 + s3) > limit:
+            return np.inf
+    for c in range(sixteens, fours, 4):
+        e0 = np.float64(points[i, c]) - np.float64(points[j, c])
+        e1 = np.float64(points[i, c + 1]) - np.float64(points[j, c + 1])
+        e2 = np.float64(points[i, c + 2]) - np.float64(points[j, c + 2])
+        e3 = np.float64(points[i, c + 3]) - np.float64(points[j, c + 3])
+        s0 += e0 * e0
+        s1 += e1 * e1
+        s2 += e2 * e2
+        s3 += e3 * e3
+    for c in range(fours, d):
+        e0 = np.float64(points[i, c]) - np.float64(points[j, c])
+        s0 += e0 * e0
+    return rounded((s0 + s1) + (s2 + s3))
+
+
+@njit(cache=True, nogil=True)
 def insert(indices, distances, j, d):
     """Put a neighbour into its place in a list sorted by distance, then position."""
     k = len(distances)
@@ -108,7 +148,7 @@ def nearest_of_all(points, is_gower, nominal, rows, which, indices, distances):
         distances[t] = np.inf
         for j in range(len(points)):
             if j != i:
-                d = distance(points, is_gower, nominal, i, j)
+                d = distance_within((points, is_gower, nominal), i, j, distances[t, -1])
                 insert(indices[t], distances[t], j, d)
 
 

@@ -4,12 +4,12 @@ from numbers import Real
 
 import numpy as np
 
-from sklearn_prune._coverage import covering_order, herding_order, joint_points
+from sklearn_prune._coverage import herded_classes, joint_points
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
-from sklearn_prune._sklearn_compat import Interval, StrOptions
+from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._views import Views
 
 FEWEST_ANCHORS = 8
@@ -100,7 +100,7 @@ class AutoSelector(SampleSelector):
     _parameter_constraints = {
         "anchor_share": [Interval(Real, 0, 1, closed="right")],
         "threshold": [Interval(Real, 0, None, closed="neither")],
-        "task": [StrOptions({"auto", "classification", "regression"})],
+        "task": [TASK_OPTIONS],
         "n_jobs": [int, None],
         "random_state": ["random_state"],
     }
@@ -135,25 +135,17 @@ class AutoSelector(SampleSelector):
             points = joint_points(points, y, TARGET_SHARE)
         last &= (np.bincount(strata, ~last) > 0)[strata]  # no class comes last as a whole
         cover = np.flatnonzero(~last)
-        if weights is not None:
-            weights = weights[cover]
-        cover = cover[self._covering(points[cover], strata[cover], weights, seed)]
+        order = herded_classes(
+            points[cover],
+            strata[cover],
+            seed=derive_seed(seed, "herding"),
+            sample_weight=None if weights is None else weights[cover],
+            n_jobs=self.n_jobs,
+        )
+        cover = cover[order]
         tail = np.flatnonzero(last)
         tail = tail[np.argsort(-values[tail], kind="stable")]
         return Ranking(np.concatenate([cover, tail]), values, len(cover))
-
-    def _covering(self, points, strata, weights, seed):
-        def herded(rows):
-            return rows[
-                herding_order(
-                    points[rows],
-                    seed=derive_seed(seed, f"herding {strata[rows[0]]}"),
-                    sample_weight=None if weights is None else weights[rows],
-                    n_jobs=self.n_jobs,
-                )
-            ]
-
-        return covering_order(points, strata, herded, sample_weight=weights)
 
     def _contradicted(self, views, y, weights):
         """Margins of the rows, and which are put last."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -15,8 +16,10 @@ from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
+    Interval,
     InvalidParameterError,
     RefusedAsPipelineStep,
+    StrOptions,
     count_rows,
     fit_context,
     take_rows,
@@ -29,6 +32,11 @@ from sklearn_prune._validation import (
     resolve_task,
 )
 
+TASK_OPTIONS = StrOptions({"auto", "classification", "regression"})
+KEEP_OPTIONS = [
+    Interval(Real, 0, 1, closed="right"),
+    Interval(Integral, 2, None, closed="left"),
+]
 _PARTS = ("scores", "natural_size", "keys", "importances", "draws")
 
 

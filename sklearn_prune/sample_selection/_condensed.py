@@ -9,6 +9,7 @@ from sklearn.utils import gen_batches
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     floored_deviations,
@@ -17,7 +18,6 @@ from sklearn_prune.sample_selection._editing import (
 )
 from sklearn_prune.sample_selection._neighbor_base import (
     METRIC_OPTIONS,
-    TASK_OPTIONS,
     NeighborSelector,
 )
 

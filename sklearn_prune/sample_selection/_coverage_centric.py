@@ -13,6 +13,7 @@ from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
     count_rows,
 )
+from sklearn_prune.sample_selection._base import KEEP_OPTIONS
 from sklearn_prune.sample_selection._chain import NestedSelector
 
 
@@ -92,10 +93,7 @@ class CoverageCentricSelector(NestedSelector):
 
     _parameter_constraints = {
         "selector": "no_validation",
-        "keep": [
-            Interval(Real, 0, 1, closed="right"),
-            Interval(Integral, 2, None, closed="left"),
-        ],
+        "keep": KEEP_OPTIONS,
         "cutoff": [Interval(Real, 0, 1, closed="left")],
         "n_bins": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],

@@ -9,7 +9,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_prune._meta import routing_enabled
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
-from sklearn_prune._sklearn_compat import Interval, StrOptions
+from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import RefittingSelector, predict_unseen
 
 
@@ -88,7 +89,7 @@ class DataOOBSelector(RefittingSelector):
             Interval(Real, 0, 1, closed="right"),
             Interval(Integral, 1, None, closed="left"),
         ],
-        "task": [StrOptions({"auto", "classification", "regression"})],
+        "task": [TASK_OPTIONS],
         "n_jobs": [None, Integral],
         "random_state": ["random_state"],
     }

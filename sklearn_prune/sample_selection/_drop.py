@@ -7,9 +7,9 @@ import numpy as np
 from sklearn_prune._graph import EXACT_UP_TO, in_threads
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import (
     METRIC_OPTIONS,
-    TASK_OPTIONS,
     NeighborSelector,
 )
 

@@ -8,7 +8,7 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
-from sklearn_prune._graph_kernels import gower_distance, insert, rounded
+from sklearn_prune._graph_kernels import distance_within, insert
 
 # Row a has the survivors top[a, :filled[a]] next to it, nearest first, and may have
 # those of near[a, cursor[a]:] after them. Entry a * (k + 1) + t of `link` belongs to row
@@ -17,43 +17,6 @@ from sklearn_prune._graph_kernels import gower_distance, insert, rounded
 Lists = namedtuple(
     "Lists", "near alive top filled cursor head link survivors position left seen"
 )
-
-
-@njit(cache=True, nogil=True)
-def distance_within(place, i, j, bound):
-    """The distance that orders, as in the graph; infinity where it is above the bound."""
-    points, is_gower, nominal = place
-    if is_gower:
-        return rounded(gower_distance(points[i], points[j], nominal))
-    d = points.shape[1]
-    limit = bound * (1 + 1e-9)  # rounding to 34 bits adds less
-    s0 = s1 = s2 = s3 = 0.0
-    sixteens, fours = d - d % 16, d - d % 4
-    for start in range(0, sixteens, 16):
-        for c in range(start, start + 16, 4):
-            e0 = np.float64(points[i, c]) - np.float64(points[j, c])
-            e1 = np.float64(points[i, c + 1]) - np.float64(points[j, c + 1])
-            e2 = np.float64(points[i, c + 2]) - np.float64(points[j, c + 2])
-            e3 = np.float64(points[i, c + 3]) - np.float64(points[j, c + 3])
-            s0 += e0 * e0
-            s1 += e1 * e1
-            s2 += e2 * e2
-            s3 += e3 * e3
-        if (s0 + s1) + (s2 + s3) > limit:
-            return np.inf
-    for c in range(sixteens, fours, 4):
-        e0 = np.float64(points[i, c]) - np.float64(points[j, c])
-        e1 = np.float64(points[i, c + 1]) - np.float64(points[j, c + 1])
-        e2 = np.float64(points[i, c + 2]) - np.float64(points[j, c + 2])
-        e3 = np.float64(points[i, c + 3]) - np.float64(points[j, c + 3])
-        s0 += e0 * e0
-        s1 += e1 * e1
-        s2 += e2 * e2
-        s3 += e3 * e3
-    for c in range(fours, d):
-        e0 = np.float64(points[i, c]) - np.float64(points[j, c])
-        s0 += e0 * e0
-    return rounded((s0 + s1) + (s2 + s3))
 
 
 @njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     edit,
@@ -18,7 +19,6 @@ from sklearn_prune.sample_selection._editing import (
 )
 from sklearn_prune.sample_selection._neighbor_base import (
     METRIC_OPTIONS,
-    TASK_OPTIONS,
     NeighborSelector,
 )
 

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
 from sklearn_prune._coverage import covering_order, points_and_classes
+from sklearn_prune._graph import in_threads
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._space import Space
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import (
     METRIC_OPTIONS,
-    TASK_OPTIONS,
     NeighborSelector,
 )
 
@@ -239,7 +239,8 @@ def _gains_between(similarity, weights, rows, low, high, n_jobs):
     """What each candidate adds to rows covered by `low`, if only up to `high`."""
     gains = np.zeros(len(weights))
 
-    def add(candidates):
+    def add(batch):
+        candidates = np.arange(len(gains))[batch]
         for part in gen_batches(len(rows), 2048):
             reached = similarity.exponents(candidates, rows[part])
             np.exp(reached, out=reached)
@@ -247,7 +248,7 @@ def _gains_between(similarity, weights, rows, low, high, n_jobs):
             reached -= low[part]
             gains[candidates] += reached @ weights[rows[part]].astype(np.float32)
 
-    _in_threads(add, len(weights), n_jobs)
+    in_threads(add, len(weights), n_jobs, batch_size=256)
     return gains
 
 
@@ -258,7 +259,8 @@ def _better_pairs(similarity, covered, n_jobs):
     with np.errstate(divide="ignore"):
         wanted = np.float32(np.log(covered)) - similarity.slack
 
-    def find(candidates):
+    def find(batch):
+        candidates = everywhere[batch]
         reached = similarity.exponents(candidates, everywhere)
         reached += similarity.slack[candidates, None]
         which, rows = np.nonzero(reached > wanted)
@@ -267,12 +269,6 @@ def _better_pairs(similarity, covered, n_jobs):
         counts = np.bincount(which[better], minlength=len(candidates))
         return counts, rows[better].astype(np.int32), found[better]
 
-    counts, served, found = zip(*_in_threads(find, n, n_jobs), strict=True)
+    counts, served, found = zip(*in_threads(find, n, n_jobs, batch_size=256), strict=True)
     bounds = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     return bounds, np.concatenate(served), np.concatenate(found)
-
-
-def _in_threads(work, n, n_jobs):
-    return Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-        delayed(work)(np.arange(n)[batch]) for batch in gen_batches(n, 256)
-    )

@@ -17,6 +17,7 @@ from sklearn_prune._meta import clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._out_of_fold import shuffled_folds
 from sklearn_prune.sample_selection._refitting import (
     RefittingSelector,
@@ -125,7 +126,7 @@ class ForgettingSelector(RefittingSelector):
         "n_epochs": [Interval(Integral, 2, None, closed="left"), None],
         "prefer": [StrOptions({"easy", "hard"})],
         "out_of_fold": ["boolean"],
-        "task": [StrOptions({"auto", "classification", "regression"})],
+        "task": [TASK_OPTIONS],
         "n_jobs": [None, Integral],
         "random_state": ["random_state"],
     }

@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     judge_labels,
@@ -14,7 +15,6 @@ from sklearn_prune.sample_selection._editing import (
 )
 from sklearn_prune.sample_selection._neighbor_base import (
     METRIC_OPTIONS,
-    TASK_OPTIONS,
     NeighborSelector,
 )
 

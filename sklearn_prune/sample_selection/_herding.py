@@ -2,12 +2,11 @@
 
 from numbers import Integral
 
-from sklearn_prune._coverage import covering_order, herding_order, points_and_classes
+from sklearn_prune._coverage import herded_classes, points_and_classes
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import SampleSelector
-from sklearn_prune.sample_selection._neighbor_base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
 
 
 class HerdingSelector(SampleSelector):
@@ -86,16 +85,12 @@ class HerdingSelector(SampleSelector):
     def _rank(self, X, y, context):
         points = standardized_rows(X, owner=type(self).__name__)
         points, codes = points_and_classes(points, y, context.task)
-        weights, seed = context.sample_weight, self._seed(context)
-
-        def herd(rows):
-            order = herding_order(
-                points[rows],
-                seed=seed,
-                sample_weight=None if weights is None else weights[rows],
-                block=self.block_size,
-                n_jobs=self.n_jobs,
-            )
-            return rows[order]
-
-        return Ranking(covering_order(points, codes, herd, sample_weight=weights))
+        order = herded_classes(
+            points,
+            codes,
+            seed=self._seed(context),
+            sample_weight=context.sample_weight,
+            block=self.block_size,
+            n_jobs=self.n_jobs,
+        )
+        return Ranking(order)

@@ -2,7 +2,7 @@
 
 from numba import njit
 
-from sklearn_prune.sample_selection._drop_kernels import distance_within
+from sklearn_prune._graph_kernels import distance_within
 
 
 @njit(cache=True, nogil=True)

@@ -13,8 +13,7 @@ from sklearn_prune._coverage import (
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import SampleSelector
-from sklearn_prune.sample_selection._neighbor_base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
 
 
 class KCenterSelector(SampleSelector):

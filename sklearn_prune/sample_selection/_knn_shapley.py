@@ -8,9 +8,9 @@ from sklearn.utils import gen_batches
 
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import (
     METRIC_OPTIONS,
-    TASK_OPTIONS,
     NeighborSelector,
 )
 

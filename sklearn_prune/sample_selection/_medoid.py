@@ -3,8 +3,7 @@
 from sklearn_prune._coverage import covering_order, medoid_order, points_and_classes
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import SampleSelector
-from sklearn_prune.sample_selection._neighbor_base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
 
 
 class MedoidSelector(SampleSelector):

@@ -9,7 +9,6 @@ from sklearn_prune._space import METRICS, MixedRows, Space
 from sklearn_prune.sample_selection._base import SampleSelector
 
 METRIC_OPTIONS = StrOptions(set(METRICS))
-TASK_OPTIONS = StrOptions({"auto", "classification", "regression"})
 
 
 class NeighborSelector(SampleSelector):

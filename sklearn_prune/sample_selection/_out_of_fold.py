@@ -18,17 +18,17 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step, routing_enabled
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
-from sklearn_prune._sklearn_compat import StrOptions, take_rows
 from sklearn_prune._validation import check_groups
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
     RefittingSelector,
     as_target,
     is_frozen,
+    split_rows,
     weight_params,
 )
 
@@ -45,7 +45,7 @@ class OutOfFoldSelector(RefittingSelector):
     _parameter_constraints = {
         "estimator": "no_validation",
         "cv": ["cv_object"],
-        "task": [StrOptions({"auto", "classification", "regression"})],
+        "task": [TASK_OPTIONS],
         "n_jobs": [None, Integral],
         "random_state": ["random_state"],
     }
@@ -201,9 +201,7 @@ def fit_and_predict(model, X, y, labels, weights, train, test, seed):
     if labels is not None and target.dtype.kind == "f" and is_torch_model(model):
         target = target.astype(np.int64)
     model = clone_seeded(model, seed, "estimator")
-    X_train, X_test = take_rows(X, train), take_rows(X, test)
-    if get_tags(model).input_tags.pairwise:
-        X_train, X_test = (take_rows(part, train, axis=1) for part in (X_train, X_test))
+    X_train, X_test = split_rows(model, X, train, test)
     params = weight_params(model, None if weights is None else weights[train])
     with seeded_torch(model, seed):
         model.fit(X_train, as_target(model, target), **params)

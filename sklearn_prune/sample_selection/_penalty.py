@@ -6,14 +6,12 @@ import numpy as np
 
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._design import Design
 from sklearn_prune.sample_selection._leave_one_out import (
     lasso_leave_one_out,
     ridge_leave_one_out,
 )
-
-_TASKS = {"auto", "classification", "regression"}
 
 
 class _PenaltySelector(SampleSelector):
@@ -120,7 +118,7 @@ class L2PenaltySelector(_PenaltySelector):
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "loss": [StrOptions({"squared", "logistic"})],
-        "task": [StrOptions(_TASKS)],
+        "task": [TASK_OPTIONS],
     }
 
     def __init__(self, alpha=1.0, *, loss="squared", task="auto"):
@@ -195,7 +193,7 @@ class L1PenaltySelector(_PenaltySelector):
 
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "task": [StrOptions(_TASKS)],
+        "task": [TASK_OPTIONS],
     }
 
     def __init__(self, alpha="auto", *, task="auto"):

@@ -130,11 +130,7 @@ def predict_unseen(model, X, y, task, weights, train, test, seed):
     if not len(test) or (task == "classification" and np.all(target == target[0])):
         return np.full(len(test), target[0])
     model = clone_seeded(model, seed, "estimator")
-    pairwise = get_tags(model).input_tags.pairwise
-    X_train, X_test = (
-        take_rows(take_rows(X, rows), train, axis=1) if pairwise else take_rows(X, rows)
-        for rows in (train, test)
-    )
+    X_train, X_test = split_rows(model, X, train, test)
     params = weight_params(model, weights)
     labels, codes = np.unique(target, return_inverse=True)
     with seeded_torch(model, seed):
@@ -147,6 +143,14 @@ def predict_unseen(model, X, y, task, weights, train, test, seed):
             model.fit(X_train, codes, **params)
             return labels[np.asarray(model.predict(X_test), dtype=np.intp)]
         return np.asarray(model.predict(X_test)).reshape(len(test))
+
+
+def split_rows(model, X, train, test):
+    """Rows to fit on and rows to predict; a kernel matrix is cut on both sides."""
+    parts = take_rows(X, train), take_rows(X, test)
+    if get_tags(model).input_tags.pairwise:
+        parts = (take_rows(part, train, axis=1) for part in parts)
+    return tuple(parts)
 
 
 def as_target(model, y):

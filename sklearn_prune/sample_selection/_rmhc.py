@@ -1,15 +1,19 @@
 """Random mutation hill climbing: swap kept rows as long as nearest neighbours gain."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils import gen_batches
 
 from sklearn_prune._ranking import Ranking, budget_size, merge_strata, round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
-from sklearn_prune._sklearn_compat import Interval, StrOptions
+from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import (
+    KEEP_OPTIONS,
+    TASK_OPTIONS,
+    SampleSelector,
+)
 
 MOST_JUDGED = 5_000  # rows that the objective counts
 
@@ -90,13 +94,10 @@ class RMHCSelector(SampleSelector):
     budget_dependent = True
 
     _parameter_constraints = {
-        "keep": [
-            Interval(Real, 0, 1, closed="right"),
-            Interval(Integral, 2, None, closed="left"),
-        ],
+        "keep": KEEP_OPTIONS,
         "n_iter": [Interval(Integral, 0, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "task": [StrOptions({"auto", "classification", "regression"})],
+        "task": [TASK_OPTIONS],
         "random_state": ["random_state"],
     }
 

@@ -1,12 +1,13 @@
 """Draw rows in proportion to a bound on their share of a linear model's loss."""
 
-from numbers import Integral, Real
-
 import numpy as np
 
 from sklearn_prune._ranking import budget_size
-from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import (
+    KEEP_OPTIONS,
+    TASK_OPTIONS,
+    SampleSelector,
+)
 from sklearn_prune.sample_selection._leverage import draw, leverages
 
 
@@ -95,11 +96,8 @@ class SensitivitySelector(SampleSelector):
     budget_dependent = True
 
     _parameter_constraints = {
-        "keep": [
-            Interval(Real, 0, 1, closed="right"),
-            Interval(Integral, 2, None, closed="left"),
-        ],
-        "task": [StrOptions({"auto", "classification", "regression"})],
+        "keep": KEEP_OPTIONS,
+        "task": [TASK_OPTIONS],
         "random_state": ["random_state"],
     }
 

@@ -40,8 +40,6 @@ from sklearn_prune.sample_selection._choice import choose_rows
 from sklearn_prune.sample_selection._random import RandomSelector
 from sklearn_prune.sample_selection._weighting import WEIGHTINGS, weight_parameter
 
-TASK_OPTIONS = StrOptions({"auto", "classification", "regression"})
-
 
 class SampleSubset(BaseEstimator):
     """What the four meta-estimators share: arguments, routing, attributes of rows.

@@ -6,7 +6,8 @@ from sklearn_prune._meta import route_fit_params, routing_enabled
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import RefusedAsPipelineStep, fit_context, take_rows
 from sklearn_prune._validation import check_rows
-from sklearn_prune.sample_selection._subset import TASK_OPTIONS, SampleSubset
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._subset import SampleSubset
 
 
 class SampleSubsetSampler(SampleSubset):

@@ -8,11 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_prune._meta import has_tags, inner_has, routing_enabled
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import fit_context
-from sklearn_prune.sample_selection._subset import (
-    TASK_OPTIONS,
-    SampleSubset,
-    SampleSubsetModel,
-)
+from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
 
 
 class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):

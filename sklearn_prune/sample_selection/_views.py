@@ -36,7 +36,6 @@ class Views:
     """
 
     def __init__(self, points, context, seed, n_jobs):
-        n = len(points)
         self.points = points
         self.seed = seed
         self.n_jobs = n_jobs
@@ -45,11 +44,9 @@ class Views:
         if context.groups is not None:
             self.groups = np.unique(np.asarray(context.groups), return_inverse=True)[1]
         self.neighbors, self.counts = self._neighbors(context)
-        self.folds = self._folds(np.zeros(n, dtype=np.int64))
 
     def class_probabilities(self, y):
         """Mean of the three views, of shape (n_samples, n_classes)."""
-        self.folds = self._folds(y)
         linear = LogisticRegression(C=0.1, max_iter=100)
         views = [self._votes(y), self._forest_probabilities(y)]
         if np.bincount(y).min() >= N_FOLDS:
@@ -161,8 +158,9 @@ class Views:
         if self.weights is not None:
             among = among & (self.weights > 0)
         output = np.zeros((len(y), y.max() + 1) if is_classes else len(y))
-        for fold in range(self.folds.max() + 1):
-            held_out, rows = self.folds == fold, among & (self.folds != fold)
+        folds = self._folds(y if is_classes else np.zeros(len(y), dtype=np.int64))
+        for fold in range(folds.max() + 1):
+            held_out, rows = folds == fold, among & (folds != fold)
             target = y[rows] if rows.any() else y[among]
             if np.all(target == target[0]):
                 if is_classes:
