@@ -5,12 +5,14 @@ from importlib import import_module
 __version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
+    "PrunedClassifier": "weight_pruning._pruned",
+    "PrunedRegressor": "weight_pruning._pruned",
     "SampleSubsetClassifier": "sample_selection._subset_predictors",
     "SampleSubsetRegressor": "sample_selection._subset_predictors",
     "SampleSubsetSampler": "sample_selection._subset_sampler",
     "SampleSubsetTransformer": "sample_selection._subset_transformer",
 }
-_SUBPACKAGES = ("sample_selection",)
+_SUBPACKAGES = ("sample_selection", "weight_pruning")
 
 __all__ = [*_MODULE_OF, *_SUBPACKAGES]
 

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.validation import validate_data
+from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
+from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from sklearn_prune._seeds import fill_random_states
 
@@ -29,7 +29,7 @@ def in_one_line(thing):
     return " ".join(repr(thing).split())
 
 
-def check_inner(owner, inner, kind):
+def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
     """Raise unless `inner` is an unfitted or frozen model of the wanted kind.
 
     Parameters
@@ -40,6 +40,8 @@ def check_inner(owner, inner, kind):
         What the user passed.
     kind : {"classifier", "regressor", "transformer"}
         What it has to be.
+    purpose : str
+        What it is for, for the message.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def check_inner(owner, inner, kind):
         If it is a class, no estimator, or of another kind.
     """
     name = type(owner).__name__
-    rule = f"{name} needs {_ARTICLE[kind]} to fit on the rows that are kept"
+    rule = f"{name} needs {_ARTICLE[kind]} to {purpose}"
     if isinstance(inner, type):
         raise TypeError(
             f"{rule}. Got the class {inner.__name__}. Write {inner.__name__}()."
@@ -207,3 +209,29 @@ def callback_task(parent, name, *, owner, target, X, y):
         context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
         yield
         context.call_on_fit_task_end(estimator=owner, X=X, y=y)
+
+
+def is_frozen(model):
+    """Whether it, or the last step of a Pipeline, is a FrozenEstimator."""
+    while not isinstance(model, FrozenEstimator) and getattr(model, "steps", None):
+        model = model.steps[-1][1]
+    return isinstance(model, FrozenEstimator)
+
+
+def weight_parameter(model):
+    """Name of the fit parameter by which a model takes weights of rows, or None.
+
+    With metadata routing enabled, requests decide.
+    """
+    if routing_enabled():
+        consumed = get_routing_for_object(model).consumes("fit", ["sample_weight"])
+        return "sample_weight" if consumed else None
+    if has_fit_parameter(last_step(model), "sample_weight"):
+        return f"{pipeline_prefix(model)}sample_weight"
+    return None
+
+
+def weight_params(model, weights):
+    """Parameters that hand the weights to the fit of a model that takes them."""
+    name = None if weights is None else weight_parameter(model)
+    return {} if name is None else {name: weights}

@@ -13,12 +13,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._out_of_fold import shuffled_folds
 from sklearn_prune.sample_selection._refitting import (
     RefittingSelector,
     as_target,

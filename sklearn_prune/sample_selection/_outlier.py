@@ -11,20 +11,20 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import (
     clone_seeded,
     has_tags,
     in_one_line,
     last_step,
     routing_enabled,
+    weight_params,
 )
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval, count_rows, take_rows
 from sklearn_prune._validation import check_groups, check_readable_rows, resolve_task
 from sklearn_prune.sample_selection._base import SampleSelector
-from sklearn_prune.sample_selection._out_of_fold import shuffled_folds
-from sklearn_prune.sample_selection._refitting import weight_params
 
 
 class OutlierSelector(SampleSelector):

@@ -4,17 +4,22 @@ from copy import deepcopy
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import validate_data
 
-from sklearn_prune._meta import clone_seeded, has_tags, in_one_line, last_step
+from sklearn_prune._folds import split_rows
+from sklearn_prune._meta import (
+    clone_seeded,
+    has_tags,
+    in_one_line,
+    is_frozen,
+    last_step,
+    weight_params,
+)
 from sklearn_prune._seeds import is_torch_model, seeded_torch
-from sklearn_prune._sklearn_compat import take_rows
 from sklearn_prune._validation import check_groups, check_readable_rows, class_codes
 from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
-from sklearn_prune.sample_selection._weighting import weight_parameter
 
 OTHER_KIND = {"classification": "regressor", "regression": "classifier"}
 
@@ -145,14 +150,6 @@ def predict_unseen(model, X, y, task, weights, train, test, seed):
         return np.asarray(model.predict(X_test)).reshape(len(test))
 
 
-def split_rows(model, X, train, test):
-    """Rows to fit on and rows to predict; a kernel matrix is cut on both sides."""
-    parts = take_rows(X, train), take_rows(X, test)
-    if get_tags(model).input_tags.pairwise:
-        parts = (take_rows(part, train, axis=1) for part in parts)
-    return tuple(parts)
-
-
 def as_target(model, y):
     """The targets as the model reads them: nets want codes, or float32 and 2-d if real."""
     if not is_torch_model(model):
@@ -163,16 +160,3 @@ def as_target(model, y):
     if y.dtype.kind != "f":
         return y
     return y.astype(np.int64) if is_classifier(model) else y.astype(np.float32)[:, None]
-
-
-def weight_params(model, weights):
-    """Parameters that hand the weights to the fit of a model that takes them."""
-    name = None if weights is None else weight_parameter(model)
-    return {} if name is None else {name: weights}
-
-
-def is_frozen(model):
-    """Whether it, or the last step of a Pipeline, is a FrozenEstimator."""
-    while not isinstance(model, FrozenEstimator) and getattr(model, "steps", None):
-        model = model.steps[-1][1]
-    return isinstance(model, FrozenEstimator)

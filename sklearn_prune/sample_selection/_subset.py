@@ -20,6 +20,7 @@ from sklearn_prune._meta import (
     last_step,
     route_fit_params,
     routing_enabled,
+    weight_parameter,
 )
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_torch
@@ -38,7 +39,7 @@ from sklearn_prune._validation import (
 from sklearn_prune.sample_selection._base import check_selector
 from sklearn_prune.sample_selection._choice import choose_rows
 from sklearn_prune.sample_selection._random import RandomSelector
-from sklearn_prune.sample_selection._weighting import WEIGHTINGS, weight_parameter
+from sklearn_prune.sample_selection._weighting import WEIGHTINGS
 
 
 class SampleSubset(BaseEstimator):

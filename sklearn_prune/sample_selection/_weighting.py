@@ -2,11 +2,9 @@
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
-from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._coverage import joint_points
-from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled
+from sklearn_prune._meta import last_step
 from sklearn_prune._space import Space
 
 WEIGHTINGS = ("coverage", "inverse_probability")
@@ -92,16 +90,3 @@ def _nearest(space, rows, kept):
 
         return nearest_by_gower(space.points, space.nominal, rows, kept)
     return pairwise_distances_argmin(space.points[rows], space.points[kept])
-
-
-def weight_parameter(model):
-    """Name of the fit parameter by which a model takes weights of rows, or None.
-
-    With metadata routing enabled, requests decide.
-    """
-    if routing_enabled():
-        consumed = get_routing_for_object(model).consumes("fit", ["sample_weight"])
-        return "sample_weight" if consumed else None
-    if has_fit_parameter(last_step(model), "sample_weight"):
-        return f"{pipeline_prefix(model)}sample_weight"
-    return None

@@ -1,0 +1,95 @@
+"""Folds of a cross-validation inside fit, and the rows of each."""
+
+import warnings
+
+import numpy as np
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
+from sklearn.utils import get_tags
+
+from sklearn_prune._meta import in_one_line
+from sklearn_prune._sklearn_compat import take_rows
+
+
+def shuffled_folds(n_folds, y, groups, counted, seed):
+    """Folds over the rows that count, stratified by class where y holds codes.
+
+    There are fewer folds than asked for where there are fewer rows or groups, or where
+    the largest class has fewer rows. Rows that do not count train no model and are held
+    out of every fold that has not seen their group.
+
+    Parameters
+    ----------
+    n_folds : int
+        Number of folds.
+    y : ndarray of shape (n_samples,)
+        Class codes (integers), or anything else for folds without strata.
+    groups : ndarray of shape (n_samples,), int, or None
+        Codes of groups that stay together.
+    counted : ndarray of shape (n_samples,), bool
+        The rows that count, of at least two groups.
+    seed : int
+        The seed.
+
+    Returns
+    -------
+    list of (train, test)
+        Positions.
+    """
+    rows, idle = np.flatnonzero(counted), np.flatnonzero(~counted)
+    units = np.arange(len(y)) if groups is None else groups
+    n_folds = min(n_folds, len(np.unique(units[rows])))
+    kind = KFold if groups is None else GroupKFold
+    largest_class = np.bincount(y[rows]).max() if y.dtype.kind == "i" else 1
+    if largest_class > 1:
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        n_folds = min(n_folds, largest_class)
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    together = None if groups is None else groups[rows]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        splits = list(splitter.split(rows, y[rows], together))
+    folds = []
+    for train, test in splits:
+        train, test = rows[train], rows[test]
+        if len(idle):
+            unseen = ~np.isin(units[idle], units[train])
+            test = np.concatenate([test, idle[unseen]])
+        if len(test):
+            folds.append((train, test))
+    return folds
+
+
+def given_folds(cv, y, groups, counted):
+    """Folds of a splitter or an iterable of splits, if each row is held out of one."""
+    splitter = check_cv(cv, y, classifier=y.dtype.kind == "i")
+    folds, looks = [], np.zeros(len(y), dtype=np.int64)
+    for train, test in splitter.split(np.zeros(len(y)), y, groups):
+        train, test = (np.arange(len(y))[part] for part in (train, test))  # masks too
+        if np.isin(test, train).any():
+            raise ValueError(
+                "cv must hold out rows that the model is not fitted on. Got a split whose "
+                f"parts overlap, from {in_one_line(cv)}. Write cv=5."
+            )
+        looks[test] += 1
+        folds.append((train[counted[train]], test))
+    if not looks.all():
+        raise ValueError(
+            "cv must hold out each row at least once. Got "
+            f"{in_one_line(cv)}, which leaves {np.count_nonzero(looks == 0)} of {len(y)} "
+            "rows unjudged. Write cv=5."
+        )
+    return folds
+
+
+def split_rows(model, X, train, test):
+    """Rows to fit on and rows to predict; a kernel matrix is cut on both sides."""
+    parts = take_rows(X, train), take_rows(X, test)
+    if get_tags(model).input_tags.pairwise:
+        parts = (take_rows(part, train, axis=1) for part in parts)
+    return tuple(parts)

@@ -1,0 +1,143 @@
+"""What a family and a criterion may know: rows, weights, seed, how to fit and to score."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_array
+from sklearn.utils.class_weight import compute_sample_weight
+
+from sklearn_prune._meta import clone_seeded, weight_parameter
+from sklearn_prune._seeds import derive_seed, seeded_torch
+from sklearn_prune._sklearn_compat import count_rows, take_rows, take_rows_of_params
+
+
+@dataclass(frozen=True)
+class PruningContext:
+    """The rows that a model is pruned on, and the settings of the pruning.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The inner model, unfitted, or a FrozenEstimator.
+    X, y : rows and targets
+        As the user gave them.
+    fit_params : dict
+        Parameters for the inner fit, rows aligned.
+    groups : ndarray of shape (n_samples,) or None
+        Rows of one group are judged together.
+    seed : int or None
+        None where the user gave no seed: what needs one draws it.
+    refit_params : dict
+        Inner parameters that hold for the refit only.
+    tolerance, scoring, cv, n_jobs, dropout
+        As the meta-estimator has them.
+    """
+
+    estimator: object
+    X: object
+    y: object
+    fit_params: dict = field(default_factory=dict)
+    groups: object = None
+    seed: int | None = None
+    refit_params: dict = field(default_factory=dict)
+    tolerance: float = 0.005
+    scoring: object = None
+    cv: object = 3
+    n_jobs: int | None = None
+    dropout: float = 0.0
+
+    @property
+    def is_frozen(self):
+        """Whether the inner model must not be fitted a first time."""
+        return isinstance(self.estimator, FrozenEstimator)
+
+    @cached_property
+    def template(self):
+        """The unfitted inner model with the parameters of the refit; read, not fitted."""
+        inner = self.estimator.estimator if self.is_frozen else self.estimator
+        return clone_seeded(inner, self.seed, "estimator").set_params(**self.refit_params)
+
+    @property
+    def is_classification(self):
+        """Whether the inner model is a classifier."""
+        return is_classifier(self.estimator)
+
+    @cached_property
+    def array(self):
+        """X as a float64 or float32 array or CSR matrix; NaN passes."""
+        return check_array(
+            self.X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+        )
+
+    @cached_property
+    def target(self):
+        """y as an array, a single column flattened."""
+        y = np.asarray(self.y)
+        return y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
+
+    @cached_property
+    def sample_weight(self):
+        """Weights that the inner fit gets, as float64, or None."""
+        name = weight_parameter(self.template)
+        weights = self.fit_params.get(name) if name else None
+        return None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
+
+    def row_weights(self):
+        """Product of the sample weights and the class weights of the template, or None."""
+        class_weight = getattr(self.template, "class_weight", None)
+        weights = self.sample_weight
+        if class_weight is None or (
+            isinstance(class_weight, str) and "subsample" in class_weight
+        ):
+            return weights
+        by_class = compute_sample_weight(class_weight, self.target)
+        return by_class if weights is None else weights * by_class
+
+    def role_seed(self, role):
+        """A seed for one use of randomness; 0 stands for a missing seed."""
+        return derive_seed(0 if self.seed is None else self.seed, role)
+
+    def fit(self, estimator=None, X=None, params=None):
+        """Fit a clone of the template, or of another model, on the rows."""
+        model = clone(self.template if estimator is None else estimator)
+        X = self.X if X is None else X
+        with seeded_torch(model, self.seed):
+            return model.fit(X, self.y, **(self.fit_params if params is None else params))
+
+    def fit_first(self, model=None):
+        """The fitted inner model: the frozen one, or a seeded clone fitted on the rows."""
+        if self.is_frozen:
+            return self.estimator.estimator
+        if model is None:
+            model = clone_seeded(self.estimator, self.seed, "estimator")
+        with seeded_torch(model, self.seed):
+            return model.fit(self.X, self.y, **self.fit_params)
+
+    def on(self, rows):
+        """The same context with some of the rows."""
+        return replace(
+            self,
+            X=take_rows(self.X, rows),
+            y=take_rows(self.y, rows),
+            fit_params=take_rows_of_params(self.X, self.fit_params, rows),
+            groups=None if self.groups is None else self.groups[rows],
+        )
+
+    def for_inner(self, estimator, X=None, y=None, fit_params=None):
+        """A context for a model inside this one, on X and y as that model sees them."""
+        same_rows = X is None or count_rows(X) == count_rows(self.X)
+        return replace(
+            self,
+            estimator=estimator,
+            X=self.X if X is None else X,
+            y=self.y if y is None else y,
+            fit_params=self.fit_params if fit_params is None else fit_params,
+            groups=self.groups if same_rows else None,
+            refit_params={},
+        )

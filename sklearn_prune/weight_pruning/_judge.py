@@ -1,0 +1,108 @@
+"""Inner scores of pruned models, and the smallest size that is not worse."""
+
+from numbers import Integral
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.metrics import check_scoring
+
+from sklearn_prune._folds import given_folds, shuffled_folds
+from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune._validation import check_groups, class_codes
+
+
+def judge_by_folds(family, work, shares, requests, context):
+    """Score by cross-validation inside the rows of the context; see `Family.judge`.
+
+    In each fold the model is fitted on the other rows (a frozen one is taken as it is),
+    ranked, cut and refitted there, and scored on the rows held out.
+    """
+    folds = inner_folds(context)
+    parts = Parallel(n_jobs=context.n_jobs)(
+        delayed(_judge_fold)(family, shares, requests, context, train, test)
+        for train, test in folds
+    )
+    baseline = np.concatenate([part[0] for part in parts])
+    return baseline, np.concatenate([part[1] for part in parts], axis=2)
+
+
+def inner_folds(context):
+    """The folds of `cv` over the rows of the context: groups together, classes in each."""
+    n = count_rows(context.X)
+    y = np.zeros(n)
+    if context.is_classification and context.target.ndim == 1:
+        y = class_codes(context.target)[0]
+    weights = context.sample_weight
+    counted = np.ones(n, dtype=bool) if weights is None else weights > 0
+    groups = None if context.groups is None else check_groups(context.groups, n)
+    if context.cv is None or isinstance(context.cv, Integral):
+        seed = context.role_seed("inner-folds")
+        return shuffled_folds(context.cv or 5, y, groups, counted, seed)
+    return given_folds(context.cv, y, groups, counted)
+
+
+def _judge_fold(family, shares, requests, context, train, test):
+    inside, outside = context.on(train), context.on(test)
+    work = family.start(inside.fit_first(), inside)
+    baseline = pieces(family.compact(work), outside)
+    scores = [
+        [
+            pieces(family.compact(smaller), outside)
+            for smaller in family.reduce(work, shares, request, inside)
+        ]
+        for request in requests
+    ]
+    return baseline, np.array(scores)
+
+
+def pieces(predictor, context):
+    """Scores of a predictor on the rows of a context, larger is better.
+
+    Where the score is the estimator's own, a mean over rows, each row gives one: right
+    or wrong, or 1 minus its squared error over the variance. Weights multiply it. Any
+    other score gives a single number.
+    """
+    if context.scoring is not None:
+        score = check_scoring(predictor, scoring=context.scoring)
+        params = {}
+        return np.array([score(predictor, context.X, context.y, **params)])
+    y, weights = context.target, context.sample_weight
+    predicted = np.asarray(predictor.predict(context.X)).reshape(y.shape)
+    if context.is_classification:
+        right = predicted == y
+        values = (right if right.ndim == 1 else right.all(axis=1)).astype(np.float64)
+    else:
+        spread = np.average(
+            (y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights
+        )
+        losses = (y - predicted) ** 2 / np.where(spread > 0, spread, 1.0)
+        values = 1 - (losses if losses.ndim == 1 else losses.mean(axis=1))
+    return values if weights is None else values * weights / weights.mean()
+
+
+def not_worse(baseline, scores, tolerance):
+    """Which sizes are not worse by more than the tolerance, by one paired standard error.
+
+    Parameters
+    ----------
+    baseline : ndarray of shape (n_pieces,)
+        Scores of the full model.
+    scores : ndarray of shape (n_shares, n_pieces)
+        Of the pruned ones.
+    tolerance : float
+        In units of the score.
+
+    Returns
+    -------
+    mask : ndarray of shape (n_shares,), bool
+        True where the mean loss plus its standard error is at most the tolerance.
+    losses, errors : ndarray of shape (n_shares,)
+        Mean loss and its standard error.
+    """
+    differences = baseline - scores
+    losses = differences.mean(axis=1)
+    n = differences.shape[1]
+    errors = (
+        differences.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(len(losses))
+    )
+    return losses + errors <= tolerance, losses, errors

@@ -1,0 +1,170 @@
+"""Fit, rank, keep, refit, compact: the steps of one pruned model."""
+
+import warnings
+from dataclasses import dataclass, replace
+from numbers import Integral
+from time import process_time
+
+import numpy as np
+
+from sklearn_prune._ranking import budget_size, keeps_all
+from sklearn_prune._sizes import pickled_bytes
+from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning._family import Request, check_unit, family_for
+from sklearn_prune.weight_pruning._judge import not_worse
+from sklearn_prune.weight_pruning._report import PruningReport
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The result of `prune`.
+
+    Parameters
+    ----------
+    compact : Compact
+        The predictor.
+    family : Family
+        Of the inner model.
+    unit : str
+        The kind of unit that `kept` counts.
+    kept, n_units : ndarray of int, int
+        Sorted ids of the units that are left, and how many there were.
+    importances : ndarray or None
+        Of the features, where the inner model has any.
+    report : PruningReport
+        Before and after.
+    """
+
+    compact: object
+    family: object
+    unit: str
+    kept: np.ndarray
+    n_units: int
+    importances: np.ndarray | None
+    report: PruningReport
+
+
+def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer):
+    """Prune a fitted model.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted; it is not changed.
+    context : PruningContext
+        The rows and settings.
+    unit, keep, criterion, schedule, refit
+        As the meta-estimator has them, checked; `refit` is a bool.
+    quantizer : Quantizer or None
+        Rounds the compact form.
+
+    Returns
+    -------
+    Pruned
+        The compact form and what was done.
+    """
+    started = process_time()
+    family, reason = family_for(model, unit)
+    notes = ()
+    if reason is not None:
+        notes = (f"{reason}: input features are pruned instead.",)
+        if not keeps_all(keep):
+            warnings.warn(
+                f"{type(model).__name__} is pruned by its input features, since {reason}.",
+                UserWarning,
+                stacklevel=4,
+            )
+    if not keeps_all(keep):
+        check_unit(family, unit, criterion, model)
+    if unit == "auto" and isinstance(keep, Integral):
+        raise InvalidParameterError(
+            "An int keep counts units of one kind. Got "
+            f'keep={keep} with unit="auto". Write a float, or name a unit: '
+            f"{', '.join(map(repr, family.criteria))}."
+        )
+    work = family.start(model, context)
+    counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
+    units_before = family.table(work, counted, context).ids
+    parameters, nonzero = family.count(work)
+    before = {
+        "parameters": parameters,
+        "nonzero": nonzero,
+        "units": len(units_before),
+        "nbytes": _bytes_of(model),
+    }
+    if isinstance(keep, Integral):
+        budget_size(keep, len(units_before), units=f"{counted}s")
+    request = Request(unit, criterion, schedule, refit)
+    judged = process_time()
+    chosen, request, path = _choose(family, work, keep, request, context)
+    pruned = process_time()
+    smaller = work
+    if not keeps_all(chosen):
+        (smaller,) = family.reduce(work, [chosen], request, context)
+    compact = family.compact(smaller)
+    if quantizer is not None:
+        compact = compact.quantized(quantizer)
+    kept = family.table(smaller, counted, context).ids
+    after = {
+        "parameters": compact.n_parameters(),
+        "nonzero": compact.n_nonzero(),
+        "units": len(kept),
+        "nbytes": pickled_bytes(compact),
+    }
+    seconds = {
+        "judge": pruned - judged,
+        "prune": process_time() - pruned + judged - started,
+    }
+    return Pruned(
+        compact,
+        family,
+        counted,
+        np.sort(kept),
+        len(units_before),
+        family.feature_importances(smaller),
+        PruningReport(
+            unit, chosen, before, after, seconds, path, type(compact).__name__, notes
+        ),
+    )
+
+
+def _choose(family, work, keep, request, context):
+    """The size, the request with its setting, and the path that was judged."""
+    if keeps_all(keep):
+        return keep, request, []
+    settings = family.settings(work, request, context)
+    requests = [replace(request, setting=setting) for setting in settings]
+    automatic = keep == "auto"
+    if not automatic and len(requests) == 1:
+        return keep, requests[0], []
+    shares = family.auto_shares(work, request.unit, context) if automatic else (keep,)
+    baseline, scores = family.judge(work, shares, requests, context)
+    best = np.argmax(np.round(scores.mean(axis=2), 12), axis=0)
+    scores = scores[best, np.arange(len(shares))]
+    fine, losses, errors = not_worse(baseline, scores, context.tolerance)
+    if automatic:
+        passed = np.flatnonzero(fine)
+        chosen = int(passed[-1]) if len(passed) else None
+    else:
+        chosen = 0
+    path = [
+        {
+            "keep": share,
+            "setting": settings[best[number]],
+            "loss": float(losses[number]),
+            "error": float(errors[number]),
+            "chosen": number == chosen,
+        }
+        for number, share in enumerate(shares)
+    ]
+    if chosen is None:
+        return 1.0, request, path
+    return shares[chosen], requests[best[chosen]], path
+
+
+def _bytes_of(model):
+    """Length of the pickle of a fitted model; None where it has none."""
+    try:
+        return pickled_bytes(model)
+    except Exception:  # local classes and open handles say so in many ways
+        return None

@@ -1,0 +1,221 @@
+"""Store parameters in fewer bytes: half floats, scaled integers, shared values."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_prune._sklearn_compat import InvalidParameterError
+
+SCHEMES = ("float16", "int8", "codebook")
+
+
+class QuantizedArray:
+    """An array in few bytes, which `dense` gives back in float32.
+
+    Parameters
+    ----------
+    codes : ndarray of float16, int8 or uint8
+        What is stored for each entry; two 4-bit codes share a byte if `packed`.
+    scale : ndarray of float32, or None
+        Factor for each column, or one for all: ``codes * scale``.
+    offset : ndarray of float32, or None
+        Added to each column.
+    values : ndarray of float32, or None
+        Shared values, of which `codes` are the positions.
+    shape : tuple of int, or None
+        Shape of the array where the codes are packed.
+    """
+
+    def __init__(self, codes, scale=None, offset=None, values=None, shape=None):
+        self.codes = codes
+        self.scale = scale
+        self.offset = offset
+        self.values = values
+        self.shape = codes.shape if shape is None else shape
+
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: int(np.prod(self.shape)))
+    nbytes = property(
+        lambda self: sum(
+            part.nbytes
+            for part in (self.codes, self.scale, self.offset, self.values)
+            if part is not None
+        )
+    )
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.dense(), dtype=dtype)
+
+    def dense(self):
+        """The rounded values as a new float32 array."""
+        if self.values is not None:
+            codes = self.codes
+            if codes.shape != self.shape:
+                codes = np.stack([codes & 15, codes >> 4], axis=-1).ravel()
+                codes = codes[: self.size].reshape(self.shape)
+            return self.values[codes]
+        dense = self.codes.astype(np.float32)
+        if self.scale is not None:
+            dense *= self.scale
+        if self.offset is not None:
+            dense += self.offset
+        return dense
+
+
+def dense(array):
+    """The array itself, or what a quantized one stands for."""
+    return array.dense() if isinstance(array, QuantizedArray) else array
+
+
+class Quantizer(BaseEstimator):
+    """Round the parameters of a model to fewer bytes.
+
+    Parameters
+    ----------
+    scheme : {"float16", "int8", "codebook"}, default="int8"
+        Half floats (2 bytes), integers from -127 to 127 with a scale and a centre for
+        each column (1 byte), or the positions of shared values found by k-means in one
+        dimension [1]_ (1 byte, or half a byte for at most 16 values).
+    n_values : int, default=256
+        Number of shared values, from 2 to 256; for "codebook" only.
+
+    See Also
+    --------
+    sklearn_prune.PrunedClassifier : Takes one, or the name of a scheme, as `quantize`.
+
+    Notes
+    -----
+    Cost: O(size) for the first two, O(size log(size)) for the codebook. Thresholds of
+    trees stay exact: a threshold that moves sends rows to other leaves.
+
+    References
+    ----------
+    .. [1] Han, Mao, Dally (2016). Deep Compression: compressing deep neural networks with
+       pruning, trained quantization and Huffman coding. ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_prune.weight_pruning import Quantizer
+    >>> small = Quantizer("int8").quantize(np.array([[0.5, 10.0], [-0.5, 30.0]]))
+    >>> small.dense()
+    array([[ 0.5, 10. ],
+           [-0.5, 30. ]], dtype=float32)
+    """
+
+    def __init__(self, scheme="int8", *, n_values=256):
+        self.scheme = scheme
+        self.n_values = n_values
+
+    def quantize(self, array):
+        """Round one array.
+
+        Parameters
+        ----------
+        array : ndarray of float, of any shape
+            Parameters; of a 2-d array each column gets a scale of its own.
+
+        Returns
+        -------
+        QuantizedArray
+            The stored form; ``dense()`` gives the rounded values in float32.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or a value does not fit half floats.
+        """
+        check_quantize(self)
+        array = np.asarray(array, dtype=np.float64)
+        if self.scheme == "float16":
+            with np.errstate(over="ignore"):
+                codes = array.astype(np.float16)
+            if np.isinf(codes).any():
+                raise ValueError(
+                    'quantize="float16" holds values up to 65,504. Got '
+                    f'{np.abs(array).max():.3g}. Write quantize="int8", or scale the data.'
+                )
+            return QuantizedArray(codes)
+        if self.scheme == "int8":
+            return _scaled_integers(array)
+        return _codebook(array, self.n_values)
+
+
+def check_quantize(quantize):
+    """The quantizer that the argument of a meta-estimator means, or None."""
+    rule = 'quantize must be None, "float16", "int8", "codebook" or a Quantizer'
+    if quantize is None:
+        return None
+    if isinstance(quantize, str):
+        quantize = Quantizer(quantize)
+    if not isinstance(quantize, Quantizer):
+        raise InvalidParameterError(
+            f'{rule}. Got {quantize!r} instead. Write quantize="int8".'
+        )
+    if quantize.scheme not in SCHEMES:
+        raise InvalidParameterError(f"{rule}. Got {quantize.scheme!r} instead.")
+    n_values = quantize.n_values
+    if (
+        isinstance(n_values, bool)
+        or not isinstance(n_values, Integral)
+        or not 2 <= n_values <= 256
+    ):
+        raise InvalidParameterError(
+            f"n_values must be an int from 2 to 256. Got {n_values!r} instead."
+        )
+    return quantize
+
+
+def _scaled_integers(array):
+    """Integers of one byte; each column of a matrix has its own range."""
+    axis = 0 if array.ndim > 1 else None
+    if not array.size:
+        return QuantizedArray(array.astype(np.int8))
+    low, high = array.min(axis=axis), array.max(axis=axis)
+    offset = np.where((low < 0) & (high > 0), 0.0, (low + high) / 2)
+    reach = np.maximum(np.abs(high - offset), np.abs(low - offset))
+    scale = np.where(reach > 0, reach / 127, 1.0)
+    codes = np.rint((array - offset) / scale).astype(np.int8)
+    stored_offset = offset.astype(np.float32) if np.any(offset) else None
+    return QuantizedArray(codes, scale.astype(np.float32), stored_offset)
+
+
+def _codebook(array, n_values):
+    """Positions of shared values: k-means in one dimension on the sorted entries."""
+    flat = array.ravel()
+    distinct = np.unique(flat)
+    values = distinct if len(distinct) <= n_values else _shared_values(flat, n_values)
+    edges = (values[1:] + values[:-1]) / 2
+    codes = np.searchsorted(edges, flat).astype(np.uint8)
+    values = values.astype(np.float32)
+    if len(values) > 16:
+        return QuantizedArray(codes.reshape(array.shape), values=values)
+    padded = np.append(codes, np.zeros(len(codes) % 2, dtype=np.uint8))
+    packed = padded[::2] | padded[1::2] << 4
+    return QuantizedArray(packed, values=values, shape=array.shape)
+
+
+def _shared_values(flat, n_values, n_rounds=30):
+    """Centres of k-means in one dimension, started evenly over the range.
+
+    Zero is among them if it is among the entries, so that pruned weights stay zero.
+    """
+    ordered = np.sort(flat)
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    centres = np.linspace(ordered[0], ordered[-1], n_values)
+    for _ in range(n_rounds):
+        edges = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
+        edges = np.concatenate([[0], edges, [len(ordered)]])
+        counts = np.diff(edges)
+        means = np.diff(sums[edges]) / np.maximum(counts, 1)
+        moved = np.where(counts > 0, means, centres)
+        if np.array_equal(moved, centres):
+            break
+        centres = np.sort(moved)
+    if np.any(flat == 0):
+        centres[np.argmin(np.abs(centres))] = 0.0
+    return centres

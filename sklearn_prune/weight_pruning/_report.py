@@ -1,0 +1,53 @@
+"""What pruning did: sizes before and after, seconds, and the path that was judged."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class PruningReport:
+    """Before and after of one pruned model.
+
+    Parameters
+    ----------
+    unit : str
+        The kind of unit that was pruned.
+    keep : float or int
+        The share or number of units kept; what keep="auto" chose.
+    before, after : dict
+        "parameters" and "nonzero": numbers that `predict` reads and those that are not
+        zero; "units": how many of the unit there are; "nbytes": length of the pickle, of
+        the fitted inner model and of `compact_`.
+    seconds : dict
+        CPU seconds of "fit", "judge" (inner scores) and "prune".
+    path : list of dict
+        Where sizes were judged inside: "keep", "setting", "loss" (mean loss of score
+        against keep=1.0), "error" (its standard error), "chosen".
+    form : str
+        Class of the compact form.
+    notes : tuple of str
+        What is worth knowing, such as why a closer family did not apply.
+    """
+
+    unit: str
+    keep: object
+    before: dict
+    after: dict
+    seconds: dict
+    path: list = field(default_factory=list)
+    form: str = ""
+    notes: tuple = ()
+
+    def __str__(self):
+        lines = [f"{'':<12}{'before':>14}{'after':>14}{'ratio':>9}"]
+        for name in ("parameters", "nonzero", "units", "nbytes"):
+            before, after = self.before.get(name), self.after.get(name)
+            if before is None or after is None:
+                continue
+            ratio = f"{before / after:>8.1f}x" if after else f"{'-':>9}"
+            lines.append(f"{name:<12}{before:>14,}{after:>14,}{ratio}")
+        spent = ", ".join(f"{name} {value:.2f} s" for name, value in self.seconds.items())
+        lines.append(f"unit {self.unit!r}, keep={self.keep!r}, {self.form}; {spent}")
+        return "\n".join((*lines, *self.notes))
+
+    def _repr_html_(self):
+        return f"<pre>{self}</pre>"

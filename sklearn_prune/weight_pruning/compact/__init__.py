@@ -1,0 +1,1 @@
+"""Standalone predictors: the small form in which a pruned model is kept."""

@@ -1,0 +1,93 @@
+"""A compact predictor that reads some of the columns of X."""
+
+from copy import copy
+
+import numpy as np
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
+
+from sklearn_prune._sklearn_compat import take_rows
+from sklearn_prune.weight_pruning._quantize import dense
+from sklearn_prune.weight_pruning.compact._base import Compact
+
+
+def _inner_has(method):
+    return available_if(lambda self: hasattr(self.inner_, method))
+
+
+class CompactColumns(Compact):
+    """Reads the columns that are left and hands them to the predictor that needs them."""
+
+    @classmethod
+    def around(cls, inner, columns, n_features, names=None):
+        """The predictor `inner`, asked with rows of all columns."""
+        compact = cls()
+        compact.inner_ = inner
+        compact.columns_ = columns.astype(np.min_scalar_type(max(n_features - 1, 0)))
+        compact.n_features_in_ = n_features
+        if hasattr(inner, "classes_"):
+            compact.classes_ = inner.classes_
+        if names is not None:
+            compact.feature_names_in_ = names
+        return compact
+
+    def __sklearn_tags__(self):
+        return (
+            get_tags(self.inner_) if hasattr(self, "inner_") else super().__sklearn_tags__()
+        )
+
+    def _take(self, X):
+        named = hasattr(self, "feature_names_in_")
+        if type(X) is np.ndarray and X.shape[1:] == (self.n_features_in_,) and not named:
+            return X[:, self.columns_]
+        validate_data(self, X, reset=False, skip_check_array=True)
+        if not hasattr(X, "shape"):
+            X = np.asarray(X)
+        return take_rows(X, self.columns_.astype(np.intp), axis=1)
+
+    def predict(self, X, **params):
+        """Predict from the columns that are left."""
+        return self.inner_.predict(self._take(X), **params)
+
+    @_inner_has("predict_proba")
+    def predict_proba(self, X):
+        """Class probabilities from the columns that are left."""
+        return self.inner_.predict_proba(self._take(X))
+
+    @_inner_has("predict_log_proba")
+    def predict_log_proba(self, X):
+        """Logarithms of the class probabilities."""
+        return self.inner_.predict_log_proba(self._take(X))
+
+    @_inner_has("decision_function")
+    def decision_function(self, X):
+        """Scores from the columns that are left."""
+        return self.inner_.decision_function(self._take(X))
+
+    @_inner_has("score_samples")
+    def score_samples(self, X):
+        """Log-likelihoods from the columns that are left."""
+        return self.inner_.score_samples(self._take(X))
+
+    @property
+    def coef_(self):
+        """Coefficients of all columns, zeros for those that are gone."""
+        found = dense(self.inner_.coef_)
+        full = np.zeros((*found.shape[:-1], self.n_features_in_), dtype=found.dtype)
+        full[..., self.columns_] = found
+        return full
+
+    @property
+    def intercept_(self):
+        """Intercepts of the inner predictor."""
+        return self.inner_.intercept_
+
+    def quantized(self, quantizer):
+        """A copy around the quantized inner predictor."""
+        small = copy(self)
+        small.inner_ = self.inner_.quantized(quantizer)
+        return small
+
+    def _stored(self):
+        return self.inner_._stored()

@@ -1,0 +1,91 @@
+"""What every criterion shares: from quantities of a family to a ranking of its units."""
+
+from sklearn.base import BaseEstimator, clone
+
+from sklearn_prune._meta import has_tags, in_one_line
+from sklearn_prune._ranking import Ranking
+from sklearn_prune._sklearn_compat import InvalidParameterError
+
+
+class Criterion(BaseEstimator):
+    """Base of criteria, which rank the units of a model from most to least worth keeping.
+
+    A subclass returns from `_scores` a number for each unit, larger is more worth
+    keeping, or from `_rank` a whole order. It asks the family for what it needs:
+    ``family.weights(work, unit, context)`` and the like.
+
+    See Also
+    --------
+    sklearn_prune.PrunedClassifier : Takes one as `criterion`.
+    """
+
+    def rank_units(self, family, work, unit, context):
+        """Rank the units of a working form.
+
+        Parameters
+        ----------
+        family : Family
+            How this kind of model is pruned.
+        work : object
+            The working form of the model.
+        unit : str
+            The kind of unit.
+        context : PruningContext
+            Rows, targets, weights and seed.
+
+        Returns
+        -------
+        work : object
+            The working form to prune: the same one, unless the criterion trains its own.
+        ranking : Ranking
+            The order of its units; ties by position.
+        """
+        return work, self._rank(family, work, unit, context)
+
+    def _rank(self, family, work, unit, context):
+        return Ranking.from_scores(self._scores(family, work, unit, context))
+
+    def _scores(self, family, work, unit, context):
+        raise NotImplementedError
+
+
+class OrderedBy(Criterion):
+    """Rank the points of a model by any object with `fit` and `order_`: a row selector.
+
+    Parameters
+    ----------
+    ranker : estimator
+        Its ``fit(points, y)`` sets `order_`, best first.
+    """
+
+    def __init__(self, ranker):
+        self.ranker = ranker
+
+    def _rank(self, family, work, unit, context):
+        points, target = family.points(work, unit, context)
+        ranker = clone(self.ranker)
+        if getattr(ranker, "random_state", 0) is None and context.seed is not None:
+            ranker.set_params(random_state=context.role_seed("criterion"))
+        ranker.fit(points, target)
+        return Ranking(ranker.order_, getattr(ranker, "scores_", None))
+
+
+def check_criterion(criterion):
+    """Return the criterion, an object with `order_` after fit wrapped in one, or None."""
+    if criterion is None or hasattr(criterion, "rank_units"):
+        if isinstance(criterion, type):
+            raise InvalidParameterError(
+                "criterion must be None, a criterion, or an object with fit and order_. "
+                f"Got the class {criterion.__name__}. Write {criterion.__name__}()."
+            )
+        return criterion
+    if (
+        has_tags(criterion)
+        and hasattr(criterion, "fit")
+        and not hasattr(criterion, "predict")
+    ):
+        return OrderedBy(criterion)
+    raise InvalidParameterError(
+        "criterion must be None, a criterion, or an object with fit and order_. Got "
+        f"{in_one_line(criterion)}. Write MagnitudeCriterion()."
+    )

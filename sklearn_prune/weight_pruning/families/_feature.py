@@ -1,0 +1,236 @@
+"""Input features of any model: columns are dropped and the model is fitted on the rest."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.inspection import permutation_importance
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_prune._sklearn_compat import InvalidParameterError, take_rows
+from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._judge import inner_folds
+from sklearn_prune.weight_pruning.compact._columns import CompactColumns
+from sklearn_prune.weight_pruning.compact._model import compact_model
+from sklearn_prune.weight_pruning.criteria import (
+    MagnitudeCriterion,
+    PermutationCriterion,
+    RandomCriterion,
+)
+
+
+@dataclass(frozen=True)
+class FeatureWork:
+    """A model on some of the columns.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_kept,), int
+        Sorted positions of the columns that the model reads.
+    n_features : int
+        How many columns there are.
+    inner : object
+        The working form of the model on these columns, None where it is not fitted yet.
+    names : ndarray or None
+        Names of all columns.
+    """
+
+    columns: np.ndarray
+    n_features: int
+    inner: object
+    names: np.ndarray | None = None
+
+
+class ModelFamily(Family):
+    """A model without a form of its own: kept as it was fitted."""
+
+    def start(self, model, context):
+        return model
+
+    def compact(self, work):
+        return compact_model(work)
+
+    def restore(self, compact, template, context=None):
+        return compact.restore()
+
+    def feature_importances(self, work):
+        return getattr(work, "feature_importances_", None)
+
+    def weights(self, work, unit, context):
+        """Coefficients times the spread of their columns, or the model's importances."""
+        weights = getattr(work, "coef_", None)
+        if weights is not None and not issparse(weights):
+            weights = np.abs(np.atleast_2d(weights)).T
+            return weights * spreads(context.array)[:, None]
+        importances = getattr(work, "feature_importances_", None)
+        if importances is None:
+            raise InvalidParameterError(
+                "MagnitudeCriterion ranks features by coef_ or feature_importances_. Got "
+                f"{type(work).__name__}, which has neither. Write PermutationCriterion()."
+            )
+        return np.asarray(importances)[:, None]
+
+
+class FeatureFamily(Family):
+    """Features of any model, whose own family makes the compact form."""
+
+    units = ("feature",)
+
+    def __init__(self, inner=None):
+        self.inner = ModelFamily() if inner is None else inner
+        own = self.inner.criteria.get("feature", (MagnitudeCriterion,))
+        self.criteria = {
+            **self.inner.criteria,
+            "feature": tuple(dict.fromkeys((PermutationCriterion, *own, RandomCriterion))),
+        }
+
+    def start(self, model, context):
+        n_features = getattr(model, "n_features_in_", None)
+        if n_features is None:
+            shape = np.shape(context.X)
+            n_features = shape[1] if len(shape) == 2 else 0
+        names = getattr(model, "feature_names_in_", None)
+        inner = self.inner.start(model, context)
+        return FeatureWork(np.arange(n_features), n_features, inner, names)
+
+    def table(self, work, unit, context):
+        return UnitTable(work.columns, np.ones(len(work.columns), dtype=np.int64))
+
+    def apply(self, work, unit, kept, context):
+        if not work.n_features:
+            raise InvalidParameterError(
+                'unit="feature" drops columns and needs an X that has some. Got '
+                f"{type(context.X).__name__} without columns. Write keep=1.0, or put what "
+                "makes columns of it before the model, in a Pipeline."
+            )
+        return replace(work, columns=work.columns[kept], inner=None)
+
+    def refit(self, work, unit, context):
+        inside = self._inside(work, context)
+        model = inside.fit()
+        return replace(work, inner=self.inner.start(model, inside))
+
+    def _inside(self, work, context):
+        """The context with the columns that are left."""
+        if len(work.columns) == work.n_features:
+            return context
+        return replace(context, X=take_rows(context.X, work.columns, axis=1))
+
+    def compact(self, work):
+        if work.inner is None:
+            raise InvalidParameterError(
+                "A model without some of its columns has to be fitted again. Got "
+                "refit=False. Write refit=True."
+            )
+        inner = self.inner.compact(work.inner)
+        if len(work.columns) == work.n_features:
+            return inner
+        return CompactColumns.around(inner, work.columns, work.n_features, work.names)
+
+    def count(self, work):
+        return self.inner.count(work.inner)
+
+    def feature_importances(self, work):
+        found = self.inner.feature_importances(work.inner)
+        if found is None:
+            return None
+        full = np.zeros(work.n_features, dtype=np.asarray(found).dtype)
+        full[work.columns] = found
+        return full
+
+    def restore(self, compact, template, context=None):
+        if not isinstance(compact, CompactColumns):
+            return self.inner.restore(compact, template)
+        selector = ColumnSelector(compact.columns_)
+        selector.n_features_in_ = compact.n_features_in_
+        if hasattr(compact, "feature_names_in_"):
+            selector.feature_names_in_ = compact.feature_names_in_
+        return make_pipeline(selector, self.inner.restore(compact.inner_, template))
+
+    def weights(self, work, unit, context):
+        return self.inner.weights(work.inner, unit, self._inside(work, context))
+
+    def gradient_effects(self, work, unit, context):
+        return self.inner.gradient_effects(work.inner, unit, self._inside(work, context))
+
+    def removal_losses(self, work, unit, context):
+        return self.inner.removal_losses(work.inner, unit, self._inside(work, context))
+
+    def penalised(self, work, unit, penalty, context):
+        inside = self._inside(work, context)
+        inner, strengths = self.inner.penalised(work.inner, unit, penalty, inside)
+        return replace(work, inner=inner), strengths
+
+    def shuffling_losses(self, work, unit, n_repeats, context):
+        """Loss of score by shuffling each column of rows that the model has not seen."""
+        inside = self._inside(work, context)
+        losses = np.zeros(len(work.columns))
+        for number, (train, test) in enumerate(inner_folds(inside)):
+            model = inside.fit_first() if inside.is_frozen else inside.on(train).fit()
+            part = inside.on(test)
+            X = part.X.toarray() if issparse(part.X) else part.X
+            found = permutation_importance(
+                model,
+                X,
+                part.y,
+                scoring=inside.scoring,
+                n_repeats=n_repeats,
+                random_state=inside.role_seed(f"shuffle-{number}"),
+                sample_weight=part.sample_weight,
+            )
+            losses += found.importances_mean
+        return losses
+
+
+def spreads(X):
+    """Standard deviation of each column; NaN does not count."""
+    if issparse(X):
+        means = np.asarray(X.mean(axis=0)).ravel()
+        squares = np.asarray(X.multiply(X).mean(axis=0)).ravel()
+        return np.sqrt(np.maximum(squares - means**2, 0))
+    return np.nan_to_num(np.nanstd(X, axis=0))
+
+
+class ColumnSelector(SelectorMixin, BaseEstimator):
+    """Select columns by position.
+
+    Parameters
+    ----------
+    columns : array-like of int
+        Sorted positions of the columns to keep.
+    """
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    def fit(self, X, y=None):
+        """Learn the number and names of the columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The selector.
+        """
+        validate_data(self, X, skip_check_array=True)
+        return self
+
+    def _get_support_mask(self):
+        check_is_fitted(self, "n_features_in_")
+        mask = np.zeros(self.n_features_in_, dtype=bool)
+        mask[self.columns] = True
+        return mask
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        return tags
