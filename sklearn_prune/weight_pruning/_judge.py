@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.metrics import check_scoring
+from sklearn.metrics import get_scorer
 
 from sklearn_prune._folds import given_folds, shuffled_folds
 from sklearn_prune._sklearn_compat import count_rows
@@ -29,6 +29,11 @@ def judge_by_folds(family, work, shares, requests, context):
 def inner_folds(context):
     """The folds of `cv` over the rows of the context: groups together, classes in each."""
     n = count_rows(context.X)
+    if n < 2:
+        raise ValueError(
+            "Inner folds need at least 2 rows. Got n_samples = 1. Pass more rows, or write "
+            "keep=1.0."
+        )
     y = np.zeros(n)
     if context.is_classification and context.target.ndim == 1:
         y = class_codes(context.target)[0]
@@ -63,9 +68,8 @@ def pieces(predictor, context):
     other score gives a single number.
     """
     if context.scoring is not None:
-        score = check_scoring(predictor, scoring=context.scoring)
-        params = {}
-        return np.array([score(predictor, context.X, context.y, **params)])
+        score = get_scorer(context.scoring)  # a callable is returned as it is
+        return np.array([score(predictor, context.X, context.y)])
     y, weights = context.target, context.sample_weight
     predicted = np.asarray(predictor.predict(context.X)).reshape(y.shape)
     if context.is_classification:

@@ -19,7 +19,7 @@ from sklearn_prune._meta import (
     inherit_tags,
     routing_enabled,
 )
-from sklearn_prune._ranking import check_keep
+from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     Interval,
@@ -253,6 +253,14 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         template = clone_seeded(inner, None, "estimator")
         return self._family.restore(self.compact_, template)
 
+    def __dir__(self):
+        # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
+        return [
+            name
+            for name in object.__dir__(self)
+            if name != "estimator_" and hasattr(self, name)
+        ]
+
     @property
     def coef_(self):
         """Coefficients of all features, zeros for what is gone, where the model has any."""
@@ -314,7 +322,7 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        for method in _DELEGATED:
+        for method in _DELEGATED[:4]:  # the router knows no score_samples
             mapping.add(caller=method, callee=method)
         router.add(estimator=self.estimator, method_mapping=mapping)
         splitter = check_cv(self.cv)
@@ -326,12 +334,12 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         return "compact_" in self.__dict__
 
-    def __sklearn_tags__(self):
-        tags = inherit_tags(super().__sklearn_tags__(), self.estimator)
+    def _inherit_tags(self, tags):
+        tags = inherit_tags(tags, self.estimator)
         # What is left of a model may score lower than the whole of it.
         for own in (tags.classifier_tags, tags.regressor_tags):
-            if own is not None and not _keeps_most(self.keep):
-                own.poor_score = True
+            if own is not None:
+                own.poor_score |= not keeps_all(self.keep)
         return tags
 
 
@@ -339,10 +347,6 @@ def _grouped_folds():
     from sklearn.model_selection import GroupKFold
 
     return GroupKFold(2)
-
-
-def _keeps_most(keep):
-    return isinstance(keep, float) and keep == 1.0
 
 
 class PrunedClassifier(ClassifierMixin, _Pruned):
@@ -506,6 +510,9 @@ class PrunedClassifier(ClassifierMixin, _Pruned):
         """
         return self._ask("decision_function", X, params)
 
+    def __sklearn_tags__(self):
+        return self._inherit_tags(super().__sklearn_tags__())
+
 
 class PrunedRegressor(RegressorMixin, _Pruned):
     """Fit a regressor and leave it with fewer parameters.
@@ -601,3 +608,6 @@ class PrunedRegressor(RegressorMixin, _Pruned):
     """
 
     _kind = "regressor"
+
+    def __sklearn_tags__(self):
+        return self._inherit_tags(super().__sklearn_tags__())

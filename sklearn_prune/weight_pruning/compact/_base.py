@@ -4,6 +4,8 @@ from copy import copy
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.validation import validate_data
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
@@ -28,6 +30,10 @@ class Compact(BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        classifies = hasattr(self, "classes_")
+        tags.estimator_type = "classifier" if classifies else "regressor"
+        tags.classifier_tags = ClassifierTags() if classifies else None
+        tags.regressor_tags = None if classifies else RegressorTags()
         tags.input_tags.sparse = bool(self._accept_sparse)
         tags.input_tags.allow_nan = self._allow_nan
         return tags
@@ -62,6 +68,11 @@ class Compact(BaseEstimator):
         if narrow.dtype.itemsize < X.dtype.itemsize and np.isinf(narrow).any():
             return validate_data(self, X, reset=False, dtype=self._dtype)
         return narrow
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of a classifier, R2 of a regressor, on rows X with targets y."""
+        metric = accuracy_score if hasattr(self, "classes_") else r2_score
+        return metric(y, self.predict(X), sample_weight=sample_weight)
 
     def quantized(self, quantizer):
         """A copy whose quantizable arrays are rounded and stored small."""

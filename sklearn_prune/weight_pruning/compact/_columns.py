@@ -12,6 +12,12 @@ from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._base import Compact
 
 
+def take_columns(X, columns):
+    """Some columns of an array, sparse matrix, frame or list of rows."""
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    return take_rows(X, columns.astype(np.intp), axis=1)
+
+
 def _inner_has(method):
     return available_if(lambda self: hasattr(self.inner_, method))
 
@@ -41,10 +47,18 @@ class CompactColumns(Compact):
         named = hasattr(self, "feature_names_in_")
         if type(X) is np.ndarray and X.shape[1:] == (self.n_features_in_,) and not named:
             return X[:, self.columns_]
-        validate_data(self, X, reset=False, skip_check_array=True)
-        if not hasattr(X, "shape"):
-            X = np.asarray(X)
-        return take_rows(X, self.columns_.astype(np.intp), axis=1)
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            X = validate_data(
+                self,
+                X,
+                reset=False,
+                dtype=None,
+                accept_sparse=("csr", "csc"),
+                ensure_all_finite=False,
+            )
+        return take_columns(X, self.columns_)
 
     def predict(self, X, **params):
         """Predict from the columns that are left."""

@@ -10,10 +10,10 @@ from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_prune._sklearn_compat import InvalidParameterError, take_rows
+from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._judge import inner_folds
-from sklearn_prune.weight_pruning.compact._columns import CompactColumns
+from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
 from sklearn_prune.weight_pruning.compact._model import compact_model
 from sklearn_prune.weight_pruning.criteria import (
     MagnitudeCriterion,
@@ -117,7 +117,7 @@ class FeatureFamily(Family):
         """The context with the columns that are left."""
         if len(work.columns) == work.n_features:
             return context
-        return replace(context, X=take_rows(context.X, work.columns, axis=1))
+        return replace(context, X=take_columns(context.X, work.columns))
 
     def compact(self, work):
         if work.inner is None:

@@ -1,0 +1,397 @@
+"""What PrunedClassifier and PrunedRegressor do around any model."""
+
+import pickle
+import re
+
+import numpy as np
+import pytest
+from sklearn import clone
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, IsolationForest
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.naive_bayes import BernoulliNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
+from sklearn_prune.weight_pruning import (
+    IterativeSchedule,
+    MagnitudeCriterion,
+    PermutationCriterion,
+    RandomCriterion,
+    TaylorCriterion,
+)
+from sklearn_prune.weight_pruning._family import Family
+from sklearn_prune.weight_pruning._judge import not_worse, pieces
+
+
+@pytest.fixture
+def noisy():
+    """Ten columns, of which the first three say anything."""
+    X = np.random.default_rng(0).normal(size=(300, 10))
+    return X, (X[:, 0] + X[:, 1] + X[:, 2] > 0).astype(int)
+
+
+def boosted():
+    return AdaBoostClassifier(n_estimators=15, random_state=0)
+
+
+def test_features_without_a_use_go_first(noisy):
+    X, y = noisy
+    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
+    assert list(model.kept_) == [0, 1, 2]
+    bare = boosted().fit(X[:, :3], y)
+    assert np.array_equal(model.predict_proba(X), bare.predict_proba(X[:, :3]))
+    pipeline = model.estimator_
+    assert np.array_equal(pipeline.predict_proba(X), model.predict_proba(X))
+    importances = np.zeros(10)
+    importances[:3] = bare.feature_importances_
+    assert np.array_equal(model.feature_importances_, importances)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_subsets_are_nested_over_keep(noisy, seed):
+    X, y = noisy
+    before = np.zeros(10, dtype=bool)
+    for keep in (2, 0.3, 0.5, 8, 1.0):
+        model = PrunedClassifier(boosted(), unit="feature", keep=keep, random_state=seed)
+        after = model.fit(X, y).get_support()
+        assert (after | ~before).all()
+        before = after
+    assert before.all()
+
+
+def test_everything_is_the_plain_model(noisy):
+    X, y = noisy
+    arguments = {
+        "criterion": PermutationCriterion(),
+        "schedule": IterativeSchedule(),
+        "refit": False,
+        "unit": "feature",
+    }
+    model = PrunedClassifier(boosted(), keep=1.0, **arguments).fit(X, y)
+    assert np.array_equal(model.predict_proba(X), boosted().fit(X, y).predict_proba(X))
+    assert model.report_.path == []
+    assert model.report_.seconds["judge"] < 0.1
+    assert len(model.kept_) == model.n_units_ == 10
+
+
+def test_a_seed_fixes_the_fit_whatever_n_jobs(noisy):
+    X, y = noisy
+    model = PrunedClassifier(
+        MLPClassifier(8, max_iter=30), keep="auto", tolerance=0.05, random_state=5
+    )
+    fits = [clone(model).set_params(n_jobs=jobs).fit(X, y) for jobs in (None, 1, 2)]
+    for other in fits[1:]:
+        assert np.array_equal(fits[0].kept_, other.kept_)
+        assert np.array_equal(fits[0].predict_proba(X), other.predict_proba(X))
+        assert [p["loss"] for p in fits[0].report_.path] == [
+            p["loss"] for p in other.report_.path
+        ]
+
+
+def test_auto_keeps_what_is_not_worse(noisy):
+    X, y = noisy
+    model = PrunedClassifier(
+        boosted(), unit="feature", keep="auto", tolerance=0.02, random_state=0
+    ).fit(X, y)
+    path = model.report_.path
+    chosen = [step for step in path if step["chosen"]]
+    assert len(chosen) == 1
+    assert chosen[0]["loss"] + chosen[0]["error"] <= 0.02
+    smaller = [step for step in path if step["keep"] < chosen[0]["keep"]]
+    assert all(step["loss"] + step["error"] > 0.02 for step in smaller)
+    assert len(model.kept_) < 10
+    strict = model.set_params(tolerance=0.0, scoring="neg_log_loss").fit(X, y)
+    assert strict.report_.keep == 1.0 or strict.report_.path
+
+
+def test_the_rule_counts_one_paired_standard_error():
+    rng = np.random.default_rng(0)
+    baseline = rng.random(50)
+    scores = np.stack([baseline - 0.01, baseline - 0.01 + rng.normal(0, 0.1, 50)])
+    fine, losses, errors = not_worse(baseline, scores, 0.015)
+    np.testing.assert_allclose(losses, (baseline - scores).mean(axis=1))
+    by_hand = np.std((baseline - scores)[1], ddof=1) / np.sqrt(50)
+    np.testing.assert_allclose(errors, [0, by_hand], atol=1e-12)
+    assert list(fine) == [True, losses[1] + by_hand <= 0.015]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pieces_average_to_the_score(noisy, weighted):
+    from sklearn_prune.weight_pruning._context import PruningContext
+
+    X, y = noisy
+    weights = np.random.default_rng(0).random(len(X)) if weighted else None
+    params = {"sample_weight": weights} if weighted else {}
+    for model, target in (
+        (boosted(), y),
+        (AdaBoostRegressor(n_estimators=4, random_state=0), X[:, 0] + y),
+    ):
+        model.fit(X, target)
+        context = PruningContext(model, X, target, fit_params=params)
+        score = model.score(X, target, sample_weight=weights)
+        assert np.mean(pieces(model, context)) == pytest.approx(score, abs=1e-12)
+
+
+def test_a_frozen_model_is_not_changed(noisy):
+    X, y = noisy
+    fitted = boosted().fit(X, y)
+    before = pickle.dumps(fitted)
+    model = PrunedClassifier(FrozenEstimator(fitted), unit="feature", keep=4).fit(X, y)
+    assert pickle.dumps(fitted) == before
+    assert len(model.kept_) == 4
+    whole = PrunedClassifier(FrozenEstimator(fitted), keep=1.0).fit(X[:2], y[:2])
+    assert np.array_equal(whole.predict_proba(X), fitted.predict_proba(X))
+    with pytest.raises(NotFittedError):
+        PrunedClassifier(FrozenEstimator(boosted())).fit(X, y)
+
+
+def test_compact_form_stands_alone(noisy):
+    X, y = noisy
+    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
+    again = pickle.loads(pickle.dumps(model.compact_))
+    assert np.array_equal(again.predict(X), model.predict(X))
+    assert again.score(X, y) == model.score(X, y)
+    assert model.compact_.inner_.model_ is not model.estimator
+
+
+def test_nothing_rebuilds_the_estimator(noisy, monkeypatch):
+    from sklearn.utils.validation import check_is_fitted
+
+    from sklearn_prune.weight_pruning.families._feature import FeatureFamily
+
+    X, y = noisy
+    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
+    rebuilt = []
+    monkeypatch.setattr(FeatureFamily, "restore", lambda *a: rebuilt.append(a))
+    model.predict(X), model.predict_proba(X), model.score(X, y)
+    repr(model), model._repr_html_(), dir(model), clone(model)
+    pickle.loads(pickle.dumps(model)), check_is_fitted(model)
+    hasattr(model, "decision_function"), vars(model), model.__sklearn_tags__()
+    assert not rebuilt
+    model.estimator_
+    assert len(rebuilt) == 1
+
+
+def test_estimator_is_new_on_each_access_and_missing_before_fit(noisy):
+    X, y = noisy
+    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0)
+    with pytest.raises(AttributeError, match="Call fit"):
+        model.estimator_
+    model.fit(X, y)
+    assert model.estimator_ is not model.estimator_
+
+
+def test_sample_weight_and_groups_reach_the_folds(noisy):
+    X, y = noisy
+    rng = np.random.default_rng(1)
+    weights, groups = rng.integers(0, 3, len(X)).astype(float), np.arange(len(X)) // 10
+    arguments = {"unit": "feature", "keep": 3, "random_state": 0}
+    model = PrunedClassifier(boosted(), cv=GroupKFold(3), **arguments)
+    model.fit(X, y, sample_weight=weights, groups=groups)
+    bare = boosted().fit(X[:, model.kept_], y, sample_weight=weights)
+    assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
+    with pytest.raises(ValueError, match="groups"):
+        PrunedClassifier(boosted(), cv=GroupKFold(3), **arguments).fit(X, y)
+
+
+def test_routing(noisy, routing):
+    X, y = noisy
+    weights, groups = np.ones(len(X)), np.arange(len(X)) // 10
+    weights[:50] = 0
+    inner = BernoulliNB().set_fit_request(sample_weight=True)
+    model = PrunedClassifier(inner, unit="feature", keep=3, random_state=0)
+    model.fit(X, y, sample_weight=weights, groups=groups)
+    bare = BernoulliNB().fit(X[:, model.kept_], y, sample_weight=weights)
+    assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
+    refusing = BernoulliNB().set_fit_request(sample_weight=False)
+    with pytest.raises(TypeError, match="sample_weight"):
+        PrunedClassifier(refusing).fit(X, y, sample_weight=weights)
+
+
+def test_grid_search_over_everything(noisy):
+    X, y = noisy
+    search = GridSearchCV(
+        PrunedClassifier(boosted(), PermutationCriterion(), unit="feature", random_state=0),
+        {
+            "keep": [1.0, 0.3],
+            "criterion__n_repeats": [2],
+            "estimator__n_estimators": [3, 5],
+            "unit": ["feature"],
+        },
+        cv=2,
+        n_jobs=2,
+        error_score="raise",
+    ).fit(X, y)
+    assert search.best_params_["unit"] == "feature"
+    search = GridSearchCV(
+        PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0),
+        {"criterion": [None, RandomCriterion(), MagnitudeCriterion()]},
+        cv=2,
+        error_score="raise",
+    ).fit(X, y)
+    assert (
+        search.cv_results_["mean_test_score"][2] > search.cv_results_["mean_test_score"][1]
+    )
+
+
+def test_both_wings_nest(noisy):
+    X, y = noisy
+    pruned = PrunedClassifier(boosted(), unit="feature", keep=3)
+    outer = SampleSubsetClassifier(pruned, keep=0.5, random_state=0).fit(X, y)
+    assert len(outer.estimator_.kept_) == 3
+    subset = SampleSubsetClassifier(boosted(), keep=0.5)
+    inner = PrunedClassifier(subset, unit="feature", keep=3, random_state=0).fit(X, y)
+    assert inner.predict(X).shape == y.shape
+
+
+def test_rounds_reach_the_same_number(noisy):
+    X, y = noisy
+    model = PrunedClassifier(
+        boosted(), unit="feature", keep=3, schedule=IterativeSchedule(3), random_state=0
+    ).fit(X, y)
+    assert list(model.kept_) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("sparse_format", ["csr", "frame"])
+def test_containers(noisy, sparse_format):
+    pandas = pytest.importorskip("pandas")
+    from scipy.sparse import csr_array
+
+    X, y = noisy
+    X = (X > 0).astype(float)
+    given = (
+        csr_array(X)
+        if sparse_format == "csr"
+        else pandas.DataFrame(X, columns=[f"c{i}" for i in range(10)])
+    )
+    model = PrunedClassifier(BernoulliNB(), unit="feature", keep=4, random_state=0)
+    plain = clone(model).fit(X, y)
+    model.fit(given, y)
+    assert np.array_equal(model.kept_, plain.kept_)
+    assert np.array_equal(model.predict(given), plain.predict(X))
+    if sparse_format == "frame":
+        assert list(model.feature_names_in_) == list(given.columns)
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(given[reversed(list(given.columns))])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"keep": 0}, "keep must be a fraction"),
+        ({"keep": 3}, "Write a float, or name a unit: 'feature'"),
+        ({"keep": 11, "unit": "feature"}, "keep must not exceed the number of features"),
+        ({"unit": "tree"}, "Write one of 'feature', or 'auto'"),
+        ({"criterion": MagnitudeCriterion()}, "Write unit='feature'"),
+        (
+            {"criterion": TaylorCriterion(), "unit": "feature"},
+            "Write one of PermutationCriterion, MagnitudeCriterion, RandomCriterion",
+        ),
+        ({"criterion": MagnitudeCriterion}, r"Write MagnitudeCriterion\(\)"),
+        ({"criterion": "magnitude"}, r"Write MagnitudeCriterion\(\)"),
+        ({"dropout": 0.1}, r"Write dropout=0\.0"),
+        ({"schedule": "iterative"}, r"Write IterativeSchedule\(\)"),
+        ({"schedule": IterativeSchedule(0)}, "n_steps must be an int of at least 1"),
+        ({"schedule": IterativeSchedule(rewind="init")}, 'Write rewind="none"'),
+        ({"quantize": "int4"}, 'quantize must be None, "float16"'),
+        ({"refit": False, "unit": "feature"}, "Write refit=True"),
+        ({"tolerance": -1}, "tolerance"),
+        ({"unit": "feature", "criterion": MagnitudeCriterion("l3")}, 'norm must be "l1"'),
+    ],
+)
+def test_wrong_arguments(noisy, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PrunedClassifier(boosted(), **arguments).fit(*noisy)
+
+
+def test_wrong_models(noisy):
+    X, y = noisy
+    with pytest.raises(TypeError, match="Use PrunedRegressor for it"):
+        PrunedClassifier(AdaBoostRegressor()).fit(X, y)
+    with pytest.raises(TypeError, match="fitted without a target"):
+        PrunedClassifier(IsolationForest()).fit(X, y)
+    with pytest.raises(TypeError, match=re.escape("Write AdaBoostClassifier()")):
+        PrunedClassifier(AdaBoostClassifier).fit(X, y)
+
+
+def test_a_failed_fit_leaves_the_old_one(noisy):
+    X, y = noisy
+    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
+    kept = model.kept_
+    with pytest.raises(ValueError):
+        model.set_params(unit="nothing").fit(X, y)
+    assert np.array_equal(model.kept_, kept)
+
+
+class Contrary(DecisionTreeClassifier):
+    """A tree that says the opposite."""
+
+    def predict(self, X, check_input=True):
+        return 1 - super().predict(X)
+
+
+def test_a_class_with_its_own_predict_is_not_taken_for_its_base(noisy):
+    X, y = noisy
+    model = PrunedClassifier(Contrary(random_state=0), keep=1.0).fit(X, y)
+    assert np.array_equal(model.predict(X), Contrary(random_state=0).fit(X, y).predict(X))
+    with pytest.warns(UserWarning, match="has a predict of its own"):
+        PrunedClassifier(Contrary(random_state=0), keep=0.5, random_state=0).fit(X, y)
+
+
+def test_fit_leaves_the_inputs_alone(noisy):
+    X, y = noisy
+    estimator, state = boosted(), np.random.get_state()[1].copy()
+    before = X.copy(), y.copy(), repr(estimator)
+    PrunedClassifier(estimator, unit="feature", keep="auto", random_state=0).fit(X, y)
+    assert np.array_equal(X, before[0])
+    assert np.array_equal(y, before[1])
+    assert repr(estimator) == before[2]
+    assert not hasattr(estimator, "estimators_")
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_report_reads_well(noisy):
+    X, y = noisy
+    report = PrunedClassifier(boosted(), unit="feature", keep=3).fit(X, y).report_
+    assert report.before["units"] == 10
+    assert report.after["units"] == 3
+    assert report.before["nbytes"] == len(pickle.dumps(boosted().fit(X, y), protocol=5))
+    assert "units" in str(report)
+    assert "<pre>" in report._repr_html_()
+
+
+def test_regressor():
+    X, y = load_diabetes(return_X_y=True)
+    inner = AdaBoostRegressor(n_estimators=10, random_state=0)
+    model = PrunedRegressor(inner, unit="feature", keep=0.3, random_state=0).fit(X, y)
+    bare = clone(inner).fit(X[:, model.kept_], y)
+    assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
+    assert not hasattr(model, "predict_proba")
+
+
+def test_delegation_follows_the_model():
+    X, y = load_iris(return_X_y=True)
+    model = PrunedClassifier(BernoulliNB())
+    assert not hasattr(model, "decision_function")
+    assert hasattr(model, "predict_log_proba")
+    assert not hasattr(model.fit(X, y), "decision_function")
+    assert not hasattr(model, "coef_")
+    assert hasattr(PrunedClassifier(LogisticRegression()), "decision_function")
+
+
+def test_the_families_keep_the_protocol():
+    from importlib import import_module
+
+    from sklearn_prune.weight_pruning._family import _FAMILIES
+
+    for path in set(_FAMILIES.values()):
+        module, name = path.split(".")
+        family = getattr(
+            import_module(f"sklearn_prune.weight_pruning.families.{module}"), name
+        )
+        assert issubclass(family, Family)
