@@ -56,4 +56,4 @@ class _Counter:
         self.total = 0
 
     def write(self, data):
-        self.total += data.nbytes if isinstance(data, memoryview) else len(data)
+        self.total += memoryview(data).nbytes

@@ -1,0 +1,31 @@
+"""Bytes of what is reachable and of the pickle."""
+
+import pickle
+
+import numpy as np
+
+from sklearn_prune._sizes import arrays_in, live_bytes, pickled_bytes
+
+
+class Holder:
+    __slots__ = ("a", "other")
+
+
+def test_every_array_counts_once():
+    base = np.zeros(100)
+    holder = Holder()
+    holder.a = {"x": base, "y": [base, base[10:20]]}
+    holder.other = (np.ones(7, dtype=np.int8), holder)
+    assert live_bytes(holder) == 807
+    assert sum(1 for _ in arrays_in(holder)) == 2
+
+
+def test_arrays_of_objects_are_entered():
+    nested = np.empty(2, dtype=object)
+    nested[0] = np.zeros(5)
+    assert live_bytes(nested) == 16 + 40
+
+
+def test_pickled_bytes_is_the_length_of_the_pickle():
+    thing = {"a": np.arange(100_000), "b": "text", "c": [np.zeros((3, 4), order="F")]}
+    assert pickled_bytes(thing) == len(pickle.dumps(thing, protocol=5))
