@@ -61,8 +61,8 @@ def test_columns_of_one_sign_are_centred():
     [
         ("float16", 256, 2),
         ("int8", 256, 3.9),
-        ("codebook", 256, 3.7),
-        ("codebook", 16, 7.5),
+        ("codebook", 256, 3.6),
+        ("codebook", 16, 7),
     ],
 )
 def test_bytes(scheme, n_values, ratio):
