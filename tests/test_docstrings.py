@@ -6,7 +6,7 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_prune
-from sklearn_prune import sample_selection
+from sklearn_prune import sample_selection, weight_pruning
 
 IGNORED = {
     "GL01": "summaries start on the line of the quotes",
@@ -18,7 +18,7 @@ OF_METHODS = {"EX01": "the class has the example", "SA01": "the class has the li
 
 
 def public_objects():
-    for package in (sklearn_prune, sample_selection):
+    for package in (sklearn_prune, sample_selection, weight_pruning):
         for name in package.__all__:
             thing = getattr(package, name)
             if not inspect.isclass(thing):
@@ -33,10 +33,10 @@ def public_objects():
 @pytest.mark.parametrize("name", sorted(set(public_objects())))
 def test_docstring(name):
     is_class = inspect.isclass(getattr(sklearn_prune, name.rpartition(".")[2], None)) or (
-        name.rpartition(".")[2] in sample_selection.__all__
+        name.rpartition(".")[2] in (*sample_selection.__all__, *weight_pruning.__all__)
     )
     ignored = IGNORED if is_class else IGNORED | OF_METHODS
-    if name.endswith(("RankingContext", "SampleSelector")):
+    if name.endswith(("RankingContext", "SampleSelector", "Criterion")):
         ignored = IGNORED | OF_METHODS  # for authors of selectors, shown in the guide
     errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
     assert not errors, "\n".join(f"{code} {text}" for code, text in errors)

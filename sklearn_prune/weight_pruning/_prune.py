@@ -44,7 +44,7 @@ class Pruned:
     report: PruningReport
 
 
-def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer):
+def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, started):
     """Prune a fitted model.
 
     Parameters
@@ -57,13 +57,15 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer):
         As the meta-estimator has them, checked; `refit` is a bool.
     quantizer : Quantizer or None
         Rounds the compact form.
+    started : float
+        CPU time at which the fit began.
 
     Returns
     -------
     Pruned
         The compact form and what was done.
     """
-    started = process_time()
+    fitted = process_time()
     family, reason = family_for(model, unit)
     notes = ()
     if reason is not None:
@@ -112,8 +114,9 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer):
         "nbytes": pickled_bytes(compact),
     }
     seconds = {
+        "fit": fitted - started,
         "judge": pruned - judged,
-        "prune": process_time() - pruned + judged - started,
+        "prune": process_time() - pruned + judged - fitted,
     }
     return Pruned(
         compact,

@@ -1,6 +1,7 @@
 """A classifier and a regressor that are left with fewer parameters."""
 
 from numbers import Real
+from time import process_time
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin
@@ -153,6 +154,7 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             n_jobs=self.n_jobs,
             dropout=self.dropout,
         )
+        started = process_time()
         if isinstance(self.estimator, FrozenEstimator):
             check_is_fitted(self.estimator.estimator)
             model = self.estimator.estimator
@@ -171,6 +173,7 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 schedule=self.schedule,
                 refit=self.refit is not False,
                 quantizer=quantizer,
+                started=started,
             )
         self._store(result, criterion)
         copy_fitted_attributes(self, model, X)
