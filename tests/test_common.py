@@ -5,15 +5,28 @@ import inspect
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.feature_selection import SelectKBest
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge, SGDClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -50,6 +63,38 @@ INNER = {
         Nystroem(n_components=4),
     ],
 }
+PRUNED = {
+    "PrunedClassifier": [
+        DecisionTreeClassifier(),
+        RandomForestClassifier(5),
+        GradientBoostingClassifier(n_estimators=5),
+        HistGradientBoostingClassifier(max_iter=5),
+        LogisticRegression(),
+        LinearSVC(),
+        SGDClassifier(),
+        SVC(),
+        KNeighborsClassifier(),
+        GaussianNB(),
+        LinearDiscriminantAnalysis(),
+        AdaBoostClassifier(n_estimators=3),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+    ],
+    "PrunedRegressor": [
+        DecisionTreeRegressor(),
+        RandomForestRegressor(5),
+        GradientBoostingRegressor(n_estimators=5),
+        HistGradientBoostingRegressor(max_iter=5),
+        Ridge(),
+        Lasso(alpha=0.01),
+        LinearSVR(),
+        SVR(),
+        KernelRidge(),
+        GaussianProcessRegressor(),
+        KNeighborsRegressor(),
+        AdaBoostRegressor(n_estimators=3),
+        make_pipeline(StandardScaler(), Ridge()),
+    ],
+}
 VARIANTS = [RandomSelector("bernoulli"), L2PenaltySelector(loss="logistic")]
 
 
@@ -69,6 +114,11 @@ def estimators():
     for name in sklearn_prune.__all__:
         cls = getattr(sklearn_prune, name)
         if not inspect.isclass(cls):
+            continue
+        if name in PRUNED:
+            found += [cls(inner) for inner in PRUNED[name]]
+            found += [cls(inner, keep="auto", cv=2) for inner in PRUNED[name][:1]]
+            found += [cls(inner, keep=1.0) for inner in PRUNED[name][:8]]
             continue
         if name not in INNER:
             found += [cls(), cls(L2PenaltySelector()), cls(keep=1.0)]
