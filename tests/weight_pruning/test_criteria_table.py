@@ -1,0 +1,151 @@
+"""Which criterion ranks which unit, and whether it beats random units at keep=0.2."""
+
+import numpy as np
+import pytest
+from sklearn import clone
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import scale
+from sklearn.svm import SVC
+
+from sklearn_prune import PrunedClassifier
+from sklearn_prune.sample_selection import CondensedNNSelector
+from sklearn_prune.weight_pruning import (
+    ContributionCriterion,
+    CoverageCriterion,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    PermutationCriterion,
+    RandomCriterion,
+    SecondOrderCriterion,
+    TaylorCriterion,
+)
+
+MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
+PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]
+LINEAR = [*MAGNITUDES, *PENALTIES, TaylorCriterion(), SecondOrderCriterion()]
+LEAVES = [MagnitudeCriterion(), *PENALTIES, SecondOrderCriterion()]
+CONTRIBUTIONS = [
+    ContributionCriterion("reduced_error"),
+    ContributionCriterion("complementarity"),
+    ContributionCriterion("margin"),
+    PenaltyCriterion("l1"),
+]
+FOREST = RandomForestClassifier(15, random_state=0)
+BOOSTING = GradientBoostingClassifier(n_estimators=15, random_state=0)
+TABLE = [
+    (LogisticRegression(max_iter=300), "coefficient", LINEAR),
+    (LogisticRegression(max_iter=300), "feature", [*LINEAR, PermutationCriterion(2)]),
+    (GaussianNB(), "feature", [PermutationCriterion(2)]),
+    (
+        AdaBoostClassifier(n_estimators=10, random_state=0),
+        "feature",
+        [PermutationCriterion(2)],
+    ),
+    (
+        SVC(C=5),
+        "support_vector",
+        [
+            *MAGNITUDES,
+            *PENALTIES,
+            SecondOrderCriterion(),
+            CoverageCriterion(),
+            CondensedNNSelector(),
+        ],
+    ),
+    (FOREST, "node", LEAVES),
+    (FOREST, "leaf", LEAVES),
+    (FOREST, "tree", CONTRIBUTIONS),
+    (BOOSTING, "iteration", CONTRIBUTIONS),
+    (
+        KNeighborsClassifier(3),
+        "prototype",
+        [CoverageCriterion(), MagnitudeCriterion(), CondensedNNSelector()],
+    ),
+]
+CELLS = [
+    pytest.param(model, unit, criterion, id=f"{type(model).__name__}-{unit}-{criterion!r}")
+    for model, unit, criteria in TABLE
+    for criterion in criteria
+]
+# Cells that the guide lists as no better than random units.
+NO_BETTER = set()
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Two sets of three splits: digits and breast cancer, standardised."""
+    splits = {}
+    for name, load in (("digits", load_digits), ("cancer", load_breast_cancer)):
+        X, y = load(return_X_y=True)
+        X = scale(X)
+        splits[name] = [
+            train_test_split(
+                X, y, train_size=400, test_size=160, random_state=seed, stratify=y
+            )
+            for seed in range(3)
+        ]
+    return splits
+
+
+@pytest.fixture(scope="module")
+def scores(data):
+    """Mean scores of a criterion at keep=0.2 on both sets, computed once."""
+    cache = {}
+
+    def score(model, unit, criterion):
+        key = (repr(model), unit, repr(criterion))
+        if key not in cache:
+            cache[key] = {
+                name: np.mean(
+                    [
+                        PrunedClassifier(
+                            clone(model), criterion, unit=unit, keep=0.2, random_state=seed
+                        )
+                        .fit(X, y)
+                        .score(X_test, y_test)
+                        for seed, (X, X_test, y, y_test) in enumerate(splits)
+                    ]
+                )
+                for name, splits in data.items()
+            }
+        return cache[key]
+
+    return score
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "unit", "criterion"), CELLS)
+def test_every_cell_beats_its_random_cell(scores, model, unit, criterion):
+    found = scores(model, unit, criterion)
+    random = scores(model, unit, RandomCriterion())
+    differences = {name: round(float(found[name] - random[name]), 4) for name in found}
+    if (type(model).__name__, unit, repr(criterion)) in NO_BETTER:
+        return
+    assert all(value > 0 for value in differences.values()), differences
+
+
+@pytest.mark.parametrize(("model", "unit", "criterion"), CELLS)
+def test_every_cell_prunes(model, unit, criterion):
+    X, y = load_wine(return_X_y=True)
+    X = scale(X)
+    small = PrunedClassifier(
+        clone(model), criterion, unit=unit, keep=0.5, random_state=0
+    ).fit(X[::2], y[::2])
+    assert len(small.kept_) < small.n_units_
+    assert small.report_.after["parameters"] < small.report_.before["parameters"]
+    assert small.score(X[1::2], y[1::2]) > 0.6
+    assert np.array_equal(
+        small.predict(X),
+        PrunedClassifier(clone(model), criterion, unit=unit, keep=0.5, random_state=0)
+        .fit(X[::2], y[::2])
+        .predict(X),
+    )
