@@ -4,6 +4,7 @@ from copy import copy
 
 import numpy as np
 from sklearn.base import RegressorMixin, is_regressor
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
@@ -133,14 +134,25 @@ class CompactConstant(Compact):
         return model
 
 
+def transformed_back(transformer, values):
+    """Undo a fitted transformer of targets; for cheap ones without checking the values."""
+    if type(transformer) is StandardScaler and values.dtype == np.float64:
+        values = values * transformer.scale_ if transformer.with_std else values
+        return values + transformer.mean_ if transformer.with_mean else values
+    if type(transformer) is FunctionTransformer and transformer.inv_kw_args is None:
+        inverse = transformer.inverse_func
+        return values if inverse is None else inverse(values)
+    return transformer.inverse_transform(values)
+
+
 class CompactTransformedTarget(RegressorMixin, CompactContainer):
     """A regressor whose predictions are transformed back."""
 
     def predict(self, X, **params):
         """Predict targets in their own units."""
         found = self.members_[0].predict(X, **params)
-        back = self.transformer_.inverse_transform
-        found = back(found.reshape(-1, 1) if found.ndim == 1 else found)
+        found = found.reshape(-1, 1) if found.ndim == 1 else found
+        found = transformed_back(self.transformer_, found)
         if self.target_dim_ == 1 and found.ndim == 2 and found.shape[1] == 1:
             found = found.squeeze(axis=1)
         return found
@@ -183,5 +195,3 @@ class CompactThreshold(CompactContainer):
     def decision_function(self, X):
         """Scores of the member."""
         return self.members_[0].decision_function(X)
-
-

@@ -46,6 +46,7 @@ _ON_ARRAYS = {
     SimpleImputer: _imputed,
     SelectedColumns: lambda step, X: X[:, step.columns],
 }
+COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 
 
 def transformed(step, X, finite):
@@ -55,7 +56,6 @@ def transformed(step, X, finite):
         quick is not None
         and X.shape[1] == step.n_features_in_
         and not hasattr(step, "feature_names_in_")
-        and not hasattr(step, "_sklearn_output_config")
     ):
         found = quick(step, X)
         if found is not None:
@@ -75,9 +75,11 @@ class CompactPipeline(CompactContainer):
         return tags
 
     def _transform(self, X):
+        plain = not hasattr(self.members_[0], "feature_names_in_")
         for _, step in self.steps_:
             finite = (
-                type(X) is np.ndarray
+                plain
+                and type(X) is np.ndarray
                 and X.dtype.char == "d"
                 and X.ndim == 2
                 and len(X) > 0

@@ -1,279 +1,325 @@
-"""Models inside a model: each is pruned on the rows that it was trained on."""
+"""Containers of one model: a Pipeline, a search, fewer rows, fewer columns, a threshold."""
 
-import warnings
-from dataclasses import dataclass, replace
-from numbers import Integral
+from copy import copy, deepcopy
+from dataclasses import replace
+from numbers import Real
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.base import clone
+from sklearn.feature_selection import SelectorMixin
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline
 
-from sklearn_prune._meta import clone_seeded, routing_enabled
-from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
-from sklearn_prune.weight_pruning._family import Family, UnitTable, family_of
-from sklearn_prune.weight_pruning.compact._containers import CompactConstant
-from sklearn_prune.weight_pruning.families._feature import FeatureFamily
+from sklearn_prune._meta import (
+    nested_estimators,
+    route_fit_params,
+    routing_enabled,
+    weight_parameter,
+)
+from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
+from sklearn_prune.weight_pruning.compact._containers import (
+    CompactThreshold,
+    CompactTransformedTarget,
+)
+from sklearn_prune.weight_pruning.compact._pipeline import COLUMNWISE, CompactPipeline
+from sklearn_prune.weight_pruning.compact._steps import SelectedColumns
+from sklearn_prune.weight_pruning.families._containers_base import (
+    ContainerFamily,
+    OneMemberFamily,
+    params_for,
+    restore_member,
+)
 
 
-@dataclass(frozen=True)
-class Member:
-    """A fitted model inside another.
+class PipelineFamily(OneMemberFamily):
+    """The last step of a Pipeline, on rows as the fitted transformers give them.
 
-    Parameters
-    ----------
-    model : estimator
-        As it was fitted.
-    family, work : Family, object
-        How it is pruned, and its working form.
-    context : PruningContext
-        The rows, targets and fit parameters that it was trained on.
-    reason : str or None
-        Why a closer family does not apply.
+    Features are those that the last step reads. A TargetEncoder among the transformers
+    is fitted again, so that ranking and refit see its out-of-fold encodings, as the first
+    fit did.
     """
-
-    model: object
-    family: object
-    work: object
-    context: object
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class ContainerWork:
-    """A container and its members.
-
-    Parameters
-    ----------
-    model : estimator
-        The fitted container.
-    whole, members : tuple of Member
-        Before and after pruning.
-    extra : object
-        What the container has fitted besides, where that was fitted again.
-    """
-
-    model: object
-    whole: tuple
-    members: tuple
-    extra: object = None
-
-
-class ContainerFamily(Family):
-    """A model made of models; `keep` applies to each of them.
-
-    A subclass says in `inner_models` whose units there are, in `places` what each member
-    was trained on, and in `assemble` how the compact forms make one. A member whose role
-    in the container is not the container's own (another target, a part of a vote) is
-    scored by its own measure, so `scoring` reaches only the others: `same_role`.
-    """
-
-    recurses = True
-    same_role = False
 
     def accepts(self, model):
-        for inner in self.inner_models(model):
-            refuse_pruned(inner, model)
-        families = [_criteria_of(inner) for inner in self.inner_models(model)]
-        first, others = families[0], families[1:]
-        self.criteria = {
-            unit: tuple(
-                cls for cls in found if all(cls in other.get(unit, ()) for other in others)
+        if model.steps[-1][1] in (None, "passthrough"):
+            raise InvalidParameterError(
+                "A Pipeline is pruned in its last step. Got one that ends in "
+                f"{model.steps[-1][1]!r}. Put the model there."
             )
-            for unit, found in first.items()
-            if all(unit in other for other in others)
-        }
-        self.units = tuple(self.criteria)
-        return None
+        return super().accepts(model)
 
     def inner_models(self, model):
-        """The models inside, fitted or not, one of each kind."""
-        return [model.estimator]
+        return [model.steps[-1][1]]
 
     def places(self, model, context):
-        """For each member: fitted, how to find it unfitted in a container, its context."""
-        raise NotImplementedError
+        name, fitted = model.steps[-1]
+        X, before = context.X, model[:-1]
+        if len(before.steps):
+            encodes = any(
+                type(part).__name__ == "TargetEncoder" for part in nested_estimators(before)
+            )
+            if encodes and not context.is_frozen:
+                X = clone(before).fit_transform(X, context.y)
+            else:
+                X = before.transform(X)
+        if routing_enabled():
+            params = params_for(model, name, context.fit_params)
+        else:
+            prefix = f"{name}__"
+            params = {
+                key.removeprefix(prefix): value
+                for key, value in context.fit_params.items()
+                if key.startswith(prefix)
+            }
+        inside = replace(context, X=X, fit_params=params)
+        yield fitted, lambda pipeline: pipeline.steps[-1][1], inside
+
+    def judge(self, work, shares, requests, context):
+        before = [step for _, step in work.model.steps[:-1] if step != "passthrough"]
+        if not all(step is None or type(step) in COLUMNWISE for step in before):
+            return super().judge(work, shares, requests, context)
+        # Scalers and imputers see no target, so the model's own inner scores are honest.
+        member = work.members[0]
+        return member.family.judge(member.work, shares, requests, member.context)
 
     def assemble(self, work, compacts):
-        """The compact form, given those of the members."""
-        raise NotImplementedError
-
-    def start(self, model, context):
-        unfitted = clone_seeded(unfrozen(context.estimator), context.seed, "estimator")
-        members = tuple(
-            self._member(fitted, find, unfitted, number, inside, context)
-            for number, (fitted, find, inside) in enumerate(self.places(model, context))
-        )
-        return ContainerWork(model, members, members)
-
-    def _member(self, fitted, find, unfitted, number, inside, context):
-        if type(fitted).__name__ == "_ConstantPredictor":
-            return Member(fitted, ConstantFamily(), CompactConstant.of(fitted), inside)
-        estimator, refit_params = find(unfitted), {}
-        if context.refit_params and not isinstance(estimator, FrozenEstimator):
-            refit_params = find(context.template).get_params(deep=False)
-        fitted = unfrozen(fitted)
-        if context.is_frozen or isinstance(estimator, FrozenEstimator):
-            estimator = FrozenEstimator(fitted)
-        cv = context.cv
-        if not (
-            cv is None
-            or isinstance(cv, Integral)
-            or hasattr(cv, "split")
-            or count_rows(inside.X) == count_rows(context.X)
-        ):
-            cv = 3
-        inside = replace(
-            inside,
-            estimator=estimator,
-            refit_params=refit_params,
-            seed=None if context.seed is None else context.role_seed(f"member-{number}"),
-            scoring=context.scoring if self.same_role else None,
-            cv=cv,
-        )
-        family, reason = family_of(fitted)
-        return Member(fitted, family, family.start(fitted, inside), inside, reason)
-
-    def table(self, work, unit, context):
-        ids, parameters, fixed, offset = [], [], 0, 0
-        for member, whole in zip(work.members, work.whole, strict=True):
-            found = _table_of(member, unit)
-            ids.append(found.ids + offset)
-            parameters.append(found.parameters)
-            fixed += found.fixed
-            offset += _table_of(whole, unit).ids.max(initial=-1) + 1
-        return UnitTable(np.concatenate(ids), np.concatenate(parameters), fixed)
-
-    def reduce(self, work, shares, request, context):
-        reduced = [reduce_member(member, shares, request) for member in work.members]
-        return [replace(work, members=members) for members in zip(*reduced, strict=True)]
-
-    def auto_shares(self, work, unit, context):
-        prunable = [_in_unit(m, unit) for m in work.members if not _is_constant(m)]
-        found = [m.family.auto_shares(m.work, unit, m.context) for m in prunable]
-        return max(found, key=len, default=(1.0,))
-
-    def settings(self, work, request, context):
-        prunable = [_in_unit(m, request.unit) for m in work.members if not _is_constant(m)]
-        found = [m.family.settings(m.work, request, m.context) for m in prunable]
-        # Members choose together, so alternatives that not all have are none.
-        return found[0] if found and all(own == found[0] for own in found) else (None,)
-
-    def compact(self, work):
-        return self.assemble(work, [m.family.compact(m.work) for m in work.members])
-
-
-class OneMemberFamily(ContainerFamily):
-    """A container of one model, which does all of the predicting."""
-
-    same_role = True
-
-    def assemble(self, work, compacts):
-        return compacts[0]
-
-
-class ConstantFamily(Family):
-    """A member that has seen one class and always answers the same."""
-
-    recurses = True
-
-    def table(self, work, unit, context):
-        return UnitTable(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-
-    def reduce(self, work, shares, request, context):
-        return [work] * len(shares)
-
-    def compact(self, work):
-        return work
+        plain = not hasattr(work.members[0].model, "feature_names_in_")
+        steps = [
+            (name, _kept_step(step, plain))
+            for name, step in work.model.steps[:-1]
+            if step not in (None, "passthrough")
+        ]
+        return CompactPipeline.around(compacts, work.model, steps_=steps)
 
     def restore(self, compact, template, context=None):
-        return compact.restore()
+        name, last = template.steps[-1]
+        restored = restore_member(compact.members_[0], last)
+        return Pipeline([*deepcopy(compact.steps_), (name, restored)])
 
 
-def reduce_member(member, shares, request):
-    """The member at each of the shares."""
-    if member.reason is not None and request.unit == "auto":
-        warnings.warn(
-            f"{type(member.model).__name__} is pruned by its input features, since "
-            f"{member.reason}.",
-            UserWarning,
-            stacklevel=2,
+def _kept_step(step, plain):
+    """A fitted transformer as the compact form keeps it.
+
+    Selectors shrink to columns where the model reads `plain` arrays.
+    """
+    if plain and isinstance(step, SelectorMixin):
+        return SelectedColumns.of(step)
+    return deepcopy(step)
+
+
+class SubsetFamily(OneMemberFamily):
+    """The model of SampleSubsetClassifier and -Regressor, on the rows that were kept."""
+
+    def places(self, model, context):
+        params = route_fit_params(
+            model,
+            context.fit_params,
+            inner="estimator",
+            selector=model._effective_selector(),
+        )[0]
+        inside = replace(context, fit_params=params)
+        if not context.is_frozen:
+            inside = inside.on(model.sample_indices_)
+            name = weight_parameter(model.estimator_)
+            if model.sample_weight_ is not None and name is not None:
+                weights = {name: model.sample_weight_}
+                inside = replace(inside, fit_params=inside.fit_params | weights)
+        if model._pairwise:
+            inside = replace(inside, X=take_columns(inside.X, model.sample_indices_))
+        yield model.estimator_, lambda subset: subset.estimator, inside
+
+    def assemble(self, work, compacts):
+        if not work.model._pairwise:
+            return compacts[0]
+        columns = work.model.sample_indices_
+        return CompactColumns.around(compacts[0], columns, work.model.n_features_in_)
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        model.estimator_ = restore_member(compact, template.estimator)
+        model._pairwise = False
+        return _with_features_of(compact, model)
+
+
+class SearchFamily(OneMemberFamily):
+    """The best estimator of a search, with the parameters that won.
+
+    The inner folds of keep="auto" take those parameters as they are: the search is not
+    run again in each.
+    """
+
+    def accepts(self, model):
+        if model.refit is False:
+            raise InvalidParameterError(
+                f"A search is pruned in its best_estimator_. Got {type(model).__name__} "
+                "with refit=False, which has none. Write refit=True."
+            )
+        return super().accepts(model)
+
+    def inner_models(self, model):
+        return [getattr(model, "best_estimator_", model.estimator)]
+
+    def places(self, model, context):
+        best = model.best_params_
+
+        def find(search):
+            return clone(search.estimator).set_params(**clone(best, safe=False))
+
+        params = dict(context.fit_params)
+        if routing_enabled():
+            params = params_for(model, "estimator", params)
+        yield model.best_estimator_, find, replace(context, fit_params=params)
+
+    def judge(self, work, shares, requests, context):
+        member = work.members[0]
+        return member.family.judge(member.work, shares, requests, member.context)
+
+    def assemble(self, work, compacts):
+        compact = copy(compacts[0])
+        compact.best_params_ = deepcopy(work.model.best_params_)
+        return compact
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        inner = clone(template.estimator).set_params(**deepcopy(compact.best_params_))
+        model.best_estimator_ = restore_member(compact, inner)
+        model.best_params_ = deepcopy(compact.best_params_)
+        model.multimetric_ = False
+        return model
+
+
+class SelfTrainingFamily(OneMemberFamily):
+    """The model of SelfTrainingClassifier, on the rows that have a label in the end."""
+
+    def places(self, model, context):
+        labels = np.asarray(context.y) if context.is_frozen else model.transduction_
+        rows = np.flatnonzero(labels != (-1 if labels.dtype.kind in "iuf" else "-1"))
+        params = params_for(model, "estimator", context.fit_params)
+        inside = replace(context, y=labels, fit_params=params).on(rows)
+        yield model.estimator_, lambda outer: outer.estimator, inside
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        model.estimator_ = restore_member(compact, template.estimator)
+        model.classes_ = compact.classes_
+        return _with_features_of(compact, model)
+
+
+class EliminationFamily(OneMemberFamily):
+    """The model of RFE and RFECV, on the columns that are left."""
+
+    def places(self, model, context):
+        params = params_for(model, "estimator", context.fit_params)
+        X = model.transform(context.X)
+        inside = replace(context, X=X, fit_params=params)
+        yield model.estimator_, lambda outer: outer.estimator, inside
+
+    def assemble(self, work, compacts):
+        return CompactColumns.around(
+            compacts[0],
+            work.model.get_support(indices=True),
+            work.model.n_features_in_,
+            getattr(work.model, "feature_names_in_", None),
         )
-    member = _in_unit(member, request.unit)
-    works = member.family.reduce(member.work, shares, request, member.context)
-    return [replace(member, work=work) for work in works]
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        model.estimator_ = restore_member(compact.inner_, template.estimator)
+        model.n_features_ = len(compact.columns_)
+        model.support_ = np.zeros(compact.n_features_in_, dtype=bool)
+        model.support_[compact.columns_] = True
+        return _with_features_of(compact, model)
 
 
-def restore_member(compact, template):
-    """A fitted model of the class of an unfitted one, from its compact form."""
-    if isinstance(compact, CompactConstant):
-        return compact.restore()
-    template = unfrozen(template)
-    family = family_of(template)[0]
-    if not family.recurses and not isinstance(family, FeatureFamily):
-        family = FeatureFamily(family)
-    try:
-        return family.restore(compact, template)
-    except AttributeError as error:
-        raise AttributeError(f"A member cannot be restored: {error}") from error
+class ThresholdFamily(ContainerFamily):
+    """The classifier under FixedThreshold- and TunedThresholdClassifierCV.
 
+    The threshold stays as it was fixed or tuned on the whole model.
+    """
 
-def params_for(model, name, params):
-    """Fit parameters of the member `name`, where a container hands on what it gets."""
-    if not params or not routing_enabled():
-        return dict(params)
-    return dict(process_routing(model, "fit", **params)[name]["fit"])
+    def accepts(self, model):
+        if getattr(model, "refit", True) is False or getattr(model, "cv", 0) == "prefit":
+            return "its model was not fitted on all rows (refit=False)"
+        return super().accepts(model)
 
+    def places(self, model, context):
+        params = params_for(model, "estimator", context.fit_params)
+        inside = replace(context, fit_params=params)
+        yield model.estimator_, lambda outer: outer.estimator, inside
 
-def weights_for(model, name, params):
-    """Fit parameters of the member `name`, where a container hands on weights only."""
-    if not routing_enabled():
-        params = {key: params[key] for key in ("sample_weight",) if key in params}
-    return params_for(model, name, params)
-
-
-def refuse_pruned(inner, container):
-    """Raise if a model inside is pruned already."""
-    name = type(inner).__name__
-    if name in ("PrunedClassifier", "PrunedRegressor"):
-        raise InvalidParameterError(
-            f"A model is pruned once. Got {name} inside {type(container).__name__}. Write "
-            f"{name}({type(container).__name__}(...)), or only one of the two."
+    def assemble(self, work, compacts):
+        model = work.model
+        methods = ("predict_proba", "decision_function")
+        if model.response_method != "auto":
+            methods = (model.response_method,)
+        method = next(name for name in methods if hasattr(model.estimator_, name))
+        threshold = getattr(model, "best_threshold_", None)
+        if threshold is None:
+            threshold = model.threshold
+        if not isinstance(threshold, Real):
+            threshold = 0.5 if method == "predict_proba" else 0.0
+        scorer = getattr(model, "_curve_scorer", None)
+        label = scorer._get_pos_label() if scorer is not None else model.pos_label
+        positive = 1 if label is None else int(np.flatnonzero(model.classes_ == label)[0])
+        return CompactThreshold.around(
+            compacts,
+            model,
+            classes_=model.classes_,
+            method_=method,
+            threshold_=float(threshold),
+            positive_=positive,
         )
 
+    def restore(self, compact, template, context=None):
+        if not hasattr(template, "threshold"):
+            raise AttributeError(
+                f"{type(template).__name__} tunes its threshold in fit. Use compact_."
+            )
+        model = clone(template)
+        model.estimator_ = restore_member(compact.members_[0], template.estimator)
+        return model
 
-def unfrozen(model):
-    """The model inside a FrozenEstimator, or the model itself."""
-    while isinstance(model, FrozenEstimator):
-        model = model.estimator
+
+class TransformedTargetFamily(ContainerFamily):
+    """The regressor of TransformedTargetRegressor, on transformed targets."""
+
+    def inner_models(self, model):
+        return [_regressor_of(model)]
+
+    def places(self, model, context):
+        y = np.asarray(context.y)
+        transformed = model.transformer_.transform(y.reshape(-1, 1) if y.ndim == 1 else y)
+        if transformed.ndim == 2 and transformed.shape[1] == 1 and y.ndim == 1:
+            transformed = transformed.squeeze(axis=1)
+        params = params_for(model, "regressor", context.fit_params)
+        inside = replace(context, y=transformed, fit_params=params)
+        yield model.regressor_, _regressor_of, inside
+
+    def assemble(self, work, compacts):
+        return CompactTransformedTarget.around(
+            compacts,
+            work.model,
+            transformer_=deepcopy(work.model.transformer_),
+            target_dim_=work.model._training_dim,
+        )
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        inner = _regressor_of(template)
+        model.regressor_ = restore_member(compact.members_[0], inner)
+        model.transformer_ = deepcopy(compact.transformer_)
+        model._training_dim = compact.target_dim_
+        if hasattr(compact, "feature_names_in_"):
+            model.feature_names_in_ = compact.feature_names_in_
+        return model
+
+
+def _regressor_of(model):
+    return LinearRegression() if model.regressor is None else model.regressor
+
+
+def _with_features_of(compact, model):
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(compact, name):
+            setattr(model, name, getattr(compact, name))
     return model
-
-
-def _criteria_of(inner):
-    """The criteria of each unit that a model has."""
-    family, _ = family_of(inner)
-    if not family.recurses and not isinstance(family, FeatureFamily):
-        family = FeatureFamily(family)
-    return family.criteria
-
-
-def _is_constant(member):
-    return isinstance(member.family, ConstantFamily)
-
-
-def _in_unit(member, unit):
-    """The member in the hands of the family that prunes this unit."""
-    if unit != "feature" or member.family.recurses:
-        return member
-    if isinstance(member.family, FeatureFamily):
-        return member
-    family = FeatureFamily(member.family)
-    work = family.start(member.model, member.context)
-    return replace(member, family=family, work=work)
-
-
-def _table_of(member, unit):
-    family = member.family
-    if family.recurses or isinstance(family, FeatureFamily) or unit in family.units:
-        return family.table(member.work, unit, member.context)
-    n_features = member.model.n_features_in_
-    return UnitTable(np.arange(n_features), np.ones(n_features, dtype=np.int64))

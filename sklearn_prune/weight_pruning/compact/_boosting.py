@@ -1,0 +1,231 @@
+"""Boosted trees that predict as the library does that fitted them."""
+
+from copy import copy
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import expit
+from sklearn.utils.extmath import softmax
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
+
+from sklearn_prune.weight_pruning.compact._base import Compact
+
+
+def _offers(method):
+    return available_if(lambda self: method in self.methods_)
+
+
+class CompactBoosting(Compact):
+    """The sum of trees, and what it means.
+
+    Attributes
+    ----------
+    trees_ : FlatTrees
+    start_ : ndarray of shape (n_outputs,)
+        Raw score before the first tree; sums are made in its dtype.
+    library_ : {"gradient", "hist", "lightgbm", "xgboost"}
+        Whose conventions hold for input and ties.
+    link_ : str
+        How raw scores become what is predicted.
+    slope_ : float
+        Factor of the raw score inside the logistic function.
+    divisor_ : int
+        Raw scores are divided by it before they mean anything.
+    missing_ : float
+        Value that stands for a missing one, beside NaN.
+    zeros_missing_ : ndarray of int, or None
+        Columns in which zeros are missing.
+    categories_ : dict of int to array, or None
+        Values of a column that stand for their positions.
+    methods_ : tuple of str
+        What the fitted model offers besides `predict`.
+    """
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "trees_")
+
+    _allow_nan = property(lambda self: getattr(self, "library_", "hist") != "gradient")
+    _accept_sparse = property(
+        lambda self: False if getattr(self, "library_", "hist") == "hist" else ("csr",)
+    )
+    _dtype = property(
+        lambda self: np.float32 if self.library_ in ("gradient", "xgboost") else np.float64
+    )
+
+    def _check(self, X):
+        if self.categories_ is not None:
+            X = self._coded(X)
+        if self.library_ in ("gradient", "xgboost"):
+            if issparse(X) and self.library_ == "xgboost":
+                X = _absent_as_missing(X)
+            X = super()._check(X)
+        elif not (
+            type(X) is np.ndarray
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and not hasattr(self, "feature_names_in_")
+        ):
+            X = validate_data(
+                self,
+                X,
+                reset=False,
+                dtype=self._dtype,
+                accept_sparse=self._accept_sparse,
+                ensure_all_finite=False,
+            )
+        if self.missing_ == self.missing_:
+            X = np.where(X == self.missing_, np.nan, X)
+        if self.zeros_missing_ is not None:
+            X = X.toarray() if issparse(X) else X.copy()
+            part = X[:, self.zeros_missing_]
+            X[:, self.zeros_missing_] = np.where(np.abs(part) <= 1e-35, np.nan, part)
+        if self.library_ == "lightgbm" and not issparse(X):
+            tiny = (np.abs(X) <= 1e-35) & (X != 0)  # LightGBM reads them as zeros
+            X = np.where(tiny, 0.0, X) if tiny.any() else X
+        return X if X.dtype == self.trees_.dtype else X.astype(self.trees_.dtype)
+
+    def _coded(self, X):
+        """X with the positions of categories in place of their values."""
+        validate_data(self, X, reset=False, skip_check_array=True)
+        is_frame = hasattr(X, "iloc")
+        if not is_frame:
+            X = np.asarray(X)
+            if self.library_ != "hist":
+                return X
+        coded = np.empty((len(X), self.n_features_in_), dtype=np.float64)
+        for number in range(self.n_features_in_):
+            column = X.iloc[:, number] if is_frame else X[:, number]
+            if number in self.categories_:
+                coded[:, number] = _positions(np.asarray(column), self.categories_[number])
+            else:
+                coded[:, number] = column
+        if hasattr(self, "feature_names_in_"):
+            return type(X)(coded, columns=X.columns) if is_frame else coded
+        return coded
+
+    def _raw(self, X):
+        """Raw scores, of shape (n_samples, n_outputs)."""
+        X = self._check(X)
+        if self.start_.dtype == np.float32:
+            return self._sum_in_float32(X)
+        return self.trees_.sum(X, baseline=self.start_)
+
+    def _sum_in_float32(self, X):
+        ids = self.trees_.leaf_ids_of(X)
+        values = self.trees_.id_values()[:, 0].astype(np.float32)
+        n_outputs = len(self.start_)
+        output = np.resize(self.trees_.output_column, ids.shape[1])
+        raw = np.empty((len(ids), n_outputs), dtype=np.float32)
+        for k in range(n_outputs):
+            own = ids if n_outputs == 1 else ids[:, output == k]
+            terms = np.empty((own.shape[1] + 1, len(ids)), dtype=np.float32)
+            terms[0] = self.start_[k]
+            terms[1:] = values[own.T]
+            raw[:, k] = np.add.accumulate(terms, axis=0)[-1]
+        return raw
+
+    def _values(self, raw):
+        """What the raw scores mean: a number, or the probabilities of all classes."""
+        if self.divisor_ != 1:
+            raw = raw / self.divisor_
+        if self.link_ == "identity":
+            return raw
+        if self.link_ == "log":
+            return np.exp(raw)
+        if self.link_ == "sqrt":
+            return np.sign(raw) * raw * raw
+        if self.link_ == "log1p":
+            return np.log1p(np.exp(raw))
+        if self.link_ == "softmax":
+            return softmax(raw, copy=True)
+        return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
+
+    def predict(self, X):
+        """Predict labels or targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels or targets.
+        """
+        raw = self._raw(X)
+        if not hasattr(self, "classes_"):
+            return self._values(raw).ravel()
+        if raw.shape[1] > 1:
+            scores = self._values(raw) if self.library_ in ("lightgbm", "xgboost") else raw
+            codes = np.argmax(scores, axis=1)
+        elif self.library_ == "gradient":
+            codes = (raw.ravel() >= 0).astype(int)
+        elif self.library_ == "hist":
+            codes = (raw.ravel() > 0).astype(int)
+        else:
+            codes = (self._values(raw.ravel()) > 0.5).astype(int)
+        return codes if self.library_ == "xgboost" else self.classes_[codes]
+
+    @_offers("predict_proba")
+    def predict_proba(self, X):
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities.
+        """
+        raw = self._raw(X)
+        if raw.shape[1] > 1:
+            return self._values(raw)
+        positive = self._values(raw.ravel())
+        return np.stack([1 - positive, positive], axis=1)
+
+    @_offers("predict_log_proba")
+    def predict_log_proba(self, X):
+        """Logarithms of the class probabilities."""
+        return np.log(self.predict_proba(X))
+
+    @_offers("decision_function")
+    def decision_function(self, X):
+        """Raw scores, of shape (n_samples,) for two classes."""
+        raw = self._raw(X)
+        return raw.ravel() if raw.shape[1] == 1 else raw
+
+    def quantized(self, quantizer):
+        """A copy whose leaf values are rounded and stored small."""
+        small = copy(self)
+        values = np.asarray(self.trees_.table.values)
+        small.trees_ = self.trees_.with_leaf_values(quantizer.quantize(values))
+        return small
+
+    def n_parameters(self):
+        """Two for each split, one for each leaf."""
+        return self.trees_.n_parameters()
+
+    def n_nonzero(self):
+        """Those that are not zero; what a split asks for counts as such."""
+        return self.trees_.n_nonzero()
+
+
+def _absent_as_missing(X):
+    """A dense array with NaN where a sparse matrix holds nothing, as XGBoost reads it."""
+    X = X.tocoo()
+    dense = np.full(X.shape, np.nan, dtype=np.float32)
+    dense[X.row, X.col] = X.data
+    return dense
+
+
+def _positions(values, categories):
+    """Position of each value among the categories, NaN for others."""
+    number_of = {value: number for number, value in enumerate(categories.tolist())}
+    return np.array([number_of.get(value, np.nan) for value in values.tolist()], dtype=float)

@@ -1,0 +1,110 @@
+"""Compact form of calibrated classifiers: predictors and the curves that follow them."""
+
+import numpy as np
+from scipy.interpolate import interp1d
+from scipy.special import expit
+from sklearn.base import ClassifierMixin
+from sklearn.utils.extmath import softmax
+
+from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune.weight_pruning.compact._containers import CompactContainer
+
+
+def response(classifier, X):
+    """What a calibrator reads of a classifier, of shape (n_samples, n_columns)."""
+    if hasattr(classifier, "decision_function"):
+        found = classifier.decision_function(X)
+    else:
+        found = classifier.predict_proba(X)
+        found = found[:, 1] if len(classifier.classes_) == 2 else found
+    return found.reshape(-1, 1) if found.ndim == 1 else found
+
+
+def curve_of(calibrator, method):
+    """The numbers of a fitted calibrator as one array."""
+    if method == "sigmoid":
+        return np.array([calibrator.a_, calibrator.b_])
+    if method == "isotonic":
+        return np.stack([calibrator.X_thresholds_, calibrator.y_thresholds_])
+    return np.array([calibrator.beta_])
+
+
+def _sigmoid(curve, scores):
+    return expit(-(curve[0] * scores + curve[1]))
+
+
+def _isotonic(curve, scores):
+    at, values = curve
+    scores = np.clip(scores.astype(at.dtype, copy=False), at[0], at[-1])
+    if len(at) == 1:
+        return values.repeat(scores.shape)
+    if at.dtype == np.float64:
+        return np.interp(scores, at, values)
+    return interp1d(at, values)(scores).astype(at.dtype)
+
+
+def _logits(scores):
+    """Scores of all classes; what looks like probabilities becomes logarithms."""
+    if scores.shape[1] == 1:
+        return np.concatenate([-scores, scores], axis=1)
+    sums_to_one = np.all(np.isclose(np.sum(scores, axis=1), 1.0))
+    if np.all((scores >= 0) & (scores <= 1)) and sums_to_one:
+        return np.log(scores + 1e-12)
+    return scores
+
+
+class CompactCalibrated(ClassifierMixin, CompactContainer):
+    """The mean over folds of calibrated predictors.
+
+    `curves_` holds for each member the numbers of its calibrators: slope and intercept,
+    thresholds and values, or an inverse temperature.
+    """
+
+    def predict(self, X):
+        """The class of the largest calibrated probability."""
+        return self.classes_[np.argmax(self.predict_proba(X), axis=1)]
+
+    def predict_proba(self, X):
+        """Mean of the calibrated probabilities."""
+        found = np.zeros((count_rows(X), len(self.classes_)))
+        for member, curves in zip(self.members_, self.curves_, strict=True):
+            found += self._calibrated(member, curves, X)
+        found /= len(self.members_)
+        return found
+
+    def _calibrated(self, member, curves, X):
+        scores = response(member, X)
+        if self.method_ == "temperature":
+            if scores.shape[1] == 1 and not hasattr(member, "decision_function"):
+                scores = np.concatenate([1 - scores, scores], axis=1)
+            found = softmax(curves[0][0] * _logits(scores))
+        else:
+            found = self._each_class(member, curves, scores)
+        found[(found > 1.0) & (found <= 1.0 + 1e-5)] = 1.0
+        return found
+
+    def _each_class(self, member, curves, scores):
+        n_classes = len(self.classes_)
+        found = np.zeros((len(scores), n_classes))
+        calibrated = _sigmoid if self.method_ == "sigmoid" else _isotonic
+        if n_classes == 2:
+            found[:, 1] = calibrated(curves[0], scores[:, 0])
+            found[:, 0] = 1.0 - found[:, 1]
+            return found
+        columns = self._positions(member)
+        for column, own, curve in zip(columns, scores.T, curves, strict=False):
+            found[:, column] = calibrated(curve, own)
+        sums = np.sum(found, axis=1)[:, np.newaxis]
+        uniform = np.full_like(found, 1 / n_classes)
+        return np.divide(found, sums, out=uniform, where=sums != 0)
+
+    def _positions(self, member):
+        """Positions in `classes_` of the member's classes, which may be codes."""
+        own = member.classes_
+        if len(own) == len(self.classes_):
+            return np.arange(len(own))
+        return np.searchsorted(self.classes_, own)
+
+    def _stored(self):
+        for curves in self.curves_:
+            yield from curves

@@ -1,0 +1,386 @@
+"""Many trees in flat arrays: eight bytes a node, leaves that share their values."""
+
+from copy import copy
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from sklearn_prune._graph import in_threads
+from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table, rows_of
+from sklearn_prune.weight_pruning.compact._tree_arrays import (
+    TreeArrays,
+    TreeNodes,
+    split_trees,
+    tree_arrays,
+)
+from sklearn_prune.weight_pruning.compact._tree_columns import (
+    NOT_A_SPLIT,
+    CategorySet,
+    KeyColumns,
+    float32_below,
+)
+from sklearn_prune.weight_pruning.compact._tree_state import packed, unpack
+
+__all__ = ["CategorySet", "FlatTrees", "TreeArrays", "tree_arrays"]
+
+ADDRESS_BITS = 30  # of a node, for its column and the position of its child
+BLOCK = 8192  # rows that are walked together
+BLOCK_ENTRIES = 1 << 24  # of arrays that such a block needs, which bounds its rows
+FEW_ROWS = 256  # up to here trees are walked as they are stored
+
+
+class FlatTrees:
+    """Trees in flat arrays; `build` makes them.
+
+    Only inner nodes are stored, breadth first, 8 bytes each. A leaf is an id of 1 to 4
+    bytes; leaves with equal values share an id across the trees, and ids below `n_pure`
+    stand for leaves that are wholly of one class and add 1 to it.
+
+    Attributes
+    ----------
+    n_features, n_outputs, n_trees, n_leaves, n_splits : int
+    dtype : numpy dtype
+        Of the features: float32 or float64.
+    nodes : ndarray of uint64
+    node_start, leaf_start : ndarray of shape (n_trees + 1,)
+        Where the nodes and leaves of each tree begin.
+    wide_column : ndarray of uint32, or None
+        Columns of the nodes, where they do not fit into `nodes`.
+    leaf_ids : ndarray of uint8
+        `id_bytes` for each leaf; none where each leaf has its own row of the table.
+    table : ValueLeaves, ShareLeaves or SparseLeaves
+        What leaf ``n_pure + k`` adds.
+    columns : KeyColumns
+    """
+
+    @classmethod
+    def build(
+        cls,
+        trees,
+        n_features,
+        *,
+        one_hot_classes=None,
+        bounds=None,
+        exact_float64_thresholds=False,
+        strictly_below=False,
+        n_outputs=None,
+        output_column=None,
+        category_sets=(),
+        table=leaf_table,
+    ):
+        """Store trees.
+
+        Parameters
+        ----------
+        trees : sequence of TreeArrays
+            At least one; their values have one width.
+        n_features : int
+            Number of columns of X.
+        one_hot_classes : int or None, default=None
+            Number of classes, where leaves hold class shares of one output: pure leaves
+            then take no room in the table.
+        bounds : sequence of int or None, default=None
+            Where the classes of each output begin, and where the last ones end, if the
+            values are class shares: they may then be stored as counts. By default
+            ``[0, one_hot_classes]``.
+        exact_float64_thresholds : bool, default=False
+            Whether features are compared in float64. Else rows are float32, and
+            thresholds are rounded down to float32, which changes no comparison.
+        strictly_below : bool, default=False
+            Whether rows go left if they are below the threshold, not at it.
+        n_outputs : int or None, default=None
+            Number of outputs; by default the width of the values.
+        output_column : sequence of int or None, default=None
+            Tree t adds to the outputs from ``output_column[t % len(output_column)]``
+            on; by default each tree adds to the first ones. For boosting of several
+            classes, one tree a class in each round, it is ``range(n_classes)``.
+        category_sets : sequence of CategorySet, default=()
+            What `category` of the trees points into; only with float64 features.
+        table : callable, default=leaf_table
+            Makes the leaf table from (distinct rows of values, their weights or None,
+            bounds or None).
+
+        Returns
+        -------
+        FlatTrees
+
+        Notes
+        -----
+        Cost: O(n log(n)) for n nodes.
+        """
+        self = cls()
+        self.n_features = int(n_features)
+        width = trees[0].value.shape[1]
+        self.n_outputs = width if n_outputs is None else int(n_outputs)
+        self.output_column = np.asarray(
+            [0] if output_column is None else output_column, dtype=np.int64
+        )
+        nodes = TreeNodes(trees)
+        if strictly_below:
+            nodes.threshold = _next_below(nodes.threshold, exact_float64_thresholds)
+        self.columns, column, keys = KeyColumns.of(
+            nodes,
+            n_features,
+            float64=exact_float64_thresholds,
+            category_sets=category_sets,
+        )
+        if bounds is None and one_hot_classes is not None:
+            bounds = [0, one_hot_classes]
+        self._set_leaves(nodes.value, nodes.weight, one_hot_classes or 0, bounds, table)
+        self.set_nodes(nodes.sizes, nodes.inner, column, keys)
+        return self
+
+    n_trees = property(lambda self: len(self.node_start) - 1)
+    n_leaves = property(lambda self: int(self.leaf_start[-1]) - self._n_stumps())
+    n_splits = property(lambda self: len(self.nodes) - self._n_stumps())
+    dtype = property(lambda self: self.columns.dtype)
+
+    def __getstate__(self):
+        return packed(self)
+
+    def __setstate__(self, state):
+        unpack(self, state)
+
+    def _n_stumps(self):
+        """Number of trees without a split, which are stored as a node with equal leaves."""
+        return int(np.count_nonzero(self.nodes >> np.uint64(32) == NOT_A_SPLIT))
+
+    def _set_leaves(self, values, weights, n_pure, bounds, table):
+        """Give equal leaves one id, and set the table of their values."""
+        values = values + 0.0
+        ids = np.zeros(len(values), dtype=np.int64)
+        mixed = np.ones(len(values), dtype=bool)
+        if n_pure:
+            mixed = (values.max(axis=1) != 1.0) | ((values != 0).sum(axis=1) != 1)
+            ids[~mixed] = values[~mixed].argmax(axis=1)
+        distinct, ids[mixed] = _distinct_rows(values[mixed])
+        ids[mixed] += n_pure
+        if bounds is not None:
+            bounds = np.asarray(bounds, dtype=np.int32)
+        if weights is not None:
+            weights = None if bounds is None else weights[mixed][distinct]
+        self.n_pure = n_pure
+        n_ids = n_pure + len(distinct)
+        self.id_bytes = max(1, (int(n_ids - 1).bit_length() + 7) // 8)
+        repeated = len(values) - len(distinct)
+        if not n_pure and self.id_bytes * len(values) >= repeated * values[:1].nbytes:
+            self.id_bytes = 0
+            self.leaf_ids = np.zeros(0, dtype=np.uint8)
+            self.table = table(values, None, bounds)
+        else:
+            little_endian = ids.astype("<u4").view(np.uint8).reshape(-1, 4)
+            self.leaf_ids = little_endian[:, : self.id_bytes].ravel()
+            self.table = table(values[mixed][distinct], weights, bounds)
+
+    def set_nodes(self, sizes, inner, column, keys):
+        """Set the nodes from what is not implied by their order.
+
+        Parameters
+        ----------
+        sizes : ndarray of shape (n_trees,)
+            Number of nodes of each tree.
+        inner : ndarray of bool, shape (2 * n_nodes,)
+            Whether the left and the right child of each node is a node.
+        column, keys : ndarray of shape (n_nodes,)
+            What each node compares.
+        """
+        node_start = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        before = np.cumsum(inner, dtype=np.int64) - inner
+        base = 1 + before[::2]
+        base -= np.repeat(before[2 * node_start[:-1]], sizes)
+        n_inner = np.add.reduceat(inner.astype(np.int64), 2 * node_start[:-1])
+        leaf_start = np.concatenate([[0], np.cumsum(2 * sizes - n_inner)])
+        largest = max(int(node_start[-1]), int(leaf_start[-1]))
+        start_dtype = np.uint32 if largest < 1 << 32 else np.uint64
+        self.node_start = node_start.astype(start_dtype)
+        self.leaf_start = leaf_start.astype(start_dtype)
+        bits = len(self.columns).bit_length()  # one column more: the zeros
+        self.wide_column = None
+        if int(base.max()) >> max(ADDRESS_BITS - bits, 0):
+            self.wide_column, column, bits = column.astype(np.uint32), 0 * column, 0
+        self.column_bits = bits
+        word = column | inner[::2].astype(np.int64) << bits
+        word |= inner[1::2].astype(np.int64) << (bits + 1) | base << (bits + 2)
+        self.nodes = keys.astype(np.uint64) << np.uint64(32) | word.astype(np.uint64)
+
+    def node_parts(self):
+        """What `set_nodes` was given."""
+        low = (self.nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        bits = self.column_bits
+        inner = np.stack([(low >> bits) & 1, (low >> (bits + 1)) & 1], axis=1).astype(bool)
+        if self.wide_column is None:
+            column = low & ((1 << bits) - 1)
+        else:
+            column = self.wide_column.astype(np.int64)
+        keys = (self.nodes >> np.uint64(32)).astype(np.uint32)
+        return np.diff(self.node_start.astype(np.int64)), inner.ravel(), column, keys
+
+    def sum(self, X, *, baseline=None, n_jobs=None):
+        """Sum what the leaves of all trees add to each row, in the order of the trees.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+            Checked rows in `dtype`.
+        baseline : array-like of shape (n_outputs,) or None, default=None
+            What the sums start from.
+        n_jobs : int or None, default=None
+            Number of threads; the sums do not depend on it.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), float64
+        """
+        out = np.zeros((X.shape[0], self.n_outputs))
+        if baseline is not None:
+            out += baseline
+
+        def work(rows):
+            leaves = self._walk(X[rows], self.id_bytes)
+            self.table.add(leaves, self.n_pure, self.output_column, out[rows])
+
+        self._in_blocks(work, X.shape[0], n_jobs)
+        return out
+
+    def leaf_ids_of(self, X, *, n_jobs=None):
+        """Id of the leaf of each row in each tree, shape (n_samples, n_trees)."""
+        return self._leaves(X, self.id_bytes, n_jobs)
+
+    def apply_leaves(self, X, *, n_jobs=None):
+        """Number of the leaf, within its tree, of each row in each tree.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+            Checked rows in `dtype`.
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_trees), uint32
+            Leaves are counted in the order in which they stand in `to_arrays`.
+        """
+        return self._leaves(X, 0, n_jobs) - self.leaf_start[:-1].astype(np.uint32)
+
+    def _leaves(self, X, id_bytes, n_jobs):
+        leaves = np.empty((X.shape[0], self.n_trees), dtype=np.uint32)
+
+        def work(rows):
+            leaves[rows] = self._walk(X[rows], id_bytes).T
+
+        self._in_blocks(work, X.shape[0], n_jobs)
+        return leaves
+
+    def _in_blocks(self, work, n_rows, n_jobs):
+        """Do the work on blocks of rows."""
+        per_row = max(len(self.columns) + self.n_trees, self.n_features)
+        block = max(FEW_ROWS, min(BLOCK, BLOCK_ENTRIES // per_row))
+        if n_rows <= block:
+            work(slice(0, n_rows))
+        elif n_jobs in (None, 1):
+            for rows in gen_batches(n_rows, block):
+                work(rows)
+        else:
+            in_threads(work, n_rows, n_jobs, batch_size=block)
+
+    def _walk(self, X, id_bytes):
+        """Leaf of each (tree, row): its id; without `id_bytes` its position."""
+        from sklearn_prune.weight_pruning.compact import _tree_kernels as kernels
+
+        n_rows = X.shape[0]
+        leaves = np.empty((self.n_trees, n_rows), dtype=np.uint32)
+        trees = (self.node_start, self.leaf_start, self.leaf_ids, id_bytes)
+        if self.wide_column is not None:
+            keys = self.columns.keys(X)
+            kernels.walk_wide(keys, self.nodes, self.wide_column, *trees, leaves)
+        elif n_rows <= FEW_ROWS:
+            keys = self.columns.keys(X)
+            kernels.walk_rows(keys, self.nodes, *trees, self.column_bits, leaves)
+        else:
+            columns, place = self.columns.needed_for(X)
+            keys = columns.keys(X)
+            kernels.walk_block(keys, self.nodes, *trees, self.column_bits, place, leaves)
+        return leaves
+
+    def to_arrays(self):
+        """The trees, thresholds as they are stored.
+
+        Returns
+        -------
+        list of TreeArrays
+            Nodes breadth first, inner ones with values of zero. `category` holds the
+            column of a categorical node, whose set is among ``columns.category_sets()``.
+        """
+        return split_trees(self)
+
+    def leaf_values(self):
+        """What each leaf adds, in the order of `leaf_start`, float64.
+
+        A tree without a split has its leaf twice.
+        """
+        return self.id_values()[self._ids()]
+
+    def id_values(self):
+        """What each leaf id adds, shape (n_ids, width), float64."""
+        rows = self.table.rows(self.n_outputs)
+        if self.n_pure:
+            rows = np.vstack([np.eye(self.n_pure, rows.shape[1]), rows])
+        return rows
+
+    def _ids(self):
+        if self.id_bytes == 0:
+            return np.arange(int(self.leaf_start[-1]))
+        padded = np.zeros((len(self.leaf_ids) // self.id_bytes, 4), dtype=np.uint8)
+        padded[:, : self.id_bytes] = self.leaf_ids.reshape(-1, self.id_bytes)
+        return padded.view("<u4").ravel()
+
+    def n_parameters(self):
+        """Two for each split, and the outputs of each leaf."""
+        return 2 * self.n_splits + self.n_leaves * self.id_values().shape[1]
+
+    def n_nonzero(self):
+        """Those that are not zero; what a split asks for counts as such."""
+        leaves = sum(np.count_nonzero(tree.value) for tree in self.to_arrays())
+        return 2 * self.n_splits + leaves
+
+    def with_leaf_values(self, values):
+        """A copy with other values in the leaf table.
+
+        Parameters
+        ----------
+        values : ndarray or QuantizedArray
+            In place of ``table.values``. Where ids would take more room than the values
+            that they stand for, each leaf gets its own.
+        """
+        other = copy(self)
+        other.table = copy(self.table)
+        other.table.values = values
+        if not isinstance(self.table, ValueLeaves):
+            return other
+        codes = getattr(values, "codes", values)
+        n_leaves = len(self.leaf_ids) // max(self.id_bytes, 1)
+        ids_of_all = codes.shape == values.shape and self.n_pure == 0 < self.id_bytes
+        if ids_of_all and codes[:1].nbytes * n_leaves < len(self.leaf_ids) + codes.nbytes:
+            other.table = ValueLeaves(rows_of(values, self._ids()))
+            other.id_bytes, other.leaf_ids = 0, self.leaf_ids[:0]
+        return other
+
+
+def _next_below(threshold, float64):
+    """The largest value below each threshold, in the dtype of the features."""
+    below = threshold if float64 else float32_below(threshold)
+    moved = np.nextafter(below, below.dtype.type(-np.inf))
+    return np.where(below == threshold, moved, below).astype(np.float64)
+
+
+def _distinct_rows(rows):
+    """Position of the first of each distinct row, and which of them each row is."""
+    if rows.shape[1] == 1:
+        packed = rows[:, 0]
+    else:
+        packed = np.ascontiguousarray(rows).view(f"V{rows[:1].nbytes}").ravel()
+    if not len(rows):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    return first, inverse

@@ -1,0 +1,304 @@
+"""Boosted trees: iterations and splits, with a joint refit of all leaves."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_prune._ranking import Ranking, budget_size
+from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
+from sklearn_prune._validation import class_codes
+from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._boosting import CompactBoosting
+from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table
+from sklearn_prune.weight_pruning.compact._model import METHODS
+from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning.criteria import (
+    ContributionCriterion,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+    SecondOrderCriterion,
+)
+from sklearn_prune.weight_pruning.families._boosting_arrays import levels, pruned_nodes
+from sklearn_prune.weight_pruning.families._boosting_readers import (
+    BoostedModel,
+    read_model,
+    refusal,
+)
+from sklearn_prune.weight_pruning.families._boosting_refit import (
+    LeafPath,
+    TrainingRows,
+    leaf_nodes,
+)
+
+RIDGES = (np.inf, 30.0)
+N_SWEEPS = 2
+HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
+
+
+@dataclass(frozen=True)
+class BoostingWork:
+    """A boosting model while it is pruned.
+
+    Parameters
+    ----------
+    model : BoostedModel
+        Its trees, and what their sum means.
+    node_ids : ndarray of shape (n_nodes,), int
+        Number of each node in the model as it was fitted.
+    methods : tuple of str
+        What the fitted model offers besides `predict`.
+    small_leaves : bool
+        Whether leaves are stored in half precision where they fit.
+    """
+
+    model: BoostedModel
+    node_ids: np.ndarray
+    methods: tuple
+    small_leaves: bool = False
+
+
+class BoostingFamily(Family):
+    """GradientBoosting, HistGradientBoosting, LightGBM and XGBoost."""
+
+    units = ("iteration", "node")
+    criteria = {
+        "iteration": (ContributionCriterion, PenaltyCriterion, RandomCriterion),
+        "node": (
+            SecondOrderCriterion,
+            MagnitudeCriterion,
+            PenaltyCriterion,
+            RandomCriterion,
+        ),
+    }
+
+    def accepts(self, model):
+        return refusal(model)
+
+    def start(self, model, context):
+        found = read_model(model, context.X)
+        if not _may_refit(found, context):
+            found = replace(found, loss=None)
+        methods = tuple(name for name in METHODS if hasattr(model, name))
+        return BoostingWork(found, np.arange(found.trees.n_nodes), methods)
+
+    def compact(self, work):
+        model = work.model
+        compact = CompactBoosting()
+        compact.trees_ = flat_trees(model, work.small_leaves)
+        compact.start_ = model.start
+        compact.library_ = model.library
+        compact.link_ = model.link
+        compact.slope_ = model.slope
+        compact.divisor_ = len(np.unique(model.trees.iteration)) if model.average else 1
+        compact.missing_ = model.missing
+        compact.zeros_missing_ = None
+        if model.zeros_missing:
+            categorical = model.trees.feature[model.trees.category >= 0]
+            compact.zeros_missing_ = np.setdiff1d(np.arange(model.n_features), categorical)
+        compact.categories_ = model.categories
+        compact.methods_ = work.methods
+        compact.n_features_in_ = model.n_features
+        if model.classes is not None:
+            compact.classes_ = model.classes
+        if model.names is not None:
+            compact.feature_names_in_ = model.names
+        return compact
+
+    def restore(self, compact, template, context=None):
+        from sklearn_prune.weight_pruning.families._boosting_restore import restore_model
+
+        return restore_model(compact, template)
+
+    def table(self, work, unit, context):
+        trees = work.model.trees
+        if unit == "node":
+            splits = np.flatnonzero(trees.left >= 0)
+            return UnitTable(
+                work.node_ids[splits], np.full(len(splits), 3), fixed=len(trees.roots)
+            )
+        ids, of_tree = np.unique(trees.iteration, return_inverse=True)
+        splits = np.bincount(
+            of_tree[trees.tree_of_nodes()], weights=trees.left >= 0, minlength=len(ids)
+        )
+        n_trees = np.bincount(of_tree)
+        return UnitTable(ids, (3 * splits + n_trees).astype(np.int64))
+
+    def apply(self, work, unit, kept, context):
+        trees = work.model.trees
+        stays = np.zeros(trees.n_nodes, dtype=bool)
+        tree_kept = None
+        if unit == "node":
+            stays[np.flatnonzero(trees.left >= 0)[kept]] = True
+        else:
+            stays[:] = True
+            tree_kept = np.isin(trees.iteration, np.unique(trees.iteration)[kept])
+        smaller, nodes, _ = pruned_nodes(trees, ~stays, tree_kept)
+        return replace(
+            work,
+            model=replace(work.model, trees=smaller),
+            node_ids=work.node_ids[nodes],
+        )
+
+    def refit(self, work, unit, context):
+        if work.model.loss is None:
+            return work
+        path = LeafPath(work.model, self.training_rows(work, context), min(RIDGES))
+        path.sweep(N_SWEEPS)
+        trees = replace(work.model.trees, value=path.value)
+        return replace(work, model=replace(work.model, trees=trees))
+
+    def auto_shares(self, work, unit, context):
+        return super().auto_shares(work, "node" if unit == "auto" else unit, context)
+
+    def settings(self, work, request, context):
+        if request.unit == "auto" and request.refit and work.model.loss is not None:
+            return RIDGES
+        return (None,)
+
+    def plan(self, work, shares, request, context):
+        """Merge sibling leaves, refit the rest, drop trees that have no split left."""
+        rows = self.training_rows(work, context)
+        ridge = np.inf if request.setting is None else request.setting
+        keys = None
+        if request.criterion is not None:
+            keys = _random_keys(request.criterion, context, work.model.trees.n_nodes)
+        path = LeafPath(work.model, rows, ridge, keys)
+        total = path.n_parameters()
+        smaller = []
+        for share in shares:
+            path.shrink(budget_size(share, total, units="parameters"))
+            if np.isfinite(ridge):
+                path.sweep(N_SWEEPS)
+            model, kept = path.trees_now()
+            smaller.append(BoostingWork(model, work.node_ids[kept], work.methods, True))
+        return smaller
+
+    def training_rows(self, work, context):
+        """Where the rows of the context end, their targets and weights."""
+        compact = self.compact(replace(work, small_leaves=False))
+        X = compact._check(context.X)
+        model = work.model
+        y = context.target
+        if model.classes is not None:
+            y = np.searchsorted(model.classes, y) if len(model.classes) else class_codes(y)[0]
+        weights = context.row_weights()
+        weights = np.ones(len(y)) if weights is None else weights
+        return TrainingRows(
+            leaf_nodes(model.trees, compact.trees_, X), y.astype(np.float64), weights
+        )
+
+    def weights(self, work, unit, context):
+        """Gain of a split, or the largest of one below it: no split outlives its parent."""
+        return _above_children(work.model.trees, work.model.trees.gain)[:, None]
+
+    def removal_losses(self, work, unit, context):
+        """Rise of the loss, to second order, when all below a split becomes one leaf."""
+        model = work.model
+        path = LeafPath(model, self.training_rows(work, context), np.inf)
+        return collapse_costs(model.trees, path.curvature)
+
+    def contributions(self, work, unit, measure, context):
+        """Order of the iterations, each the one that brings the scores closest to the target.
+
+        The rows are those that the model was fitted on.
+        """
+        from sklearn_prune.weight_pruning.families._boosting_iterations import greedy_order
+
+        parts, target, weights = self._iteration_parts(work, context)
+        return Ranking(greedy_order(parts, target, weights))
+
+    def penalised(self, work, unit, penalty, context):
+        from sklearn_prune.weight_pruning.families._boosting_iterations import (
+            lasso_strengths,
+            ridge_strengths,
+        )
+
+        if unit == "node":
+            losses = self.removal_losses(work, unit, context)
+            return work, losses
+        parts, target, weights = self._iteration_parts(work, context)
+        strengths = lasso_strengths if penalty == "l1" else ridge_strengths
+        return work, strengths(parts, target, weights)
+
+    def _iteration_parts(self, work, context):
+        from sklearn_prune.weight_pruning.families._boosting_iterations import quadratic_parts
+
+        return quadratic_parts(work.model, self.training_rows(work, context))
+
+
+def flat_trees(model, small_leaves=False):
+    """The trees in the flat form."""
+    trees = model.trees
+    parts = []
+    for first, last in zip(trees.roots, np.append(trees.roots[1:], trees.n_nodes), strict=True):
+        own = slice(int(first), int(last))
+        left, right = trees.left[own], trees.right[own]
+        parts.append(
+            TreeArrays(
+                left=np.where(left < 0, -1, left - first),
+                right=np.where(left < 0, -1, right - first),
+                feature=trees.feature[own],
+                threshold=trees.threshold[own],
+                value=trees.value[own][:, None],
+                missing=trees.missing[own],
+                category=trees.category[own],
+            )
+        )
+    largest = np.abs(trees.value[trees.left < 0]).max(initial=0.0)
+    small_leaves = small_leaves and HALF_RANGE[0] < largest < HALF_RANGE[1]
+    n_outputs = model.n_outputs
+    output = trees.output
+    if np.array_equal(output, np.resize(np.arange(n_outputs), len(output))):
+        output = np.arange(n_outputs)
+    return FlatTrees.build(
+        parts,
+        model.n_features,
+        exact_float64_thresholds=not model.float32 or bool(trees.category_sets),
+        n_outputs=n_outputs,
+        output_column=output,
+        category_sets=trees.category_sets,
+        table=_half_table if small_leaves else leaf_table,
+    )
+
+
+def _half_table(rows, totals, bounds):
+    return ValueLeaves(QuantizedArray(rows.astype(np.float16)))
+
+
+def _may_refit(model, context):
+    """Whether leaves may move freely, given how the model was trained."""
+    params = context.template.get_params()
+    monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))
+    reweighted = params.get("is_unbalance") or (params.get("scale_pos_weight") or 1) != 1
+    return not (model.average or monotonic is not None or reweighted)
+
+
+def _random_keys(criterion, context, n_nodes):
+    seed = context.seed if criterion.random_state is None else criterion.random_state
+    return row_keys(derive_seed(draw_seed(seed), "random-units"), n_nodes)
+
+
+def _above_children(trees, score):
+    """The score of each split, or the largest of one below it."""
+    score = score.copy()
+    for level in reversed(levels(trees)):
+        for child in (trees.left[level], trees.right[level]):
+            below = np.where(trees.left[child] >= 0, score[child], -np.inf)
+            score[level] = np.maximum(score[level], below)
+    return score[trees.left >= 0]
+
+
+def collapse_costs(trees, curvature):
+    """Sum of squares of the leaves below each split around their mean, by curvature."""
+    weight, mean, spread = curvature.copy(), trees.value.copy(), np.zeros(trees.n_nodes)
+    for level in reversed(levels(trees)):
+        left, right = trees.left[level], trees.right[level]
+        g, h = weight[left], weight[right]
+        share = np.divide(g, g + h, out=np.full(len(level), 0.5), where=g + h > 0)
+        weight[level] = g + h
+        mean[level] = share * mean[left] + (1 - share) * mean[right]
+        between = share * h * (mean[left] - mean[right]) ** 2
+        spread[level] = spread[left] + spread[right] + between
+    return spread[trees.left >= 0] / 2

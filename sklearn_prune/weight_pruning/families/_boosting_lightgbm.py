@@ -1,0 +1,146 @@
+"""Read a fitted LightGBM model from its own text."""
+
+import json
+
+import numpy as np
+
+from sklearn_prune.weight_pruning.compact._tree_columns import CategorySet
+from sklearn_prune.weight_pruning.families._boosting_arrays import (
+    NAN_IS_ZERO,
+    NAN_LEFT,
+    NAN_RIGHT,
+    TreeStack,
+)
+from sklearn_prune.weight_pruning.families._boosting_readers import BoostedModel
+
+_LINKS = {
+    "binary": ("logit", "logistic"),
+    "multiclass": ("softmax", "softmax"),
+    "multiclassova": ("one_vs_rest", None),
+    "regression": ("identity", "squared"),
+    "regression_l1": ("identity", None),
+    "huber": ("identity", None),
+    "fair": ("identity", None),
+    "quantile": ("identity", None),
+    "mape": ("identity", None),
+    "poisson": ("log", "poisson"),
+    "gamma": ("log", "gamma"),
+    "tweedie": ("log", None),
+    "cross_entropy": ("logit", "logistic"),
+    "cross_entropy_lambda": ("log1p", None),
+}
+
+
+def refuse_lightgbm(model):
+    """Why a LightGBM model has no compact form, or None."""
+    name = type(model).__name__
+    if not hasattr(model, "_Booster") or model._Booster is None:
+        return None
+    if callable(getattr(model, "objective", None)):
+        return f"{name} has an objective of its own, whose scores have no known meaning"
+    text = model.booster_.model_to_string(num_iteration=1)
+    objective = _header(text)["objective"].split()[0]
+    if objective not in _LINKS:
+        return f"{name} has the objective {objective!r}"
+    if "is_linear=1" in text:
+        return f"{name} has linear models in its leaves"
+    return None
+
+
+def read_lightgbm(model, X=None):
+    """Trees up to the best iteration, and what their sum means."""
+    text = model.booster_.model_to_string()
+    head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
+    header = _header(head)
+    per_iteration = int(header["num_tree_per_iteration"])
+    stack, sets = TreeStack(), []
+    for number, block in enumerate(blocks):
+        _add_tree(stack, sets, block, number // per_iteration, number % per_iteration)
+    objective, *settings = header["objective"].split()
+    link, loss = _LINKS[objective]
+    slope = 1.0
+    for setting in settings:
+        if setting.startswith("sigmoid:"):
+            slope = float(setting[len("sigmoid:") :])
+    if "sqrt" in settings:
+        link, loss = "sqrt", None
+    if slope != 1.0:
+        loss = None
+    return BoostedModel(
+        trees=stack.stacked(sets),
+        start=np.zeros(per_iteration),
+        library="lightgbm",
+        link=link,
+        slope=slope,
+        loss=loss,
+        n_features=model.n_features_in_,
+        average="average_output" in head.split("\n"),
+        zeros_missing="[zero_as_missing: 1]" in text,
+        categories=_categories(text, X),
+    )
+
+
+def _header(text):
+    lines = text.partition("\nTree=")[0].split("\n")
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _categories(text, X):
+    """Values of the categorical columns of a frame, which the model saw as positions."""
+    found = json.loads(text.rpartition("pandas_categorical:")[2] or "null")
+    if not found or not hasattr(X, "dtypes"):
+        return None
+    columns = [
+        number for number, dtype in enumerate(X.dtypes) if getattr(dtype, "name", "") == "category"
+    ]
+    return {column: np.asarray(values) for column, values in zip(columns, found, strict=True)}
+
+
+def _numbers(fields, name, dtype):
+    return np.array(fields.get(name, "").split(), dtype=dtype)
+
+
+def _add_tree(stack, sets, block, iteration, output):
+    """Splits come first, leaves after them, which keeps parents before children."""
+    fields = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+    n_leaves = int(fields["num_leaves"])
+    n_splits = n_leaves - 1
+    values = _numbers(fields, "leaf_value", np.float64)
+    if not n_splits:
+        stack.add(iteration, output, left=[-1], right=[-1], value=values[:1])
+        return
+    kinds = _numbers(fields, "decision_type", np.int64)
+    thresholds = _numbers(fields, "threshold", np.float64)
+    is_set, default_left, missing = kinds & 1, (kinds >> 1) & 1, (kinds >> 2) & 3
+    rules = np.where(
+        missing == 0, NAN_IS_ZERO, np.where(default_left == 1, NAN_LEFT, NAN_RIGHT)
+    )
+    category = np.full(n_splits, -1)
+    if is_set.any():
+        bounds = _numbers(fields, "cat_boundaries", np.int64)
+        words = _numbers(fields, "cat_threshold", np.uint64).astype("<u4")
+        for node in np.flatnonzero(is_set):
+            first, last = bounds[int(thresholds[node]) : int(thresholds[node]) + 2]
+            bits = np.unpackbits(words[first:last].view(np.uint8), bitorder="little")
+            category[node] = len(sets)
+            sets.append(CategorySet(bits.astype(bool)))
+    tail = np.zeros(n_leaves)
+    weights = [_numbers(fields, f"{part}_weight", np.float64) for part in ("internal", "leaf")]
+    children = (
+        np.append(np.where(child < 0, n_splits + ~child, child), np.full(n_leaves, -1))
+        for child in (_numbers(fields, f"{side}_child", np.int64) for side in ("left", "right"))
+    )
+    left, right = children
+    stack.add(
+        iteration,
+        output,
+        left=left,
+        right=right,
+        feature=np.append(_numbers(fields, "split_feature", np.int64), tail),
+        threshold=np.append(np.where(is_set, 0.0, thresholds), tail),
+        missing=np.append(rules, tail),
+        category=np.append(category, tail - 1),
+        value=np.append(np.zeros(n_splits), values),
+        cover=np.concatenate(weights),
+        gain=np.append(_numbers(fields, "split_gain", np.float64), tail),
+    )

@@ -1,0 +1,135 @@
+"""Read a fitted XGBoost model from its own JSON."""
+
+import json
+
+import numpy as np
+
+from sklearn_prune.weight_pruning.compact._tree_columns import CategorySet
+from sklearn_prune.weight_pruning.families._boosting_arrays import (
+    NAN_LEFT,
+    NAN_RIGHT,
+    TreeStack,
+)
+from sklearn_prune.weight_pruning.families._boosting_readers import BoostedModel
+
+_LINKS = {
+    "binary:logistic": ("logit", "logistic"),
+    "reg:logistic": ("logit", "logistic"),
+    "multi:softprob": ("softmax", "softmax"),
+    "multi:softmax": ("softmax", "softmax"),
+    "reg:squarederror": ("identity", "squared"),
+    "reg:squaredlogerror": ("identity", None),
+    "reg:pseudohubererror": ("identity", None),
+    "reg:absoluteerror": ("identity", None),
+    "reg:quantileerror": ("identity", None),
+    "count:poisson": ("log", "poisson"),
+    "reg:gamma": ("log", "gamma"),
+    "reg:tweedie": ("log", None),
+}
+
+
+def refuse_xgboost(model):
+    """Why an XGBoost model has no compact form, or None."""
+    name = type(model).__name__
+    if not hasattr(model, "_Booster"):
+        return None
+    if model.booster in ("gblinear", "dart"):
+        return f"{name} has booster={model.booster!r}"
+    if callable(model.objective):
+        return f"{name} has an objective of its own, whose scores have no known meaning"
+    learner = _learner(model.get_booster()[:1])
+    objective = learner["objective"]["name"]
+    if objective not in _LINKS:
+        return f"{name} has the objective {objective!r}"
+    parameters = learner["learner_model_param"]
+    several = len(json.loads(parameters["base_score"])) if "[" in parameters["base_score"] else 1
+    if int(parameters["num_target"]) > 1 or several > max(1, int(parameters["num_class"])):
+        return f"{name} predicts several targets"
+    return None
+
+
+def _learner(booster):
+    return json.loads(booster.save_raw("json").decode())["learner"]
+
+
+def read_xgboost(model, X=None):
+    """Trees up to the best iteration, and what their sum means."""
+    learner = _learner(model.get_booster())
+    forest = learner["gradient_booster"]["model"]
+    bounds = forest["iteration_indptr"]
+    best = learner["attributes"].get("best_iteration")
+    n_iterations = len(bounds) - 1 if best is None else int(best) + 1
+    stack, sets = TreeStack(), []
+    for iteration in range(n_iterations):
+        for number in range(bounds[iteration], bounds[iteration + 1]):
+            _add_tree(
+                stack, sets, forest["trees"][number], iteration, forest["tree_info"][number]
+            )
+    link, loss = _LINKS[learner["objective"]["name"]]
+    n_outputs = max(1, int(learner["learner_model_param"]["num_class"]))
+    return BoostedModel(
+        trees=stack.stacked(sets),
+        start=_start(learner["learner_model_param"]["base_score"], link, n_outputs),
+        library="xgboost",
+        link=link,
+        loss=loss,
+        n_features=model.n_features_in_,
+        float32=True,
+        missing=float("nan" if model.missing is None else model.missing),
+        categories=_categories(X),
+    )
+
+
+def _start(text, link, n_outputs):
+    """The base score, which is stored as it would be predicted, as a raw score."""
+    base = np.array(json.loads(text), dtype=np.float32).ravel()
+    if link == "logit":
+        base = -np.log(np.float32(1) / base - np.float32(1))
+    elif link == "log":
+        base = np.log(base)
+    return np.broadcast_to(base, n_outputs).astype(np.float32)
+
+
+def _categories(X):
+    """Values of the categorical columns of the frame that the model was fitted on."""
+    if not hasattr(X, "dtypes") or not hasattr(X, "iloc"):
+        return None
+    found = {
+        number: np.asarray(X.iloc[:, number].cat.categories)
+        for number, dtype in enumerate(X.dtypes)
+        if getattr(dtype, "name", "") == "category"
+    }
+    return found or None
+
+
+def _add_tree(stack, sets, tree, iteration, output):
+    """Breadth-first, since nodes are numbered in the order in which they were split."""
+    left = np.array(tree["left_children"])
+    conditions = np.array(tree["split_conditions"], dtype=np.float32)
+    is_leaf = left < 0
+    default_left = np.array(tree["default_left"], dtype=bool)
+    category = np.full(len(left), -1)
+    for node, first, size in zip(
+        tree["categories_nodes"],
+        tree["categories_segments"],
+        tree["categories_sizes"],
+        strict=True,
+    ):
+        right = tree["categories"][first : first + size]
+        stays = np.ones(max(right, default=-1) + 1, dtype=bool)
+        stays[right] = False
+        category[node] = len(sets)
+        sets.append(CategorySet(stays, True, bool(default_left[node])))
+    stack.add(
+        iteration,
+        output,
+        left=left,
+        right=tree["right_children"],
+        feature=tree["split_indices"],
+        threshold=np.nextafter(conditions, np.float32(-np.inf)),
+        missing=np.where(default_left, NAN_LEFT, NAN_RIGHT),
+        category=category,
+        value=np.where(is_leaf, conditions, 0),
+        cover=tree["sum_hessian"],
+        gain=tree["loss_changes"],
+    )

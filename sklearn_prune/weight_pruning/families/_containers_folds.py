@@ -1,0 +1,375 @@
+"""Containers that learn from predictions out of fold: stacking and calibration."""
+
+from copy import deepcopy
+from dataclasses import replace
+from inspect import signature
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.calibration import (  # compat
+    _CalibratedClassifier,
+    _fit_calibrator,
+    _SigmoidCalibration,
+    _TemperatureScaling,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import check_cv
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.metadata_routing import process_routing
+
+from sklearn_prune._meta import routing_enabled
+from sklearn_prune._sklearn_compat import count_rows, take_rows
+from sklearn_prune.weight_pruning._family import family_of
+from sklearn_prune.weight_pruning.compact._calibrated import (
+    CompactCalibrated,
+    curve_of,
+    response,
+)
+from sklearn_prune.weight_pruning.compact._stacking import (
+    CompactStackingClassifier,
+    CompactStackingRegressor,
+    stacked,
+)
+from sklearn_prune.weight_pruning.families._containers_base import (
+    ContainerFamily,
+    Member,
+    labels_of,
+    params_for,
+    reduce_member,
+    restore_member,
+    unfrozen,
+    weights_for,
+)
+
+
+def out_of_fold(member, shares, request, folds, ask):
+    """At each share, what pruned models predict of the rows that they have not seen.
+
+    In each fold the member is fitted, and pruned, on the training rows; a frozen one is
+    pruned only.
+
+    Parameters
+    ----------
+    member : Member
+        With the context of all rows.
+    shares, request
+        As in `Family.reduce`.
+    folds : list of (train, test)
+        Positions; each row is held out once.
+    ask : callable
+        Called with a compact form and rows.
+
+    Returns
+    -------
+    list of ndarray
+        Predictions of all rows, one array for each share.
+    """
+    found = [None] * len(shares)
+    for train, test in folds:
+        inside = member.context.on(train)
+        model = inside.fit_first()
+        family, reason = family_of(model)
+        start = Member(model, family, family.start(model, inside), inside, reason)
+        outside = take_rows(member.context.X, test)
+        for number, smaller in enumerate(reduce_member(start, shares, request)):
+            part = ask(smaller.family.compact(smaller.work), outside)
+            if found[number] is None:
+                shape = (count_rows(member.context.X), *part.shape[1:])
+                found[number] = np.zeros(shape, dtype=part.dtype)
+            found[number][test] = part
+    return found
+
+
+class StackingFamily(ContainerFamily):
+    """StackingClassifier and StackingRegressor: members on all rows.
+
+    The final model is not pruned, for it reads a few columns. With refit it is fitted
+    again on what pruned members predict out of fold: each member is fitted and pruned
+    once more in each of the container's folds, which costs about as much as the
+    container's own fit. Without refit, and where the container is frozen, it stays.
+    """
+
+    def accepts(self, model):
+        if isinstance(getattr(model, "_label_encoder", None), list):
+            return "its targets are sets of labels"
+        return super().accepts(model)
+
+    def inner_models(self, model):
+        return [inner for _, inner in model.estimators if inner != "drop"]
+
+    def places(self, model, context):
+        names = [name for name, inner in model.estimators if inner != "drop"]
+        for name, fitted in zip(names, model.estimators_, strict=True):
+            params = weights_for(model, name, context.fit_params)
+
+            def find(container, name=name):
+                return dict(container.estimators)[name]
+
+            y = labels_of(fitted, model, context)
+            yield fitted, find, replace(context, y=y, fit_params=params)
+
+    def start(self, model, context):
+        work = super().start(model, context)
+        fitted = unfrozen(model.final_estimator_)
+        inside = replace(
+            context,
+            estimator=FrozenEstimator(fitted),
+            X=model.transform(context.X),
+            y=labels_of(None, model, context),
+            refit_params={},
+        )
+        family, _ = family_of(fitted)
+        final = Member(fitted, family, family.start(fitted, inside), inside)
+        return replace(work, extra=final)
+
+    def reduce(self, work, shares, request, context):
+        smaller = super().reduce(work, shares, request, context)
+        model = work.model
+        kept = context.is_frozen and model.cv != "prefit"
+        if not request.refit or kept or isinstance(model.final_estimator_, FrozenEstimator):
+            return smaller
+        y = labels_of(None, model, context)
+        if model.cv == "prefit":
+            of_members = [
+                [
+                    getattr(member.family.compact(member.work), method)(context.X)
+                    for member, method in zip(own.members, model.stack_method_, strict=True)
+                ]
+                for own in smaller
+            ]
+        else:
+            folds = self._folds(model, context, y)
+            by_member = [
+                out_of_fold(member, shares, request, folds, _asks(method))
+                for member, method in zip(work.members, model.stack_method_, strict=True)
+            ]
+            of_members = list(zip(*by_member, strict=True))
+        return [
+            replace(own, extra=self._final(work, predictions, y, context))
+            for own, predictions in zip(smaller, of_members, strict=True)
+        ]
+
+    def _folds(self, model, context, y):
+        cv = check_cv(model.cv, y, classifier=hasattr(model, "classes_"))
+        if getattr(cv, "random_state", 0) is None and getattr(cv, "shuffle", True):
+            cv = deepcopy(cv)
+            cv.random_state = context.role_seed("stacking")
+        return list(cv.split(context.X, y))
+
+    def _final(self, work, predictions, y, context):
+        model = work.model
+        final = model.final_estimator_
+        if context.refit_params:
+            default = LogisticRegression() if hasattr(model, "classes_") else RidgeCV()
+            final = context.template.final_estimator or default
+        X = stacked(
+            predictions,
+            model.stack_method_,
+            context.X,
+            len(getattr(model, "classes_", ())) == 2,
+            model.passthrough,
+        )
+        fitted = clone(final).fit(X, y, **context.fit_params)
+        inside = replace(work.extra.context, X=X, estimator=FrozenEstimator(fitted))
+        family, _ = family_of(fitted)
+        return Member(fitted, family, family.start(fitted, inside), inside)
+
+    def assemble(self, work, compacts):
+        model = work.model
+        kind = CompactStackingRegressor
+        if hasattr(model, "classes_"):
+            kind = CompactStackingClassifier
+        return kind.around(
+            compacts,
+            model,
+            methods_=list(model.stack_method_),
+            passthrough_=model.passthrough,
+            final_=work.extra.family.compact(work.extra.work),
+        )
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        inner = [one for _, one in template.estimators if one != "drop"]
+        model.estimators_ = [
+            restore_member(member, one)
+            for member, one in zip(compact.members_, inner, strict=True)
+        ]
+        model.stack_method_ = list(compact.methods_)
+        final = template.final_estimator
+        if final is None:
+            final = LogisticRegression() if hasattr(compact, "classes_") else RidgeCV()
+        model.final_estimator_ = restore_member(compact.final_, final)
+        if hasattr(compact, "feature_names_in_"):
+            model.feature_names_in_ = compact.feature_names_in_
+        if hasattr(compact, "classes_"):
+            model.classes_ = compact.classes_
+            model._label_encoder = LabelEncoder()
+            model._label_encoder.classes_ = compact.classes_
+        return model
+
+
+def _asks(method):
+    return lambda compact, X: getattr(compact, method)(X)
+
+
+class CalibratedFamily(ContainerFamily):
+    """CalibratedClassifierCV: each fold's model on its training rows.
+
+    With refit, its calibrator is fitted again on what the pruned model predicts of the
+    fold's calibration rows. With ensemble=False the one model is pruned on all rows and
+    the calibrator learns from models pruned in each fold. Without refit the calibrators
+    stay.
+    """
+
+    def accepts(self, model):
+        cv = model.cv
+        shuffles = getattr(cv, "shuffle", True)
+        if shuffles and not isinstance(getattr(cv, "random_state", 0), int | np.integer):
+            return "its folds cannot be drawn again (give cv an int random_state)"
+        return super().accepts(model)
+
+    def inner_models(self, model):
+        return [model._get_estimator()]
+
+    def places(self, model, context):
+        inside = replace(
+            context,
+            y=self._target(model, context, model.calibrated_classifiers_[0].estimator),
+            fit_params=self._member_params(model, context),
+        )
+
+        def find(container):
+            return container._get_estimator()
+
+        fitted = [one.estimator for one in model.calibrated_classifiers_]
+        if not _is_ensemble(model):
+            yield fitted[0], find, inside
+            return
+        folds = self._folds(model, context)
+        for one, (train, _) in zip(fitted, folds, strict=True):
+            yield one, find, inside.on(train)
+
+    def _target(self, model, context, fitted=None):
+        """Labels; temperature scaling replaces strings by positions in `classes_`."""
+        if model.method == "temperature" and isinstance(context.target[0], str):
+            return labels_of(fitted, model, context)
+        return context.target
+
+    def _member_params(self, model, context):
+        params = context.fit_params
+        if routing_enabled():
+            return params_for(model, "estimator", params)
+        takes = signature(unfrozen(model._get_estimator()).fit).parameters
+        return {
+            name: value
+            for name, value in params.items()
+            if name != "sample_weight" or name in takes
+        }
+
+    def _folds(self, model, context):
+        y, split_params = self._target(model, context), {}
+        if routing_enabled() and context.fit_params:
+            routed = process_routing(model, "fit", **context.fit_params)
+            split_params = routed["splitter"]["split"]
+        cv = check_cv(model.cv, y, classifier=True)
+        return list(cv.split(context.X, y, **split_params))
+
+    def start(self, model, context):
+        work = super().start(model, context)
+        curves = [
+            [curve_of(calibrator, model.method) for calibrator in one.calibrators]
+            for one in model.calibrated_classifiers_
+        ]
+        return replace(work, extra=curves)
+
+    def reduce(self, work, shares, request, context):
+        smaller = super().reduce(work, shares, request, context)
+        model, ensemble = work.model, _is_ensemble(work.model)
+        # The one model of a frozen container may have seen all rows.
+        if not request.refit or (context.is_frozen and not ensemble):
+            return smaller
+        folds = self._folds(model, context)
+        if ensemble:
+            return [
+                replace(own, extra=self._curves_of_folds(own, folds, context))
+                for own in smaller
+            ]
+        (member,) = work.members
+        rows = np.arange(count_rows(context.X))
+        scores = out_of_fold(member, shares, request, folds, response)
+        classifier = member.family.compact(member.work)
+        return [
+            replace(own, extra=[self._curves(model, classifier, part, rows, context)])
+            for own, part in zip(smaller, scores, strict=True)
+        ]
+
+    def _curves_of_folds(self, work, folds, context):
+        curves = []
+        for member, (_, test) in zip(work.members, folds, strict=True):
+            compact = member.family.compact(member.work)
+            scores = response(compact, take_rows(context.X, test))
+            curves.append(self._curves(work.model, compact, scores, test, context))
+        return curves
+
+    def _curves(self, model, classifier, scores, rows, context):
+        """Calibrators fitted on scores of some rows."""
+        weights = context.fit_params.get("sample_weight")
+        if weights is not None:
+            weights = np.asarray(weights, dtype=scores.dtype)[rows]
+        fitted = _fit_calibrator(
+            classifier,
+            scores,
+            self._target(model, context)[rows],
+            model.classes_,
+            model.method,
+            xp=np,
+            sample_weight=weights,
+        )
+        return [curve_of(calibrator, model.method) for calibrator in fitted.calibrators]
+
+    def assemble(self, work, compacts):
+        return CompactCalibrated.around(
+            compacts, work.model, method_=work.model.method, curves_=work.extra
+        )
+
+    def restore(self, compact, template, context=None):
+        model = clone(template)
+        model.classes_ = compact.classes_
+        model.calibrated_classifiers_ = [
+            _CalibratedClassifier(
+                restore_member(member, template._get_estimator()),
+                [_calibrator_of(curve, compact.method_) for curve in curves],
+                method=compact.method_,
+                classes=compact.classes_,
+            )
+            for member, curves in zip(compact.members_, compact.curves_, strict=True)
+        ]
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(compact, name):
+                setattr(model, name, getattr(compact, name))
+        return model
+
+
+def _is_ensemble(model):
+    if model.ensemble == "auto":
+        return not isinstance(model._get_estimator(), FrozenEstimator)
+    return model.ensemble
+
+
+def _calibrator_of(curve, method):
+    """A fitted calibrator of scikit-learn from its numbers."""
+    if method == "sigmoid":
+        calibrator = _SigmoidCalibration()
+        calibrator.a_, calibrator.b_ = curve
+    elif method == "isotonic":
+        calibrator = IsotonicRegression(out_of_bounds="clip")
+        calibrator.X_thresholds_, calibrator.y_thresholds_ = curve
+        calibrator.X_min_, calibrator.X_max_ = curve[0, 0], curve[0, -1]
+        calibrator.increasing_ = True
+        calibrator._build_f(*curve)
+    else:
+        calibrator = _TemperatureScaling()
+        calibrator.beta_ = curve[0]
+    return calibrator

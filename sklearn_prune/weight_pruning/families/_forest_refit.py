@@ -1,0 +1,370 @@
+"""Estimate the leaves of all trees together, and merge siblings that cost least.
+
+Trees are arrays, whatever fitted them; the leaves of one tree share out the rows, so a
+Newton step on a tree is a division for each leaf [1]_.
+
+References
+----------
+.. [1] Ren, Cao, Wei, Sun (2015). Global refinement of random forest. CVPR.
+"""
+
+from copy import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_prune.weight_pruning.families._forest_arrays import (
+    ForestArrays,
+    collapse,
+    pick_trees,
+)
+
+VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
+RATE = 0.8
+MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
+LEVELS = 127
+
+
+@dataclass(frozen=True)
+class ScoredTrees:
+    """Trees whose leaves add scores to an intercept.
+
+    Parameters
+    ----------
+    arrays : ForestArrays
+        The trees; `value` of a leaf is what it adds.
+    intercept : ndarray of shape (n_outputs,)
+        What the sums start from.
+    scale : ndarray of shape (n_outputs,), or None
+        The scores are integers from -127 to 127 times this, where they are rounded.
+    """
+
+    arrays: ForestArrays
+    intercept: np.ndarray
+    scale: np.ndarray | None = None
+
+    def sums(self, leaves):
+        """Scores of rows, given the leaf of each in each tree."""
+        return added_up(self.arrays.value, leaves, self.intercept)
+
+
+def added_up(values, leaves, start):
+    """What the leaves of all trees add to `start`, for each row."""
+    total = np.tile(np.asarray(start, dtype=np.float64), (leaves.shape[1], 1))
+    for of_tree in leaves:
+        total += values[of_tree]
+    return total
+
+
+class JointRefit:
+    """Scores of the leaves of many trees, estimated together under a ridge penalty.
+
+    Parameters
+    ----------
+    arrays : ForestArrays
+        The trees.
+    leaves : ndarray of shape (n_trees, n_samples), int32
+        Position of the leaf of each row in each tree.
+    y : ndarray
+        Class codes for the losses "logistic" and "softmax"; targets of shape
+        (n_samples, n_outputs) for "squared".
+    weight : ndarray of shape (n_samples,), or None
+        Weights of the rows.
+    loss : {"logistic", "softmax", "squared"}
+        What is minimised.
+    strength : float
+        Of the ridge penalty, in rows of weight 1.
+    votes : ndarray of shape (n_nodes, width), or None
+        What each node says alone: class shares or means, one more column than scores
+        for "logistic". The penalty pulls towards their mean over the trees. None pulls
+        towards zero.
+    n_classes : int, default=2
+        For "softmax".
+    watched : ndarray of shape (n_trees, n_watched), int32, or None, default=None
+        Leaves of rows that nothing is estimated from, but whose scores are asked for.
+
+    Notes
+    -----
+    Cost of a sweep: O(n_samples * n_trees), times the classes in a leaf for "softmax".
+    """
+
+    def __init__(
+        self,
+        arrays,
+        leaves,
+        y,
+        *,
+        weight=None,
+        loss,
+        strength,
+        votes=None,
+        n_classes=2,
+        watched=None,
+    ):
+        self.arrays = arrays
+        self.left, self.right = arrays.left, arrays.right
+        self.leaf = arrays.is_leaf.copy()
+        self.alive = np.ones(len(self.leaf), dtype=bool)
+        self.leaves, self.watched = leaves, watched
+        self.loss, self.strength, self.rounds = loss, float(strength), 0
+        n, n_trees = leaves.shape[1], arrays.n_trees
+        weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+        self.weight = weight / max(weight.mean(), 1e-300)
+        self.unit = np.ones(1)
+        if loss == "squared":
+            y = np.asarray(y, dtype=np.float64).reshape(n, -1)
+            centre = np.average(y, axis=0, weights=self.weight)
+            spread = np.sqrt(np.average((y - centre) ** 2, axis=0, weights=self.weight))
+            self.unit = np.where(spread > 0, spread, 1.0)
+            self.intercept = np.zeros(y.shape[1])
+            self.centre = centre
+            self.y = (y - centre) / self.unit
+            start = None if votes is None else (votes - centre) / self.unit / n_trees
+        else:
+            self.y = np.asarray(y, dtype=np.int64)
+            shares = np.bincount(self.y, weights=self.weight, minlength=n_classes) + 1e-3
+            shares /= shares.sum()
+            if loss == "logistic":
+                self.intercept = np.log(shares[1:] / shares[:1])
+                start = None if votes is None else votes[:, 1:2] - shares[1]
+            else:
+                self.intercept = np.log(shares)
+                start = votes
+            self.centre = np.zeros(len(self.intercept))
+            start = None if start is None else start * (VOTE_SCALE / n_trees)
+        if start is None:
+            start = np.zeros((len(self.leaf), len(self.intercept)))
+        self.prior = np.ascontiguousarray(start, dtype=np.float64)
+        if loss == "softmax":
+            self._first_entries()
+        else:
+            self.W = self.prior.copy()
+            self.H = np.zeros(len(self.W))
+
+    @property
+    def n_splits(self):
+        """Number of nodes that are split."""
+        return int(np.count_nonzero(self.alive & ~self.leaf))
+
+    def copy(self):
+        """Another one, which goes its own way."""
+        other = copy(self)
+        for name in ("leaf", "alive", "W", "H"):
+            setattr(other, name, getattr(self, name).copy())
+        return other
+
+    def scores(self):
+        """Scores of the rows, shape (n_samples, n_outputs), before centre and unit."""
+        return added_up(self._table(), self.leaves, self.intercept)
+
+    def watched_scores(self):
+        """Scores of the watched rows, shape (n_watched, n_outputs)."""
+        total = added_up(self._table(), self.watched, self.intercept)
+        return total * self.unit + self.centre
+
+    def _table(self):
+        """Scores by node, zeros for what has none."""
+        if self.loss != "softmax":
+            return self.W
+        table = np.zeros(self.prior.shape)
+        table[self.entry_node, self.column] = self.W
+        return table
+
+    def sweep(self, n_sweeps=1, *, grid=0.0):
+        """Step on all trees, one after the other, some times."""
+        from sklearn_prune.weight_pruning.families import _forest_refit_kernels as kernels
+
+        scores = self.scores()
+        settings = (self.strength, RATE if grid == 0 else 1.0)
+        if self.loss == "softmax":
+            odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+            gradient = np.zeros(len(self.W))
+            kernels.sweep_softmax(
+                self.leaves, self.y, self.weight, odds, self.arrays.start, self.first,
+                self.column, self.own, self.W, self.entry_prior, *settings, n_sweeps,
+                float(grid), gradient, self.H,
+            )  # fmt: skip
+            return self
+        if self.loss == "logistic":
+            y, loss = self.y.astype(np.float64), kernels.LOGISTIC
+            state = np.exp(-np.clip(scores, -300, 300))
+        else:
+            y, loss, state = np.zeros(1), kernels.SQUARED, scores - self.y
+        kernels.sweep(
+            self.leaves, y, self.weight, state, self.arrays.start, self.W, self.prior,
+            *settings, loss, n_sweeps, float(grid), np.zeros(self.W.shape), self.H,
+        )  # fmt: skip
+        return self
+
+    def merge_to(self, n_splits, *, refit_every=2):
+        """Merge sibling leaves until at most `n_splits` nodes are split.
+
+        Those go first whose merging raises the loss least, to second order:
+        h_l h_r / (h_l + h_r) (w_l - w_r)^2 with the curvatures h.
+        """
+        while self.n_splits > n_splits:
+            parents = self._parents()
+            losses = self._merge_losses(parents)
+            count = max(1, int(MERGED_AT_ONCE * len(parents)))
+            count = min(count, self.n_splits - n_splits)
+            self._merge(np.sort(parents[np.argsort(losses, kind="stable")[:count]]))
+            self.rounds += 1
+            if self.rounds % refit_every == 0:
+                self.sweep()
+        return self
+
+    def _parents(self):
+        """Nodes whose children are both leaves."""
+        inner = np.flatnonzero(self.alive & ~self.leaf)
+        both = self.leaf[self.left[inner]] & self.leaf[self.right[inner]]
+        return inner[both]
+
+    def _merge_losses(self, parents):
+        left, right = self.left[parents], self.right[parents]
+        if self.loss == "softmax":
+            own, other, of = self._paired(left, right)
+            h, k = self.H[own] + 1e-3, self.H[other] + 1e-3
+            rise = h * k / (h + k) * (self.W[own] - self.W[other]) ** 2
+            return np.bincount(of, weights=rise, minlength=len(parents))
+        h, k = self.H[left] + 1e-3, self.H[right] + 1e-3
+        return h * k / (h + k) * ((self.W[left] - self.W[right]) ** 2).sum(axis=1)
+
+    def _merge(self, parents):
+        left, right = self.left[parents], self.right[parents]
+        if self.loss == "softmax":
+            self._merge_entries(parents, left, right)
+        else:
+            h, k = self.H[left, None] + 1e-3, self.H[right, None] + 1e-3
+            self.W[parents] = (h * self.W[left] + k * self.W[right]) / (h + k)
+            self.H[parents] = self.H[left] + self.H[right]
+        moved = np.arange(len(self.leaf), dtype=np.int32)
+        moved[left] = moved[right] = parents
+        self.leaves = moved[self.leaves]
+        if self.watched is not None:
+            self.watched = moved[self.watched]
+        self.leaf[left] = self.leaf[right] = False
+        self.alive[left] = self.alive[right] = False
+        self.leaf[parents] = True
+        if self.loss == "softmax":
+            self._lay_out()
+
+    def _first_entries(self):
+        n_classes = self.prior.shape[1]
+        keys = np.concatenate(
+            [np.unique(of_tree.astype(np.int64) * n_classes + self.y) for of_tree in self.leaves]
+        )
+        self.entry_node, self.column = keys // n_classes, (keys % n_classes).astype(np.int32)
+        self.own = np.ones(len(keys), dtype=bool)
+        self.W = self.prior[self.entry_node, self.column].copy()
+        self.H = np.zeros(len(keys))
+        self._lay_out()
+
+    def _lay_out(self):
+        """Order the entries by node; a leaf beside a leaf also has the other's classes."""
+        n_classes = self.prior.shape[1]
+        node, column = self.entry_node[self.own], self.column[self.own].astype(np.int64)
+        sibling = np.full(len(self.leaf), -1)
+        parents = self._parents()
+        sibling[self.left[parents]] = self.right[parents]
+        sibling[self.right[parents]] = self.left[parents]
+        beside = sibling[node] >= 0
+        keys = np.concatenate(
+            [node * n_classes + column, sibling[node[beside]] * n_classes + column[beside]]
+        )
+        keys, source = np.unique(keys, return_index=True)
+        own = source < len(node)  # of equal keys the first is found
+        W, H = np.zeros(len(keys)), np.zeros(len(keys))
+        W[own], H[own] = self.W[self.own][source[own]], self.H[self.own][source[own]]
+        self.W, self.H, self.own = W, H, own
+        self.entry_node, self.column = keys // n_classes, (keys % n_classes).astype(np.int32)
+        self.entry_prior = np.where(own, self.prior[self.entry_node, self.column], 0.0)
+        counts = np.bincount(self.entry_node, minlength=len(self.leaf))
+        self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    def _paired(self, left, right):
+        """Entries of left leaves, those of the same class beside them, and which pair."""
+        sizes = self.first[left + 1] - self.first[left]
+        of = np.repeat(np.arange(len(left)), sizes)
+        within = np.arange(len(of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return self.first[left][of] + within, self.first[right][of] + within, of
+
+    def _merge_entries(self, parents, left, right):
+        own, other, of = self._paired(left, right)
+        h, k = self.H[own] + 1e-3, self.H[other] + 1e-3
+        W = (h * self.W[own] + k * self.W[other]) / (h + k)
+        gone = np.zeros(len(self.leaf), dtype=bool)
+        gone[left] = gone[right] = True
+        stays = ~gone[self.entry_node] & self.own
+        self.entry_node = np.concatenate([self.entry_node[stays], parents[of]])
+        self.column = np.concatenate([self.column[stays], self.column[own]])
+        self.W = np.concatenate([self.W[stays], W])
+        self.H = np.concatenate([self.H[stays], self.H[own] + self.H[other]])
+        self.own = np.ones(len(self.W), dtype=bool)
+
+    def finished(self, reassign, *, n_sweeps=3, n_thresholds=None, rounded=True):
+        """The trees as they are now, a little refitted, small numbers in them.
+
+        Parameters
+        ----------
+        reassign : callable
+            Gives the leaf of each row in each tree of a ForestArrays whose thresholds
+            have changed, as `leaves` is.
+        n_sweeps : int, default=3
+            Steps on all trees before the end.
+        n_thresholds : callable or None, default=None
+            Gives a ForestArrays with shared thresholds for one.
+        rounded : bool, default=True
+            Whether scores become integers times one number. They are rounded tree by
+            tree; those that follow make up for it.
+
+        Returns
+        -------
+        ScoredTrees
+            Trees without a split are in the intercept.
+        """
+        own = self.copy()
+        own.sweep(n_sweeps)
+        inner = own.alive & ~own.leaf
+        arrays, position = collapse(own.arrays, inner)
+        own._move(arrays, position)
+        if n_thresholds is not None:
+            shared = n_thresholds(arrays)
+            if not np.array_equal(shared.threshold, arrays.threshold):
+                own.arrays, own.leaves = shared, reassign(shared)
+                own.sweep(2)
+        scale = None
+        if rounded:
+            grid = float(np.abs(own.W).max(initial=0.0)) / LEVELS
+            if grid > 0:
+                own.sweep(1, grid=grid)
+                scale = np.full(len(own.intercept), grid)
+        return own._scored(scale)
+
+    def _move(self, arrays, position):
+        """Hold what is alive only."""
+        node = np.flatnonzero(self.alive)
+        if self.loss == "softmax":
+            self.entry_node = position[self.entry_node].astype(np.int64)
+            counts = np.bincount(self.entry_node, minlength=len(node))
+            self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        else:
+            self.W, self.H = self.W[node].copy(), self.H[node].copy()
+        self.prior = self.prior[node]
+        self.leaves = position[self.leaves]
+        self.arrays = arrays
+        self.left, self.right = arrays.left, arrays.right
+        self.leaf = arrays.is_leaf.copy()
+        self.alive = np.ones(len(self.leaf), dtype=bool)
+
+    def _scored(self, scale):
+        table = self._table()
+        table = np.where(self.leaf[:, None], table, 0.0)
+        arrays = replace(self.arrays, value=table * self.unit)
+        constant = np.diff(arrays.start) == 1
+        if constant.all():
+            constant[0] = False
+        intercept = self.centre + self.intercept * self.unit
+        intercept = intercept + arrays.value[arrays.start[:-1][constant]].sum(axis=0)
+        if constant.any():
+            arrays = pick_trees(arrays, np.flatnonzero(~constant))
+        return ScoredTrees(arrays, intercept, None if scale is None else scale * self.unit)

@@ -1,0 +1,165 @@
+"""Compiled loops over the nodes of trees and over rows: walks, Newton sweeps."""
+
+import numpy as np
+from numba import njit
+
+LOGISTIC, SQUARED = 0, 1
+
+
+@njit(cache=True, nogil=True)
+def walk(X, start, left, right, feature, threshold, missing, first, found):
+    """Write to `found` the leaf of each row in each tree, from column `first` on."""
+    for t in range(len(start) - 1):
+        for i in range(X.shape[0]):
+            node = np.int64(start[t])
+            while left[node] >= 0:
+                x = X[i, feature[node]]
+                if x <= threshold[node] or (missing[node] and np.isnan(x)):
+                    node = np.int64(left[node])
+                else:
+                    node = np.int64(right[node])
+            found[t, first + i] = node
+
+
+@njit(cache=True, nogil=True)
+def keepers(left, right, inner):
+    """The node that stands for each node when those that are not `inner` are leaves."""
+    keeper = np.arange(len(left))
+    for node in range(len(left)):
+        if left[node] < 0:
+            continue
+        stays = keeper[node] == node and inner[node]
+        for child in (left[node], right[node]):
+            if not stays:
+                keeper[child] = keeper[node]
+    return keeper
+
+
+@njit(cache=True, nogil=True)
+def subtree_max(left, right, scores):
+    """The largest score at and below each node."""
+    best = scores.copy()
+    for node in range(len(left) - 1, -1, -1):
+        if left[node] >= 0:
+            best[node] = max(best[node], best[left[node]], best[right[node]])
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sweep(
+    A, y, weight, state, start, W, prior, strength, rate, loss, n_sweeps, grid, gradient, H
+):
+    """Newton steps on the leaves of one tree after the other.
+
+    `state` is exp(-score) for the logistic loss, and the score minus y for the squared
+    one; steps keep it up to date. With a grid each new weight is a multiple of it.
+    """
+    n_trees, n = A.shape
+    width = W.shape[1]
+    for _ in range(n_sweeps):
+        for t in range(n_trees):
+            first, last = start[t], start[t + 1]
+            gradient[first:last] = 0.0
+            H[first:last] = 0.0
+            leaves = A[t]
+            if loss == LOGISTIC:
+                for i in range(n):
+                    q = 1.0 / (1.0 + state[i, 0])
+                    gradient[leaves[i], 0] += weight[i] * (q - y[i])
+                    H[leaves[i]] += weight[i] * q * (1.0 - q)
+            else:
+                for i in range(n):
+                    H[leaves[i]] += weight[i]
+                    for c in range(width):
+                        gradient[leaves[i], c] += weight[i] * state[i, c]
+            for node in range(first, last):
+                for c in range(width):
+                    pull = gradient[node, c] + strength * (W[node, c] - prior[node, c])
+                    new = W[node, c] - rate * pull / (H[node] + strength)
+                    if grid > 0:
+                        new = grid * min(max(np.rint(new / grid), -127.0), 127.0)
+                    step = new - W[node, c]
+                    W[node, c] = new
+                    gradient[node, c] = np.exp(-step) if loss == LOGISTIC else step
+            if loss == LOGISTIC:
+                for i in range(n):
+                    moved = state[i, 0] * gradient[leaves[i], 0]
+                    state[i, 0] = min(max(moved, 1e-150), 1e150)
+            else:
+                for i in range(n):
+                    for c in range(width):
+                        state[i, c] += gradient[leaves[i], c]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sweep_softmax(
+    A, y, weight, odds, start, first, column, own, W, prior, strength, rate, n_sweeps, grid,
+    gradient, H,
+):  # fmt: skip
+    """The same for several classes; a leaf has weights for some of them.
+
+    Entries ``first[node]`` to ``first[node + 1]`` are the classes of a leaf, and `own`
+    those that may move. `odds` are probabilities up to a factor for each row.
+    """
+    n_trees, n = A.shape
+    n_classes = odds.shape[1]
+    total = np.empty(n)
+    for _ in range(n_sweeps):
+        for i in range(n):
+            z = 0.0
+            for c in range(n_classes):
+                z += odds[i, c]
+            for c in range(n_classes):
+                odds[i, c] = max(odds[i, c] / z, 1e-100)
+            total[i] = 1.0
+        for t in range(n_trees):
+            low, high = first[start[t]], first[start[t + 1]]
+            gradient[low:high] = 0.0
+            H[low:high] = 0.0
+            leaves = A[t]
+            for i in range(n):
+                per = 1.0 / total[i]
+                for e in range(first[leaves[i]], first[leaves[i] + 1]):
+                    c = column[e]
+                    q = odds[i, c] * per
+                    gradient[e] += weight[i] * (q - (1.0 if c == y[i] else 0.0))
+                    H[e] += weight[i] * q * (1.0 - q)
+            for e in range(low, high):
+                factor = 1.0
+                if own[e]:
+                    pull = gradient[e] + strength * (W[e] - prior[e])
+                    new = W[e] - rate * pull / (H[e] + strength)
+                    if grid > 0:
+                        new = grid * min(max(np.rint(new / grid), -127.0), 127.0)
+                    factor = np.exp(new - W[e])
+                    W[e] = new
+                gradient[e] = factor
+            for i in range(n):
+                change = 0.0
+                for e in range(first[leaves[i]], first[leaves[i] + 1]):
+                    if gradient[e] != 1.0:
+                        old = odds[i, column[e]]
+                        odds[i, column[e]] = old * gradient[e]
+                        change += odds[i, column[e]] - old
+                total[i] = max(total[i] + change, 1e-300)
+
+
+@njit(cache=True, nogil=True)
+def subtree_sum(left, right, values):
+    """The sum of values at and below each node."""
+    total = values.copy()
+    for node in range(len(left) - 1, -1, -1):
+        if left[node] >= 0:
+            total[node] += total[left[node]] + total[right[node]]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def heaviest_below(left, right, weight):
+    """The leaf that stands for each node: at each split that of the heavier side."""
+    leaf = np.arange(len(left))
+    for node in range(len(left) - 1, -1, -1):
+        if left[node] >= 0:
+            heavier = weight[left[node]] >= weight[right[node]]
+            leaf[node] = leaf[left[node]] if heavier else leaf[right[node]]
+    return leaf
