@@ -142,7 +142,7 @@ def kernel_regression(data, seed):
     """KernelRidge on fewer rows; a Gaussian process without what its mean does not read."""
     part = load(data, seed, max_train=1200, scale=True)
     part = replace(part, y=part.y - part.y.mean(), y_test=part.y_test - part.y.mean())
-    ridge = KernelRidge(kernel="rbf", alpha=0.1)
+    ridge = KernelRidge(kernel="rbf")
     plain, model = cpu(lambda: clone(ridge).fit(part.X, part.y))
     score = points(model, part)
     yield "ridge", "full score", score
@@ -219,7 +219,7 @@ SECTIONS = {
     ),
     "kernel-regression": Section(
         "KernelRidge and Gaussian processes",
-        'Standardised features, centred targets. KernelRidge(kernel="rbf", alpha=0.1), at '
+        'Standardised features, centred targets. KernelRidge(kernel="rbf"), at '
         'most 1,200 training rows, `keep="auto"` with tolerance 0.002. '
         "GaussianProcessRegressor (constant times rbf, plus "
         "white noise; normalised targets) on at most 800 of them, `keep=1.0`. What is left "

@@ -61,7 +61,9 @@ def write_report(sections, store, out):
     ]
     for name, frame in frames.items():
         section = sections[name]
-        parts.append(f"## {section.title}\n\n{fill(section.text, 90, break_on_hyphens=False)}\n")
+        parts.append(
+            f"## {section.title}\n\n{fill(section.text, 90, break_on_hyphens=False)}\n"
+        )
         for caption, found in section.tables(frame):
             if len(found):
                 parts += [f"**{caption}**\n", table(found)]

@@ -395,3 +395,33 @@ def test_the_families_keep_the_protocol():
             import_module(f"sklearn_prune.weight_pruning.families.{module}"), name
         )
         assert issubclass(family, Family)
+
+
+def test_callbacks_reach_the_inner_model(noisy):
+    callback = pytest.importorskip("sklearn.callback")
+
+    class Recorder(callback.AutoPropagatedCallback):
+        max_propagation_depth = None
+
+        def __init__(self):
+            self.tasks = []
+
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            self.tasks.append((context.estimator_name, context.task_name))
+
+        def on_fit_task_end(self, estimator, context):
+            pass
+
+    X, y = noisy
+    recorder = Recorder()
+    model = PrunedClassifier(LogisticRegression(), keep=1.0).set_callbacks(recorder)
+    model.fit(X, y)
+    names = {name for name, _ in recorder.tasks}
+    assert {"PrunedClassifier", "LogisticRegression"} <= names
+    assert ("PrunedClassifier", "prune") in recorder.tasks

@@ -217,6 +217,21 @@ class CompactBoosting(Compact):
         return self.trees_.n_nonzero()
 
 
+class ScoredRows(CompactBoosting):
+    """Predicts from raw scores that are known already, whatever X is."""
+
+    @classmethod
+    def of(cls, compact, raw):
+        """The conventions of a compact form, with these raw scores."""
+        scored = cls()
+        vars(scored).update(vars(compact))
+        scored.raw_ = raw
+        return scored
+
+    def _raw(self, X):
+        return self.raw_
+
+
 def _absent_as_missing(X):
     """A dense array with NaN where a sparse matrix holds nothing, as XGBoost reads it."""
     X = X.tocoo()

@@ -2,6 +2,7 @@
 
 from copy import copy
 from functools import lru_cache
+from operator import matmul
 
 import numpy as np
 from scipy.sparse import issparse
@@ -69,7 +70,7 @@ class CompactSVR(RegressorMixin, KernelExpansion):
 
     def predict(self, X):
         """Predict targets, of shape (n_samples,) or (n_samples, n_outputs)."""
-        sums = self._sums(X, np.matmul).astype(np.float64, copy=False) + self.offsets_
+        sums = self._sums(X, matmul).astype(np.float64, copy=False) + self.offsets_
         return sums.ravel() if self.flat_ else sums
 
     @property
@@ -107,7 +108,7 @@ class CompactSVC(ClassifierMixin, KernelExpansion):
         """Decision values of the pairs, in libsvm's order and sign."""
         n_classes = len(self.classes_)
         if n_classes == 2 or self.points_ is None:
-            values = self._sums(X, np.matmul)
+            values = self._sums(X, matmul)
         else:
             first, second, _ = pairs_of(n_classes)
             ends = np.concatenate([[0], np.cumsum(self.n_support_)])

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.weight_pruning.compact._containers import (
+    CompactConstant,
     CompactContainer,
     members_have,
     positive_scores,
@@ -36,7 +37,9 @@ class _Binary(CompactContainer):
 
     def _threshold(self):
         """From which score on the first member, and with it each, says yes."""
-        return 0.0 if self.methods_[0] == "decision_function" else 0.5
+        first = self.members_[0]
+        decides = self.methods_[0] == "decision_function"
+        return 0.0 if decides and not isinstance(first, CompactConstant) else 0.5
 
 
 class CompactOneVsRest(ClassifierMixin, _Binary):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES = 0, 1, 2, 3
+MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = range(5)
 NOT_A_SPLIT = 0xFFFFFFFF  # the key of the one node of a tree without splits
 
 
@@ -154,9 +154,7 @@ class KeyColumns:
         """Keys of rows, uint32 of shape (n_samples, n_columns + 1); the last are zero."""
         from sklearn_prune.weight_pruning.compact._tree_kernels import float_keys, rank_keys
 
-        if issparse(X):
-            X = X.toarray()
-        X = np.ascontiguousarray(X, dtype=self.dtype)
+        X = self._dense(X)
         keys = np.empty((len(X), len(self) + 1), dtype=np.uint32)
         keys[:, -1] = 0
         if self.first is None:
@@ -165,6 +163,21 @@ class KeyColumns:
             rest = (self.first, self.last, self.edges, self.category_bits, keys)
             rank_keys(X, self.feature, self.kind, *rest)
         return keys
+
+    def values(self, X):
+        """Bits of the values of rows; for each column which they are, and their kind.
+
+        The bits of float64 features are keys already.
+        """
+        if self.first is None:
+            return self._dense(X).view(np.uint32), self.feature, self.kind
+        own = np.arange(len(self)).astype(self.feature.dtype)
+        return self.keys(X), own, np.full(len(self), KEY, dtype=np.uint8)
+
+    def _dense(self, X):
+        if issparse(X):
+            X = X.toarray()
+        return np.ascontiguousarray(X, dtype=self.dtype)
 
     def needed_for(self, X):
         """The columns that the rows need, and where each column is among them.

@@ -13,28 +13,33 @@ LOW = np.uint64(0xFFFFFFFF)
 HIGH = np.uint64(0xFFFFFFFF00000000)
 ONE = np.uint64(1)
 
-MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES = 0, 1, 2, 3
+MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = 0, 1, 2, 3, 4
+
+
+@njit(cache=True, nogil=True)
+def _float_key(value, kind):
+    """Key of a float32 value, given as its bits, which is ordered as the values are."""
+    if kind == KEY:
+        return value
+    if (value & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):  # missing
+        if kind == MISSING_RIGHT:
+            return np.uint32(0xFFFFFFFF)
+        if kind == MISSING_LEFT:
+            return np.uint32(0)
+        return np.uint32(0x80000000)
+    if value == np.uint32(0x80000000):  # minus zero
+        return value
+    if value >> np.uint32(31):
+        return ~value
+    return value | np.uint32(0x80000000)
 
 
 @njit(cache=True, nogil=True)
 def float_keys(bits, feature, kind, keys):
-    """Keys of float32 values, given as their bits, that are ordered as the values are."""
+    """Keys of float32 values, given as their bits."""
     for i in range(bits.shape[0]):
         for c in range(len(feature)):
-            value = bits[i, feature[c]]
-            if (value & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):  # missing
-                if kind[c] == MISSING_RIGHT:
-                    keys[i, c] = np.uint32(0xFFFFFFFF)
-                elif kind[c] == MISSING_LEFT:
-                    keys[i, c] = np.uint32(0)
-                else:
-                    keys[i, c] = np.uint32(0x80000000)
-            elif value == np.uint32(0x80000000):  # minus zero
-                keys[i, c] = value
-            elif value >> np.uint32(31):
-                keys[i, c] = ~value
-            else:
-                keys[i, c] = value | np.uint32(0x80000000)
+            keys[i, c] = _float_key(bits[i, feature[c]], kind[c])
 
 
 @njit(cache=True, nogil=True)
@@ -130,22 +135,40 @@ def walk_rows(keys, nodes, node_start, leaf_start, leaf_ids, id_bytes, shift, le
 
 
 @njit(cache=True, nogil=True)
-def walk_wide(keys, nodes, columns, node_start, leaf_start, leaf_ids, id_bytes, leaves):
-    """Leaf of each tree for each row, where the columns are stored beside the nodes."""
+def walk_values(
+    bits,
+    feature,
+    kind,
+    nodes,
+    columns,
+    node_start,
+    leaf_start,
+    leaf_ids,
+    id_bytes,
+    shift,
+    leaves,
+):
+    """Leaf of each tree for each row, from values whose keys are found on the way.
+
+    For few nodes beside many columns, and for columns that are stored beside the nodes.
+    """
+    mask = (np.int64(1) << shift) - 1
     for t in range(len(node_start) - 1):
         first = np.int64(node_start[t])
-        for i in range(keys.shape[0]):
+        for i in range(bits.shape[0]):
             at = np.int64(0)
             while at >= 0:
                 word = nodes[first + at]
-                key = np.uint64(keys[i, columns[first + at]])
-                right = np.int64(key > (word >> HALF))
                 low = np.int64(word & LOW)
-                left_bit = low & 1
-                if (low >> right) & 1:
-                    at = (low >> 2) + (right & left_bit)
+                column = np.int64(columns[first + at]) if shift == 0 else low & mask
+                key = np.uint64(_float_key(bits[i, feature[column]], kind[column]))
+                right = np.int64(key > (word >> HALF))
+                left_bit = (low >> shift) & 1
+                base = low >> (shift + 2)
+                if (low >> (shift + right)) & 1:
+                    at = base + (right & left_bit)
                 else:
-                    at = ~(2 * at - (low >> 2) + 1 + (right & ~left_bit))
+                    at = ~(2 * at - base + 1 + (right & ~left_bit))
             leaves[t, i] = _leaf_id(leaf_ids, id_bytes, leaf_start[t] + ~at)
 
 

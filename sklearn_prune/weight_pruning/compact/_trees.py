@@ -26,6 +26,7 @@ __all__ = ["CategorySet", "FlatTrees", "TreeArrays", "tree_arrays"]
 ADDRESS_BITS = 30  # of a node, for its column and the position of its child
 BLOCK = 8192  # rows that are walked together
 BLOCK_ENTRIES = 1 << 24  # of arrays that such a block needs, which bounds its rows
+VISITS = 16  # nodes that a walk through one tree may ask
 FEW_ROWS = 256  # up to here trees are walked as they are stored
 
 
@@ -44,7 +45,9 @@ class FlatTrees:
     nodes : ndarray of uint64
     node_start, leaf_start : ndarray of shape (n_trees + 1,)
         Where the nodes and leaves of each tree begin.
-    wide_column : ndarray of uint32, or None
+    column_bits : int
+        Bits of a node for its column; 0 where columns are in `wide_column`.
+    wide_column : ndarray of uint32
         Columns of the nodes, where they do not fit into `nodes`.
     leaf_ids : ndarray of uint8
         `id_bytes` for each leaf; none where each leaf has its own row of the table.
@@ -195,7 +198,7 @@ class FlatTrees:
         self.node_start = node_start.astype(start_dtype)
         self.leaf_start = leaf_start.astype(start_dtype)
         bits = len(self.columns).bit_length()  # one column more: the zeros
-        self.wide_column = None
+        self.wide_column = np.zeros(0, dtype=np.uint32)
         if int(base.max()) >> max(ADDRESS_BITS - bits, 0):
             self.wide_column, column, bits = column.astype(np.uint32), 0 * column, 0
         self.column_bits = bits
@@ -208,10 +211,7 @@ class FlatTrees:
         low = (self.nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
         bits = self.column_bits
         inner = np.stack([(low >> bits) & 1, (low >> (bits + 1)) & 1], axis=1).astype(bool)
-        if self.wide_column is None:
-            column = low & ((1 << bits) - 1)
-        else:
-            column = self.wide_column.astype(np.int64)
+        column = low & ((1 << bits) - 1) if bits else self.wide_column.astype(np.int64)
         keys = (self.nodes >> np.uint64(32)).astype(np.uint32)
         return np.diff(self.node_start.astype(np.int64)), inner.ravel(), column, keys
 
@@ -290,17 +290,19 @@ class FlatTrees:
 
         n_rows = X.shape[0]
         leaves = np.empty((self.n_trees, n_rows), dtype=np.uint32)
-        trees = (self.node_start, self.leaf_start, self.leaf_ids, id_bytes)
-        if self.wide_column is not None:
-            keys = self.columns.keys(X)
-            kernels.walk_wide(keys, self.nodes, self.wide_column, *trees, leaves)
+        starts = (self.node_start, self.leaf_start)
+        ids = (self.leaf_ids, id_bytes, self.column_bits)
+        few_visits = VISITS * self.n_trees <= max(len(self.columns), VISITS)
+        few_visits &= n_rows <= FEW_ROWS and self.dtype == np.float32
+        if self.column_bits == 0 or few_visits:
+            values = (*self.columns.values(X), self.nodes, self.wide_column)
+            kernels.walk_values(*values, *starts, *ids, leaves)
         elif n_rows <= FEW_ROWS:
-            keys = self.columns.keys(X)
-            kernels.walk_rows(keys, self.nodes, *trees, self.column_bits, leaves)
+            kernels.walk_rows(self.columns.keys(X), self.nodes, *starts, *ids, leaves)
         else:
             columns, place = self.columns.needed_for(X)
             keys = columns.keys(X)
-            kernels.walk_block(keys, self.nodes, *trees, self.column_bits, place, leaves)
+            kernels.walk_block(keys, self.nodes, *starts, *ids, place, leaves)
         return leaves
 
     def to_arrays(self):
@@ -363,7 +365,7 @@ class FlatTrees:
         ids_of_all = codes.shape == values.shape and self.n_pure == 0 < self.id_bytes
         if ids_of_all and codes[:1].nbytes * n_leaves < len(self.leaf_ids) + codes.nbytes:
             other.table = ValueLeaves(rows_of(values, self._ids()))
-            other.id_bytes, other.leaf_ids = 0, self.leaf_ids[:0]
+            other.id_bytes, other.leaf_ids = 0, np.zeros(0, dtype=np.uint8)
         return other
 
 

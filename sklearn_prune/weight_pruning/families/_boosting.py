@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
-from sklearn_prune._validation import class_codes
-from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._family import AUTO_SHARES, Family, UnitTable
+from sklearn_prune.weight_pruning._judge import inner_folds, pieces
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
-from sklearn_prune.weight_pruning.compact._boosting import CompactBoosting
+from sklearn_prune.weight_pruning.compact._boosting import CompactBoosting, ScoredRows
 from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table
 from sklearn_prune.weight_pruning.compact._model import METHODS
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
@@ -28,12 +29,13 @@ from sklearn_prune.weight_pruning.families._boosting_readers import (
 )
 from sklearn_prune.weight_pruning.families._boosting_refit import (
     LeafPath,
-    TrainingRows,
     leaf_nodes,
+    raw_scores,
+    training_rows,
 )
 
-RIDGES = (np.inf, 30.0)
-N_SWEEPS = 2
+SETTINGS = ("no refit", "refit")
+MILESTONES = (0.9, *AUTO_SHARES)
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 
 
@@ -49,6 +51,8 @@ class BoostingWork:
         Number of each node in the model as it was fitted.
     methods : tuple of str
         What the fitted model offers besides `predict`.
+    whole : BoostedModel
+        The model before anything was cut.
     small_leaves : bool
         Whether leaves are stored in half precision where they fit.
     """
@@ -56,6 +60,7 @@ class BoostingWork:
     model: BoostedModel
     node_ids: np.ndarray
     methods: tuple
+    whole: BoostedModel
     small_leaves: bool = False
 
 
@@ -78,10 +83,8 @@ class BoostingFamily(Family):
 
     def start(self, model, context):
         found = read_model(model, context.X)
-        if not _may_refit(found, context):
-            found = replace(found, loss=None)
         methods = tuple(name for name in METHODS if hasattr(model, name))
-        return BoostingWork(found, np.arange(found.trees.n_nodes), methods)
+        return BoostingWork(found, np.arange(found.trees.n_nodes), methods, found)
 
     def compact(self, work):
         model = work.model
@@ -142,52 +145,90 @@ class BoostingFamily(Family):
         )
 
     def refit(self, work, unit, context):
-        if work.model.loss is None:
-            return work
-        path = LeafPath(work.model, self.training_rows(work, context), min(RIDGES))
-        path.sweep(N_SWEEPS)
+        path = LeafPath(work.model, self.training_rows(work, context), refits=True)
+        path.sweep()
         trees = replace(work.model.trees, value=path.value)
         return replace(work, model=replace(work.model, trees=trees))
 
     def auto_shares(self, work, unit, context):
-        return super().auto_shares(work, "node" if unit == "auto" else unit, context)
+        return MILESTONES if unit == "auto" else super().auto_shares(work, unit, context)
 
     def settings(self, work, request, context):
-        if request.unit == "auto" and request.refit and work.model.loss is not None:
-            return RIDGES
-        return (None,)
+        if request.unit != "auto" or not request.refit:
+            return (None,)
+        return SETTINGS
 
     def plan(self, work, shares, request, context):
         """Merge sibling leaves, refit the rest, drop trees that have no split left."""
-        rows = self.training_rows(work, context)
-        ridge = np.inf if request.setting is None else request.setting
-        keys = None
-        if request.criterion is not None:
-            keys = _random_keys(request.criterion, context, work.model.trees.n_nodes)
-        path = LeafPath(work.model, rows, ridge, keys)
-        total = path.n_parameters()
         smaller = []
-        for share in shares:
-            path.shrink(budget_size(share, total, units="parameters"))
-            if np.isfinite(ridge):
-                path.sweep(N_SWEEPS)
+        rows = self.training_rows(work, context)
+        for path in self._paths(work, shares, request, rows, context.seed):
             model, kept = path.trees_now()
-            smaller.append(BoostingWork(model, work.node_ids[kept], work.methods, True))
+            smaller.append(
+                replace(work, model=model, node_ids=work.node_ids[kept], small_leaves=True)
+            )
         return smaller
 
-    def training_rows(self, work, context):
-        """Where the rows of the context end, their targets and weights."""
-        compact = self.compact(replace(work, small_leaves=False))
-        X = compact._check(context.X)
-        model = work.model
-        y = context.target
-        if model.classes is not None:
-            y = np.searchsorted(model.classes, y) if len(model.classes) else class_codes(y)[0]
-        weights = context.row_weights()
-        weights = np.ones(len(y)) if weights is None else weights
-        return TrainingRows(
-            leaf_nodes(model.trees, compact.trees_, X), y.astype(np.float64), weights
+    def _paths(self, work, shares, request, rows, seed):
+        """The path at each share; it stops at all milestones, whatever is asked for."""
+        keys = None
+        if request.criterion is not None:
+            keys = _random_keys(request.criterion, seed, work.model.trees.n_nodes)
+        path = LeafPath(work.model, rows, request.setting == "refit", keys)
+        total = path.n_parameters()
+        stops = list(MILESTONES)
+        for share in shares:
+            while stops and stops[0] >= share:
+                path.advance(budget_size(stops.pop(0), total, units="parameters"))
+            part = path.copy()
+            part.advance(budget_size(share, total, units="parameters"))
+            yield part
+
+    def judge(self, work, shares, requests, context):
+        if requests[0].unit != "auto":
+            return super().judge(work, shares, requests, context)
+        parts = Parallel(n_jobs=context.n_jobs)(
+            delayed(self._judge_fold)(shares, requests, context, train, test)
+            for train, test in inner_folds(context)
         )
+        baseline = np.concatenate([part[0] for part in parts])
+        return baseline, np.concatenate([part[1] for part in parts], axis=2)
+
+    def _judge_fold(self, shares, requests, context, train, test):
+        """As `judge_by_folds`, but each row walks each tree once for all sizes."""
+        inside, outside = context.on(train), context.on(test)
+        work = self.start(inside.fit_first(), inside)
+        rows = self.training_rows(work, inside)
+        leaves = self._leaves(work, work.model, outside.X)
+        scored = self.compact(work)
+        baseline = pieces(scored, outside)
+        scores = []
+        for request in requests:
+            of_request = []
+            for path in self._paths(work, shares, request, rows, inside.seed):
+                if _fits_half(path.value):
+                    path.value = path.value.astype(np.float16).astype(np.float64)
+                raw = path.scores(leaves).T
+                of_request.append(pieces(ScoredRows.of(scored, raw), outside))
+            scores.append(of_request)
+        return baseline, np.array(scores)
+
+    def training_rows(self, work, context):
+        """Where the rows of the context end, and the scores that they should keep."""
+        y, weights = context.target, context.row_weights()
+        if work.model.classes is not None:
+            y = np.searchsorted(work.model.classes, y)
+        weights = np.ones(len(y)) if weights is None else weights
+        whole = None
+        if work.whole is not work.model:
+            whole = raw_scores(work.whole, self._leaves(work, work.whole, context.X))
+        leaves = self._leaves(work, work.model, context.X)
+        return training_rows(work.model, leaves, y.astype(np.float64), weights, whole)
+
+    def _leaves(self, work, model, X):
+        """Node in which each row ends, by (tree, row)."""
+        compact = self.compact(replace(work, model=model, small_leaves=False))
+        return leaf_nodes(model.trees, compact.trees_, compact._check(X))
 
     def weights(self, work, unit, context):
         """Gain of a split, or the largest of one below it: no split outlives its parent."""
@@ -196,7 +237,7 @@ class BoostingFamily(Family):
     def removal_losses(self, work, unit, context):
         """Rise of the loss, to second order, when all below a split becomes one leaf."""
         model = work.model
-        path = LeafPath(model, self.training_rows(work, context), np.inf)
+        path = LeafPath(model, self.training_rows(work, context), refits=False)
         return collapse_costs(model.trees, path.curvature)
 
     def contributions(self, work, unit, measure, context):
@@ -246,8 +287,7 @@ def flat_trees(model, small_leaves=False):
                 category=trees.category[own],
             )
         )
-    largest = np.abs(trees.value[trees.left < 0]).max(initial=0.0)
-    small_leaves = small_leaves and HALF_RANGE[0] < largest < HALF_RANGE[1]
+    small_leaves = small_leaves and _fits_half(trees.value[trees.left < 0])
     n_outputs = model.n_outputs
     output = trees.output
     if np.array_equal(output, np.resize(np.arange(n_outputs), len(output))):
@@ -263,20 +303,16 @@ def flat_trees(model, small_leaves=False):
     )
 
 
+def _fits_half(values):
+    return HALF_RANGE[0] < np.abs(values).max(initial=0.0) < HALF_RANGE[1]
+
+
 def _half_table(rows, totals, bounds):
     return ValueLeaves(QuantizedArray(rows.astype(np.float16)))
 
 
-def _may_refit(model, context):
-    """Whether leaves may move freely, given how the model was trained."""
-    params = context.template.get_params()
-    monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))
-    reweighted = params.get("is_unbalance") or (params.get("scale_pos_weight") or 1) != 1
-    return not (model.average or monotonic is not None or reweighted)
-
-
-def _random_keys(criterion, context, n_nodes):
-    seed = context.seed if criterion.random_state is None else criterion.random_state
+def _random_keys(criterion, seed, n_nodes):
+    seed = seed if criterion.random_state is None else criterion.random_state
     return row_keys(derive_seed(draw_seed(seed), "random-units"), n_nodes)
 
 

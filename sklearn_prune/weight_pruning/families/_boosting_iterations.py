@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.linear_model import lars_path_gram
 
-from sklearn_prune.weight_pruning.families._boosting_refit import LeafPath
+from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
 
 MOST_NUMBERS = 20_000_000
 
@@ -21,28 +21,19 @@ def quadratic_parts(model, rows):
     weights : ndarray of shape (n_samples * n_outputs,)
         Second derivatives.
     """
-    from sklearn_prune.weight_pruning.families import _boosting_kernels as kernels
-
     trees = model.trees
     ids, of_tree = np.unique(trees.iteration, return_inverse=True)
     n_rows = rows.leaves.shape[1]
     step = -(-len(ids) * n_rows * model.n_outputs // MOST_NUMBERS)
     chosen = np.arange(0, n_rows, step)
-    parts = np.zeros((len(ids), len(chosen), model.n_outputs))
+    parts = np.zeros((len(ids), model.n_outputs, len(chosen)))
     for t, iteration in enumerate(of_tree):
-        parts[iteration, :, trees.output[t]] += trees.value[rows.leaves[t, chosen]]
+        parts[iteration, trees.output[t]] += trees.value[rows.leaves[t, chosen]]
     sums = parts.sum(axis=0)
-    gradient, hessian = np.empty_like(sums), np.empty_like(sums)
-    loss = LeafPath.code(model.loss)
-    y, weights = rows.y[chosen], rows.weights[chosen]
-    if model.loss is None:
-        gradient[:], hessian[:] = 0.0, weights[:, None]
-    else:
-        kernels.derivatives(loss, sums + model.start, y, weights, gradient, hessian)
-    floor = 1e-3 * hessian.mean() + 1e-300
-    target = sums - gradient / np.maximum(hessian, floor)
-    hessian = np.maximum(hessian, floor)
-    return parts.reshape(len(ids), -1), target.ravel(), hessian.ravel()
+    gradient, _ = derivatives(model.loss, sums + model.start[:, None], rows.y[chosen])
+    weights = rows.weights[:, chosen]
+    target = sums - gradient * rows.row_weights[chosen] / np.where(weights > 0, weights, 1)
+    return parts.reshape(len(ids), -1), target.ravel(), weights.ravel()
 
 
 def _normal_form(parts, target, weights):

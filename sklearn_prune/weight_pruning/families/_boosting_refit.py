@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_prune.weight_pruning.families._boosting_arrays import levels, pruned_nodes
+from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
 
-_CODES = ("squared", "logistic", "softmax", "exponential", "poisson", "gamma", None)
 MERGED_AT_ONCE = 0.3  # share of the sibling pairs that a round may merge
+FLOOR = 0.1  # of the mean second derivative, which a row counts at least
+RIDGE = 50.0  # pull to the model's own leaves, in rows of mean second derivative
+N_SWEEPS = 2  # over all trees, after each cut
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,54 @@ class TrainingRows:
     ----------
     leaves : ndarray of shape (n_trees, n_samples), int32
         Node in which each row ends.
-    y, weights : ndarray of shape (n_samples,), float64
-        Targets or class codes, and weights.
+    target : ndarray of shape (n_outputs, n_samples), float64
+        Raw scores of the whole model.
+    weights : ndarray of shape (n_outputs, n_samples), float64
+        Second derivatives of the loss there, times the weights of the rows.
+    y : ndarray of shape (n_samples,), float64
+        Targets or class codes.
+    row_weights : ndarray of shape (n_samples,), float64
+        Weights of the rows.
     """
 
     leaves: np.ndarray
-    y: np.ndarray
+    target: np.ndarray
     weights: np.ndarray
+    y: np.ndarray
+    row_weights: np.ndarray
+
+
+def training_rows(model, leaves, y, row_weights, whole=None):
+    """The rows of a model, or of the whole model that it is a part of, and its leaves there.
+
+    Parameters
+    ----------
+    model : BoostedModel
+        The model.
+    leaves : ndarray of shape (n_trees, n_samples)
+        Node of `model` in which each row ends.
+    y, row_weights : ndarray of shape (n_samples,)
+        Targets or class codes, and weights.
+    whole : ndarray of shape (n_outputs, n_samples), or None
+        Raw scores of the whole model where `model` is a part of it.
+    """
+    raw = raw_scores(model, leaves) if whole is None else whole
+    _, hessian = derivatives(model.loss, raw, y)
+    hessian *= row_weights
+    weights = np.maximum(hessian, FLOOR * hessian.mean() * (row_weights > 0))
+    return TrainingRows(leaves, raw, weights, y, row_weights)
+
+
+def raw_scores(model, leaves, home=None, value=None):
+    """Raw scores, by (output, row), of rows that end in these nodes."""
+    from sklearn_prune.weight_pruning.families import _boosting_kernels as kernels
+
+    trees = model.trees
+    home = np.arange(trees.n_nodes, dtype=np.int32) if home is None else home
+    raw = np.repeat(model.start.astype(np.float64)[:, None], leaves.shape[1], axis=1)
+    value = trees.value if value is None else value
+    kernels.add_leaves(leaves, home, trees.output, value, raw)
+    return raw
 
 
 class LeafPath:
@@ -37,9 +81,8 @@ class LeafPath:
         Where it starts; it is not changed.
     rows : TrainingRows
         The rows.
-    ridge : float
-        Strength of the pull to the model's own leaves, in units of the second
-        derivative of the loss; infinite for no refit.
+    refits : bool
+        Whether the leaves that are left are fitted to the raw scores of the whole model.
     keys : ndarray of shape (n_nodes,), or None
         The pair below the node with the smallest key is merged first; None for the pair
         that costs least.
@@ -48,60 +91,59 @@ class LeafPath:
     -----
     Two sibling leaves with values v, w and second derivatives g, h cost
     ``g h / (g + h) (v - w)**2 / 2`` when they become one, to second order. The refit is
-    block-coordinate Newton, a tree a block.
+    least squares towards the scores of the whole model, block by block, a tree a block:
+    towards the targets it overfits, since the model was stopped early enough and a joint
+    refit is not. The second derivatives of the loss are its weights.
     """
 
-    def __init__(self, model, rows, ridge, keys=None):
-        self.model, self.rows, self.keys = model, rows, keys
+    def __init__(self, model, rows, refits, keys=None):
+        self.model, self.rows, self.refits, self.keys = model, rows, refits, keys
         trees = model.trees
-        self.ridge = ridge
         self.is_leaf = trees.left < 0
         self.home = np.arange(trees.n_nodes, dtype=np.int32)
         self.value = trees.value.copy()
         self.anchor = trees.value.copy()
         self.curvature = np.zeros(trees.n_nodes)
         self.ends = np.append(trees.roots, trees.n_nodes)
-        self.rounds = _rounds(trees)
-        self.loss = self.code(model.loss)
         self.n_splits = int(np.count_nonzero(~self.is_leaf))
-        self.sweep(0)
-
-    @staticmethod
-    def code(loss):
-        """Number by which the kernels know a loss."""
-        return _CODES.index(loss)
+        self.sweep(moves=False)
 
     def n_parameters(self):
         """Two for each split, one for each leaf of a tree that has a split."""
         roots = self.model.trees.roots
         return 3 * self.n_splits + int(np.count_nonzero(~self.is_leaf[roots]))
 
-    def sweep(self, n_sweeps):
-        """Newton steps over all trees; with none, second derivatives only."""
+    def scores(self, leaves):
+        """Raw scores, by (output, row), of rows that end in these leaves of the start."""
+        return raw_scores(self.model, leaves, self.home, self.value)
+
+    def sweep(self, *, moves=True):
+        """Refit the leaves of all trees, or only set their second derivatives."""
         from sklearn_prune.weight_pruning.families import _boosting_kernels as kernels
 
-        trees, rows = self.model.trees, self.rows
-        raw = np.empty((rows.leaves.shape[1], self.model.n_outputs))
-        raw[:] = self.model.start
-        kernels.add_leaves(rows.leaves, self.home, trees.output, self.value, raw)
-        step = 0.0 if not n_sweeps else 1.0 if self.model.loss == "squared" else 0.8
-        for _ in range(max(1, n_sweeps)):
-            kernels.newton_sweep(
+        rows = self.rows
+        residual = rows.target - self.scores(rows.leaves)
+        for _ in range(N_SWEEPS if moves else 1):
+            kernels.refit_leaves(
                 rows.leaves,
-                self.rounds,
-                self.ends,
-                trees.output,
                 self.home,
-                self.loss,
-                rows.y,
+                self.ends,
+                self.model.trees.output,
                 rows.weights,
-                raw,
+                residual,
                 self.value,
                 self.anchor,
-                float(self.ridge),
-                step,
+                RIDGE * rows.weights.mean(),
+                moves,
                 self.curvature,
             )
+
+    def advance(self, n_parameters):
+        """Merge down to this number of parameters, then refit if anything was merged."""
+        before = self.n_splits
+        self.shrink(n_parameters)
+        if self.refits and self.n_splits < before:
+            self.sweep()
 
     def shrink(self, n_parameters):
         """Merge sibling leaves down to this number of parameters."""
@@ -156,19 +198,6 @@ class LeafPath:
         for name in ("is_leaf", "value", "anchor", "curvature"):
             setattr(other, name, getattr(self, name).copy())
         return other
-
-
-def _rounds(trees):
-    """Where the rounds of trees begin that add to different outputs."""
-    first, seen, starts = None, set(), []
-    for number, (iteration, output) in enumerate(
-        zip(trees.iteration.tolist(), trees.output.tolist(), strict=True)
-    ):
-        if iteration != first or output in seen:
-            starts.append(number)
-            first, seen = iteration, set()
-        seen.add(output)
-    return np.array([*starts, len(trees.roots)])
 
 
 def leaf_nodes(trees, flat, X):

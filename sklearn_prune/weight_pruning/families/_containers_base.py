@@ -213,7 +213,7 @@ def restore_member(compact, template):
     try:
         return _feature_family(template).restore(compact, template)
     except AttributeError as error:
-        raise AttributeError(f"A member cannot be restored: {error}") from error
+        raise AttributeError(f"{type(template).__name__} inside: {error}") from error
 
 
 def params_for(model, name, params):
@@ -243,7 +243,7 @@ def labels_of(fitted, model, context):
 
 def refuse_pruned(inner, container):
     """Raise if a model inside is pruned already."""
-    name = type(inner).__name__
+    name = type(unfrozen(inner)).__name__
     if name in ("PrunedClassifier", "PrunedRegressor"):
         raise InvalidParameterError(
             f"A model is pruned once. Got {name} inside {type(container).__name__}. Write "

@@ -71,7 +71,7 @@ class ForestArrays:
         return 2 * (len(self.left) - n_leaves) + n_leaves * self.value.shape[1]
 
 
-def concatenated(trees, features=None):
+def concatenated(trees, features=None, classes=None, width=None):
     """The arrays of trees of scikit-learn.
 
     Parameters
@@ -80,6 +80,8 @@ def concatenated(trees, features=None):
         The number of each tree among all, where its nodes start there, and its `tree_`.
     features : list of ndarray or None
         For each tree the columns that it was fitted on.
+    classes : list of ndarray or None
+        For each tree the codes of the classes that it has seen, of `width`.
     """
     sizes = [tree.node_count for _, _, tree in trees]
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -100,6 +102,11 @@ def concatenated(trees, features=None):
         np.hstack([tree.value[:, k, :n] for k, n in enumerate(np.atleast_1d(tree.n_classes))])
         for *_, tree in trees
     ]
+    if classes is not None:
+        values = [
+            _among(own, np.asarray(of, dtype=np.intp), width)
+            for own, of in zip(values, classes, strict=True)
+        ]
     return ForestArrays(
         np.where(is_leaf, -1, left + offset).astype(np.int32),
         np.where(is_leaf, -1, right + offset).astype(np.int32),
@@ -114,6 +121,13 @@ def concatenated(trees, features=None):
         np.concatenate([first + np.arange(tree.node_count) for _, first, tree in trees]),
         np.array([number for number, *_ in trees], dtype=np.int64),
     )
+
+
+def _among(shares, classes, width):
+    """Shares of some classes as shares of all."""
+    full = np.zeros((len(shares), width))
+    full[:, classes] = shares
+    return full
 
 
 def pick_trees(arrays, positions):

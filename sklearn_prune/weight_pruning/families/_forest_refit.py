@@ -82,6 +82,8 @@ class JointRefit:
         For "softmax".
     watched : ndarray of shape (n_trees, n_watched), int32, or None, default=None
         Leaves of rows that nothing is estimated from, but whose scores are asked for.
+    l1 : bool, default=False
+        Whether the penalty is on absolute values instead of squares.
 
     Notes
     -----
@@ -100,12 +102,13 @@ class JointRefit:
         votes=None,
         n_classes=2,
         watched=None,
+        l1=False,
     ):
         self.arrays = arrays
         self.left, self.right = arrays.left, arrays.right
         self.leaf = arrays.is_leaf.copy()
         self.alive = np.ones(len(self.leaf), dtype=bool)
-        self.leaves, self.watched = leaves, watched
+        self.leaves, self.watched, self.l1 = leaves, watched, l1
         self.loss, self.strength, self.rounds = loss, float(strength), 0
         n, n_trees = leaves.shape[1], arrays.n_trees
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -175,7 +178,7 @@ class JointRefit:
         from sklearn_prune.weight_pruning.families import _forest_refit_kernels as kernels
 
         scores = self.scores()
-        settings = (self.strength, RATE if grid == 0 else 1.0)
+        settings = (self.strength, self.l1, RATE if grid == 0 else 1.0)
         if self.loss == "softmax":
             odds = np.exp(scores - scores.max(axis=1, keepdims=True))
             gradient = np.zeros(len(self.W))
@@ -195,6 +198,13 @@ class JointRefit:
             *settings, loss, n_sweeps, float(grid), np.zeros(self.W.shape), self.H,
         )  # fmt: skip
         return self
+
+    def by_node(self):
+        """Scores and curvatures of the nodes, zeros for what is no leaf."""
+        if self.loss != "softmax":
+            return self.W, self.H
+        H = np.bincount(self.entry_node, self.H, minlength=len(self.leaf))
+        return self._table(), H
 
     def merge_to(self, n_splits, *, refit_every=2):
         """Merge sibling leaves until at most `n_splits` nodes are split.
@@ -301,14 +311,14 @@ class JointRefit:
         self.H = np.concatenate([self.H[stays], self.H[own] + self.H[other]])
         self.own = np.ones(len(self.W), dtype=bool)
 
-    def finished(self, reassign, *, n_sweeps=3, n_thresholds=None, rounded=True):
+    def finished(self, reassign=None, *, n_sweeps=3, n_thresholds=None, rounded=True):
         """The trees as they are now, a little refitted, small numbers in them.
 
         Parameters
         ----------
-        reassign : callable
-            Gives the leaf of each row in each tree of a ForestArrays whose thresholds
-            have changed, as `leaves` is.
+        reassign : callable or None, default=None
+            Gives the leaf of each row in each tree of a ForestArrays, as `leaves` is;
+            for `n_thresholds`.
         n_sweeps : int, default=3
             Steps on all trees before the end.
         n_thresholds : callable or None, default=None

@@ -46,9 +46,25 @@ def subtree_max(left, right, scores):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def moved_weight(old, gradient, curvature, prior, strength, l1, rate, grid):
+    """A weight after a Newton step under a ridge, or an absolute, penalty."""
+    if l1:
+        target = curvature * (old - prior) - gradient
+        shrunk = max(abs(target) - strength, 0.0) / max(curvature, 1e-12)
+        new = old + rate * (prior + (shrunk if target > 0 else -shrunk) - old)
+    else:
+        pull = gradient + strength * (old - prior)
+        new = old - rate * pull / (curvature + strength)
+    if grid > 0:
+        new = grid * min(max(np.rint(new / grid), -127.0), 127.0)
+    return new
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def sweep(
-    A, y, weight, state, start, W, prior, strength, rate, loss, n_sweeps, grid, gradient, H
-):
+    A, y, weight, state, start, W, prior, strength, l1, rate, loss, n_sweeps, grid,
+    gradient, H,
+):  # fmt: skip
     """Newton steps on the leaves of one tree after the other.
 
     `state` is exp(-score) for the logistic loss, and the score minus y for the squared
@@ -74,10 +90,10 @@ def sweep(
                         gradient[leaves[i], c] += weight[i] * state[i, c]
             for node in range(first, last):
                 for c in range(width):
-                    pull = gradient[node, c] + strength * (W[node, c] - prior[node, c])
-                    new = W[node, c] - rate * pull / (H[node] + strength)
-                    if grid > 0:
-                        new = grid * min(max(np.rint(new / grid), -127.0), 127.0)
+                    new = moved_weight(
+                        W[node, c], gradient[node, c], H[node], prior[node, c], strength,
+                        l1, rate, grid,
+                    )  # fmt: skip
                     step = new - W[node, c]
                     W[node, c] = new
                     gradient[node, c] = np.exp(-step) if loss == LOGISTIC else step
@@ -93,8 +109,8 @@ def sweep(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep_softmax(
-    A, y, weight, odds, start, first, column, own, W, prior, strength, rate, n_sweeps, grid,
-    gradient, H,
+    A, y, weight, odds, start, first, column, own, W, prior, strength, l1, rate, n_sweeps,
+    grid, gradient, H,
 ):  # fmt: skip
     """The same for several classes; a leaf has weights for some of them.
 
@@ -127,10 +143,9 @@ def sweep_softmax(
             for e in range(low, high):
                 factor = 1.0
                 if own[e]:
-                    pull = gradient[e] + strength * (W[e] - prior[e])
-                    new = W[e] - rate * pull / (H[e] + strength)
-                    if grid > 0:
-                        new = grid * min(max(np.rint(new / grid), -127.0), 127.0)
+                    new = moved_weight(
+                        W[e], gradient[e], H[e], prior[e], strength, l1, rate, grid
+                    )
                     factor = np.exp(new - W[e])
                     W[e] = new
                 gradient[e] = factor

@@ -1,18 +1,18 @@
 """Estimate the coefficients of a kernel expansion again, on all rows given."""
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.sparse import issparse
-
-from sklearn_prune.weight_pruning.compact._kernel_function import squared_norms
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
 
 _STORED = 2**24  # entries of a kernel matrix that are kept instead of made again
+_DOUBLE = 2**22  # entries up to which it is made in float64
 _ROWS = 2048
-from collections import Counter; STAT=Counter()
+WIDTH = 0.5  # over which the corner of a hinge is rounded, in units of the margin
 
 
 class KernelRows:
-    """The kernel matrix between rows and a basis, made in blocks of rows, float32.
+    """The kernel matrix between rows and a basis, made in blocks of rows.
+
+    A large one is made in float32, and again at each use.
 
     Parameters
     ----------
@@ -24,10 +24,12 @@ class KernelRows:
         Points.
     """
 
-    def __init__(self, kernel, X, basis, dtype=np.float32):
-        self.kernel, self.dtype = kernel, dtype
-        self.X, self.basis = X, basis
+    def __init__(self, kernel, X, basis):
         self.shape = (X.shape[0], basis.shape[0])
+        small = self.shape[0] * self.shape[1] <= _DOUBLE or kernel.name == "object"
+        self.dtype = np.float64 if small else np.float32
+        self.kernel = kernel
+        self.X, self.basis = X.astype(self.dtype), basis.astype(self.dtype)
         self._blocks = None
         if self.shape[0] * self.shape[1] <= _STORED:
             self._blocks = list(self._make())
@@ -148,14 +150,67 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
             part = found[:m] @ penalty + size * (2 * found[:m] @ bent)
             new = costs @ value + (part + size**2 * (direction[:m] @ bent)) / 2
             if new <= now + 1e-4 * size * expected:
-                STAT[step]+=1; break
+                break
         found += size * direction
         values += size * moved
         penalty += size * bent
         objective, before = new, now
         if before - objective <= tol * before and step:
-            STAT[step]+=1; break
+            break
     return found[:m], found[m]
+
+
+def fit_ridge(rows, basis_kernel, targets, costs, penalty):
+    """Minimise the weighted squared errors plus the squared norm of the function.
+
+    Parameters
+    ----------
+    rows : KernelRows
+        Kernel matrix between the rows and the basis.
+    basis_kernel : ndarray of shape (n_basis, n_basis)
+        Kernel matrix of the basis.
+    targets : ndarray of shape (n_rows, n_outputs)
+        Targets.
+    costs : ndarray of shape (n_rows,)
+        Weights of the rows.
+    penalty : float or ndarray of shape (n_outputs,)
+        Weight of the squared norm.
+
+    Returns
+    -------
+    ndarray of shape (n_basis, n_outputs)
+        Coefficients: the subset of regressors [1]_. O(n_rows * n_basis**2).
+
+    References
+    ----------
+    .. [1] Quinonero-Candela, Rasmussen (2005). A unifying view of sparse approximate
+       Gaussian process regression. JMLR 6.
+    """
+    root = root_of(basis_kernel)
+    m = len(basis_kernel)
+    gram, products = np.zeros((m, m)), np.zeros((m, targets.shape[1]))
+    for part, kernel in rows.blocks():
+        white = solve_triangular(root, kernel.T.astype(np.float64), lower=True)
+        white *= np.sqrt(costs[part])
+        gram += white @ white.T
+        products += white @ (targets[part] * np.sqrt(costs[part])[:, None])
+    values, vectors = np.linalg.eigh(gram)
+    turned = vectors.T @ products
+    shrunk = turned / (np.maximum(values, 0)[:, None] + np.broadcast_to(penalty, turned.shape))
+    return solve_triangular(root, vectors @ shrunk, lower=True, trans="T")
+
+
+def root_of(matrix):
+    """Lower Cholesky factor of a positive semi-definite matrix, damped until it exists."""
+    damping = 1e-12 * np.trace(matrix) / len(matrix) + 1e-300
+    diagonal = np.diag_indices_from(matrix)
+    matrix = matrix.copy()
+    while True:
+        matrix[diagonal] += damping
+        try:
+            return cholesky(matrix, lower=True, check_finite=False)
+        except LinAlgError:
+            damping *= 10
 
 
 def solve_damped(matrix, vector):
@@ -165,7 +220,7 @@ def solve_damped(matrix, vector):
     for _ in range(12):
         matrix[diagonal] += damping
         try:
-            r = cho_solve(cho_factor(matrix, lower=True, check_finite=False), vector); STAT["damp"]+=1; return r
+            return cho_solve(cho_factor(matrix, lower=True, check_finite=False), vector)
         except LinAlgError:
             damping *= 10
     return np.linalg.lstsq(matrix, vector)[0]

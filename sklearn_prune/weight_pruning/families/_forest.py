@@ -1,0 +1,268 @@
+"""Trees, forests and bagging of trees: trees, nodes and leaves."""
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+from sklearn.tree import BaseDecisionTree
+
+from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._reduce import reduce_unit
+from sklearn_prune.weight_pruning.compact._forest import FORESTS
+from sklearn_prune.weight_pruning.criteria import (
+    ContributionCriterion,
+    Criterion,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+    SecondOrderCriterion,
+)
+from sklearn_prune.weight_pruning.families._forest_arrays import (
+    collapse,
+    impurity_decreases,
+    leaves_of_rows,
+    pick_trees,
+)
+from sklearn_prune.weight_pruning.families._forest_criteria import (
+    split_gaps,
+    tree_order,
+    tree_strengths,
+)
+from sklearn_prune.weight_pruning.families._forest_judge import judge_forest
+from sklearn_prune.weight_pruning.families._forest_plan import ForestPath, Setting
+from sklearn_prune.weight_pruning.families._forest_restore import restored
+from sklearn_prune.weight_pruning.families._forest_units import (
+    closed_order,
+    leaf_order,
+    without_leaves,
+)
+from sklearn_prune.weight_pruning.families._forest_work import FittedForest, ForestWork
+
+_SPLIT_CRITERIA = (
+    SecondOrderCriterion,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+)
+_SHARES = (
+    0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.014, 0.01, 0.007, 0.005,
+)  # fmt: skip
+
+
+class ForestFamily(Family):
+    """Decision trees and forests of scikit-learn.
+
+    Nodes and leaves are two names for one thing: a forest with one split less has one
+    leaf less. What ranks splits ranks leaves, and each prefix of an order is a forest.
+    """
+
+    units = ("node", "leaf", "tree")
+    criteria = {
+        "node": _SPLIT_CRITERIA,
+        "leaf": _SPLIT_CRITERIA,
+        "tree": (ContributionCriterion, PenaltyCriterion, RandomCriterion),
+    }
+    strength = None
+
+    def accepts(self, model):
+        if isinstance(model, BaseDecisionTree):
+            self.units = ("node", "leaf")
+            self.criteria = {"node": _SPLIT_CRITERIA, "leaf": _SPLIT_CRITERIA}
+            return None
+        if isinstance(model, FORESTS):
+            return None
+        return f"{type(model).__name__} is not made of decision trees that predict"
+
+    def start(self, model, context):
+        return ForestWork(FittedForest(model))
+
+    def compact(self, work):
+        return work.compact()
+
+    def count(self, work):
+        if work.arrays is None:
+            return work.fitted.n_parameters, work.fitted.n_nonzero()
+        return super().count(work)
+
+    def restore(self, compact, template, context=None):
+        if not hasattr(compact, "intercept_"):
+            return restored(compact, template)
+        raise AttributeError(
+            f"{type(template).__name__} averages what its trees say and cannot hold leaves "
+            "whose scores are summed. Use compact_, or write refit=False."
+        )
+
+    def feature_importances(self, work):
+        return work.importances()
+
+    def table(self, work, unit, context):
+        nodes, fitted = work.nodes, work.fitted
+        width = int(fitted.n_classes.sum())
+        is_leaf = nodes.is_leaf
+        if unit == "tree":
+            sizes = np.add.reduceat(np.where(is_leaf, width, 2), nodes.start[:-1])
+            return UnitTable(nodes.tree, sizes)
+        numbers = fitted.numbers
+        if unit == "node":
+            ids = numbers.split[nodes.node[~is_leaf]]
+            parameters = np.full(len(ids), 2 + width)
+            return UnitTable(ids, parameters, fixed=nodes.n_trees * width)
+        parameters = np.full(nodes.n_leaves, 2 + width)
+        of_tree = nodes.tree_of_node()[is_leaf]
+        parameters[np.flatnonzero(np.diff(of_tree, prepend=-1))] = width
+        return UnitTable(numbers.leaf[nodes.node[is_leaf]], parameters)
+
+    def apply(self, work, unit, kept, context):
+        nodes = work.nodes
+        if unit == "tree":
+            return work.cut(pick_trees(nodes, kept))
+        if unit == "leaf":
+            return work.cut(without_leaves(nodes, kept, work.fitted.numbers))
+        stays = np.zeros(len(nodes.left), dtype=bool)
+        stays[np.flatnonzero(~nodes.is_leaf)[kept]] = True
+        return work.cut(collapse(nodes, stays)[0])
+
+    def refit(self, work, unit, context):
+        if work.fitted.loss is None:
+            return work
+        nodes, fitted = work.nodes, work.fitted
+        strength = default_strength(fitted) if self.strength is None else self.strength
+        leaves = leaves_of_rows(nodes, fitted.rows(context))
+        refit = fitted.joint_refit(nodes, leaves, context, strength).sweep(8)
+        return ForestWork(fitted, nodes, refit.finished(rounded=False))
+
+    def criterion_for(self, unit, criterion):
+        criterion = super().criterion_for(unit, criterion)
+        return criterion if unit == "tree" else ByTrees(criterion)
+
+    def settings(self, work, request, context):
+        fitted = work.fitted
+        if len(fitted.sizes) == fitted.sizes[:, 0].sum() or count_rows(context.X) < 8:
+            return (Setting(),)
+        if request.unit == "auto" and request.criterion is None and request.schedule is None:
+            return plan_settings(fitted, request.refit)
+        if not request.refit or fitted.loss is None:
+            return (None,)
+        own = default_strength(fitted)
+        return tuple(Setting(strength=value) for value in (None, own / 10, own, own * 10))
+
+    def auto_shares(self, work, unit, context):
+        if unit != "auto":
+            return super().auto_shares(work, unit, context)
+        smallest = 4 / max(1, int(work.fitted.sizes[:, 1].sum()))
+        return tuple(share for share in _SHARES if share >= smallest) or (0.5,)
+
+    def plan(self, work, shares, request, context):
+        if request.criterion is not None or request.schedule is not None:
+            return self._with(request).by_nodes(work, shares, request, context)
+        setting = request.setting
+        if setting is None:
+            setting = plan_settings(work.fitted, request.refit)[-1]
+        return ForestPath(work, shares, context).works(setting)
+
+    def by_nodes(self, work, shares, request, context):
+        """The plan where a criterion or a schedule is given: nodes, by their parameters."""
+        return super().plan(work, shares, request, context)
+
+    def reduce(self, work, shares, request, context):
+        if request.unit == "auto":
+            return self.plan(work, shares, request, context)
+        if isinstance(request.setting, Setting):
+            refit = request.setting.strength is not None
+            request = replace(request, refit=refit and request.refit)
+        return reduce_unit(
+            self._with(request), work, request.unit, shares, request, context
+        )
+
+    def _with(self, request):
+        """This family with the strength that a setting says."""
+        own = copy(self)
+        own.strength = getattr(request.setting, "strength", None)
+        return own
+
+    def judge(self, work, shares, requests, context):
+        return judge_forest(self, work, shares, requests, context)
+
+    def weights(self, work, unit, context):
+        """By how much each split lowers the impurity, over all rows."""
+        nodes = work.nodes
+        return impurity_decreases(nodes)[~nodes.is_leaf, None]
+
+    def removal_losses(self, work, unit, context):
+        """By how much the loss rises when the two sides of a split say the same."""
+        gaps, curvature = split_gaps(work, context, default_strength(work.fitted))
+        return curvature * (gaps**2).sum(axis=1)
+
+    def penalised(self, work, unit, penalty, context):
+        l1 = penalty == "l1"
+        if unit == "tree":
+            return work, tree_strengths(work, context, l1=l1)
+        strength = default_strength(work.fitted) / (10 if l1 else 1)
+        gaps, _ = split_gaps(work, context, strength, penalised=True, l1=l1)
+        return work, np.linalg.norm(gaps, ord=1 if l1 else 2, axis=1)
+
+    def contributions(self, work, unit, measure, context):
+        """An order of the trees, each next one the best beside those before."""
+        return tree_order(work, context, measure)
+
+
+class ByTrees(Criterion):
+    """A criterion of splits, whose order becomes one of which each prefix is a forest.
+
+    Parameters
+    ----------
+    criterion : Criterion
+        Ranks the splits.
+    """
+
+    def __init__(self, criterion):
+        self.criterion = criterion
+
+    def rank_units(self, family, work, unit, context):
+        """Rank splits, or the leaves that go with them."""
+        work, ranking = self.criterion.rank_units(family, work, "node", context)
+        ranking = closed_order(work.nodes, ranking)
+        if unit == "leaf":
+            ranking = leaf_order(work.nodes, ranking, work.fitted.numbers)
+        return work, ranking
+
+
+class BaggingFamily(ForestFamily):
+    """Bagging of decision trees; of other models each is pruned by its own family."""
+
+    def accepts(self, model):
+        from sklearn_prune.weight_pruning.families._containers import MembersFamily
+
+        members = getattr(model, "estimators_", None)
+        if members is None:
+            members = [model.estimator]
+        if all(of is None or isinstance(of, BaseDecisionTree) for of in members):
+            return None
+        self.__class__ = MembersFamily
+        del self.strength
+        return self.accepts(model)
+
+
+def default_strength(fitted):
+    """Strength of the ridge where inner validation does not choose it, in rows."""
+    return {"logistic": 10.0, "softmax": 1.0, "squared": 30.0, None: 1.0}[fitted.loss]
+
+
+def plan_settings(fitted, refit):
+    """The ways among which inner validation chooses; the last one is the default."""
+    if fitted.n_trees == 1:
+        votes = (Setting(), Setting(min_rows=5))
+        own = default_strength(fitted)
+        ridges = tuple(Setting(strength=own * factor) for factor in (0.1, 1.0))
+    else:
+        share = 0.5 if fitted.n_trees >= 20 else 1.0
+        votes = (Setting(share), Setting(share, 5), Setting(share, 20))
+        grid = {
+            "logistic": ((share, 8, 10.0), (share, 8, 50.0), (share / 2, 8, 10.0)),
+            "softmax": ((share, 4, 0.3), (share, 8, 2.0), (share, 8, 1.0)),
+            "squared": ((share, 8, 10.0), (share, 40, 300.0), (share, 8, 60.0)),
+            None: (),
+        }[fitted.loss]
+        ridges = tuple(Setting(*values) for values in grid)
+    return votes + (ridges if refit and fitted.loss is not None else ())

@@ -1,0 +1,274 @@
+"""The working form of trees and forests: the model, what is left of it, its new scores."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_classifier
+from sklearn.tree import BaseDecisionTree
+from sklearn.utils import get_tags
+
+from sklearn_prune._ranking import budget_size
+from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._forest import compact_forest, compact_score_forest
+from sklearn_prune.weight_pruning.compact._leaves import SparseLeaves, ValueLeaves
+from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning.families._forest_arrays import (
+    concatenated,
+    impurity_decreases,
+    leaves_of_rows,
+)
+from sklearn_prune.weight_pruning.families._forest_refit import JointRefit, added_up
+from sklearn_prune.weight_pruning.families._forest_restore import with_trees
+from sklearn_prune.weight_pruning.families._forest_units import UnitNumbers
+
+
+class FittedForest:
+    """A fitted tree, forest or bagging of trees, and what is asked of it more than once.
+
+    Parameters
+    ----------
+    model : estimator
+        It is not changed.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.classifies = is_classifier(model)
+        single = isinstance(model, BaseDecisionTree)
+        self.estimators = [model] if single else model.estimators_
+        self.n_outputs = self.estimators[0].n_outputs_
+
+    @property
+    def n_trees(self):
+        return len(self.estimators)
+
+    @cached_property
+    def n_classes(self):
+        """Number of classes of each output, of shape (n_outputs,); ones for regression."""
+        if not self.classifies:
+            return np.ones(self.n_outputs, dtype=np.int64)
+        return np.atleast_1d(self.model.n_classes_)
+
+    @cached_property
+    def sizes(self):
+        """Number of nodes and of leaves of each tree."""
+        trees = [estimator.tree_ for estimator in self.estimators]
+        return np.array([[tree.node_count, tree.n_leaves] for tree in trees])
+
+    @property
+    def n_parameters(self):
+        nodes, leaves = self.sizes.sum(axis=0)
+        return int(2 * (nodes - leaves) + leaves * self.n_classes.sum())
+
+    def n_nonzero(self):
+        """Number of parameters that are not zero."""
+        nodes, leaves = self.sizes.sum(axis=0)
+        values = sum(
+            np.count_nonzero(estimator.tree_.value[estimator.tree_.children_left < 0])
+            for estimator in self.estimators
+        )
+        return int(2 * (nodes - leaves) + values)
+
+    def arrays(self, n_trees=None):
+        """The nodes of all, or of the first trees."""
+        chosen = self.estimators[:n_trees]
+        first = np.concatenate([[0], np.cumsum(self.sizes[:, 0])])
+        trees = [
+            (number, first[number], estimator.tree_)
+            for number, estimator in enumerate(chosen)
+        ]
+        columns = getattr(self.model, "estimators_features_", None)
+        classes = None
+        if columns is not None:
+            columns = columns[:n_trees]
+            if self.classifies:
+                classes = [estimator.classes_ for estimator in chosen]
+        return concatenated(trees, columns, classes, int(self.n_classes.sum()))
+
+    @cached_property
+    def whole(self):
+        return self.arrays()
+
+    @cached_property
+    def numbers(self):
+        """Which unit each node is."""
+        return UnitNumbers.of(self.whole)
+
+    @property
+    def loss(self):
+        """What the scores of leaves are estimated by, None where votes stay."""
+        if not self.classifies:
+            return "squared"
+        if self.n_outputs > 1 or self.n_classes[0] < 2:
+            return None
+        return "logistic" if self.n_classes[0] == 2 else "softmax"
+
+    def targets(self, context):
+        """Class codes, or targets of shape (n_samples, n_outputs)."""
+        if self.classifies:
+            return np.searchsorted(self.model.classes_, context.target)
+        return context.target.reshape(len(context.target), -1).astype(np.float64)
+
+    def rows(self, context):
+        """X as trees read it: float32, dense or CSR."""
+        X = context.array
+        return X.astype(np.float32) if issparse(X) else np.asarray(X, dtype=np.float32)
+
+    def joint_refit(self, arrays, leaves, context, strength, **options):
+        """The scores of the leaves of some trees, to be estimated on rows."""
+        options = {"votes": arrays.value, **options}
+        return JointRefit(
+            arrays,
+            leaves,
+            self.targets(context),
+            weight=context.row_weights(),
+            loss=self.loss,
+            strength=strength,
+            n_classes=int(self.n_classes[0]),
+            **options,
+        )
+
+    def labels(self, sums):
+        """Predictions from the sums of votes, or of scores, of shape (n_samples, width)."""
+        if not self.classifies:
+            return sums[:, 0] if self.n_outputs == 1 else sums
+        if self.n_outputs > 1:
+            parts = np.split(sums, np.cumsum(self.n_classes)[:-1], axis=1)
+            classes = self.model.classes_
+            codes = [part.argmax(axis=1) for part in parts]
+            return np.stack([of[c] for of, c in zip(classes, codes, strict=True)], axis=1)
+        if sums.shape[1] == 1 and self.n_classes[0] == 2:
+            return self.model.classes_[(sums[:, 0] > 0).astype(np.intp)]
+        return self.model.classes_[sums.argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class ForestWork:
+    """A forest and what is left of it.
+
+    Parameters
+    ----------
+    fitted : FittedForest
+        As it was fitted.
+    arrays : ForestArrays or None
+        What is left of the trees, with the values that they had; None for all.
+    scored : ScoredTrees or None
+        Scores that were estimated instead.
+    """
+
+    fitted: FittedForest
+    arrays: object = None
+    scored: object = None
+
+    @property
+    def nodes(self):
+        """What is left of the trees."""
+        return self.fitted.whole if self.arrays is None else self.arrays
+
+    def cut(self, arrays):
+        """The work with less left of the trees, whose values are what they were."""
+        return replace(self, arrays=arrays, scored=None)
+
+    def predict(self, X):
+        """Predictions for rows as trees read them, without a compact form."""
+        if self.scored is not None:
+            leaves = leaves_of_rows(self.scored.arrays, X)
+            return self.fitted.labels(self.scored.sums(leaves))
+        nodes = self.nodes
+        return voted(self.fitted, nodes, leaves_of_rows(nodes, X))
+
+    def compact(self):
+        """The standalone predictor."""
+        model = self.fitted.model
+        if self.arrays is None:
+            return compact_forest(model)
+        if self.scored is None:
+            return compact_forest(with_trees(model, self.arrays))
+        compact = _scored_compact(self)
+        compact.n_features_in_ = model.n_features_in_
+        compact._allow_nan = get_tags(self.fitted.estimators[0]).input_tags.allow_nan
+        if hasattr(model, "feature_names_in_"):
+            compact.feature_names_in_ = model.feature_names_in_
+        importances = self.importances()
+        if importances is not None:
+            compact._importances = importances.astype(np.float32)
+        return compact
+
+    def importances(self):
+        """Importance of each feature from the splits that are left, as scikit-learn has it."""
+        if not hasattr(self.fitted.model, "feature_importances_"):
+            return None
+        if self.arrays is None:
+            return self.fitted.model.feature_importances_
+        nodes, n_features = self.arrays, self.fitted.model.n_features_in_
+        cells = nodes.tree_of_node() * n_features + nodes.feature
+        sums = np.bincount(
+            cells, impurity_decreases(nodes), minlength=nodes.n_trees * n_features
+        ).reshape(nodes.n_trees, n_features)
+        totals = sums.sum(axis=1, keepdims=True)
+        if isinstance(self.fitted.model, BaseDecisionTree):
+            return (sums / np.where(totals > 0, totals, 1.0))[0]
+        sums = sums[np.diff(nodes.start) > 1]
+        totals = sums.sum(axis=1, keepdims=True)
+        mean = (sums / np.where(totals > 0, totals, 1.0)).sum(axis=0)
+        return mean / mean.sum() if mean.sum() > 0 else mean
+
+
+def voted(fitted, arrays, leaves):
+    """Predictions by the mean of what the trees say themselves."""
+    sums = added_up(arrays.value, leaves, np.zeros(arrays.value.shape[1]))
+    return fitted.labels(sums / arrays.n_trees)
+
+
+def splits_within(budget, width, n_trees):
+    """How many splits leave `n_trees` trees with at most `budget` parameters.
+
+    A tree without a split takes none: it becomes part of the intercept.
+    """
+    splits = (budget - width * n_trees) / (2 + width)
+    if splits < n_trees:
+        splits = budget / (2 + 2 * width)
+    return max(0, int(splits))
+
+
+def parameters_of(share, total):
+    """Number of parameters that a share means."""
+    return budget_size(share, total, units="parameters")
+
+
+def _scored_compact(work):
+    arrays, scale = work.scored.arrays, work.scored.scale
+    trees = []
+    for t in range(arrays.n_trees):
+        nodes = slice(int(arrays.start[t]), int(arrays.start[t + 1]))
+        inner = arrays.left[nodes] >= 0
+        trees.append(
+            TreeArrays(
+                np.where(inner, arrays.left[nodes] - nodes.start, -1),
+                np.where(inner, arrays.right[nodes] - nodes.start, -1),
+                np.where(inner, arrays.feature[nodes], -2),
+                arrays.threshold[nodes],
+                arrays.value[nodes],
+                arrays.missing[nodes],
+            )
+        )
+
+    def table(rows, totals=None, bounds=None):
+        if rows.shape[1] > 1 and work.fitted.classifies:
+            if scale is None:
+                return SparseLeaves.of(rows, dtype=np.float32)
+            table = SparseLeaves.of(np.rint(rows / scale), dtype=np.float64)
+            table.values, table.scale = table.values.astype(np.int8), float(scale[0])
+            return table
+        if scale is None:
+            return ValueLeaves(rows.astype(np.float32))
+        codes = np.rint(rows / scale).astype(np.int8)
+        return ValueLeaves(QuantizedArray(codes, scale.astype(np.float32)))
+
+    classes = work.fitted.model.classes_ if work.fitted.classifies else None
+    flat = FlatTrees.build(trees, work.fitted.model.n_features_in_, table=table)
+    compact = compact_score_forest(flat, work.scored.intercept, classes)
+    compact.n_outputs_ = work.fitted.n_outputs
+    return compact

@@ -1,0 +1,176 @@
+"""Working forms of fitted kernel machines: points, coefficients, and what a refit needs."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.sparse import issparse
+
+from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
+
+_PAIRWISE = ("linear", "poly", "polynomial", "rbf", "sigmoid", "laplacian", "cosine")
+_POSITIVE = ("chi2", "additive_chi2")
+
+
+@dataclass(frozen=True)
+class KernelWork:
+    """A sum of kernels.
+
+    Parameters
+    ----------
+    kind : {"svc", "svr", "ridge", "process"}
+        Which loss it was fitted by.
+    kernel : KernelFunction
+        The kernel.
+    points : ndarray or CSR matrix of shape (n_points, n_features)
+        The basis.
+    coefficients : ndarray of shape (n_points, n_columns)
+        As `KernelExpansion` has them.
+    offsets : ndarray of shape (n_outputs,)
+        What is added.
+    ids : ndarray of shape (n_points,), int
+        Numbers of the points in the model as it was fitted.
+    codes : ndarray of shape (n_points,), int, or None
+        Class codes of the points; they ascend.
+    traits : dict
+        What the predictor and the refit need besides.
+    refitted : bool
+        Whether the coefficients were estimated again.
+    """
+
+    kind: str
+    kernel: KernelFunction
+    points: object
+    coefficients: np.ndarray
+    offsets: np.ndarray
+    ids: np.ndarray
+    codes: np.ndarray | None = None
+    traits: dict = field(default_factory=dict)
+    refitted: bool = False
+
+    def taking(self, kept):
+        """The same with some of the points."""
+        codes = None if self.codes is None else self.codes[kept]
+        return replace(
+            self,
+            points=self.points[kept],
+            coefficients=self.coefficients[kept],
+            ids=self.ids[kept],
+            codes=codes,
+        )
+
+
+def reason_against(model):
+    """Why a model has no kernel expansion of its own, or None."""
+    kernel = getattr(model, "kernel", None)
+    if callable(kernel) and not hasattr(kernel, "requires_vector_input"):
+        return "its kernel is a function of the user's"
+    if kernel == "precomputed":
+        return 'kernel="precomputed" keeps no points'
+    kernel = getattr(model, "kernel_", kernel)
+    if hasattr(kernel, "requires_vector_input"):
+        if not kernel.requires_vector_input:
+            return "its kernel does not read arrays"
+        if type(model).__name__.startswith("GaussianProcess"):
+            return None
+        return "its kernel is an object"
+    if type(model).__name__ == "OneClassSVM":
+        return "it detects outliers"
+    if isinstance(kernel, str) and kernel not in (*_PAIRWISE, *_POSITIVE):
+        return f"kernel={kernel!r} is not known here"
+    return None
+
+
+def start_libsvm(model):
+    """SVC, NuSVC, SVR, NuSVR."""
+    kernel = KernelFunction(model.kernel, model._gamma, model.degree, model.coef0)
+    coefficients = model._dual_coef_
+    coefficients = coefficients.toarray() if issparse(coefficients) else coefficients
+    points = model.support_vectors_
+    points = points.tocsr() if issparse(points) else np.array(points)
+    traits = {"n_features": model.n_features_in_, "cost": model.C}
+    kind, codes = "svr", None
+    if hasattr(model, "classes_"):
+        kind = "svc"
+        codes = np.repeat(np.arange(len(model.classes_)), model._n_support)
+        platt = model._probA.size > 0
+        traits |= {
+            "classes": model.classes_,
+            "probability": np.stack([model._probA, model._probB]) if platt else None,
+            "shape": model.decision_function_shape,
+            "break_ties": model.break_ties,
+        }
+        if model._impl == "nu_svc":
+            traits["cost"] = _cost_of_nu(coefficients)
+    elif model._impl == "nu_svr":
+        traits["nu"] = model.nu
+    else:
+        traits["epsilon"] = model.epsilon
+    return KernelWork(
+        kind,
+        kernel,
+        points,
+        np.ascontiguousarray(coefficients.T),
+        np.array(model._intercept_, dtype=np.float64),
+        np.arange(points.shape[0]),
+        codes,
+        traits | _names(model),
+    )
+
+
+def _cost_of_nu(coefficients):
+    """The C with which SVC would be the same machine: the bound of the coefficients."""
+    return float(np.abs(coefficients).max(initial=1e-12))
+
+
+def start_kernel_ridge(model):
+    """KernelRidge."""
+    points = model.X_fit_
+    gamma = model.gamma
+    if gamma is None and model.kernel in ("rbf", "poly", "polynomial", "sigmoid", "laplacian"):
+        gamma = 1.0 / points.shape[1]
+    kernel = KernelFunction(model.kernel, gamma, model.degree, model.coef0)
+    points = points.tocsr() if issparse(points) else np.array(points)
+    flat = model.dual_coef_.ndim == 1
+    coefficients = model.dual_coef_[:, None] if flat else model.dual_coef_
+    return KernelWork(
+        "ridge",
+        kernel,
+        points.astype(np.float64),
+        np.array(coefficients, dtype=np.float64),
+        np.zeros(coefficients.shape[1]),
+        np.arange(points.shape[0]),
+        None,
+        {"flat": flat, "alpha": model.alpha, "n_features": points.shape[1], **_names(model)},
+    )
+
+
+def start_process(model):
+    """GaussianProcessRegressor: the mean."""
+    alpha = np.array(model.alpha_, dtype=np.float64)
+    flat = alpha.ndim == 1 or alpha.shape[1] == 1
+    coefficients = alpha[:, None] if alpha.ndim == 1 else alpha
+    n_outputs = coefficients.shape[1]
+    points = np.array(model.X_train_, dtype=np.float64)
+    scale = np.broadcast_to(model._y_train_std, n_outputs).astype(np.float64)
+    return KernelWork(
+        "process",
+        KernelFunction("object", kernel=model.kernel_),
+        points,
+        coefficients * scale,
+        np.broadcast_to(model._y_train_mean, n_outputs).astype(np.float64),
+        np.arange(len(points)),
+        None,
+        {
+            "flat": flat,
+            "alpha": model.alpha,
+            "n_fitted": len(points),
+            "scale": scale,
+            "n_features": points.shape[1],
+            **_names(model),
+        },
+    )
+
+
+def _names(model):
+    names = getattr(model, "feature_names_in_", None)
+    return {} if names is None else {"names": names}
