@@ -2,11 +2,11 @@
 
 from families_data import load
 from families_measure import Section, Target, curve_table, points, pruned
+from sklearn.base import clone
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -45,62 +45,54 @@ CONTRIBUTION = {
 }
 LOGISTIC = LogisticRegression(max_iter=1000)
 FOREST = RandomForestClassifier(100, n_jobs=1)
-CELLS = {  # unit, model, whether it is fitted once for all criteria, criteria, data sets
-    "coefficient": ("coefficient", LOGISTIC, False, LINEAR, ("splice", "spambase")),
+CELLS = {  # unit, model, criteria, data sets
+    "coefficient": ("coefficient", LOGISTIC, LINEAR, ("splice", "spambase")),
     "feature, linear": (
         "feature",
         LOGISTIC,
-        False,
         LINEAR | PERMUTATION,
         ("spambase", "satimage"),
     ),
     "feature, naive Bayes": (
         "feature",
         GaussianNB(),
-        False,
         PERMUTATION,
         ("spambase", "satimage"),
     ),
     "feature, tree": (
         "feature",
         DecisionTreeClassifier(),
-        False,
         PERMUTATION,
         ("spambase", "satimage"),
     ),
     "support vector": (
         "support_vector",
         SVC(),
-        True,
         MAGNITUDE | PENALTY | SECOND_ORDER | COVERAGE,
         ("satimage", "phoneme"),
     ),
-    "node": ("node", FOREST, True, MAGNITUDE | SECOND_ORDER, ("magic", "phoneme")),
+    "node": ("node", FOREST, MAGNITUDE | SECOND_ORDER, ("magic", "phoneme")),
     "leaf": (
         "leaf",
         FOREST,
-        True,
         MAGNITUDE | PENALTY | SECOND_ORDER,
         ("magic", "phoneme"),
     ),
     "tree": (
         "tree",
         FOREST,
-        True,
         CONTRIBUTION | {"penalty l1": PenaltyCriterion("l1")},
         ("magic", "satimage"),
     ),
     "iteration": (
         "iteration",
         HistGradientBoostingClassifier(),
-        True,
         CONTRIBUTION | {"penalty l1": PenaltyCriterion("l1")},
         ("magic", "spambase"),
     ),
     "prototype": (
         "prototype",
         KNeighborsClassifier(n_jobs=1),
-        True,
         COVERAGE | MAGNITUDE | {"HardnessSelector": HardnessSelector()},
         ("satimage", "phoneme"),
     ),
@@ -109,18 +101,16 @@ CELLS = {  # unit, model, whether it is fitted once for all criteria, criteria, 
 
 def measure(name, seed):
     """All criteria of one unit on both data sets."""
-    unit, model, frozen, criteria, sets = CELLS[name]
+    unit, model, criteria, sets = CELLS[name]
     for data in sets:
         part = load(data, seed, max_train=3000, scale=data != "splice")
         if "random_state" in model.get_params():
             model.set_params(random_state=seed)
-        full = model.fit(part.X, part.y)
-        inner = FrozenEstimator(full) if frozen else model
-        score = points(full, part)
+        score = points(clone(model).fit(part.X, part.y), part)
 
-        def gain(criterion, draw=0, inner=inner, part=part, score=score):
+        def gain(criterion, draw=0, part=part, score=score):
             how = {"criterion": criterion, "unit": unit, "keep": KEEP}
-            return points(pruned(inner, part, seed + 1000 * draw, **how), part) - score
+            return points(pruned(model, part, seed + 1000 * draw, **how), part) - score
 
         random = [gain(RandomCriterion(), draw) for draw in range(N_DRAWS)]
         random = sum(random) / len(random)
@@ -159,8 +149,7 @@ SECTIONS = {
         "Criteria",
         f"`keep={KEEP:g}` of the units, refitted, beside RandomCriterion at the same size "
         "(mean of three draws). At most 3,000 training rows, standardised (splice: "
-        "categories in columns of their own). Support vectors, forests, boosting and k-NN "
-        "are fitted once and frozen.",
+        "categories in columns of their own).",
         tuple(CELLS),
         measure,
         targets,

@@ -2,7 +2,13 @@
 
 import pandas as pd
 from families_data import load
-from families_forest_peers import FreshForests, cut_back, first_trees, trees_within
+from families_forest_peers import (
+    FreshForests,
+    bytes_of,
+    cut_back,
+    first_trees,
+    trees_within,
+)
 from families_measure import (
     Section,
     Target,
@@ -17,7 +23,6 @@ from families_measure import (
     values_of,
 )
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.frozen import FrozenEstimator
 
 KEEPS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 CLASSES = ("magic", "spambase", "phoneme", "satimage", "splice", "digits", "letter")
@@ -36,8 +41,7 @@ def lossy(tolerance):
         score = points(full, part)
         yield "", "full score", score
         yield "", "plain fit, s", plain
-        frozen = FrozenEstimator(full)
-        whole = pickled(pruned(frozen, part, seed, keep=1.0).compact_)
+        whole = bytes_of(full, part, seed)
         yield "", "lossless kB", whole / 1000
         how = {"keep": "auto", "tolerance": tolerance}
         seconds, auto = cpu(lambda: pruned(forest, part, seed, **how))
@@ -46,7 +50,7 @@ def lossy(tolerance):
         rows = part.like_test(1000, seed, spread=0)
         yield "", "1,000 rows", speed_up(full, auto, rows)
         models = {"auto": auto}
-        models |= {f"{keep}": pruned(frozen, part, seed, keep=keep) for keep in KEEPS}
+        models |= {f"{keep}": pruned(forest, part, seed, keep=keep) for keep in KEEPS}
         budgets = {size: pickled(model.compact_) for size, model in models.items()}
         for size, model in models.items():
             yield f"pruned@{size}", "points", points(model, part) - score

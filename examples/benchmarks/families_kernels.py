@@ -72,9 +72,8 @@ def svc_lossy(data, seed):
     seconds, auto = cpu(lambda: pruned(SVC(), part, seed, keep="auto", tolerance=0.005))
     yield "", "cost in fits", seconds / plain
     rows = part.like_test(1000, seed, spread=0)
-    frozen = FrozenEstimator(model)
     models = {"auto": auto}
-    models |= {f"{keep}": pruned(frozen, part, seed, keep=keep) for keep in KEEPS}
+    models |= {f"{keep}": pruned(SVC(), part, seed, keep=keep) for keep in KEEPS}
     for size, small in models.items():
         kept, n_units = len(small.kept_), small.n_units_
         yield f"pruned@{size}", "points", points(small, part) - score
@@ -82,7 +81,7 @@ def svc_lossy(data, seed):
         yield f"pruned@{size}", "1,000 rows", speed_up(model, small, rows)
         if kept < n_units:
             control = pruned(
-                frozen,
+                SVC(),
                 part,
                 seed,
                 criterion=RandomCriterion(),
@@ -149,15 +148,14 @@ def kernel_regression(data, seed):
     seconds, auto = cpu(lambda: pruned(ridge, part, seed, keep="auto", tolerance=0.002))
     yield "ridge", "cost in fits", seconds / plain
     models = {"auto": auto}
-    frozen = FrozenEstimator(model)
-    models |= {f"{keep}": pruned(frozen, part, seed, keep=keep) for keep in KEEPS}
+    models |= {f"{keep}": pruned(ridge, part, seed, keep=keep) for keep in KEEPS}
     for size, small in models.items():
         kept = len(small.kept_)
         yield f"pruned@{size}", "points", points(small, part) - score
         yield f"pruned@{size}", "rows ratio", small.n_units_ / kept
         if kept < small.n_units_:
             how = {"criterion": RandomCriterion(), "unit": small.unit_, "keep": kept}
-            control = pruned(frozen, part, seed, **how)
+            control = pruned(ridge, part, seed, **how)
             yield f"random basis@{size}", "points", points(control, part) - score
             fewer = fit_on(ridge, part, kept, seed)
             yield f"fit on as many rows@{size}", "points", points(fewer, part) - score

@@ -12,7 +12,6 @@ from families_measure import (
     speed_up,
     values_of,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_prune.weight_pruning import RandomCriterion
@@ -30,7 +29,6 @@ def measure(data, seed):
     model = LogisticRegression(max_iter=2000).fit(part.X, part.y)
     score = points(model, part)
     yield "", "full score", score
-    frozen = FrozenEstimator(model)
     rows = part.like_test(1000, seed, spread=0)
     for keep in ("auto", *KEEPS):
         how = {"unit": unit, "keep": keep, "tolerance": TOLERANCE[data]}
@@ -45,7 +43,9 @@ def measure(data, seed):
             continue
         how |= {"criterion": RandomCriterion(), "keep": max(2, len(small.kept_))}
         for draw in range(N_DRAWS):
-            control = pruned(frozen, part, seed + 1000 * draw, **how)
+            control = pruned(
+                LogisticRegression(max_iter=2000), part, seed + 1000 * draw, **how
+            )
             yield f"random@{keep}", "points", points(control, part) - score
 
 

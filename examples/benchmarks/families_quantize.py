@@ -11,7 +11,6 @@ from families_measure import (
     speed_up,
 )
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
@@ -45,12 +44,11 @@ def measure(name, seed):
         part = load(data, seed, max_train=4000, scale=True)
         if "random_state" in model.get_params():
             model.set_params(random_state=seed)
-        frozen = FrozenEstimator(model.fit(part.X, part.y))
-        exact = pruned(frozen, part, seed, keep=keep)
+        exact = pruned(model, part, seed, keep=keep)
         score = points(exact, part)
         rows = part.like_test(1000, seed, spread=0)
         for scheme in ("int8", "float16"):
-            small = pruned(frozen, part, seed, keep=keep, quantize=scheme)
+            small = pruned(model, part, seed, keep=keep, quantize=scheme)
             arrays = list(rounded_arrays(small.compact_))
             variant = f"{scheme} {data}"
             yield variant, "rounded arrays", len(arrays)

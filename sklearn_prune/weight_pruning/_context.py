@@ -77,8 +77,10 @@ class PruningContext:
 
     @cached_property
     def target(self):
-        """y as an array, a single column flattened."""
+        """y as an array, a single column flattened; floats where it is no label."""
         y = np.asarray(self.y)
+        if y.dtype.kind == "O" and not self.is_classification:
+            y = y.astype(np.float64)
         return y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
 
     @cached_property
@@ -117,7 +119,14 @@ class PruningContext:
         if model is None:
             model = clone_seeded(self.estimator, self.seed, "estimator")
         with seeded_torch(model, self.seed):
-            return model.fit(self.X, self.y, **self.fit_params)
+            try:
+                return model.fit(self.X, self.y, **self.fit_params)
+            except ValueError as error:
+                # A class whose rows all weigh nothing is not there for the model.
+                weights = self.sample_weight
+                if type(error) is not ValueError or weights is None or weights.all():
+                    raise
+                raise ValueError(f"{error} Rows of sample_weight 0 do not count.") from error
 
     def on(self, rows):
         """The same context with some of the rows."""

@@ -76,8 +76,8 @@ class CompactBoosting(Compact):
                 accept_sparse=self._accept_sparse,
                 ensure_all_finite=False,
             )
-        if self.missing_ == self.missing_:
-            X = np.where(X == self.missing_, np.nan, X)
+        if not np.isnan(self.missing_):
+            X = np.where(np.equal(X, self.missing_), np.nan, X)
         if self.zeros_missing_ is not None:
             X = X.toarray() if issparse(X) else X.copy()
             part = X[:, self.zeros_missing_]
@@ -243,4 +243,6 @@ def _absent_as_missing(X):
 def _positions(values, categories):
     """Position of each value among the categories, NaN for others."""
     number_of = {value: number for number, value in enumerate(categories.tolist())}
-    return np.array([number_of.get(value, np.nan) for value in values.tolist()], dtype=float)
+    return np.array(
+        [number_of.get(value, np.nan) for value in values.tolist()], dtype=float
+    )

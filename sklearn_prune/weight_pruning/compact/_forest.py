@@ -94,8 +94,7 @@ def compact_forest(model):
     if hasattr(model, "feature_names_in_"):
         compact.feature_names_in_ = model.feature_names_in_
     if hasattr(model, "feature_importances_"):
-        used = np.unique(compact.trees_.columns.feature)
-        compact._importances = model.feature_importances_[used].astype(np.float32)
+        compact._importances = model.feature_importances_.astype(np.float32)
     return compact
 
 

@@ -64,6 +64,7 @@ class KernelFunction:
                 return np.exp(-gamma * cdist(X, points, "sqeuclidean"))
         rows = -gamma * squared_norms(X)
         products = safe_sparse_dot(X * X.dtype.type(2 * gamma), points.T, dense_output=True)
+        products = np.ascontiguousarray(products)
         from sklearn_prune.weight_pruning.compact._kernel_kernels import (
             gaussian32,
             gaussian64,

@@ -5,12 +5,25 @@ import numpy as np
 from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
 
 LARGEST_COUNT = 65_535
+SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
 
 
 def smallest_int(values):
     """The values in the smallest unsigned type that holds them."""
     largest = int(values.max(initial=0))
     return values.astype(np.min_scalar_type(largest))
+
+
+def distinct_rows(rows):
+    """Position of the first of each distinct row, and which of them each row is."""
+    if rows.shape[1] == 1:
+        packed = rows[:, 0]
+    else:
+        packed = np.ascontiguousarray(rows).view(f"V{rows[:1].nbytes}").ravel()
+    if not len(rows):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    return first, inverse
 
 
 def rows_of(values, positions):
@@ -42,7 +55,8 @@ class ValueLeaves:
 
         values = self.values
         if isinstance(values, QuantizedArray):
-            if leaves.size < len(values) and values.codes.shape == values.shape:
+            few = max(leaves.size, SMALL_TABLE) < len(values)
+            if few and values.codes.shape == values.shape:
                 asked = np.maximum(leaves, n_pure).ravel() - n_pure
                 values = rows_of(values, asked)
                 own = np.arange(n_pure, n_pure + leaves.size).reshape(leaves.shape)
@@ -112,12 +126,18 @@ class SparseLeaves:
     def __len__(self):
         return len(self.start) - 1
 
+    def __copy__(self):
+        return SparseLeaves(
+            self.start, self.column, self.values, self.scale, shares=self.shares
+        )
+
     def __getstate__(self):
         return {**vars(self), "start": smallest_int(np.diff(self.start.astype(np.int64)))}
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self.start = smallest_int(np.cumsum([0, *state["start"]], dtype=np.int64))
+        start = np.cumsum(state["start"], dtype=np.int64)
+        self.start = smallest_int(np.concatenate([[0], start]))
 
     def add(self, leaves, n_pure, column, out):
         """Add the values of the leaves, ids by (tree, row), to the outputs."""

@@ -1,13 +1,13 @@
 """Gaussian processes as stored points and coefficients; their spread is made on request."""
 
 import warnings
+from copy import copy
 from operator import matmul
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import erf
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
 from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._base import Compact
@@ -137,14 +137,6 @@ class LatentProcess(_Factored, KernelExpansion):
         return (_SHARES * parts).sum(axis=0) + 0.5 * _SHARES.sum()
 
 
-def _has_probability(compact):
-    if compact.pairwise_:
-        raise AttributeError(
-            "one_vs_one multi-class mode does not support predicting probability estimates."
-        )
-    return True
-
-
 class CompactProcessClassifier(ClassifierMixin, Compact):
     """Gaussian process classification: one latent function for each class or pair.
 
@@ -159,7 +151,8 @@ class CompactProcessClassifier(ClassifierMixin, Compact):
         X = self._check(X)
         n_classes = len(self.classes_)
         if n_classes == 2:
-            return self.classes_.take((self.members_[0].mean(X) > 0).view(np.int8))
+            first, second = self.classes_
+            return np.where(self.members_[0].mean(X) > 0, second, first)
         if not self.pairwise_:
             found = np.stack([member.probability(X) for member in self.members_], axis=1)
             return self.classes_.take(found.argmax(axis=1))
@@ -171,9 +164,13 @@ class CompactProcessClassifier(ClassifierMixin, Compact):
         scores = votes + sums / (3 * (np.abs(sums) + 1))
         return self.classes_.take(scores.argmax(axis=1))
 
-    @available_if(_has_probability)
     def predict_proba(self, X):
-        """Class probabilities."""
+        """Class probabilities; a ValueError where the classes are compared in pairs."""
+        if self.pairwise_:
+            raise ValueError(
+                "one_vs_one multi-class mode does not support predicting probability "
+                "estimates. Use one_vs_rest mode instead."
+            )
         X = self._check(X)
         found = np.stack([member.probability(X) for member in self.members_], axis=1)
         if len(self.classes_) == 2:
@@ -182,8 +179,6 @@ class CompactProcessClassifier(ClassifierMixin, Compact):
 
     def quantized(self, quantizer):
         """A copy with rounded members."""
-        from copy import copy
-
         small = copy(self)
         small.members_ = [member.quantized(quantizer) for member in self.members_]
         for member in small.members_:

@@ -34,9 +34,7 @@ class CompactTrees(Compact):
     @property
     def feature_importances_(self):
         """Importances of the features in the model, rounded to float32."""
-        importances = np.zeros(self.n_features_in_)
-        importances[np.unique(self.trees_.columns.feature)] = self._importances
-        return importances
+        return self._importances.astype(np.float64)
 
     def _check(self, X):
         if issparse(X):  # missing values are for dense rows only

@@ -79,18 +79,16 @@ class KeyColumns:
             used = np.zeros(1, dtype=np.int64)
         columns = np.zeros(len(code), dtype=np.int64)
         columns[nodes.is_split] = column
-        self.feature = (used // n_kinds).astype(_index_dtype(n_features))
+        self.feature = (used // n_kinds).astype(np.min_scalar_type(n_features - 1))
         self.kind = np.minimum(used % n_kinds, CATEGORIES).astype(np.uint8)
         keys = np.full(len(code), NOT_A_SPLIT, dtype=np.uint32)
         if float64:
             self._set_ranks(nodes, [sets[s] for s in used % n_kinds - CATEGORIES if s >= 0])
-            edge = self._find(columns, nodes.threshold)
-            edge[nodes.category >= 0] = 0
-            keys[nodes.is_split] = edge[nodes.is_split]
+            of_nodes = self._find(columns, nodes.threshold)
+            of_nodes[nodes.category >= 0] = 0
         else:
-            keys[nodes.is_split] = float32_keys(float32_below(nodes.threshold))[
-                nodes.is_split
-            ]
+            of_nodes = float32_keys(float32_below(nodes.threshold))
+        keys[nodes.is_split] = of_nodes[nodes.is_split]
         return self, columns, keys
 
     def _set_ranks(self, nodes, sets):
@@ -171,7 +169,7 @@ class KeyColumns:
         """
         if self.first is None:
             return self._dense(X).view(np.uint32), self.feature, self.kind
-        own = np.arange(len(self)).astype(self.feature.dtype)
+        own = np.arange(len(self), dtype=np.uint32)
         return self.keys(X), own, np.full(len(self), KEY, dtype=np.uint8)
 
     def _dense(self, X):
@@ -208,6 +206,13 @@ def float32_below(threshold):
     return np.where(narrow.astype(np.float64) > threshold, down, narrow)
 
 
+def next_below(threshold, float64):
+    """The largest value below each threshold, in the dtype of the features."""
+    below = threshold if float64 else float32_below(threshold)
+    moved = np.nextafter(below, below.dtype.type(-np.inf))
+    return np.where(below == threshold, moved, below).astype(np.float64)
+
+
 def float32_keys(values):
     """Unsigned integers that are ordered as these float32 values are."""
     bits = (values + np.float32(0)).view(np.uint32)
@@ -218,10 +223,6 @@ def float32_values(keys):
     """The float32 values of these keys."""
     bits = np.where(keys >> 31, keys & np.uint32(0x7FFFFFFF), ~keys)
     return bits.astype(np.uint32).view(np.float32)
-
-
-def _index_dtype(n):
-    return np.uint16 if n <= 1 << 16 else np.uint32
 
 
 def _distinct_sets(category_sets):

@@ -6,7 +6,12 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from sklearn_prune._graph import in_threads
-from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table, rows_of
+from sklearn_prune.weight_pruning.compact._leaves import (
+    ValueLeaves,
+    distinct_rows,
+    leaf_table,
+    rows_of,
+)
 from sklearn_prune.weight_pruning.compact._tree_arrays import (
     TreeArrays,
     TreeNodes,
@@ -17,7 +22,7 @@ from sklearn_prune.weight_pruning.compact._tree_columns import (
     NOT_A_SPLIT,
     CategorySet,
     KeyColumns,
-    float32_below,
+    next_below,
 )
 from sklearn_prune.weight_pruning.compact._tree_state import packed, unpack
 
@@ -26,6 +31,7 @@ __all__ = ["CategorySet", "FlatTrees", "TreeArrays", "tree_arrays"]
 ADDRESS_BITS = 30  # of a node, for its column and the position of its child
 BLOCK = 8192  # rows that are walked together
 BLOCK_ENTRIES = 1 << 24  # of arrays that such a block needs, which bounds its rows
+IDS_ARE_FASTER = 1.02  # times the bytes that they may take
 VISITS = 16  # nodes that a walk through one tree may ask
 FEW_ROWS = 256  # up to here trees are walked as they are stored
 
@@ -120,7 +126,7 @@ class FlatTrees:
         )
         nodes = TreeNodes(trees)
         if strictly_below:
-            nodes.threshold = _next_below(nodes.threshold, exact_float64_thresholds)
+            nodes.threshold = next_below(nodes.threshold, exact_float64_thresholds)
         self.columns, column, keys = KeyColumns.of(
             nodes,
             n_features,
@@ -134,8 +140,10 @@ class FlatTrees:
         return self
 
     n_trees = property(lambda self: len(self.node_start) - 1)
-    n_leaves = property(lambda self: int(self.leaf_start[-1]) - self._n_stumps())
-    n_splits = property(lambda self: len(self.nodes) - self._n_stumps())
+    n_leaves = property(
+        lambda self: int(self.leaf_start[-1]) - int(self._are_stumps().sum())
+    )
+    n_splits = property(lambda self: len(self.nodes) - int(self._are_stumps().sum()))
     dtype = property(lambda self: self.columns.dtype)
 
     def __getstate__(self):
@@ -144,9 +152,14 @@ class FlatTrees:
     def __setstate__(self, state):
         unpack(self, state)
 
-    def _n_stumps(self):
-        """Number of trees without a split, which are stored as a node with equal leaves."""
-        return int(np.count_nonzero(self.nodes >> np.uint64(32) == NOT_A_SPLIT))
+    def __copy__(self):
+        other = type(self)()
+        vars(other).update(vars(self))
+        return other
+
+    def _are_stumps(self):
+        """Which trees have no split; they are stored as a node with equal leaves."""
+        return self.nodes[self.node_start[:-1]] >> np.uint64(32) == NOT_A_SPLIT
 
     def _set_leaves(self, values, weights, n_pure, bounds, table):
         """Give equal leaves one id, and set the table of their values."""
@@ -156,24 +169,30 @@ class FlatTrees:
         if n_pure:
             mixed = (values.max(axis=1) != 1.0) | ((values != 0).sum(axis=1) != 1)
             ids[~mixed] = values[~mixed].argmax(axis=1)
-        distinct, ids[mixed] = _distinct_rows(values[mixed])
+        distinct, ids[mixed] = distinct_rows(values[mixed])
         ids[mixed] += n_pure
+        self.n_pure = n_pure
+        distinct = self._set_ids(ids, distinct, values[:1].nbytes)
+        chosen = np.flatnonzero(mixed)[distinct]
         if bounds is not None:
             bounds = np.asarray(bounds, dtype=np.int32)
         if weights is not None:
-            weights = None if bounds is None else weights[mixed][distinct]
-        self.n_pure = n_pure
-        n_ids = n_pure + len(distinct)
+            weights = weights[chosen]
+        self.table = table(values[chosen], weights, bounds)
+
+    def _set_ids(self, ids, distinct, row_bytes):
+        """Store the ids of the leaves, or none where rows of their own take less room.
+
+        Returns the leaves whose rows the table has to hold: `distinct`, or all.
+        """
+        n_ids = self.n_pure + len(distinct)
         self.id_bytes = max(1, (int(n_ids - 1).bit_length() + 7) // 8)
-        repeated = len(values) - len(distinct)
-        if not n_pure and self.id_bytes * len(values) >= repeated * values[:1].nbytes:
-            self.id_bytes = 0
-            self.leaf_ids = np.zeros(0, dtype=np.uint8)
-            self.table = table(values, None, bounds)
-        else:
-            little_endian = ids.astype("<u4").view(np.uint8).reshape(-1, 4)
-            self.leaf_ids = little_endian[:, : self.id_bytes].ravel()
-            self.table = table(values[mixed][distinct], weights, bounds)
+        with_ids = self.id_bytes * len(ids) + len(distinct) * row_bytes
+        if not self.n_pure and with_ids > IDS_ARE_FASTER * len(ids) * row_bytes:
+            self.id_bytes, distinct = 0, np.arange(len(ids))
+        parts = ids.astype("<u4").view(np.uint8).reshape(-1, 4)
+        self.leaf_ids = parts[:, : self.id_bytes].flatten()
+        return distinct
 
     def set_nodes(self, sizes, inner, column, keys):
         """Set the nodes from what is not implied by their order.
@@ -343,8 +362,9 @@ class FlatTrees:
 
     def n_nonzero(self):
         """Those that are not zero; what a split asks for counts as such."""
-        leaves = sum(np.count_nonzero(tree.value) for tree in self.to_arrays())
-        return 2 * self.n_splits + leaves
+        of_leaves = np.count_nonzero(self.id_values(), axis=1)[self._ids()]
+        twice = self.leaf_start[:-1][self._are_stumps()]
+        return int(2 * self.n_splits + of_leaves.sum() - of_leaves[twice].sum())
 
     def with_leaf_values(self, values):
         """A copy with other values in the leaf table.
@@ -352,8 +372,7 @@ class FlatTrees:
         Parameters
         ----------
         values : ndarray or QuantizedArray
-            In place of ``table.values``. Where ids would take more room than the values
-            that they stand for, each leaf gets its own.
+            In place of ``table.values``; those that are equal then share an id.
         """
         other = copy(self)
         other.table = copy(self.table)
@@ -361,28 +380,12 @@ class FlatTrees:
         if not isinstance(self.table, ValueLeaves):
             return other
         codes = getattr(values, "codes", values)
-        n_leaves = len(self.leaf_ids) // max(self.id_bytes, 1)
-        ids_of_all = codes.shape == values.shape and self.n_pure == 0 < self.id_bytes
-        if ids_of_all and codes[:1].nbytes * n_leaves < len(self.leaf_ids) + codes.nbytes:
-            other.table = ValueLeaves(rows_of(values, self._ids()))
-            other.id_bytes, other.leaf_ids = 0, np.zeros(0, dtype=np.uint8)
+        if codes.shape != values.shape:  # several codes share a byte
+            return other
+        first, place = distinct_rows(codes)
+        rows = self._ids().astype(np.int64) - self.n_pure
+        ids = rows + self.n_pure
+        ids[rows >= 0] = self.n_pure + place[rows[rows >= 0]]
+        other._set_ids(ids, first, codes[:1].nbytes)
+        other.table.values = rows_of(values, first if other.id_bytes else rows)
         return other
-
-
-def _next_below(threshold, float64):
-    """The largest value below each threshold, in the dtype of the features."""
-    below = threshold if float64 else float32_below(threshold)
-    moved = np.nextafter(below, below.dtype.type(-np.inf))
-    return np.where(below == threshold, moved, below).astype(np.float64)
-
-
-def _distinct_rows(rows):
-    """Position of the first of each distinct row, and which of them each row is."""
-    if rows.shape[1] == 1:
-        packed = rows[:, 0]
-    else:
-        packed = np.ascontiguousarray(rows).view(f"V{rows[:1].nbytes}").ravel()
-    if not len(rows):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-    return first, inverse

@@ -35,7 +35,7 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
 )
 
 SETTINGS = ("no refit", "refit")
-MILESTONES = (0.9, *AUTO_SHARES)
+MILESTONES = (0.97, 0.9, *AUTO_SHARES)
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 
 
@@ -48,11 +48,14 @@ class BoostingWork:
     model : BoostedModel
         Its trees, and what their sum means.
     node_ids : ndarray of shape (n_nodes,), int
-        Number of each node in the model as it was fitted.
+        Number of each split in the model as it was fitted; at leaves of no meaning.
     methods : tuple of str
         What the fitted model offers besides `predict`.
     whole : BoostedModel
         The model before anything was cut.
+    monotonic : bool
+        Whether scores have to rise or fall with a feature: leaves are then only merged,
+        to a mean of theirs, and not refitted.
     small_leaves : bool
         Whether leaves are stored in half precision where they fit.
     """
@@ -61,6 +64,7 @@ class BoostingWork:
     node_ids: np.ndarray
     methods: tuple
     whole: BoostedModel
+    monotonic: bool = False
     small_leaves: bool = False
 
 
@@ -84,7 +88,15 @@ class BoostingFamily(Family):
     def start(self, model, context):
         found = read_model(model, context.X)
         methods = tuple(name for name in METHODS if hasattr(model, name))
-        return BoostingWork(found, np.arange(found.trees.n_nodes), methods, found)
+        params = model.get_params()
+        monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))
+        return BoostingWork(
+            found,
+            np.cumsum(found.trees.left >= 0) - 1,
+            methods,
+            found,
+            monotonic=monotonic is not None,
+        )
 
     def compact(self, work):
         model = work.model
@@ -94,7 +106,7 @@ class BoostingFamily(Family):
         compact.library_ = model.library
         compact.link_ = model.link
         compact.slope_ = model.slope
-        compact.divisor_ = len(np.unique(model.trees.iteration)) if model.average else 1
+        compact.divisor_ = model.divisor
         compact.missing_ = model.missing
         compact.zeros_missing_ = None
         if model.zeros_missing:
@@ -138,13 +150,15 @@ class BoostingFamily(Family):
             stays[:] = True
             tree_kept = np.isin(trees.iteration, np.unique(trees.iteration)[kept])
         smaller, nodes, _ = pruned_nodes(trees, ~stays, tree_kept)
-        return replace(
-            work,
-            model=replace(work.model, trees=smaller),
-            node_ids=work.node_ids[nodes],
-        )
+        divisor = work.model.divisor
+        if divisor > 1 and unit == "iteration":
+            divisor = len(kept)
+        model = replace(work.model, trees=smaller, divisor=divisor)
+        return replace(work, model=model, node_ids=work.node_ids[nodes])
 
     def refit(self, work, unit, context):
+        if work.monotonic:
+            return work
         path = LeafPath(work.model, self.training_rows(work, context), refits=True)
         path.sweep()
         trees = replace(work.model.trees, value=path.value)
@@ -154,9 +168,8 @@ class BoostingFamily(Family):
         return MILESTONES if unit == "auto" else super().auto_shares(work, unit, context)
 
     def settings(self, work, request, context):
-        if request.unit != "auto" or not request.refit:
-            return (None,)
-        return SETTINGS
+        may_refit = request.unit == "auto" and request.refit and not work.monotonic
+        return SETTINGS if may_refit else (None,)
 
     def plan(self, work, shares, request, context):
         """Merge sibling leaves, refit the rest, drop trees that have no split left."""
@@ -185,6 +198,11 @@ class BoostingFamily(Family):
             yield part
 
     def judge(self, work, shares, requests, context):
+        """Inner scores; the baseline is the best size where one beats the full model.
+
+        A model that is too large for a part of the rows gains by any cut there, and less
+        so on all of them.
+        """
         if requests[0].unit != "auto":
             return super().judge(work, shares, requests, context)
         parts = Parallel(n_jobs=context.n_jobs)(
@@ -192,7 +210,9 @@ class BoostingFamily(Family):
             for train, test in inner_folds(context)
         )
         baseline = np.concatenate([part[0] for part in parts])
-        return baseline, np.concatenate([part[1] for part in parts], axis=2)
+        scores = np.concatenate([part[1] for part in parts], axis=2)
+        candidates = np.vstack([baseline, scores.reshape(-1, len(baseline))])
+        return candidates[np.argmax(np.round(candidates.mean(axis=1), 12))], scores
 
     def _judge_fold(self, shares, requests, context, train, test):
         """As `judge_by_folds`, but each row walks each tree once for all sizes."""
@@ -222,6 +242,7 @@ class BoostingFamily(Family):
         whole = None
         if work.whole is not work.model:
             whole = raw_scores(work.whole, self._leaves(work, work.whole, context.X))
+            whole *= work.model.divisor / work.whole.divisor
         leaves = self._leaves(work, work.model, context.X)
         return training_rows(work.model, leaves, y.astype(np.float64), weights, whole)
 
@@ -241,7 +262,7 @@ class BoostingFamily(Family):
         return collapse_costs(model.trees, path.curvature)
 
     def contributions(self, work, unit, measure, context):
-        """Order of the iterations, each the one that brings the scores closest to the target.
+        """Order of the iterations, each the one that brings scores closest to the target.
 
         The rows are those that the model was fitted on.
         """
@@ -264,7 +285,9 @@ class BoostingFamily(Family):
         return work, strengths(parts, target, weights)
 
     def _iteration_parts(self, work, context):
-        from sklearn_prune.weight_pruning.families._boosting_iterations import quadratic_parts
+        from sklearn_prune.weight_pruning.families._boosting_iterations import (
+            quadratic_parts,
+        )
 
         return quadratic_parts(work.model, self.training_rows(work, context))
 
@@ -273,7 +296,9 @@ def flat_trees(model, small_leaves=False):
     """The trees in the flat form."""
     trees = model.trees
     parts = []
-    for first, last in zip(trees.roots, np.append(trees.roots[1:], trees.n_nodes), strict=True):
+    for first, last in zip(
+        trees.roots, np.append(trees.roots[1:], trees.n_nodes), strict=True
+    ):
         own = slice(int(first), int(last))
         left, right = trees.left[own], trees.right[own]
         parts.append(

@@ -172,7 +172,15 @@ def pruned_nodes(trees, becomes_leaf, tree_kept=None):
     is_leaf = left[kept] < 0
     columns = {
         name: getattr(trees, name)[kept].copy()
-        for name in ("feature", "threshold", "missing", "category", "value", "cover", "gain")
+        for name in (
+            "feature",
+            "threshold",
+            "missing",
+            "category",
+            "value",
+            "cover",
+            "gain",
+        )
     }
     for name, empty in (("feature", 0), ("threshold", 0), ("missing", 0), ("category", -1)):
         columns[name][is_leaf] = empty

@@ -74,7 +74,7 @@ def read_lightgbm(model, X=None):
         slope=slope,
         loss=loss,
         n_features=model.n_features_in_,
-        average="average_output" in head.split("\n"),
+        divisor=len(blocks) // per_iteration if "average_output" in head.split("\n") else 1,
         zeros_missing="[zero_as_missing: 1]" in text,
         categories=_categories(text, X),
     )
@@ -91,9 +91,13 @@ def _categories(text, X):
     if not found or not hasattr(X, "dtypes"):
         return None
     columns = [
-        number for number, dtype in enumerate(X.dtypes) if getattr(dtype, "name", "") == "category"
+        number
+        for number, dtype in enumerate(X.dtypes)
+        if getattr(dtype, "name", "") == "category"
     ]
-    return {column: np.asarray(values) for column, values in zip(columns, found, strict=True)}
+    return {
+        column: np.asarray(values) for column, values in zip(columns, found, strict=True)
+    }
 
 
 def _numbers(fields, name, dtype):
@@ -125,10 +129,14 @@ def _add_tree(stack, sets, block, iteration, output):
             category[node] = len(sets)
             sets.append(CategorySet(bits.astype(bool)))
     tail = np.zeros(n_leaves)
-    weights = [_numbers(fields, f"{part}_weight", np.float64) for part in ("internal", "leaf")]
+    weights = [
+        _numbers(fields, f"{part}_weight", np.float64) for part in ("internal", "leaf")
+    ]
     children = (
         np.append(np.where(child < 0, n_splits + ~child, child), np.full(n_leaves, -1))
-        for child in (_numbers(fields, f"{side}_child", np.int64) for side in ("left", "right"))
+        for child in (
+            _numbers(fields, f"{side}_child", np.int64) for side in ("left", "right")
+        )
     )
     left, right = children
     stack.add(

@@ -1,4 +1,4 @@
-"""Read fitted boosting models: their trees, where the raw score starts, and what it means."""
+"""Read fitted boosting models: trees, where raw scores start, what they mean."""
 
 from dataclasses import dataclass, replace
 
@@ -56,8 +56,9 @@ class BoostedModel:
         What the trees minimise, where a Newton step exists for it.
     n_features : int
         Number of columns of X.
-    average : bool
-        Whether raw scores are divided by the number of iterations.
+    divisor : int
+        Raw scores are divided by it before they mean anything: by the number of
+        iterations where these are averaged.
     float32 : bool
         Whether X is read in single precision.
     missing : float
@@ -77,7 +78,7 @@ class BoostedModel:
     loss: str | None
     n_features: int
     slope: float = 1.0
-    average: bool = False
+    divisor: int = 1
     float32: bool = False
     missing: float = np.nan
     categories: dict | None = None

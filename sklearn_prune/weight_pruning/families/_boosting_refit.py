@@ -40,7 +40,7 @@ class TrainingRows:
 
 
 def training_rows(model, leaves, y, row_weights, whole=None):
-    """The rows of a model, or of the whole model that it is a part of, and its leaves there.
+    """What a refit reads of the rows of a model, or of a part of one.
 
     Parameters
     ----------
@@ -213,5 +213,7 @@ def leaf_nodes(trees, flat, X):
     local = flat.apply_leaves(X)
     found = np.empty((local.shape[1], local.shape[0]), dtype=np.int32)
     for t in range(len(found)):
-        found[t] = leaves[first[t] + np.where(trees.left[trees.roots[t]] < 0, 0, local[:, t])]
+        found[t] = leaves[
+            first[t] + np.where(trees.left[trees.roots[t]] < 0, 0, local[:, t])
+        ]
     return found

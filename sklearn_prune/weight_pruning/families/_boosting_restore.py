@@ -14,7 +14,7 @@ def restore_model(compact, template):
     name = type(template).__name__
     if compact.library_ not in ("gradient", "hist"):
         raise AttributeError(
-            f"{name} builds its own model and cannot be given another. Use compact_ instead."
+            f"{name} builds its own model and takes no other. Use compact_ instead."
         )
     if compact.categories_ is not None:
         raise AttributeError(
@@ -27,7 +27,11 @@ def restore_model(compact, template):
         free |= {"n_iter_no_change": None, "subsample": 1.0}
     else:
         free = {"max_iter": 1, "early_stopping": False, "warm_start": False}
-        free |= {"monotonic_cst": None, "interaction_cst": None, "categorical_features": None}
+        free |= {
+            "monotonic_cst": None,
+            "interaction_cst": None,
+            "categorical_features": None,
+        }
     model = clone(template).set_params(**free)
     y = np.repeat(getattr(compact, "classes_", np.array([1.0, 2.0])), 2)
     model.fit(np.zeros((len(y), compact.n_features_in_)), y)
@@ -67,7 +71,10 @@ def _write_hist(model, rounds, start):
             nodes["value"] = tree.value[:, 0]
             nodes["feature_idx"] = np.where(is_leaf, 0, tree.feature)
             nodes["num_threshold"] = np.where(is_leaf, 0.0, tree.threshold)
-            nodes["left"], nodes["right"] = np.maximum(tree.left, 0), np.maximum(tree.right, 0)
+            nodes["left"], nodes["right"] = (
+                np.maximum(tree.left, 0),
+                np.maximum(tree.right, 0),
+            )
             nodes["missing_go_to_left"] = tree.missing == 1
         no_sets = np.zeros((0, 8), dtype=np.uint32)
         return type(example)(nodes, no_sets, no_sets)
@@ -102,16 +109,15 @@ def _write_gradient(model, rounds, start, learning_rate):
                 "max_depth": n_nodes.bit_length(),
                 "node_count": n_nodes,
                 "nodes": nodes,
-                "values": np.ascontiguousarray((value + added) / learning_rate)[:, None, None],
+                "values": np.ascontiguousarray((value + added) / learning_rate)[
+                    :, None, None
+                ],
             }
         )
         return fitted
 
     members = [
-        [
-            member(tree, start[k] if number == 0 else 0.0)
-            for k, tree in enumerate(trees)
-        ]
+        [member(tree, start[k] if number == 0 else 0.0) for k, tree in enumerate(trees)]
         for number, trees in enumerate(rounds)
     ]
     model.estimators_ = np.array(members, dtype=object)

@@ -42,7 +42,9 @@ def refuse_xgboost(model):
     if objective not in _LINKS:
         return f"{name} has the objective {objective!r}"
     parameters = learner["learner_model_param"]
-    several = len(json.loads(parameters["base_score"])) if "[" in parameters["base_score"] else 1
+    several = (
+        len(json.loads(parameters["base_score"])) if "[" in parameters["base_score"] else 1
+    )
     if int(parameters["num_target"]) > 1 or several > max(1, int(parameters["num_class"])):
         return f"{name} predicts several targets"
     return None

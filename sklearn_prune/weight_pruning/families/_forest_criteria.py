@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.linear_model import Ridge, lasso_path
 
-from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import row_keys
 from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows
 from sklearn_prune.weight_pruning.families._forest_units import greedy_order

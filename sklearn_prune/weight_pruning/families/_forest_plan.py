@@ -20,7 +20,7 @@ from sklearn_prune.weight_pruning.families._forest_work import (
 )
 
 FIRST_SWEEPS = 8
-SWEEPS_AT_SIZE = 2
+SWEEPS_AT_SIZE = 1
 
 
 @dataclass(frozen=True)

@@ -156,10 +156,6 @@ class JointRefit:
             setattr(other, name, getattr(self, name).copy())
         return other
 
-    def scores(self):
-        """Scores of the rows, shape (n_samples, n_outputs), before centre and unit."""
-        return added_up(self._table(), self.leaves, self.intercept)
-
     def watched_scores(self):
         """Scores of the watched rows, shape (n_watched, n_outputs)."""
         total = added_up(self._table(), self.watched, self.intercept)
@@ -177,25 +173,19 @@ class JointRefit:
         """Step on all trees, one after the other, some times."""
         from sklearn_prune.weight_pruning.families import _forest_refit_kernels as kernels
 
-        scores = self.scores()
         settings = (self.strength, self.l1, RATE if grid == 0 else 1.0)
         if self.loss == "softmax":
-            odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-            gradient = np.zeros(len(self.W))
             kernels.sweep_softmax(
-                self.leaves, self.y, self.weight, odds, self.arrays.start, self.first,
-                self.column, self.own, self.W, self.entry_prior, *settings, n_sweeps,
-                float(grid), gradient, self.H,
+                self.leaves, self.y, self.weight, self.arrays.start, self.intercept,
+                self.first, self.column, self.W, self.entry_prior, *settings, n_sweeps,
+                float(grid), self.H,
             )  # fmt: skip
             return self
-        if self.loss == "logistic":
-            y, loss = self.y.astype(np.float64), kernels.LOGISTIC
-            state = np.exp(-np.clip(scores, -300, 300))
-        else:
-            y, loss, state = np.zeros(1), kernels.SQUARED, scores - self.y
+        loss = kernels.LOGISTIC if self.loss == "logistic" else kernels.SQUARED
         kernels.sweep(
-            self.leaves, y, self.weight, state, self.arrays.start, self.W, self.prior,
-            *settings, loss, n_sweeps, float(grid), np.zeros(self.W.shape), self.H,
+            self.leaves, self.y.reshape(len(self.y), -1).astype(np.float64), self.weight,
+            self.arrays.start, self.intercept, self.W, self.prior, *settings, loss,
+            n_sweeps, float(grid), self.H,
         )  # fmt: skip
         return self
 
@@ -232,9 +222,8 @@ class JointRefit:
     def _merge_losses(self, parents):
         left, right = self.left[parents], self.right[parents]
         if self.loss == "softmax":
-            own, other, of = self._paired(left, right)
-            h, k = self.H[own] + 1e-3, self.H[other] + 1e-3
-            rise = h * k / (h + k) * (self.W[own] - self.W[other]) ** 2
+            of, _, (w, h, _), (v, k, _) = self._side_by_side(left, right)
+            rise = h * k / (h + k) * (w - v) ** 2
             return np.bincount(of, weights=rise, minlength=len(parents))
         h, k = self.H[left] + 1e-3, self.H[right] + 1e-3
         return h * k / (h + k) * ((self.W[left] - self.W[right]) ** 2).sum(axis=1)
@@ -259,57 +248,77 @@ class JointRefit:
             self._lay_out()
 
     def _first_entries(self):
+        """An entry for each class among the rows of each leaf, with their weight."""
         n_classes = self.prior.shape[1]
-        keys = np.concatenate(
-            [np.unique(of_tree.astype(np.int64) * n_classes + self.y) for of_tree in self.leaves]
-        )
+        keys, masses = [], []
+        for first, last, of_tree in zip(
+            self.arrays.start[:-1], self.arrays.start[1:], self.leaves, strict=True
+        ):
+            size = int(last - first) * n_classes
+            cells = (of_tree - first).astype(np.int64) * n_classes + self.y
+            mass = np.bincount(cells, self.weight, minlength=size)
+            used = np.flatnonzero(np.bincount(cells, minlength=size))
+            keys.append(used + int(first) * n_classes)
+            masses.append(mass[used])
+        keys, self.mass = np.concatenate(keys), np.concatenate(masses)
         self.entry_node, self.column = keys // n_classes, (keys % n_classes).astype(np.int32)
-        self.own = np.ones(len(keys), dtype=bool)
         self.W = self.prior[self.entry_node, self.column].copy()
         self.H = np.zeros(len(keys))
         self._lay_out()
 
     def _lay_out(self):
-        """Order the entries by node; a leaf beside a leaf also has the other's classes."""
-        n_classes = self.prior.shape[1]
-        node, column = self.entry_node[self.own], self.column[self.own].astype(np.int64)
-        sibling = np.full(len(self.leaf), -1)
-        parents = self._parents()
-        sibling[self.left[parents]] = self.right[parents]
-        sibling[self.right[parents]] = self.left[parents]
-        beside = sibling[node] >= 0
-        keys = np.concatenate(
-            [node * n_classes + column, sibling[node[beside]] * n_classes + column[beside]]
-        )
-        keys, source = np.unique(keys, return_index=True)
-        own = source < len(node)  # of equal keys the first is found
-        W, H = np.zeros(len(keys)), np.zeros(len(keys))
-        W[own], H[own] = self.W[self.own][source[own]], self.H[self.own][source[own]]
-        self.W, self.H, self.own = W, H, own
-        self.entry_node, self.column = keys // n_classes, (keys % n_classes).astype(np.int32)
-        self.entry_prior = np.where(own, self.prior[self.entry_node, self.column], 0.0)
+        """Order the entries by node and class."""
+        order = np.lexsort((self.column, self.entry_node))
+        for name in ("entry_node", "column", "W", "H", "mass"):
+            setattr(self, name, getattr(self, name)[order])
+        self.entry_prior = self.prior[self.entry_node, self.column]
         counts = np.bincount(self.entry_node, minlength=len(self.leaf))
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.node_mass = np.bincount(self.entry_node, self.mass, minlength=len(self.leaf))
 
-    def _paired(self, left, right):
-        """Entries of left leaves, those of the same class beside them, and which pair."""
-        sizes = self.first[left + 1] - self.first[left]
-        of = np.repeat(np.arange(len(left)), sizes)
-        within = np.arange(len(of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return self.first[left][of] + within, self.first[right][of] + within, of
+    def _side_by_side(self, left, right):
+        """The classes of pairs of leaves: which pair, class, and both sides of each.
+
+        A class without rows in a leaf has weight zero there, and a curvature as if its
+        probability were half of its share in both leaves.
+        """
+        n_classes = self.prior.shape[1]
+        keys, entries = [], []
+        for side in (left, right):
+            sizes = self.first[side + 1] - self.first[side]
+            of = np.repeat(np.arange(len(side)), sizes)
+            within = np.arange(len(of)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            entry = self.first[side][of] + within
+            keys.append(of * n_classes + self.column[entry])
+            entries.append(entry)
+        union = np.union1d(*keys)
+        of, column = union // n_classes, (union % n_classes).astype(np.int32)
+        found = []
+        for key, entry in zip(keys, entries, strict=True):
+            values = np.zeros((3, len(union)))
+            place = np.searchsorted(union, key)
+            values[:, place] = self.W[entry], self.H[entry], self.mass[entry]
+            there = np.zeros(len(union), dtype=bool)
+            there[place] = True
+            found.append((values, there))
+        total = self.node_mass[left] + self.node_mass[right]
+        mass = found[0][0][2] + found[1][0][2]
+        q = 0.5 * mass / np.maximum(total[of], 1e-300)
+        for (values, there), side in zip(found, (left, right), strict=True):
+            stand_in = self.node_mass[side][of] * q * (1 - q)
+            values[1] = np.where(there, values[1], stand_in) + 1e-3
+        return of, column, found[0][0], found[1][0]
 
     def _merge_entries(self, parents, left, right):
-        own, other, of = self._paired(left, right)
-        h, k = self.H[own] + 1e-3, self.H[other] + 1e-3
-        W = (h * self.W[own] + k * self.W[other]) / (h + k)
+        of, column, (w, h, m), (v, k, n) = self._side_by_side(left, right)
         gone = np.zeros(len(self.leaf), dtype=bool)
         gone[left] = gone[right] = True
-        stays = ~gone[self.entry_node] & self.own
-        self.entry_node = np.concatenate([self.entry_node[stays], parents[of]])
-        self.column = np.concatenate([self.column[stays], self.column[own]])
-        self.W = np.concatenate([self.W[stays], W])
-        self.H = np.concatenate([self.H[stays], self.H[own] + self.H[other]])
-        self.own = np.ones(len(self.W), dtype=bool)
+        stays = ~gone[self.entry_node]
+        merged = (parents[of], column, (h * w + k * v) / (h + k), h + k, m + n)
+        for name, values in zip(
+            ("entry_node", "column", "W", "H", "mass"), merged, strict=True
+        ):
+            setattr(self, name, np.concatenate([getattr(self, name)[stays], values]))
 
     def finished(self, reassign=None, *, n_sweeps=3, n_thresholds=None, rounded=True):
         """The trees as they are now, a little refitted, small numbers in them.
@@ -357,6 +366,7 @@ class JointRefit:
             self.entry_node = position[self.entry_node].astype(np.int64)
             counts = np.bincount(self.entry_node, minlength=len(node))
             self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            self.node_mass = self.node_mass[node]
         else:
             self.W, self.H = self.W[node].copy(), self.H[node].copy()
         self.prior = self.prior[node]

@@ -62,75 +62,91 @@ def moved_weight(old, gradient, curvature, prior, strength, l1, rate, grid):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep(
-    A, y, weight, state, start, W, prior, strength, l1, rate, loss, n_sweeps, grid,
-    gradient, H,
-):  # fmt: skip
+    A, y, weight, start, intercept, W, prior, strength, l1, rate, loss, n_sweeps, grid, H
+):
     """Newton steps on the leaves of one tree after the other.
 
-    `state` is exp(-score) for the logistic loss, and the score minus y for the squared
-    one; steps keep it up to date. With a grid each new weight is a multiple of it.
+    What the steps keep up to date is exp(-score) for the logistic loss, and the score
+    minus y for the squared one. With a grid each new weight is a multiple of it.
     """
     n_trees, n = A.shape
     width = W.shape[1]
+    step = np.zeros(W.shape)
+    state = np.empty((n, width))
+    for i in range(n):
+        for c in range(width):
+            total = intercept[c]
+            for t in range(n_trees):
+                total += W[A[t, i], c]
+            if loss == LOGISTIC:
+                state[i, c] = np.exp(-min(max(total, -300.0), 300.0))
+            else:
+                state[i, c] = total - y[i, c]
     for _ in range(n_sweeps):
         for t in range(n_trees):
             first, last = start[t], start[t + 1]
-            gradient[first:last] = 0.0
+            step[first:last] = 0.0
             H[first:last] = 0.0
             leaves = A[t]
             if loss == LOGISTIC:
                 for i in range(n):
                     q = 1.0 / (1.0 + state[i, 0])
-                    gradient[leaves[i], 0] += weight[i] * (q - y[i])
+                    step[leaves[i], 0] += weight[i] * (q - y[i, 0])
                     H[leaves[i]] += weight[i] * q * (1.0 - q)
             else:
                 for i in range(n):
                     H[leaves[i]] += weight[i]
                     for c in range(width):
-                        gradient[leaves[i], c] += weight[i] * state[i, c]
+                        step[leaves[i], c] += weight[i] * state[i, c]
             for node in range(first, last):
                 for c in range(width):
                     new = moved_weight(
-                        W[node, c], gradient[node, c], H[node], prior[node, c], strength,
-                        l1, rate, grid,
+                        W[node, c], step[node, c], H[node], prior[node, c], strength, l1,
+                        rate, grid,
                     )  # fmt: skip
-                    step = new - W[node, c]
+                    moved = new - W[node, c]
                     W[node, c] = new
-                    gradient[node, c] = np.exp(-step) if loss == LOGISTIC else step
+                    step[node, c] = np.exp(-moved) if loss == LOGISTIC else moved
             if loss == LOGISTIC:
                 for i in range(n):
-                    moved = state[i, 0] * gradient[leaves[i], 0]
+                    moved = state[i, 0] * step[leaves[i], 0]
                     state[i, 0] = min(max(moved, 1e-150), 1e150)
             else:
                 for i in range(n):
                     for c in range(width):
-                        state[i, c] += gradient[leaves[i], c]
+                        state[i, c] += step[leaves[i], c]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep_softmax(
-    A, y, weight, odds, start, first, column, own, W, prior, strength, l1, rate, n_sweeps,
-    grid, gradient, H,
+    A, y, weight, start, intercept, first, column, W, prior, strength, l1, rate, n_sweeps,
+    grid, H,
 ):  # fmt: skip
     """The same for several classes; a leaf has weights for some of them.
 
-    Entries ``first[node]`` to ``first[node + 1]`` are the classes of a leaf, and `own`
-    those that may move. `odds` are probabilities up to a factor for each row.
+    Entries ``first[node]`` to ``first[node + 1]`` are the classes of a leaf. What is kept
+    up to date are probabilities up to a factor for each row.
     """
     n_trees, n = A.shape
-    n_classes = odds.shape[1]
+    n_classes = len(intercept)
+    odds = np.empty((n, n_classes))
+    step = np.zeros(len(W))
+    for i in range(n):
+        odds[i] = intercept
+        for t in range(n_trees):
+            for e in range(first[A[t, i]], first[A[t, i] + 1]):
+                odds[i, column[e]] += W[e]
+        odds[i] = np.exp(odds[i] - odds[i].max())
     total = np.empty(n)
     for _ in range(n_sweeps):
         for i in range(n):
-            z = 0.0
-            for c in range(n_classes):
-                z += odds[i, c]
+            z = odds[i].sum()
             for c in range(n_classes):
                 odds[i, c] = max(odds[i, c] / z, 1e-100)
             total[i] = 1.0
         for t in range(n_trees):
             low, high = first[start[t]], first[start[t + 1]]
-            gradient[low:high] = 0.0
+            step[low:high] = 0.0
             H[low:high] = 0.0
             leaves = A[t]
             for i in range(n):
@@ -138,24 +154,19 @@ def sweep_softmax(
                 for e in range(first[leaves[i]], first[leaves[i] + 1]):
                     c = column[e]
                     q = odds[i, c] * per
-                    gradient[e] += weight[i] * (q - (1.0 if c == y[i] else 0.0))
+                    step[e] += weight[i] * (q - (1.0 if c == y[i] else 0.0))
                     H[e] += weight[i] * q * (1.0 - q)
             for e in range(low, high):
-                factor = 1.0
-                if own[e]:
-                    new = moved_weight(
-                        W[e], gradient[e], H[e], prior[e], strength, l1, rate, grid
-                    )
-                    factor = np.exp(new - W[e])
-                    W[e] = new
-                gradient[e] = factor
+                new = moved_weight(W[e], step[e], H[e], prior[e], strength, l1, rate, grid)
+                step[e] = np.exp(new - W[e])
+                W[e] = new
             for i in range(n):
                 change = 0.0
                 for e in range(first[leaves[i]], first[leaves[i] + 1]):
-                    if gradient[e] != 1.0:
-                        old = odds[i, column[e]]
-                        odds[i, column[e]] = old * gradient[e]
-                        change += odds[i, column[e]] - old
+                    old = odds[i, column[e]]
+                    new = old * step[e]
+                    odds[i, column[e]] = new
+                    change += new - old
                 total[i] = max(total[i] + change, 1e-300)
 
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_prune._ranking import Ranking
-from sklearn_prune.weight_pruning.families._forest_arrays import collapse, max_below, pick_trees
+from sklearn_prune.weight_pruning.families._forest_arrays import (
+    collapse,
+    max_below,
+    pick_trees,
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ from sklearn.utils import get_tags
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
-from sklearn_prune.weight_pruning.compact._forest import compact_forest, compact_score_forest
+from sklearn_prune.weight_pruning.compact._forest import (
+    compact_forest,
+    compact_score_forest,
+)
 from sklearn_prune.weight_pruning.compact._leaves import SparseLeaves, ValueLeaves
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
 from sklearn_prune.weight_pruning.families._forest_arrays import (

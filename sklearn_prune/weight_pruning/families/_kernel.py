@@ -52,7 +52,9 @@ class KernelFamily(Family):
 
     def start(self, model, context):
         if hasattr(model, "base_estimator_"):
-            from sklearn_prune.weight_pruning.families._gaussian_process import start_classes
+            from sklearn_prune.weight_pruning.families._gaussian_process import (
+                start_classes,
+            )
 
             return start_classes(model)
         if hasattr(model, "alpha_"):

@@ -12,6 +12,7 @@ from sklearn_prune.weight_pruning.families._kernel_refit import (
     tube,
 )
 
+_SHRINKAGE = 0.001  # of the mean diagonal of the kernel matrix
 _TUBE_WIDTH = 0.05  # over which the corner of the tube is rounded, in spreads of the target
 
 
@@ -91,7 +92,7 @@ def _refit_pairs(work, X, points, codes, weights):
             matrix = KernelRows(work.kernel, X[rows], basis)
             found, offset = fit_expansion(
                 matrix,
-                between_points(work.kernel, basis),
+                _shrunk(between_points(work.kernel, basis)),
                 signs,
                 cost[rows],
                 hinge(WIDTH),
@@ -106,6 +107,12 @@ def _refit_pairs(work, X, points, codes, weights):
                 platt.append(sigmoid(values, signs > 0, weights[rows]))
     traits = {"probability": np.array(platt).T} if platt and platt_wanted(work) else {}
     return coefficients, np.array(offsets), traits
+
+
+def _shrunk(matrix):
+    """The penalty with a little on the coefficients themselves, so that none is huge."""
+    matrix[np.diag_indices_from(matrix)] += _SHRINKAGE * np.trace(matrix) / len(matrix)
+    return matrix
 
 
 def platt_wanted(work):

@@ -233,6 +233,7 @@ def test_parameters_of_single_leaves_are_counted_once():
     leaf = random_tree(np.random.default_rng(0), 0)
     flat = FlatTrees.build([leaf, leaf], N_FEATURES)
     assert (flat.n_splits, flat.n_leaves, flat.n_parameters()) == (0, 2, 2)
+    assert flat.n_nonzero() == 2 * np.count_nonzero(leaf.value)
     assert_array_equal(
         flat.sum(np.full((3, 5), np.nan, np.float32)), 2 * leaf.value[[0] * 3]
     )
@@ -335,6 +336,37 @@ def test_sparse_scores_in_bytes():
     out = np.zeros((50, 10))
     exact.add(leaves, 0, np.zeros(1, dtype=np.int64), out)
     assert_allclose(out, exact.rows(10), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_pure", [0, 2])
+def test_rounded_tables_are_the_same_for_few_and_many_leaves(n_pure):
+    rng = np.random.default_rng(0)
+    table = ValueLeaves(Quantizer("int8").quantize(rng.normal(size=(9000, 2))))
+    expected = np.vstack([np.eye(2)[:n_pure], table.rows(2)])
+    for n_trees in (5, 400):
+        of_trees = rng.integers(len(expected), size=(n_trees, 30))
+        of_trees[::2, :9] = 0
+        out = np.zeros((30, 2))
+        table.add(of_trees.astype(np.uint32), n_pure, np.zeros(1, dtype=np.int64), out)
+        assert_allclose(out, expected[of_trees].sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scheme", ["int8", "float16", "codebook"])
+def test_pure_leaves_stay_when_the_others_are_rounded(scheme):
+    rng = np.random.default_rng(4)
+    forest = [random_tree(rng, 300, width=3) for _ in range(4)]
+    for tree in forest:
+        tree.value = rng.random((len(tree.left), 3))
+        tree.value[rng.random(len(tree.left)) < 0.6] = [0.0, 1.0, 0.0]
+    X = rows(rng, 300, np.float32)
+    flat = FlatTrees.build(forest, N_FEATURES, one_hot_classes=3)
+    small = flat.with_leaf_values(Quantizer(scheme).quantize(flat.table.values))
+    leaves, rounded = flat.leaf_values(), small.leaf_values()
+    pure = leaves[:, 1] == 1
+    assert pure.any()
+    assert_array_equal(rounded[pure], leaves[pure])
+    assert_allclose(rounded, leaves, atol=0.01)
+    assert_allclose(small.sum(X), flat.sum(X), atol=0.03)
 
 
 @pytest.mark.parametrize("scheme", ["int8", "float16", "codebook"])

@@ -1,0 +1,205 @@
+"""LightGBM and XGBoost: compact forms that predict as they do, and smaller ones."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.datasets import make_classification, make_friedman1
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.weight_pruning._context import PruningContext
+from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+N_TREES = 5
+
+
+@pytest.fixture
+def lgb():
+    return pytest.importorskip("lightgbm")
+
+
+@pytest.fixture
+def xgb():
+    return pytest.importorskip("xgboost")
+
+
+def classes(n_classes):
+    return make_classification(
+        300, 5, n_informative=4, n_redundant=0, n_classes=n_classes, random_state=0
+    )
+
+
+def holes(X):
+    """Some values missing, some zero."""
+    rng = np.random.default_rng(0)
+    X = X.copy()
+    X[rng.random(X.shape) < 0.1] = np.nan
+    X[rng.random(X.shape) < 0.1] = 0.0
+    return X
+
+
+def compact_of(model, X, y):
+    family = BoostingFamily()
+    assert family.accepts(model) is None
+    compact = family.compact(family.start(model, PruningContext(model, X, y)))
+    return pickle.loads(pickle.dumps(compact))
+
+
+def assert_same_predictions(model, compact, X, rtol=0.0):
+    for method in METHODS:
+        assert hasattr(model, method) == hasattr(compact, method)
+        if hasattr(model, method):
+            expected, found = getattr(model, method)(X), getattr(compact, method)(X)
+            assert found.dtype == expected.dtype
+            if rtol and found.dtype.kind == "f":
+                np.testing.assert_allclose(found, expected, rtol=rtol)
+            else:
+                np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"zero_as_missing": True},
+        {"use_missing": False},
+        {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1},
+        {"boosting_type": "dart"},
+        {"class_weight": "balanced"},
+    ],
+)
+def test_lightgbm_classifiers_are_equal_to_the_bit(lgb, n_classes, params):
+    X, y = classes(n_classes)
+    labels = np.array(["red", "green", "blue"])[y]
+    model = lgb.LGBMClassifier(n_estimators=N_TREES, n_jobs=1, verbose=-1, **params)
+    model.fit(holes(X), labels)
+    assert_same_predictions(model, compact_of(model, holes(X), labels), holes(X))
+    model.fit(X, labels)
+    assert_same_predictions(model, compact_of(model, X, labels), holes(X))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    ["regression", "regression_l1", "huber", "poisson", "quantile", "gamma", "tweedie"],
+)
+def test_lightgbm_regressors_are_equal_to_the_bit(lgb, objective):
+    X, y = make_friedman1(300, random_state=0)
+    model = lgb.LGBMRegressor(
+        n_estimators=N_TREES, objective=objective, n_jobs=1, verbose=-1
+    ).fit(X, y)
+    assert_same_predictions(model, compact_of(model, X, y), X)
+    pruned = PrunedRegressor(model, keep=0.5, cv=2, random_state=0).fit(X, y)
+    assert np.isfinite(pruned.predict(X)).all()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("missing", [np.nan, 0.0])
+def test_xgboost_classifiers_are_equal(xgb, n_classes, missing):
+    X, y = classes(n_classes)
+    model = xgb.XGBClassifier(n_estimators=N_TREES, n_jobs=1, missing=missing)
+    model.fit(holes(X), y)
+    compact = compact_of(model, holes(X), y)
+    assert_same_predictions(model, compact, holes(X), rtol=1e-5)
+    margins = model.predict(holes(X), output_margin=True)
+    raw = compact._raw(holes(X))
+    np.testing.assert_array_equal(raw.reshape(margins.shape), margins)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    ["reg:squarederror", "reg:absoluteerror", "count:poisson", "reg:gamma", "reg:tweedie"],
+)
+def test_xgboost_regressors_are_equal(xgb, objective):
+    X, y = make_friedman1(300, random_state=0)
+    model = xgb.XGBRegressor(n_estimators=N_TREES, objective=objective, n_jobs=1).fit(X, y)
+    compact = compact_of(model, X, y)
+    assert_same_predictions(model, compact, X, rtol=1e-5)
+    margins = model.predict(X, output_margin=True)
+    np.testing.assert_array_equal(compact._raw(X)[:, 0], margins)
+
+
+def test_the_best_iteration_counts(lgb, xgb):
+    X, y = classes(2)
+    flipped = np.where(np.random.default_rng(0).random(300) < 0.3, 1 - y, y)
+    a = xgb.XGBClassifier(n_estimators=50, early_stopping_rounds=2, n_jobs=1)
+    a.fit(X[:200], flipped[:200], eval_set=[(X[200:], flipped[200:])], verbose=False)
+    assert a.best_iteration < 49
+    assert_same_predictions(a, compact_of(a, X, y), X, rtol=1e-5)
+    b = lgb.LGBMClassifier(n_estimators=50, n_jobs=1, verbose=-1)
+    b.fit(
+        X[:200],
+        flipped[:200],
+        eval_set=[(X[200:], flipped[200:])],
+        callbacks=[lgb.early_stopping(2, verbose=False)],
+    )
+    assert b.best_iteration_ < 50
+    assert_same_predictions(b, compact_of(b, X, y), X)
+
+
+def test_categories(lgb, xgb):
+    pd = pytest.importorskip("pandas")
+    X, y = make_friedman1(400, random_state=0)
+    codes = np.random.default_rng(0).integers(0, 12, len(X))
+    y = y + 5 * np.sin(7 * codes)
+    X[:, 1] = codes
+    unknown = X.copy()
+    unknown[:40, 1], unknown[40:80, 1], unknown[80:120, 1] = np.nan, 77.0, -1.0
+    a = lgb.LGBMRegressor(
+        n_estimators=N_TREES, categorical_feature=[1], n_jobs=1, verbose=-1
+    ).fit(X, y)
+    assert_same_predictions(a, compact_of(a, X, y), unknown)
+    frame = pd.DataFrame(X, columns=[f"f{k}" for k in range(10)])
+    frame["f1"] = pd.Categorical(np.array(list("abcdefghijkl"))[codes])
+    lacking = frame.copy()
+    lacking.loc[:30, "f1"] = None
+    b = lgb.LGBMRegressor(n_estimators=N_TREES, n_jobs=1, verbose=-1).fit(frame, y)
+    c = xgb.XGBRegressor(n_estimators=N_TREES, enable_categorical=True, n_jobs=1)
+    c.fit(frame, y)
+    for model in (b, c):
+        assert_same_predictions(model, compact_of(model, frame, y), lacking)
+
+
+def test_sparse_rows(lgb, xgb):
+    X, y = make_friedman1(300, random_state=0)
+    X = csr_matrix(np.where(X < 0.5, 0.0, X))
+    for model in (
+        lgb.LGBMRegressor(n_estimators=N_TREES, n_jobs=1, verbose=-1),
+        xgb.XGBRegressor(n_estimators=N_TREES, n_jobs=1),
+    ):
+        model.fit(X, y)
+        assert_same_predictions(model, compact_of(model, X, y), X)
+
+
+def test_models_that_are_refused_say_why(xgb, lgb):
+    X, y = classes(2)
+    family = BoostingFamily()
+    for model, word in (
+        (xgb.XGBClassifier(n_estimators=2, booster="dart"), "dart"),
+        (xgb.XGBClassifier(n_estimators=2, booster="gblinear"), "gblinear"),
+        (xgb.XGBRegressor(n_estimators=2, objective="rank:pairwise"), "rank"),
+        (lgb.LGBMRegressor(n_estimators=2, linear_tree=True, verbose=-1), "linear"),
+    ):
+        if word == "rank":
+            model.set_params(objective="survival:cox")
+            word = "survival"
+        model.fit(X, y)
+        assert word in family.accepts(model)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_pruning(lgb, xgb, n_classes):
+    X, y = classes(n_classes)
+    for model in (
+        lgb.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1),
+        xgb.XGBClassifier(n_estimators=20, n_jobs=1),
+    ):
+        pruned = PrunedClassifier(model, keep=0.3, cv=2, random_state=0).fit(X, y)
+        report = pruned.report_
+        assert report.after["parameters"] <= 0.3 * report.before["parameters"]
+        assert len(pickle.dumps(pruned.compact_)) < report.before["nbytes"] / 8
+        assert np.mean(pruned.predict(X) == y) > 0.9
+        with pytest.raises(AttributeError, match="compact_"):
+            _ = pruned.estimator_
