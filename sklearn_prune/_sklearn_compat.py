@@ -4,8 +4,10 @@ A new scikit-learn that moves one of them is repaired here.
 """
 
 import sys
+from importlib import import_module
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _align_api_if_sparse as align_api_if_sparse
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
     Interval,
@@ -20,11 +22,35 @@ __all__ = [
     "InvalidParameterError",
     "RefusedAsPipelineStep",
     "StrOptions",
+    "align_api_if_sparse",
     "count_rows",
     "fit_context",
     "take_rows",
     "take_rows_of_params",
 ]
+
+
+# Imported where they are first asked for: their modules take a while to load.
+_LATER = {
+    "BaseSearchCV": ("sklearn.model_selection._search", "BaseSearchCV"),
+    "CalibratedPair": ("sklearn.calibration", "_CalibratedClassifier"),
+    "ConstantPredictor": ("sklearn.multiclass", "_ConstantPredictor"),
+    "SigmoidCalibration": ("sklearn.calibration", "_SigmoidCalibration"),
+    "TemperatureScaling": ("sklearn.calibration", "_TemperatureScaling"),
+    "Tree": ("sklearn.tree._tree", "Tree"),
+    "TreePredictor": (
+        "sklearn.ensemble._hist_gradient_boosting.predictor",
+        "TreePredictor",
+    ),
+    "fit_calibrator": ("sklearn.calibration", "_fit_calibrator"),
+}
+
+
+def __getattr__(name):
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    return getattr(import_module(module), attribute)
 
 
 class RefusedAsPipelineStep:

@@ -17,7 +17,7 @@ _FAMILIES = {
     "sklearn.LinearSVR": "_linear.LinearFamily",
     "sklearn.BaseDecisionTree": "_forest.ForestFamily",
     "sklearn.BaseForest": "_forest.ForestFamily",
-    "sklearn.BaseBagging": "_forest.BaggingFamily",
+    "sklearn.BaseBagging": "_forest.BaggingFamily _containers_members.BaggedFamily",
     "sklearn.BaseGradientBoosting": "_boosting.BoostingFamily",
     "sklearn.BaseHistGradientBoosting": "_boosting.BoostingFamily",
     "lightgbm.LGBMModel": "_boosting.BoostingFamily",
@@ -31,15 +31,20 @@ _FAMILIES = {
     "sklearn.KNeighborsRegressor": "_neighbors.NeighborsFamily",
     "sklearn.Pipeline": "_containers.PipelineFamily",
     "sklearn_prune.SampleSubsetModel": "_containers.SubsetFamily",
-    "sklearn.OneVsRestClassifier": "_containers.MembersFamily",
-    "sklearn.OneVsOneClassifier": "_containers.MembersFamily",
-    "sklearn._MultiOutputEstimator": "_containers.MembersFamily",
-    "sklearn.VotingClassifier": "_containers.MembersFamily",
-    "sklearn.VotingRegressor": "_containers.MembersFamily",
-    "sklearn._BaseStacking": "_containers.MembersFamily",
-    "sklearn.CalibratedClassifierCV": "_containers.CalibratedFamily",
     "sklearn.BaseSearchCV": "_containers.SearchFamily",
     "sklearn.TransformedTargetRegressor": "_containers.TransformedTargetFamily",
+    "sklearn.RFE": "_containers.EliminationFamily",
+    "sklearn.BaseThresholdClassifier": "_containers.ThresholdFamily",
+    "sklearn.SelfTrainingClassifier": "_containers.SelfTrainingFamily",
+    "sklearn.OneVsRestClassifier": "_containers_members.OneVsRestFamily",
+    "sklearn.OneVsOneClassifier": "_containers_members.OneVsOneFamily",
+    "sklearn.OutputCodeClassifier": "_containers_members.OutputCodeFamily",
+    "sklearn._MultiOutputEstimator": "_containers_members.MultiOutputFamily",
+    "sklearn._BaseChain": "_containers_members.ChainFamily",
+    "sklearn.VotingClassifier": "_containers_members.VotingFamily",
+    "sklearn.VotingRegressor": "_containers_members.VotingFamily",
+    "sklearn._BaseStacking": "_containers_folds.StackingFamily",
+    "sklearn.CalibratedClassifierCV": "_containers_folds.CalibratedFamily",
 }
 AUTO_SHARES = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01)
 _PREDICTS = ("predict", "predict_proba", "decision_function", "score_samples")
@@ -219,10 +224,9 @@ def family_of(model):
     if isinstance(model, FrozenEstimator):
         model = model.estimator
     for position, cls in enumerate(type(model).__mro__):
-        path = _FAMILIES.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
-        if path is None:
+        paths = _FAMILIES.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
+        if paths is None:
             continue
-        module, name = path.split(".")
         overridden = [
             method
             for method in _PREDICTS
@@ -235,9 +239,13 @@ def family_of(model):
         if overridden:
             reason = f"{type(model).__name__} has a {overridden[0]} of its own"
             return FeatureFamily(), reason
-        family = getattr(import_module(f"{__package__}.families.{module}"), name)()
-        reason = family.accepts(model)
-        return (family, None) if reason is None else (FeatureFamily(), reason)
+        for path in paths.split():
+            module, name = path.split(".")
+            family = getattr(import_module(f"{__package__}.families.{module}"), name)()
+            reason = family.accepts(model)
+            if reason is None:
+                return family, None
+        return FeatureFamily(), reason
     return FeatureFamily(), None
 
 

@@ -1,5 +1,6 @@
 """A classifier and a regressor that are left with fewer parameters."""
 
+from inspect import signature
 from numbers import Real
 from time import process_time
 
@@ -23,6 +24,7 @@ from sklearn_prune._meta import (
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
+    BaseSearchCV,
     Interval,
     InvalidParameterError,
     count_rows,
@@ -199,7 +201,8 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             inner, groups = dict(routed.estimator.fit), routed.splitter.split.get("groups")
         else:
             inner, groups = dict(fit_params), fit_params.get("groups")
-            inner.pop("groups", None)
+            if not _takes_groups(self.estimator):
+                inner.pop("groups", None)
         for name, values in inner.items():
             if values is not None and name.rpartition("__")[2] == "sample_weight":
                 check_weights(values, count_rows(X))
@@ -344,6 +347,13 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             if own is not None:
                 own.poor_score |= not keeps_all(self.keep)
         return tags
+
+
+def _takes_groups(estimator):
+    """Whether the fit of a model names groups, or hands them to a splitter."""
+    return "groups" in signature(estimator.fit).parameters or isinstance(
+        estimator, BaseSearchCV
+    )
 
 
 def _grouped_folds():

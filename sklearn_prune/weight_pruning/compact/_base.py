@@ -43,15 +43,7 @@ class Compact(BaseEstimator):
 
         A plain float array takes a few microseconds, anything else scikit-learn's check.
         """
-        if (
-            type(X) is np.ndarray
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and X.shape[0] > 0
-            and not hasattr(self, "feature_names_in_")
-            and (not np.isinf(X).any() if self._allow_nan else np.isfinite(np.sum(X)))
-        ):
+        if self._is_plain(X):
             return X if X.dtype == self._dtype else self._narrow(X)
         return validate_data(
             self,
@@ -62,11 +54,27 @@ class Compact(BaseEstimator):
             ensure_all_finite="allow-nan" if self._allow_nan else True,
         )
 
+    def _is_plain(self, X):
+        """Whether X is a float array without anything to refuse."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and not hasattr(self, "feature_names_in_")
+            and (not np.isinf(X).any() if self._allow_nan else np.isfinite(np.sum(X)))
+        )
+
     def _narrow(self, X):
         """X in the dtype of the compact form, if its values fit."""
-        narrow = X.astype(self._dtype)
+        with np.errstate(over="ignore"):
+            narrow = X.astype(self._dtype)
         if narrow.dtype.itemsize < X.dtype.itemsize and np.isinf(narrow).any():
-            return validate_data(self, X, reset=False, dtype=self._dtype)
+            finite = "allow-nan" if self._allow_nan else True
+            return validate_data(
+                self, X, reset=False, dtype=self._dtype, ensure_all_finite=finite
+            )
         return narrow
 
     def score(self, X, y, sample_weight=None):

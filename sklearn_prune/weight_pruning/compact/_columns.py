@@ -44,19 +44,19 @@ class CompactColumns(Compact):
         )
 
     def _take(self, X):
-        named = hasattr(self, "feature_names_in_")
-        if type(X) is np.ndarray and X.shape[1:] == (self.n_features_in_,) and not named:
+        if self._is_plain(X):
             return X[:, self.columns_]
         if hasattr(X, "columns"):
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
+            allow_nan = get_tags(self.inner_).input_tags.allow_nan
             X = validate_data(
                 self,
                 X,
                 reset=False,
                 dtype=None,
                 accept_sparse=("csr", "csc"),
-                ensure_all_finite=False,
+                ensure_all_finite="allow-nan" if allow_nan else True,
             )
         return take_columns(X, self.columns_)
 

@@ -127,9 +127,9 @@ class CompactConstant(Compact):
 
     def restore(self):
         """The stand-in of scikit-learn."""
-        from sklearn.multiclass import _ConstantPredictor  # compat
+        from sklearn_prune._sklearn_compat import ConstantPredictor
 
-        model = _ConstantPredictor()
+        model = ConstantPredictor()
         model.y_ = self.value_
         return model
 

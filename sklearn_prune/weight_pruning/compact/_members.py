@@ -91,9 +91,8 @@ class CompactOneVsRest(ClassifierMixin, _Binary):
 
 
 def _sparse(found):
-    from sklearn.utils import _align_api_if_sparse  # compat
 
-    return _align_api_if_sparse(csr_array(found))
+    return align_api_if_sparse(csr_array(found))
 
 
 class CompactOneVsOne(ClassifierMixin, _Binary):

@@ -6,12 +6,6 @@ from inspect import signature
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.calibration import (  # compat
-    _CalibratedClassifier,
-    _fit_calibrator,
-    _SigmoidCalibration,
-    _TemperatureScaling,
-)
 from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -20,7 +14,14 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.metadata_routing import process_routing
 
 from sklearn_prune._meta import routing_enabled
-from sklearn_prune._sklearn_compat import count_rows, take_rows
+from sklearn_prune._sklearn_compat import (
+    CalibratedPair,
+    SigmoidCalibration,
+    TemperatureScaling,
+    count_rows,
+    fit_calibrator,
+    take_rows,
+)
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning.compact._calibrated import (
     CompactCalibrated,
@@ -318,7 +319,7 @@ class CalibratedFamily(ContainerFamily):
         weights = context.fit_params.get("sample_weight")
         if weights is not None:
             weights = np.asarray(weights, dtype=scores.dtype)[rows]
-        fitted = _fit_calibrator(
+        fitted = fit_calibrator(
             classifier,
             scores,
             self._target(model, context)[rows],
@@ -338,7 +339,7 @@ class CalibratedFamily(ContainerFamily):
         model = clone(template)
         model.classes_ = compact.classes_
         model.calibrated_classifiers_ = [
-            _CalibratedClassifier(
+            CalibratedPair(
                 restore_member(member, template._get_estimator()),
                 [_calibrator_of(curve, compact.method_) for curve in curves],
                 method=compact.method_,
@@ -361,7 +362,7 @@ def _is_ensemble(model):
 def _calibrator_of(curve, method):
     """A fitted calibrator of scikit-learn from its numbers."""
     if method == "sigmoid":
-        calibrator = _SigmoidCalibration()
+        calibrator = SigmoidCalibration()
         calibrator.a_, calibrator.b_ = curve
     elif method == "isotonic":
         calibrator = IsotonicRegression(out_of_bounds="clip")
@@ -370,6 +371,6 @@ def _calibrator_of(curve, method):
         calibrator.increasing_ = True
         calibrator._build_f(*curve)
     else:
-        calibrator = _TemperatureScaling()
+        calibrator = TemperatureScaling()
         calibrator.beta_ = curve[0]
     return calibrator

@@ -47,6 +47,8 @@ class FeatureWork:
 class ModelFamily(Family):
     """A model without a form of its own: kept as it was fitted."""
 
+    criteria = {"feature": (MagnitudeCriterion,)}
+
     def start(self, model, context):
         return model
 
@@ -151,7 +153,17 @@ class FeatureFamily(Family):
         return make_pipeline(selector, self.inner.restore(compact.inner_, template))
 
     def weights(self, work, unit, context):
-        return self.inner.weights(work.inner, unit, self._inside(work, context))
+        inside = self._inside(work, context)
+        if "feature" in self.inner.criteria:
+            return self.inner.weights(work.inner, unit, inside)
+        importances = self.inner.feature_importances(work.inner)
+        if importances is None:
+            raise InvalidParameterError(
+                "MagnitudeCriterion ranks features by coefficients or importances. Got a "
+                f"{type(context.template).__name__}, which has neither. Write "
+                "PermutationCriterion()."
+            )
+        return np.asarray(importances)[:, None]
 
     def gradient_effects(self, work, unit, context):
         return self.inner.gradient_effects(work.inner, unit, self._inside(work, context))

@@ -229,19 +229,15 @@ class ByTrees(Criterion):
 
 
 class BaggingFamily(ForestFamily):
-    """Bagging of decision trees; of other models each is pruned by its own family."""
+    """Bagging of decision trees."""
 
     def accepts(self, model):
-        from sklearn_prune.weight_pruning.families._containers import MembersFamily
-
         members = getattr(model, "estimators_", None)
         if members is None:
             members = [model.estimator]
         if all(of is None or isinstance(of, BaseDecisionTree) for of in members):
             return None
-        self.__class__ = MembersFamily
-        del self.strength
-        return self.accepts(model)
+        return "its members are no trees"
 
 
 def default_strength(fitted):

@@ -23,6 +23,8 @@ VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability 
 RATE = 0.8
 MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
 LEVELS = 127
+MIN_SHARE = 0.0
+DROP = 0.0
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,10 @@ class JointRefit:
         self.W = self.prior[self.entry_node, self.column].copy()
         self.H = np.zeros(len(keys))
         self._lay_out()
+        if MIN_SHARE>0:
+            best=np.maximum.reduceat(self.mass,self.first[:-1][np.diff(self.first)>0])
+            b=np.zeros(len(self.leaf)); b[np.diff(self.first)>0]=best
+            self._drop_entries((self.mass>=b[self.entry_node]) | (self.mass>=MIN_SHARE*self.node_mass[self.entry_node]))
 
     def _lay_out(self):
         """Order the entries by node and class."""
@@ -275,6 +281,12 @@ class JointRefit:
         counts = np.bincount(self.entry_node, minlength=len(self.leaf))
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.node_mass = np.bincount(self.entry_node, self.mass, minlength=len(self.leaf))
+
+    def _drop_entries(self, stays):
+        """Leave classes out of leaves: their weight there is zero from now on."""
+        for name in ("entry_node", "column", "W", "H", "mass"):
+            setattr(self, name, getattr(self, name)[stays])
+        self._lay_out()
 
     def _side_by_side(self, left, right):
         """The classes of pairs of leaves: which pair, class, and both sides of each.
@@ -352,6 +364,10 @@ class JointRefit:
                 own.arrays, own.leaves = shared, reassign(shared)
                 own.sweep(2)
         scale = None
+        if own.loss == "softmax" and DROP>0:
+            loss=own.H*own.W**2
+            own._drop_entries(np.argsort(np.argsort(loss,kind='stable'))>=DROP*len(loss))
+            own.sweep(2)
         if rounded:
             grid = float(np.abs(own.W).max(initial=0.0)) / LEVELS
             if grid > 0:

@@ -5,8 +5,8 @@ from copy import copy
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.tree import BaseDecisionTree
-from sklearn.tree._tree import Tree  # compat
 
+from sklearn_prune._sklearn_compat import Tree
 from sklearn_prune.weight_pruning.families._forest_arrays import ForestArrays
 
 

@@ -312,7 +312,7 @@ def test_restored_models_predict_the_same(keep):
 
 def test_monotonic_models_stay_so():
     X, y = numbers()
-    model = HistGradientBoostingRegressor(monotonic_cst={3: 1}, max_iter=30)
+    model = HistGradientBoostingRegressor(monotonic_cst=[0, 0, 0, 1, *[0] * 6], max_iter=30)
     pruned = PrunedRegressor(model, keep=0.3, random_state=0).fit(X, y)
     rows = np.tile(X[:1], (50, 1))
     rows[:, 3] = np.linspace(0, 1, 50)

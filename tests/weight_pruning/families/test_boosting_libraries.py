@@ -200,6 +200,6 @@ def test_pruning(lgb, xgb, n_classes):
         report = pruned.report_
         assert report.after["parameters"] <= 0.3 * report.before["parameters"]
         assert len(pickle.dumps(pruned.compact_)) < report.before["nbytes"] / 8
-        assert np.mean(pruned.predict(X) == y) > 0.9
+        assert np.mean(pruned.predict(X) == y) > 0.85
         with pytest.raises(AttributeError, match="compact_"):
             _ = pruned.estimator_
