@@ -47,19 +47,19 @@ LOGISTIC = LogisticRegression(max_iter=1000)
 FOREST = RandomForestClassifier(100, n_jobs=1)
 CELLS = {  # unit, model, criteria, data sets
     "coefficient": ("coefficient", LOGISTIC, LINEAR, ("splice", "spambase")),
-    "feature, linear": (
+    "feature (linear)": (
         "feature",
         LOGISTIC,
         LINEAR | PERMUTATION,
         ("spambase", "satimage"),
     ),
-    "feature, naive Bayes": (
+    "feature (naive Bayes)": (
         "feature",
         GaussianNB(),
         PERMUTATION,
         ("spambase", "satimage"),
     ),
-    "feature, tree": (
+    "feature (tree)": (
         "feature",
         DecisionTreeClassifier(),
         PERMUTATION,

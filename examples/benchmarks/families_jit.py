@@ -23,7 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 MODELS = {  # data set, model, keep of a lossy fit
     "forest": ("satimage", RandomForestClassifier(20, random_state=0), 0.2),
-    "forest, regression": ("friedman1", RandomForestRegressor(20, random_state=0), 0.2),
+    "regression forest": ("friedman1", RandomForestRegressor(20, random_state=0), 0.2),
     "tree": ("satimage", DecisionTreeClassifier(random_state=0), 0.2),
     "HGB": ("satimage", HistGradientBoostingClassifier(max_iter=10), 0.2),
     "SVC": ("satimage", SVC(), 0.2),

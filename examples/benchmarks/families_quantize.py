@@ -18,10 +18,10 @@ from sklearn.svm import SVC
 MODELS = {  # data sets, model, keep
     "logistic": (("satimage", "splice"), LogisticRegression(max_iter=2000), 1.0),
     "SVC": (("satimage", "phoneme"), SVC(), 1.0),
-    "SVC, fewer vectors": (("satimage", "phoneme"), SVC(), 0.2),
+    "SVC at 0.2": (("satimage", "phoneme"), SVC(), 0.2),
     "k-NN": (("satimage", "phoneme"), KNeighborsClassifier(n_jobs=1), 1.0),
     "forest": (("magic", "spambase"), RandomForestClassifier(n_jobs=1), 0.1),
-    "forest, regression": (("friedman1", "diamonds"), RandomForestRegressor(n_jobs=1), 0.1),
+    "regression forest": (("friedman1", "diamonds"), RandomForestRegressor(n_jobs=1), 0.1),
 }
 
 

@@ -114,17 +114,14 @@ class CompactBoosting(Compact):
         return self.trees_.sum(X, baseline=self.start_)
 
     def _sum_in_float32(self, X):
-        ids = self.trees_.leaf_ids_of(X)
-        values = self.trees_.id_values()[:, 0].astype(np.float32)
-        n_outputs = len(self.start_)
-        output = np.resize(self.trees_.output_column, ids.shape[1])
-        raw = np.empty((len(ids), n_outputs), dtype=np.float32)
-        for k in range(n_outputs):
-            own = ids if n_outputs == 1 else ids[:, output == k]
-            terms = np.empty((own.shape[1] + 1, len(ids)), dtype=np.float32)
-            terms[0] = self.start_[k]
-            terms[1:] = values[own.T]
-            raw[:, k] = np.add.accumulate(terms, axis=0)[-1]
+        trees = self.trees_
+        raw = np.repeat(self.start_[None, :], X.shape[0], axis=0)
+
+        def work(rows):
+            leaves = trees._walk(X[rows], trees.id_bytes)
+            trees.table.add(leaves, trees.n_pure, trees.output_column, raw[rows])
+
+        trees._in_blocks(work, X.shape[0], None)
         return raw
 
     def _values(self, raw):

@@ -53,11 +53,20 @@ class KernelExpansion(Compact):
 
     def quantized(self, quantizer):
         """A copy with rounded points and coefficients; sparse points stay as they are."""
-        if not issparse(self.points_):
-            return super().quantized(quantizer)
         small = copy(self)
-        small.coefficients_ = quantizer.quantize(self.coefficients_)
+        if self.points_ is None or issparse(self.points_):
+            small.coefficients_ = quantizer.quantize(self.coefficients_)
+            return small
+        from sklearn_prune.weight_pruning.compact._kernel_round import round_expansion
+
+        small.points_, small.coefficients_ = round_expansion(
+            self.kernel_, self.points_, self.coefficients_, self._groups(), quantizer
+        )
         return small
+
+    def _groups(self):
+        """Where the points start that belong to one sum, and their number."""
+        return np.array([0, len(self.points_)])
 
     def _stored(self):
         for values in (self.points_, self.coefficients_, self.offsets_):
@@ -104,6 +113,11 @@ class CompactSVC(ClassifierMixin, KernelExpansion):
         if self.probability_ is not None:
             yield self.probability_
 
+    def _groups(self):
+        if len(self.classes_) == 2:
+            return super()._groups()
+        return np.concatenate([[0], np.cumsum(self.n_support_)])
+
     def _pairs(self, X):
         """Decision values of the pairs, in libsvm's order and sign."""
         n_classes = len(self.classes_)
@@ -111,7 +125,7 @@ class CompactSVC(ClassifierMixin, KernelExpansion):
             values = self._sums(X, matmul)
         else:
             first, second, _ = pairs_of(n_classes)
-            ends = np.concatenate([[0], np.cumsum(self.n_support_)])
+            ends = self._groups()
 
             def combine(kernel, coefficients):
                 sums = np.empty((len(kernel), n_classes, n_classes - 1), kernel.dtype)

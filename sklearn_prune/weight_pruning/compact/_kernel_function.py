@@ -1,4 +1,4 @@
-"""Kernel matrices between rows and stored points, as libsvm and scikit-learn define them."""
+"""Kernel matrices between rows and stored points, as scikit-learn defines them."""
 
 from numbers import Integral
 
@@ -59,9 +59,9 @@ class KernelFunction:
     def _gaussian(self, X, points):
         gamma = self.gamma
         columns = -gamma * squared_norms(points)
-        if X.dtype == np.float64 and len(columns) and -columns.min() > _FAR:
-            if not issparse(X) and not issparse(points):
-                return np.exp(-gamma * cdist(X, points, "sqeuclidean"))
+        plain = X.dtype == np.float64 and not issparse(X) and not issparse(points)
+        if plain and columns.min(initial=0) < -_FAR:
+            return np.exp(-gamma * cdist(X, points, "sqeuclidean"))
         rows = -gamma * squared_norms(X)
         products = safe_sparse_dot(X * X.dtype.type(2 * gamma), points.T, dense_output=True)
         products = np.ascontiguousarray(products)

@@ -1,11 +1,14 @@
 """Round points and coefficients so that the sum of kernels moves little."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.linalg import cholesky, solve
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
 
 _RIDGE = 1e-3  # of the mean diagonal of the kernel matrix
+_LARGEST = 2000  # of a group; a larger one is rounded in parts
 
 
 def round_expansion(kernel, points, coefficients, ends, quantizer):
@@ -13,7 +16,8 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
 
     The function is projected on the rounded points in the space of the kernel; then one
     coefficient after another is rounded, and those that follow make up for its error, as
-    the optimal brain surgeon would for its removal [1]_. O(n_points**3) for each group.
+    the optimal brain surgeon would for its removal [1]_. O(n_points**3) for each group, of
+    which at most 2,000 points are taken at a time.
 
     Parameters
     ----------
@@ -37,13 +41,17 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
     .. [1] Frantar, Alistarh (2022). Optimal brain compression: a framework for accurate
        post-training quantization and pruning. NeurIPS.
     """
+    groups = [
+        slice(first, min(first + _LARGEST, end))
+        for start, end in pairwise(ends)
+        for first in range(start, end, _LARGEST)
+    ]
     small = quantizer.quantize(points)
     rounded = small.dense().astype(np.float64)
     points = np.asarray(points, dtype=np.float64)
     fitted = np.array(coefficients, dtype=np.float64)
     inverses = []
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
-        own = slice(start, end)
+    for own in groups:
         matrix = kernel(rounded[own], rounded[own].copy())
         matrix[np.diag_indices_from(matrix)] += _RIDGE * np.trace(matrix) / len(matrix)
         inverses.append(solve(matrix, np.eye(len(matrix)), assume_a="sym"))
@@ -56,14 +64,12 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
     codes = np.empty(fitted.shape, dtype=np.int8)
     offset = 0.0 if coarse.offset is None else coarse.offset.astype(np.float64)
     scale = coarse.scale.astype(np.float64)
-    for (start, end), inverse in zip(
-        zip(ends[:-1], ends[1:], strict=True), inverses, strict=True
-    ):
+    for own, inverse in zip(groups, inverses, strict=True):
         upper = cholesky((inverse + inverse.T) / 2)
-        values = fitted[start:end]
-        for i in range(end - start):
+        values = fitted[own]
+        for i in range(len(values)):
             code = np.clip(np.rint((values[i] - offset) / scale), -127, 127)
-            codes[start + i] = code
+            codes[own.start + i] = code
             error = (values[i] - (code * scale + offset)) / upper[i, i]
             values[i + 1 :] -= np.outer(upper[i, i + 1 :], error)
     return small, QuantizedArray(codes, coarse.scale, coarse.offset)

@@ -191,5 +191,3 @@ class CompactProcessClassifier(ClassifierMixin, Compact):
             yield np.asarray(dense(values))
         for member in self.members_:
             yield np.asarray(dense(member.coefficients_))
-
-

@@ -7,7 +7,7 @@ from joblib import Parallel, delayed
 
 from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
-from sklearn_prune.weight_pruning._family import AUTO_SHARES, Family, UnitTable
+from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._judge import inner_folds, pieces
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._boosting import CompactBoosting, ScoredRows
@@ -35,8 +35,8 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
 )
 
 SETTINGS = ("no refit", "refit")
-MILESTONES = (0.97, 0.9, *AUTO_SHARES)
-MOST_ROWS = 12_000  # that a refit reads
+MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05)
+MOST_ROWS = 10_000  # that a refit reads
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 
 

@@ -45,9 +45,8 @@ _SPLIT_CRITERIA = (
     PenaltyCriterion,
     RandomCriterion,
 )
-_SHARES = (
-    0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.014, 0.01, 0.007, 0.005,
-)  # fmt: skip
+_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005)
+_FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # where each costs more
 
 
 class ForestFamily(Family):
@@ -150,8 +149,9 @@ class ForestFamily(Family):
     def auto_shares(self, work, unit, context):
         if unit != "auto":
             return super().auto_shares(work, unit, context)
+        shares = _FEWER_SHARES if work.fitted.loss == "softmax" else _SHARES
         smallest = 4 / max(1, int(work.fitted.sizes[:, 1].sum()))
-        return tuple(share for share in _SHARES if share >= smallest) or (0.5,)
+        return tuple(share for share in shares if share >= smallest) or (0.5,)
 
     def plan(self, work, shares, request, context):
         if request.criterion is not None or request.schedule is not None:
@@ -255,9 +255,9 @@ def plan_settings(fitted, refit):
         share = 0.5 if fitted.n_trees >= 20 else 1.0
         votes = (Setting(share), Setting(share, 5), Setting(share, 20))
         grid = {
-            "logistic": ((share, 8, 10.0), (share, 8, 50.0), (share / 2, 8, 10.0)),
-            "softmax": ((share, 4, 0.3), (share, 8, 2.0), (share, 8, 1.0)),
-            "squared": ((share, 8, 10.0), (share, 40, 300.0), (share, 8, 60.0)),
+            "logistic": ((share, 8, 100.0), (share, 3, 10.0), (share, 3, 30.0)),
+            "softmax": ((share / 2, 8, 3.0), (share, 8, 1.0)),
+            "squared": ((share, 8, 10.0), (share, 8, 1000.0), (share, 8, 300.0), (share, 8, 60.0)),
             None: (),
         }[fitted.loss]
         ridges = tuple(Setting(*values) for values in grid)

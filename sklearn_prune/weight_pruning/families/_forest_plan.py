@@ -168,5 +168,5 @@ def with_few_thresholds(arrays):
     """
     used = len(np.unique(arrays.feature[~arrays.is_leaf]))
     n_splits = np.count_nonzero(~arrays.is_leaf)
-    n_values = int(np.clip(n_splits / max(used, 1) / 4, 24, 256))
+    n_values = int(np.clip(n_splits / max(used, 1) / 2, 64, 128))
     return shared_thresholds(arrays, n_values)

@@ -22,9 +22,9 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
 VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
 RATE = 0.8
 MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
-LEVELS = 127
-MIN_SHARE = 0.0
-DROP = 0.0
+REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
+LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
+CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class JointRefit:
         H = np.bincount(self.entry_node, self.H, minlength=len(self.leaf))
         return self._table(), H
 
-    def merge_to(self, n_splits, *, refit_every=2):
+    def merge_to(self, n_splits):
         """Merge sibling leaves until at most `n_splits` nodes are split.
 
         Those go first whose merging raises the loss least, to second order:
@@ -211,7 +211,7 @@ class JointRefit:
             count = min(count, self.n_splits - n_splits)
             self._merge(np.sort(parents[np.argsort(losses, kind="stable")[:count]]))
             self.rounds += 1
-            if self.rounds % refit_every == 0:
+            if self.rounds % REFIT_EVERY[self.loss] == 0:
                 self.sweep()
         return self
 
@@ -267,10 +267,6 @@ class JointRefit:
         self.W = self.prior[self.entry_node, self.column].copy()
         self.H = np.zeros(len(keys))
         self._lay_out()
-        if MIN_SHARE>0:
-            best=np.maximum.reduceat(self.mass,self.first[:-1][np.diff(self.first)>0])
-            b=np.zeros(len(self.leaf)); b[np.diff(self.first)>0]=best
-            self._drop_entries((self.mass>=b[self.entry_node]) | (self.mass>=MIN_SHARE*self.node_mass[self.entry_node]))
 
     def _lay_out(self):
         """Order the entries by node and class."""
@@ -282,11 +278,15 @@ class JointRefit:
         self.first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.node_mass = np.bincount(self.entry_node, self.mass, minlength=len(self.leaf))
 
-    def _drop_entries(self, stays):
-        """Leave classes out of leaves: their weight there is zero from now on."""
+    def _leave_out_classes(self):
+        """Drop the entries that matter least: their weights are zero from now on."""
+        order = np.argsort(self.H * self.W**2, kind="stable")
+        stays = np.ones(len(order), dtype=bool)
+        stays[order[: int(CLASSES_LEFT_OUT * len(order))]] = False
         for name in ("entry_node", "column", "W", "H", "mass"):
             setattr(self, name, getattr(self, name)[stays])
         self._lay_out()
+        self.sweep(2)
 
     def _side_by_side(self, left, right):
         """The classes of pairs of leaves: which pair, class, and both sides of each.
@@ -345,8 +345,9 @@ class JointRefit:
         n_thresholds : callable or None, default=None
             Gives a ForestArrays with shared thresholds for one.
         rounded : bool, default=True
-            Whether scores become integers times one number. They are rounded tree by
-            tree; those that follow make up for it.
+            Whether scores become integers times one number, and half of the classes in
+            leaves are left out. Trees are rounded in turn; those that follow make up for
+            it.
 
         Returns
         -------
@@ -364,12 +365,10 @@ class JointRefit:
                 own.arrays, own.leaves = shared, reassign(shared)
                 own.sweep(2)
         scale = None
-        if own.loss == "softmax" and DROP>0:
-            loss=own.H*own.W**2
-            own._drop_entries(np.argsort(np.argsort(loss,kind='stable'))>=DROP*len(loss))
-            own.sweep(2)
         if rounded:
-            grid = float(np.abs(own.W).max(initial=0.0)) / LEVELS
+            if own.loss == "softmax":
+                own._leave_out_classes()
+            grid = float(np.abs(own.W).max(initial=0.0)) / LEVELS[own.loss]
             if grid > 0:
                 own.sweep(1, grid=grid)
                 scale = np.full(len(own.intercept), grid)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune.weight_pruning._family import Family, UnitTable
@@ -23,7 +24,7 @@ from sklearn_prune.weight_pruning.families._kernel_start import (
 
 _SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02, 0.01)
 _SHARES_OF_MANY_CLASSES = (0.35, 0.2, 0.1, 0.05)
-_LARGEST_TRIED = 1200  # of a basis that all rows are refitted on at once
+_LARGEST_TRIED = 600  # of a basis that all rows are refitted on at once
 
 
 class KernelFamily(Family):
@@ -48,6 +49,11 @@ class KernelFamily(Family):
     }
 
     def accepts(self, model):
+        if is_regressor(model):  # coefficients say more there than places
+            ranked = self.criteria["support_vector"]
+            first = (MagnitudeCriterion, CoverageCriterion)
+            rest = (criterion for criterion in ranked if criterion not in first)
+            self.criteria = {"support_vector": (*first, *rest)}
         return reason_against(model)
 
     def start(self, model, context):

@@ -1,5 +1,7 @@
 """The standalone predictor of a working kernel machine."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.sparse import issparse
 
@@ -61,7 +63,7 @@ def _classifier(work):
 
 
 def _sure_from(work):
-    """The absolute value from which rounding cannot change a sign; None for a linear kernel."""
+    """The absolute value from which rounding cannot change a sign, or None."""
     if work.kernel.name not in ("rbf", "sigmoid") or issparse(work.points):
         return None
     return _UNSURE * float(np.abs(work.coefficients).sum(axis=0).max())
@@ -81,13 +83,11 @@ def _primal(work):
     n_classes = len(work.traits["classes"])
     ends = np.concatenate([[0], np.cumsum(np.bincount(work.codes, minlength=n_classes))])
     sums = [
-        points[ends[code] : ends[code + 1]].T @ work.coefficients[ends[code] : ends[code + 1]]
-        for code in range(n_classes)
+        points[start:end].T @ work.coefficients[start:end] for start, end in pairwise(ends)
     ]
     pairs = zip(*np.triu_indices(n_classes, 1), strict=True)
-    return np.ascontiguousarray(
-        np.stack([sums[low][:, high - 1] + sums[high][:, low] for low, high in pairs], axis=1)
-    )
+    columns = [sums[low][:, high - 1] + sums[high][:, low] for low, high in pairs]
+    return np.stack(columns, axis=1)
 
 
 def smallest(values):
@@ -98,4 +98,3 @@ def smallest(values):
         if np.array_equal(narrow, values):
             return narrow
     return values
-

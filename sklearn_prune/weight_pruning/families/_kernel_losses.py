@@ -38,7 +38,11 @@ def refit_machine(work, context):
     if work.kind == "svr":
         return _refit_tube(work, rows, basis, targets.ravel(), weights)
     if work.kind == "ridge":
-        return fit_ridge(rows, basis, targets, weights, work.traits["alpha"]), work.offsets, {}
+        return (
+            fit_ridge(rows, basis, targets, weights, work.traits["alpha"]),
+            work.offsets,
+            {},
+        )
     return _refit_process(work, rows, basis, targets, points, used)
 
 
@@ -162,7 +166,9 @@ def _refit_process(work, rows, basis, targets, points, used):
     """The mean for the kernel as it was fitted; each row has its own noise."""
     kernel, scale = work.kernel.kernel, work.traits["scale"]
     noise = np.asarray(work.traits["alpha"], dtype=np.float64)
-    noise = noise[used] if noise.shape == used.shape else np.full(len(targets), noise.mean())
+    noise = (
+        noise[used] if noise.shape == used.shape else np.full(len(targets), noise.mean())
+    )
     some = points[:1]
     white = float(kernel(some)[0, 0] - kernel(some, some.copy())[0, 0])
     costs = 1.0 / np.maximum(noise + white, 1e-10)

@@ -133,11 +133,13 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
     found = np.zeros(m + 1)
     values = np.zeros(len(targets))
     penalty = np.zeros(m)  # the basis kernel times the coefficients
-    objective = np.inf
     for step in range(n_steps):
         value, slope, curved, active = loss(values, targets)
         now = costs @ value + found[:m] @ penalty / 2
-        curvature = costs * (curved if step else active) / (width if step else max(width, 1))
+        if step:
+            curvature = costs * curved / width
+        else:  # as if quadratic: at zero the loss may be linear on all rows
+            curvature = costs * active / max(width, 1)
         gram, gradient = rows.moments(curvature, costs * slope)
         gradient[:m] += penalty
         gram[:m, :m] += basis_kernel
@@ -151,11 +153,12 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
             new = costs @ value + (part + size**2 * (direction[:m] @ bent)) / 2
             if new <= now + 1e-4 * size * expected:
                 break
+        else:
+            break
         found += size * direction
         values += size * moved
         penalty += size * bent
-        objective, before = new, now
-        if before - objective <= tol * before and step:
+        if now - new <= tol * now and step:
             break
     return found[:m], found[m]
 
@@ -196,7 +199,9 @@ def fit_ridge(rows, basis_kernel, targets, costs, penalty):
         products += white @ (targets[part] * np.sqrt(costs[part])[:, None])
     values, vectors = np.linalg.eigh(gram)
     turned = vectors.T @ products
-    shrunk = turned / (np.maximum(values, 0)[:, None] + np.broadcast_to(penalty, turned.shape))
+    shrunk = turned / (
+        np.maximum(values, 0)[:, None] + np.broadcast_to(penalty, turned.shape)
+    )
     return solve_triangular(root, vectors @ shrunk, lower=True, trans="T")
 
 

@@ -126,8 +126,8 @@ def _process(compact, model):
 def _process_classifier(compact, template):
     if len(compact.classes_) > 2:
         raise AttributeError(
-            f"{type(template).__name__} finds several latent functions in its own fit only. "
-            "Use compact_ instead."
+            f"{type(template).__name__} makes several latent functions only in its own "
+            "fit. Use compact_ instead."
         )
     member = compact.members_[0]
     points, coefficients = _points_and_coefficients(member)

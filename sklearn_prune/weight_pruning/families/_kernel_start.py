@@ -126,7 +126,7 @@ def start_kernel_ridge(model):
     """KernelRidge."""
     points = model.X_fit_
     gamma = model.gamma
-    if gamma is None and model.kernel in ("rbf", "poly", "polynomial", "sigmoid", "laplacian"):
+    if gamma is None and model.kernel in _PAIRWISE:
         gamma = 1.0 / points.shape[1]
     kernel = KernelFunction(model.kernel, gamma, model.degree, model.coef0)
     points = points.tocsr() if issparse(points) else np.array(points)
@@ -140,7 +140,12 @@ def start_kernel_ridge(model):
         np.zeros(coefficients.shape[1]),
         np.arange(points.shape[0]),
         None,
-        {"flat": flat, "alpha": model.alpha, "n_features": points.shape[1], **_names(model)},
+        {
+            "flat": flat,
+            "alpha": model.alpha,
+            "n_features": points.shape[1],
+            **_names(model),
+        },
     )
 
 

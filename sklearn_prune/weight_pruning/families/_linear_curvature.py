@@ -7,6 +7,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.extmath import safe_sparse_dot
 
 MOST_COLUMNS = 2000  # with the inverse of the Hessian
+MOST_UPDATES = 1e10  # of its entries, to take units out one by one
 
 
 def _scores(work, context):
@@ -72,44 +73,115 @@ def effects_of_coefficients(work, unit, context):
 
 
 def losses_of_removal(work, unit, context):
-    """Rise of the loss without a unit, to second order.
+    """Scores of the units by optimal brain surgeon: later ones to go are larger.
 
-    With the inverse of the Hessian of each output up to 2,000 columns, with its diagonal
-    beyond.
+    Units leave one at a time, the one whose removal raises the loss least to second order
+    first, and the others make up for it. Where that would take too long, the rise
+    without a unit decides, from the inverse of the Hessian or, beyond 2,000 columns, its
+    diagonal.
     """
     _, curvatures = residuals_and_curvatures(work, context)
-    X = context.array
-    losses = np.zeros(work.mask.shape)
+    n_outputs, n_features = work.mask.shape
+    if n_features > MOST_COLUMNS:
+        losses = _losses_by_diagonal(work, curvatures, context.array)
+        return (
+            losses.sum(axis=0)[work.mask.any(axis=0)]
+            if unit == "feature"
+            else (losses[work.mask])
+        )
+    inverses = np.zeros((n_outputs, n_features, n_features))
+    weights = np.where(work.mask, work.coefficients, 0).astype(np.float64)
     for output, mask in enumerate(work.mask):
         columns = np.flatnonzero(mask)
-        if not len(columns):
-            continue
-        part = X[:, columns] if not issparse(X) else X.tocsc()[:, columns]
-        own = curvatures[:, output]
-        values = work.coefficients[output, columns].astype(np.float64)
-        ridge = _ridge_of(work.model, own)
-        losses[output, columns] = values**2 / 2 * _stiffness(part, own, ridge)
-    return losses.sum(axis=0) if unit == "feature" else losses[work.mask]
+        if len(columns):
+            hessian = _hessian(context.array, columns, curvatures[:, output], work.model)
+            inverses[output][np.ix_(columns, columns)] = np.linalg.inv(hessian)
+    n_steps = n_features if unit == "feature" else work.mask.sum()
+    updates = n_outputs if unit == "feature" else 1
+    if n_steps * updates * float(n_features) ** 2 > MOST_UPDATES:
+        losses = _rises(weights, inverses, work.mask)
+        return (
+            losses.sum(axis=0)[work.mask.any(axis=0)]
+            if unit == "feature"
+            else (losses[work.mask])
+        )
+    if unit == "feature":
+        return _eliminate_columns(weights, inverses, work.mask)
+    return _eliminate_entries(weights, inverses, work.mask)
 
 
-def _stiffness(X, curvatures, ridge):
-    """1 over the diagonal of the inverse Hessian of each column, the intercept free."""
+def _rises(weights, inverses, mask):
+    """Rise of the loss without each coefficient."""
+    diagonals = np.einsum("oii->oi", inverses)
+    return np.where(mask, weights**2 / (2 * np.where(mask, diagonals, 1)), 0)
+
+
+def _remove(weights, inverse, column):
+    """Take one column out of the weights and the inverse Hessian of one output."""
+    row = inverse[column].copy()
+    weights -= weights[column] / row[column] * row
+    inverse -= np.outer(row, row / row[column])
+    weights[column] = 0
+
+
+def _eliminate_entries(weights, inverses, mask):
+    """When each coefficient leaves, from 0."""
+    left, places = mask.copy(), np.zeros(mask.shape)
+    rises = _rises(weights, inverses, left)
+    rises[~left] = np.inf
+    for place in range(np.count_nonzero(mask)):
+        output, column = np.unravel_index(np.argmin(rises), mask.shape)
+        places[output, column] = place
+        left[output, column] = False
+        _remove(weights[output], inverses[output], column)
+        own = _rises(
+            weights[output : output + 1], inverses[output : output + 1], left[[output]]
+        )
+        rises[output] = np.where(left[output], own[0], np.inf)
+    return places[mask]
+
+
+def _eliminate_columns(weights, inverses, mask):
+    """When each column leaves, from 0, all outputs at once."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    left, places = mask.copy(), np.zeros(mask.shape[1])
+    for place in range(len(columns)):
+        rises = _rises(weights, inverses, left).sum(axis=0)
+        rises[~left.any(axis=0)] = np.inf
+        column = int(np.argmin(rises))
+        places[column] = place
+        for output in np.flatnonzero(left[:, column]):
+            _remove(weights[output], inverses[output], column)
+        left[:, column] = False
+    return places[columns]
+
+
+def _hessian(X, columns, curvatures, model):
+    """Second derivatives of the penalised loss by the coefficients, the intercept free."""
+    part = X.tocsc()[:, columns] if issparse(X) else X[:, columns]
     total = curvatures.sum()
-    means = safe_sparse_dot(curvatures, X, dense_output=True) / total
-    if X.shape[1] > MOST_COLUMNS:
-        squares = X.multiply(X) if issparse(X) else X**2
-        diagonal = safe_sparse_dot(curvatures, squares, dense_output=True)
-        return np.maximum(diagonal - total * means**2, 0) + ridge
-    if issparse(X):
-        hessian = (X.T @ X.multiply(curvatures[:, None])).toarray()
+    means = safe_sparse_dot(curvatures, part, dense_output=True) / total
+    if issparse(part):
+        hessian = (part.T @ part.multiply(curvatures[:, None])).toarray()
         hessian -= total * np.outer(means, means)
     else:
-        centred = (X - means) * np.sqrt(curvatures)[:, None]
+        centred = (part - means) * np.sqrt(curvatures)[:, None]
         hessian = centred.T @ centred
     hessian = hessian.astype(np.float64)
-    scale = np.trace(hessian) / max(1, len(hessian))
-    hessian[np.diag_indices_from(hessian)] += ridge + 1e-6 * max(scale, 1e-12)
-    return 1 / np.diag(np.linalg.inv(hessian))
+    scale = np.trace(hessian) / len(hessian)
+    ridge = _ridge_of(model, curvatures) + 1e-6 * max(scale, 1e-12)
+    hessian[np.diag_indices_from(hessian)] += ridge
+    return hessian
+
+
+def _losses_by_diagonal(work, curvatures, X):
+    """Half of curvature times squared weight, for each coefficient."""
+    total = curvatures.sum(axis=0)[:, None]
+    means = safe_sparse_dot(curvatures.T, X, dense_output=True) / total
+    squares = X.multiply(X) if issparse(X) else X**2
+    diagonals = safe_sparse_dot(curvatures.T, squares, dense_output=True) - total * means**2
+    ridges = np.array([_ridge_of(work.model, own) for own in curvatures.T])[:, None]
+    return work.coefficients**2 / 2 * (np.maximum(diagonals, 0) + ridges)
 
 
 def _ridge_of(model, curvatures):

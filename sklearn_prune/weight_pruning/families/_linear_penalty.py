@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, lasso_path
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import l1_min_c
 
-N_STRENGTHS = 20
+N_STRENGTHS = 12
 
 
 def _standardised(context):
@@ -84,7 +84,7 @@ def _logistic_trace(X, y, weights):
         return np.zeros(X.shape[1])
     lowest = l1_min_c(X, y, loss="log")
     found, penalties = [], []
-    for C in lowest * np.geomspace(1.05, 1000, N_STRENGTHS):
+    for C in lowest * np.geomspace(1.05, 300, N_STRENGTHS):
         model = LogisticRegression(
             l1_ratio=1.0, C=C, solver="liblinear", tol=1e-3, random_state=0, max_iter=200
         )

@@ -124,7 +124,7 @@ def _fit_multinomial(work, context):
         if getattr(template, "penalty", None) == "l1":
             l1_ratio = 1.0
     X = context.array
-    n_classes, n_features = work.mask.shape
+    n_classes = len(work.mask)
     codes = np.searchsorted(work.model.classes_, context.target)
     weights = context.row_weights()
     weights = np.ones(len(codes)) if weights is None else weights

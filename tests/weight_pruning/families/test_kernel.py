@@ -251,7 +251,9 @@ def test_containers(container, classes):
     given = X.tolist() if container == "list" else X
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_array_equal(pruned.predict(given), clone(model).fit(X, y).predict(X))
+        np.testing.assert_array_equal(
+            pruned.predict(given), clone(model).fit(X, y).predict(X)
+        )
     assert hasattr(pruned.compact_, "feature_names_in_") == (container == "frame")
 
 

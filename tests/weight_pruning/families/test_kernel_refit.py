@@ -84,7 +84,7 @@ def test_ridge_on_all_points_is_kernel_ridge():
 def test_large_matrices_are_made_in_blocks(monkeypatch):
     from sklearn_prune.weight_pruning.families import _kernel_refit
 
-    X, kernel, rows, basis, rng = small_problem()
+    X, kernel, rows, _, rng = small_problem()
     slope, curvature = rng.normal(size=60), rng.uniform(size=60)
     expected = rows.moments(curvature, slope)
     monkeypatch.setattr(_kernel_refit, "_STORED", 0)
@@ -193,8 +193,8 @@ def test_restored_gaussian_process_classifier(moons):
 @pytest.mark.parametrize(
     ("model", "loss"),
     [
-        (SVR(C=10), 0.02),
-        (NuSVR(C=10), 0.02),
+        (SVR(C=10, gamma=0.1), 0.01),
+        (NuSVR(C=10, gamma=0.1), 0.01),
         (KernelRidge(kernel="rbf", gamma=0.1, alpha=0.1), 0.002),
         (GaussianProcessRegressor(PROCESS, normalize_y=True, optimizer=None), 0.02),
     ],
@@ -213,7 +213,9 @@ def test_weights_reach_the_refit(moons):
     model = FrozenEstimator(SVC().fit(X, y))
     options = {"unit": "support_vector", "keep": 0.3, "random_state": 0}
     some = np.arange(400) % 3 > 0
-    weighted = PrunedClassifier(model, **options).fit(X, y, sample_weight=some.astype(float))
+    weighted = PrunedClassifier(model, **options).fit(
+        X, y, sample_weight=some.astype(float)
+    )
     alone = PrunedClassifier(model, **options).fit(X[some], y[some])
     np.testing.assert_allclose(
         weighted.decision_function(X), alone.decision_function(X), atol=1e-5
@@ -256,9 +258,9 @@ def test_model_and_rows_are_not_changed(moons):
 def test_seed_fixes_everything(moons):
     X, y = moons
     found = [
-        PrunedClassifier(
-            SVC(), keep="auto", tolerance=0.02, random_state=3, n_jobs=n
-        ).fit(X, y)
+        PrunedClassifier(SVC(), keep="auto", tolerance=0.02, random_state=3, n_jobs=n).fit(
+            X, y
+        )
         for n in (1, None)
     ]
     np.testing.assert_array_equal(found[0].kept_, found[1].kept_)

@@ -1,0 +1,263 @@
+"""Nearest neighbours: fewer stored rows, moved so that they stand for all."""
+
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_classifier
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._reduce import reduce_unit
+from sklearn_prune.weight_pruning.compact._neighbors import (
+    CompactNeighborsClassifier,
+    CompactNeighborsRegressor,
+)
+from sklearn_prune.weight_pruning.criteria import (
+    CoverageCriterion,
+    MagnitudeCriterion,
+    RandomCriterion,
+)
+from sklearn_prune.weight_pruning.families._glvq import (
+    class_means,
+    glvq,
+    joint_means,
+    refitted_targets,
+)
+
+SHARES = (0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
+
+
+@dataclass(frozen=True)
+class NeighborsWork:
+    """Stored rows and what they stand for.
+
+    Parameters
+    ----------
+    model : estimator
+        The fitted model, read only.
+    points : ndarray or CSR matrix of shape (n_prototypes, n_features)
+        The rows.
+    outputs : ndarray of shape (n_prototypes,) or (n_prototypes, n_outputs)
+        Class codes, or targets.
+    ids : ndarray of shape (n_prototypes,), int
+        Which fitted row each was.
+    n_neighbors : int
+        How many vote.
+    reduced : dict
+        Smaller forms by how they were asked for: requests that differ only in the number
+        of voters share them.
+    """
+
+    model: object
+    points: object
+    outputs: np.ndarray
+    ids: np.ndarray
+    n_neighbors: int
+    reduced: dict = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def classifies(self):
+        """Whether the outputs are class codes."""
+        return is_classifier(self.model)
+
+
+class NeighborsFamily(Family):
+    """k-nearest neighbours: prototypes are rows, which a refit moves.
+
+    The refit draws the kept rows to the means of the rows that they stand for and then
+    moves them by GLVQ (classes), or refits their targets (regression), for Euclidean
+    distances; with any other metric, sparse rows or several class outputs, rows are
+    selected and stay. GLVQ makes the single nearest prototype right: each stands for many
+    rows, and inner validation chooses between the model's own number of neighbours and 1.
+    """
+
+    units = ("prototype",)
+    criteria = {"prototype": (CoverageCriterion, MagnitudeCriterion, RandomCriterion)}
+
+    def accepts(self, model):
+        if callable(model.weights):
+            return "its weights are a function"
+        if callable(model.metric):
+            return "its metric is a function"
+        if model.metric == "precomputed":
+            return "its distances are precomputed"
+        return None
+
+    def start(self, model, context):
+        n_points = model._fit_X.shape[0]
+        return NeighborsWork(
+            model, model._fit_X, model._y, np.arange(n_points), model.n_neighbors
+        )
+
+    def table(self, work, unit, context):
+        single = work.outputs.ndim == 1
+        n_outputs = 1 if single else work.outputs.shape[1]
+        sizes = np.full(len(work.ids), work.points.shape[1] + n_outputs)
+        groups = work.outputs.astype(np.int64) if work.classifies and single else None
+        return UnitTable(work.ids, sizes, groups=groups)
+
+    def apply(self, work, unit, kept, context):
+        return replace(
+            work,
+            points=work.points[kept],
+            outputs=work.outputs[kept],
+            ids=work.ids[kept],
+            n_neighbors=min(work.n_neighbors, len(kept)),
+            reduced={},
+        )
+
+    def refit(self, work, unit, context):
+        if not _movable(work):
+            return work
+        rows = np.asarray(context.array, dtype=np.float64)
+        if work.classifies:
+            return _refit_classes(work, rows, context)
+        row_targets = np.asarray(context.target, dtype=np.float64).reshape(len(rows), -1)
+        targets = work.outputs.astype(np.float64).reshape(len(work.ids), -1)
+        points, targets = joint_means(work.points, targets, rows, row_targets)
+        targets = refitted_targets(
+            points, targets, rows, row_targets, work.n_neighbors, work.model.weights
+        )
+        return replace(
+            work, points=_narrowed(points), outputs=targets.reshape(work.outputs.shape)
+        )
+
+    def auto_shares(self, work, unit, context):
+        least = 1 if not work.classifies else np.size(work.model.classes_)
+        return tuple(share for share in SHARES if share * len(work.ids) >= least)
+
+    def settings(self, work, request, context):
+        """Whether prototypes are moved, and how many of them vote."""
+        moves = [True] if request.refit and _movable(work) else [False]
+        if request.unit == "auto":
+            moves = sorted({*moves, False}, reverse=True)
+        elif moves == [False]:
+            return (None,)
+        voters = dict.fromkeys([work.n_neighbors, 1])
+        found = tuple(product(moves, voters))
+        return found if len(found) > 1 else (None,)
+
+    def reduce(self, work, shares, request, context):
+        moves, n_neighbors = request.setting or (request.refit, work.n_neighbors)
+        shared = None if moves and not work.classifies else n_neighbors
+        key = (request.unit, repr(request.criterion), repr(request.schedule), moves)
+        key = (*key, tuple(shares), n_neighbors if shared is None else None)
+        if key not in work.reduced:
+            unit = "prototype" if request.unit == "auto" else request.unit
+            work.reduced[key] = reduce_unit(
+                self,
+                replace(work, n_neighbors=n_neighbors, reduced={}),
+                unit,
+                shares,
+                replace(request, refit=moves),
+                context,
+                by_size=request.unit == "auto",
+            )
+        return [
+            replace(smaller, n_neighbors=min(n_neighbors, len(smaller.ids)))
+            for smaller in work.reduced[key]
+        ]
+
+    def compact(self, work):
+        if not work.classifies:
+            compact = CompactNeighborsRegressor.of(work.model, work.points, work.outputs)
+        else:
+            classes = work.model.classes_
+            most = max(map(len, classes)) if isinstance(classes, list) else len(classes)
+            codes = work.outputs.astype(np.min_scalar_type(most - 1))
+            compact = CompactNeighborsClassifier.of(work.model, work.points, codes)
+            compact.classes_ = classes
+        compact.n_neighbors_ = work.n_neighbors
+        untouched = work.points is work.model._fit_X
+        return compact if untouched else compact.searching_by_products()
+
+    def restore(self, compact, template, context=None):
+        points = compact._points()
+        if hasattr(compact, "feature_names_in_"):
+            import pandas as pd
+
+            points = pd.DataFrame(points, columns=compact.feature_names_in_)
+        template.set_params(n_neighbors=compact.n_neighbors_)
+        if not hasattr(compact, "classes_"):
+            return template.fit(points, compact.targets_)
+        if compact.codes_.ndim == 1:
+            return template.fit(points, compact.classes_[compact.codes_])
+        pairs = zip(compact.classes_, compact.codes_.T, strict=True)
+        return template.fit(
+            points, np.column_stack([classes[codes] for classes, codes in pairs])
+        )
+
+    def points(self, work, unit, context):
+        """The stored rows, dense, and their codes or targets."""
+        points = work.points.toarray() if issparse(work.points) else work.points
+        outputs = work.outputs
+        if work.classifies and outputs.ndim == 2:  # every combination is a class
+            outputs = np.unique(outputs, axis=0, return_inverse=True)[1].ravel()
+        return points, outputs
+
+    def weights(self, work, unit, context):
+        """How many stored rows each serves: is among their nearest of the same class.
+
+        In regression each that it serves counts by how near its target is, in standard
+        deviations.
+        """
+        served = np.zeros(len(work.ids))
+        _, codes = self.points(work, unit, context)
+        if work.classifies:
+            for code in np.unique(codes):
+                own = np.flatnonzero(codes == code)
+                if len(own) > 1:
+                    found = _stored_neighbors(work, work.points[own])
+                    served[own] = np.bincount(found.ravel(), minlength=len(own))
+            return served[:, None]
+        found = _stored_neighbors(work, work.points)
+        targets = work.outputs.reshape(len(found), -1).astype(np.float64)
+        spread = targets.std(axis=0)
+        targets = targets / np.where(spread > 0, spread, 1.0)
+        apart = np.abs(targets[found] - targets[:, None]).mean(axis=2)
+        near = np.maximum(0.0, 1.0 - apart)
+        return np.bincount(found.ravel(), near.ravel(), minlength=len(found))[:, None]
+
+
+def _stored_neighbors(work, points):
+    """Positions of the nearest others of each point, by the metric of the model."""
+    model = work.model
+    params = {
+        name: value for name, value in model.effective_metric_params_.items() if name != "p"
+    }
+    finder = NearestNeighbors(
+        n_neighbors=min(work.n_neighbors, points.shape[0] - 1),
+        algorithm=model._fit_method,
+        metric=model.effective_metric_,
+        p=model.effective_metric_params_.get("p", 2),
+        metric_params=params or None,
+    )
+    return finder.fit(points).kneighbors(return_distance=False)
+
+
+def _movable(work):
+    """Whether means of rows make sense: dense, Euclidean, one output of classes."""
+    single = work.outputs.ndim == 1 or not work.classifies
+    return (
+        work.model.effective_metric_ == "euclidean" and not issparse(work.points) and single
+    )
+
+
+def _refit_classes(work, rows, context):
+    classes = work.model.classes_
+    known = np.isin(context.target, classes)
+    rows, codes = rows[known], np.searchsorted(classes, context.target[known])
+    points = class_means(work.points, work.outputs, rows, codes)
+    seed = context.role_seed("prototypes")
+    moved = glvq(points, work.outputs, rows, codes, seed=seed)
+    return replace(work, points=_narrowed(moved))
+
+
+def _narrowed(points):
+    """Float32, unless a column is far from zero for its spread."""
+    narrow = points.astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        fine = np.abs(narrow - points).max(axis=0) <= 1e-4 * points.std(axis=0)
+    return narrow if (fine | (points == points[0]).all(axis=0)).all() else points
