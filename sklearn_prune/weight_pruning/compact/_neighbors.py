@@ -24,7 +24,8 @@ class CompactNeighbors(Compact):
     Parameters are the points and their codes or targets. `search_` is "kd_tree",
     "ball_tree" or "brute" as the fitted model searched, which breaks ties in distance as
     it does, or "products" for Euclidean distances by matrix products in float32, ties by
-    position. A tree is built by the first call that needs it; it is not pickled.
+    position. What a search stands on (a tree, the points in the dtype that was fitted) is
+    built by the first call and kept for the next, but not pickled.
     """
 
     _quantizable = ("points_",)
@@ -51,12 +52,12 @@ class CompactNeighbors(Compact):
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_tree"}
+        return {name: value for name, value in state.items() if name != "_index"}
 
     def searching_by_products(self):
         """A copy that finds Euclidean neighbours by matrix products."""
         other = copy(self)
-        other.__dict__.pop("_tree", None)
+        other.__dict__.pop("_index", None)
         if self.metric_ == "euclidean" and not issparse(self.points_):
             other.search_ = "products"
         return other
@@ -69,7 +70,7 @@ class CompactNeighbors(Compact):
                 "quantize=None, or X.toarray()."
             )
         small = super().quantized(quantizer)
-        small.__dict__.pop("_tree", None)
+        small.__dict__.pop("_index", None)
         return small.searching_by_products() if small.search_ == "brute" else small
 
     def n_parameters(self):
@@ -112,26 +113,31 @@ class CompactNeighbors(Compact):
                 return positions, None
             offsets = points[positions].astype(np.float64) - X[:, None]
             return positions, np.sqrt(np.einsum("ijk,ijk->ij", offsets, offsets))
+        index = self._index if hasattr(self, "_index") else self._built_index()
         if self.search_ == "brute":
-            return self._brute(X, wanted)
-        if not hasattr(self, "_tree"):
-            self._tree = _TREES[self.search_](
-                self._points(), self.leaf_size_, metric=self.metric_, **self.metric_params_
-            )
-        found = self._tree.query(X, self.n_neighbors_, return_distance=wanted)
+            found = index.kneighbors(X, return_distance=wanted)
+        else:
+            found = index.query(X, self.n_neighbors_, return_distance=wanted)
         return (found[1], found[0]) if wanted else (found, None)
 
-    def _brute(self, X, wanted):
-        params = {name: value for name, value in self.metric_params_.items() if name != "p"}
-        finder = NearestNeighbors(
+    def _built_index(self):
+        points = self._points()
+        if self.search_ != "brute":
+            self._index = _TREES[self.search_](
+                points, self.leaf_size_, metric=self.metric_, **self.metric_params_
+            )
+            return self._index
+        params = dict(self.metric_params_)
+        index = NearestNeighbors(
             n_neighbors=self.n_neighbors_,
             algorithm="brute",
             metric=self.metric_,
-            p=self.metric_params_.get("p", 2),
+            p=params.pop("p", 2),
             metric_params=params or None,
-        ).fit(self._points())
-        found = finder.kneighbors(X, return_distance=wanted)
-        return (found[1], found[0]) if wanted else (found, None)
+        ).fit(points)
+        if not isinstance(self.points_, QuantizedArray):
+            self._index = index
+        return index
 
 
 class CompactNeighborsClassifier(ClassifierMixin, CompactNeighbors):

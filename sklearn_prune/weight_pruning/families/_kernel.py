@@ -22,9 +22,10 @@ from sklearn_prune.weight_pruning.families._kernel_start import (
     start_process,
 )
 
-_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02, 0.01)
-_SHARES_OF_MANY_CLASSES = (0.35, 0.2, 0.1, 0.05)
-_LARGEST_TRIED = 600  # of a basis that all rows are refitted on at once
+_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
+_SHARES_OF_MANY_CLASSES = (0.25, 0.12, 0.06)
+_MANY = 10  # classes from which on the refits of all pairs take most of the time
+_LARGEST_TRIED = 400  # points in a sum that all rows are refitted on at once
 
 
 class KernelFamily(Family):
@@ -78,10 +79,11 @@ class KernelFamily(Family):
 
     def auto_shares(self, work, unit, context):
         n = len(work.ids)
-        if work.kind == "svc" and len(work.traits["classes"]) > 5:
+        n_classes = len(work.traits.get("classes", ()))
+        if n_classes >= _MANY:
             shares = _SHARES_OF_MANY_CLASSES
         else:
-            limit = max(_LARGEST_TRIED, 0.02 * n)
+            limit = max(_LARGEST_TRIED * max(1, n_classes / 2), 0.02 * n)
             shares = [share for share in _SHARES if share * n <= limit]
         sizes = {budget_size(share, n): share for share in sorted(shares)}
         return tuple(sorted(set(sizes.values()), reverse=True))

@@ -136,11 +136,10 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
     for step in range(n_steps):
         value, slope, curved, active = loss(values, targets)
         now = costs @ value + found[:m] @ penalty / 2
-        if step:
-            curvature = costs * curved / width
-        else:  # as if quadratic: at zero the loss may be linear on all rows
-            curvature = costs * active / max(width, 1)
-        gram, gradient = rows.moments(curvature, costs * slope)
+        bending = curved / width
+        if step == 0:  # as if quadratic: at zero the loss may be linear on all rows
+            bending = active / max(width, 1)
+        gram, gradient = rows.moments(costs * bending, costs * slope)
         gradient[:m] += penalty
         gram[:m, :m] += basis_kernel
         direction = -solve_damped(gram, gradient)
