@@ -15,6 +15,7 @@ _FAMILIES = {
     "sklearn.LinearClassifierMixin": "_linear.LinearFamily",
     "sklearn.BaseSGD": "_linear.LinearFamily",
     "sklearn.LinearSVR": "_linear.LinearFamily",
+    "sklearn._GeneralizedLinearRegressor": "_linear.LinearFamily",
     "sklearn.BaseDecisionTree": "_forest.ForestFamily",
     "sklearn.BaseForest": "_forest.ForestFamily",
     "sklearn.BaseBagging": "_forest.BaggingFamily _containers_members.BaggedFamily",

@@ -192,7 +192,10 @@ class CompactNeighborsRegressor(RegressorMixin, CompactNeighbors):
             weights = inverse_distances(distances)
             total = np.sum(weights, axis=1)
             predicted = np.column_stack(
-                [np.sum(column[positions] * weights, axis=1) / total for column in targets.T]
+                [
+                    np.sum(column[positions] * weights, axis=1) / total
+                    for column in targets.T
+                ]
             )
         return predicted.ravel() if self.targets_.ndim == 1 else predicted
 

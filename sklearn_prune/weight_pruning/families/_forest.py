@@ -139,7 +139,11 @@ class ForestFamily(Family):
         fitted = work.fitted
         if len(fitted.sizes) == fitted.sizes[:, 0].sum() or count_rows(context.X) < 8:
             return (Setting(),)
-        if request.unit == "auto" and request.criterion is None and request.schedule is None:
+        if (
+            request.unit == "auto"
+            and request.criterion is None
+            and request.schedule is None
+        ):
             return plan_settings(fitted, request.refit)
         if not request.refit or fitted.loss is None:
             return (None,)
@@ -252,12 +256,17 @@ def plan_settings(fitted, refit):
         own = default_strength(fitted)
         ridges = tuple(Setting(strength=own * factor) for factor in (0.1, 1.0))
     else:
-        share = 0.5 if fitted.n_trees >= 20 else 1.0
+        share = 0.4 if fitted.n_trees >= 20 else 1.0
         votes = (Setting(share), Setting(share, 5), Setting(share, 20))
         grid = {
             "logistic": ((share, 8, 100.0), (share, 3, 10.0), (share, 3, 30.0)),
             "softmax": ((share / 2, 8, 3.0), (share, 8, 1.0)),
-            "squared": ((share, 8, 10.0), (share, 8, 1000.0), (share, 8, 300.0), (share, 8, 60.0)),
+            "squared": (
+                (share, 8, 10.0),
+                (share, 8, 1000.0),
+                (share, 8, 300.0),
+                (share, 8, 60.0),
+            ),
             None: (),
         }[fitted.loss]
         ridges = tuple(Setting(*values) for values in grid)

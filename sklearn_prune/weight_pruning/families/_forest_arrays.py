@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import issparse
 
+SPLITS_SHARING = 3  # a threshold, where a feature has many splits
+MIN_VALUES, MAX_VALUES = 16, 128  # different thresholds of such a feature
+
 
 @dataclass(frozen=True)
 class ForestArrays:
@@ -99,7 +102,9 @@ def concatenated(trees, features=None, classes=None, width=None):
             for column, of in zip(columns, features, strict=True)
         ]
     values = [
-        np.hstack([tree.value[:, k, :n] for k, n in enumerate(np.atleast_1d(tree.n_classes))])
+        np.hstack(
+            [tree.value[:, k, :n] for k, n in enumerate(np.atleast_1d(tree.n_classes))]
+        )
         for *_, tree in trees
     ]
     if classes is not None:
@@ -235,11 +240,13 @@ def impurity_decreases(arrays):
     return np.maximum(decrease, 0) / np.where(root > 0, root, 1.0)
 
 
-def shared_thresholds(arrays, n_values):
-    """The arrays with at most `n_values` different thresholds for each feature.
+def shared_thresholds(arrays):
+    """The arrays with fewer different thresholds: several splits of a feature share one.
 
-    The thresholds of a feature are sorted and divided into groups of equal weight (of the
-    rows that pass the nodes); all of a group become its median.
+    The thresholds of a feature are sorted and divided into groups of equal weight (by the
+    rows that pass the nodes); all of a group become its median. Where a forest has many
+    trees this moves few rows, and the place of a threshold among at most 128 takes one
+    byte.
     """
     threshold = arrays.threshold.copy()
     inner = np.flatnonzero(~arrays.is_leaf)
@@ -247,11 +254,13 @@ def shared_thresholds(arrays, n_values):
     bounds = np.flatnonzero(np.diff(arrays.feature[order])) + 1
     for nodes in np.split(order, bounds):
         values = threshold[nodes]
+        n_values = min(max(len(nodes) // SPLITS_SHARING, MIN_VALUES), MAX_VALUES)
         if len(nodes) <= n_values or len(np.unique(values)) <= n_values:
             continue
         reach = np.cumsum(np.sqrt(arrays.weight[nodes]))
         group = np.minimum((reach / reach[-1] * n_values).astype(int), n_values - 1)
-        firsts = np.flatnonzero(np.diff(group, prepend=-1))
+        is_first = np.diff(group, prepend=-1) > 0
+        firsts = np.flatnonzero(is_first)
         middles = (firsts + np.append(firsts[1:], len(nodes)) - 1) // 2
-        threshold[nodes] = values[middles][np.cumsum(np.diff(group, prepend=-1) > 0) - 1]
+        threshold[nodes] = values[middles][np.cumsum(is_first) - 1]
     return replace(arrays, threshold=threshold)

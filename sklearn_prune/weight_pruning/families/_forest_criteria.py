@@ -100,8 +100,10 @@ def _ballots(work, context):
     votes = nodes.value[leaves]
     targets = fitted.targets(context)[rows] if fitted.n_outputs == 1 else None
     if fitted.classifies:
-        truth = _one_hot(fitted, context, rows) if targets is None else (
-            np.eye(int(fitted.n_classes[0]))[targets]
+        truth = (
+            _one_hot(fitted, context, rows)
+            if targets is None
+            else (np.eye(int(fitted.n_classes[0]))[targets])
         )
     else:
         truth = fitted.targets(context)[rows]
@@ -138,7 +140,9 @@ def out_of_bag(work, context):
 
 def _gives_its_own_scores(model, context):
     """Whether recomputing what a fitted forest says out of bag gives what it has stored."""
-    stored = getattr(model, "oob_decision_function_", getattr(model, "oob_prediction_", None))
+    stored = getattr(
+        model, "oob_decision_function_", getattr(model, "oob_prediction_", None)
+    )
     if stored is None or len(stored) != len(context.target) or np.ndim(stored) > 2:
         return False
     if any(rows.max(initial=0) >= len(stored) for rows in model.estimators_samples_):

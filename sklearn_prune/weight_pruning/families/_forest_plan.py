@@ -65,8 +65,10 @@ class ForestPath:
         self.n_trees = self.fitted.n_trees if n_trees is None else n_trees
         total = round(self.fitted.n_parameters * self.n_trees / self.fitted.n_trees)
         self.budgets = [parameters_of(share, total) for share in shares]
-        self.width = int(self.fitted.n_classes.sum()) if self.fitted.classifies else (
-            self.fitted.n_outputs
+        self.width = (
+            int(self.fitted.n_classes.sum())
+            if self.fitted.classifies
+            else (self.fitted.n_outputs)
         )
         self._leaves, self._watched_leaves = None, None
         self.watched = watched
@@ -75,7 +77,9 @@ class ForestPath:
         """First trees without their small nodes, and the leaves of the rows in them."""
         n_trees = min(self.fitted.n_trees, max(1, round(setting.trees * self.n_trees)))
         arrays = self.work.nodes
-        first = pick_trees(arrays, np.arange(n_trees)) if n_trees < arrays.n_trees else arrays
+        first = (
+            pick_trees(arrays, np.arange(n_trees)) if n_trees < arrays.n_trees else arrays
+        )
         smaller, position = collapse(first, first.rows >= setting.min_rows)
         watched = None
         if self.watched is not None:
@@ -99,7 +103,9 @@ class ForestPath:
         """The smaller working forms."""
         if setting.strength is None:
             arrays, _, _ = self._start(setting)
-            return [self.work.cut(self._within(arrays, budget)[0]) for budget in self.budgets]
+            return [
+                self.work.cut(self._within(arrays, budget)[0]) for budget in self.budgets
+            ]
         return [self._finished(refit) for refit in self._merged(setting)]
 
     def predictions(self, setting):
@@ -128,15 +134,16 @@ class ForestPath:
     def _finished(self, refit):
         X = self.fitted.rows(self.context)
         scored = refit.finished(
-            lambda arrays: leaves_of_rows(arrays, X), n_thresholds=with_few_thresholds
+            lambda arrays: leaves_of_rows(arrays, X), share_thresholds=shared_thresholds
         )
         arrays, _ = collapse(refit.arrays, refit.alive & ~refit.leaf)
         return type(self.work)(self.fitted, arrays, scored)
 
     def _within(self, arrays, budget):
         """The first trees that fit, or as much of the first one as does."""
-        n_nodes, n_leaves = np.diff(arrays.start), np.add.reduceat(
-            arrays.is_leaf.astype(np.int64), arrays.start[:-1]
+        n_nodes, n_leaves = (
+            np.diff(arrays.start),
+            np.add.reduceat(arrays.is_leaf.astype(np.int64), arrays.start[:-1]),
         )
         sizes = 2 * (n_nodes - n_leaves) + self.width * n_leaves
         fitting = int(np.searchsorted(np.cumsum(sizes), budget, side="right"))
@@ -150,23 +157,10 @@ def within_splits(arrays, budget, width):
     first = pick_trees(arrays, np.arange(1))
     n_splits = max(0, int((budget - width) // (2 + width)))
     inner = np.flatnonzero(~first.is_leaf)
-    order = closed_order(
-        first, Ranking.from_scores(impurity_decreases(first)[inner])
-    ).order
+    order = closed_order(first, Ranking.from_scores(impurity_decreases(first)[inner])).order
     stays = np.zeros(len(first.left), dtype=bool)
     stays[inner[order[:n_splits]]] = True
     smaller, position = collapse(first, stays)
     whole = np.arange(len(arrays.left), dtype=np.int32)
     whole[: len(position)] = position
     return smaller, whole
-
-
-def with_few_thresholds(arrays):
-    """The trees with thresholds that are shared where each split has its own.
-
-    A position among at most 256 takes one byte, and each shared value four.
-    """
-    used = len(np.unique(arrays.feature[~arrays.is_leaf]))
-    n_splits = np.count_nonzero(~arrays.is_leaf)
-    n_values = int(np.clip(n_splits / max(used, 1) / 2, 64, 128))
-    return shared_thresholds(arrays, n_values)

@@ -263,7 +263,10 @@ class JointRefit:
             keys.append(used + int(first) * n_classes)
             masses.append(mass[used])
         keys, self.mass = np.concatenate(keys), np.concatenate(masses)
-        self.entry_node, self.column = keys // n_classes, (keys % n_classes).astype(np.int32)
+        self.entry_node, self.column = (
+            keys // n_classes,
+            (keys % n_classes).astype(np.int32),
+        )
         self.W = self.prior[self.entry_node, self.column].copy()
         self.H = np.zeros(len(keys))
         self._lay_out()
@@ -332,18 +335,18 @@ class JointRefit:
         ):
             setattr(self, name, np.concatenate([getattr(self, name)[stays], values]))
 
-    def finished(self, reassign=None, *, n_sweeps=3, n_thresholds=None, rounded=True):
+    def finished(self, reassign=None, *, n_sweeps=3, share_thresholds=None, rounded=True):
         """The trees as they are now, a little refitted, small numbers in them.
 
         Parameters
         ----------
         reassign : callable or None, default=None
             Gives the leaf of each row in each tree of a ForestArrays, as `leaves` is;
-            for `n_thresholds`.
+            for `share_thresholds`.
         n_sweeps : int, default=3
             Steps on all trees before the end.
-        n_thresholds : callable or None, default=None
-            Gives a ForestArrays with shared thresholds for one.
+        share_thresholds : callable or None, default=None
+            Gives a ForestArrays with fewer different thresholds for one.
         rounded : bool, default=True
             Whether scores become integers times one number, and half of the classes in
             leaves are left out. Trees are rounded in turn; those that follow make up for
@@ -359,8 +362,8 @@ class JointRefit:
         inner = own.alive & ~own.leaf
         arrays, position = collapse(own.arrays, inner)
         own._move(arrays, position)
-        if n_thresholds is not None:
-            shared = n_thresholds(arrays)
+        if share_thresholds is not None:
+            shared = share_thresholds(arrays)
             if not np.array_equal(shared.threshold, arrays.threshold):
                 own.arrays, own.leaves = shared, reassign(shared)
                 own.sweep(2)

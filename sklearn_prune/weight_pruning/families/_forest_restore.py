@@ -15,7 +15,9 @@ def with_trees(model, arrays):
     if isinstance(model, BaseDecisionTree):
         return _tree_like(model, arrays, 0)
     members = [
-        _tree_like(model.estimators_[number], arrays, position, getattr(model, "classes_", None))
+        _tree_like(
+            model.estimators_[number], arrays, position, getattr(model, "classes_", None)
+        )
         for position, number in enumerate(arrays.tree)
     ]
     pruned = copy(model)

@@ -134,7 +134,14 @@ def greedy_order(predictions, truth, weight, counted, measure, *, classes):
         else:
             gains = np.array(
                 [
-                    _gain(total + usable[m], count + counted[m], truth, weight, measure, classes)
+                    _gain(
+                        total + usable[m],
+                        count + counted[m],
+                        truth,
+                        weight,
+                        measure,
+                        classes,
+                    )
                     for m in left
                 ]
             )

@@ -35,7 +35,11 @@ class KernelFamily(Family):
     loss (its corner rounded) of each pair of classes, epsilon-insensitive loss, or squared
     errors; the penalty is the norm of the function in the space of the kernel, as in the
     full model. A basis row of a classifier serves the pairs of its own class, as a support
-    vector does. Without refit, what is left of a kernel machine is of little use.
+    vector does. Without refit, what is left of a kernel machine is of little use. A narrow
+    kernel in many dimensions is not to be had from few points, with or without one.
+
+    Gaussian process classifiers are the exception: the mode is found again on the kept rows
+    alone. Regressors have a spread only where no row is gone.
     """
 
     units = ("support_vector",)

@@ -79,9 +79,7 @@ def _refit_pairs(work, X, points, codes, weights):
     rows_of = [np.flatnonzero(codes == code) for code in range(n_classes)]
     counts = np.bincount(work.codes, minlength=n_classes)
     ends = np.concatenate([[0], np.cumsum(counts)])
-    coefficients = np.zeros((len(work.codes), max(n_classes - 1, 1)))
-    if n_classes == 2:
-        coefficients = np.zeros((len(work.codes), 1))
+    coefficients = np.zeros((len(work.codes), n_classes - 1))
     offsets, platt = [], []
     for low in range(n_classes):
         for high in range(low + 1, n_classes):
@@ -109,7 +107,8 @@ def _refit_pairs(work, X, points, codes, weights):
             if work.traits["probability"] is not None:
                 values = matrix.times(found) + offset
                 platt.append(sigmoid(values, signs > 0, weights[rows]))
-    traits = {"probability": np.array(platt).T} if platt and platt_wanted(work) else {}
+    wanted = work.traits["probability"] is not None
+    traits = {"probability": np.array(platt).T} if wanted else {}
     return coefficients, np.array(offsets), traits
 
 
@@ -117,11 +116,6 @@ def _shrunk(matrix):
     """The penalty with a little on the coefficients themselves, so that none is huge."""
     matrix[np.diag_indices_from(matrix)] += _SHRINKAGE * np.trace(matrix) / len(matrix)
     return matrix
-
-
-def platt_wanted(work):
-    """Whether the inner model gives probabilities."""
-    return work.traits["probability"] is not None
 
 
 def sigmoid(values, first, weights):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.preprocessing import LabelBinarizer
 
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning.compact._linear import (
@@ -21,6 +22,7 @@ from sklearn_prune.weight_pruning.families._feature import spreads
 from sklearn_prune.weight_pruning.families._linear_curvature import (
     effects_of_coefficients,
     losses_of_removal,
+    output_variances,
 )
 from sklearn_prune.weight_pruning.families._linear_penalty import path_strengths, shrunken
 from sklearn_prune.weight_pruning.families._linear_refit import fit_masked
@@ -65,11 +67,7 @@ class LinearFamily(Family):
     def accepts(self, model):
         if not hasattr(model, "coef_"):
             return None
-        if np.ndim(model.coef_) not in (1, 2):
-            return "its coefficients are no matrix"
-        if type(model).__name__ == "LinearDiscriminantAnalysis":
-            return None
-        return None
+        return None if np.ndim(model.coef_) in (1, 2) else "its coefficients are no matrix"
 
     def start(self, model, context):
         coefficients = model.coef_
@@ -137,25 +135,21 @@ class LinearFamily(Family):
     def restore(self, compact, template, context=None):
         template.coef_ = compact.coef_
         template.intercept_ = compact.intercept_
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(template, name, getattr(compact, name))
         if type(template).__name__.startswith("RidgeClassifier"):
-            from sklearn.preprocessing import LabelBinarizer
-
             labels = compact.classes_
             if compact.multilabel_:
                 labels = np.eye(len(labels), dtype=int)
-            template._label_binarizer = LabelBinarizer(pos_label=1, neg_label=-1).fit(
-                labels
-            )
-            template.__dict__.pop("classes_", None)
+            template._label_binarizer = LabelBinarizer(neg_label=-1).fit(labels)
+        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+            if hasattr(compact, name):
+                setattr(template, name, getattr(compact, name))
         if hasattr(template, "_get_loss"):  # generalized linear models
             template._base_loss = template._get_loss()
         return template
 
     def weights(self, work, unit, context):
         scaled = work.coefficients * spreads(context.array)
+        scaled = scaled / np.sqrt(output_variances(work, context))[:, None]
         if unit == "feature":
             return scaled.T
         return scaled[work.mask][:, None]

@@ -55,6 +55,17 @@ def residuals_and_curvatures(work, context):
     return residuals, np.maximum(curvatures, 1e-6)
 
 
+def output_variances(work, context):
+    """Variance of each output of a regression with several, 1 otherwise.
+
+    What is lost counts relative to it, so that no output is pruned for its unit.
+    """
+    if is_classifier(work.model) or len(work.mask) == 1:
+        return np.ones(len(work.mask))
+    variances = context.target.var(axis=0)
+    return np.where(variances > 0, variances, 1.0)
+
+
 def effects_of_coefficients(work, unit, context):
     """Root mean square over the rows of gradient times weight, for each unit."""
     residuals, _ = residuals_and_curvatures(work, context)
@@ -81,6 +92,7 @@ def losses_of_removal(work, unit, context):
     diagonal.
     """
     _, curvatures = residuals_and_curvatures(work, context)
+    curvatures = curvatures / output_variances(work, context)
     n_outputs, n_features = work.mask.shape
     if n_features > MOST_COLUMNS:
         losses = _losses_by_diagonal(work, curvatures, context.array)

@@ -38,6 +38,8 @@ def fit_masked(work, context):
         return _fit_columns(context.template, mask, context)
     if is_classifier(work.model) and type(work.model).__name__.startswith("Logistic"):
         return _fit_multinomial(work, context)
+    if type(work.model).__name__.startswith("MultiTask"):
+        return _fit_multi_task(work, context)
     return _fit_outputs(work, context)
 
 
@@ -70,7 +72,8 @@ def _fit_outputs(work, context):
     for output, mask in enumerate(work.mask):
         model = clone(_of_one_output(template, output, work, context))
         columns = np.flatnonzero(mask)
-        weights = context.sample_weight
+        ridge = type(template).__name__.startswith("Ridge")
+        weights = context.row_weights() if ridge else context.sample_weight
         y = targets[:, output]
         model.fit(_columns_or_zeros(X, columns), y, **weight_params(model, weights))
         coefficients[output, columns] = np.ravel(model.coef_)[: len(columns)]
@@ -80,32 +83,15 @@ def _fit_outputs(work, context):
 
 def _of_one_output(template, output, work, context):
     """The model as it is for one output: weights of its class against the rest."""
-    name = type(template).__name__
-    if name.startswith("MultiTask"):
-        from sklearn.linear_model import ElasticNet
-
-        l1_ratio = getattr(work.model, "l1_ratio_", getattr(template, "l1_ratio", 1.0))
-        alpha = getattr(work.model, "alpha_", None) or template.alpha
-        return ElasticNet(
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            fit_intercept=template.fit_intercept,
-            max_iter=template.max_iter,
-            tol=template.tol,
-        )
     class_weight = getattr(template, "class_weight", None)
     if class_weight is None:
         return template
+    if type(template).__name__.startswith("Ridge"):  # rows weigh as their own class does
+        return clone(template).set_params(class_weight=None)
     weights = compute_class_weight(
         class_weight, classes=work.model.classes_, y=context.target
     )
-    others = 1.0
-    if name.startswith("Ridge"):  # weights of rows, by their own class
-        raise_if = np.unique(weights)
-        others = (
-            float(np.mean(np.delete(weights, output))) if len(raise_if) > 1 else weights[0]
-        )
-    return clone(template).set_params(class_weight={1: float(weights[output]), 0: others})
+    return clone(template).set_params(class_weight={1: float(weights[output]), 0: 1.0})
 
 
 def _fit_multinomial(work, context):
@@ -115,14 +101,13 @@ def _fit_multinomial(work, context):
     smooth within bounds.
     """
     template = context.template
-    C = float(np.ravel(getattr(work.model, "C_", template.__dict__.get("C", 1.0)))[0])
-    if not hasattr(work.model, "C_"):
-        C = float(template.C)
-    l1_ratio = float(np.ravel(getattr(work.model, "l1_ratio_", 0.0))[0])
-    if not hasattr(work.model, "l1_ratio_"):
-        l1_ratio = template.l1_ratio or 0.0
-        if getattr(template, "penalty", None) == "l1":
-            l1_ratio = 1.0
+    C = _scalar(work.model, "C_", template.C)
+    given = (
+        1.0
+        if getattr(template, "penalty", None) == "l1"
+        else template.__dict__.get("l1_ratio")
+    )
+    l1_ratio = _scalar(work.model, "l1_ratio_", given or 0.0)
     X = context.array
     n_classes = len(work.mask)
     codes = np.searchsorted(work.model.classes_, context.target)
@@ -184,3 +169,38 @@ def _fit_multinomial(work, context):
         intercepts = np.zeros(n_classes)
     dtype = work.coefficients.dtype
     return coefficients.astype(dtype), np.array(intercepts, dtype=dtype)
+
+
+def _scalar(model, name, default):
+    """What a model with its own cross-validation has chosen, or the given value."""
+    chosen = getattr(model, name, None)
+    return float(default) if chosen is None else float(np.ravel(chosen)[0])
+
+
+def _fit_multi_task(work, context):
+    """Minimise squared loss and a penalty on each column's norm, by accelerated gradients."""
+    template, mask = context.template, work.mask.T
+    alpha = float(getattr(work.model, "alpha_", None) or template.alpha)
+    l1_ratio = float(getattr(work.model, "l1_ratio_", getattr(template, "l1_ratio", 1.0)))
+    X = np.asarray(context.array, dtype=np.float64)
+    Y = np.asarray(context.target, dtype=np.float64)
+    centre, level = X.mean(axis=0), Y.mean(axis=0)
+    if not template.fit_intercept:
+        centre, level = np.zeros_like(centre), np.zeros_like(level)
+    X, Y = X - centre, Y - level
+    gram, moments, n = X.T @ X / len(X), X.T @ Y / len(X), template.max_iter
+    l2 = alpha * (1 - l1_ratio)
+    step = 1 / (np.linalg.norm(gram, 2) + l2)
+    found = ahead = work.coefficients.T.astype(np.float64)
+    speed = 1.0
+    for _ in range(n):
+        moved = (ahead - step * (gram @ ahead - moments + l2 * ahead)) * mask
+        norms = np.linalg.norm(moved, axis=1, keepdims=True)
+        moved *= np.maximum(1 - step * alpha * l1_ratio / np.maximum(norms, 1e-300), 0)
+        faster = (1 + np.sqrt(1 + 4 * speed**2)) / 2
+        ahead = moved + (speed - 1) / faster * (moved - found)
+        change = np.abs(moved - found).max()
+        found, speed = moved, faster
+        if change <= template.tol / 100 * max(np.abs(found).max(), 1e-12):
+            break
+    return found.T.copy(), level - centre @ found

@@ -61,9 +61,7 @@ class NaiveBayesFamily(Family):
             return np.abs(work.coef_.T) * spreads(X)[:, None]
         if kind == "QuadraticDiscriminantAnalysis":
             pairs = zip(work.rotations_, work.scalings_, strict=True)
-            variances = np.array(
-                [(rotation**2) @ scaling for rotation, scaling in pairs]
-            )
+            variances = np.array([(rotation**2) @ scaling for rotation, scaling in pairs])
             return _gaussian_variation(X, work.means_, variances, work.priors_)
         if kind == "GaussianNB":
             return _gaussian_variation(X, work.theta_, work.var_, work.class_prior_)

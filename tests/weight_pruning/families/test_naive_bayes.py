@@ -1,0 +1,177 @@
+"""Naive Bayes and discriminant analysis: lossless compact forms, weights of features."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+from sklearn.naive_bayes import (
+    BernoulliNB,
+    CategoricalNB,
+    ComplementNB,
+    GaussianNB,
+    MultinomialNB,
+)
+
+from sklearn_prune.weight_pruning import (
+    MagnitudeCriterion,
+    PermutationCriterion,
+    Quantizer,
+    RandomCriterion,
+)
+from sklearn_prune.weight_pruning._context import PruningContext
+from sklearn_prune.weight_pruning._family import Request
+from sklearn_prune.weight_pruning.families._feature import FeatureFamily
+from sklearn_prune.weight_pruning.families._naive_bayes import NaiveBayesFamily
+
+DIGITS = load_digits(return_X_y=True)
+MODELS = [
+    GaussianNB(),
+    MultinomialNB(),
+    MultinomialNB(class_prior=np.full(10, 0.1)),
+    ComplementNB(norm=True),
+    BernoulliNB(binarize=8.0),
+    BernoulliNB(),
+    CategoricalNB(min_categories=17),
+    LinearDiscriminantAnalysis(),
+    LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+    QuadraticDiscriminantAnalysis(reg_param=0.1),
+]
+LOG_LINEAR = [MultinomialNB(), ComplementNB(), BernoulliNB(binarize=8.0)]
+METHODS = ("predict_proba", "predict_log_proba", "decision_function")
+
+
+def pruned(model, criterion, keep, X, y):
+    """The compact form, by the steps of the family."""
+    context = PruningContext(model, X, y, seed=0, cv=3)
+    family = FeatureFamily(NaiveBayesFamily())
+    work = family.start(context.fit_first(), context)
+    (work,) = family.reduce(work, [keep], Request("feature", criterion), context)
+    return family, work
+
+
+@pytest.mark.parametrize("model", MODELS, ids=str)
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_compact_form_predicts_as_scikit_learn(model, n_classes):
+    X, y = DIGITS
+    rows = y < n_classes
+    X, y = X[rows], np.array(list("abcdefghij"))[y[rows]]
+    if getattr(model, "class_prior", None) is not None:
+        model = clone(model).set_params(class_prior=np.full(n_classes, 1 / n_classes))
+    model = clone(model).fit(X, y)
+    family = NaiveBayesFamily()
+    compact = pickle.loads(pickle.dumps(family.compact(model)))
+    restored = family.restore(compact, clone(model))
+    np.testing.assert_array_equal(compact.predict(X), model.predict(X))
+    np.testing.assert_array_equal(restored.predict(X), model.predict(X))
+    for method in METHODS:
+        assert hasattr(compact, method) == hasattr(model, method)
+        if hasattr(model, method):
+            expected = getattr(model, method)(X)
+            found = getattr(compact, method)(X)
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+            again = getattr(restored, method)(X)
+            np.testing.assert_allclose(again, expected, rtol=1e-7, atol=1e-7)
+    assert len(pickle.dumps(compact)) < 1.2 * len(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("model", LOG_LINEAR, ids=str)
+def test_sparse_rows(model):
+    X, y = DIGITS
+    model = clone(model).fit(csr_array(X), y)
+    compact = NaiveBayesFamily().compact(model)
+    found = compact.predict_log_proba(csr_array(X))
+    np.testing.assert_allclose(found, model.predict_log_proba(csr_array(X)), rtol=1e-10)
+
+
+def test_counts_are_dropped():
+    model = MultinomialNB().fit(*DIGITS)
+    assert len(pickle.dumps(NaiveBayesFamily().compact(model))) < 0.6 * len(
+        pickle.dumps(model)
+    )
+
+
+def test_one_class_only():
+    X = DIGITS[0][:50]
+    for model in (ComplementNB(), MultinomialNB(), BernoulliNB(binarize=8.0), GaussianNB()):
+        model = clone(model).fit(X, np.full(50, "one"))
+        compact = NaiveBayesFamily().compact(model)
+        np.testing.assert_allclose(compact.predict_proba(X), model.predict_proba(X))
+
+
+def test_unseen_categories_are_refused_as_in_scikit_learn():
+    X = np.array([[0, 1], [1, 2], [0, 0]])
+    model = CategoricalNB().fit(X, [0, 1, 1])
+    compact = NaiveBayesFamily().compact(model)
+    for predictor in (model, compact):
+        with pytest.raises(IndexError):
+            predictor.predict([[0, 3]])
+        with pytest.raises(ValueError, match="Negative values"):
+            predictor.predict([[0, -1]])
+    with pytest.raises(IndexError, match="min_categories=4"):
+        compact.predict([[0, 3]])
+
+
+@pytest.mark.parametrize("model", MODELS[:2] + MODELS[3:], ids=str)
+def test_magnitude_keeps_better_features_than_random(model):
+    X, y = DIGITS
+    train, test = np.arange(900), np.arange(900, 1797)
+    scores = {}
+    for criterion in (MagnitudeCriterion(), RandomCriterion(0), RandomCriterion(1)):
+        family, work = pruned(model, criterion, 0.2, X[train], y[train])
+        scores[str(criterion)] = np.mean(family.compact(work).predict(X[test]) == y[test])
+    best = scores.pop("MagnitudeCriterion()")
+    assert best > np.mean(list(scores.values())), scores
+
+
+def test_removal_is_a_fit_on_the_columns_that_are_left():
+    X, y = DIGITS
+    family, work = pruned(GaussianNB(), PermutationCriterion(1), 0.5, X, y)
+    kept = work.columns
+    expected = GaussianNB().fit(X[:, kept], y).predict_proba(X[:, kept])
+    np.testing.assert_allclose(family.compact(work).predict_proba(X), expected)
+    restored = family.restore(family.compact(work), GaussianNB())
+    np.testing.assert_array_equal(
+        restored.predict(X), GaussianNB().fit(X[:, kept], y).predict(X[:, kept])
+    )
+
+
+def test_weights_of_a_gaussian_by_the_definition():
+    X, y = load_iris(return_X_y=True)
+    model = GaussianNB().fit(X, y)
+    found = NaiveBayesFamily().weights(model, "feature", PruningContext(model, X, y))
+    for column in range(4):
+        logs = -0.5 * (
+            np.log(model.var_[:, column])
+            + (X[:, [column]] - model.theta_[:, column]) ** 2 / model.var_[:, column]
+        )
+        ratios = logs - np.average(logs, axis=1, weights=model.class_prior_)[:, None]
+        expected = np.sqrt(np.average(ratios.var(axis=0), weights=model.class_prior_))
+        np.testing.assert_allclose(found[column, 0], expected)
+
+
+@pytest.mark.parametrize("model", [*LOG_LINEAR, LinearDiscriminantAnalysis()], ids=str)
+def test_rounding(model):
+    X, y = DIGITS
+    model = clone(model).fit(X, y)
+    small = NaiveBayesFamily().compact(model).quantized(Quantizer("int8"))
+    assert small.score(X, y) > model.score(X, y) - 0.01
+
+
+@pytest.mark.parametrize("model", [GaussianNB(), QuadraticDiscriminantAnalysis()], ids=str)
+def test_variances_are_not_rounded(model):
+    compact = NaiveBayesFamily().compact(model.fit(*load_iris(return_X_y=True)))
+    with pytest.raises(ValueError, match="quantize=None"):
+        compact.quantized(Quantizer("int8"))
+
+
+def test_other_naive_bayes_models_are_refused_by_a_reason():
+    assert NaiveBayesFamily().accepts(GaussianNB()) is None
+    assert "naive Bayes" in NaiveBayesFamily().accepts(object())

@@ -1,0 +1,294 @@
+"""Nearest neighbours: lossless compact forms, prototypes, their refit and quantization."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import (
+    load_diabetes,
+    load_digits,
+    load_iris,
+    make_friedman1,
+    make_moons,
+)
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.sample_selection import CondensedNNSelector
+from sklearn_prune.weight_pruning import (
+    CoverageCriterion,
+    MagnitudeCriterion,
+    RandomCriterion,
+)
+from sklearn_prune.weight_pruning._context import PruningContext
+from sklearn_prune.weight_pruning._family import family_of
+from sklearn_prune.weight_pruning.compact._neighbors import (
+    nearest_by_products,
+    smallest_exact,
+)
+from sklearn_prune.weight_pruning.families._neighbors import NeighborsFamily
+
+IRIS = load_iris(return_X_y=True)
+
+
+def grid(n, seed):
+    """Rows on a coarse grid, where many distances are equal, and noisy labels."""
+    random = np.random.default_rng(seed)
+    X = random.integers(0, 4, size=(n, 3)).astype(float)
+    return X, np.array(["no", "perhaps", "yes"])[random.integers(0, 3, size=n)]
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance", None])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree", "auto"])
+@pytest.mark.parametrize("n_neighbors", [1, 4, 11])
+def test_whole_classifier_votes_as_scikit_learn_even_on_ties(
+    weights, algorithm, n_neighbors
+):
+    X, y = grid(300, 0)
+    queries = np.vstack([grid(80, 1)[0], grid(80, 2)[0] + 0.5])
+    model = KNeighborsClassifier(n_neighbors, weights=weights, algorithm=algorithm)
+    pruned = PrunedClassifier(model, keep=1.0).fit(X, y)
+    model.fit(X, y)
+    for rows in (queries, queries[:1]):
+        np.testing.assert_array_equal(pruned.predict(rows), model.predict(rows))
+        np.testing.assert_array_equal(pruned.predict_proba(rows), model.predict_proba(rows))
+    assert pruned.predict_proba(queries).dtype == model.predict_proba(queries).dtype
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"metric": "manhattan"},
+        {"metric": "cosine"},
+        {"p": 3},
+        {"metric": "minkowski", "p": 2, "metric_params": {"w": [1.0, 2.0, 3.0, 4.0]}},
+        {"metric": "chebyshev", "algorithm": "ball_tree"},
+    ],
+    ids=str,
+)
+def test_other_metrics_are_lossless_and_prune_by_selection(params):
+    X, y = IRIS
+    model = KNeighborsClassifier(3, weights="distance", **params)
+    whole = PrunedClassifier(model, keep=1.0).fit(X, y)
+    np.testing.assert_array_equal(whole.predict(X), clone(model).fit(X, y).predict(X))
+    pruned = PrunedClassifier(model, unit="prototype", keep=30, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(pruned.compact_.points_.astype(float), X[pruned.kept_])
+    peer = clone(model).fit(X[pruned.kept_], y[pruned.kept_])
+    np.testing.assert_array_equal(pruned.predict(X), peer.predict(X))
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_whole_regressor_is_scikit_learns_to_the_bit(weights, n_outputs):
+    X, y = load_diabetes(return_X_y=True)
+    y = y if n_outputs == 1 else np.column_stack([y, X[:, 2]])
+    model = KNeighborsRegressor(weights=weights)
+    pruned = PrunedRegressor(model, keep=1.0).fit(X[:300], y[:300])
+    expected = model.fit(X[:300], y[:300]).predict(X)
+    np.testing.assert_array_equal(pruned.predict(X), expected)
+
+
+def test_multi_output_classes_are_lossless_and_selected():
+    X, y = IRIS
+    both = np.column_stack([y.astype("U1"), (X[:, 0] > 6).astype("U1")])
+    model = KNeighborsClassifier(3)
+    whole = PrunedClassifier(model, keep=1.0).fit(X, both)
+    model.fit(X, both)
+    np.testing.assert_array_equal(whole.predict(X), model.predict(X))
+    for ours, theirs in zip(whole.predict_proba(X), model.predict_proba(X), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_sparse_rows_are_lossless_and_selected():
+    X, y = load_digits(return_X_y=True)
+    X, y = csr_array(X[:400]), y[:400]
+    model = KNeighborsClassifier(3)
+    whole = PrunedClassifier(model, keep=1.0).fit(X, y)
+    np.testing.assert_array_equal(whole.predict(X), clone(model).fit(X, y).predict(X))
+    pruned = PrunedClassifier(model, unit="prototype", keep=0.3, random_state=0).fit(X, y)
+    assert pruned.compact_.points_.shape[0] == len(pruned.kept_) == 120
+    assert pruned.score(X, y) > 0.9
+    assert pruned.score(X.toarray(), y) == pruned.score(X, y)
+
+
+def test_names_of_columns_are_kept_and_checked():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(IRIS[0], columns=list("abcd"))
+    pruned = PrunedClassifier(KNeighborsClassifier(), unit="prototype", keep=0.2)
+    pruned.set_params(random_state=0).fit(X, IRIS[1])
+    assert list(pruned.compact_.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names"):
+        pruned.predict(X[["b", "a", "c", "d"]])
+    assert list(pruned.estimator_.feature_names_in_) == list("abcd")
+
+
+def test_compact_form_stands_alone_and_drops_its_tree():
+    X, y = make_moons(500, noise=0.2, random_state=0)
+    model = KNeighborsClassifier(metric_params={}, algorithm="kd_tree")
+    compact = PrunedClassifier(model, keep=1.0).fit(X, y).compact_
+    before = len(pickle.dumps(compact))
+    labels = compact.predict(X)
+    assert len(pickle.dumps(compact)) == before < 0.7 * len(pickle.dumps(model.fit(X, y)))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(compact)).predict(X), labels)
+    assert compact.n_parameters() == 500 * 3
+    X[:] = 0.0
+    np.testing.assert_array_equal(
+        compact.predict(X), np.repeat(compact.predict(X[:1]), 500)
+    )
+
+
+def test_integer_rows_are_stored_in_the_smallest_exact_dtype():
+    assert smallest_exact(np.array([[0.0, 255.0]])).dtype == np.uint8
+    assert smallest_exact(np.array([[-1, 300]])).dtype == np.int16
+    assert smallest_exact(np.array([[0.1]])).dtype == np.float64
+    assert smallest_exact(np.array([[np.nan]])).dtype == np.float64
+    assert smallest_exact(np.array([[0.5]])).dtype == np.float32
+
+
+def test_products_find_the_nearest_of_brute_force():
+    random = np.random.default_rng(0)
+    points, rows = random.normal(size=(40, 5)) + 1000, random.normal(size=(30, 5)) + 1000
+    squared = ((rows[:, None] - points) ** 2).sum(axis=2)
+    for n_neighbors in (1, 3, 12):
+        expected = np.argsort(squared, axis=1)[:, :n_neighbors]
+        np.testing.assert_array_equal(
+            nearest_by_products(rows, points, n_neighbors), expected
+        )
+
+
+@pytest.mark.parametrize("criterion", [None, MagnitudeCriterion(), RandomCriterion()])
+def test_prototypes_of_a_class_never_vanish_and_are_nested(criterion):
+    X, y = IRIS
+    kept = []
+    for keep in (2, 12, 0.3):
+        pruned = PrunedClassifier(
+            KNeighborsClassifier(), criterion, unit="prototype", keep=keep, refit=False
+        )
+        pruned.set_params(random_state=0).fit(X, y)
+        assert set(y[pruned.kept_]) == {0, 1, 2}
+        kept.append(set(pruned.kept_))
+        peer = KNeighborsClassifier(min(5, len(pruned.kept_)))
+        peer.fit(X[pruned.kept_], y[pruned.kept_])
+        assert np.mean(pruned.predict(X) == peer.predict(X)) > 0.99
+    assert kept[0] < kept[1] < kept[2]
+
+
+def test_magnitude_counts_the_rows_that_each_serves():
+    X, y = IRIS
+    model = KNeighborsClassifier(3).fit(X, y)
+    context = PruningContext(model, X, y, seed=0)
+    family = NeighborsFamily()
+    served = family.weights(family.start(model, context), "prototype", context)[:, 0]
+    expected = np.zeros(len(X))
+    for code in range(3):
+        own = np.flatnonzero(y == code)
+        for row in own:
+            others = own[own != row]
+            distances = ((X[others] - X[row]) ** 2).sum(axis=1)
+            expected[others[np.argsort(distances, kind="stable")[:3]]] += 1
+    assert served.sum() == expected.sum() == 3 * len(X)
+    assert np.abs(served - expected).sum() <= 0.05 * served.sum()  # ties
+
+
+def test_a_row_selector_ranks_prototypes():
+    X, y = IRIS
+    pruned = PrunedClassifier(
+        KNeighborsClassifier(1),
+        CondensedNNSelector(),
+        unit="prototype",
+        keep=20,
+        refit=False,
+    )
+    pruned.set_params(random_state=0).fit(X, y)
+    order = CondensedNNSelector(random_state=None).fit(X, y).order_
+    assert len(set(pruned.kept_) & set(order[:25])) >= 18
+
+
+def test_moved_prototypes_beat_the_rows_they_start_from():
+    X, y = make_moons(2000, noise=0.25, random_state=0)
+    test = make_moons(2000, noise=0.25, random_state=1)
+    model = PrunedClassifier(
+        KNeighborsClassifier(), unit="prototype", keep=0.02, random_state=0
+    )
+    moved = model.fit(X, y).score(*test)
+    kept = clone(model).set_params(refit=False).fit(X, y).score(*test)
+    full = KNeighborsClassifier().fit(X, y).score(*test)
+    assert moved > kept + 0.03
+    assert moved > full - 0.01
+
+
+def test_auto_finds_a_tenth_without_loss_and_reports_voters():
+    X, y = load_digits(return_X_y=True)
+    pruned = PrunedClassifier(
+        KNeighborsClassifier(), keep="auto", tolerance=0.01, random_state=0
+    ).fit(X[:1200], y[:1200])
+    full = KNeighborsClassifier().fit(X[:1200], y[:1200]).score(X[1200:], y[1200:])
+    assert len(pruned.kept_) <= 0.14 * 1200
+    assert pruned.score(X[1200:], y[1200:]) >= full - 0.02
+    assert pruned.estimator_.n_neighbors == pruned.compact_.n_neighbors_
+    same = pruned.estimator_.predict(X) == pruned.predict(X)
+    assert same.mean() > 0.999
+    assert {entry["setting"] for entry in pruned.report_.path} <= {
+        (moves, n_neighbors) for moves in (True, False) for n_neighbors in (1, 5)
+    }
+
+
+def test_regression_prototypes_beat_rows_that_are_only_selected():
+    X, y = make_friedman1(1200, random_state=0)
+    model = PrunedRegressor(
+        KNeighborsRegressor(), unit="prototype", keep=0.1, random_state=0
+    )
+    moved = model.fit(X[:800], y[:800]).score(X[800:], y[800:])
+    kept = clone(model).set_params(refit=False).fit(X[:800], y[:800])
+    assert moved > kept.score(X[800:], y[800:]) + 0.05
+    two = clone(model).fit(X[:800], np.column_stack([y, -y])[:800])
+    predicted = two.predict(X[800:])
+    assert predicted.shape == (400, 2)
+    np.testing.assert_allclose(predicted[:, 0], -predicted[:, 1], atol=0.2)
+
+
+def test_one_seed_gives_one_model_whatever_n_jobs():
+    X, y = IRIS
+    models = [
+        PrunedClassifier(KNeighborsClassifier(), keep=0.2, random_state=3, n_jobs=n_jobs)
+        for n_jobs in (1, 2)
+    ]
+    one, two = (model.fit(X, y).compact_.points_ for model in models)
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(("scheme", "ratio"), [("int8", 3.5), ("float16", 1.9)])
+def test_rounded_rows_are_smaller_and_as_good(scheme, ratio):
+    X, y = load_digits(return_X_y=True)
+    X = X / 7.3
+    model = PrunedClassifier(KNeighborsClassifier(3), keep=1.0, quantize=scheme)
+    compact = model.fit(X[:1000], y[:1000]).compact_
+    assert 4 * compact.points_.size >= ratio * compact.points_.nbytes
+    full = KNeighborsClassifier(3).fit(X[:1000], y[:1000])
+    assert np.mean(compact.predict(X[1000:]) == full.predict(X[1000:])) > 0.995
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (KNeighborsClassifier(weights=np.ones_like), "weights"),
+        (KNeighborsClassifier(metric=lambda a, b: np.abs(a - b).sum()), "metric"),
+        (KNeighborsClassifier(metric="precomputed"), "precomputed"),
+    ],
+)
+def test_functions_and_precomputed_distances_go_to_features(model, reason):
+    family, why = family_of(model)
+    assert type(family).__name__ == "FeatureFamily"
+    assert reason in why
+
+
+def test_nan_passes_where_the_metric_takes_it():
+    X, y = IRIS[0].copy(), IRIS[1]
+    X[::7, 1] = np.nan
+    model = KNeighborsClassifier(metric="nan_euclidean")
+    pruned = PrunedClassifier(model, keep=1.0).fit(X, y)
+    np.testing.assert_array_equal(pruned.predict(X), model.fit(X, y).predict(X))
+    with pytest.raises(ValueError, match="NaN"):
+        PrunedClassifier(KNeighborsClassifier(), keep=1.0).fit(*IRIS).predict(X)
