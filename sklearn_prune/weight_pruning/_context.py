@@ -126,7 +126,9 @@ class PruningContext:
                 weights = self.sample_weight
                 if type(error) is not ValueError or weights is None or weights.all():
                     raise
-                raise ValueError(f"{error} Rows of sample_weight 0 do not count.") from error
+                raise ValueError(
+                    f"{error} Rows of sample_weight 0 do not count."
+                ) from error
 
     def on(self, rows):
         """The same context with some of the rows."""

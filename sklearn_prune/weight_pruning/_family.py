@@ -16,6 +16,7 @@ _FAMILIES = {
     "sklearn.BaseSGD": "_linear.LinearFamily",
     "sklearn.LinearSVR": "_linear.LinearFamily",
     "sklearn._GeneralizedLinearRegressor": "_linear.LinearFamily",
+    "sklearn.LinearDiscriminantAnalysis": "_linear.DiscriminantFamily",
     "sklearn.BaseDecisionTree": "_forest.ForestFamily",
     "sklearn.BaseForest": "_forest.ForestFamily",
     "sklearn.BaseBagging": "_forest.BaggingFamily _containers_members.BaggedFamily",
@@ -107,7 +108,7 @@ class Family:
     step changes what it is given. `settings` are alternatives among which inner
     validation chooses.
 
-    A subclass names its units, best first, and for each the criteria that rank it, best
+    A subclass names its units, best first (none where only features can go), and for each the criteria that rank it, best
     first. The quantities that criteria ask for are methods of the same name: `weights`,
     `gradient_effects`, `removal_losses`, `points`, `contributions`, `penalised`.
     """
@@ -255,7 +256,8 @@ def family_for(model, unit):
     from sklearn_prune.weight_pruning.families._feature import FeatureFamily
 
     family, reason = family_of(model)
-    if unit == "feature" and not family.recurses and not isinstance(family, FeatureFamily):
+    whole = family.recurses or isinstance(family, FeatureFamily)
+    if not whole and (unit == "feature" or not family.units):
         return FeatureFamily(family), reason
     return family, reason
 

@@ -18,9 +18,9 @@ class QuantizedArray:
     codes : ndarray of float16, int8 or uint8
         What is stored for each entry; two 4-bit codes share a byte if `packed`.
     scale : ndarray of float32, or None
-        Factor for each column, or one for all: ``codes * scale``.
+        Factor for each column, each row, or one for all: ``codes * scale``.
     offset : ndarray of float32, or None
-        Added to each column.
+        Added likewise.
     values : ndarray of float32, or None
         Shared values, of which `codes` are the positions.
     shape : tuple of int, or None
@@ -50,15 +50,15 @@ class QuantizedArray:
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.dense(), dtype=dtype)
 
-    def dense(self):
-        """The rounded values as a new float32 array."""
+    def dense(self, dtype=np.float32):
+        """The rounded values as a new array."""
         if self.values is not None:
             codes = self.codes
             if codes.shape != self.shape:
                 codes = np.stack([codes & 15, codes >> 4], axis=-1).ravel()
                 codes = codes[: self.size].reshape(self.shape)
-            return self.values[codes]
-        dense = self.codes.astype(np.float32)
+            return self.values.astype(dtype, copy=False)[codes]
+        dense = self.codes.astype(dtype)
         if self.scale is not None:
             dense *= self.scale
         if self.offset is not None:
@@ -78,7 +78,7 @@ class Quantizer(BaseEstimator):
     ----------
     scheme : {"float16", "int8", "codebook"}, default="int8"
         Half floats (2 bytes), integers from -127 to 127 with a scale and a centre for
-        each column (1 byte), or the positions of shared values found by k-means in one
+        each column, or each row of a matrix with fewer rows than columns (1 byte), or the positions of shared values found by k-means in one
         dimension [1]_ (1 byte, or half a byte for at most 16 values).
     n_values : int, default=256
         Number of shared values, from 2 to 256; for "codebook" only.
@@ -117,7 +117,7 @@ class Quantizer(BaseEstimator):
         Parameters
         ----------
         array : ndarray of float, of any shape
-            Parameters; of a 2-d array each column gets a scale of its own.
+            Parameters.
 
         Returns
         -------
@@ -171,11 +171,12 @@ def check_quantize(quantize):
 
 
 def _scaled_integers(array):
-    """Integers of one byte; each column of a matrix has its own range."""
-    axis = 0 if array.ndim > 1 else None
+    """Integers of one byte; each line along the longer side of a matrix has its range."""
     if not array.size:
         return QuantizedArray(array.astype(np.int8))
-    low, high = array.min(axis=axis), array.max(axis=axis)
+    axis = None if array.ndim < 2 else int(array.shape[0] < array.shape[1])
+    low = array.min(axis=axis, keepdims=array.ndim > 1)
+    high = array.max(axis=axis, keepdims=array.ndim > 1)
     offset = np.where((low < 0) & (high > 0), 0.0, (low + high) / 2)
     reach = np.maximum(np.abs(high - offset), np.abs(low - offset))
     scale = np.where(reach > 0, reach / 127, 1.0)

@@ -6,7 +6,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_prune.weight_pruning._quantize import dense
+from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
 from sklearn_prune.weight_pruning.compact._base import Compact
 
 
@@ -61,15 +61,13 @@ class CompactLinear(Compact):
 
     def _products(self, X):
         X = self._check(X)
-        if self.columns_ is not None:
-            X = (
-                X[:, self.columns_]
-                if isinstance(X, np.ndarray)
-                else X.tocsc()[:, self.columns_]
-            )
-        coefficients = dense(self.coefficients_)
-        if coefficients.dtype != X.dtype and coefficients is not self.coefficients_:
-            coefficients = coefficients.astype(X.dtype)
+        coefficients = self.coefficients_
+        if isinstance(coefficients, QuantizedArray):
+            coefficients = coefficients.dense(X.dtype)
+        if isinstance(X, np.ndarray):
+            X = X if self.columns_ is None else X[:, self.columns_]
+            return X @ coefficients.T + self.intercepts_
+        X = X if self.columns_ is None else X.tocsc()[:, self.columns_]
         return safe_sparse_dot(X, coefficients.T, dense_output=True) + self.intercepts_
 
     @property

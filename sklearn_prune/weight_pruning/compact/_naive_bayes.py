@@ -92,7 +92,7 @@ class CompactCategorical(_CompactScores):
     def _check(self, X):
         X = validate_data(self, X, reset=False, dtype="int", ensure_all_finite=True)
         check_non_negative(X, "CategoricalNB (input X)")
-        unseen = X >= self.n_categories_
+        unseen = np.greater_equal(X, self.n_categories_)
         if unseen.any():
             row, column = np.argwhere(unseen)[0]
             raise IndexError(

@@ -104,7 +104,7 @@ class CompactNeighbors(Compact):
         return self.points_.astype(self.dtype_, copy=False)
 
     def _nearest(self, X):
-        """Positions of the nearest points of each row, and their distances if they count."""
+        """Positions of the nearest points of each row; their distances, if they count."""
         wanted = self.weights_ == "distance"
         if self.search_ == "products":
             points = self._points()

@@ -144,7 +144,7 @@ class ForestFamily(Family):
             and request.criterion is None
             and request.schedule is None
         ):
-            return plan_settings(fitted, request.refit)
+            return plan_settings(fitted, request.refit, frozen=context.is_frozen)
         if not request.refit or fitted.loss is None:
             return (None,)
         own = default_strength(fitted)
@@ -236,12 +236,10 @@ class BaggingFamily(ForestFamily):
     """Bagging of decision trees."""
 
     def accepts(self, model):
-        members = getattr(model, "estimators_", None)
-        if members is None:
-            members = [model.estimator]
-        if all(of is None or isinstance(of, BaseDecisionTree) for of in members):
+        members = getattr(model, "estimators_", None) or [model._get_estimator()]
+        if all(isinstance(member, BaseDecisionTree) for member in members):
             return None
-        return "its members are no trees"
+        return f"{type(model).__name__} is not made of decision trees"
 
 
 def default_strength(fitted):
@@ -249,14 +247,17 @@ def default_strength(fitted):
     return {"logistic": 10.0, "softmax": 1.0, "squared": 30.0, None: 1.0}[fitted.loss]
 
 
-def plan_settings(fitted, refit):
-    """The ways among which inner validation chooses; the last one is the default."""
+def plan_settings(fitted, refit, *, frozen=False):
+    """The ways among which inner validation chooses; the last one is the default.
+
+    Of many trees the first 40 % are used, so that folds have to fit no more.
+    """
     if fitted.n_trees == 1:
         votes = (Setting(), Setting(min_rows=5))
         own = default_strength(fitted)
         ridges = tuple(Setting(strength=own * factor) for factor in (0.1, 1.0))
     else:
-        share = 0.4 if fitted.n_trees >= 20 else 1.0
+        share = 0.4 if fitted.n_trees >= 20 and not frozen else 1.0
         votes = (Setting(share), Setting(share, 5), Setting(share, 20))
         grid = {
             "logistic": ((share, 8, 100.0), (share, 3, 10.0), (share, 3, 30.0)),

@@ -8,6 +8,7 @@ from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows
 from sklearn_prune.weight_pruning.families._forest_units import greedy_order
 
 MAX_JUDGES = 4000  # rows that rank trees
+MAX_CHECKED = 5  # trees that are asked whether they know the rows
 
 
 def split_gaps(work, context, strength, *, penalised=False, l1=False):
@@ -70,7 +71,7 @@ def tree_strengths(work, context, *, l1):
     the trees that it may judge stands in.
     """
     votes, truth, weight, counted = _ballots(work, context)
-    n_trees, n, width = votes.shape
+    n_trees, _, width = votes.shape
     counts = counted.sum(axis=0)
     means = (votes * counted[:, :, None]).sum(axis=0) / np.maximum(counts, 1)[:, None]
     filled = np.where(counted[:, :, None], votes, means)[:, counts > 0]
@@ -127,37 +128,29 @@ def out_of_bag(work, context):
     """Which rows each tree that is left has not been fitted on, where that is known.
 
     All of them where it is not: the trees of a forest without bootstrap, or of a frozen
-    one whose out-of-bag numbers these rows do not give.
+    one that was fitted on other rows.
     """
     model, n = work.fitted.model, len(context.target)
     counted = np.ones((work.fitted.n_trees, n), dtype=bool)
-    if getattr(model, "bootstrap", False) and hasattr(model, "estimators_samples_"):
-        if not context.is_frozen or _gives_its_own_scores(model, context):
-            for own, rows in zip(counted, model.estimators_samples_, strict=True):
-                own[rows] = False
+    known = getattr(model, "bootstrap", False) and hasattr(model, "estimators_samples_")
+    if known and (not context.is_frozen or _drew_from(work, context)):
+        for own, rows in zip(counted, model.estimators_samples_, strict=True):
+            own[rows] = False
     return counted[work.nodes.tree]
 
 
-def _gives_its_own_scores(model, context):
-    """Whether recomputing what a fitted forest says out of bag gives what it has stored."""
-    stored = getattr(
-        model, "oob_decision_function_", getattr(model, "oob_prediction_", None)
-    )
-    if stored is None or len(stored) != len(context.target) or np.ndim(stored) > 2:
-        return False
-    if any(rows.max(initial=0) >= len(stored) for rows in model.estimators_samples_):
-        return False
-    from sklearn_prune.weight_pruning.families._forest_work import FittedForest
+def _drew_from(work, context):
+    """Whether the rows that the trees drew, of those here, are what they were fitted on.
 
-    fitted = FittedForest(model)
-    arrays = fitted.whole
-    leaves = leaves_of_rows(arrays, fitted.rows(context))
-    total, count = np.zeros((len(stored), arrays.value.shape[1])), np.zeros(len(stored))
-    for of_tree, rows in zip(leaves, model.estimators_samples_, strict=True):
-        outside = np.ones(len(stored), dtype=bool)
-        outside[rows] = False
-        total[outside] += arrays.value[of_tree[outside]]
-        count += outside
-    seen = count > 0
-    recomputed = total[seen] / count[seen, None]
-    return np.allclose(recomputed, np.reshape(stored, (len(stored), -1))[seen])
+    In each leaf there are then as many of them as the tree says.
+    """
+    fitted = work.fitted
+    n, first = len(context.target), fitted.arrays(MAX_CHECKED)
+    drawn = fitted.model.estimators_samples_[:MAX_CHECKED]
+    if any(rows.max(initial=0) >= n for rows in drawn):
+        return False
+    leaves = leaves_of_rows(first, fitted.rows(context))
+    counts = np.zeros(len(first.left), dtype=np.int64)
+    for of_tree, rows in zip(leaves, drawn, strict=True):
+        counts += np.bincount(of_tree[np.unique(rows)], minlength=len(counts))
+    return np.array_equal(counts[first.is_leaf], first.rows[first.is_leaf])

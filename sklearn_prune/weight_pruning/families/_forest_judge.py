@@ -10,12 +10,16 @@ from sklearn_prune._meta import clone_seeded
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.weight_pruning._judge import inner_folds, pieces
 from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows, pick_trees
+from sklearn_prune.weight_pruning.families._forest_criteria import out_of_bag
 from sklearn_prune.weight_pruning.families._forest_plan import ForestPath
 from sklearn_prune.weight_pruning.families._forest_work import voted
 
 
 def judge_forest(family, work, shares, requests, context):
     """Score by inner folds; see `Family.judge`.
+
+    A frozen forest is refitted on the other rows of a fold and asked about those held
+    out, each of its trees about rows that it has not seen, where it is known which.
 
     In each fold only as many trees are fitted as the settings can use. The score of the
     whole forest there is that of these trees plus what the others would add: the loss of
@@ -29,13 +33,16 @@ def judge_forest(family, work, shares, requests, context):
     folds = inner_folds(context)
     n_total = work.fitted.n_trees
     needed = n_total
-    if all(request.setting is not None and request.unit == "auto" for request in requests):
+    counted = out_of_bag(work, context) if context.is_frozen else None
+    planned = all(request.setting is not None for request in requests)
+    if counted is None and planned and requests[0].unit == "auto":
         needed = max(round(request.setting.trees * n_total) for request in requests)
-    first = _judge_fold(family, work, shares, requests, context, *folds[0], needed)
+    first = _judge_fold(family, work, shares, requests, context, *folds[0], needed, counted)
     tried = _still_tried(first[1])
+    others = [requests[number] for number in tried]
     rest = Parallel(n_jobs=context.n_jobs)(
         delayed(_judge_fold)(
-            family, work, shares, [requests[r] for r in tried], context, train, test, needed
+            family, work, shares, others, context, train, test, needed, counted
         )
         for train, test in folds[1:]
     )
@@ -52,7 +59,7 @@ def _still_tried(scores):
     return np.unique(means.argmax(axis=0))
 
 
-def _judge_fold(family, work, shares, requests, context, train, test, n_trees):
+def _judge_fold(family, work, shares, requests, context, train, test, n_trees, counted):
     inside, outside = context.on(train), context.on(test)
     n_total = work.fitted.n_trees
     model = work.fitted.model
@@ -60,10 +67,15 @@ def _judge_fold(family, work, shares, requests, context, train, test, n_trees):
         model = inside.fit_first(_with_trees(context.estimator, n_trees, inside))
     own = family.start(model, inside)
     X = own.fitted.rows(outside)
-    if context.is_frozen:
-        n_trees = n_total
-    baseline = _whole_score(own, X, outside, n_trees, n_total)
-    path = ForestPath(own, shares, inside, n_trees=n_total, watched=X)
+    if counted is not None:
+        counted = counted[:, test]
+        if context.scoring is None:
+            baseline = pieces(Predicted(own.predict(X, counted)), outside)
+        else:
+            baseline = pieces(family.compact(own), outside)
+    else:
+        baseline = _whole_score(own, X, outside, n_trees, n_total)
+    path = ForestPath(own, shares, inside, n_trees=n_total, watched=X, counted=counted)
     scores = []
     for request in requests:
         planned = request.unit == "auto" and request.setting is not None
@@ -75,10 +87,10 @@ def _judge_fold(family, work, shares, requests, context, train, test, n_trees):
                 if planned
                 else family.reduce(own, _possible(shares, own, request), request, inside)
             )
-            found = [
-                family.compact(each) if context.scoring else Predicted(each.predict(X))
-                for each in smaller
-            ]
+            if context.scoring is None:
+                found = [Predicted(each.predict(X, counted)) for each in smaller]
+            else:
+                found = [family.compact(each) for each in smaller]
         scores.append([pieces(each, outside) for each in found])
     return baseline, np.array(scores)
 

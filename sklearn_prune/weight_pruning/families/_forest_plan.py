@@ -1,4 +1,4 @@
-"""What unit="auto" does to a forest: first trees, small nodes, joint refit, sibling merge."""
+"""What unit="auto" does: first trees, no small nodes, joint refit, sibling merge."""
 
 from dataclasses import dataclass
 
@@ -58,9 +58,11 @@ class ForestPath:
         were fitted.
     watched : ndarray or None
         Rows to predict.
+    counted : ndarray of shape (n_trees, n_watched), bool, or None
+        Which trees may speak about each of them.
     """
 
-    def __init__(self, work, shares, context, *, n_trees=None, watched=None):
+    def __init__(self, work, shares, context, *, n_trees=None, watched=None, counted=None):
         self.work, self.context, self.fitted = work, context, work.fitted
         self.n_trees = self.fitted.n_trees if n_trees is None else n_trees
         total = round(self.fitted.n_parameters * self.n_trees / self.fitted.n_trees)
@@ -71,7 +73,7 @@ class ForestPath:
             else (self.fitted.n_outputs)
         )
         self._leaves, self._watched_leaves = None, None
-        self.watched = watched
+        self.watched, self.counted = watched, counted
 
     def _start(self, setting):
         """First trees without their small nodes, and the leaves of the rows in them."""
@@ -117,11 +119,15 @@ class ForestPath:
                 smaller, position = self._within(arrays, budget)
                 leaves = watched[: smaller.n_trees]
                 leaves = leaves if position is None else position[leaves]
-                found.append(voted(self.fitted, smaller, leaves))
+                found.append(voted(self.fitted, smaller, leaves, self._counted(smaller)))
             return found
         return [
-            self.fitted.labels(refit.watched_scores()) for refit in self._merged(setting)
+            self.fitted.labels(refit.watched_scores(self._counted(refit.arrays)))
+            for refit in self._merged(setting)
         ]
+
+    def _counted(self, arrays):
+        return None if self.counted is None else self.counted[arrays.tree]
 
     def _merged(self, setting):
         """The same refit, at one size after the other."""

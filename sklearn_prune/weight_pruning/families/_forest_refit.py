@@ -45,17 +45,32 @@ class ScoredTrees:
     intercept: np.ndarray
     scale: np.ndarray | None = None
 
-    def sums(self, leaves):
-        """Scores of rows, given the leaf of each in each tree."""
-        return added_up(self.arrays.value, leaves, self.intercept)
+    def sums(self, leaves, counted=None):
+        """Scores of rows, given the leaf of each in each tree; see `added_up`."""
+        return added_up(self.arrays.value, leaves, self.intercept, counted)
 
 
-def added_up(values, leaves, start):
-    """What the leaves of all trees add to `start`, for each row."""
-    total = np.tile(np.asarray(start, dtype=np.float64), (leaves.shape[1], 1))
-    for of_tree in leaves:
-        total += values[of_tree]
-    return total
+def added_up(values, leaves, start, counted=None):
+    """What the leaves of all trees add to `start`, for each row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_nodes, width)
+        What each leaf adds.
+    leaves : ndarray of shape (n_trees, n_samples), int
+        The leaf of each row in each tree.
+    start : ndarray of shape (width,)
+        What the sums start from.
+    counted : ndarray of shape (n_trees, n_samples), bool, or None
+        The trees that speak about each row, here also for those that do not.
+    """
+    total = np.zeros((leaves.shape[1], values.shape[1]))
+    for t, of_tree in enumerate(leaves):
+        added = values[of_tree]
+        total += added if counted is None else added * counted[t, :, None]
+    if counted is not None:
+        total *= (len(leaves) / np.maximum(counted.sum(axis=0), 1))[:, None]
+    return total + start
 
 
 class JointRefit:
@@ -158,9 +173,9 @@ class JointRefit:
             setattr(other, name, getattr(self, name).copy())
         return other
 
-    def watched_scores(self):
-        """Scores of the watched rows, shape (n_watched, n_outputs)."""
-        total = added_up(self._table(), self.watched, self.intercept)
+    def watched_scores(self, counted=None):
+        """Scores of the watched rows, shape (n_watched, n_outputs); see `added_up`."""
+        total = added_up(self._table(), self.watched, self.intercept, counted)
         return total * self.unit + self.centre
 
     def _table(self):

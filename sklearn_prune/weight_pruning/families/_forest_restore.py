@@ -3,7 +3,7 @@
 from copy import copy
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.tree import BaseDecisionTree
 
 from sklearn_prune._sklearn_compat import Tree
@@ -125,14 +125,14 @@ def restored(compact, template):
     arrays = arrays_of_compact(compact)
     model = copy(template)
     classifies = is_classifier(template)
-    classes = [np.asarray(compact.classes_)] if classifies else []
-    if classifies and compact.n_outputs_ > 1:
-        classes = list(compact.classes_)
+    classes = getattr(compact, "classes_", [])
+    if classifies and compact.n_outputs_ == 1:
+        classes = [classes]
     n_outputs = compact.n_outputs_
     n_classes = np.array([len(of) for of in classes] if classifies else [1] * n_outputs)
     n_features = compact.n_features_in_
 
-    def fill(estimator, labels, codes=None):
+    def fill(estimator, labels):
         estimator.n_features_in_, estimator.n_outputs_ = n_features, n_outputs
         if classifies:
             estimator.classes_ = labels if n_outputs > 1 else labels[0]
@@ -150,18 +150,21 @@ def restored(compact, template):
 
     if isinstance(template, BaseDecisionTree):
         model = member(model, 0)
+    elif hasattr(template, "bootstrap_features"):
+        fill(model, classes)
+        model.estimator_ = clone(template._get_estimator())
+        model.estimators_ = [
+            member(clone(model.estimator_), t) for t in range(arrays.n_trees)
+        ]
+        model.estimators_features_ = [np.arange(n_features)] * arrays.n_trees
     else:
         fill(model, classes)
         model._validate_estimator()
-        unfitted = model.estimator_
-        if isinstance(unfitted, BaseDecisionTree):
-            model.estimators_ = [
-                member(model._make_estimator(append=False, random_state=0), t)
-                for t in range(arrays.n_trees)
-            ]
+        model.estimators_ = [
+            member(model._make_estimator(append=False), t) for t in range(arrays.n_trees)
+        ]
+    if hasattr(model, "estimators_"):
         model.n_estimators = arrays.n_trees
-        if hasattr(template, "bootstrap_features"):
-            model.estimators_features_ = [np.arange(n_features)] * arrays.n_trees
     if hasattr(compact, "feature_names_in_"):
         model.feature_names_in_ = compact.feature_names_in_
     return model

@@ -174,13 +174,17 @@ class ForestWork:
         """The work with less left of the trees, whose values are what they were."""
         return replace(self, arrays=arrays, scored=None)
 
-    def predict(self, X):
-        """Predictions for rows as trees read them, without a compact form."""
+    def predict(self, X, counted=None):
+        """Predictions for rows as trees read them, without a compact form.
+
+        `counted` says which trees of the whole forest speak about each row.
+        """
+        arrays = self.nodes if self.scored is None else self.scored.arrays
+        leaves = leaves_of_rows(arrays, X)
+        counted = None if counted is None else counted[arrays.tree]
         if self.scored is not None:
-            leaves = leaves_of_rows(self.scored.arrays, X)
-            return self.fitted.labels(self.scored.sums(leaves))
-        nodes = self.nodes
-        return voted(self.fitted, nodes, leaves_of_rows(nodes, X))
+            return self.fitted.labels(self.scored.sums(leaves, counted))
+        return voted(self.fitted, arrays, leaves, counted)
 
     def compact(self):
         """The standalone predictor."""
@@ -200,7 +204,7 @@ class ForestWork:
         return compact
 
     def importances(self):
-        """Importance of each feature from the splits that are left, as scikit-learn has it."""
+        """Importance of each feature, from the splits that are left."""
         if not hasattr(self.fitted.model, "feature_importances_"):
             return None
         if self.arrays is None:
@@ -219,9 +223,10 @@ class ForestWork:
         return mean / mean.sum() if mean.sum() > 0 else mean
 
 
-def voted(fitted, arrays, leaves):
+def voted(fitted, arrays, leaves, counted=None):
     """Predictions by the mean of what the trees say themselves."""
-    sums = added_up(arrays.value, leaves, np.zeros(arrays.value.shape[1]))
+    start = np.zeros(arrays.value.shape[1])
+    sums = added_up(arrays.value, leaves, start, counted)
     return fitted.labels(sums / arrays.n_trees)
 
 

@@ -1,7 +1,8 @@
-"""Naive Bayes and discriminant analysis: features, ranked by what they say about classes."""
+"""Naive Bayes and discriminant analysis: features, by what they say about classes."""
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.special import logsumexp
 from sklearn.preprocessing import binarize
 
 from sklearn_prune.weight_pruning._family import Family
@@ -42,7 +43,7 @@ class NaiveBayesFamily(Family):
         return _COMPACT[_kind(work)](work)
 
     def restore(self, compact, template, context=None):
-        """A model that predicts; it lacks the counts that `partial_fit` would go on from."""
+        """A model that predicts; the counts for `partial_fit` are gone."""
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             if hasattr(compact, name):
                 setattr(template, name, getattr(compact, name))
@@ -50,37 +51,29 @@ class NaiveBayesFamily(Family):
         return template
 
     def weights(self, work, unit, context):
-        """How much the log-likelihood ratios of the classes vary over the rows.
+        """What each feature says about the classes.
 
-        For each feature, the root of the variance of ``log p(x | class)`` minus its mean
-        over the classes; classes weigh by their priors. Coefficients times the spread of
-        the columns for linear discriminants.
+        For densities and categories the information about the class under the model, the
+        mean over rows of ``log p(x | own class) - log p(x)``; for log-linear models the
+        root of the variance of ``log p(x | class)`` about its mean over the classes,
+        classes weighed by their priors; coefficients times the spread of the columns for
+        linear discriminants.
         """
         X, kind = context.array, _kind(work)
         if kind == "LinearDiscriminantAnalysis":
             return np.abs(work.coef_.T) * spreads(X)[:, None]
-        if kind == "QuadraticDiscriminantAnalysis":
-            pairs = zip(work.rotations_, work.scalings_, strict=True)
-            variances = np.array([(rotation**2) @ scaling for rotation, scaling in pairs])
-            return _gaussian_variation(X, work.means_, variances, work.priors_)
-        if kind == "GaussianNB":
-            return _gaussian_variation(X, work.theta_, work.var_, work.class_prior_)
-        shares = np.exp(work.class_log_prior_)
-        shares = shares / shares.sum()
-        if kind == "CategoricalNB":
-            return np.array(
-                [
-                    [_variation(table[:, column].T, shares)]
-                    for table, column in zip(
-                        work.feature_log_prob_, X.astype(np.int64).T, strict=True
-                    )
-                ]
-            )
-        if kind == "BernoulliNB" and work.binarize is not None:
-            X = binarize(X, threshold=work.binarize)
-        logs, _ = _log_weights(work, kind)
-        logs = logs - shares @ logs
-        return (np.sqrt(shares @ logs**2) * spreads(X))[:, None]
+        if kind in _LOG_LINEAR:
+            if kind == "BernoulliNB" and work.binarize is not None:
+                X = binarize(X, threshold=work.binarize)
+            shares = np.exp(work.class_log_prior_)
+            shares = shares / shares.sum()
+            logs, _ = _log_weights(work, kind)
+            logs = logs - shares @ logs
+            return (np.sqrt(shares @ logs**2) * spreads(X))[:, None]
+        known = np.isin(context.target, work.classes_)
+        codes = np.searchsorted(work.classes_, context.target[known])
+        X = (X.toarray() if issparse(X) else X)[known]
+        return np.array([[_information(logs, codes)] for logs in _column_logs(work, X)])
 
 
 def _kind(model):
@@ -91,21 +84,32 @@ def _kind(model):
     return None
 
 
-def _variation(logs, shares):
-    """Root of the variance over rows of logs, (n_rows, n_classes), about the class mean."""
-    ratios = logs - (logs @ shares)[:, None]
-    return np.sqrt(ratios.var(axis=0) @ shares)
-
-
-def _gaussian_variation(X, means, variances, shares):
-    """The same for normal densities, column by column."""
-    X = X.toarray() if issparse(X) else X
+def _column_logs(model, X):
+    """For each column the log-density of each row in each class, prior included."""
+    kind = _kind(model)
+    if kind == "CategoricalNB":
+        columns = zip(model.feature_log_prob_, X.astype(np.int64).T, strict=True)
+        for table, column in columns:
+            yield table[:, column].T + model.class_log_prior_
+        return
+    if kind == "GaussianNB":
+        means, variances, shares = model.theta_, model.var_, model.class_prior_
+    else:
+        means, shares = model.means_, model.priors_
+        pairs = zip(model.rotations_, model.scalings_, strict=True)
+        variances = np.array([rotation**2 @ scaling for rotation, scaling in pairs])
     variances = np.maximum(variances, np.finfo(np.float64).tiny)
-    found = [
-        _variation(-0.5 * (column[:, None] - mean) ** 2 / variance, shares)
-        for column, mean, variance in zip(X.T, means.T, variances.T, strict=True)
-    ]
-    return np.array(found)[:, None]
+    for column, mean, variance in zip(X.T, means.T, variances.T, strict=True):
+        squares = (column[:, None] - mean) ** 2 / variance
+        yield -0.5 * (squares + np.log(2 * np.pi * variance)) + np.log(shares)
+
+
+def _information(logs, codes):
+    """Mean gain of the log-probability of the own class over its prior, not below 0."""
+    posterior = logs[np.arange(len(logs)), codes] - logsumexp(logs, axis=1)
+    counts = np.bincount(codes)
+    entropy = -np.mean(np.log(counts[codes] / len(codes)))
+    return max(0.0, posterior.mean() + entropy)
 
 
 def _log_weights(model, kind):
