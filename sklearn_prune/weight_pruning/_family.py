@@ -29,6 +29,8 @@ _FAMILIES = {
     "sklearn.KernelRidge": "_kernel.KernelFamily",
     "sklearn.GaussianProcessRegressor": "_kernel.KernelFamily",
     "sklearn.GaussianProcessClassifier": "_kernel.KernelFamily",
+    "sklearn._BaseNB": "_naive_bayes.NaiveBayesFamily",
+    "sklearn.QuadraticDiscriminantAnalysis": "_naive_bayes.NaiveBayesFamily",
     "sklearn.KNeighborsClassifier": "_neighbors.NeighborsFamily",
     "sklearn.KNeighborsRegressor": "_neighbors.NeighborsFamily",
     "sklearn.Pipeline": "_containers.PipelineFamily",

@@ -49,8 +49,9 @@ def subtree_max(left, right, scores):
 def moved_weight(old, gradient, curvature, prior, strength, l1, rate, grid):
     """A weight after a Newton step under a ridge, or an absolute, penalty."""
     if l1:
-        target = curvature * (old - prior) - gradient
-        shrunk = max(abs(target) - strength, 0.0) / max(curvature, 1e-12)
+        damped = curvature + 1.0  # few rows bend the loss little and would go too far
+        target = damped * (old - prior) - gradient
+        shrunk = max(abs(target) - strength, 0.0) / damped
         new = old + rate * (prior + (shrunk if target > 0 else -shrunk) - old)
     else:
         pull = gradient + strength * (old - prior)
