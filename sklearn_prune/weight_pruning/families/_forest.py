@@ -25,7 +25,7 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
     pick_trees,
 )
 from sklearn_prune.weight_pruning.families._forest_criteria import (
-    split_gaps,
+    merge_order,
     tree_order,
     tree_strengths,
 )
@@ -194,17 +194,16 @@ class ForestFamily(Family):
         return impurity_decreases(nodes)[~nodes.is_leaf, None]
 
     def removal_losses(self, work, unit, context):
-        """By how much the loss rises when the two sides of a split say the same."""
-        gaps, curvature = split_gaps(work, context, default_strength(work.fitted))
-        return curvature * (gaps**2).sum(axis=1)
+        """How late each split goes, those first whose sides may say the same."""
+        return merge_order(work, context, default_strength(work.fitted))
 
     def penalised(self, work, unit, penalty, context):
         l1 = penalty == "l1"
         if unit == "tree":
             return work, tree_strengths(work, context, l1=l1)
-        strength = default_strength(work.fitted) / (10 if l1 else 1)
-        gaps, _ = split_gaps(work, context, strength, penalised=True, l1=l1)
-        return work, np.linalg.norm(gaps, ord=1 if l1 else 2, axis=1)
+        strength = default_strength(work.fitted)
+        late = merge_order(work, context, strength, penalised=True, l1=l1)
+        return work, late
 
     def contributions(self, work, unit, measure, context):
         """An order of the trees, each next one the best beside those before."""

@@ -1,18 +1,20 @@
-"""What criteria ask of a forest: gaps between the sides of splits, votes of trees."""
+"""What criteria ask of a forest: when splits are merged, and the votes of trees."""
 
 import numpy as np
-from sklearn.linear_model import Ridge, lasso_path
 
 from sklearn_prune._seeds import row_keys
-from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows
+from sklearn_prune.weight_pruning.families._forest_arrays import (
+    impurity_decreases,
+    leaves_of_rows,
+)
 from sklearn_prune.weight_pruning.families._forest_units import greedy_order
 
 MAX_JUDGES = 4000  # rows that rank trees
 MAX_CHECKED = 5  # trees that are asked whether they know the rows
 
 
-def split_gaps(work, context, strength, *, penalised=False, l1=False):
-    """How far apart the two sides of each split are, and the curvature of that.
+def merge_order(work, context, strength, *, penalised=False, l1=False):
+    """How late each split is merged when the leaves are refitted in between.
 
     Parameters
     ----------
@@ -29,31 +31,20 @@ def split_gaps(work, context, strength, *, penalised=False, l1=False):
 
     Returns
     -------
-    gaps : ndarray of shape (n_splits, width)
-        Mean score of the left side minus that of the right side.
-    curvature : ndarray of shape (n_splits,)
-        h_l h_r / (h_l + h_r), of the loss along the gap.
+    ndarray of shape (n_splits,)
+        0 for the split that goes first.
     """
-    from sklearn_prune.weight_pruning.families._forest_refit_kernels import subtree_sum
-
     nodes, fitted = work.nodes, work.fitted
-    if fitted.loss is None:
-        table, H = nodes.value, nodes.weight
-    else:
-        leaves = leaves_of_rows(nodes, fitted.rows(context))
-        votes = {"votes": None} if penalised else {}
-        refit = fitted.joint_refit(nodes, leaves, context, strength, l1=l1, **votes)
-        table, H = refit.sweep(6).by_node()
-    H = np.where(nodes.is_leaf, H + 1e-3, 0.0)
-    total = subtree_sum(nodes.left, nodes.right, H)
-    means = np.stack(
-        [subtree_sum(nodes.left, nodes.right, H * column) / total for column in table.T],
-        axis=1,
-    )
     inner = np.flatnonzero(~nodes.is_leaf)
-    left, right = nodes.left[inner], nodes.right[inner]
-    curvature = total[left] * total[right] / (total[left] + total[right])
-    return means[left] - means[right], curvature
+    if fitted.loss is None:
+        return impurity_decreases(nodes)[inner]
+    leaves = leaves_of_rows(nodes, fitted.rows(context))
+    votes = {"votes": None} if penalised else {}
+    refit = fitted.joint_refit(nodes, leaves, context, strength, l1=l1, **votes)
+    order = refit.sweep(6).merge_to(0).merged
+    late = np.zeros(len(nodes.left))
+    late[order] = np.arange(len(order))
+    return late[inner]
 
 
 def tree_order(work, context, measure):
@@ -67,26 +58,29 @@ def tree_strengths(work, context, *, l1):
     """How large the weight of each tree is in a penalised sum of their votes.
 
     Under L1 the weights are not negative, and a tree is the stronger the larger the
-    penalty is at which it comes in. Where a row must not judge a tree, the mean vote of
-    the trees that it may judge stands in.
+    penalty is at which it comes in. Each pair of trees is compared on the rows that may
+    judge both.
     """
     votes, truth, weight, counted = _ballots(work, context)
-    n_trees, _, width = votes.shape
-    counts = counted.sum(axis=0)
-    means = (votes * counted[:, :, None]).sum(axis=0) / np.maximum(counts, 1)[:, None]
-    filled = np.where(counted[:, :, None], votes, means)[:, counts > 0]
-    scale = np.sqrt(np.repeat(weight[counts > 0], width))
-    design = filled.reshape(n_trees, -1).T * scale[:, None]
-    target = truth[counts > 0].ravel() * scale
-    if not len(target):
-        return np.zeros(n_trees)
+    n_trees = len(votes)
+    flat = (votes * (counted * np.sqrt(weight))[:, :, None]).reshape(n_trees, -1)
+    both = np.maximum((counted * weight) @ counted.T, 1e-300)
+    gram = flat @ flat.T / both
+    rows = (counted * weight).sum(axis=1)
+    target = (votes * (counted * weight)[:, :, None] * truth).sum(axis=(1, 2))
+    target /= np.maximum(rows, 1e-300)
+    gram[np.diag_indices(n_trees)] += 1e-3 * max(np.trace(gram) / n_trees, 1e-300)
     if not l1:
-        strength = 0.1 * np.mean(design**2) * len(target)
-        return np.abs(Ridge(strength, fit_intercept=False).fit(design, target).coef_)
-    alphas, weights, _ = lasso_path(design, target, alphas=40, eps=1e-3, positive=True)
-    used = weights > 0
-    entered = np.where(used.any(axis=1), alphas[used.argmax(axis=1)], 0.0)
-    return entered + 1e-6 * alphas[0] * weights[:, -1] / max(weights[:, -1].max(), 1e-300)
+        ridge = 0.1 * np.trace(gram) / n_trees * np.eye(n_trees)
+        return np.linalg.solve(gram + ridge, target)
+    weights, entered = np.zeros(n_trees), np.zeros(n_trees)
+    for strength in target.max(initial=0.0) * np.geomspace(1.0, 1e-4, 60):
+        for _ in range(20):
+            for t in range(n_trees):
+                pull = target[t] - gram[t] @ weights + gram[t, t] * weights[t]
+                weights[t] = max(0.0, pull - strength) / gram[t, t]
+        entered = np.where((weights > 0) & (entered == 0), strength, entered)
+    return entered + 1e-9 * target
 
 
 def _ballots(work, context):

@@ -127,6 +127,7 @@ class JointRefit:
         self.alive = np.ones(len(self.leaf), dtype=bool)
         self.leaves, self.watched, self.l1 = leaves, watched, l1
         self.loss, self.strength, self.rounds = loss, float(strength), 0
+        self.merged = []
         n, n_trees = leaves.shape[1], arrays.n_trees
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         self.weight = weight / max(weight.mean(), 1e-300)
@@ -224,7 +225,9 @@ class JointRefit:
             losses = self._merge_losses(parents)
             count = max(1, int(MERGED_AT_ONCE * len(parents)))
             count = min(count, self.n_splits - n_splits)
-            self._merge(np.sort(parents[np.argsort(losses, kind="stable")[:count]]))
+            cheapest = parents[np.argsort(losses, kind="stable")[:count]]
+            self.merged = [*self.merged, *cheapest]
+            self._merge(np.sort(cheapest))
             self.rounds += 1
             if self.rounds % REFIT_EVERY[self.loss] == 0:
                 self.sweep()

@@ -86,9 +86,11 @@ class NeighborsFamily(Family):
         return None
 
     def start(self, model, context):
-        n_points = model._fit_X.shape[0]
+        n_points, outputs = model._fit_X.shape[0], np.asarray(model._y)
+        if not is_classifier(model):
+            outputs = outputs.astype(np.float64, copy=False)
         return NeighborsWork(
-            model, model._fit_X, model._y, np.arange(n_points), model.n_neighbors
+            model, model._fit_X, outputs, np.arange(n_points), model.n_neighbors
         )
 
     def table(self, work, unit, context):
