@@ -28,9 +28,12 @@ from sklearn_prune.weight_pruning.families._boosting_readers import (
     refusal,
 )
 from sklearn_prune.weight_pruning.families._boosting_refit import (
+    PULL,
+    PULL_OF_ITERATIONS,
     LeafPath,
     leaf_nodes,
     raw_scores,
+    rescaled,
     training_rows,
 )
 
@@ -160,7 +163,10 @@ class BoostingFamily(Family):
     def refit(self, work, unit, context):
         if work.monotonic:
             return work
-        path = LeafPath(work.model, self.training_rows(work, context), refits=True)
+        rows, model, pull = self.training_rows(work, context), work.model, PULL
+        if unit == "iteration":
+            model, pull = rescaled(model, rows), PULL_OF_ITERATIONS
+        path = LeafPath(model, rows, refits=True, pull=pull)
         path.sweep()
         trees = replace(work.model.trees, value=path.value)
         return replace(work, model=replace(work.model, trees=trees))
@@ -276,8 +282,7 @@ class BoostingFamily(Family):
         """
         from sklearn_prune.weight_pruning.families._boosting_iterations import greedy_order
 
-        parts, target, weights = self._iteration_parts(work, context)
-        return Ranking(greedy_order(parts, target, weights))
+        return Ranking(greedy_order(work.model, self.training_rows(work, context), measure))
 
     def penalised(self, work, unit, penalty, context):
         from sklearn_prune.weight_pruning.families._boosting_iterations import (

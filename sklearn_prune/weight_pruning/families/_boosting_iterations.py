@@ -6,6 +6,10 @@ from sklearn.linear_model import lars_path_gram
 from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
 
 MOST_NUMBERS = 20_000_000
+MOST_STEPS = 300_000_000  # of greedy search: iterations squared, times rows and outputs
+FEWEST_ROWS = 300  # that judge
+PULL = 10.0  # to zero of the leaves of a candidate, in rows of mean second derivative
+CLEAR = 0.25  # of the typical size: margins beyond it count as clear
 
 
 def quadratic_parts(model, rows):
@@ -41,19 +45,138 @@ def _normal_form(parts, target, weights):
     return weighted @ parts.T, weighted @ target
 
 
-def greedy_order(parts, target, weights):
-    """Each iteration the one that leaves the smallest squared distance to the target."""
-    gram, covariance = _normal_form(parts, target, weights)
-    n_iterations = len(gram)
-    order = np.empty(n_iterations, dtype=np.int64)
-    left = np.ones(n_iterations, dtype=bool)
-    cost = np.diag(gram) - 2 * covariance  # of adding each to what is chosen
-    for place in range(n_iterations):
-        best = np.flatnonzero(left)[np.argmin(cost[left])]
-        order[place] = best
-        left[best] = False
-        cost = cost + 2 * gram[best]
-    return order
+class _Candidates:
+    """Iterations that have not been chosen, and the scores of those that have.
+
+    Parameters
+    ----------
+    model : BoostedModel
+        All iterations.
+    rows : TrainingRows
+        Some rows.
+
+    Notes
+    -----
+    What an iteration would add is not what it added while it was fitted: its leaves are
+    fitted to what the chosen ones still lack of the scores of the whole model, as the
+    refit after the cut does.
+    """
+
+    def __init__(self, model, rows):
+        trees = model.trees
+        ids, of_tree = np.unique(trees.iteration, return_inverse=True)
+        self.members = [np.flatnonzero(of_tree == number) for number in range(len(ids))]
+        self.rows, self.output = rows, trees.output
+        self.leaves = [np.unique(t, return_inverse=True)[1] for t in rows.leaves]
+        self.pull = PULL * rows.weights.mean()
+        self.curvature = [
+            np.bincount(leaves, rows.weights[k]) + self.pull
+            for leaves, k in zip(self.leaves, self.output, strict=True)
+        ]
+        self.values = [np.zeros(len(c)) for c in self.curvature]
+        self.scores = np.repeat(model.start.astype(float)[:, None], len(rows.y), axis=1)
+
+    def added(self, iteration):
+        """What the iteration would add to the scores of the chosen ones."""
+        added = np.zeros_like(self.scores)
+        for t in self.members[iteration]:
+            added[self.output[t]] += self._move(t)[self.leaves[t]]
+        return added
+
+    def add(self, iteration, chosen):
+        """Add an iteration, and fit the leaves of all that are chosen once more."""
+        for number in (iteration, *chosen):
+            for t in self.members[number]:
+                move = self._move(t)
+                self.values[t] += move
+                self.scores[self.output[t]] += move[self.leaves[t]]
+
+    def _move(self, t):
+        k = self.output[t]
+        lacking = self.rows.weights[k] * (self.rows.target[k] - self.scores[k])
+        slope = np.bincount(self.leaves[t], lacking) - self.pull * self.values[t]
+        return slope / self.curvature[t]
+
+
+def greedy_order(model, rows, measure):
+    """Order the iterations, each next one the best beside those chosen.
+
+    Parameters
+    ----------
+    model : BoostedModel
+        All iterations.
+    rows : TrainingRows
+        The rows that judge.
+    measure : {"reduced_error", "complementarity", "margin"}
+        See `ContributionCriterion`.
+
+    Notes
+    -----
+    Cost: O(n_iterations**2 * n_samples * n_outputs), for as many rows as fit in
+    `MOST_STEPS`.
+    """
+    n_iterations = len(np.unique(model.trees.iteration))
+    most = max(FEWEST_ROWS, MOST_STEPS // (n_iterations**2 * model.n_outputs))
+    if len(rows.y) > most:
+        rows = rows.on(np.linspace(0, len(rows.y) - 1, most).astype(np.int64))
+    candidates = _Candidates(model, rows)
+    gain = _gain_of_classes if model.classes is not None else _gain_of_numbers
+    scale = _typical_size(model, rows)
+    left, chosen = list(range(n_iterations)), []
+    while left:
+        gains = [
+            gain(candidates.scores, candidates.added(m), rows, measure, scale) for m in left
+        ]
+        best = left.pop(max(range(len(left)), key=lambda place: gains[place]))
+        candidates.add(best, chosen)
+        chosen.append(best)
+    return np.array(chosen)
+
+
+def _typical_size(model, rows):
+    """Root mean square of what all iterations add, or mean margin of their scores."""
+    if model.classes is not None:
+        return np.abs(_margins(rows.target, rows.y)).mean()
+    return np.sqrt(((rows.target - model.start[:, None]) ** 2).mean())
+
+
+def _margins(scores, y):
+    """How far the score of the right class is above the best other; y are codes."""
+    if len(scores) == 1:
+        return np.where(y > 0, scores[0], -scores[0])
+    codes, every = y.astype(np.int64), np.arange(len(y))
+    others = scores.copy()
+    others[codes, every] = -np.inf
+    return scores[codes, every] - others.max(axis=0)
+
+
+def _gain_of_classes(scores, added, rows, measure, scale):
+    """How good the scores become; of equal ones those nearest to the whole model's."""
+    trial = scores + added
+    closeness = -(rows.weights * (rows.target - trial) ** 2).sum()
+    margins = _margins(trial, rows.y)
+    if measure == "margin":
+        short = np.minimum(margins - CLEAR * scale, 0.0)
+        return -round(float(rows.row_weights @ short**2), 9), closeness
+    right = margins > 0
+    if measure == "complementarity":
+        wrong = _margins(scores, rows.y) <= 0
+        return round(float(rows.row_weights @ (wrong & right)), 9), closeness
+    return round(float(rows.row_weights @ right), 9), closeness
+
+
+def _gain_of_numbers(scores, added, rows, measure, scale):
+    """How small the distance to the scores of the whole model becomes."""
+    lacking = rows.target - scores
+    weights = rows.weights
+    if measure == "complementarity":
+        size = np.sqrt((weights * added**2).sum())
+        same_side = weights * (np.sign(added) == np.sign(lacking)) * np.abs(lacking)
+        return (same_side.sum() if size > 0 else 0.0), -((lacking - added) ** 2).sum()
+    left = np.abs(lacking - added)
+    if measure == "margin":
+        left = np.maximum(left - CLEAR * scale, 0.0)
+    return (-(weights * left**2).sum(),)
 
 
 def lasso_strengths(parts, target, weights):

@@ -10,7 +10,8 @@ from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
 
 MERGED_AT_ONCE = 0.3  # share of the sibling pairs that a round may merge
 FLOOR = 0.1  # of the mean second derivative, which a row counts at least
-RIDGE = 50.0  # pull to the model's own leaves, in rows of mean second derivative
+PULL = 50.0  # to the model's own leaves, in rows of mean second derivative
+PULL_OF_ITERATIONS = 10.0  # likewise, where whole iterations are gone
 N_SWEEPS = 2  # over all trees, after each cut
 
 
@@ -37,6 +38,16 @@ class TrainingRows:
     weights: np.ndarray
     y: np.ndarray
     row_weights: np.ndarray
+
+    def on(self, chosen):
+        """Some of the rows."""
+        return TrainingRows(
+            self.leaves[:, chosen],
+            self.target[:, chosen],
+            self.weights[:, chosen],
+            self.y[chosen],
+            self.row_weights[chosen],
+        )
 
 
 def training_rows(model, leaves, y, row_weights, whole=None):
@@ -72,6 +83,18 @@ def raw_scores(model, leaves, home=None, value=None):
     return raw
 
 
+def rescaled(model, rows):
+    """The model with all leaves times one factor, which brings it closest to the target.
+
+    With fewer iterations each has to add more.
+    """
+    start = model.start.astype(np.float64)[:, None]
+    added, wanted = raw_scores(model, rows.leaves) - start, rows.target - start
+    size = (rows.weights * added**2).sum()
+    factor = (rows.weights * added * wanted).sum() / size if size > 0 else 1.0
+    return replace(model, trees=replace(model.trees, value=model.trees.value * factor))
+
+
 class LeafPath:
     """Trees on their way to fewer leaves.
 
@@ -86,6 +109,8 @@ class LeafPath:
     keys : ndarray of shape (n_nodes,), or None
         The pair below the node with the smallest key is merged first; None for the pair
         that costs least.
+    pull : float, default=50.0
+        How strongly leaves stay where they are, in rows of mean second derivative.
 
     Notes
     -----
@@ -96,8 +121,9 @@ class LeafPath:
     refit is not. The second derivatives of the loss are its weights.
     """
 
-    def __init__(self, model, rows, refits, keys=None):
+    def __init__(self, model, rows, refits, keys=None, pull=PULL):
         self.model, self.rows, self.refits, self.keys = model, rows, refits, keys
+        self.pull = pull
         trees = model.trees
         self.is_leaf = trees.left < 0
         self.home = np.arange(trees.n_nodes, dtype=np.int32)
@@ -133,7 +159,7 @@ class LeafPath:
                 residual,
                 self.value,
                 self.anchor,
-                RIDGE * rows.weights.mean(),
+                self.pull * rows.weights.mean(),
                 moves,
                 self.curvature,
             )
