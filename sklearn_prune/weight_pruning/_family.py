@@ -16,7 +16,7 @@ _FAMILIES = {
     "sklearn.BaseSGD": "_linear.LinearFamily",
     "sklearn.LinearSVR": "_linear.LinearFamily",
     "sklearn._GeneralizedLinearRegressor": "_linear.LinearFamily",
-    "sklearn.LinearDiscriminantAnalysis": "_linear.DiscriminantFamily",
+    "sklearn.LinearDiscriminantAnalysis": "_naive_bayes.NaiveBayesFamily",
     "sklearn.BaseDecisionTree": "_forest.ForestFamily",
     "sklearn.BaseForest": "_forest.ForestFamily",
     "sklearn.BaseBagging": "_forest.BaggingFamily _containers_members.BaggedFamily",

@@ -170,13 +170,6 @@ class LinearFamily(Family):
         return work, scaled[work.mask]
 
 
-class DiscriminantFamily(LinearFamily):
-    """Linear discriminant analysis, whose outputs cannot be fitted apart: features only."""
-
-    units = ()
-    criteria = {"feature": _CRITERIA}
-
-
 def _compact_class(model):
     return CompactLinearClassifier if is_classifier(model) else CompactLinearRegressor
 
