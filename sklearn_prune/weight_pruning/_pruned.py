@@ -616,8 +616,10 @@ class PrunedRegressor(RegressorMixin, _Pruned):
     >>> from sklearn_prune import PrunedRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = PrunedRegressor(Ridge(), unit="coefficient", keep=4).fit(X, y)
-    >>> model.coef_.round()
-    array([  0.,   0., 337., 217.,   0.,   0., ..., 0.])
+    >>> model.kept_
+    array([2, 3, 6, 8])
+    >>> model.sparsity_  # five of eleven parameters are left, the intercept among them
+    0.5454545454545454
     """
 
     _kind = "regressor"

@@ -1,6 +1,8 @@
 """Boosted trees: iterations and splits, with a joint refit of all leaves."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -21,7 +23,11 @@ from sklearn_prune.weight_pruning.criteria import (
     RandomCriterion,
     SecondOrderCriterion,
 )
-from sklearn_prune.weight_pruning.families._boosting_arrays import levels, pruned_nodes
+from sklearn_prune.weight_pruning.families._boosting_arrays import (
+    fill_inner_values,
+    levels,
+    pruned_nodes,
+)
 from sklearn_prune.weight_pruning.families._boosting_readers import (
     BoostedModel,
     read_model,
@@ -32,14 +38,16 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
     PULL_OF_ITERATIONS,
     LeafPath,
     leaf_nodes,
+    penalised_path,
     raw_scores,
     rescaled,
     training_rows,
 )
 
 SETTINGS = ("no refit", "refit")
-MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05)
+MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
+ENOUGH_JUDGED = 20_000  # rows: no more folds are fitted then
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 
 
@@ -71,9 +79,23 @@ class BoostingWork:
     monotonic: bool = False
     small_leaves: bool = False
 
+    @cached_property
+    def flat(self):
+        """The trees in the flat form."""
+        return flat_trees(self.model, self.small_leaves)
+
 
 class BoostingFamily(Family):
-    """GradientBoosting, HistGradientBoosting, LightGBM and XGBoost."""
+    """GradientBoosting, HistGradientBoosting, LightGBM and XGBoost.
+
+    Notes
+    -----
+    Iterations are ranked on the rows that the model was fitted on: other rows are known
+    to none of these libraries, and a model fitted on fewer rows has other iterations. An
+    order assumes the refit, which makes up for what is cut.
+
+    An int `cv` means as many folds as it takes to judge 20,000 rows, and at most `cv`.
+    """
 
     units = ("iteration", "node")
     criteria = {
@@ -105,7 +127,7 @@ class BoostingFamily(Family):
     def compact(self, work):
         model = work.model
         compact = CompactBoosting()
-        compact.trees_ = flat_trees(model, work.small_leaves)
+        compact.trees_ = work.flat
         compact.start_ = model.start
         compact.library_ = model.library
         compact.link_ = model.link
@@ -190,7 +212,11 @@ class BoostingFamily(Family):
         return smaller
 
     def _paths(self, work, shares, request, rows, seed):
-        """The path at each share; it stops at all milestones, whatever is asked for."""
+        """The path at each share.
+
+        On its way it refits at all milestones, whatever is asked for, or, where there is
+        a schedule, after each of its rounds.
+        """
         keys = None
         if request.criterion is not None:
             keys = _random_keys(request.criterion, seed, work.model.trees.n_nodes)
@@ -198,9 +224,14 @@ class BoostingFamily(Family):
         total = path.n_parameters()
         stops = list(MILESTONES)
         for share in shares:
-            while stops and stops[0] >= share:
-                path.advance(budget_size(stops.pop(0), total, units="parameters"))
-            part = path.copy()
+            if request.schedule is None:
+                while stops and stops[0] >= share:
+                    path.advance(budget_size(stops.pop(0), total, units="parameters"))
+                part = path.copy()
+            else:
+                part = path.copy()
+                for stop in request.schedule.shares(share)[:-1]:
+                    part.advance(budget_size(stop, total, units="parameters"))
             part.advance(budget_size(share, total, units="parameters"))
             yield part
 
@@ -212,9 +243,13 @@ class BoostingFamily(Family):
         """
         if requests[0].unit != "auto":
             return super().judge(work, shares, requests, context)
+        folds = inner_folds(context)
+        if context.cv is None or isinstance(context.cv, Integral):
+            judged = np.cumsum([len(test) for _, test in folds])
+            folds = folds[: 1 + np.searchsorted(judged, ENOUGH_JUDGED)]
         parts = Parallel(n_jobs=context.n_jobs)(
             delayed(self._judge_fold)(shares, requests, context, train, test)
-            for train, test in inner_folds(context)
+            for train, test in folds
         )
         baseline = np.concatenate([part[0] for part in parts])
         scores = np.concatenate([part[1] for part in parts], axis=2)
@@ -262,7 +297,9 @@ class BoostingFamily(Family):
 
     def _leaves(self, work, model, X):
         """Node in which each row ends, by (tree, row)."""
-        compact = self.compact(replace(work, model=model, small_leaves=False))
+        if model is not work.model:
+            work = replace(work, model=model)
+        compact = self.compact(work)
         return leaf_nodes(model.trees, compact.trees_, compact._check(X))
 
     def weights(self, work, unit, context):
@@ -291,8 +328,14 @@ class BoostingFamily(Family):
         )
 
         if unit == "node":
-            losses = self.removal_losses(work, unit, context)
-            return work, losses
+            path = penalised_path(
+                work.model, self.training_rows(work, context), penalty
+            )
+            trees = replace(work.model.trees, value=path.value)
+            costs = collapse_costs(trees, path.curvature)
+            fill_inner_values(trees)
+            trained = replace(work, model=replace(work.model, trees=trees))
+            return trained, costs
         parts, target, weights = self._iteration_parts(work, context)
         strengths = lasso_strengths if penalty == "l1" else ridge_strengths
         return work, strengths(parts, target, weights)

@@ -9,6 +9,7 @@ MOST_NUMBERS = 20_000_000
 MOST_STEPS = 300_000_000  # of greedy search: iterations squared, times rows and outputs
 FEWEST_ROWS = 300  # that judge
 PULL = 10.0  # to zero of the leaves of a candidate, in rows of mean second derivative
+MODERATE = 0.3  # L1 penalty, as a share of the smallest one that leaves nothing
 CLEAR = 0.25  # of the typical size: margins beyond it count as clear
 
 
@@ -158,10 +159,11 @@ def _gain_of_classes(scores, added, rows, measure, scale):
     if measure == "margin":
         short = np.minimum(margins - CLEAR * scale, 0.0)
         return -round(float(rows.row_weights @ short**2), 9), closeness
-    right = margins > 0
     if measure == "complementarity":
-        wrong = _margins(scores, rows.y) <= 0
-        return round(float(rows.row_weights @ (wrong & right)), 9), closeness
+        unclear = _margins(scores, rows.y) <= CLEAR * scale
+        helped = unclear & (margins > CLEAR * scale)
+        return round(float(rows.row_weights @ helped), 9), closeness
+    right = margins > 0
     return round(float(rows.row_weights @ right), 9), closeness
 
 
@@ -180,7 +182,7 @@ def _gain_of_numbers(scores, added, rows, measure, scale):
 
 
 def lasso_strengths(parts, target, weights):
-    """Largest L1 penalty at which each iteration is still in the model."""
+    """Size of each iteration's part under an L1 penalty."""
     gram, covariance = _normal_form(parts, target, weights)
     scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     alphas, _, path = lars_path_gram(
@@ -190,8 +192,10 @@ def lasso_strengths(parts, target, weights):
         method="lasso",
     )
     inside = path != 0
-    strengths = np.where(inside.any(axis=1), alphas[np.argmax(inside, axis=1)], 0.0)
-    return strengths
+    entered = np.where(inside.any(axis=1), alphas[np.argmax(inside, axis=1)], 0.0)
+    moderate = np.abs(path[:, np.argmin(np.abs(alphas - MODERATE * alphas[0]))])
+    # Those that are zero come after the others, in the order in which they enter.
+    return moderate + 1e-9 * entered * moderate.max() / max(alphas[0], 1e-300)
 
 
 def ridge_strengths(parts, target, weights):

@@ -14,9 +14,22 @@ def add_leaves(leaves, home, output, value, raw):
 
 @njit(cache=True, nogil=True)
 def refit_leaves(
-    leaves, home, ends, output, weights, residual, value, anchor, ridge, moves, curvature
+    leaves,
+    home,
+    ends,
+    output,
+    weights,
+    residual,
+    value,
+    anchor,
+    ridge,
+    lasso,
+    moves,
+    curvature,
 ):
     """One exact step of least squares for the leaves of each tree, in turn.
+
+    Added to the squares are ``ridge / 2 * (value - anchor)**2 + lasso * abs(value)``.
 
     The leaves of a tree part the rows, so that its normal matrix is diagonal; its
     `curvature` is set in any case, `value` and `residual` only if it `moves`. Nodes of
@@ -37,8 +50,9 @@ def refit_leaves(
             continue
         for leaf in range(first, last):
             if curvature[leaf] > 0.0:
-                pull = move[leaf] + ridge * (anchor[leaf] - value[leaf])
-                move[leaf] = pull / (curvature[leaf] + ridge)
+                slope = move[leaf] + curvature[leaf] * value[leaf] + ridge * anchor[leaf]
+                size = max(abs(slope) - lasso, 0.0) / (curvature[leaf] + ridge)
+                move[leaf] = (size if slope > 0.0 else -size) - value[leaf]
                 value[leaf] += move[leaf]
         for i in range(len(place)):
             left[i] -= move[home[place[i]]]

@@ -13,6 +13,7 @@ FLOOR = 0.1  # of the mean second derivative, which a row counts at least
 PULL = 50.0  # to the model's own leaves, in rows of mean second derivative
 PULL_OF_ITERATIONS = 10.0  # likewise, where whole iterations are gone
 N_SWEEPS = 2  # over all trees, after each cut
+PENALISED_SWEEPS = 4  # times the above
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class LeafPath:
 
     def __init__(self, model, rows, refits, keys=None, pull=PULL):
         self.model, self.rows, self.refits, self.keys = model, rows, refits, keys
-        self.pull = pull
+        self.ridge, self.lasso = pull * rows.weights.mean(), 0.0
         trees = model.trees
         self.is_leaf = trees.left < 0
         self.home = np.arange(trees.n_nodes, dtype=np.int32)
@@ -159,7 +160,8 @@ class LeafPath:
                 residual,
                 self.value,
                 self.anchor,
-                self.pull * rows.weights.mean(),
+                self.ridge,
+                self.lasso,
                 moves,
                 self.curvature,
             )
@@ -224,6 +226,22 @@ class LeafPath:
         for name in ("is_leaf", "value", "anchor", "curvature"):
             setattr(other, name, getattr(self, name).copy())
         return other
+
+
+def penalised_path(model, rows, penalty):
+    """The trees with leaves refitted under a penalty on their values."""
+    path = LeafPath(model, rows, refits=True)
+    typical = np.sqrt(
+        np.average(path.value**2, weights=path.curvature)
+        if path.curvature.any()
+        else 0.0
+    )
+    path.anchor[:] = 0.0
+    if penalty == "l1":
+        path.ridge, path.lasso = 0.0, path.ridge * typical
+    for _ in range(PENALISED_SWEEPS):
+        path.sweep()
+    return path
 
 
 def leaf_nodes(trees, flat, X):

@@ -24,9 +24,10 @@ def judge_forest(family, work, shares, requests, context):
     In each fold only as many trees are fitted as the settings can use. The score of the
     whole forest there is that of these trees plus what the others would add: the loss of
     a mean of k trees falls as 1 / k [1]_, and how fast is seen from both halves of them.
-    Settings that are nowhere best in the first fold are not tried in the others. Among
-    many sizes one is small and good by chance, so each is judged by the mean of its own
-    score and that of the next smaller one.
+    Settings that are nowhere best in the first fold are not tried in the others; of those
+    left only the best at a size has scores, from folds that did not choose it. Among many
+    sizes one is small and good by chance, so each is judged by the mean of its own score
+    and that of the next smaller one.
 
     References
     ----------
@@ -49,11 +50,41 @@ def judge_forest(family, work, shares, requests, context):
         for train, test in folds[1:]
     )
     baseline = np.concatenate([first[0], *(part[0] for part in rest)])
+    best, honest = _cross_chosen([first[1][tried], *(part[1] for part in rest)])
+    honest[:-1] = (honest[:-1] + honest[1:]) / 2
     scores = np.full((len(requests), len(shares), len(baseline)), -np.inf)
-    kept = [first[1][tried], *(part[1] for part in rest)]
-    scores[tried] = np.concatenate(kept, axis=2)
-    scores[:, :-1] = (scores[:, :-1] + scores[:, 1:]) / 2
+    scores[tried[best], np.arange(len(shares))] = honest
     return baseline, scores
+
+
+def _cross_chosen(parts):
+    """The best setting at each size, and scores as if it had been chosen elsewhere.
+
+    Parameters
+    ----------
+    parts : list of ndarray of shape (n_settings, n_shares, n_pieces)
+        Scores in each fold.
+
+    Returns
+    -------
+    best : ndarray of shape (n_shares,), int
+        By all folds.
+    scores : ndarray of shape (n_shares, n_all_pieces)
+        In each fold those of the setting that is best in the other folds, since the best
+        of several in the same fold is so partly by chance.
+    """
+    sums = np.array([part.sum(axis=2) for part in parts])
+    sizes = np.array([part.shape[2] for part in parts])
+    total = sums.sum(axis=0)
+    best = np.round(total / sizes.sum(), 12).argmax(axis=0)
+    found = []
+    for part, own, size in zip(parts, sums, sizes, strict=True):
+        chosen = best
+        if len(parts) > 1:
+            others = (total - own) / (sizes.sum() - size)
+            chosen = np.round(others, 12).argmax(axis=0)
+        found.append(part[chosen, np.arange(part.shape[1])])
+    return best, np.concatenate(found, axis=1)
 
 
 def _still_tried(scores):

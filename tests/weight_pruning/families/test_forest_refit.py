@@ -79,7 +79,7 @@ def test_squared_loss_is_ridge_regression_on_leaf_indicators(regression, centred
 
 
 def test_two_targets_are_two_problems(regression):
-    _, arrays, X, y, leaves = regression
+    _, arrays, _, y, leaves = regression
     both = np.stack([y, y[::-1] ** 2], axis=1)
     found = JointRefit(arrays, leaves, both, loss="squared", strength=5.0).sweep(30)
     for k in range(2):
@@ -98,9 +98,9 @@ def test_logistic_loss_is_minimised():
 
     def objective(weights):
         scores = refit.intercept[0] + design @ weights
-        return -np.log(expit(np.where(y == 1, scores, -scores))).sum() + (
-            weights**2
-        ).sum() / 2
+        return (
+            -np.log(expit(np.where(y == 1, scores, -scores))).sum() + (weights**2).sum() / 2
+        )
 
     best = minimize(objective, np.zeros(design.shape[1]), method="BFGS").fun
     assert objective(refit.W[arrays.is_leaf, 0]) == pytest.approx(best, rel=1e-5)
@@ -161,7 +161,9 @@ def test_the_cheapest_siblings_are_merged_first(regression):
     refit = JointRefit(arrays, leaves, y, loss="squared", strength=1.0).sweep(20)
     inner = np.flatnonzero(~arrays.is_leaf)
     pairs = [
-        v for v in inner if arrays.is_leaf[arrays.left[v]] and arrays.is_leaf[arrays.right[v]]
+        v
+        for v in inner
+        if arrays.is_leaf[arrays.left[v]] and arrays.is_leaf[arrays.right[v]]
     ]
     counts = np.bincount(leaves.ravel(), minlength=len(arrays.left))
     losses = []
@@ -174,7 +176,7 @@ def test_the_cheapest_siblings_are_merged_first(regression):
 
 
 def test_rounded_scores_are_small_integers(regression):
-    _, arrays, X, y, leaves = regression
+    _, arrays, _, y, leaves = regression
     refit = JointRefit(arrays, leaves, y, loss="squared", strength=1.0).sweep(50)
     exact, small = refit.finished(rounded=False), refit.finished()
     codes = small.arrays.value / small.scale

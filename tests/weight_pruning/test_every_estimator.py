@@ -1,0 +1,535 @@
+"""Every classifier and regressor of scikit-learn, pruned, on every kind of input."""
+
+import pickle
+import re
+import warnings
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn import clone
+from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
+from sklearn.datasets import make_classification
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, minmax_scale
+from sklearn.svm import SVC, SVR
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import all_estimators
+from sklearn.utils._test_common.instance_generator import _construct_instances
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune._ranking import budget_size
+from tests.conftest import as_frame
+
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score_samples",
+)
+# Nothing to choose from: one column, or no parameter that belongs to a column.
+NO_HALF = {"DummyClassifier", "DummyRegressor", "IsotonicRegression"}
+# Trees of neighbours count their queries, so their pickle changes with each predict.
+COUNTS_QUERIES = {"RadiusNeighborsClassifier", "RadiusNeighborsRegressor"}
+TO_THE_BIT = re.compile("Tree|Forest|GradientBoosting|Bagging")
+# Members without a compact form keep what they were fitted with.
+HOLDS_ROWS = re.compile("Neighbors|Label|SVC|SVR|Kernel|GaussianProcess")
+
+
+def instances():
+    """One small instance of each class, as scikit-learn's own tests make them."""
+    for kind in ("classifier", "regressor"):
+        for name, cls in all_estimators(type_filter=kind):
+            estimator = next(iter(_construct_instances(cls)))
+            if "random_state" in estimator.get_params():
+                estimator.set_params(random_state=0)
+            yield pytest.param(estimator, id=name)
+
+
+every = pytest.mark.parametrize("estimator", instances())
+
+
+@cache
+def tables():
+    X, y = make_classification(
+        n_samples=120,
+        n_features=6,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=3,
+        n_clusters_per_class=1,
+        random_state=0,
+    )
+    X = minmax_scale(X) + 0.01
+    return X, y, 10 + X @ np.arange(6.0) + X[:, 0] ** 2
+
+
+def rows_for(estimator):
+    """Rows and targets that a class of models takes."""
+    X, labels, values = tables()
+    name = type(estimator).__name__
+    if name == "CategoricalNB":
+        return np.round(4 * X).clip(0, 3), labels
+    if name == "IsotonicRegression":
+        return X[:, :1], values
+    if name == "ClassifierChain":
+        return X, np.column_stack([labels > 0, labels > 1]).astype(int)
+    if name == "MultiOutputClassifier":
+        return X, np.column_stack([labels, labels[::-1]])
+    if name in {"FixedThresholdClassifier", "TunedThresholdClassifierCV"}:
+        return X, (labels > 0).astype(int)
+    if name == "SelfTrainingClassifier":
+        return X, np.where(np.arange(len(X)) % 3 == 0, -1, labels)
+    if is_classifier(estimator):
+        return X, np.array(["low", "mid", "top"])[labels]
+    if name.startswith(("MultiTask", "MultiOutput", "RegressorChain", "CCA", "PLSCan")):
+        return X, np.column_stack([values, values**2, X[:, 1] + values])
+    return X, values
+
+
+def pruned(estimator, **arguments):
+    wrapper = PrunedClassifier if is_classifier(estimator) else PrunedRegressor
+    return wrapper(estimator, **{"random_state": 0, **arguments})
+
+
+def fit_quietly(model, *arguments, **params):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(*arguments, **params)
+
+
+def answers(model, X):
+    """What each method says; a method that raises gives the class of its error."""
+    found = {}
+    for method in METHODS:
+        if hasattr(model, method):
+            try:
+                found[method] = getattr(model, method)(X)
+            except (AttributeError, NotImplementedError, ValueError) as error:
+                found[method] = type(error)
+    return found
+
+
+def assert_same(found, expected, rtol=0.0):
+    assert set(found) == set(expected)
+    for method, values in expected.items():
+        if isinstance(values, type):
+            assert found[method] is values, method
+            continue
+        many = isinstance(values, list)
+        assert isinstance(found[method], list) == many, method
+        pairs = zip(found[method], values, strict=True) if many else [(found[method], values)]
+        for ours, theirs in pairs:
+            assert ours.shape == theirs.shape, method
+            assert ours.dtype == theirs.dtype, method
+            if not rtol or ours.dtype.kind not in "fc":
+                assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"), method
+                continue
+            scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
+            np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * scale)
+
+
+@every
+def test_everything_kept_is_the_plain_fit(estimator):
+    X, y = rows_for(estimator)
+    plain = fit_quietly(clone(estimator), X, y)
+    model = fit_quietly(pruned(estimator, keep=1.0), X, y)
+    exact = TO_THE_BIT.search(type(estimator).__name__)
+    expected = answers(plain, X)
+    assert_same(answers(model, X), expected, 0.0 if exact else 1e-10)
+    alone = pickle.loads(pickle.dumps(model.compact_))
+    assert_same(answers(alone, X), answers(model, X))
+    assert model.report_.after["parameters"] <= model.report_.before["parameters"]
+    whole = len(pickle.dumps(model))
+    arguments = len(pickle.dumps(pruned(estimator, keep=1.0)))
+    assert whole < len(pickle.dumps(model.compact_)) + arguments + 2000
+
+
+@every
+def test_estimator_is_what_compact_says_or_tells_why(estimator):
+    X, y = rows_for(estimator)
+    model = fit_quietly(pruned(estimator, keep=1.0), X, y)
+    assert_estimator_agrees(model, X)
+
+
+def assert_estimator_agrees(model, X):
+    try:
+        restored = model.estimator_
+    except AttributeError as error:
+        assert str(error).count("\n") == 0
+        assert "compact_" in str(error)
+        return
+    assert_same(answers(restored, X), answers(model, X), 1e-6)
+
+
+def assert_reads_well(model):
+    report = model.report_
+    mask = model.get_support()
+    assert len(mask) == model.n_units_ == report.before["units"]
+    assert len(model.kept_) == mask.sum() == report.after["units"]
+    assert np.array_equal(model.get_support(indices=True), model.kept_)
+    assert 0 < report.after["nonzero"] <= report.after["parameters"]
+    assert 0 <= model.sparsity_ < 1
+    assert "parameters" in str(report)
+    assert "<pre>" in report._repr_html_()
+
+
+@pytest.mark.slow
+@every
+def test_half_of_the_parameters(estimator):
+    X, y = rows_for(estimator)
+    model = fit_quietly(pruned(estimator, keep=0.5), X, y)
+    assert_reads_well(model)
+    plain = answers(fit_quietly(clone(estimator), X, y), X)
+    found = answers(model, X)
+    assert set(found) == set(plain)
+    for method, values in plain.items():
+        assert np.shape(found[method]) == np.shape(values)
+    assert_estimator_agrees(model, X)
+    if type(estimator).__name__ in NO_HALF or model.unit_ == "feature":
+        return  # a column is not a parameter
+    before = model.report_.before["parameters"]
+    assert model.report_.after["nonzero"] <= budget_size(0.5, before)
+    assert model.report_.after["parameters"] <= budget_size(0.5, before)
+
+
+@pytest.mark.slow
+@every
+def test_half_of_the_features(estimator):
+    X, y = rows_for(estimator)
+    model = fit_quietly(pruned(estimator, unit="feature", keep=0.5), X, y)
+    assert_reads_well(model)
+    assert len(model.kept_) == max(budget_size(0.5, model.n_units_), 1)
+    assert_estimator_agrees(model, X)
+
+
+@pytest.mark.slow
+@every
+def test_the_smallest_that_is_not_worse(estimator):
+    X, y = rows_for(estimator)
+    model = fit_quietly(pruned(estimator, keep="auto", tolerance=0.1, cv=2), X, y)
+    assert_reads_well(model)
+    assert model.predict(X).shape[0] == len(X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refit", [True, False])
+@every
+def test_a_frozen_model_stays_as_it_is(estimator, refit):
+    X, y = rows_for(estimator)
+    fitted = fit_quietly(clone(estimator), X, y)
+    before = pickle.dumps(fitted)
+    model = pruned(FrozenEstimator(fitted), keep=0.5, refit=refit)
+    try:
+        fit_quietly(model, X, y).predict(X)
+    except ValueError as error:
+        assert not refit
+        assert "Write refit=True" in str(error)
+    if type(estimator).__name__ not in COUNTS_QUERIES:
+        assert pickle.dumps(fitted) == before
+
+
+@pytest.mark.slow
+@every
+def test_a_seed_fixes_everything(estimator):
+    X, y = rows_for(estimator)
+    model = pruned(estimator, keep=0.5, cv=2)
+    fits = [
+        fit_quietly(clone(model).set_params(n_jobs=jobs), X, y) for jobs in (1, 1, 2)
+    ]
+    for other in fits[1:]:
+        assert np.array_equal(fits[0].kept_, other.kept_)
+        if not str(type(estimator).__name__).startswith("Dummy"):
+            assert_same(answers(other, X), answers(fits[0], X))
+
+
+@every
+def test_arguments_are_arguments(estimator):
+    model = pruned(estimator, keep=0.3)
+    again = clone(model).set_params(keep=0.7, unit="feature")
+    assert again.get_params()["keep"] == 0.7
+    assert model.get_params()["keep"] == 0.3
+    for name, value in estimator.get_params(deep=False).items():
+        assert f"estimator__{name}" in model.get_params()
+        assert repr(again.get_params()[f"estimator__{name}"]) == repr(value)
+
+
+SOME_CLASSIFIERS = [
+    DecisionTreeClassifier(random_state=0),
+    RandomForestClassifier(4, random_state=0),
+    BaggingClassifier(n_estimators=3, random_state=0),
+    GradientBoostingClassifier(n_estimators=4, random_state=0),
+    HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5, random_state=0),
+    LogisticRegression(),
+    SVC(),
+    KNeighborsClassifier(3),
+    GaussianNB(),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+]
+SOME_REGRESSORS = [
+    RandomForestRegressor(4, random_state=0),
+    HistGradientBoostingRegressor(max_iter=4, min_samples_leaf=5, random_state=0),
+    LinearRegression(),
+    Ridge(),
+    SVR(),
+    KernelRidge(kernel="rbf"),
+    KNeighborsRegressor(3),
+]
+some = pytest.mark.parametrize(
+    "estimator", [*SOME_CLASSIFIERS, *SOME_REGRESSORS], ids=lambda e: type(e).__name__
+)
+
+
+def constant(X):
+    X = X.copy()
+    X[:, 2] = 1.0
+    return X
+
+
+def holed(X):
+    X = X.copy()
+    X[::7, 1] = np.nan
+    return X
+
+
+def weighted(X):
+    weights = np.ones(len(X))
+    weights[::2] = 0
+    return weights
+
+
+CONTAINERS = {
+    "float32": lambda X: X.astype(np.float32),
+    "csr": csr_array,
+    "pandas": lambda X: as_frame(X, "pandas"),
+    "polars": lambda X: as_frame(X, "polars"),
+    "list": lambda X: X.tolist(),
+    "constant": constant,
+    "nan": holed,
+}
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+@pytest.mark.parametrize("container", CONTAINERS)
+@some
+def test_containers(estimator, container, keep):
+    X, y = rows_for(estimator)
+    given = CONTAINERS[container](X)
+    try:
+        plain = fit_quietly(clone(estimator), given, y)
+    except (TypeError, ValueError):
+        with pytest.raises((TypeError, ValueError)):
+            fit_quietly(pruned(estimator, keep=keep), given, y)
+        return
+    model = fit_quietly(pruned(estimator, keep=keep), given, y)
+    expected, found = answers(plain, given), answers(model, given)
+    assert set(found) == set(expected)
+    for method, values in expected.items():
+        assert found[method].shape == values.shape
+        assert found[method].dtype == values.dtype
+    if keep == 1.0:
+        exact = TO_THE_BIT.search(type(estimator).__name__)
+        single = container == "float32"
+        assert_same(found, expected, 0.0 if exact else 1e-5 if single else 1e-10)
+    if container in {"pandas", "polars"}:
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(given[list(given.columns)[::-1]])
+        with pytest.raises(ValueError, match="feature names"):
+            model.compact_.predict(given[list(given.columns)[::-1]])
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+@pytest.mark.parametrize(
+    "labels", ["text", "object", "bool", "float", "one", "rare", "column"]
+)
+@pytest.mark.parametrize("estimator", SOME_CLASSIFIERS, ids=lambda e: type(e).__name__)
+def test_labels(estimator, labels, keep):
+    X, codes, _ = tables()
+    text = np.array(["low", "mid", "top"])[codes]
+    y = {
+        "text": text,
+        "object": text.astype(object),
+        "bool": codes > 0,
+        "float": codes.astype(float),
+        "one": np.zeros(len(X), dtype=int),
+        "rare": np.r_[7, codes[1:]],
+        "column": codes[:, None],
+    }[labels]
+    try:
+        plain = fit_quietly(clone(estimator), X, y)
+    except ValueError:
+        with pytest.raises(ValueError):
+            fit_quietly(pruned(estimator, keep=keep), X, y)
+        return
+    model = fit_quietly(pruned(estimator, keep=keep), X, y)
+    assert np.array_equal(model.classes_, plain.classes_)
+    found, expected = model.predict(X), plain.predict(X)
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    if keep == 1.0:
+        assert np.array_equal(found, expected)
+    if hasattr(plain, "predict_proba"):
+        assert model.predict_proba(X).shape == plain.predict_proba(X).shape
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5, "auto"])
+@some
+def test_rows_of_weight_zero(estimator, keep):
+    X, y = rows_for(estimator)
+    try:
+        plain = fit_quietly(clone(estimator), X, y, sample_weight=weighted(X))
+    except (TypeError, ValueError):
+        with pytest.raises((TypeError, ValueError)):
+            fit_quietly(pruned(estimator, keep=keep), X, y, sample_weight=weighted(X))
+        return
+    model = pruned(estimator, keep=keep, cv=2)
+    fit_quietly(model, X, y, sample_weight=weighted(X))
+    if keep == 1.0:
+        assert np.array_equal(model.predict(X).shape, plain.predict(X).shape)
+        np.testing.assert_allclose(
+            *(np.unique(m.predict(X), return_inverse=True)[1] for m in (model, plain))
+        ) if is_classifier(estimator) else np.testing.assert_allclose(
+            model.predict(X), plain.predict(X), rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5, "auto"])
+@some
+def test_five_rows(estimator, keep):
+    X, y = rows_for(estimator)
+    if is_classifier(estimator):
+        y = np.array(["no", "yes", "no", "yes", "yes"])
+    X, y = X[:5], y[:5]
+    plain = fit_quietly(clone(estimator), X, y)
+    try:
+        model = fit_quietly(pruned(estimator, keep=keep, cv=2), X, y)
+    except ValueError as error:
+        assert keep == "auto"
+        assert re.search(r"Write|Pass", str(error))
+        return
+    assert model.predict(X).shape == plain.predict(X).shape
+
+
+@some
+def test_groups_without_routing(estimator):
+    X, y = rows_for(estimator)
+    groups = np.arange(len(X)) // 4
+    model = pruned(estimator, keep="auto", cv=2)
+    fit_quietly(model, X, y, groups=groups)
+    assert model.predict(X).shape[0] == len(X)
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+@pytest.mark.parametrize("unit", ["auto", "feature"])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        RandomForestRegressor(4, random_state=0),
+        Ridge(),
+        KNeighborsRegressor(3),
+        KernelRidge(kernel="rbf"),
+        RandomForestClassifier(4, random_state=0),
+        KNeighborsClassifier(3),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_several_targets(estimator, unit, keep):
+    X, codes, values = tables()
+    column = codes if is_classifier(estimator) else values
+    y = np.column_stack([column, column[::-1]])
+    model = fit_quietly(pruned(estimator, unit=unit, keep=keep), X, y)
+    assert model.predict(X).shape == y.shape
+    if keep == 1.0:
+        plain = fit_quietly(clone(estimator), X, y)
+        np.testing.assert_allclose(model.predict(X), plain.predict(X), rtol=1e-10)
+
+
+class FailsLater(RegressorMixin, BaseEstimator):
+    """A ridge that raises on its second fit."""
+
+    fits = 0
+
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def fit(self, X, y):
+        type(self).fits += 1
+        if type(self).fits == 2:
+            raise RuntimeError("the second fit")
+        model = Ridge(self.alpha).fit(X, y)
+        self.coef_, self.n_features_in_ = model.coef_, X.shape[1]
+        self.intercept_ = model.intercept_
+        return self
+
+    def predict(self, X):
+        return X @ self.coef_ + self.intercept_
+
+
+@pytest.mark.parametrize("keep", [0.5, "auto"])
+def test_an_interrupted_fit_leaves_all_as_it_was(keep):
+    X, _, y = tables()
+    inner = FailsLater()
+    FailsLater.fits = 10
+    model = fit_quietly(PrunedRegressor(inner, keep=0.5, random_state=0), X, y)
+    before = {name: pickle.dumps(value) for name, value in vars(model).items()}
+    FailsLater.fits = 0
+    model.keep = keep
+    before["keep"] = pickle.dumps(keep)
+    with pytest.raises(RuntimeError, match="the second fit"):
+        fit_quietly(model, X[:80], y[:80])
+    assert {name: pickle.dumps(value) for name, value in vars(model).items()} == before
+    assert vars(inner) == {"alpha": 1.0}
+
+
+def owned_by(thing):
+    """Ids of the mutable objects that can be reached from an object's attributes."""
+    seen, waiting = {}, [thing]
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen or isinstance(found, (type, str, bytes, int, float, type(None))):
+            continue
+        seen[id(found)] = found
+        if isinstance(found, dict):
+            waiting.extend(found.values())
+        elif isinstance(found, (list, tuple, set)):
+            waiting.extend(found)
+        elif isinstance(found, np.ndarray):
+            if found.base is not None:
+                waiting.append(found.base)
+        elif hasattr(found, "__dict__"):
+            waiting.extend(vars(found).values())
+    return seen
+
+
+@every
+def test_the_compact_form_refers_to_nothing_else(estimator):
+    X, y = rows_for(estimator)
+    model = pruned(estimator, keep=1.0)
+    fit_quietly(model, X, y)
+    reached = owned_by(model.compact_)
+    assert id(model.estimator) not in reached
+    assert id(X) not in reached
+    assert id(y) not in reached
+    if HOLDS_ROWS.search(type(estimator).__name__):
+        return
+    long = [
+        found.shape
+        for found in reached.values()
+        if isinstance(found, np.ndarray) and len(X) in found.shape
+    ]
+    assert long == []
