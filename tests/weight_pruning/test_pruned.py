@@ -389,7 +389,7 @@ def test_the_families_keep_the_protocol():
 
     from sklearn_prune.weight_pruning._family import _FAMILIES
 
-    for path in set(_FAMILIES.values()):
+    for path in {path for paths in _FAMILIES.values() for path in paths.split()}:
         module, name = path.split(".")
         family = getattr(
             import_module(f"sklearn_prune.weight_pruning.families.{module}"), name

@@ -103,5 +103,10 @@ class CompactColumns(Compact):
         small.inner_ = self.inner_.quantized(quantizer)
         return small
 
-    def _stored(self):
-        return self.inner_._stored()
+    def n_parameters(self):
+        """Number of stored numbers that the inner predictor reads."""
+        return self.inner_.n_parameters()
+
+    def n_nonzero(self):
+        """Number of those that are not zero."""
+        return self.inner_.n_nonzero()

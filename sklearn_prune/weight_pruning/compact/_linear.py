@@ -1,137 +1,200 @@
-"""Linear models as coefficients of the columns that they read."""
+"""Linear predictors that store the columns they read, and of those the non-zeros."""
+
+from copy import copy
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.sparse import issparse
+from scipy.special import expit
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.extmath import softmax
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
 from sklearn_prune.weight_pruning.compact._base import Compact
 
-
-def _modified_huber(scores):
-    """Class probabilities under the modified Huber loss, as SGDClassifier gives them."""
-    shares = (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
-    if scores.ndim == 1:
-        return np.column_stack([1.0 - shares, shares])
-    sums = shares.sum(axis=1, keepdims=True)
-    nowhere = sums[:, 0] == 0
-    shares[nowhere] = 1.0
-    sums[nowhere] = shares.shape[1]
-    return shares / sums
-
-
-def _one_against_rest(scores):
-    """Logistic functions of the scores, brought to a sum of 1."""
-    shares = expit(scores)
-    if scores.ndim == 1:
-        return np.column_stack([1 - shares, shares])
-    return shares / shares.sum(axis=1, keepdims=True)
-
-
-def _softmax(scores):
-    return _one_against_rest(scores) if scores.ndim == 1 else softmax(scores, axis=1)
-
-
-PROBABILITIES = {
-    "softmax": _softmax,
-    "logistic": _one_against_rest,
-    "modified_huber": _modified_huber,
-}
-LINKS = {"log": np.exp, "logit": expit}
+# Taking a column of X apart costs about as much as this many products with it.
+_COST_OF_TAKING = 8
 
 
 class CompactLinear(Compact):
-    """Coefficients, intercepts and the columns that have any.
+    """Scores that are linear in the columns that have a coefficient.
 
     Attributes
     ----------
-    coefficients_ : ndarray of shape (n_columns,) or (n_outputs, n_columns)
-        Of the columns that are read.
-    intercepts_ : float or ndarray of shape (n_outputs,)
-        Added to the products.
-    columns_ : ndarray of shape (n_columns,), int, or None
-        Sorted positions of the columns that are read; None for all.
+    weights_ : ndarray of shape (n_read, n_outputs), (n_read,) or (n_nonzero,)
+        Coefficients of the columns that are read; only the non-zero ones, as one vector,
+        where a mask says which they are.
+    mask_ : ndarray of uint8, or None
+        Packed bits over the coefficients of the columns that are read.
+    columns_ : ndarray of shape (n_read,), int, or None
+        The columns that are read; None is all.
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Added to the scores.
     """
 
-    _parameters = ("coefficients_", "intercepts_")
-    _quantizable = ("coefficients_",)
-    _accept_sparse = ("csr", "csc", "coo")
+    _parameters = ("weights_", "intercept_")
+    _quantizable = ("weights_",)
 
-    def _products(self, X):
+    @classmethod
+    def of(cls, coef, intercept, n_features, names=None, **facts):
+        """Store the coefficients, of shape (n_outputs, n_features) or (n_features,)."""
+        compact = cls()
+        weights = coef.T
+        used = weights != 0 if weights.ndim == 1 else (weights != 0).any(axis=1)
+        compact.columns_ = compact.mask_ = None
+        if not used.all():
+            columns = np.flatnonzero(used)
+            compact.columns_ = columns.astype(
+                np.min_scalar_type(max(n_features - 1, 0))
+            )
+            weights = weights[columns]
+        compact._n_outputs = None if weights.ndim == 1 else weights.shape[1]
+        mask = weights != 0
+        # Bits and the others in full: smaller than all, unless nearly all are non-zero.
+        if 8 * weights.itemsize * (mask.size - np.count_nonzero(mask)) > mask.size:
+            compact.mask_ = np.packbits(mask)
+            compact.weights_ = weights[mask]
+        else:
+            compact.weights_ = np.copy(weights, order="K")
+        compact.intercept_ = copy(intercept)
+        compact.n_features_in_ = n_features
+        if names is not None:
+            compact.feature_names_in_ = names
+        for name, value in facts.items():
+            setattr(compact, name, value)
+        return compact
+
+    def _check(self, X):
+        """X as a float array or CSR matrix; single and double precision stay."""
+        if self._is_plain(X):
+            return X
+        dtypes = [np.float64, np.float32]
+        return validate_data(self, X, reset=False, dtype=dtypes, accept_sparse="csr")
+
+    def _weights(self):
+        """Coefficients of the columns that are read."""
+        weights = dense(self.weights_)
+        if self.mask_ is None:
+            return weights
+        n_read = self.n_features_in_ if self.columns_ is None else len(self.columns_)
+        shape = (n_read,) if self._n_outputs is None else (n_read, self._n_outputs)
+        full = np.zeros(shape, dtype=weights.dtype)
+        mask = np.unpackbits(self.mask_, count=full.size).view(bool)
+        full.ravel()[mask] = weights
+        return full
+
+    def _full_weights(self):
+        """Coefficients of all columns."""
+        weights = self._weights()
+        if self.columns_ is None:
+            return weights
+        shape = (*weights.shape[::-1][:-1], self.n_features_in_)
+        full = np.zeros(shape, dtype=weights.dtype).T
+        full[self.columns_] = weights
+        return full
+
+    def _scores(self, X):
+        """Linear scores, of shape (n_samples, n_outputs) or (n_samples,)."""
         X = self._check(X)
-        coefficients = self.coefficients_
-        if isinstance(coefficients, QuantizedArray):
-            coefficients = coefficients.dense(X.dtype)
-        if isinstance(X, np.ndarray):
-            X = X if self.columns_ is None else X[:, self.columns_]
-            return X @ coefficients.T + self.intercepts_
-        X = X if self.columns_ is None else X.tocsc()[:, self.columns_]
-        return safe_sparse_dot(X, coefficients.T, dense_output=True) + self.intercepts_
+        columns, n_outputs = self.columns_, self._n_outputs or 1
+        few = columns is not None and (
+            len(columns) * (_COST_OF_TAKING + n_outputs)
+            < n_outputs * self.n_features_in_
+        )
+        if few and not issparse(X):
+            weights = self._weights()
+            X = X.take(columns, axis=1)
+        else:
+            weights = self._full_weights()
+        if isinstance(self.weights_, QuantizedArray):
+            weights = weights.astype(X.dtype, copy=False)
+        return X @ weights + self.intercept_
 
     @property
     def coef_(self):
-        """Coefficients of all columns, zeros for those that are not read."""
-        found = dense(self.coefficients_)
-        if self.columns_ is None:
-            return found.copy()
-        full = np.zeros((*found.shape[:-1], self.n_features_in_), dtype=found.dtype)
-        full[..., self.columns_] = found
-        return full
-
-    @property
-    def intercept_(self):
-        """Intercepts as the inner model had them."""
-        return self.intercepts_
+        """Coefficients of all columns, zeros for those that are gone."""
+        return np.array(self._full_weights().T)
 
 
 class CompactLinearRegressor(RegressorMixin, CompactLinear):
-    """Regression by coefficients; `link_` names the function that the sums go through."""
+    """A linear regressor; `logarithmic_` ones predict the exponential of the score."""
 
-    def predict(self, X, **params):
-        """Predict targets, of shape (n_samples,) or (n_samples, n_outputs)."""
-        if params:
+    logarithmic_ = False
+
+    def predict(self, X):
+        """Predict targets."""
+        scores = self._scores(X)
+        return np.exp(scores, out=scores) if self.logarithmic_ else scores
+
+
+class CompactBayesianRegressor(CompactLinearRegressor):
+    """The mean of a Bayesian linear model; the matrix of its variance is not stored."""
+
+    def predict(self, X, return_std=False):
+        """Predict the mean of the targets."""
+        if return_std:
             raise ValueError(
-                "The compact form of a linear model predicts means only. Got "
-                f"{', '.join(params)}. Use the fitted model itself."
+                "The compact form predicts the mean only: the standard deviation needs a "
+                "matrix of n_features squared. Got return_std=True. Write "
+                "return_std=False, or ask the unpruned model."
             )
-        sums = self._products(X)
-        return LINKS[self.link_](sums) if self.link_ in LINKS else sums
+        return super().predict(X)
 
 
-def _has_probabilities(compact):
-    if compact.probabilities_ is None:
-        raise AttributeError("This linear classifier has no predict_proba.")
-    return True
+def _gives(name):
+    return available_if(lambda self: self.probability_ is not None)
 
 
 class CompactLinearClassifier(ClassifierMixin, CompactLinear):
-    """Classification by coefficients; `probabilities_` names how scores become shares.
+    """A linear classifier.
 
-    `multilabel_` says that every output is a label of its own.
+    `probability_` says what makes probabilities of scores: "expit" (normalised over the
+    classes), "softmax", "clip" (the modified Huber loss), or None.
     """
 
+    probability_ = None
+
     def decision_function(self, X):
-        """Scores, of shape (n_samples,) for two classes, else (n_samples, n_classes)."""
-        scores = self._products(X)
+        """Linear scores, one for each class, or of the second of two."""
+        scores = self._scores(X)
         return scores.ravel() if scores.ndim > 1 and scores.shape[1] == 1 else scores
 
     def predict(self, X):
-        """Predict labels, of shape (n_samples,), or indicators of several labels."""
+        """Predict the class of largest score."""
         scores = self.decision_function(X)
-        if self.multilabel_:
-            return (scores > 0).astype(int)
-        codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_.take(codes)
+        codes = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_.take(codes.astype(np.intp))
 
-    @available_if(_has_probabilities)
+    @_gives("predict_proba")
     def predict_proba(self, X):
-        """Class probabilities, of shape (n_samples, n_classes)."""
-        return PROBABILITIES[self.probabilities_](self.decision_function(X))
+        """Class probabilities, as the model defines them."""
+        scores = self.decision_function(X)
+        if scores.ndim > 1 and self.probability_ == "softmax":
+            return softmax(scores, copy=False)
+        if self.probability_ == "clip":
+            positive = (np.clip(scores, -1, 1) + 1.0) / 2.0
+        else:
+            positive = expit(scores, out=scores)
+        if positive.ndim == 1:
+            return np.stack([1 - positive, positive], axis=1)
+        total = positive.sum(axis=1)
+        nowhere = total == 0
+        if nowhere.any():
+            positive[nowhere], total[nowhere] = 1, positive.shape[1]
+        positive /= total[:, None]
+        return positive
 
-    @available_if(_has_probabilities)
+    @_gives("predict_log_proba")
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+
+class CompactMultilabelClassifier(CompactLinearClassifier):
+    """A linear classifier of several labels a row."""
+
+    def predict(self, X):
+        """Predict for each label whether its score is positive."""
+        return (self._scores(X) > 0).astype(np.int64)

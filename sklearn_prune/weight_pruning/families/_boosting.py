@@ -47,7 +47,7 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
 SETTINGS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
-ENOUGH_JUDGED = 20_000  # rows: no more folds are fitted then
+ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 
 
@@ -94,7 +94,7 @@ class BoostingFamily(Family):
     to none of these libraries, and a model fitted on fewer rows has other iterations. An
     order assumes the refit, which makes up for what is cut.
 
-    An int `cv` means as many folds as it takes to judge 20,000 rows, and at most `cv`.
+    An int `cv` means as many folds as it takes to judge 12,000 rows, and at most `cv`.
     """
 
     units = ("iteration", "node")
@@ -280,14 +280,18 @@ class BoostingFamily(Family):
 
         The scores to keep have no noise, so that some thousands of rows will do.
         """
-        n_rows = len(context.target)
-        if n_rows > MOST_ROWS:
-            keys = row_keys(context.role_seed("refit-rows"), n_rows)
-            context = context.on(np.sort(np.argsort(keys, kind="stable")[:MOST_ROWS]))
-        y, weights = context.target, context.row_weights()
+        y = context.target
+        n_rows = len(y)
         if work.model.classes is not None:
             y = np.searchsorted(work.model.classes, y)
-        weights = np.ones(len(y)) if weights is None else weights
+        if work.model.library == "hist":  # whose class_weight goes by class codes
+            context = replace(context, y=y)
+        weights = context.row_weights()
+        weights = np.ones(n_rows) if weights is None else weights
+        if n_rows > MOST_ROWS:
+            keys = row_keys(context.role_seed("refit-rows"), n_rows)
+            chosen = np.sort(np.argsort(keys, kind="stable")[:MOST_ROWS])
+            context, y, weights = context.on(chosen), y[chosen], weights[chosen]
         whole = None
         if work.whole is not work.model:
             whole = raw_scores(work.whole, self._leaves(work, work.whole, context.X))
@@ -328,9 +332,7 @@ class BoostingFamily(Family):
         )
 
         if unit == "node":
-            path = penalised_path(
-                work.model, self.training_rows(work, context), penalty
-            )
+            path = penalised_path(work.model, self.training_rows(work, context), penalty)
             trees = replace(work.model.trees, value=path.value)
             costs = collapse_costs(trees, path.curvature)
             fill_inner_values(trees)

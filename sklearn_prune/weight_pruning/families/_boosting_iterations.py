@@ -137,11 +137,11 @@ def greedy_order(model, rows, measure):
 def _typical_size(model, rows):
     """Root mean square of what all iterations add, or mean margin of their scores."""
     if model.classes is not None:
-        return np.abs(_margins(rows.target, rows.y)).mean()
+        return np.abs(margins_of(rows.target, rows.y)).mean()
     return np.sqrt(((rows.target - model.start[:, None]) ** 2).mean())
 
 
-def _margins(scores, y):
+def margins_of(scores, y):
     """How far the score of the right class is above the best other; y are codes."""
     if len(scores) == 1:
         return np.where(y > 0, scores[0], -scores[0])
@@ -155,12 +155,12 @@ def _gain_of_classes(scores, added, rows, measure, scale):
     """How good the scores become; of equal ones those nearest to the whole model's."""
     trial = scores + added
     closeness = -(rows.weights * (rows.target - trial) ** 2).sum()
-    margins = _margins(trial, rows.y)
+    margins = margins_of(trial, rows.y)
     if measure == "margin":
         short = np.minimum(margins - CLEAR * scale, 0.0)
         return -round(float(rows.row_weights @ short**2), 9), closeness
     if measure == "complementarity":
-        unclear = _margins(scores, rows.y) <= CLEAR * scale
+        unclear = margins_of(scores, rows.y) <= CLEAR * scale
         helped = unclear & (margins > CLEAR * scale)
         return round(float(rows.row_weights @ helped), 9), closeness
     right = margins > 0
@@ -201,6 +201,6 @@ def lasso_strengths(parts, target, weights):
 def ridge_strengths(parts, target, weights):
     """Size of each iteration's part under an L2 penalty."""
     gram, covariance = _normal_form(parts, target, weights)
-    ridge = np.trace(gram) / len(gram)
+    ridge = 0.1 * np.trace(gram) / len(gram)
     coefficients = np.linalg.solve(gram + ridge * np.eye(len(gram)), covariance)
     return np.abs(coefficients) * np.sqrt(np.diag(gram))

@@ -13,6 +13,7 @@ FLOOR = 0.1  # of the mean second derivative, which a row counts at least
 PULL = 50.0  # to the model's own leaves, in rows of mean second derivative
 PULL_OF_ITERATIONS = 10.0  # likewise, where whole iterations are gone
 N_SWEEPS = 2  # over all trees, after each cut
+PULL_OF_PENALTY = 10.0  # to zero, where the penalty is a criterion
 PENALISED_SWEEPS = 4  # times the above
 
 
@@ -230,11 +231,9 @@ class LeafPath:
 
 def penalised_path(model, rows, penalty):
     """The trees with leaves refitted under a penalty on their values."""
-    path = LeafPath(model, rows, refits=True)
+    path = LeafPath(model, rows, refits=True, pull=PULL_OF_PENALTY)
     typical = np.sqrt(
-        np.average(path.value**2, weights=path.curvature)
-        if path.curvature.any()
-        else 0.0
+        np.average(path.value**2, weights=path.curvature) if path.curvature.any() else 0.0
     )
     path.anchor[:] = 0.0
     if penalty == "l1":

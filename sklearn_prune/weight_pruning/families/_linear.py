@@ -3,13 +3,16 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning.compact._linear import (
+    CompactBayesianRegressor,
     CompactLinearClassifier,
     CompactLinearRegressor,
+    CompactMultilabelClassifier,
 )
 from sklearn_prune.weight_pruning.criteria import (
     MagnitudeCriterion,
@@ -20,11 +23,14 @@ from sklearn_prune.weight_pruning.criteria import (
 )
 from sklearn_prune.weight_pruning.families._feature import spreads
 from sklearn_prune.weight_pruning.families._linear_curvature import (
-    effects_of_coefficients,
+    effects_of_units,
     losses_of_removal,
-    output_variances,
 )
-from sklearn_prune.weight_pruning.families._linear_penalty import path_strengths, shrunken
+from sklearn_prune.weight_pruning.families._linear_loss import output_spreads
+from sklearn_prune.weight_pruning.families._linear_penalty import (
+    l1_strengths,
+    l2_coefficients,
+)
 from sklearn_prune.weight_pruning.families._linear_refit import fit_masked
 
 _CRITERIA = (
@@ -46,15 +52,15 @@ class LinearWork:
         As it was fitted, for what is not coefficients.
     coefficients : ndarray of shape (n_outputs, n_features)
         Zero where the mask is False.
-    intercepts : ndarray of shape (n_outputs,)
-        One for each output.
+    intercepts : float or ndarray of shape (n_outputs,)
+        As the model has them.
     mask : ndarray of shape (n_outputs, n_features), bool
         The coefficients that are left.
     """
 
     model: object
     coefficients: np.ndarray
-    intercepts: np.ndarray
+    intercepts: object
     mask: np.ndarray
 
 
@@ -65,127 +71,128 @@ class LinearFamily(Family):
     criteria = {"coefficient": _CRITERIA, "feature": _CRITERIA}
 
     def accepts(self, model):
-        if not hasattr(model, "coef_"):
-            return None
-        return None if np.ndim(model.coef_) in (1, 2) else "its coefficients are no matrix"
+        name = type(model).__name__
+        if name == "SGDOneClassSVM":
+            return "it finds outliers and has no targets"
+        if getattr(model, "multi_class", None) == "crammer_singer":
+            return "crammer_singer trains all classes in one problem"
+        binarizer = getattr(model, "_label_binarizer", None)
+        if binarizer is not None and binarizer.sparse_input_:
+            return "its labels are a sparse matrix"
+        return None
 
     def start(self, model, context):
-        coefficients = model.coef_
-        if hasattr(coefficients, "toarray"):
-            coefficients = coefficients.toarray()
+        coefficients = model.coef_.toarray() if issparse(model.coef_) else model.coef_
         coefficients = np.atleast_2d(coefficients)
-        intercepts = np.broadcast_to(
-            np.atleast_1d(model.intercept_), (len(coefficients),)
-        ).astype(coefficients.dtype)
         mask = np.ones(coefficients.shape, dtype=bool)
-        return LinearWork(model, coefficients, intercepts, mask)
+        return LinearWork(model, coefficients, model.intercept_, mask)
 
     def table(self, work, unit, context):
         if unit == "feature":
-            columns = np.flatnonzero(work.mask.any(axis=0))
-            counts = work.mask.sum(axis=0)[columns]
-            return UnitTable(columns, counts, fixed=len(work.intercepts))
-        ids = np.flatnonzero(work.mask)
-        return UnitTable(ids, np.ones(len(ids), dtype=np.int64), fixed=len(work.intercepts))
+            ids = np.flatnonzero(work.mask.any(axis=0))
+            parameters = work.mask.sum(axis=0)[ids]
+        else:
+            ids = np.flatnonzero(work.mask)
+            parameters = np.ones(len(ids), dtype=np.int64)
+        return UnitTable(ids, parameters, fixed=np.size(work.intercepts))
 
     def apply(self, work, unit, kept, context):
         mask = np.zeros(work.mask.size, dtype=bool)
         mask[np.flatnonzero(work.mask)[kept]] = True
         mask = mask.reshape(work.mask.shape)
-        return replace(work, mask=mask, coefficients=np.where(mask, work.coefficients, 0))
+        coefficients = np.where(mask, work.coefficients, 0)
+        return replace(work, mask=mask, coefficients=coefficients)
 
     def refit(self, work, unit, context):
         coefficients, intercepts = fit_masked(work, context)
+        shape = np.shape(work.intercepts)
+        intercepts = np.array(intercepts[0] if shape == () else intercepts)[()]
         return replace(work, coefficients=coefficients, intercepts=intercepts)
 
     def compact(self, work):
-        compact = _compact_class(work.model)()
-        coefficients, columns = work.coefficients, None
-        used = np.flatnonzero(coefficients.any(axis=0))
-        if len(used) < coefficients.shape[1]:
-            coefficients = coefficients[:, used]
-            columns = used.astype(np.min_scalar_type(work.mask.shape[1]))
-        flat = np.ndim(work.model.coef_) == 1
-        compact.coefficients_ = np.array(coefficients[0] if flat else coefficients)
-        scalar = np.ndim(work.model.intercept_) == 0
-        same = len(work.intercepts) == 1
-        compact.intercepts_ = (
-            work.intercepts[0] if scalar and same else np.array(work.intercepts)
-        )
-        if scalar and not same and not work.intercepts.any():
-            compact.intercepts_ = work.intercepts.dtype.type(0)
-        compact.columns_ = columns
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(work.model, name):
-                setattr(compact, name, np.copy(getattr(work.model, name)))
-        compact.n_features_in_ = work.mask.shape[1]
-        if isinstance(compact, CompactLinearClassifier):
-            compact.probabilities_ = _probabilities_of(work.model)
-            compact.multilabel_ = bool(getattr(work.model, "_label_binarizer", None)) and (
-                work.model._label_binarizer.y_type_.startswith("multilabel")
+        model = work.model
+        facts = {}
+        if is_classifier(model):
+            cls = (
+                CompactMultilabelClassifier
+                if _is_multilabel(model)
+                else (CompactLinearClassifier)
             )
+            facts["classes_"] = np.copy(model.classes_)
+            facts["probability_"] = _probability_of(model)
+        elif type(model).__name__ in ("BayesianRidge", "ARDRegression"):
+            cls = CompactBayesianRegressor
         else:
-            compact.link_ = _link_of(work.model)
-        return compact
+            cls = CompactLinearRegressor
+            facts["logarithmic_"] = _has_log_link(model)
+        flat = np.ndim(model.coef_) == 1
+        return cls.of(
+            work.coefficients[0] if flat else work.coefficients,
+            work.intercepts,
+            work.mask.shape[1],
+            getattr(model, "feature_names_in_", None),
+            **facts,
+        )
 
     def count(self, work):
-        n = int(work.mask.sum()) + len(work.intercepts)
-        return n, np.count_nonzero(work.coefficients) + np.count_nonzero(work.intercepts)
+        n_intercepts = np.size(work.intercepts)
+        nonzero = np.count_nonzero(work.coefficients) + np.count_nonzero(
+            work.intercepts
+        )
+        return int(work.mask.sum()) + n_intercepts, nonzero
 
     def restore(self, compact, template, context=None):
         template.coef_ = compact.coef_
         template.intercept_ = compact.intercept_
-        if type(template).__name__.startswith("RidgeClassifier"):
-            labels = compact.classes_
-            if compact.multilabel_:
-                labels = np.eye(len(labels), dtype=int)
-            template._label_binarizer = LabelBinarizer(neg_label=-1).fit(labels)
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             if hasattr(compact, name):
                 setattr(template, name, getattr(compact, name))
-        if hasattr(template, "_get_loss"):  # generalized linear models
+        if type(template).__name__.startswith("RidgeClassifier"):
+            labels = compact.classes_
+            if isinstance(compact, CompactMultilabelClassifier):
+                labels = np.vstack(
+                    [np.ones_like(labels), np.eye(len(labels), dtype=int)]
+                )
+            binarizer = LabelBinarizer(pos_label=1, neg_label=-1)
+            template._label_binarizer = binarizer.fit(labels)
+        if hasattr(template, "_get_loss"):
             template._base_loss = template._get_loss()
         return template
 
     def weights(self, work, unit, context):
         scaled = work.coefficients * spreads(context.array)
-        scaled = scaled / np.sqrt(output_variances(work, context))[:, None]
-        if unit == "feature":
-            return scaled.T
-        return scaled[work.mask][:, None]
+        scaled = scaled / output_spreads(work, context)[:, None]
+        return scaled.T if unit == "feature" else scaled[work.mask][:, None]
 
     def gradient_effects(self, work, unit, context):
-        return effects_of_coefficients(work, unit, context)
+        return effects_of_units(work, unit, context)
 
     def removal_losses(self, work, unit, context):
         return losses_of_removal(work, unit, context)
 
     def penalised(self, work, unit, penalty, context):
         if penalty == "l1":
-            return work, path_strengths(work, unit, context)
-        trained = shrunken(work, context)
-        scaled = np.abs(trained * spreads(context.array))
+            return work, l1_strengths(work, unit, context)
+        trained = np.abs(l2_coefficients(work, context))
         if unit == "feature":
-            return work, np.linalg.norm(scaled, axis=0)
-        return work, scaled[work.mask]
+            return work, np.linalg.norm(trained, axis=0)
+        return work, trained[work.mask]
 
 
-def _compact_class(model):
-    return CompactLinearClassifier if is_classifier(model) else CompactLinearRegressor
+def _is_multilabel(model):
+    binarizer = getattr(model, "_label_binarizer", None)
+    return binarizer is not None and binarizer.y_type_.startswith("multilabel")
 
 
-def _probabilities_of(model):
+def _probability_of(model):
     """How scores become probabilities, or None where the model gives none."""
     if not hasattr(model, "predict_proba"):
         return None
     loss = getattr(model, "loss", None)
-    if loss == "modified_huber":
-        return "modified_huber"
-    return "logistic" if loss == "log_loss" else "softmax"
+    return {"modified_huber": "clip", "log_loss": "expit"}.get(loss, "softmax")
 
 
-def _link_of(model):
-    """The function that the sums of a generalized linear model go through."""
+def _has_log_link(model):
+    """Whether predictions are the exponential of the scores."""
     base_loss = getattr(model, "_base_loss", None)
-    name = type(base_loss.link).__name__ if base_loss is not None else "IdentityLink"
-    return {"LogLink": "log", "LogitLink": "logit"}.get(name, "identity")
+    return base_loss is not None and type(base_loss.link).__name__ == "LogLink"

@@ -1,123 +1,144 @@
-"""Train linear models under an L1 or L2 penalty, to see which coefficients last."""
-
-import warnings
+"""Train linear models under an L1 or L2 penalty, to see which units last."""
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import is_classifier
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge, lasso_path
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import l1_min_c
 
-N_STRENGTHS = 12
+from sklearn_prune.weight_pruning.families._feature import spreads
+from sklearn_prune.weight_pruning.families._linear_curvature import (
+    column_means,
+    has_intercept,
+)
+from sklearn_prune.weight_pruning.families._linear_loss import (
+    derivatives,
+    loss_of,
+    output_spreads,
+    row_weights,
+    scores_of,
+    targets_of,
+)
+from sklearn_prune.weight_pruning.families._linear_proximal import (
+    LinearProblem,
+    minimise,
+)
+
+N_PENALTIES = 20
+WEAKEST = 1e-3  # of the penalty that leaves nothing
+N_ROUNDS = 12  # of gradients under each penalty
+STRONG = 0.1  # L2 penalty against the curvature of a column
+# Upper bounds of second derivatives, and what stands in for losses without one.
+_BOUNDS = {
+    "log_loss": 0.25,
+    "multinomial": 0.5,
+    "squared_error": 1.0,
+    "huber": 1.0,
+    "squared_hinge": 2.0,
+    "modified_huber": 2.0,
+    "squared_epsilon_insensitive": 2.0,
+}
+_SMOOTH = {"hinge": "squared_hinge", "perceptron": "squared_hinge"}
 
 
-def _standardised(context):
-    """Rows with columns of unit spread, and weights of the rows."""
-    X = context.array.astype(np.float64)
-    X = StandardScaler(with_mean=not issparse(X)).fit_transform(X)
-    return X, context.row_weights()
+def l1_strengths(work, unit, context):
+    """The largest L1 penalty under which each unit is there, against the largest of all.
 
-
-def _targets(work, context):
-    """One column for each output: -1 and 1 for classes."""
-    y = context.target
-    if not is_classifier(work.model):
-        return y.reshape(len(y), -1).astype(np.float64)
-    if y.ndim == 2:
-        return 2.0 * y - 1
-    classes = work.model.classes_
-    if len(work.mask) == 1:
-        return np.where(y == classes[-1], 1.0, -1.0)[:, None]
-    return np.where(y[:, None] == classes, 1.0, -1.0)
-
-
-def path_strengths(work, unit, context):
-    """How strong an L1 penalty each unit withstands, against the strongest that any does.
-
-    Each output is trained apart, on columns of unit spread: by the logistic loss for
-    classes, by squared loss otherwise. Equal strengths are told apart by the size of the
-    coefficient under the weakest penalty.
+    The model is trained on columns of unit spread under falling penalties, each fit
+    starting from the one before; the coefficients of a feature are penalised by their
+    norm. Units that enter together rank by their size then, units that never do by their
+    size in the model.
     """
-    X, weights = _standardised(context)
-    targets = _targets(work, context)
-    strengths = np.zeros(work.mask.shape)
-    for output, mask in enumerate(work.mask):
-        columns = np.flatnonzero(mask)
-        if not len(columns):
-            continue
-        part = X[:, columns] if not issparse(X) else X.tocsc()[:, columns]
-        trace = _logistic_trace if is_classifier(work.model) else _lasso_trace
-        strengths[output, columns] = trace(part, targets[:, output], weights)
-    return strengths.max(axis=0) if unit == "feature" else strengths[work.mask]
-
-
-def _entry(coefficients, penalties):
-    """From coefficients by falling penalty to the strength at which each is first there."""
-    alive = coefficients != 0
-    first = np.where(alive.any(axis=0), penalties[alive.argmax(axis=0)], 0.0)
-    last = np.abs(coefficients[-1])
-    return first + last / (1 + last.max()) * penalties[-1] * 0.5
-
-
-def _lasso_trace(X, y, weights):
-    if weights is not None:
-        root = np.sqrt(weights / weights.mean())
-        X = X.multiply(root[:, None]).tocsc() if issparse(X) else X * root[:, None]
-        y = y * root
-    y = y - y.mean()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        penalties, coefficients, _ = lasso_path(
-            np.asfortranarray(X) if not issparse(X) else X,
-            y,
-            alphas=4 * N_STRENGTHS,
-            eps=1e-4,
-        )
-    scale = penalties[0] if penalties[0] > 0 else 1.0
-    return _entry(coefficients.T, penalties / scale)
-
-
-def _logistic_trace(X, y, weights):
-    if len(np.unique(y)) < 2:
-        return np.zeros(X.shape[1])
-    lowest = l1_min_c(X, y, loss="log")
-    found, penalties = [], []
-    for C in lowest * np.geomspace(1.05, 300, N_STRENGTHS):
-        model = LogisticRegression(
-            l1_ratio=1.0, C=C, solver="liblinear", tol=1e-3, random_state=0, max_iter=200
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(X, y, sample_weight=weights)
-        found.append(model.coef_[0])
-        penalties.append(lowest / C)
-    return _entry(np.array(found), np.array(penalties))
-
-
-def shrunken(work, context):
-    """Coefficients for the columns as they are, under ten times the usual L2 penalty."""
-    X, weights = _standardised(context)
-    targets = _targets(work, context)
+    problem = standardised(work, context)
+    grouped = unit == "feature"
     coefficients = np.zeros(work.mask.shape)
-    spread = np.maximum(np.asarray(_spread(context.array)), 1e-300)
-    for output, mask in enumerate(work.mask):
-        columns = np.flatnonzero(mask)
-        if not len(columns):
-            continue
-        part = X[:, columns] if not issparse(X) else X.tocsc()[:, columns]
-        y = targets[:, output]
-        if is_classifier(work.model) and len(np.unique(y)) > 1:
-            model = LogisticRegression(C=0.1, max_iter=500)
-        else:
-            model = Ridge(alpha=10.0)
-        model.fit(part, y, sample_weight=weights)
-        coefficients[output, columns] = np.ravel(model.coef_) / spread[columns]
+    intercepts = np.zeros(len(work.mask))
+    for _ in range(50 * problem.with_intercept):
+        pull = problem.gradient(coefficients, intercepts)[1]
+        intercepts = intercepts - pull / problem.bounds.sum()
+    pulls = _sizes(problem.gradient(coefficients, intercepts)[0], grouped)
+    largest = pulls.max()
+    steepness = problem.steepness()
+    ratio = WEAKEST ** (1 / N_PENALTIES)
+    strengths = np.zeros(pulls.shape)
+    for step in range(1, N_PENALTIES + 1) if largest > 0 else ():
+        coefficients, intercepts = minimise(
+            problem,
+            (coefficients, intercepts),
+            largest * ratio**step,
+            0.0,
+            grouped=grouped,
+            steepness=steepness,
+            n_rounds=N_ROUNDS,
+            tol=1e-4,
+        )
+        size = _sizes(coefficients, grouped)
+        entered = (size > 0) & (strengths == 0)
+        if entered.any():
+            share = size[entered] / size[entered].max()
+            strengths[entered] = ratio**step * (1 + (1 / ratio - 1) * 0.99 * share)
+    own = work.coefficients * spreads(context.array)
+    own = _sizes(own / output_spreads(work, context)[:, None], grouped)
+    never = strengths == 0
+    strengths[never] = 0.99 * ratio**N_PENALTIES * own[never] / max(own.max(), 1e-300)
+    return strengths if grouped else strengths[work.mask]
+
+
+def l2_coefficients(work, context):
+    """Coefficients on columns of unit spread under a strong L2 penalty."""
+    problem = standardised(work, context)
+    coefficients, _ = minimise(
+        problem,
+        (np.zeros(work.mask.shape), np.zeros(len(work.mask))),
+        0.0,
+        STRONG * problem.bounds.sum(),
+        grouped=False,
+        steepness=problem.steepness(),
+        n_rounds=300,
+        tol=1e-5,
+    )
     return coefficients
 
 
-def _spread(X):
-    from sklearn_prune.weight_pruning.families._feature import spreads
+def _sizes(coefficients, grouped):
+    """Absolute values, or the norm of each column."""
+    return np.linalg.norm(coefficients, axis=0) if grouped else np.abs(coefficients)
 
-    return spreads(X)
+
+def standardised(work, context):
+    """The model's own loss on columns of unit spread, as a problem for `minimise`.
+
+    Losses without second derivatives are rounded off: the hinge becomes its square, and
+    absolute residuals count in full up to their median. The losses of generalized linear
+    models, whose curvature has no bound, are replaced by their parabolas at the fit.
+    """
+    X = context.array
+    targets = targets_of(work, context) / output_spreads(work, context)
+    weights = row_weights(work, context)
+    spread = spreads(X)
+    spread = np.where(spread > 0, spread, 1.0)
+    loss = loss_of(work.model)
+    loss = _SMOOTH.get(loss, loss)
+    bounds = weights * _BOUNDS.get(loss, 1.0)
+    if loss == "generalized":
+        fitted = scores_of(work, context)
+        slopes, curvatures = derivatives(work.model, fitted, targets)
+        curvatures = np.maximum(curvatures, 1e-6)
+        curvatures = np.minimum(curvatures, 20 * np.median(curvatures))
+        bounds = weights * curvatures[:, 0]
+
+        def gradients(scores):
+            return (slopes + curvatures * (scores - fitted)) * weights[:, None]
+
+    elif loss in ("quantile", "epsilon_insensitive"):
+        width = max(np.median(np.abs(scores_of(work, context) - targets)), 1e-12)
+
+        def gradients(scores):
+            return np.clip(scores - targets, -width, width) * weights[:, None]
+
+    else:
+
+        def gradients(scores):
+            return derivatives(work.model, scores, targets, loss)[0] * weights[:, None]
+
+    with_intercept = has_intercept(work.model)
+    centres = column_means(X) if with_intercept else np.zeros(X.shape[1])
+    return LinearProblem(
+        X, centres, spread, gradients, bounds, work.mask, with_intercept
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.datasets import make_classification, make_friedman1
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.weight_pruning._context import PruningContext
@@ -203,3 +204,45 @@ def test_pruning(lgb, xgb, n_classes):
         assert np.mean(pruned.predict(X) == y) > 0.85
         with pytest.raises(AttributeError, match="compact_"):
             _ = pruned.estimator_
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.4])
+def test_frozen_models_of_frames_with_categories(lgb, xgb, keep):
+    pd = pytest.importorskip("pandas")
+    X, y = make_friedman1(400, random_state=0)
+    codes = np.random.default_rng(0).integers(0, 12, len(X))
+    y = y + 5 * np.sin(7 * codes)
+    frame = pd.DataFrame(X, columns=[f"f{k}" for k in range(10)])
+    frame["f1"] = pd.Categorical(np.array(list("abcdefghijkl"))[codes])
+    for model in (
+        lgb.LGBMRegressor(n_estimators=20, n_jobs=1, verbose=-1),
+        xgb.XGBRegressor(n_estimators=20, enable_categorical=True, n_jobs=1),
+    ):
+        model.fit(frame, y)
+        own = model.predict(frame)
+        frozen = PrunedRegressor(
+            FrozenEstimator(model), keep=keep, cv=2, random_state=0
+        ).fit(frame, y)
+        if keep == 1.0:
+            np.testing.assert_array_equal(frozen.predict(frame), own)
+        share = frozen.report_.after["parameters"] / frozen.report_.before["parameters"]
+        assert share <= keep
+        assert frozen.score(frame, y) > 0.9 * model.score(frame, y)
+        np.testing.assert_array_equal(model.predict(frame), own)
+
+
+@pytest.mark.parametrize("scheme", ["int8", "float16", "codebook"])
+def test_quantized_leaves(lgb, xgb, scheme):
+    X, y = classes(2)
+    for model in (
+        lgb.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1),
+        xgb.XGBClassifier(n_estimators=20, n_jobs=1),
+    ):
+        exact = PrunedClassifier(model, keep=1.0, random_state=0).fit(X, y)
+        small = PrunedClassifier(model, keep=1.0, quantize=scheme, random_state=0).fit(X, y)
+        found, expected = small.predict_proba(X), exact.predict_proba(X)
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, atol=0.05)
+        n_values = len(np.unique(exact.compact_.trees_.id_values()))
+        few = scheme == "codebook" and n_values <= 256
+        assert (np.abs(found - expected).max() < 1e-6) == few

@@ -44,8 +44,6 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
 
 CLASSIFIERS = [
     LogisticRegression(),
@@ -185,17 +183,6 @@ def test_multinomial_refit_is_the_optimum_over_what_is_left(l1_ratio):
     assert objective(found) <= best.fun * (1 + 1e-6)
 
 
-def test_full_mask_refit_reproduces_the_multinomial_fit():
-    X, y = load_iris(return_X_y=True)
-    model = LogisticRegression(tol=1e-8, max_iter=2000).fit(scale(X), y)
-    from sklearn_prune.weight_pruning.families._linear_refit import _fit_multinomial
-
-    context = PruningContext(LogisticRegression(tol=1e-8, max_iter=2000), scale(X), y)
-    work = LinearFamily().start(model, context)
-    coefficients, _ = _fit_multinomial(work, context)
-    np.testing.assert_allclose(coefficients, model.coef_, atol=1e-4)
-
-
 def test_second_order_is_backward_elimination_for_squared_loss():
     X, y = load_diabetes(return_X_y=True)
     X = scale(X)
@@ -264,16 +251,6 @@ def test_sparse_rows_give_the_same(unit, criterion):
     )
 
 
-def test_columns_without_a_coefficient_are_not_read():
-    X, y = load_diabetes(return_X_y=True)
-    bare = ElasticNet(1.0, l1_ratio=1.0).fit(scale(X), y)
-    compact = PrunedRegressor(ElasticNet(1.0, l1_ratio=1.0), keep=1.0)
-    compact = compact.fit(scale(X), y).compact_
-    assert np.array_equal(compact.columns_, np.flatnonzero(bare.coef_))
-    assert compact.coefficients_.shape == compact.columns_.shape
-    assert np.array_equal(compact.coef_, bare.coef_)
-
-
 def test_several_outputs():
     X, y = load_diabetes(return_X_y=True)
     X = scale(X)
@@ -328,17 +305,3 @@ def test_quantized(scheme):
     assert np.mean(small.predict(X) == plain.predict(X)) > 0.98
     difference = np.abs(small.predict_proba(X) - plain.predict_proba(X)).max()
     assert 0 < difference < 0.02
-
-
-def test_multi_task_refit_of_all_is_the_fit():
-    from sklearn_prune.weight_pruning.families._linear_refit import _fit_multi_task
-
-    X, y = load_diabetes(return_X_y=True)
-    X = scale(X)
-    Y = np.column_stack([y, X[:, 3], y * X[:, 2]])
-    model = MultiTaskLasso(2.0, tol=1e-8, max_iter=5000)
-    context = PruningContext(model, X, Y)
-    work = LinearFamily().start(clone(model).fit(X, Y), context)
-    coefficients, intercepts = _fit_multi_task(work, context)
-    np.testing.assert_allclose(coefficients, work.coefficients, atol=1e-4)
-    np.testing.assert_allclose(intercepts, work.intercepts, atol=1e-4)
