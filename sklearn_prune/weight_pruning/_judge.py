@@ -1,5 +1,6 @@
 """Inner scores of pruned models, and the smallest size that is not worse."""
 
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
@@ -7,7 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.metrics import get_scorer
 
 from sklearn_prune._folds import given_folds, shuffled_folds
-from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import check_groups, class_codes
 
 
@@ -46,17 +47,32 @@ def inner_folds(context):
     return given_folds(context.cv, y, groups, counted)
 
 
+@contextmanager
+def one_fold(train):
+    """Say of an error that it is an inner fold's, which may be too small for the model."""
+    try:
+        yield
+    except InvalidParameterError:
+        raise
+    except (IndexError, ValueError) as error:
+        raise ValueError(
+            f"An inner fold with {len(train)} rows to train on failed: {error} Pass more "
+            "rows, write another cv, or write keep=1.0."
+        ) from error
+
+
 def _judge_fold(family, shares, requests, context, train, test):
     inside, outside = context.on(train), context.on(test)
-    work = family.start(inside.fit_first(), inside)
-    baseline = pieces(family.compact(work), outside)
-    scores = [
-        [
-            pieces(family.compact(smaller), outside)
-            for smaller in family.reduce(work, shares, request, inside)
+    with one_fold(train):
+        work = family.start(inside.fit_first(), inside)
+        baseline = pieces(family.compact(work), outside)
+        scores = [
+            [
+                pieces(family.compact(smaller), outside)
+                for smaller in family.reduce(work, shares, request, inside)
+            ]
+            for request in requests
         ]
-        for request in requests
-    ]
     return baseline, np.array(scores)
 
 

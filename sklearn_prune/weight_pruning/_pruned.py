@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_prune._meta import (
     callback_task,
@@ -158,8 +158,8 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         )
         started = process_time()
         if isinstance(self.estimator, FrozenEstimator):
-            check_is_fitted(self.estimator.estimator)
             model = self.estimator.estimator
+            _check_frozen(model, X, y)
         else:
             model = clone_seeded(self.estimator, context.seed, "estimator")
             task = callback_task(root, "fit-model", owner=self, target=model, X=X, y=y)
@@ -347,6 +347,21 @@ class _Pruned(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             if own is not None:
                 own.poor_score |= not keeps_all(self.keep)
         return tags
+
+
+def _check_frozen(model, X, y):
+    """Raise unless a fitted model knows the columns of X and the labels in y."""
+    check_is_fitted(model)
+    validate_data(model, X, reset=False, skip_check_array=True)
+    known = getattr(model, "classes_", None)
+    if isinstance(known, np.ndarray) and np.ndim(y) == 1:
+        unknown = np.setdiff1d(np.asarray(y), known)
+        if len(unknown):
+            raise ValueError(
+                "y must hold labels that the frozen model knows. Got "
+                f"{unknown[0]!r}, and it knows {known.tolist()}. Pass rows of these "
+                "classes, or an unfrozen model."
+            )
 
 
 def _takes_groups(estimator):

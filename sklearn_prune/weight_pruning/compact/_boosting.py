@@ -11,6 +11,8 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_prune.weight_pruning.compact._base import Compact
 
+METHODS = ("predict_proba", "predict_log_proba", "decision_function")
+
 
 def _offers(method):
     return available_if(lambda self: method in self.methods_)

@@ -45,9 +45,7 @@ class CompactLinear(Compact):
         compact.columns_ = compact.mask_ = None
         if not used.all():
             columns = np.flatnonzero(used)
-            compact.columns_ = columns.astype(
-                np.min_scalar_type(max(n_features - 1, 0))
-            )
+            compact.columns_ = columns.astype(np.min_scalar_type(max(n_features - 1, 0)))
             weights = weights[columns]
         compact._n_outputs = None if weights.ndim == 1 else weights.shape[1]
         mask = weights != 0
@@ -99,8 +97,7 @@ class CompactLinear(Compact):
         X = self._check(X)
         columns, n_outputs = self.columns_, self._n_outputs or 1
         few = columns is not None and (
-            len(columns) * (_COST_OF_TAKING + n_outputs)
-            < n_outputs * self.n_features_in_
+            len(columns) * (_COST_OF_TAKING + n_outputs) < n_outputs * self.n_features_in_
         )
         if few and not issparse(X):
             weights = self._weights()

@@ -9,7 +9,6 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_prune._sklearn_compat import align_api_if_sparse, count_rows
-from sklearn_prune._sklearn_compat import align_api_if_sparse
 from sklearn_prune.weight_pruning.compact._containers import (
     CompactConstant,
     CompactContainer,

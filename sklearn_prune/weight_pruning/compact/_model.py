@@ -8,13 +8,20 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_prune._sizes import arrays_in
 from sklearn_prune.weight_pruning.compact._base import Compact
 
-METHODS = ("predict_proba", "predict_log_proba", "decision_function", "score_samples")
+# What some models keep of their training and never read again.
+_OF_TRAINING = (
+    *("_x_scores", "_y_scores", "x_scores_", "y_scores_"),  # partial least squares
+    *("_optimizer", "_random_state"),  # nets
+    "inlier_mask_",  # RANSAC
+)
 
 
 def compact_model(model):
     """The fitted model as a predictor among the compact forms; it is copied."""
     compact = CompactModel()
     compact.model_ = deepcopy(model)
+    for name in _OF_TRAINING:
+        compact.model_.__dict__.pop(name, None)
     for name in ("classes_", "n_features_in_", "feature_names_in_"):
         if hasattr(model, name):
             setattr(compact, name, getattr(model, name))

@@ -66,7 +66,8 @@ class CompactGaussian(_CompactScores):
             np.sum((X - mean) ** 2 / variance, axis=1)
             for mean, variance in zip(self.theta_, self.var_, strict=True)
         ]
-        return self.constants_ - 0.5 * np.column_stack(squares)
+        scores = self.constants_ - 0.5 * np.column_stack(squares)
+        return scores.astype(self.theta_.dtype, copy=False)
 
 
 class CompactLogLinear(_CompactScores):

@@ -11,11 +11,11 @@ from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._judge import inner_folds, pieces
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
-from sklearn_prune.weight_pruning.compact._boosting import CompactBoosting, ScoredRows
-from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table
-from sklearn_prune.weight_pruning.compact._model import METHODS
-from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning.compact._boosting import (
+    METHODS,
+    CompactBoosting,
+    ScoredRows,
+)
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     MagnitudeCriterion,
@@ -28,6 +28,7 @@ from sklearn_prune.weight_pruning.families._boosting_arrays import (
     levels,
     pruned_nodes,
 )
+from sklearn_prune.weight_pruning.families._boosting_flat import fits_half, flat_trees
 from sklearn_prune.weight_pruning.families._boosting_readers import (
     BoostedModel,
     read_model,
@@ -48,7 +49,6 @@ SETTINGS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
 ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
-HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class BoostingFamily(Family):
         for request in requests:
             of_request = []
             for path in self._paths(work, shares, request, rows, inside.seed):
-                if _fits_half(path.value):
+                if fits_half(path.value):
                     path.value = path.value.astype(np.float16).astype(np.float64)
                 raw = path.scores(leaves).T
                 of_request.append(pieces(ScoredRows.of(scored, raw), outside))
@@ -317,7 +317,7 @@ class BoostingFamily(Family):
         return collapse_costs(model.trees, path.curvature)
 
     def contributions(self, work, unit, measure, context):
-        """Order of the iterations, each the one that brings scores closest to the target.
+        """Order of the iterations, each the best beside those before it, by the measure.
 
         The rows are those that the model was fitted on.
         """
@@ -348,50 +348,6 @@ class BoostingFamily(Family):
         )
 
         return quadratic_parts(work.model, self.training_rows(work, context))
-
-
-def flat_trees(model, small_leaves=False):
-    """The trees in the flat form."""
-    trees = model.trees
-    parts = []
-    for first, last in zip(
-        trees.roots, np.append(trees.roots[1:], trees.n_nodes), strict=True
-    ):
-        own = slice(int(first), int(last))
-        left, right = trees.left[own], trees.right[own]
-        parts.append(
-            TreeArrays(
-                left=np.where(left < 0, -1, left - first),
-                right=np.where(left < 0, -1, right - first),
-                feature=trees.feature[own],
-                threshold=trees.threshold[own],
-                value=trees.value[own][:, None],
-                missing=trees.missing[own],
-                category=trees.category[own],
-            )
-        )
-    small_leaves = small_leaves and _fits_half(trees.value[trees.left < 0])
-    n_outputs = model.n_outputs
-    output = trees.output
-    if np.array_equal(output, np.resize(np.arange(n_outputs), len(output))):
-        output = np.arange(n_outputs)
-    return FlatTrees.build(
-        parts,
-        model.n_features,
-        exact_float64_thresholds=not model.float32 or bool(trees.category_sets),
-        n_outputs=n_outputs,
-        output_column=output,
-        category_sets=trees.category_sets,
-        table=_half_table if small_leaves else leaf_table,
-    )
-
-
-def _fits_half(values):
-    return HALF_RANGE[0] < np.abs(values).max(initial=0.0) < HALF_RANGE[1]
-
-
-def _half_table(rows, totals, bounds):
-    return ValueLeaves(QuantizedArray(rows.astype(np.float16)))
 
 
 def _random_keys(criterion, seed, n_nodes):

@@ -4,11 +4,12 @@ import numpy as np
 from sklearn.linear_model import lars_path_gram
 
 from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
+from sklearn_prune.weight_pruning.families._boosting_refit import PULL_OF_ITERATIONS
 
 MOST_NUMBERS = 20_000_000
-MOST_STEPS = 300_000_000  # of greedy search: iterations squared, times rows and outputs
-FEWEST_ROWS = 300  # that judge
-PULL = 10.0  # to zero of the leaves of a candidate, in rows of mean second derivative
+MOST_STEPS = 60_000_000  # of greedy search: trials, times rows and outputs
+MOST_CANDIDATES = 100  # iterations tried at a time
+FEWEST_ROWS = 1000  # that judge
 MODERATE = 0.3  # L1 penalty, as a share of the smallest one that leaves nothing
 CLEAR = 0.25  # of the typical size: margins beyond it count as clear
 
@@ -69,7 +70,7 @@ class _Candidates:
         self.members = [np.flatnonzero(of_tree == number) for number in range(len(ids))]
         self.rows, self.output = rows, trees.output
         self.leaves = [np.unique(t, return_inverse=True)[1] for t in rows.leaves]
-        self.pull = PULL * rows.weights.mean()
+        self.pull = PULL_OF_ITERATIONS * rows.weights.mean()
         self.curvature = [
             np.bincount(leaves, rows.weights[k]) + self.pull
             for leaves, k in zip(self.leaves, self.output, strict=True)
@@ -114,10 +115,12 @@ def greedy_order(model, rows, measure):
     Notes
     -----
     Cost: O(n_iterations**2 * n_samples * n_outputs), for as many rows as fit in
-    `MOST_STEPS`.
+    `MOST_STEPS`. Of many iterations only some, evenly spaced, are tried at a time, and
+    only the last ones fitted once more.
     """
     n_iterations = len(np.unique(model.trees.iteration))
-    most = max(FEWEST_ROWS, MOST_STEPS // (n_iterations**2 * model.n_outputs))
+    n_trials = n_iterations * min(n_iterations, MOST_CANDIDATES)
+    most = max(FEWEST_ROWS, MOST_STEPS // (n_trials * model.n_outputs))
     if len(rows.y) > most:
         rows = rows.on(np.linspace(0, len(rows.y) - 1, most).astype(np.int64))
     candidates = _Candidates(model, rows)
@@ -125,11 +128,13 @@ def greedy_order(model, rows, measure):
     scale = _typical_size(model, rows)
     left, chosen = list(range(n_iterations)), []
     while left:
-        gains = [
-            gain(candidates.scores, candidates.added(m), rows, measure, scale) for m in left
-        ]
-        best = left.pop(max(range(len(left)), key=lambda place: gains[place]))
-        candidates.add(best, chosen)
+        gains = {
+            m: gain(candidates.scores, candidates.added(m), rows, measure, scale)
+            for m in left[:: -(-len(left) // MOST_CANDIDATES)]
+        }
+        best = max(gains, key=gains.get)
+        left.remove(best)
+        candidates.add(best, chosen[-MOST_CANDIDATES:])
         chosen.append(best)
     return np.array(chosen)
 
@@ -202,5 +207,6 @@ def ridge_strengths(parts, target, weights):
     """Size of each iteration's part under an L2 penalty."""
     gram, covariance = _normal_form(parts, target, weights)
     ridge = 0.1 * np.trace(gram) / len(gram)
+    ridge = max(ridge, 1e-300)  # trees without a split add nothing
     coefficients = np.linalg.solve(gram + ridge * np.eye(len(gram)), covariance)
     return np.abs(coefficients) * np.sqrt(np.diag(gram))

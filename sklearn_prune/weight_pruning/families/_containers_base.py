@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import process_routing
 
@@ -209,7 +210,7 @@ def restore_member(compact, template):
     """A fitted model of the class of an unfitted one, from its compact form."""
     if isinstance(compact, CompactConstant):
         return compact.restore()
-    template = unfrozen(template)
+    template = clone(unfrozen(template))  # members may share one
     try:
         return _feature_family(template).restore(compact, template)
     except AttributeError as error:

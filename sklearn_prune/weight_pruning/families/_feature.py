@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import Family, UnitTable
-from sklearn_prune.weight_pruning._judge import inner_folds
+from sklearn_prune.weight_pruning._judge import inner_folds, one_fold, pieces
 from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
 from sklearn_prune.weight_pruning.compact._model import compact_model
 from sklearn_prune.weight_pruning.criteria import (
@@ -181,20 +181,25 @@ class FeatureFamily(Family):
         inside = self._inside(work, context)
         losses = np.zeros(len(work.columns))
         for number, (train, test) in enumerate(inner_folds(inside)):
-            model = inside.fit_first() if inside.is_frozen else inside.on(train).fit()
-            part = inside.on(test)
-            X = part.X.toarray() if issparse(part.X) else part.X
-            found = permutation_importance(
-                model,
-                X,
-                part.y,
-                scoring=inside.scoring,
-                n_repeats=n_repeats,
-                random_state=inside.role_seed(f"shuffle-{number}"),
-                sample_weight=part.sample_weight,
-            )
-            losses += found.importances_mean
+            with one_fold(train):
+                model = inside.fit_first() if inside.is_frozen else inside.on(train).fit()
+                losses += _shuffled(
+                    model, inside.on(test), n_repeats, inside.role_seed(f"shuffle-{number}")
+                )
         return losses
+
+
+def _shuffled(model, context, n_repeats, seed):
+    """Mean loss of the score on the rows of a context, for each column shuffled."""
+
+    def score(model, X, y):
+        return float(pieces(model, replace(context, X=X)).mean())
+
+    X = context.X.toarray() if issparse(context.X) else context.X
+    found = permutation_importance(
+        model, X, context.y, scoring=score, n_repeats=n_repeats, random_state=seed
+    )
+    return found.importances_mean
 
 
 def spreads(X):

@@ -28,8 +28,8 @@ def judge_forest(family, work, shares, requests, context):
     left only the best at a size has scores, from folds that did not choose it. Among many
     sizes one is small and good by chance, so each is judged by the mean of its own score
     and that of the next smaller one. A whole forest gains more from more rows than a small
-    one, so a share of the parameters is judged at less of them in a fold, by the square of
-    the share of rows: on magic and spambase this made inner losses those of new rows.
+    one does, so in a fold, which has fewer, a share is judged at less, in proportion to
+    the rows.
 
     References
     ----------
@@ -111,7 +111,7 @@ def _judge_fold(family, work, shares, requests, context, train, test, n_trees, c
             baseline = pieces(family.compact(own), outside)
     else:
         baseline = _whole_score(own, X, outside, n_trees, n_total)
-    fewer = (len(train) / len(context.target)) ** 2
+    fewer = len(train) / len(context.target) if len(shares) > 1 else 1.0
     path = ForestPath(
         own,
         [share * fewer for share in shares if not isinstance(share, Integral)],

@@ -136,9 +136,7 @@ class LinearFamily(Family):
 
     def count(self, work):
         n_intercepts = np.size(work.intercepts)
-        nonzero = np.count_nonzero(work.coefficients) + np.count_nonzero(
-            work.intercepts
-        )
+        nonzero = np.count_nonzero(work.coefficients) + np.count_nonzero(work.intercepts)
         return int(work.mask.sum()) + n_intercepts, nonzero
 
     def restore(self, compact, template, context=None):
@@ -150,9 +148,7 @@ class LinearFamily(Family):
         if type(template).__name__.startswith("RidgeClassifier"):
             labels = compact.classes_
             if isinstance(compact, CompactMultilabelClassifier):
-                labels = np.vstack(
-                    [np.ones_like(labels), np.eye(len(labels), dtype=int)]
-                )
+                labels = np.vstack([np.ones_like(labels), np.eye(len(labels), dtype=int)])
             binarizer = LabelBinarizer(pos_label=1, neg_label=-1)
             template._label_binarizer = binarizer.fit(labels)
         if hasattr(template, "_get_loss"):

@@ -38,9 +38,7 @@ def effects_of_units(work, unit, context):
             sums += (gradient**2).T @ block**2
     effects = np.sqrt(sums / X.shape[0])
     return (
-        effects
-        if unit == "feature"
-        else (effects * np.abs(work.coefficients))[work.mask]
+        effects if unit == "feature" else (effects * np.abs(work.coefficients))[work.mask]
     )
 
 
@@ -141,9 +139,7 @@ def _hessian(X, curvatures, with_intercept):
         return np.asarray(products, dtype=np.float64)
     hessian = np.empty((n_columns + 1, n_columns + 1))
     hessian[:-1, :-1] = products
-    hessian[-1, :-1] = hessian[:-1, -1] = safe_sparse_dot(
-        curvatures, X, dense_output=True
-    )
+    hessian[-1, :-1] = hessian[:-1, -1] = safe_sparse_dot(curvatures, X, dense_output=True)
     hessian[-1, -1] = curvatures.sum()
     return hessian
 

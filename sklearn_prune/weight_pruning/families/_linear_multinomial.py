@@ -25,9 +25,7 @@ def fit_multinomial(work, context):
         One for each class.
     """
     template = context.template
-    C, l1_ratio = logistic_penalty(
-        work.model if hasattr(work.model, "C_") else template
-    )
+    C, l1_ratio = logistic_penalty(work.model if hasattr(work.model, "C_") else template)
     X, with_intercept = context.array, template.fit_intercept
     n_classes = len(work.mask)
     codes = np.searchsorted(work.model.classes_, context.target)

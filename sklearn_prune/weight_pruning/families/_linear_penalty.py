@@ -139,6 +139,4 @@ def standardised(work, context):
 
     with_intercept = has_intercept(work.model)
     centres = column_means(X) if with_intercept else np.zeros(X.shape[1])
-    return LinearProblem(
-        X, centres, spread, gradients, bounds, work.mask, with_intercept
-    )
+    return LinearProblem(X, centres, spread, gradients, bounds, work.mask, with_intercept)

@@ -132,6 +132,8 @@ class NeighborsFamily(Family):
 
     def settings(self, work, request, context):
         """Whether prototypes are moved, and how many of them vote."""
+        if len(work.ids) < 2 * work.n_neighbors:  # too few for inner folds
+            return (None,)
         moves = [True] if request.refit and _movable(work) else [False]
         if request.unit == "auto":
             moves = sorted({*moves, False}, reverse=True)
@@ -163,16 +165,19 @@ class NeighborsFamily(Family):
         ]
 
     def compact(self, work):
+        untouched = work.points is work.model._fit_X
+        points, outputs = work.points, work.outputs
+        if untouched:  # the arrays may be the user's own
+            points, outputs = points.copy(), outputs.copy()
         if not work.classifies:
-            compact = CompactNeighborsRegressor.of(work.model, work.points, work.outputs)
+            compact = CompactNeighborsRegressor.of(work.model, points, outputs)
         else:
             classes = work.model.classes_
             most = max(map(len, classes)) if isinstance(classes, list) else len(classes)
             codes = work.outputs.astype(np.min_scalar_type(most - 1))
-            compact = CompactNeighborsClassifier.of(work.model, work.points, codes)
+            compact = CompactNeighborsClassifier.of(work.model, points, codes)
             compact.classes_ = classes
         compact.n_neighbors_ = work.n_neighbors
-        untouched = work.points is work.model._fit_X
         return compact if untouched else compact.searching_by_products()
 
     def restore(self, compact, template, context=None):

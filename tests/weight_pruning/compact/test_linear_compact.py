@@ -31,12 +31,8 @@ def test_any_pattern_of_zeros(dtype, density, n_outputs):
     assert np.array_equal(compact.coef_, coef)
     assert compact.coef_.dtype == dtype
     for rows in (X, csr_array(X)):
-        np.testing.assert_allclose(
-            compact.predict(rows), expected, rtol=1e-10, atol=1e-10
-        )
-    np.testing.assert_allclose(
-        compact.predict(X[:1]), expected[:1], rtol=1e-10, atol=1e-10
-    )
+        np.testing.assert_allclose(compact.predict(rows), expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(compact.predict(X[:1]), expected[:1], rtol=1e-10, atol=1e-10)
     stored = sum(
         part.nbytes
         for part in (compact.weights_, compact.mask_, compact.columns_)

@@ -15,7 +15,11 @@ from sklearn.ensemble import (
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune.weight_pruning import ContributionCriterion, IterativeSchedule
+from sklearn_prune.weight_pruning import (
+    ContributionCriterion,
+    IterativeSchedule,
+    PenaltyCriterion,
+)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
 from sklearn_prune.weight_pruning.families._boosting_iterations import margins_of
@@ -256,3 +260,17 @@ def test_enough_judged_rows_end_the_folds(monkeypatch):
     )
     clone(pruned).fit(X, y)
     assert seen[3:] == [100, 100]
+
+
+@pytest.mark.parametrize("unit", ["node", "iteration"])
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_a_constant_target_is_no_trouble(unit, penalty):
+    X, _ = numbers(n=100)
+    y = np.ones(len(X))
+    for model in (
+        GradientBoostingRegressor(n_estimators=3),
+        HistGradientBoostingRegressor(max_iter=3),
+    ):
+        criterion = PenaltyCriterion(penalty)
+        pruned = PrunedRegressor(model, criterion, unit=unit, keep=0.5).fit(X, y)
+        np.testing.assert_allclose(pruned.predict(X), 1.0)

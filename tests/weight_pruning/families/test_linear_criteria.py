@@ -74,15 +74,11 @@ def planted(model, n_useful=3):
 def test_the_columns_that_decide_are_kept(model, criterion, unit):
     X, y = planted(model)
     wrapper = PrunedClassifier if is_classifier(model) else PrunedRegressor
-    small = wrapper(clone(model), criterion, unit=unit, keep=3, random_state=0).fit(
-        X, y
-    )
+    small = wrapper(clone(model), criterion, unit=unit, keep=3, random_state=0).fit(X, y)
     assert list(small.kept_) == [0, 1, 2]
     assert np.array_equal(small.estimator_.predict(X), small.predict(X))
     rows = csr_array(X)
-    same = wrapper(clone(model), criterion, unit=unit, keep=3, random_state=0).fit(
-        rows, y
-    )
+    same = wrapper(clone(model), criterion, unit=unit, keep=3, random_state=0).fit(rows, y)
     assert list(same.kept_) == [0, 1, 2]
 
 
@@ -123,17 +119,13 @@ def test_gradients_are_those_of_the_loss(model, loss):
     for row in range(40):
         step = np.zeros((40, 1))
         step[row] = 1e-6
-        slope = loss(model, scores + step, targets) - loss(
-            model, scores - step, targets
-        )
+        slope = loss(model, scores + step, targets) - loss(model, scores - step, targets)
         assert found[row, 0] == pytest.approx(slope / 2e-6, abs=1e-5)
 
 
 def _huber(residuals, width):
     small = np.abs(residuals) <= width
-    return np.where(
-        small, residuals**2 / 2, width * np.abs(residuals) - width**2 / 2
-    ).sum()
+    return np.where(small, residuals**2 / 2, width * np.abs(residuals) - width**2 / 2).sum()
 
 
 def test_second_order_losses_are_exact_for_ridge():

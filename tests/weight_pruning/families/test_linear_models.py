@@ -109,9 +109,7 @@ REGRESSORS = [
 
 
 def named(models):
-    return [
-        pytest.param(model, id=f"{number}-{model}"[:60]) for number, model in models
-    ]
+    return [pytest.param(model, id=f"{number}-{model}"[:60]) for number, model in models]
 
 
 def context_of(model, X, y, **params):
@@ -149,9 +147,7 @@ def assert_same_predictor(compact, model, X, rtol=1e-10):
             assert found.dtype == expected.dtype
             if expected.dtype.kind == "f":
                 scale = np.abs(expected[np.isfinite(expected)]).max()
-                np.testing.assert_allclose(
-                    found, expected, rtol=rtol, atol=rtol * scale
-                )
+                np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol * scale)
             else:
                 assert np.array_equal(found, expected)
 

@@ -90,9 +90,7 @@ def test_multinomial_refit_of_everything_is_the_fit(model, weighted, make):
     [
         LinearSVC(C=0.1, tol=1e-8, max_iter=100000, random_state=0),
         LinearSVC(C=0.1, class_weight="balanced", tol=1e-8, max_iter=100000),
-        LinearSVC(
-            C=0.1, class_weight={0: 1, 1: 9, 2: 2}, fit_intercept=False, tol=1e-8
-        ),
+        LinearSVC(C=0.1, class_weight={0: 1, 1: 9, 2: 2}, fit_intercept=False, tol=1e-8),
         LinearSVC(penalty="l1", C=0.1, tol=1e-7, max_iter=100000, random_state=0),
         RidgeClassifier(),
         RidgeClassifier(class_weight={0: 1, 1: 9, 2: 2}),
