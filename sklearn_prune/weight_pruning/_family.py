@@ -110,9 +110,16 @@ class Family:
     step changes what it is given. `settings` are alternatives among which inner
     validation chooses.
 
-    A subclass names its units, best first (none where only features can go), and for each the criteria that rank it, best
-    first. The quantities that criteria ask for are methods of the same name: `weights`,
-    `gradient_effects`, `removal_losses`, `points`, `contributions`, `penalised`.
+    A subclass names its units, best first (none where only features can go), and for each
+    the criteria that rank it, best first; the unit "feature" is every family's
+    (`FeatureFamily`). The quantities that criteria ask for are methods:
+    ``weights(work, unit, context)`` of shape (n_units, m), ``gradient_effects`` and
+    ``removal_losses`` of shape (n_units,), ``points``, which gives points of shape
+    (n_units, d) and their class codes, targets or None,
+    ``contributions(work, unit, measure, context)``, which gives a Ranking, and
+    ``penalised(work, unit, penalty, context)``, which gives a working form that was
+    trained under the penalty and the strength of each unit in it. `recurses` says that
+    the family prunes the models inside its own, features included.
     """
 
     units = ()

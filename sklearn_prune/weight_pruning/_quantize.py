@@ -78,8 +78,9 @@ class Quantizer(BaseEstimator):
     ----------
     scheme : {"float16", "int8", "codebook"}, default="int8"
         Half floats (2 bytes), integers from -127 to 127 with a scale and a centre for
-        each column, or each row of a matrix with fewer rows than columns (1 byte), or the positions of shared values found by k-means in one
-        dimension [1]_ (1 byte, or half a byte for at most 16 values).
+        each column, or each row of a matrix with fewer rows than columns (1 byte), or the
+        positions of shared values found by k-means in one dimension [1]_ (1 byte, or half
+        a byte for at most 16 values).
     n_values : int, default=256
         Number of shared values, from 2 to 256; for "codebook" only.
 

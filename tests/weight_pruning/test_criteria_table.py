@@ -76,8 +76,26 @@ CELLS = [
     for model, unit, criteria in TABLE
     for criterion in criteria
 ]
-# Cells that the guide lists as no better than random units.
-NO_BETTER = set()
+# Cells that the guide lists as no better than random units on both sets.
+NO_BETTER = {
+    ("LogisticRegression", "coefficient", "TaylorCriterion()"),
+    ("LogisticRegression", "feature", "TaylorCriterion()"),
+    ("LogisticRegression", "feature", "PermutationCriterion(n_repeats=2)"),
+    ("AdaBoostClassifier", "feature", "PermutationCriterion(n_repeats=2)"),
+    ("SVC", "support_vector", "PenaltyCriterion()"),
+    ("SVC", "support_vector", "PenaltyCriterion(penalty='l2')"),
+    ("RandomForestClassifier", "node", "MagnitudeCriterion()"),
+    ("RandomForestClassifier", "node", "PenaltyCriterion()"),
+    ("RandomForestClassifier", "node", "PenaltyCriterion(penalty='l2')"),
+    ("RandomForestClassifier", "node", "SecondOrderCriterion()"),
+    ("RandomForestClassifier", "leaf", "PenaltyCriterion()"),
+    ("RandomForestClassifier", "leaf", "SecondOrderCriterion()"),
+    ("RandomForestClassifier", "tree", "ContributionCriterion(measure='complementarity')"),
+    ("RandomForestClassifier", "tree", "ContributionCriterion(measure='margin')"),
+    ("KNeighborsClassifier", "prototype", "CoverageCriterion()"),
+    ("KNeighborsClassifier", "prototype", "MagnitudeCriterion()"),
+    ("KNeighborsClassifier", "prototype", "CondensedNNSelector()"),
+}
 
 
 @pytest.fixture(scope="module")

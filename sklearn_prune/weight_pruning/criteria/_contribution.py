@@ -7,10 +7,11 @@ MEASURES = ("reduced_error", "complementarity", "margin")
 
 
 class ContributionCriterion(Criterion):
-    """Keep the members of an ensemble that help it, judged out of bag.
+    """Keep the members of an ensemble that help it most.
 
-    The order grows from nothing, one member at a time. Rows that a member was trained on
-    do not judge it, where the ensemble can say which they are.
+    The order grows from nothing, one member at a time. Where the ensemble can say which
+    rows a member was trained on, as bagged trees can, they do not judge it; iterations of
+    boosting are judged on the training rows.
 
     Parameters
     ----------

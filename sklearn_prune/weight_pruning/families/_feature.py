@@ -84,9 +84,13 @@ class FeatureFamily(Family):
     def __init__(self, inner=None):
         self.inner = ModelFamily() if inner is None else inner
         own = self.inner.criteria.get("feature", (MagnitudeCriterion,))
+        # Linear models know their columns well and quickly; others are asked.
+        linear = bool(self.inner.units) and "feature" in self.inner.criteria
+        first = own if linear else (PermutationCriterion,)
+        own = (*own, PermutationCriterion)
         self.criteria = {
             **self.inner.criteria,
-            "feature": tuple(dict.fromkeys((PermutationCriterion, *own, RandomCriterion))),
+            "feature": tuple(dict.fromkeys((*first, *own, RandomCriterion))),
         }
 
     def start(self, model, context):

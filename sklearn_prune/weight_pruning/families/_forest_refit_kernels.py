@@ -86,8 +86,10 @@ def sweep(
     for _ in range(n_sweeps):
         for t in range(n_trees):
             first, last = start[t], start[t + 1]
-            step[first:last] = 0.0
-            H[first:last] = 0.0
+            for node in range(first, last):
+                H[node] = 0.0
+                for c in range(width):
+                    step[node, c] = 0.0
             leaves = A[t]
             if loss == LOGISTIC:
                 for i in range(n):
@@ -133,22 +135,29 @@ def sweep_softmax(
     odds = np.empty((n, n_classes))
     step = np.zeros(len(W))
     for i in range(n):
-        odds[i] = intercept
+        for c in range(n_classes):
+            odds[i, c] = intercept[c]
         for t in range(n_trees):
             for e in range(first[A[t, i]], first[A[t, i] + 1]):
                 odds[i, column[e]] += W[e]
-        odds[i] = np.exp(odds[i] - odds[i].max())
+        highest = odds[i, 0]
+        for c in range(1, n_classes):
+            highest = max(highest, odds[i, c])
+        for c in range(n_classes):
+            odds[i, c] = np.exp(odds[i, c] - highest)
     total = np.empty(n)
     for _ in range(n_sweeps):
         for i in range(n):
-            z = odds[i].sum()
+            z = 0.0
+            for c in range(n_classes):
+                z += odds[i, c]
             for c in range(n_classes):
                 odds[i, c] = max(odds[i, c] / z, 1e-100)
             total[i] = 1.0
         for t in range(n_trees):
             low, high = first[start[t]], first[start[t + 1]]
-            step[low:high] = 0.0
-            H[low:high] = 0.0
+            for e in range(low, high):
+                step[e] = H[e] = 0.0
             leaves = A[t]
             for i in range(n):
                 per = 1.0 / total[i]
