@@ -29,7 +29,8 @@ def test_using_the_estimators_loads_no_optional_library():
         "from sklearn.linear_model import LogisticRegression\n"
         "model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector())\n"
         "model.fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])\n"
-        "optional = {'torch', 'skorch', 'matplotlib', 'dask', 'imblearn'}\n"
+        "PrunedClassifier(LogisticRegression(), keep=1.0).fit([[0.0], [1.0]], [0, 1])\n"
+        "optional = {'torch', 'skorch', 'matplotlib', 'dask', 'imblearn', 'lightgbm'}\n"
         "print(*(optional & set(sys.modules)))\n"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
