@@ -11,7 +11,7 @@ from sklearn.utils.metadata_routing import process_routing
 
 from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
-from sklearn_prune.weight_pruning._family import Family, UnitTable, family_of
+from sklearn_prune.weight_pruning._family import Family, UnitTable, family_for, family_of
 from sklearn_prune.weight_pruning.compact._containers import CompactConstant
 from sklearn_prune.weight_pruning.families._feature import FeatureFamily
 
@@ -133,7 +133,7 @@ class ContainerFamily(Family):
             scoring=context.scoring if self.same_role else None,
             cv=cv,
         )
-        family, reason = family_of(fitted)
+        family, reason = family_for(fitted, "auto")
         return Member(fitted, family, family.start(fitted, inside), inside, reason)
 
     def table(self, work, unit, context):

@@ -125,7 +125,8 @@ def _log_weights(model, kind):
 
 def _compact_gaussian(model):
     volumes = np.sum(np.log(2.0 * np.pi * model.var_), axis=1)
-    constants = np.log(model.class_prior_) - 0.5 * volumes
+    with np.errstate(divide="ignore"):  # a class whose rows all weigh nothing
+        constants = np.log(model.class_prior_) - 0.5 * volumes
     return CompactGaussian.of(
         model, theta_=model.theta_, var_=model.var_, constants_=constants
     )
