@@ -22,7 +22,7 @@ from sklearn_prune._sklearn_compat import (
     fit_calibrator,
     take_rows,
 )
-from sklearn_prune.weight_pruning._family import family_of
+from sklearn_prune.weight_pruning._family import family_for
 from sklearn_prune.weight_pruning.compact._calibrated import (
     CompactCalibrated,
     curve_of,
@@ -71,7 +71,7 @@ def out_of_fold(member, shares, request, folds, ask):
     for train, test in folds:
         inside = member.context.on(train)
         model = inside.fit_first()
-        family, reason = family_of(model)
+        family, reason = family_for(model, "auto")
         start = Member(model, family, family.start(model, inside), inside, reason)
         outside = take_rows(member.context.X, test)
         for number, smaller in enumerate(reduce_member(start, shares, request)):
@@ -121,7 +121,7 @@ class StackingFamily(ContainerFamily):
             y=labels_of(None, model, context),
             refit_params={},
         )
-        family, _ = family_of(fitted)
+        family, _ = family_for(fitted, "auto")
         final = Member(fitted, family, family.start(fitted, inside), inside)
         return replace(work, extra=final)
 
@@ -174,7 +174,7 @@ class StackingFamily(ContainerFamily):
         )
         fitted = clone(final).fit(X, y, **context.fit_params)
         inside = replace(work.extra.context, X=X, estimator=FrozenEstimator(fitted))
-        family, _ = family_of(fitted)
+        family, _ = family_for(fitted, "auto")
         return Member(fitted, family, family.start(fitted, inside), inside)
 
     def assemble(self, work, compacts):
