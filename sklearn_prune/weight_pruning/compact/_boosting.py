@@ -139,7 +139,9 @@ class CompactBoosting(Compact):
         if self.link_ == "log1p":
             return np.log1p(np.exp(raw))
         if self.link_ == "softmax":
-            return softmax(raw, copy=True)
+            # numpy adds up rows of many classes in another order by memory layout.
+            layout = "F" if self.library_ == "hist" else "C"
+            return softmax(np.asarray(raw, order=layout), copy=True)
         return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
 
     def predict(self, X):
