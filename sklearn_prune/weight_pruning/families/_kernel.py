@@ -23,7 +23,7 @@ from sklearn_prune.weight_pruning.families._kernel_start import (
 )
 
 _SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
-_SHARES_OF_MANY_CLASSES = (0.2, 0.1)
+_SHARES_OF_MANY_CLASSES = (0.5, 0.35, 0.2, 0.1)
 _MANY = 10  # classes from which on the refits of all pairs take most of the time
 _LARGEST_TRIED = 400  # points in a sum that all rows are refitted on at once
 
