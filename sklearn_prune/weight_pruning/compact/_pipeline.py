@@ -6,7 +6,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from sklearn.utils import get_tags
 
 from sklearn_prune.weight_pruning.compact._containers import CompactContainer, inner_has
-from sklearn_prune.weight_pruning.compact._steps import SelectedColumns
+from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 
 
 def _standardised(step, X):
@@ -44,7 +44,7 @@ _ON_ARRAYS = {
     MaxAbsScaler: _scaled_by_maximum,
     RobustScaler: _scaled_robustly,
     SimpleImputer: _imputed,
-    SelectedColumns: lambda step, X: X[:, step.columns],
+    ColumnSelector: lambda step, X: X[:, step.columns],
 }
 COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 

@@ -1,30 +1,30 @@
 """A transformer that stands for fitted feature selection."""
 
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import validate_data
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_prune.weight_pruning.compact._columns import take_columns
 
-
-class SelectedColumns(TransformerMixin, BaseEstimator):
-    """Hand on some of the columns: what a fitted selector does, without its scores.
+class ColumnSelector(SelectorMixin, BaseEstimator):
+    """Select columns by position: what fitted feature selection does, without its scores.
 
     Parameters
     ----------
-    columns : ndarray of shape (n_selected,), int
-        Sorted positions.
+    columns : array-like of int
+        Sorted positions of the columns to keep.
     """
 
     def __init__(self, columns):
         self.columns = columns
 
     @classmethod
-    def of(cls, selector):
-        """From a fitted feature selector."""
-        step = cls(selector.get_support(indices=True))
+    def of(cls, fitted, columns):
+        """Fitted, for the columns that a fitted object takes."""
+        step = cls(columns)
         for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(selector, name):
-                setattr(step, name, getattr(selector, name))
+            if hasattr(fitted, name):
+                setattr(step, name, getattr(fitted, name))
         return step
 
     def fit(self, X, y=None):
@@ -45,26 +45,11 @@ class SelectedColumns(TransformerMixin, BaseEstimator):
         validate_data(self, X, skip_check_array=True)
         return self
 
-    def transform(self, X):
-        """Take the columns.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        array or sparse matrix of shape (n_samples, n_selected)
-            The selected columns; what they hold is for the predictor to check.
-        """
-        X = validate_data(
-            self, X, dtype=None, accept_sparse="csr", ensure_all_finite=False, reset=False
-        )
-        return take_columns(X, self.columns)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "n_features_in_")
+    def _get_support_mask(self):
+        check_is_fitted(self, "n_features_in_")
+        mask = np.zeros(self.n_features_in_, dtype=bool)
+        mask[self.columns] = True
+        return mask
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -23,7 +23,7 @@ from sklearn_prune.weight_pruning.compact._containers import (
     CompactTransformedTarget,
 )
 from sklearn_prune.weight_pruning.compact._pipeline import COLUMNWISE, CompactPipeline
-from sklearn_prune.weight_pruning.compact._steps import SelectedColumns
+from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 from sklearn_prune.weight_pruning.families._containers_base import (
     ContainerFamily,
     OneMemberFamily,
@@ -103,7 +103,7 @@ def _kept_step(step, plain):
     Selectors shrink to columns where the model reads `plain` arrays.
     """
     if plain and isinstance(step, SelectorMixin):
-        return SelectedColumns.of(step)
+        return ColumnSelector.of(step, step.get_support(indices=True))
     return deepcopy(step)
 
 

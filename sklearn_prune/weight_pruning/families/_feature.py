@@ -4,17 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
-from sklearn.feature_selection import SelectorMixin
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._judge import inner_folds, one_fold, pieces
 from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
 from sklearn_prune.weight_pruning.compact._model import compact_model
+from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 from sklearn_prune.weight_pruning.criteria import (
     MagnitudeCriterion,
     PermutationCriterion,
@@ -150,10 +148,7 @@ class FeatureFamily(Family):
     def restore(self, compact, template, context=None):
         if not isinstance(compact, CompactColumns):
             return self.inner.restore(compact, template)
-        selector = ColumnSelector(compact.columns_)
-        selector.n_features_in_ = compact.n_features_in_
-        if hasattr(compact, "feature_names_in_"):
-            selector.feature_names_in_ = compact.feature_names_in_
+        selector = ColumnSelector.of(compact, compact.columns_)
         return make_pipeline(selector, self.inner.restore(compact.inner_, template))
 
     def weights(self, work, unit, context):
@@ -213,45 +208,3 @@ def spreads(X):
         squares = np.asarray(X.multiply(X).mean(axis=0)).ravel()
         return np.sqrt(np.maximum(squares - means**2, 0))
     return np.nan_to_num(np.nanstd(X, axis=0))
-
-
-class ColumnSelector(SelectorMixin, BaseEstimator):
-    """Select columns by position.
-
-    Parameters
-    ----------
-    columns : array-like of int
-        Sorted positions of the columns to keep.
-    """
-
-    def __init__(self, columns):
-        self.columns = columns
-
-    def fit(self, X, y=None):
-        """Learn the number and names of the columns.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : object
-            The selector.
-        """
-        validate_data(self, X, skip_check_array=True)
-        return self
-
-    def _get_support_mask(self):
-        check_is_fitted(self, "n_features_in_")
-        mask = np.zeros(self.n_features_in_, dtype=bool)
-        mask[self.columns] = True
-        return mask
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = tags.input_tags.allow_nan = True
-        return tags
