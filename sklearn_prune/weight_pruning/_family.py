@@ -271,6 +271,11 @@ def family_for(model, unit):
     return family, reason
 
 
+def units_of(family):
+    """Names of all units of a family's models; features are every model's."""
+    return tuple(dict.fromkeys((*family.criteria, "feature")))
+
+
 def check_unit(family, unit, criterion, model):
     """Raise if the family has no such unit, or the criterion does not rank it."""
     what = type(model).__name__
@@ -292,7 +297,7 @@ def check_unit(family, unit, criterion, model):
     if unit not in criteria:
         raise InvalidParameterError(
             f"unit must be one that {what} has. Got {unit!r}. Write one of "
-            f"{', '.join(map(repr, criteria))}, or 'auto'."
+            f"{', '.join(map(repr, units_of(family)))}, or 'auto'."
         )
     if criterion is None or name in criteria[unit]:
         return

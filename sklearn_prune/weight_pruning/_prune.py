@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._sizes import pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning._family import Request, check_unit, family_for
+from sklearn_prune.weight_pruning._family import Request, check_unit, family_for, units_of
 from sklearn_prune.weight_pruning._judge import not_worse
 from sklearn_prune.weight_pruning._report import PruningReport
 
@@ -82,7 +82,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         raise InvalidParameterError(
             "An int keep counts units of one kind. Got "
             f'keep={keep} with unit="auto". Write a float, or name a unit: '
-            f"{', '.join(map(repr, family.criteria))}."
+            f"{', '.join(map(repr, units_of(family)))}."
         )
     work = family.start(model, context)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit

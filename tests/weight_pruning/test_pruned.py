@@ -309,6 +309,17 @@ def test_wrong_arguments(noisy, arguments, message):
         PrunedClassifier(boosted(), **arguments).fit(*noisy)
 
 
+def test_a_wrong_unit_lists_all_there_are(noisy):
+    model = PrunedClassifier(DecisionTreeClassifier(), unit="coefficient")
+    with pytest.raises(
+        ValueError, match="Write one of 'node', 'leaf', 'feature', or 'auto'"
+    ):
+        model.fit(*noisy)
+    model = PrunedClassifier(DecisionTreeClassifier(), keep=5)
+    with pytest.raises(ValueError, match="name a unit: 'node', 'leaf', 'feature'"):
+        model.fit(*noisy)
+
+
 def test_wrong_models(noisy):
     X, y = noisy
     with pytest.raises(TypeError, match="Use PrunedRegressor for it"):
