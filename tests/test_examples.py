@@ -68,3 +68,21 @@ def test_the_net_learns_mnist_from_half_of_it(mnist_path):
     all_rows, half = example.train_twice(*example.load(mnist_path))
     assert all_rows[1] >= 0.97
     assert half[1] >= 0.96
+
+
+def test_forest_example_says_that_the_compact_form_is_exact(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    example = load("plot_compact_forest")
+    monkeypatch.setattr(example, "SHARES", (0.2,))
+    picture = tmp_path / "picture.png"
+    monkeypatch.setattr("sys.argv", ["plot_compact_forest.py", "--picture", str(picture)])
+    example.main()
+    printed = capsys.readouterr().out
+    assert "equal to the bit: True" in printed
+    sizes = {
+        line[:14].strip(): int(line[14:26].replace(",", ""))
+        for line in printed.splitlines()[1:5]
+    }
+    assert sizes["scikit-learn"] > 50 * sizes["keep=1.0"]
+    assert sizes["keep=1.0"] > 2 * sizes["keep=0.2"]
+    assert picture.stat().st_size > 10_000

@@ -9,15 +9,15 @@ References
 """
 
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from sklearn_prune.weight_pruning.families._forest_arrays import (
-    ForestArrays,
     collapse,
     pick_trees,
 )
+from sklearn_prune.weight_pruning.families._forest_scores import ScoredTrees, added_up
 
 VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
 RATE = 0.8
@@ -25,52 +25,6 @@ MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
 REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
 LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
 CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
-
-
-@dataclass(frozen=True)
-class ScoredTrees:
-    """Trees whose leaves add scores to an intercept.
-
-    Parameters
-    ----------
-    arrays : ForestArrays
-        The trees; `value` of a leaf is what it adds.
-    intercept : ndarray of shape (n_outputs,)
-        What the sums start from.
-    scale : ndarray of shape (n_outputs,), or None
-        The scores are integers from -127 to 127 times this, where they are rounded.
-    """
-
-    arrays: ForestArrays
-    intercept: np.ndarray
-    scale: np.ndarray | None = None
-
-    def sums(self, leaves, counted=None):
-        """Scores of rows, given the leaf of each in each tree; see `added_up`."""
-        return added_up(self.arrays.value, leaves, self.intercept, counted)
-
-
-def added_up(values, leaves, start, counted=None):
-    """What the leaves of all trees add to `start`, for each row.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_nodes, width)
-        What each leaf adds.
-    leaves : ndarray of shape (n_trees, n_samples), int
-        The leaf of each row in each tree.
-    start : ndarray of shape (width,)
-        What the sums start from.
-    counted : ndarray of shape (n_trees, n_samples), bool, or None
-        The trees that speak about each row, here also for those that do not.
-    """
-    total = np.zeros((leaves.shape[1], values.shape[1]))
-    for t, of_tree in enumerate(leaves):
-        added = values[of_tree]
-        total += added if counted is None else added * counted[t, :, None]
-    if counted is not None:
-        total *= (len(leaves) / np.maximum(counted.sum(axis=0), 1))[:, None]
-    return total + start
 
 
 class JointRefit:

@@ -22,8 +22,9 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
     impurity_decreases,
     leaves_of_rows,
 )
-from sklearn_prune.weight_pruning.families._forest_refit import JointRefit, added_up
+from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
 from sklearn_prune.weight_pruning.families._forest_restore import with_trees
+from sklearn_prune.weight_pruning.families._forest_scores import added_up
 from sklearn_prune.weight_pruning.families._forest_units import UnitNumbers
 
 
