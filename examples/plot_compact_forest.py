@@ -3,7 +3,7 @@ A forest that fits, exact and pruned
 ====================================
 
 A random forest on the digits: its compact form with the same probabilities to the bit, then
-with fewer and fewer parameters, beside the first trees of the forest. The table says how
+with fewer and fewer parameters, beside random trees of the same share. The table says how
 many bytes a pickle takes, how long one row does, and how often the answer is right.
 """
 
