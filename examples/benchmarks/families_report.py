@@ -35,8 +35,8 @@ def load(store, names):
     return frames
 
 
-def write_report(sections, store, out):
-    """Write the page, and the table of all means."""
+def write_report(sections, store, page, head):
+    """Write the page, and beside it the table of all means."""
     frames = load(store, sections)
     if not frames:
         return
@@ -55,7 +55,7 @@ def write_report(sections, store, out):
     seeds = max(frame["seed"].nunique() for frame in frames.values())
     missed = (targets["verdict"] == "MISSED").sum()
     parts = [
-        HEAD,
+        head,
         f"## Targets\n\n{seeds} seeds; {len(targets)} lines, {missed} missed.\n",
         table(targets.set_index("section")),
     ]
@@ -69,9 +69,9 @@ def write_report(sections, store, out):
                 parts += [f"**{caption}**\n", table(found)]
         seconds = frame.loc[frame["quantity"] == "cell seconds", "value"].sum()
         parts.append(f"{seconds / 60:.1f} CPU minutes for this section.\n")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "families.md").write_text("\n".join(parts).rstrip() + "\n")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n".join(parts).rstrip() + "\n")
     everything = pd.concat(frame.assign(section=name) for name, frame in frames.items())
     keys = ["section", "data", "variant", "quantity"]
     means = everything.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"])
-    means.to_csv(out / "families.csv", float_format="%.5g")
+    means.to_csv(page.with_suffix(".csv"), float_format="%.5g")

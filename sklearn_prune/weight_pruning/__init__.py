@@ -3,9 +3,11 @@
 from importlib import import_module
 
 _MODULE_OF = {
+    "ActivationCriterion": "criteria",
     "ContributionCriterion": "criteria",
     "CoverageCriterion": "criteria",
     "Criterion": "criteria",
+    "GradualSchedule": "_schedule",
     "IterativeSchedule": "_schedule",
     "MagnitudeCriterion": "criteria",
     "PenaltyCriterion": "criteria",

@@ -29,6 +29,8 @@ _FAMILIES = {
     "sklearn.KernelRidge": "_kernel.KernelFamily",
     "sklearn.GaussianProcessRegressor": "_kernel.KernelFamily",
     "sklearn.GaussianProcessClassifier": "_kernel.KernelFamily",
+    "sklearn.BaseMultilayerPerceptron": "_mlp.MlpFamily",
+    "skorch.NeuralNet": "_torch.TorchFamily",
     "sklearn._BaseNB": "_naive_bayes.NaiveBayesFamily",
     "sklearn.QuadraticDiscriminantAnalysis": "_naive_bayes.NaiveBayesFamily",
     "sklearn.KNeighborsClassifier": "_neighbors.NeighborsFamily",
@@ -118,13 +120,16 @@ class Family:
     (n_units, d) and their class codes, targets or None,
     ``contributions(work, unit, measure, context)``, which gives a Ranking, and
     ``penalised(work, unit, penalty, context)``, which gives a working form that was
-    trained under the penalty and the strength of each unit in it. `recurses` says that
-    the family prunes the models inside its own, features included.
+    trained under the penalty and the strength of each unit in it, and ``activations(work,
+    unit, context)`` of shape (n_units,). `recurses` says that the family prunes the models
+    inside its own, features included; `has_layers`, that units lie in layers, which are
+    the groups of its tables.
     """
 
     units = ()
     criteria = {}
     recurses = False
+    has_layers = False
 
     def accepts(self, model):
         """None if the family can prune this fitted model, or the reason why not."""
@@ -144,6 +149,14 @@ class Family:
 
     def refit(self, work, unit, context):
         """The working form with what it holds estimated again on the rows of `context`."""
+        raise NotImplementedError
+
+    def unit_for(self, work, unit, context):
+        """The unit that can be pruned where this one was asked for, with a warning."""
+        return unit
+
+    def rewind(self, work, context):
+        """What is left, set back to the values that training started from."""
         raise NotImplementedError
 
     def compact(self, work):
@@ -170,6 +183,10 @@ class Family:
 
     def feature_importances(self, work):
         """Importance of each feature, for inner models that have them, or None."""
+        return None
+
+    def n_iter(self, work):
+        """Passes over the rows in all, where training goes on; None elsewhere."""
         return None
 
     def auto_shares(self, work, unit, context):
@@ -244,7 +261,7 @@ def family_of(model):
             for derived in type(model).__mro__[:position]
             if method in vars(derived)
             and derived.__module__.partition(".")[0]
-            not in ("sklearn", "lightgbm", "xgboost")
+            not in ("sklearn", "lightgbm", "xgboost", "skorch")
             and not derived.__module__.startswith("sklearn_prune.")
         ]
         if overridden:

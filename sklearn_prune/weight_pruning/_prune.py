@@ -31,6 +31,8 @@ class Pruned:
         Sorted ids of the units that are left, and how many there were.
     importances : ndarray or None
         Of the features, where the inner model has any.
+    n_iter : int or None
+        Passes over the rows in all, where the inner model counts them.
     report : PruningReport
         Before and after.
     """
@@ -41,6 +43,7 @@ class Pruned:
     kept: np.ndarray
     n_units: int
     importances: np.ndarray | None
+    n_iter: int | None
     report: PruningReport
 
 
@@ -85,6 +88,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             f"{', '.join(map(repr, units_of(family)))}."
         )
     work = family.start(model, context)
+    if not keeps_all(keep):
+        unit = family.unit_for(work, unit, context)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
     units_before = family.table(work, counted, context).ids
     parameters, nonzero = family.count(work)
@@ -103,6 +108,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     smaller = work
     if not keeps_all(chosen):
         (smaller,) = family.reduce(work, [chosen], request, context)
+    elif context.dropout > 0:
+        smaller = family.refit(work, counted, context)
     compact = family.compact(smaller)
     if quantizer is not None:
         compact = compact.quantized(quantizer)
@@ -125,6 +132,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         np.sort(kept),
         len(units_before),
         family.feature_importances(smaller),
+        family.n_iter(smaller),
         PruningReport(
             unit, chosen, before, after, seconds, path, type(compact).__name__, notes
         ),

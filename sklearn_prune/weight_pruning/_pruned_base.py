@@ -32,9 +32,10 @@ from sklearn_prune._sklearn_compat import (
 )
 from sklearn_prune._validation import check_groups, check_rows, check_weights
 from sklearn_prune.weight_pruning._context import PruningContext
+from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._quantize import check_quantize
-from sklearn_prune.weight_pruning._schedule import check_schedule
+from sklearn_prune.weight_pruning._schedule import GradualSchedule, check_schedule
 from sklearn_prune.weight_pruning.criteria import check_criterion
 
 _DELEGATED = (
@@ -55,6 +56,15 @@ def delegate_has(name):
         return True
 
     return available_if(check)
+
+
+def _is_pruned_net(owner):
+    if not hasattr(owner.__dict__.get("_family"), "resumed"):
+        raise AttributeError(
+            f"{type(owner).__name__} has no partial_fit unless it is fitted, around a net. "
+            "Call fit(X, y)."
+        )
+    return True
 
 
 class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -148,7 +158,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             y=y,
             fit_params=inner_params,
             groups=groups,
-            seed=None if self.random_state is None else draw_seed(self.random_state),
+            seed=self._seed(),
             refit_params=self.refit if isinstance(self.refit, dict) else {},
             tolerance=self.tolerance,
             scoring=self.scoring,
@@ -164,7 +174,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             model = clone_seeded(self.estimator, context.seed, "estimator")
             task = callback_task(root, "fit-model", owner=self, target=model, X=X, y=y)
             with task:
-                model = context.fit_first(model)
+                model = self._fit_first(model, context)
         with callback_task(root, "prune", owner=self, target=None, X=X, y=y):
             result = prune(
                 model,
@@ -179,15 +189,67 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         self._store(result, criterion)
         copy_fitted_attributes(self, model, X)
+        if result.n_iter is not None:
+            self.n_iter_ = result.n_iter
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
+    @available_if(_is_pruned_net)
+    def partial_fit(self, X, y, **fit_params):
+        """Train a pruned net on; what was pruned stays zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        **fit_params : dict
+            For the training of the net.
+
+        Returns
+        -------
+        self : object
+            With a new compact form: one pass over the rows of an MLP*, the epochs of a
+            skorch net.
+        """
+        from sklearn_prune.weight_pruning._partial_fit import trained_on
+
+        X, y = check_rows(X, y)
+        inner_params, _ = self._route(X, fit_params)
+        self.compact_, n_more = trained_on(self, X, y, inner_params)
+        self.n_iter_ += n_more
+        return self
+
+    def _seed(self):
+        """The seed of all that is random, or None where the user gave none.
+
+        A schedule that returns to the parameters that training started from draws one.
+        """
+        if self.random_state is None and not self._returns_to_start():
+            return None
+        return draw_seed(self.random_state)
+
+    def _returns_to_start(self):
+        family, _ = family_of(self.estimator)
+        return self.schedule is not None and hasattr(family, "initial")
+
+    def _fit_first(self, model, context):
+        """Fit, unless the schedule starts from the initial parameters itself."""
+        family, _ = family_of(model)
+        pruned_in_fit = isinstance(self.schedule, GradualSchedule) and isinstance(
+            self.keep, Real
+        )
+        if pruned_in_fit and not keeps_all(self.keep) and hasattr(family, "untrained"):
+            return family.untrained(model, context)
+        return context.fit_first(model)
+
     def _check_arguments(self):
         check_keep(self.keep, units="units")
-        if self.dropout > 0:
+        if self.dropout > 0 and self.refit is False:
             raise InvalidParameterError(
-                "dropout silences kept units at each refit step, which no family here does "
-                f"yet. Got dropout={self.dropout}. Write dropout=0.0."
+                "dropout silences kept units at each step of the refit. Got "
+                f"dropout={self.dropout} with refit=False. Write refit=True, or dropout=0.0."
             )
         check_schedule(self.schedule, self.estimator)
         return check_criterion(self.criterion), check_quantize(self.quantize)

@@ -44,12 +44,12 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
     table = family.table(prepared, unit, context)
     smaller = []
     for share in shares:
-        kept = _kept(family, ranking, table, share, by_size)
+        kept = kept_units(ranking, table, share, by_size)
         smaller.append(_cut(family, prepared, unit, kept, request, context))
     return smaller
 
 
-def _kept(family, ranking, table, share, by_size):
+def kept_units(ranking, table, share, by_size):
     """Sorted positions of the units to keep."""
     if not by_size or isinstance(share, Integral):
         return keep_prefix(ranking, share, classes=table.groups)
@@ -69,7 +69,11 @@ def _kept(family, ranking, table, share, by_size):
 
 def _cut(family, work, unit, kept, request, context):
     smaller = family.apply(work, unit, kept, context)
-    return family.refit(smaller, unit, context) if request.refit else smaller
+    if not request.refit:
+        return smaller
+    if getattr(request.schedule, "rewind", "none") == "init":
+        smaller = family.rewind(smaller, context)
+    return family.refit(smaller, unit, context)
 
 
 def _in_rounds(family, work, unit, criterion, share, request, context, by_size):
@@ -82,6 +86,6 @@ def _in_rounds(family, work, unit, criterion, share, request, context, by_size):
         table = family.table(prepared, unit, context)
         now = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
         relative = min(1.0, part * total / now)
-        kept = _kept(family, ranking, table, relative, by_size)
+        kept = kept_units(ranking, table, relative, by_size)
         work = _cut(family, prepared, unit, kept, request, context)
     return work

@@ -1,5 +1,6 @@
 """Criteria: what ranks the parameters of a model."""
 
+from sklearn_prune.weight_pruning.criteria._activation import ActivationCriterion
 from sklearn_prune.weight_pruning.criteria._base import Criterion, check_criterion
 from sklearn_prune.weight_pruning.criteria._contribution import ContributionCriterion
 from sklearn_prune.weight_pruning.criteria._coverage import CoverageCriterion
@@ -11,6 +12,7 @@ from sklearn_prune.weight_pruning.criteria._second_order import SecondOrderCrite
 from sklearn_prune.weight_pruning.criteria._taylor import TaylorCriterion
 
 __all__ = [
+    "ActivationCriterion",
     "ContributionCriterion",
     "CoverageCriterion",
     "Criterion",

@@ -1,9 +1,11 @@
 """What every criterion shares: from quantities of a family to a ranking of its units."""
 
+from dataclasses import replace
+
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_prune._meta import has_tags, in_one_line
-from sklearn_prune._ranking import Ranking
+from sklearn_prune._ranking import Ranking, merge_strata
 from sklearn_prune._sklearn_compat import InvalidParameterError
 
 
@@ -47,6 +49,23 @@ class Criterion(BaseEstimator):
 
     def _scores(self, family, work, unit, context):
         raise NotImplementedError
+
+
+def by_layers(ranking, table):
+    """The ranking merged so that each layer of a net gives up the same share."""
+    if table.groups is None:
+        return ranking
+    order = merge_strata(ranking.order, classes=table.groups, strata=table.groups)
+    return replace(ranking, order=order)
+
+
+def check_scope(scope, allowed):
+    """Raise unless the scope of a comparison is one of those allowed."""
+    if scope not in allowed:
+        raise InvalidParameterError(
+            f"scope must be {' or '.join(map(repr, allowed))}. Got {scope!r} instead. "
+            f"Write scope={allowed[0]!r}."
+        )
 
 
 class OrderedBy(Criterion):

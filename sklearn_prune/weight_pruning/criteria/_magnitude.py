@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.criteria._base import Criterion
+from sklearn_prune.weight_pruning.criteria._base import Criterion, by_layers, check_scope
 
 
 class MagnitudeCriterion(Criterion):
@@ -18,6 +18,12 @@ class MagnitudeCriterion(Criterion):
     norm : {"l1", "l2"}, default="l2"
         What of the weights of a unit is compared: the sum of absolute values, or the
         root of the sum of squares. For units of one weight both are the same.
+    scope : {"auto", "layer", "global", "adaptive"}, default="auto"
+        For nets: whether each layer loses the same share, or sizes compete over all
+        layers; "adaptive" divides the square of each by the sum of those that are not
+        smaller in its layer, so that small layers lose less [2]_. "auto" is "global" for
+        single weights and "layer" for what has many, whose norms depend on their number.
+        Other models have one layer.
 
     See Also
     --------
@@ -32,6 +38,8 @@ class MagnitudeCriterion(Criterion):
     ----------
     .. [1] Han, Pool, Tran, Dally (2015). Learning both weights and connections for
        efficient neural networks. NeurIPS.
+    .. [2] Lee, Park, Mo, Ahn, Shin (2021). Layer-adaptive sparsity for the
+       magnitude-based pruning. ICLR.
 
     Examples
     --------
@@ -47,11 +55,36 @@ class MagnitudeCriterion(Criterion):
     array([2, 3, 6, 8])
     """
 
-    def __init__(self, norm="l2"):
+    def __init__(self, norm="l2", *, scope="auto"):
         self.norm = norm
+        self.scope = scope
+
+    def _rank(self, family, work, unit, context):
+        check_scope(self.scope, ("auto", "layer", "global", "adaptive"))
+        ranking = super()._rank(family, work, unit, context)
+        by_layer = self.scope == "layer" or (self.scope == "auto" and unit != "weight")
+        if not by_layer or not family.has_layers:
+            return ranking
+        return by_layers(ranking, family.table(work, unit, context))
 
     def _scores(self, family, work, unit, context):
-        return norm_of(family.weights(work, unit, context), self.norm, "norm")
+        scores = norm_of(family.weights(work, unit, context), self.norm, "norm")
+        if self.scope == "adaptive" and family.has_layers:
+            return _shares_of_rest(scores, family.table(work, unit, context).groups)
+        return scores
+
+
+def _shares_of_rest(sizes, layers):
+    """Square of each size over the sum of those that are not smaller in its layer."""
+    order = np.lexsort((-sizes, layers))
+    squares = sizes[order] ** 2
+    sums = np.cumsum(squares)
+    starts = np.flatnonzero(np.diff(layers[order], prepend=-1))
+    before = np.concatenate([[0.0], sums])[starts]
+    sums -= np.repeat(before, np.diff(np.append(starts, len(sizes))))
+    shares = np.empty(len(sizes))
+    shares[order] = np.divide(squares, sums, out=np.zeros(len(sizes)), where=sums > 0)
+    return shares
 
 
 def norm_of(weights, norm, name):

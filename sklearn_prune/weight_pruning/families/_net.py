@@ -1,0 +1,451 @@
+"""What nets of every library share: units, rankings, and pruning while they train."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._reduce import kept_units
+from sklearn_prune.weight_pruning._schedule import GradualSchedule
+from sklearn_prune.weight_pruning.compact._net import CompactNet
+from sklearn_prune.weight_pruning.criteria import (
+    ActivationCriterion,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+    SecondOrderCriterion,
+    TaylorCriterion,
+)
+from sklearn_prune.weight_pruning.families._net_graph import Graph
+
+_WEIGHT_CRITERIA = (
+    MagnitudeCriterion,
+    SecondOrderCriterion,
+    TaylorCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+)
+_UNIT_CRITERIA = (ActivationCriterion, *_WEIGHT_CRITERIA)
+_PLAN = GradualSchedule(n_steps=30)
+DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
+MOST_ROWS = 2000  # that a criterion reads
+
+
+class NetFamily(Family):
+    """Nets: single weights, hidden neurons, channels and inputs.
+
+    Training keeps the shapes and holds what is pruned at zero; the compact form leaves it
+    out. A subclass knows one library: it makes working forms (`NetWork`) of fitted
+    models, trains them, gives the gradients of single rows, and restores models.
+    """
+
+    has_layers = True
+    units = ("weight", "neuron", "channel", "input")
+    criteria = {
+        "weight": _WEIGHT_CRITERIA,
+        "neuron": _UNIT_CRITERIA,
+        "channel": _UNIT_CRITERIA,
+        "input": _UNIT_CRITERIA,
+    }
+
+    def initial(self, work, context):
+        """The working form with the parameters that training started from."""
+        raise NotImplementedError
+
+    def train(self, work, context, *, cuts=(), teacher=None, distill=0.0, shrink=None):
+        """Train what the masks leave.
+
+        Parameters
+        ----------
+        work : NetWork
+            Where training starts.
+        context : PruningContext
+            Rows, and the template whose settings hold.
+        cuts : sequence of callable
+            Each makes of a working form one with smaller masks; they are spread evenly
+            over the first 60 % of the updates.
+        teacher : NetWork or None
+            A net whose outputs count as targets, too.
+        distill : float
+            Their share in the loss.
+        shrink : callable or None
+            ``shrink(name, weight, n_updates)`` gives the weight, array or tensor, that
+            replaces one after each update.
+
+        Returns
+        -------
+        NetWork
+            The trained net. What is masked is zero throughout.
+        """
+        raise NotImplementedError
+
+    def row_gradients(self, work, context):
+        """Yield, for chunks of rows, the gradient of each row's loss by parameter."""
+        raise NotImplementedError
+
+    def rows_of(self, work, context):
+        """The inputs as an array of floats, as the first layer sees them."""
+        raise NotImplementedError
+
+    def plain_values(self, work):
+        """The values as the operations of the graph use them."""
+        return work.values
+
+    def table(self, work, unit, context):
+        if unit == "weight":
+            masks = [_mask_of(work, name) for name in work.weight_names()]
+            ids = np.flatnonzero(np.concatenate([mask.ravel() for mask in masks]))
+            sizes = [np.count_nonzero(mask) for mask in masks]
+            ones = np.ones(len(ids), dtype=np.int64)
+            return UnitTable(ids, ones, _n_parameters(work) - len(ids), _codes(sizes))
+        ids, parameters, sizes, start = [], [], [], 0
+        for site in self._sites(work, unit):
+            alive = _alive(work, site)
+            ids.append(start + np.flatnonzero(alive))
+            parameters.append(_parameters_of(work, site)[alive])
+            sizes.append(int(alive.sum()))
+            start += site.size
+        parameters = np.concatenate(parameters)
+        fixed = max(0, _n_parameters(work) - int(parameters.sum()))
+        return UnitTable(np.concatenate(ids), parameters, fixed, _codes(sizes))
+
+    def _sites(self, work, unit):
+        sites = [site for site in work.graph.sites if site.unit == unit]
+        if not sites:
+            there = dict.fromkeys(site.unit for site in work.graph.sites)
+            raise InvalidParameterError(
+                f"unit={unit!r} needs layers whose {unit}s can go. Got a "
+                f"{type(work.model).__name__} without any. Write unit="
+                f"{' or '.join(repr(name) for name in ('weight', *there))}."
+            )
+        return sites
+
+    def apply(self, work, unit, kept, context):
+        masks = dict(work.masks)
+        if unit == "weight":
+            ids = self.table(work, unit, context).ids[kept]
+            names = work.weight_names()
+            flat = np.zeros(sum(work.values[name].size for name in names), dtype=bool)
+            flat[ids] = True
+            ends = np.cumsum([work.values[name].size for name in names])
+            for name, part in zip(names, np.split(flat, ends[:-1]), strict=True):
+                masks[name] = part.reshape(work.values[name].shape)
+            return work.masked(masks)
+        ids = self.table(work, unit, context).ids[kept]
+        start = 0
+        for site in self._sites(work, unit):
+            left = np.isin(np.arange(site.size) + start, ids)
+            start += site.size
+            for name, axis, block in _slices(site):
+                shape = [1] * work.values[name].ndim
+                shape[axis] = -1
+                along = np.repeat(left, block).reshape(shape)
+                masks[name] = _mask_of(work, name, masks) & along
+        return work.masked(masks)
+
+    def refit(self, work, unit, context):
+        """Train on, with the outputs of the net before it was pruned as further targets."""
+        share = 0.0 if work.teacher is None else DISTILLED
+        return self.train(work, context, teacher=work.teacher, distill=share)
+
+    def resumed(self, compact, model, context):
+        """The working form of a compact one, to be trained on; what is zero is masked.
+
+        Parameters
+        ----------
+        compact : Compact
+            What `compact` made.
+        model : estimator
+            As `restore` makes it of the compact form.
+        context : PruningContext
+            Rows to train on.
+        """
+        work = self.start(model, context)
+        masks = {name: work.values[name] != 0 for name in work.weight_names()}
+        return replace(work, masks=masks)
+
+    def partial_params(self, template):
+        """Parameters of the model that hold for one call of partial_fit."""
+        return {}
+
+    def rewind(self, work, context):
+        """What is left, set back to the values that training started from."""
+        first = self.initial(work, context)
+        first = replace(first, n_epochs=work.n_epochs, teacher=None)
+        return first.masked(work.masks)
+
+    def reduce(self, work, shares, request, context):
+        if isinstance(request.schedule, GradualSchedule):
+            unit = self.units[0] if request.unit == "auto" else request.unit
+            start = work if context.is_frozen else self.initial(work, context)
+            smaller = [
+                self._while_training(
+                    start, unit, share, request, context, request.schedule
+                )
+                for share in shares
+            ]
+        else:
+            work = replace(work, teacher=work)
+            smaller = super().reduce(work, shares, request, context)
+        smaller = [replace(left, teacher=None) for left in smaller]
+        for left in smaller:
+            _warn_of_floors(left, request.unit, self)
+        return smaller
+
+    def plan(self, work, shares, request, context):
+        """Weights by size, cut while the net trains on, with its own outputs as targets."""
+        if not request.refit or request.schedule is not None:
+            return super().plan(work, shares, request, context)
+        return [
+            self._while_training(work, "weight", share, request, context, _PLAN)
+            for share in shares
+        ]
+
+    def _while_training(self, work, unit, share, request, context, schedule):
+        """Train once, and cut in steps until the share is reached."""
+        criterion = request.criterion
+        if criterion is None and request.unit == "auto":
+            criterion = MagnitudeCriterion(scope="adaptive")
+        criterion = self.criterion_for(unit, criterion)
+        by_size = request.unit == "auto"
+        table = self.table(work, unit, context)
+        total = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+        if not isinstance(share, float):
+            share = share / total
+
+        def cut_to(part):
+            def cut(now):
+                ranking = criterion.rank_units(self, now, unit, context)[1]
+                table = self.table(now, unit, context)
+                size = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+                relative = min(1.0, part * total / size)
+                kept = kept_units(ranking, table, relative, by_size)
+                return self.apply(now, unit, kept, context)
+
+            return cut
+
+        cuts = [cut_to(part) for part in schedule.shares(share)]
+        distill = 0.0 if work.teacher is None else DISTILLED
+        return self.train(work, context, cuts=cuts, teacher=work.teacher, distill=distill)
+
+    def count(self, work):
+        values = [
+            (value, work.masks.get(name))
+            for name, value in work.values.items()
+            if self.is_parameter(work, name)
+        ]
+        n_parameters = sum(
+            value.size if mask is None else int(mask.sum()) for value, mask in values
+        )
+        return n_parameters, sum(int(np.count_nonzero(value)) for value, _ in values)
+
+    def is_parameter(self, work, name):
+        """Whether a value is trained, as opposed to stored beside."""
+        return True
+
+    def auto_shares(self, work, unit, context):
+        return (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
+
+    def weights(self, work, unit, context):
+        if unit == "weight":
+            names = work.weight_names()
+            alive = [work.values[name][_mask_of(work, name)] for name in names]
+            return np.concatenate(alive).astype(np.float64)[:, None]
+        rows = []
+        for site in self._sites(work, unit):
+            names = site.makers or site.readers
+            if unit == "input":
+                spread = self._spreads_at(work, site, context)
+            parts = []
+            for name, axis, *block in names:
+                value = np.moveaxis(work.values[name], axis, 0)
+                parts.append(value.reshape(site.size, -1))
+                if unit == "input":
+                    parts[-1] = parts[-1] * spread[:, None]
+            rows.append(np.concatenate(parts, axis=1)[_alive(work, site)])
+        width = max(row.shape[1] for row in rows)
+        return np.concatenate(
+            [np.pad(row, ((0, 0), (0, width - row.shape[1]))) for row in rows]
+        ).astype(np.float64)
+
+    def activations(self, work, unit, context):
+        """Variance of the output of each unit, times the squares of what reads it."""
+        scores = []
+        for site in self._sites(work, unit):
+            squares = np.zeros(site.size)
+            for name, axis, _ in site.readers:
+                value = np.moveaxis(work.values[name], axis, 0).astype(np.float64)
+                squares += (value.reshape(site.size, -1) ** 2).sum(axis=1)
+            spread = self._spreads_at(work, site, context)
+            scores.append((spread**2 * squares)[_alive(work, site)])
+        return np.concatenate(scores)
+
+    def _spreads_at(self, work, site, context):
+        """Standard deviation of the output of each unit of a site over some rows."""
+        rows = self.rows_of(work, some_rows(context))
+        upto = Graph(work.graph.operations[: site.source + 1], ())
+        outputs = rows
+        if site.source:
+            values = self.plain_values(work)
+            outputs = CompactNet.of(upto, values, None).forward(rows)
+        outputs = np.moveaxis(np.asarray(outputs, dtype=np.float64), 1, 0)
+        return outputs.reshape(site.size, -1).std(axis=1)
+
+    def gradient_effects(self, work, unit, context):
+        return np.sqrt(self._mean_over_rows(work, unit, context, _squared_effects))
+
+    def removal_losses(self, work, unit, context):
+        """Rise of the loss by the diagonal of the mean squared gradients."""
+        return self._mean_over_rows(work, unit, context, _curved_effects) / 2
+
+    def _mean_over_rows(self, work, unit, context, measure):
+        total, n_rows = 0.0, 0
+        for gradients in self.row_gradients(work, some_rows(context)):
+            effects = {
+                name: gradient * work.values[name] for name, gradient in gradients.items()
+            }
+            if unit == "weight":
+                parts = [
+                    (effects[name] ** 2).sum(axis=0)[_mask_of(work, name)]
+                    for name in work.weight_names()
+                ]
+            else:
+                parts = [
+                    measure(effects, site)[_alive(work, site)]
+                    for site in self._sites(work, unit)
+                ]
+            total = total + np.concatenate(parts).astype(np.float64)
+            n_rows += len(next(iter(gradients.values())))
+        return total / n_rows
+
+    def penalised(self, work, unit, penalty, context):
+        """Train under a penalty whose whole pull is the mean size of a layer's weights.
+
+        Under L1 each weight (or the norm of the weights of each unit) moves towards zero
+        by the same step after each update; under L2 by the same share. The sum of the
+        steps is the mean size: what the loss does not hold ends near zero.
+        """
+        groups = {}
+        if unit != "weight":
+            for site in self._sites(work, unit):
+                for name, axis, *_ in site.makers or site.readers:
+                    if work.values[name].ndim > 1:
+                        groups[name] = axis
+        means = {}
+        for name in work.weight_names():
+            sizes = _norms(np.asarray(work.values[name]), groups.get(name))
+            means[name] = float(abs(sizes).mean())
+
+        def shrink(name, weight, n_updates):
+            if unit != "weight" and name not in groups:
+                return weight
+            if penalty == "l2":
+                return weight * (1 - 1 / n_updates)
+            norms = _norms(weight, groups.get(name))
+            left = 1 - means[name] / n_updates / (norms + 1e-30)
+            return weight * (left * (left > 0))
+
+        trained = self.train(work, context, shrink=shrink)
+        found = self.weights(trained, unit, context)
+        strengths = np.linalg.norm(found, axis=1)
+        if unit != "weight":
+            layers = self.table(trained, unit, context).groups
+            strengths = strengths / (np.bincount(layers, strengths)[layers] + 1e-30)
+            strengths = strengths * np.bincount(layers)[layers]
+        return trained, strengths
+
+
+def some_rows(context):
+    """The context with at most 2,000 of its rows, drawn by its seed."""
+    from sklearn_prune._sklearn_compat import count_rows
+
+    n = count_rows(context.X)
+    if n <= MOST_ROWS:
+        return context
+    generator = np.random.default_rng(context.role_seed("rows-of-criterion"))
+    return context.on(np.sort(generator.choice(n, MOST_ROWS, replace=False)))
+
+
+def _norms(weight, axis):
+    """Size of each weight, or norm of each unit's along an axis, to multiply with."""
+    if axis is None:
+        return abs(weight)
+    others = tuple(number for number in range(weight.ndim) if number != axis)
+    shape = [1] * weight.ndim
+    shape[axis] = -1
+    return ((weight * weight).sum(others) ** 0.5).reshape(shape)
+
+
+def _slices(site):
+    """Names, axes and entries a unit of all parameters that belong to its units."""
+    yield from ((name, axis, 1) for name, axis in site.makers)
+    yield from site.readers
+
+
+def _mask_of(work, name, masks=None):
+    mask = (work.masks if masks is None else masks).get(name)
+    return np.ones(work.values[name].shape, dtype=bool) if mask is None else mask
+
+
+def _alive(work, site):
+    """Units of a site that some reader still reads and some maker makes."""
+    alive = np.zeros(site.size, dtype=bool)
+    for name, axis, block in site.readers:
+        mask = np.moveaxis(_mask_of(work, name), axis, 0).reshape(site.size, -1)
+        alive |= mask.any(axis=1)
+    return alive
+
+
+def _parameters_of(work, site):
+    """How many parameters that are left belong to each unit."""
+    total = np.zeros(site.size, dtype=np.int64)
+    for name, axis, _ in _slices(site):
+        mask = np.moveaxis(_mask_of(work, name), axis, 0)
+        total += mask.reshape(site.size, -1).sum(axis=1)
+    return total
+
+
+def _n_parameters(work):
+    return sum(
+        value.size if name not in work.masks else int(work.masks[name].sum())
+        for name, value in work.values.items()
+        if value.dtype.kind == "f"
+    )
+
+
+def _codes(sizes):
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _squared_effects(effects, site):
+    """Square of the sum of gradient times weight of each unit, summed over rows."""
+    return (_sums(effects, site, 1) ** 2).sum(axis=0)
+
+
+def _curved_effects(effects, site):
+    """Sum of the squares of gradient times weight of each unit, summed over rows."""
+    return _sums(effects, site, 2).sum(axis=0)
+
+
+def _sums(effects, site, power):
+    """For each row and unit, the sum of powers over the weights that make it."""
+    total = 0.0
+    for name, axis, *_ in site.makers or site.readers:
+        effect = np.moveaxis(effects[name], axis + 1, 1) ** power
+        total = total + effect.reshape(len(effect), site.size, -1).sum(axis=2)
+    return total
+
+
+def _warn_of_floors(work, unit, family):
+    """Say which layers are down to one unit."""
+    unit = family.units[0] if unit == "auto" else unit
+    groups = family.table(work, unit, None).groups
+    if np.any(np.bincount(groups) == 1):
+        warnings.warn(
+            f"A layer is left with a single {unit}, the least that it can have: keep is "
+            "very small for this net.",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,256 @@
+"""skorch nets: any torch module, trained with masks by skorch itself."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+
+from sklearn_prune._meta import clone_seeded
+from sklearn_prune._seeds import seeded_torch
+from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune.weight_pruning.compact._module import CompactModule
+from sklearn_prune.weight_pruning.compact._net import (
+    CompactNetClassifier,
+    CompactNetRegressor,
+)
+from sklearn_prune.weight_pruning.families._net import NetFamily
+from sklearn_prune.weight_pruning.families._net_graph import NetWork
+
+_BATCH = 32  # rows whose gradients are held at a time
+
+
+class TorchFamily(NetFamily):
+    """Nets of torch modules under skorch, whose training loop stays in use."""
+
+    def start(self, model, context):
+        from sklearn_prune.weight_pruning.families._torch_graph import NotFollowed, follow
+        from sklearn_prune.weight_pruning.families._torch_training import values_of
+
+        graph, reason = None, None
+        try:
+            graph = follow(model.module_, _first_rows(model, context))
+        except NotFollowed as error:
+            reason = str(error)
+        values = values_of(model.module_)
+        if graph is not None:
+            values |= _missing_norms(graph, values)
+        n_epochs = len(getattr(model, "history", ()))
+        return NetWork(model, graph, values, n_epochs=n_epochs, reason=reason)
+
+    def unit_for(self, work, unit, context):
+        if work.graph is None and unit in ("neuron", "channel", "input"):
+            warnings.warn(
+                f"Single weights are pruned instead of {unit}s, since the module of "
+                f"{type(work.model).__name__} cannot be followed: {work.reason}.",
+                UserWarning,
+                stacklevel=5,
+            )
+            return "weight"
+        return unit
+
+    def untrained(self, model, context):
+        """The model as training begins, callbacks that load parameters included."""
+        with seeded_torch(model, context.seed):
+            model.initialize()
+            model.check_data(context.X, context.y)
+            model.notify("on_train_begin", X=context.X, y=context.y)
+        return model
+
+    def initial(self, work, context):
+        from sklearn_prune.weight_pruning.families._torch_training import values_of
+
+        net = clone_seeded(context.estimator, context.seed, "estimator")
+        values = work.values | values_of(self.untrained(net, context).module_)
+        return replace(work, values=values, masks={}, n_epochs=0)
+
+    def train(self, work, context, *, cuts=(), teacher=None, distill=0.0, shrink=None):
+        from sklearn_prune.weight_pruning.families._torch_training import (
+            MaskedTraining,
+            distil,
+            values_of,
+        )
+
+        net = clone(context.template)
+        with seeded_torch(net, context.role_seed("train-net")):
+            net.initialize()
+            if teacher is not None:
+                distil(net, _net_with(teacher, context), distill)
+            training = MaskedTraining(work, cuts, shrink, context.dropout).initialize()
+            net.callbacks_.append(("masked_training", training))
+            try:
+                net.partial_fit(context.X, context.y, **context.fit_params)
+                if training.n_cuts_ < len(cuts):  # stopped before its time
+                    training.cut(net)
+                    training.work = replace(training.work, values=values_of(net.module_))
+                    net.partial_fit(context.X, context.y, **context.fit_params)
+            finally:
+                for hook in training.hooks_:
+                    hook.remove()
+        values = work.values | values_of(net.module_)
+        done = replace(
+            work, values=values, n_epochs=work.n_epochs + len(net.history)
+        )
+        return done.masked(training.work.masks)
+
+    def rows_of(self, work, context):
+        batches = _batches(work.model, context)
+        return np.concatenate([inputs.cpu().numpy() for inputs, _ in batches])
+
+    def row_gradients(self, work, context):
+        from sklearn_prune.weight_pruning.families._torch_gradients import gradients_of
+
+        net = _net_with(work, context)
+        for inputs, targets in _batches(net, context):
+            for start in range(0, len(inputs), _BATCH):
+                part = slice(start, start + _BATCH)
+                yield gradients_of(net, inputs[part], targets[part])
+
+    def is_parameter(self, work, name):
+        return name in dict(work.model.module_.named_parameters())
+
+    def n_iter(self, work):
+        return work.n_epochs
+
+    def compact(self, work):
+        net = work.model
+        names = getattr(net, "feature_names_in_", None)
+        output = _output_of(net)
+        if work.graph is None or output is None:
+            return CompactModule.of(net, work.values, work.masks)
+        facts = {"flat_": False}
+        kind = CompactNetRegressor
+        if _is_classifier(net):
+            kind = CompactNetClassifier
+            facts = {"classes_": np.array(net.classes_), "output_": output}
+            if hasattr(net, "threshold"):
+                facts["threshold_"] = float(net.threshold)
+        values = self.plain_values(work)
+        return kind.of(work.graph, values, _width(net), names=names, **facts)
+
+    def plain_values(self, work):
+        """The values with factors and offsets in place of the facts of batch norms."""
+        values = dict(work.values)
+        for operation in work.graph.operations if work.graph else ():
+            if operation.kind == "scale":
+                prefix = operation.weight.removesuffix("weight")
+                norm = work.model.module_.get_submodule(prefix[:-1])
+                spread = np.sqrt(values[f"{prefix}running_var"] + norm.eps)
+                factor = values[operation.weight] / spread
+                values[operation.weight] = factor
+                offset = values[operation.bias] - values[f"{prefix}running_mean"] * factor
+                values[operation.bias] = offset
+        return values
+
+    def restore(self, compact, template, context=None):
+        from sklearn_prune.weight_pruning.families._torch_training import (
+            KeepZeros,
+            load_values,
+        )
+
+        if isinstance(compact, CompactModule):
+            values = compact.values()
+        else:
+            values = compact.full_values()
+        masks = {
+            name: value != 0
+            for name, value in values.items()
+            if value.ndim > 1 and not value.all()
+        }
+        callbacks = list(template.callbacks or [])
+        template.set_params(callbacks=[*callbacks, ("keep_zeros", KeepZeros(masks))])
+        with seeded_torch(template, 0):
+            template.initialize()
+        load_values(template.module_, values | _unit_norms(template.module_, values))
+        if hasattr(compact, "classes_"):
+            template.classes_inferred_ = np.array(compact.classes_)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(compact, name):
+                setattr(template, name, getattr(compact, name))
+        return template
+
+
+def _batches(net, context):
+    """Yield inputs and targets as the training of a net meets them, in their order."""
+    from skorch.dataset import unpack_data
+
+    dataset = net.get_dataset(context.X, context.y)
+    for batch in net.get_iterator(dataset, training=False):
+        inputs, targets = unpack_data(batch)
+        yield inputs, targets
+
+
+def _first_rows(net, context):
+    """Some rows as a tensor on the device of a net."""
+    from sklearn_prune.weight_pruning.families._torch_graph import NotFollowed
+
+    rows = np.arange(min(3, count_rows(context.X)))
+    inputs, _ = next(_batches(net, context.on(rows)))
+    if not hasattr(inputs, "to"):
+        raise NotFollowed("its rows are no single tensor")
+    return inputs.to(net.device)
+
+
+def _net_with(work, context):
+    """An initialized net with the parameters of a working form, to be asked."""
+    from sklearn_prune.weight_pruning.families._torch_training import load_values
+
+    net = clone(context.template)
+    with seeded_torch(net, 0):
+        net.initialize()
+    load_values(net.module_, work.values)
+    net.module_.eval()
+    return net
+
+
+def _missing_norms(graph, values):
+    """Factor 1 and offset 0 of batch norms that learn none."""
+    missing = {}
+    for operation in graph.operations:
+        if operation.kind == "scale" and operation.weight not in values:
+            prefix = operation.weight.removesuffix("weight")
+            missing[operation.weight] = np.ones_like(values[f"{prefix}running_var"])
+            missing[operation.bias] = np.zeros_like(values[f"{prefix}running_var"])
+    return missing
+
+
+def _unit_norms(module, values):
+    """Facts of batch norms under which they do what their factor and offset say."""
+    facts = {}
+    for name, part in module.named_modules():
+        if f"{name}.running_var" not in dict(module.named_buffers()):
+            continue
+        factor, offset = values[f"{name}.weight"], values[f"{name}.bias"]
+        if part.affine:
+            facts[f"{name}.running_var"] = np.full_like(factor, 1 - part.eps)
+            facts[f"{name}.running_mean"] = np.zeros_like(factor)
+        else:
+            factor = np.where(factor == 0, 1, factor)
+            facts[f"{name}.running_var"] = 1 / factor**2 - part.eps
+            facts[f"{name}.running_mean"] = -offset / factor
+    return facts
+
+
+def _output_of(net):
+    """What makes probabilities of the scores of a net; None where only skorch knows."""
+    from torch import nn
+
+    given = net.predict_nonlinearity
+    if given is None:
+        return "identity"
+    if given != "auto":
+        return None
+    if isinstance(net.criterion_, nn.CrossEntropyLoss):
+        return "softmax"
+    if isinstance(net.criterion_, nn.BCEWithLogitsLoss):
+        return "sigmoid"
+    return "identity"
+
+
+def _is_classifier(net):
+    return hasattr(net, "classes_") and is_classifier(net)
+
+
+def _width(net):
+    """Number of columns of the rows, None where they have more dimensions."""
+    return getattr(net, "n_features_in_", None)
