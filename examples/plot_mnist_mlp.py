@@ -6,6 +6,11 @@ A net of 128 hidden units with dropout is trained on MNIST twice from the same i
 parameters: on all rows, and on the rows that are left when each is deleted at random
 with probability 0.5.
 
+The same net is then pruned: by the size of its weights (magnitude), after training under
+an L1 and under an L2 penalty, by whole neurons, with dropout of hidden units while it is
+trained again, and with its weights stored as half floats, as bytes and as sixteen shared
+values. Random weights of equal number are the control. One table shows all.
+
 The initial parameters are saved before the first training. A skorch callback reloads them
 when a training starts, wherever it starts: also in the clone that
 ``SampleSubsetClassifier`` makes.
@@ -15,6 +20,8 @@ data come from OpenML, and where that cannot be reached, scikit-learn's digits s
 """
 
 import argparse
+import lzma
+import pickle
 import time
 import warnings
 from pathlib import Path
@@ -23,13 +30,30 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.datasets import fetch_openml, load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_prune import SampleSubsetClassifier
+from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune.sample_selection import RandomSelector
+from sklearn_prune.weight_pruning import PenaltyCriterion, Quantizer, RandomCriterion
+
+KEEP = 0.1  # of the weights
+PRUNINGS = {
+    "all weights": {"keep": 1.0},
+    "random weights": {"criterion": RandomCriterion(), "unit": "weight"},
+    "large weights": {"unit": "weight"},
+    "large weights, cut while training": {},
+    "after an L1 penalty": {"criterion": PenaltyCriterion("l1"), "unit": "weight"},
+    "after an L2 penalty": {"criterion": PenaltyCriterion("l2"), "unit": "weight"},
+    "large weights, dropout 0.2": {"unit": "weight", "dropout": 0.2},
+    "neurons": {"unit": "neuron"},
+    "large weights, float16": {"quantize": "float16"},
+    "large weights, int8": {"quantize": "int8"},
+    "large weights, 16 shared values": {"quantize": Quantizer("codebook", n_values=16)},
+}
 
 
 class ReloadParameters(Callback):
@@ -125,8 +149,23 @@ def train_twice(X_train, y_train, X_test, y_test, *, max_epochs=5, seed=0):
         yield label, model.score(X_test, y_test), len(model.sample_indices_), seconds, model
 
 
+def prune(X_train, y_train, X_test, y_test, *, max_epochs=5, seed=0):
+    """Prune the net in several ways; yield what to print, and the model."""
+    net = make_net(X_train.shape[1], max_epochs=max_epochs, seed=seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = clone(net).fit(X_train, y_train)
+    for label, how in PRUNINGS.items():
+        arguments = {"keep": KEEP, "random_state": seed, **how}
+        start = time.perf_counter()
+        model = PrunedClassifier(FrozenEstimator(net), **arguments).fit(X_train, y_train)
+        seconds = time.perf_counter() - start
+        stored = len(lzma.compress(pickle.dumps(model.compact_)))
+        yield label, model.score(X_test, y_test), stored, seconds, model
+
+
 def main():
-    """Load the data, train twice, print one line for each training."""
+    """Load the data, train twice, prune, print one line for each training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--data", type=Path, help="npz file with MNIST")
     parser.add_argument("--epochs", type=int, default=5)
@@ -138,6 +177,15 @@ def main():
         *data, max_epochs=arguments.epochs, seed=arguments.seed
     ):
         print(f"{label:32} {100 * accuracy:11.2f} % {n_rows:7} {seconds:8.1f}", flush=True)
+    print(
+        f"\n{'weights':36} {'test accuracy':>13} {'non-zero':>9} {'bytes':>8} {'seconds':>8}"
+    )
+    for label, accuracy, stored, seconds, model in prune(
+        *data, max_epochs=arguments.epochs, seed=arguments.seed
+    ):
+        nonzero = model.report_.after["nonzero"]
+        line = f"{label:36} {100 * accuracy:11.2f} % {nonzero:9} {stored:8} {seconds:8.1f}"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Optional dependencies, asked for in the moment they are needed."""
 
+from functools import cache
 from importlib import import_module
 
 
@@ -32,3 +33,13 @@ def import_or_raise(module, feature, *, extra):
             f"{feature} needs {module}, which is not installed. "
             f'Type: pip install "sklearn-prune[{extra}]"'
         ) from error
+
+
+@cache
+def has(module):
+    """Whether a module can be imported."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True

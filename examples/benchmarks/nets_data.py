@@ -31,7 +31,9 @@ def mnist(*, flat=True):
             ((part.reshape(len(part), -1) / 255 - 0.1307) / 0.3081).astype(np.float32)
             for part in (X, X_test)
         )
-        _LOADED["split"] = Split(X, y.astype(np.int64), X_test, y_test.astype(np.int64), True)
+        _LOADED["split"] = Split(
+            X, y.astype(np.int64), X_test, y_test.astype(np.int64), True
+        )
     split = _LOADED["split"]
     if flat:
         return split

@@ -110,7 +110,10 @@ def weight_tables(frame):
         yield name, curve_table(frame, name)
     dense = frame[frame["variant"] == ""]
     dense = dense[dense["quantity"].str.startswith("dense")]
-    yield "the dense net", dense.groupby(["data", "quantity"])["value"].agg(mean_sd).unstack()
+    yield (
+        "the dense net",
+        dense.groupby(["data", "quantity"])["value"].agg(mean_sd).unstack(),
+    )
 
 
 def hidden_sizes(model, name):
@@ -158,7 +161,9 @@ def measure_units(name, seed):
         if not convolves:
             budget = dense_seconds + pruned_seconds
             longer = max(1, round(total * budget / seconds))
-            small, seconds = fitted(net(module, epochs=longer, sizes=sizes), part, seed + 100)
+            small, seconds = fitted(
+                net(module, epochs=longer, sizes=sizes), part, seed + 100
+            )
             yield f"scratch, equal CPU@{keep}", "points", points(small, part) - full
             yield f"scratch, equal CPU@{keep}", "CPU s", seconds
 
@@ -182,7 +187,11 @@ def channel_targets(frame):
         loss = points_of(frame, f"pruned@{keep}")
         rows = frame[frame["variant"] == f"pruned@{keep}"]
         speed = rows[rows["quantity"] == "1,000 rows"]["value"]
-        if len(loss) and loss.mean() >= -0.2 and (best is None or speed.mean() > best[1].mean()):
+        if (
+            len(loss)
+            and loss.mean() >= -0.2
+            and (best is None or speed.mean() > best[1].mean())
+        ):
             best = (keep, speed, loss)
     text = "LeNet-5, channels, 1,000 rows: at least 3x over torch at 0.2 points"
     if best is None:

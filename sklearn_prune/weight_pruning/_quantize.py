@@ -53,17 +53,24 @@ class QuantizedArray:
     def dense(self, dtype=np.float32):
         """The rounded values as a new array."""
         if self.values is not None:
-            codes = self.codes
-            if codes.shape != self.shape:
-                codes = np.stack([codes & 15, codes >> 4], axis=-1).ravel()
-                codes = codes[: self.size].reshape(self.shape)
-            return self.values.astype(dtype, copy=False)[codes]
+            values = self.values.astype(dtype, copy=False)
+            if self.codes.shape == self.shape:
+                return values.take(self.codes)
+            return _of_pairs(values, self.codes)[: self.size].reshape(self.shape)
         dense = self.codes.astype(dtype)
         if self.scale is not None:
             dense *= self.scale
         if self.offset is not None:
             dense += self.offset
         return dense
+
+
+def _of_pairs(values, codes):
+    """Shared values by codes of 4 bits, of which two share a byte, the lower first."""
+    pairs = np.zeros((16, 16, 2), dtype=values.dtype)
+    pairs[:, : len(values), 0] = values
+    pairs[: len(values), :, 1] = values[:, None]
+    return pairs.reshape(256, 2).take(codes, axis=0).ravel()
 
 
 def dense(array):
@@ -112,13 +119,16 @@ class Quantizer(BaseEstimator):
         self.scheme = scheme
         self.n_values = n_values
 
-    def quantize(self, array):
+    def quantize(self, array, *, axis=None):
         """Round one array.
 
         Parameters
         ----------
         array : ndarray of float, of any shape
             Parameters.
+        axis : int or None, default=None
+            Integers have a scale, and no centre, for each place along this axis; None is
+            as described above.
 
         Returns
         -------
@@ -142,7 +152,7 @@ class Quantizer(BaseEstimator):
                 )
             return QuantizedArray(codes)
         if self.scheme == "int8":
-            return _scaled_integers(array)
+            return _scaled_integers(array) if axis is None else _by_line(array, axis)
         return _codebook(array, self.n_values)
 
 
@@ -184,6 +194,23 @@ def _scaled_integers(array):
     codes = np.rint((array - offset) / scale).astype(np.int8)
     stored_offset = offset.astype(np.float32) if np.any(offset) else None
     return QuantizedArray(codes, scale.astype(np.float32), stored_offset)
+
+
+def _by_line(array, axis):
+    """Integers of one byte around zero, with a scale for each place along an axis."""
+    others = tuple(other for other in range(array.ndim) if other != axis % array.ndim)
+    reach = np.abs(array).max(axis=others, keepdims=True, initial=0.0)
+    scale = np.where(reach > 0, reach / 127, 1.0)
+    codes = np.rint(array / scale).astype(np.int8)
+    return QuantizedArray(codes, scale.astype(np.float32))
+
+
+def _symmetric(array, axis):
+    """Integers of one byte with a scale for each line along an axis."""
+    reach = np.abs(array).max(axis=axis, keepdims=True, initial=0)
+    scale = np.where(reach > 0, reach / 127, 1.0)
+    codes = np.rint(array / scale).astype(np.int8)
+    return QuantizedArray(codes, scale.astype(np.float32))
 
 
 def _codebook(array, n_values):

@@ -44,11 +44,13 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
     rescaled,
     training_rows,
 )
+from sklearn_prune.weight_pruning.families._tree_dropout import refuse_dropout
 
 SETTINGS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
 ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
+MONOTONIC = "leaves whose scores must rise or fall with a feature are not"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class BoostingFamily(Family):
     order assumes the refit, which makes up for what is cut.
 
     An int `cv` means as many folds as it takes to judge 12,000 rows, and at most `cv`.
+
+    Dropout silences trees while leaves are refitted, which then always are.
     """
 
     units = ("iteration", "node")
@@ -184,34 +188,38 @@ class BoostingFamily(Family):
 
     def refit(self, work, unit, context):
         if work.monotonic:
+            refuse_dropout(context, MONOTONIC)
             return work
         rows, model, pull = self.training_rows(work, context), work.model, PULL
         if unit == "iteration":
             model, pull = rescaled(model, rows), PULL_OF_ITERATIONS
-        path = LeafPath(model, rows, refits=True, pull=pull)
+        path = LeafPath(model, rows, refits=True, pull=pull, dropout=context.dropout)
         path.sweep()
         trees = replace(work.model.trees, value=path.value)
-        return replace(work, model=replace(work.model, trees=trees))
+        return replace(work, model=replace(path.model, trees=trees))
 
     def auto_shares(self, work, unit, context):
         return MILESTONES if unit == "auto" else super().auto_shares(work, unit, context)
 
     def settings(self, work, request, context):
+        if work.monotonic:
+            refuse_dropout(context, MONOTONIC)
         may_refit = request.unit == "auto" and request.refit and not work.monotonic
-        return SETTINGS if may_refit else (None,)
+        settings = SETTINGS[1:] if context.dropout else SETTINGS
+        return settings if may_refit else (None,)
 
     def plan(self, work, shares, request, context):
         """Merge sibling leaves, refit the rest, drop trees that have no split left."""
         smaller = []
         rows = self.training_rows(work, context)
-        for path in self._paths(work, shares, request, rows, context.seed):
+        for path in self._paths(work, shares, request, rows, context):
             model, kept = path.trees_now()
             smaller.append(
                 replace(work, model=model, node_ids=work.node_ids[kept], small_leaves=True)
             )
         return smaller
 
-    def _paths(self, work, shares, request, rows, seed):
+    def _paths(self, work, shares, request, rows, context):
         """The path at each share.
 
         On its way it refits at all milestones, whatever is asked for, or, where there is
@@ -219,8 +227,11 @@ class BoostingFamily(Family):
         """
         keys = None
         if request.criterion is not None:
-            keys = _random_keys(request.criterion, seed, work.model.trees.n_nodes)
-        path = LeafPath(work.model, rows, request.setting == "refit", keys)
+            n_nodes = work.model.trees.n_nodes
+            keys = _random_keys(request.criterion, context.seed, n_nodes)
+        refits = request.setting == "refit"
+        dropout = context.dropout if refits else 0.0
+        path = LeafPath(work.model, rows, refits, keys, dropout=dropout)
         total = path.n_parameters()
         stops = list(MILESTONES)
         for share in shares:
@@ -267,7 +278,7 @@ class BoostingFamily(Family):
         scores = []
         for request in requests:
             of_request = []
-            for path in self._paths(work, shares, request, rows, inside.seed):
+            for path in self._paths(work, shares, request, rows, inside):
                 if fits_half(path.value):
                     path.value = path.value.astype(np.float16).astype(np.float64)
                 raw = path.scores(leaves).T

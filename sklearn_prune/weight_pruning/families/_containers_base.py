@@ -66,6 +66,9 @@ class ContainerFamily(Family):
     was trained on, and in `assemble` how the compact forms make one. A member whose role
     in the container is not the container's own (another target, a part of a vote) is
     scored by its own measure, so `scoring` reaches only the others: `same_role`.
+
+    A refit of the container, where nothing is cut, refits each member in its own way,
+    whatever the unit: a forest its leaves, a linear model its coefficients.
     """
 
     recurses = True
@@ -150,6 +153,9 @@ class ContainerFamily(Family):
         reduced = [reduce_member(member, shares, request) for member in work.members]
         return [replace(work, members=members) for members in zip(*reduced, strict=True)]
 
+    def refit(self, work, unit, context):
+        return replace(work, members=tuple(map(refit_member, work.members)))
+
     def auto_shares(self, work, unit, context):
         prunable = [_in_unit(m, unit) for m in work.members if not _is_constant(m)]
         found = [m.family.auto_shares(m.work, unit, m.context) for m in prunable]
@@ -185,6 +191,9 @@ class ConstantFamily(Family):
     def reduce(self, work, shares, request, context):
         return [work] * len(shares)
 
+    def refit(self, work, unit, context):
+        return work
+
     def compact(self, work):
         return work
 
@@ -204,6 +213,13 @@ def reduce_member(member, shares, request):
     member = _in_unit(member, request.unit)
     works = member.family.reduce(member.work, shares, request, member.context)
     return [replace(member, work=work) for work in works]
+
+
+def refit_member(member):
+    """The whole member, estimated again by its family."""
+    units = (*member.family.units, "feature")
+    work = member.family.refit(member.work, units[0], member.context)
+    return replace(member, work=work)
 
 
 def restore_member(compact, template):

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 
 import numpy as np
@@ -43,44 +44,10 @@ from sklearn_prune.weight_pruning.families._containers_base import (
     unfrozen,
     weights_for,
 )
-
-
-def out_of_fold(member, shares, request, folds, ask):
-    """At each share, what pruned models predict of the rows that they have not seen.
-
-    In each fold the member is fitted, and pruned, on the training rows; a frozen one is
-    pruned only.
-
-    Parameters
-    ----------
-    member : Member
-        With the context of all rows.
-    shares, request
-        As in `Family.reduce`.
-    folds : list of (train, test)
-        Positions; each row is held out once.
-    ask : callable
-        Called with a compact form and rows.
-
-    Returns
-    -------
-    list of ndarray
-        Predictions of all rows, one array for each share.
-    """
-    found = [None] * len(shares)
-    for train, test in folds:
-        inside = member.context.on(train)
-        model = inside.fit_first()
-        family, reason = family_for(model, "auto")
-        start = Member(model, family, family.start(model, inside), inside, reason)
-        outside = take_rows(member.context.X, test)
-        for number, smaller in enumerate(reduce_member(start, shares, request)):
-            part = ask(smaller.family.compact(smaller.work), outside)
-            if found[number] is None:
-                shape = (count_rows(member.context.X), *part.shape[1:])
-                found[number] = np.zeros(shape, dtype=part.dtype)
-            found[number][test] = part
-    return found
+from sklearn_prune.weight_pruning.families._containers_out_of_fold import (
+    out_of_fold,
+    refitted_ones,
+)
 
 
 class StackingFamily(ContainerFamily):
@@ -127,9 +94,21 @@ class StackingFamily(ContainerFamily):
 
     def reduce(self, work, shares, request, context):
         smaller = super().reduce(work, shares, request, context)
+        if not request.refit:
+            return smaller
+        smaller_ones = partial(reduce_member, shares=shares, request=request)
+        return self._with_finals(work, smaller, smaller_ones, context)
+
+    def refit(self, work, unit, context):
+        refitted = [super().refit(work, unit, context)]
+        (again,) = self._with_finals(work, refitted, refitted_ones, context)
+        return again
+
+    def _with_finals(self, work, smaller, smaller_ones, context):
+        """The smaller containers with final models fitted on what their members say."""
         model = work.model
         kept = context.is_frozen and model.cv != "prefit"
-        if not request.refit or kept or isinstance(model.final_estimator_, FrozenEstimator):
+        if kept or isinstance(model.final_estimator_, FrozenEstimator):
             return smaller
         y = labels_of(None, model, context)
         if model.cv == "prefit":
@@ -143,7 +122,7 @@ class StackingFamily(ContainerFamily):
         else:
             folds = self._folds(model, context, y)
             by_member = [
-                out_of_fold(member, shares, request, folds, _asks(method))
+                out_of_fold(member, smaller_ones, folds, _asks(method))
                 for member, method in zip(work.members, model.stack_method_, strict=True)
             ]
             of_members = list(zip(*by_member, strict=True))
@@ -287,9 +266,21 @@ class CalibratedFamily(ContainerFamily):
 
     def reduce(self, work, shares, request, context):
         smaller = super().reduce(work, shares, request, context)
+        if not request.refit:
+            return smaller
+        smaller_ones = partial(reduce_member, shares=shares, request=request)
+        return self._with_curves(work, smaller, smaller_ones, context)
+
+    def refit(self, work, unit, context):
+        refitted = [super().refit(work, unit, context)]
+        (again,) = self._with_curves(work, refitted, refitted_ones, context)
+        return again
+
+    def _with_curves(self, work, smaller, smaller_ones, context):
+        """The smaller containers with calibrators fitted on what their members say."""
         model, ensemble = work.model, _is_ensemble(work.model)
         # The one model of a frozen container may have seen all rows.
-        if not request.refit or (context.is_frozen and not ensemble):
+        if context.is_frozen and not ensemble:
             return smaller
         folds = self._folds(model, context)
         if ensemble:
@@ -299,7 +290,7 @@ class CalibratedFamily(ContainerFamily):
             ]
         (member,) = work.members
         rows = np.arange(count_rows(context.X))
-        scores = out_of_fold(member, shares, request, folds, response)
+        scores = out_of_fold(member, smaller_ones, folds, response)
         classifier = member.family.compact(member.work)
         return [
             replace(own, extra=[self._curves(model, classifier, part, rows, context)])

@@ -18,6 +18,13 @@ from sklearn_prune.weight_pruning.criteria import (
     PermutationCriterion,
     RandomCriterion,
 )
+from sklearn_prune.weight_pruning.families._feature_dropout import (
+    N_COPIES,
+    silenced_copies,
+)
+
+_STORE_ROWS = {"prototype", "support_vector"}  # units of such models
+_ADD_COLUMNS = {"coefficient", "weight"}  # likewise
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,13 @@ class ModelFamily(Family):
 
 
 class FeatureFamily(Family):
-    """Features of any model, whose own family makes the compact form."""
+    """Features of any model, whose own family makes the compact form.
+
+    Dropout silences columns in copies of the rows that the model is fitted on: in one copy
+    for a model that stores rows, in four for any other. What is heard is divided by
+    ``1 - dropout`` for models that add columns up; see `silenced_copies`. Linear models
+    have a refit of their own for it.
+    """
 
     units = ("feature",)
 
@@ -114,8 +127,17 @@ class FeatureFamily(Family):
 
     def refit(self, work, unit, context):
         inside = self._inside(work, context)
-        model = inside.fit()
-        return replace(work, inner=self.inner.start(model, inside))
+        own_units = set(self.inner.units)
+        silences = "coefficient" in own_units  # features, in the refit of the family
+        rows = inside
+        if context.dropout > 0 and not silences:
+            n_copies = N_COPIES if _STORE_ROWS.isdisjoint(own_units) else 1
+            divided = _adds_columns(self.inner, inside.template)
+            rows = silenced_copies(inside, n_copies, divided=divided)
+        inner = self.inner.start(rows.fit(), inside)
+        if context.dropout > 0 and silences:
+            inner = self.inner.refit(inner, "coefficient", inside)
+        return replace(work, inner=inner)
 
     def _inside(self, work, context):
         """The context with the columns that are left."""
@@ -186,6 +208,12 @@ class FeatureFamily(Family):
                     model, inside.on(test), n_repeats, inside.role_seed(f"shuffle-{number}")
                 )
         return losses
+
+
+def _adds_columns(family, model):
+    """Whether a model reads its columns by sums of them."""
+    asked = getattr(family, "adds_columns", None)
+    return not _ADD_COLUMNS.isdisjoint(family.units) if asked is None else asked(model)
 
 
 def _shuffled(model, context, n_repeats, seed):

@@ -38,6 +38,7 @@ from sklearn_prune.weight_pruning.families._forest_units import (
     without_leaves,
 )
 from sklearn_prune.weight_pruning.families._forest_work import FittedForest, ForestWork
+from sklearn_prune.weight_pruning.families._tree_dropout import dropout_of, refuse_dropout
 
 _SPLIT_CRITERIA = (
     SecondOrderCriterion,
@@ -47,6 +48,7 @@ _SPLIT_CRITERIA = (
 )
 _SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005)
 _FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # where each costs more
+NO_REFIT = "leaves of several class outputs, or of one class, keep their votes"
 
 
 class ForestFamily(Family):
@@ -54,6 +56,10 @@ class ForestFamily(Family):
 
     Nodes and leaves are two names for one thing: a forest with one split less has one
     leaf less. What ranks splits ranks leaves, and each prefix of an order is a forest.
+
+    Dropout silences whole trees while leaves are refitted; ways to prune without a refit
+    are then not tried. Of a single tree this leaves a score that is drawn to the mean of
+    the targets by about `dropout`.
     """
 
     units = ("node", "leaf", "tree")
@@ -124,11 +130,13 @@ class ForestFamily(Family):
 
     def refit(self, work, unit, context):
         if work.fitted.loss is None:
+            refuse_dropout(context, NO_REFIT)
             return work
         nodes, fitted = work.nodes, work.fitted
         strength = default_strength(fitted) if self.strength is None else self.strength
         leaves = leaves_of_rows(nodes, fitted.rows(context))
-        refit = fitted.joint_refit(nodes, leaves, context, strength).sweep(8)
+        options = dropout_of(context)
+        refit = fitted.joint_refit(nodes, leaves, context, strength, **options).sweep(8)
         return ForestWork(fitted, nodes, refit.finished(rounded=False))
 
     def criterion_for(self, unit, criterion):
@@ -137,18 +145,24 @@ class ForestFamily(Family):
 
     def settings(self, work, request, context):
         fitted = work.fitted
+        if fitted.loss is None:
+            refuse_dropout(context, NO_REFIT)
         if len(fitted.sizes) == fitted.sizes[:, 0].sum() or count_rows(context.X) < 8:
-            return (Setting(),)
+            strength = default_strength(fitted) if context.dropout else None
+            return (Setting(strength=strength),)
         if (
             request.unit == "auto"
             and request.criterion is None
             and request.schedule is None
         ):
-            return plan_settings(fitted, request.refit, frozen=context.is_frozen)
+            settings = plan_settings(fitted, request.refit, frozen=context.is_frozen)
+            return tuple(s for s in settings if s.strength or not context.dropout)
         if not request.refit or fitted.loss is None:
             return (None,)
         own = default_strength(fitted)
-        return tuple(Setting(strength=value) for value in (None, own / 10, own, own * 10))
+        strengths = (own / 10, own, own * 10)
+        strengths = strengths if context.dropout else (None, *strengths)
+        return tuple(Setting(strength=value) for value in strengths)
 
     def auto_shares(self, work, unit, context):
         if unit != "auto":

@@ -18,6 +18,7 @@ from sklearn_prune.weight_pruning.families._forest_work import (
     splits_within,
     voted,
 )
+from sklearn_prune.weight_pruning.families._tree_dropout import dropout_of
 
 FIRST_SWEEPS = 8
 SWEEPS_AT_SIZE = 1
@@ -97,7 +98,12 @@ class ForestPath:
         smaller, position, watched = self._start(setting)
         leaves = position[self._leaves[: smaller.n_trees]]
         refit = self.fitted.joint_refit(
-            smaller, leaves, self.context, setting.strength, watched=watched
+            smaller,
+            leaves,
+            self.context,
+            setting.strength,
+            watched=watched,
+            **dropout_of(self.context),
         )
         return refit.sweep(FIRST_SWEEPS)
 

@@ -18,6 +18,11 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
     pick_trees,
 )
 from sklearn_prune.weight_pruning.families._forest_scores import ScoredTrees, added_up
+from sklearn_prune.weight_pruning.families._tree_dropout import (
+    added_penalty,
+    heard_trees,
+    sweep_copies,
+)
 
 VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
 RATE = 0.8
@@ -55,6 +60,11 @@ class JointRefit:
         Leaves of rows that nothing is estimated from, but whose scores are asked for.
     l1 : bool, default=False
         Whether the penalty is on absolute values instead of squares.
+    dropout : float in [0, 1), default=0.0
+        With what probability a tree is silent about a row: exactly in the mean for
+        "squared", in copies of the rows for the other losses.
+    seed : int, default=0
+        Of the copies.
 
     Notes
     -----
@@ -74,6 +84,8 @@ class JointRefit:
         n_classes=2,
         watched=None,
         l1=False,
+        dropout=0.0,
+        seed=0,
     ):
         self.arrays = arrays
         self.left, self.right = arrays.left, arrays.right
@@ -83,6 +95,9 @@ class JointRefit:
         self.loss, self.strength, self.rounds = loss, float(strength), 0
         self.merged = []
         n, n_trees = leaves.shape[1], arrays.n_trees
+        self.dropout, self.heard = float(dropout), None
+        if dropout > 0 and loss != "squared":
+            self.heard = heard_trees(dropout, n_trees, n, seed)
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         self.weight = weight / max(weight.mean(), 1e-300)
         self.unit = np.ones(1)
@@ -146,6 +161,10 @@ class JointRefit:
         from sklearn_prune.weight_pruning.families import _forest_refit_kernels as kernels
 
         settings = (self.strength, self.l1, RATE if grid == 0 else 1.0)
+        if self.heard is not None:
+            sweep_copies(self, *self.heard, settings, n_sweeps, float(grid))
+            # What follows only sets the curvatures, as they are if no tree is silent.
+            settings, n_sweeps, grid = (*settings[:2], 0.0), 1, 0.0
         if self.loss == "softmax":
             kernels.sweep_softmax(
                 self.leaves, self.y, self.weight, self.arrays.start, self.intercept,
@@ -157,7 +176,7 @@ class JointRefit:
         kernels.sweep(
             self.leaves, self.y.reshape(len(self.y), -1).astype(np.float64), self.weight,
             self.arrays.start, self.intercept, self.W, self.prior, *settings, loss,
-            n_sweeps, float(grid), self.H,
+            n_sweeps, float(grid), self.H, added_penalty(self.dropout),
         )  # fmt: skip
         return self
 

@@ -63,12 +63,14 @@ def moved_weight(old, gradient, curvature, prior, strength, l1, rate, grid):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep(
-    A, y, weight, start, intercept, W, prior, strength, l1, rate, loss, n_sweeps, grid, H
-):
+    A, y, weight, start, intercept, W, prior, strength, l1, rate, loss, n_sweeps, grid, H,
+    added,
+):  # fmt: skip
     """Newton steps on the leaves of one tree after the other.
 
     What the steps keep up to date is exp(-score) for the logistic loss, and the score
-    minus y for the squared one. With a grid each new weight is a multiple of it.
+    minus y for the squared one. With a grid each new weight is a multiple of it. `added`
+    is the share of its curvature by which a leaf is pulled to zero besides.
     """
     n_trees, n = A.shape
     width = W.shape[1]
@@ -103,9 +105,10 @@ def sweep(
                         step[leaves[i], c] += weight[i] * state[i, c]
             for node in range(first, last):
                 for c in range(width):
+                    pull = added * H[node]
                     new = moved_weight(
-                        W[node, c], step[node, c], H[node], prior[node, c], strength, l1,
-                        rate, grid,
+                        W[node, c], step[node, c] + pull * W[node, c], H[node] + pull,
+                        prior[node, c], strength, l1, rate, grid,
                     )  # fmt: skip
                     moved = new - W[node, c]
                     W[node, c] = new

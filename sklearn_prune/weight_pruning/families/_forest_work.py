@@ -121,7 +121,10 @@ class FittedForest:
         return X.astype(np.float32) if issparse(X) else np.asarray(X, dtype=np.float32)
 
     def joint_refit(self, arrays, leaves, context, strength, **options):
-        """The scores of the leaves of some trees, to be estimated on rows."""
+        """The scores of the leaves of some trees, to be estimated on rows.
+
+        Dropout is among the `options`: criteria rank without it.
+        """
         options = {"votes": arrays.value, **options}
         return JointRefit(
             arrays,

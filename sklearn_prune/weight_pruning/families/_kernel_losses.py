@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_prune.weight_pruning.families._kernel_dropout import SilencedRows, kernel_rows
 from sklearn_prune.weight_pruning.families._kernel_refit import (
     WIDTH,
     KernelRows,
@@ -13,6 +14,7 @@ from sklearn_prune.weight_pruning.families._kernel_refit import (
 )
 
 _SHRINKAGE = 0.001  # of the mean diagonal of the kernel matrix
+_LONG = {"n_steps": 50, "tol": 1e-6}  # silenced columns span more than the kernel's rank
 _TUBE_WIDTH = 0.05  # over which the corner of the tube is rounded, in spreads of the target
 
 
@@ -31,19 +33,20 @@ def refit_machine(work, context):
     X, points = _shifted(X, origin), _shifted(work.points, origin)
     if work.kind == "svc":
         codes = np.searchsorted(work.traits["classes"], y)
-        return _refit_pairs(work, X, points, codes, weights)
+        return _refit_pairs(work, X, points, codes, weights, context)
     targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-    rows = KernelRows(work.kernel, X, points)
     basis = between_points(work.kernel, points)
     if work.kind == "svr":
-        return _refit_tube(work, rows, basis, targets.ravel(), weights)
+        rows, source, n_copies = kernel_rows(work.kernel, X, points, context, "tube")
+        weights = weights[source] / n_copies
+        return _refit_tube(work, rows, basis, targets.ravel()[source], weights)
+    rows = KernelRows(work.kernel, X, points)
+    silenced = context.dropout
     if work.kind == "ridge":
-        return (
-            fit_ridge(rows, basis, targets, weights, work.traits["alpha"]),
-            work.offsets,
-            {},
-        )
-    return _refit_process(work, rows, basis, targets, points, used)
+        penalty = work.traits["alpha"]
+        found = fit_ridge(rows, basis, targets, weights, penalty, silenced)
+        return found, work.offsets, {}
+    return _refit_process(work, rows, basis, targets, points, used, silenced)
 
 
 def between_points(kernel, points):
@@ -73,7 +76,7 @@ def _shifted(X, origin):
     return (X.toarray() if issparse(X) else X) - origin
 
 
-def _refit_pairs(work, X, points, codes, weights):
+def _refit_pairs(work, X, points, codes, weights, context):
     n_classes = len(work.traits["classes"])
     cost = work.traits["cost"] * weights
     rows_of = [np.flatnonzero(codes == code) for code in range(n_classes)]
@@ -91,20 +94,25 @@ def _refit_pairs(work, X, points, codes, weights):
                 platt.append((-1.0, 0.0))
                 continue
             basis = points[own]
-            matrix = KernelRows(work.kernel, X[rows], basis)
+            matrix, source, n_copies = kernel_rows(
+                work.kernel, X[rows], basis, context, f"{low}-{high}"
+            )
             found, offset = fit_expansion(
                 matrix,
                 _shrunk(between_points(work.kernel, basis)),
-                signs,
-                cost[rows],
+                signs[source],
+                cost[rows][source] / n_copies,
                 hinge(WIDTH),
                 WIDTH,
+                **(_LONG if isinstance(matrix, SilencedRows) else {}),
             )
             column = 0 if n_classes == 2 else high - 1
             coefficients[ends[low] : ends[low + 1], column] = found[: counts[low]]
             coefficients[ends[high] : ends[high + 1], low] = found[counts[low] :]
             offsets.append(offset)
             if work.traits["probability"] is not None:
+                if isinstance(matrix, SilencedRows):
+                    matrix = KernelRows(work.kernel, X[rows], basis)
                 values = matrix.times(found) + offset
                 platt.append(sigmoid(values, signs > 0, weights[rows]))
     wanted = work.traits["probability"] is not None
@@ -139,13 +147,12 @@ def _refit_tube(work, rows, basis, targets, weights):
     """The loss of SVR; for NuSVR the tube that leaves a share `nu` of the rows outside."""
     centre = np.median(targets)
     cost = work.traits["cost"] * weights
+    steps = _LONG if isinstance(rows, SilencedRows) else {"n_steps": 25, "tol": 1e-4}
 
     def fit(epsilon):
         width = max(epsilon, _TUBE_WIDTH * targets.std(), 1e-12)
         loss = tube(epsilon, width)
-        return fit_expansion(
-            rows, basis, targets - centre, cost, loss, width, n_steps=25, tol=1e-4
-        )
+        return fit_expansion(rows, basis, targets - centre, cost, loss, width, **steps)
 
     if "nu" in work.traits:
         found, offset = fit(0.0)
@@ -156,7 +163,7 @@ def _refit_tube(work, rows, basis, targets, weights):
     return found[:, None], np.array([offset + centre]), {}
 
 
-def _refit_process(work, rows, basis, targets, points, used):
+def _refit_process(work, rows, basis, targets, points, used, silenced):
     """The mean for the kernel as it was fitted; each row has its own noise."""
     kernel, scale = work.kernel.kernel, work.traits["scale"]
     noise = np.asarray(work.traits["alpha"], dtype=np.float64)
@@ -167,4 +174,5 @@ def _refit_process(work, rows, basis, targets, points, used):
     white = float(kernel(some)[0, 0] - kernel(some, some.copy())[0, 0])
     costs = 1.0 / np.maximum(noise + white, 1e-10)
     normal = (targets - work.offsets) / scale
-    return fit_ridge(rows, basis, normal, costs, 1.0) * scale, work.offsets, {}
+    found = fit_ridge(rows, basis, normal, costs, 1.0, silenced)
+    return found * scale, work.offsets, {}

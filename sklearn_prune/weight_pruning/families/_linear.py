@@ -1,5 +1,6 @@
 """Linear models: coefficients and whole features."""
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
 
 from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._schedule import GradualSchedule
 from sklearn_prune.weight_pruning.compact._linear import (
     CompactBayesianRegressor,
     CompactLinearClassifier,
@@ -26,12 +28,18 @@ from sklearn_prune.weight_pruning.families._linear_curvature import (
     effects_of_units,
     losses_of_removal,
 )
+from sklearn_prune.weight_pruning.families._linear_dropout import fit_silenced
 from sklearn_prune.weight_pruning.families._linear_loss import output_spreads
 from sklearn_prune.weight_pruning.families._linear_penalty import (
     l1_strengths,
     l2_coefficients,
 )
 from sklearn_prune.weight_pruning.families._linear_refit import fit_masked
+from sklearn_prune.weight_pruning.families._sgd import (
+    initial_values,
+    is_trained,
+    prune_while_training,
+)
 
 _CRITERIA = (
     SecondOrderCriterion,
@@ -104,10 +112,46 @@ class LinearFamily(Family):
         return replace(work, mask=mask, coefficients=coefficients)
 
     def refit(self, work, unit, context):
-        coefficients, intercepts = fit_masked(work, context)
+        fit = fit_silenced if context.dropout > 0 else fit_masked
+        coefficients, intercepts = fit(work, context)
         shape = np.shape(work.intercepts)
         intercepts = np.array(intercepts[0] if shape == () else intercepts)[()]
         return replace(work, coefficients=coefficients, intercepts=intercepts)
+
+    def rewind(self, work, context):
+        coefficients, intercepts = initial_values(work, context)
+        coefficients = np.where(work.mask, coefficients, 0)
+        return replace(work, coefficients=coefficients, intercepts=intercepts)
+
+    def prunes_while_training(self, work, request):
+        """Whether all cuts are made within one fit."""
+        unit = self.units[0] if request.unit == "auto" else request.unit
+        criterion = type(request.criterion)
+        known = request.criterion is None or criterion in self.criteria[unit]
+        gradual = isinstance(request.schedule, GradualSchedule)
+        return gradual and known and is_trained(work.model)
+
+    def reduce(self, work, shares, request, context):
+        if not self.prunes_while_training(work, request):
+            return super().reduce(work, shares, request, context)
+        unit = self.units[0] if request.unit == "auto" else request.unit
+        return [
+            prune_while_training(self, work, unit, share, request, context)
+            for share in shares
+        ]
+
+    def on_columns(self, work, columns):
+        """The working form of a model of some of the columns only."""
+        model = copy(work.model)
+        model.n_features_in_ = len(columns)
+        if hasattr(model, "feature_names_in_"):
+            model.feature_names_in_ = model.feature_names_in_[columns]
+        return replace(
+            work,
+            model=model,
+            coefficients=work.coefficients[:, columns],
+            mask=work.mask[:, columns],
+        )
 
     def compact(self, work):
         model = work.model

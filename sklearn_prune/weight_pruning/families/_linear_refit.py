@@ -58,7 +58,8 @@ def fit_columns(work, context):
     """Fit the model itself on the columns that are left."""
     columns = np.flatnonzero(work.mask[0])
     model = _with_fewer_columns(context.template, work.model, len(columns))
-    model = context.fit(model, X=_columns_or_zeros(context.X, columns))
+    params = context.fit_params | _start_params(work, context, slice(None), columns)
+    model = context.fit(model, X=_columns_or_zeros(context.X, columns), params=params)
     found = model.coef_.toarray() if issparse(model.coef_) else model.coef_
     coefficients = np.zeros(work.mask.shape, dtype=found.dtype)
     coefficients[:, columns] = np.atleast_2d(found)[:, : len(columns)]
@@ -91,7 +92,9 @@ def fit_outputs(work, context):
         if not classifies and np.ndim(getattr(model, "alpha", 0.0)) == 1:
             model.set_params(alpha=model.alpha[output])
         X = _columns_or_zeros(context.array, columns)
-        model.fit(X, targets[:, output], **weight_params(model, weights))
+        params = weight_params(model, weights)
+        params |= _start_params(work, context, [output], columns)
+        model.fit(X, targets[:, output], **params)
         coefficients[output, columns] = np.ravel(model.coef_)[: len(columns)]
         intercepts[output] = np.ravel(model.intercept_)[0]
     return coefficients, intercepts
@@ -127,6 +130,20 @@ def fit_tasks(work, context):
         tol=1e-2 * template.tol,
     )
     return coefficients, intercepts - coefficients @ centres
+
+
+def _start_params(work, context, outputs, columns):
+    """What the user lets the fit start from, for some outputs and columns."""
+    params = {}
+    given = context.fit_params.get("coef_init")
+    if given is not None:
+        given = np.reshape(given, work.mask.shape)[outputs][:, columns]
+        given = given if len(columns) else np.zeros((len(given), 1))
+        params["coef_init"] = given if is_classifier(work.model) else given[0]
+    given = context.fit_params.get("intercept_init")
+    if given is not None:
+        params["intercept_init"] = np.reshape(given, len(work.mask))[outputs]
+    return params
 
 
 def _columns_or_zeros(X, columns):

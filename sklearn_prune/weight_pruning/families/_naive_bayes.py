@@ -17,6 +17,7 @@ from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion
 from sklearn_prune.weight_pruning.families._feature import spreads
 
 _LOG_LINEAR = ("MultinomialNB", "ComplementNB", "BernoulliNB")
+_SUMS = ("MultinomialNB", "ComplementNB", "LinearDiscriminantAnalysis")
 _KINDS = (
     *_LOG_LINEAR,
     "GaussianNB",
@@ -35,6 +36,10 @@ class NaiveBayesFamily(Family):
         if _kind(model) is None:
             return "only scikit-learn's own naive Bayes models have a compact form"
         return None
+
+    def adds_columns(self, model):
+        """Whether scores of the model are sums of its columns, times coefficients."""
+        return _kind(model) in _SUMS
 
     def start(self, model, context):
         return model

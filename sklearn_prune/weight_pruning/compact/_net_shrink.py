@@ -1,0 +1,233 @@
+"""A net without what does not matter: batch norm folded, dead and constant units gone."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_prune.weight_pruning.compact._net_constants import (
+    constants,
+    is_padded,
+    matrix_of,
+)
+from sklearn_prune.weight_pruning.families._net_graph import Graph
+
+
+@dataclass(frozen=True)
+class ShrunkNet:
+    """A smaller net that computes the same.
+
+    Parameters
+    ----------
+    graph : Graph
+        Its operations; the sites are those of the full net.
+    values : dict of str -> ndarray
+        What its operations read.
+    kept : tuple of ndarray of bool
+        For each site, the units that are left.
+    folded : dict of str -> (float, int)
+        Names of factors and offsets that went into other parameters, what each entry is
+        now, and how many are left.
+    """
+
+    graph: Graph
+    values: dict
+    kept: tuple
+    folded: dict
+
+
+def shrink(graph, values):
+    """Fold, remove and fold again until nothing changes.
+
+    Parameters
+    ----------
+    graph : Graph
+        The full net.
+    values : dict of str -> ndarray
+        Its parameters; they are not changed.
+
+    Returns
+    -------
+    ShrunkNet
+        Its results differ from the full net's by rounding only. At least one unit of
+        each site is left.
+    """
+    graph, values, folded = _fold_scales(graph, values)
+    kept = [np.ones(site.size, dtype=bool) for site in graph.sites]
+    changes = True
+    while changes:
+        changes = False
+        for number, site in enumerate(graph.sites):
+            gone = _removable(graph, values, site, np.count_nonzero(kept[number]))
+            if gone.any():
+                _fold_constants(graph, values, site, gone)
+                _slice(values, site, ~gone)
+                graph = _with_groups(graph, values)
+                kept[number][np.flatnonzero(kept[number])[gone]] = False
+                changes = True
+    folded = {
+        name: (value, len(values[weight])) for name, (value, weight) in folded.items()
+    }
+    return ShrunkNet(graph, values, tuple(kept), folded)
+
+
+def expand(value, name, sites, kept):
+    """A parameter of the smaller net at full width, with zeros for what is gone."""
+    for site, mask in zip(sites, kept, strict=True):
+        if mask is None or mask.all():
+            continue
+        entries = [(axis, 1) for maker, axis in site.makers or () if maker == name]
+        entries += [
+            (axis, block) for reader, axis, block in site.readers if reader == name
+        ]
+        for axis, block in entries:
+            shape = list(value.shape)
+            shape[axis] = len(mask) * block
+            full = np.zeros(shape, dtype=value.dtype)
+            index = (slice(None),) * axis + (np.repeat(mask, block),)
+            full[index] = value
+            value = full
+    return value
+
+
+def _fold_scales(graph, values):
+    """Put each batch norm into the operation that it alone reads."""
+    operations = list(graph.operations)
+    needed = {name for o in operations for name in (o.weight, o.bias) if name is not None}
+    values = {name: values[name] for name in needed}
+    readers = [[] for _ in operations]
+    for position, operation in enumerate(operations):
+        for source in operation.inputs:
+            readers[source].append(position)
+    folded, moved = {}, {}
+    for position, operation in enumerate(operations):
+        if operation.kind != "scale":
+            continue
+        source = moved.get(operation.inputs[0], operation.inputs[0])
+        target = operations[source]
+        only = readers[operation.inputs[0]] == [position]
+        shared = sum(o.weight == target.weight for o in operations) > 1
+        if target.kind in ("dense", "conv") and only and not shared:
+            operations[source] = _folded(target, operation, values, folded)
+            moved[position] = source
+    left = [position for position in range(len(operations)) if position not in moved]
+    new = {position: number for number, position in enumerate(left)}
+    new.update({position: new[source] for position, source in moved.items()})
+    operations = tuple(
+        replace(operations[p], inputs=tuple(new[i] for i in operations[p].inputs))
+        for p in left
+    )
+    sites = tuple(replace(site, source=new[site.source]) for site in graph.sites)
+    return Graph(operations, sites), values, folded
+
+
+def _folded(target, scale, values, folded):
+    """The operation whose parameters contain the factor and the offset."""
+    weight = values[target.weight]
+    factor = np.ones(1) if scale.weight is None else values.pop(scale.weight)
+    offset = 0.0 if scale.bias is None else values.pop(scale.bias)
+    factor = np.asarray(factor, dtype=np.float64)
+    by_output = factor.reshape(-1, *(1,) * (weight.ndim - 1))
+    values[target.weight] = (weight * by_output).astype(weight.dtype)
+    if scale.weight is not None:
+        folded[scale.weight] = (1.0, target.weight)
+    name = target.bias
+    if name is None:
+        name = scale.bias
+        bias = offset
+    else:
+        bias = values[name] * factor + offset
+        if scale.bias is not None:
+            folded[scale.bias] = (0.0, target.weight)
+    if name is not None:
+        values[name] = np.asarray(bias).astype(weight.dtype)
+    return replace(target, bias=name)
+
+
+def _removable(graph, values, site, size):
+    """Units that no reader needs, but for one of them all."""
+    readers = [
+        (position, operation, axis, block)
+        for name, axis, block in site.readers
+        for position, operation in enumerate(graph.operations)
+        if operation.weight == name and operation.kind in ("dense", "conv")
+    ]
+    if len(readers) != len({name for name, _, _ in site.readers}) or _is_coupled(
+        graph, site
+    ):
+        return np.zeros(size, dtype=bool)
+    known = constants(graph, values) if site.makers else None
+    gone = np.ones(size, dtype=bool)
+    for _, operation, axis, block in readers:
+        weight = np.moveaxis(values[operation.weight], axis, 0)
+        unused = ~(weight.reshape(size, -1) != 0).any(axis=1)
+        level = None if known is None else known[operation.inputs[0]]
+        if level is None or len(level) != size:
+            gone &= unused
+            continue
+        can_fold = operation.bias is not None and not (
+            operation.kind == "conv" and is_padded(operation)
+        )
+        can_fold = can_fold and operation.settings.get("groups", 1) == 1
+        gone &= unused | (~np.isnan(level) if can_fold else level == 0)
+    if gone.all():
+        gone[0] = False
+    return gone
+
+
+def _is_coupled(graph, site):
+    """Whether units of the site go through something that mixes them on the way."""
+    reached = {site.source}
+    for position, operation in enumerate(graph.operations):
+        if operation.kind in ("dense", "conv") or not reached.intersection(
+            operation.inputs
+        ):
+            continue
+        if operation.settings.get("name") in ("softmax", "log_softmax"):
+            return True
+        reached.add(position)
+    return False
+
+
+def _fold_constants(graph, values, site, gone):
+    """Add what the units that go are, for every row, to the biases of their readers."""
+    if not site.makers:
+        return
+    known = constants(graph, values)
+    for name, _, block in site.readers:
+        for operation in graph.operations:
+            if operation.weight != name or operation.kind not in ("dense", "conv"):
+                continue
+            level = known[operation.inputs[0]]
+            if level is None or len(level) != len(gone) or operation.bias is None:
+                continue
+            level = np.repeat(np.where(gone, np.nan_to_num(level), 0), block)
+            if not level.any():
+                continue
+            sums, _ = matrix_of(operation, values[name])
+            bias = values[operation.bias]
+            values[operation.bias] = (bias + sums @ level).astype(bias.dtype)
+
+
+def _slice(values, site, left):
+    """Take the units that are left out of every parameter of the site."""
+    entries = [(name, axis, 1) for name, axis in site.makers or ()]
+    for name, axis, block in (*entries, *site.readers):
+        if name in values:
+            index = (slice(None),) * axis + (np.repeat(left, block),)
+            values[name] = np.ascontiguousarray(values[name][index])
+
+
+def _with_groups(graph, values):
+    """The graph with as many groups as a channelwise convolution has channels."""
+    operations = tuple(
+        replace(
+            operation,
+            settings={**operation.settings, "groups": len(values[operation.weight])},
+        )
+        if operation.kind == "conv"
+        and operation.settings.get("groups", 1) > 1
+        and values[operation.weight].shape[1] == 1
+        else operation
+        for operation in graph.operations
+    )
+    return replace(graph, operations=operations)
