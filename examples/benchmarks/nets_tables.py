@@ -28,7 +28,7 @@ def measure_mlp(name, seed):
             False,
         )
     kind = MLPRegressor if name == "diamonds" else MLPClassifier
-    model = kind((100,), early_stopping=False, max_iter=60, random_state=seed)
+    model = kind(hidden_layer_sizes=(100,), max_iter=60, random_state=seed)
     full = points(pruned(model, part, seed, keep=1.0), part)
     yield "", "dense points", full
     runs = [("magnitude", None, keep) for keep in KEEPS]

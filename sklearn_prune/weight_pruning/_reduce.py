@@ -34,7 +34,8 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
     """
     criterion = family.criterion_for(unit, request.criterion)
     if len(family.table(work, unit, context).ids) < 2:  # nothing to choose
-        return [work] * len(shares)
+        whole = family.refit(work, unit, context) if context.dropout > 0 else work
+        return [whole] * len(shares)
     if request.schedule is not None:
         return [
             _in_rounds(family, work, unit, criterion, share, request, context, by_size)

@@ -294,7 +294,7 @@ def test_containers(noisy, sparse_format):
         ),
         ({"criterion": MagnitudeCriterion}, r"Write MagnitudeCriterion\(\)"),
         ({"criterion": "magnitude"}, r"Write MagnitudeCriterion\(\)"),
-        ({"dropout": 0.1}, r"Write dropout=0\.0"),
+        ({"dropout": 0.1, "refit": False}, r"Write refit=True, or dropout=0\.0"),
         ({"schedule": "iterative"}, r"Write IterativeSchedule\(\)"),
         ({"schedule": IterativeSchedule(0)}, "n_steps must be an int of at least 1"),
         ({"schedule": IterativeSchedule(rewind="init")}, 'Write rewind="none"'),

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from sklearn_prune._ranking import Ranking
-from sklearn_prune.weight_pruning import IterativeSchedule, MagnitudeCriterion
+from sklearn_prune.weight_pruning import (
+    GradualSchedule,
+    IterativeSchedule,
+    MagnitudeCriterion,
+)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import Family, Request, UnitTable
 from sklearn_prune.weight_pruning.criteria import (
@@ -171,3 +175,25 @@ def test_random_units_depend_on_the_seed_alone(shelf):
     ]
     assert np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[1], orders[2])
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize(
+    ("schedule", "rewinds"),
+    [
+        (IterativeSchedule(3), False),
+        (IterativeSchedule(3, rewind="init"), True),
+        (GradualSchedule(3), False),
+    ],
+    ids=str,
+)
+def test_rewinding_comes_before_each_refit(shelf, schedule, rewinds, refit):
+    class Rewound(ShelfFamily):
+        def rewind(self, work, context):
+            work.log.append("rewind")
+            return work
+
+    Rewound().reduce(shelf, [0.2], request(refit=refit, schedule=schedule), CONTEXT)
+    steps = [entry for entry in shelf.log if isinstance(entry, str)]
+    assert steps == (["rewind"] * rewinds + ["refit"]) * 3 * refit
+    assert len(shelf.log) - len(steps) == 3

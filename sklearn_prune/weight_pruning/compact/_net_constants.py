@@ -49,6 +49,11 @@ def matrix_of(operation, weight):
     return full[0], full[1] != 0
 
 
+def _spread(known, size):
+    """One entry for each column of a flattened result."""
+    return known if len(known) == size else np.repeat(known, size // len(known))
+
+
 def _unknown(operation, inputs, values):
     return None
 
@@ -60,8 +65,7 @@ def _linear(operation, inputs, values):
         fixed = ~used.any(axis=1)
         result = np.zeros(len(sums))
     else:
-        if len(known) != sums.shape[1]:
-            known = np.repeat(known, sums.shape[1] // len(known))
+        known = _spread(known, sums.shape[1])
         varies = np.isnan(known)
         if operation.kind == "conv" and is_padded(operation):
             varies |= known != 0
@@ -80,6 +84,7 @@ def _scale(operation, inputs, values):
             return None
         result = np.full(len(factor), np.nan)
     if factor is not None:
+        result = _spread(result, len(factor))
         result = np.where(factor == 0, 0.0, result * factor.astype(np.float64))
     return result if operation.bias is None else result + values[operation.bias]
 
@@ -89,9 +94,12 @@ def _activation(operation, inputs, values):
     name = settings.pop("name")
     if inputs[0] is None or name in COUPLED_ACTIVATIONS:
         return None
-    known = ~np.isnan(inputs[0])
-    weight = None if operation.weight is None else values[operation.weight]
-    start = np.where(known, inputs[0], 0.0)[None]
+    result, weight = inputs[0], None
+    if operation.weight is not None:
+        weight = values[operation.weight]
+        result = _spread(result, max(len(weight), len(result)))
+    known = ~np.isnan(result)
+    start = np.where(known, result, 0.0)[None]
     return np.where(known, activate(start, name, settings, weight)[0], np.nan)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_prune.weight_pruning.compact._net_activations import COUPLED_ACTIVATIONS
 from sklearn_prune.weight_pruning.compact._net_constants import (
     constants,
     is_padded,
@@ -53,6 +54,7 @@ def shrink(graph, values):
     """
     graph, values, folded = _fold_scales(graph, values)
     kept = [np.ones(site.size, dtype=bool) for site in graph.sites]
+    channelwise = _channelwise(graph, values)
     changes = True
     while changes:
         changes = False
@@ -61,7 +63,7 @@ def shrink(graph, values):
             if gone.any():
                 _fold_constants(graph, values, site, gone)
                 _slice(values, site, ~gone)
-                graph = _with_groups(graph, values)
+                graph = _with_groups(graph, values, channelwise)
                 kept[number][np.flatnonzero(kept[number])[gone]] = False
                 changes = True
     folded = {
@@ -106,7 +108,9 @@ def _fold_scales(graph, values):
         target = operations[source]
         only = readers[operation.inputs[0]] == [position]
         shared = sum(o.weight == target.weight for o in operations) > 1
-        if target.kind in ("dense", "conv") and only and not shared:
+        # The result of the last operation must stay the last.
+        ends = position == len(operations) - 1 and source != position - 1
+        if target.kind in ("dense", "conv") and only and not shared and not ends:
             operations[source] = _folded(target, operation, values, folded)
             moved[position] = source
     left = [position for position in range(len(operations)) if position not in moved]
@@ -175,16 +179,15 @@ def _removable(graph, values, site, size):
 
 
 def _is_coupled(graph, site):
-    """Whether units of the site go through something that mixes them on the way."""
-    reached = {site.source}
-    for position, operation in enumerate(graph.operations):
-        if operation.kind in ("dense", "conv") or not reached.intersection(
-            operation.inputs
-        ):
-            continue
-        if operation.settings.get("name") in ("softmax", "log_softmax"):
+    """Whether something mixes the units of the site between makers and readers."""
+    names = {name for name, _, _ in site.readers}
+    ahead = [i for o in graph.operations if o.weight in names for i in o.inputs]
+    while ahead:
+        operation = graph.operations[ahead.pop()]
+        if operation.settings.get("name") in COUPLED_ACTIVATIONS:
             return True
-        reached.add(position)
+        if operation.kind not in ("dense", "conv"):
+            ahead.extend(operation.inputs)
     return False
 
 
@@ -217,17 +220,21 @@ def _slice(values, site, left):
             values[name] = np.ascontiguousarray(values[name][index])
 
 
-def _with_groups(graph, values):
-    """The graph with as many groups as a channelwise convolution has channels."""
+def _channelwise(graph, values):
+    """Weights of the convolutions that treat each channel by itself."""
+    return {
+        o.weight
+        for o in graph.operations
+        if o.kind == "conv" and 1 < o.settings.get("groups", 1) == len(values[o.weight])
+    }
+
+
+def _with_groups(graph, values, channelwise):
+    """The graph with as many groups as these convolutions have channels left."""
     operations = tuple(
-        replace(
-            operation,
-            settings={**operation.settings, "groups": len(values[operation.weight])},
-        )
-        if operation.kind == "conv"
-        and operation.settings.get("groups", 1) > 1
-        and values[operation.weight].shape[1] == 1
-        else operation
-        for operation in graph.operations
+        replace(o, settings={**o.settings, "groups": len(values[o.weight])})
+        if o.weight in channelwise
+        else o
+        for o in graph.operations
     )
     return replace(graph, operations=operations)

@@ -1,6 +1,6 @@
 """Rank the units of a net by what reaches the next layer."""
 
-from sklearn_prune.weight_pruning.criteria._base import Criterion, by_layers, check_scope
+from sklearn_prune.weight_pruning.criteria._base import Criterion, check_scope
 
 
 class ActivationCriterion(Criterion):
@@ -46,12 +46,9 @@ class ActivationCriterion(Criterion):
     def __init__(self, scope="layer"):
         self.scope = scope
 
-    def _rank(self, family, work, unit, context):
+    def _by_layer(self, unit):
         check_scope(self.scope, ("layer", "global"))
-        ranking = super()._rank(family, work, unit, context)
-        if self.scope == "global":
-            return ranking
-        return by_layers(ranking, family.table(work, unit, context))
+        return self.scope == "layer"
 
     def _scores(self, family, work, unit, context):
         return family.activations(work, unit, context)

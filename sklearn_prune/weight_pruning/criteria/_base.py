@@ -45,7 +45,14 @@ class Criterion(BaseEstimator):
         return work, self._rank(family, work, unit, context)
 
     def _rank(self, family, work, unit, context):
-        return Ranking.from_scores(self._scores(family, work, unit, context))
+        ranking = Ranking.from_scores(self._scores(family, work, unit, context))
+        if family.has_layers and self._by_layer(unit):
+            return by_layers(ranking, family.table(work, unit, context))
+        return ranking
+
+    def _by_layer(self, unit):
+        """Whether each layer of a net gives up the same share of its units."""
+        return unit != "weight"
 
     def _scores(self, family, work, unit, context):
         raise NotImplementedError
@@ -53,8 +60,6 @@ class Criterion(BaseEstimator):
 
 def by_layers(ranking, table):
     """The ranking merged so that each layer of a net gives up the same share."""
-    if table.groups is None:
-        return ranking
     order = merge_strata(ranking.order, classes=table.groups, strata=table.groups)
     return replace(ranking, order=order)
 

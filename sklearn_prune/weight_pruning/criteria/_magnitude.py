@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.criteria._base import Criterion, by_layers, check_scope
+from sklearn_prune.weight_pruning.criteria._base import Criterion, check_scope
 
 
 class MagnitudeCriterion(Criterion):
@@ -59,13 +59,9 @@ class MagnitudeCriterion(Criterion):
         self.norm = norm
         self.scope = scope
 
-    def _rank(self, family, work, unit, context):
+    def _by_layer(self, unit):
         check_scope(self.scope, ("auto", "layer", "global", "adaptive"))
-        ranking = super()._rank(family, work, unit, context)
-        by_layer = self.scope == "layer" or (self.scope == "auto" and unit != "weight")
-        if not by_layer or not family.has_layers:
-            return ranking
-        return by_layers(ranking, family.table(work, unit, context))
+        return self.scope == "layer" or (self.scope == "auto" and unit != "weight")
 
     def _scores(self, family, work, unit, context):
         scores = norm_of(family.weights(work, unit, context), self.norm, "norm")

@@ -83,7 +83,7 @@ class MlpFamily(NetFamily):
         values = _values_of(zip(still.coefs_, still.intercepts_, strict=True))
         return replace(work, values=values, masks={}, n_epochs=0)
 
-    def train(self, work, context, *, cuts=(), teacher=None, distill=0.9, shrink=None):
+    def train(self, work, context, *, cuts=(), teacher=None, distill=0.0, shrink=None):
         loss = _LOSSES[work.model.out_activation_]
         rows = TrainingRows(
             context.array, _targets(work.model, context), context.sample_weight

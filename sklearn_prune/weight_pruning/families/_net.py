@@ -27,7 +27,7 @@ _WEIGHT_CRITERIA = (
     PenaltyCriterion,
     RandomCriterion,
 )
-_UNIT_CRITERIA = (ActivationCriterion, *_WEIGHT_CRITERIA)
+UNIT_CRITERIA = (ActivationCriterion, *_WEIGHT_CRITERIA)
 _PLAN = GradualSchedule(n_steps=30)
 DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
 MOST_ROWS = 2000  # that a criterion reads
@@ -45,9 +45,9 @@ class NetFamily(Family):
     units = ("weight", "neuron", "channel", "input")
     criteria = {
         "weight": _WEIGHT_CRITERIA,
-        "neuron": _UNIT_CRITERIA,
-        "channel": _UNIT_CRITERIA,
-        "input": _UNIT_CRITERIA,
+        "neuron": UNIT_CRITERIA,
+        "channel": UNIT_CRITERIA,
+        "input": UNIT_CRITERIA,
     }
 
     def initial(self, work, context):
@@ -112,6 +112,7 @@ class NetFamily(Family):
         return UnitTable(np.concatenate(ids), parameters, fixed, _codes(sizes))
 
     def _sites(self, work, unit):
+        unit = "input" if unit == "feature" else unit
         sites = [site for site in work.graph.sites if site.unit == unit]
         if not sites:
             there = dict.fromkeys(site.unit for site in work.graph.sites)
@@ -256,13 +257,13 @@ class NetFamily(Family):
         rows = []
         for site in self._sites(work, unit):
             names = site.makers or site.readers
-            if unit == "input":
+            if unit in ("input", "feature"):
                 spread = self._spreads_at(work, site, context)
             parts = []
             for name, axis, *block in names:
                 value = np.moveaxis(work.values[name], axis, 0)
                 parts.append(value.reshape(site.size, -1))
-                if unit == "input":
+                if unit in ("input", "feature"):
                     parts[-1] = parts[-1] * spread[:, None]
             rows.append(np.concatenate(parts, axis=1)[_alive(work, site)])
         width = max(row.shape[1] for row in rows)

@@ -14,14 +14,20 @@ from sklearn_prune.weight_pruning.compact._net import (
     CompactNetClassifier,
     CompactNetRegressor,
 )
-from sklearn_prune.weight_pruning.families._net import NetFamily
+from sklearn_prune.weight_pruning.families._net import UNIT_CRITERIA, NetFamily
 from sklearn_prune.weight_pruning.families._net_graph import NetWork
 
 _BATCH = 32  # rows whose gradients are held at a time
 
 
 class TorchFamily(NetFamily):
-    """Nets of torch modules under skorch, whose training loop stays in use."""
+    """Nets of torch modules under skorch, whose training loop stays in use.
+
+    A module expects all columns: features go as inputs do, by weights that are zero.
+    """
+
+    recurses = True
+    criteria = {**NetFamily.criteria, "feature": UNIT_CRITERIA}
 
     def start(self, model, context):
         from sklearn_prune.weight_pruning.families._torch_graph import NotFollowed, follow
@@ -39,7 +45,7 @@ class TorchFamily(NetFamily):
         return NetWork(model, graph, values, n_epochs=n_epochs, reason=reason)
 
     def unit_for(self, work, unit, context):
-        if work.graph is None and unit in ("neuron", "channel", "input"):
+        if work.graph is None and unit not in ("auto", "weight"):
             warnings.warn(
                 f"Single weights are pruned instead of {unit}s, since the module of "
                 f"{type(work.model).__name__} cannot be followed: {work.reason}.",
