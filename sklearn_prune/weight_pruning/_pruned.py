@@ -23,7 +23,8 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
         and prototypes also any object with `fit` and `order_`, such as a row selector.
     unit : str, default="auto"
         What is pruned: "coefficient", "feature", "node", "leaf", "tree", "iteration",
-        "support_vector" or "prototype", as the model has them. "auto" is the best known
+        "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
+        "input", as the model has them. "auto" is the best known
         mix for the model.
     keep : float in (0, 1], int >= 2 or "auto", default=0.5
         Fraction of the parameters (for unit="auto"), fraction or number of the units, or
@@ -37,16 +38,17 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
         The score that keep="auto" watches; None is the accuracy.
     cv : int, splitter or iterable, default=3
         Folds of the inner validation, where the model has no out-of-bag rows.
-    schedule : IterativeSchedule or None, default=None
-        Prunes in rounds; None at once.
+    schedule : GradualSchedule, IterativeSchedule or None, default=None
+        Prunes while a net trains, or in rounds; None at once.
     refit : bool or dict, default=True
         Whether the kept part is estimated again; a dict holds parameters of the inner
         model for that.
     quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
         How the parameters are rounded in the end.
     dropout : float in [0, 1), default=0.0
-        Probability with which a kept unit is silenced at each refit step; only 0.0 so
-        far.
+        Probability with which a kept unit is silenced at each step of the refit: hidden
+        units of nets, features of linear models, basis vectors of kernel machines, trees,
+        prototypes. At keep=1.0 it makes a refit of the whole model.
     random_state : int, RandomState instance or None, default=None
         Seeds the inner folds, the criterion and those parts of the inner model whose
         `random_state` is None; an int makes the fit reproducible.
@@ -187,7 +189,8 @@ class PrunedRegressor(RegressorMixin, PrunedModel):
         and prototypes also any object with `fit` and `order_`, such as a row selector.
     unit : str, default="auto"
         What is pruned: "coefficient", "feature", "node", "leaf", "tree", "iteration",
-        "support_vector" or "prototype", as the model has them. "auto" is the best known
+        "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
+        "input", as the model has them. "auto" is the best known
         mix for the model.
     keep : float in (0, 1], int >= 2 or "auto", default=0.5
         Fraction of the parameters (for unit="auto"), fraction or number of the units, or
@@ -201,16 +204,17 @@ class PrunedRegressor(RegressorMixin, PrunedModel):
         The score that keep="auto" watches; None is R2.
     cv : int, splitter or iterable, default=3
         Folds of the inner validation, where the model has no out-of-bag rows.
-    schedule : IterativeSchedule or None, default=None
-        Prunes in rounds; None at once.
+    schedule : GradualSchedule, IterativeSchedule or None, default=None
+        Prunes while a net trains, or in rounds; None at once.
     refit : bool or dict, default=True
         Whether the kept part is estimated again; a dict holds parameters of the inner
         model for that.
     quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
         How the parameters are rounded in the end.
     dropout : float in [0, 1), default=0.0
-        Probability with which a kept unit is silenced at each refit step; only 0.0 so
-        far.
+        Probability with which a kept unit is silenced at each step of the refit: hidden
+        units of nets, features of linear models, basis vectors of kernel machines, trees,
+        prototypes. At keep=1.0 it makes a refit of the whole model.
     random_state : int, RandomState instance or None, default=None
         Seeds the inner folds, the criterion and those parts of the inner model whose
         `random_state` is None; an int makes the fit reproducible.

@@ -97,7 +97,7 @@ class Compact(BaseEstimator):
 
     def n_nonzero(self):
         """Number of those that are not zero."""
-        return sum(np.count_nonzero(values) for values in self._stored())
+        return sum(int(np.count_nonzero(values)) for values in self._stored())
 
     def _stored(self):
         for name in self._parameters:

@@ -1,112 +1,102 @@
-"""Nets that predict without the library that trained them."""
+"""Nets as sliced layers, which predict without the library that trained them."""
 
 from copy import copy
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import expit
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.extmath import softmax
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array
 
 from sklearn_prune.weight_pruning.compact._base import Compact
-from sklearn_prune.weight_pruning.compact._net_layers import FRESH, Dense, layer_of
+from sklearn_prune.weight_pruning.compact._net_activations import activate
+from sklearn_prune.weight_pruning.compact._net_layers import Dense, layers_of
 from sklearn_prune.weight_pruning.compact._net_shrink import expand, shrink
 from sklearn_prune.weight_pruning.compact._net_weights import (
     SparseWeights,
     in_full,
-    quantized,
     stored,
     values_of,
+    wide,
 )
+from sklearn_prune.weight_pruning.families._net_graph import Site
 
-_COST_OF_TAKING = 8  # products that take as long as taking a column of a row apart
-_BLOCK = 1024  # rows of images that go through the net at a time
+# Rows that go through the net together: what lies between layers stays small.
+_ROWS_AT_ONCE, _MAPS_AT_ONCE = 4096, 256
+# Taking a column of X apart costs about as much as this many products with it.
+_COST_OF_TAKING = 8
+# Spreading a weight over all columns, as many as for one row.
+_COST_OF_WIDENING = 20
 
 
 class CompactNet(Compact):
-    """The layers of a net, dense or sparse, without the units that do not matter.
+    """A net without the units that do not matter, its weights stored small.
 
     Attributes
     ----------
-    layers_ : list of Layer
-        In the order in which they run; the first reads the rows.
-    columns_ : ndarray of int, or None
-        The columns of the rows that are read; None is all.
+    layers_ : tuple of Layer
+        In the order in which they run; the last gives the scores.
+    sites_ : tuple of (int, tuple, tuple, ndarray of uint8 or None)
+        Size, makers and readers of units that could go, and packed bits of those that
+        are left; None is all.
+    columns_ : ndarray of uint8 or None
+        Packed bits of the inputs, along axis 1, that the layers read; None is all.
+    folded_ : dict of str -> (float, int)
+        Names of factors and offsets that other parameters contain, what each entry is
+        and how many are left.
+    input_shape_ : tuple of int or None
+        Shape of a row, where X has more than two dimensions.
     """
+
+    input_shape_ = None
 
     @classmethod
     def of(cls, graph, values, n_features, *, names=None, **facts):
-        """Shrink a graph with its values and store what is left.
+        """Store a net in its smallest form that computes the same.
 
         Parameters
         ----------
         graph : Graph
-            The full net.
+            Its operations.
         values : dict of str -> ndarray
-            Its parameters, zero where they are pruned.
+            Their parameters; what the graph does not name is left out.
         n_features : int or None
-            Number of columns; None for rows of more dimensions.
-        names : ndarray of str, or None
-            Names of the columns.
+            Number of columns of X; None where X has more than two dimensions.
+        names : ndarray of str or None
+            Their names.
         **facts
-            Attributes of the predictor.
+            Attributes that say how predictions are made of scores.
 
         Returns
         -------
         CompactNet
-            Its results differ from the full net's by rounding only.
+            Its scores differ from the full net's by rounding only.
         """
         compact = cls()
         small = shrink(graph, values)
-        sites = graph.sites
-        compact._sites = [
-            (site.unit, site.makers, site.readers, np.packbits(kept), site.size)
-            for site, kept in zip(sites, small.kept, strict=True)
-        ]
-        compact._folded = small.folded
-        compact.columns_ = None
-        for site, kept in zip(sites, small.kept, strict=True):
-            if site.unit == "input" and not kept.all():
-                compact.columns_ = _smallest(np.flatnonzero(kept))
-        dtype = next(
-            (value.dtype for value in small.values.values() if value.ndim > 1),
-            np.dtype(np.float32),
-        )
-        compact._dtype = dtype
-        compact.layers_ = _layers(small)
+        parameters = {
+            name: stored(value) if value.ndim > 1 else np.array(value)
+            for name, value in small.values.items()
+        }
+        compact.columns_, sites = None, []
+        for site, mask in zip(graph.sites, small.kept, strict=True):
+            bits = None if mask.all() else np.packbits(mask)
+            if site.unit == "input" and bits is not None:
+                if _widened(site, parameters, mask):
+                    bits = None
+                else:
+                    compact.columns_ = bits
+            sites.append((site.size, site.makers, site.readers, bits))
+        compact.sites_ = tuple(sites)
+        compact.folded_ = small.folded
+        compact.layers_ = layers_of(small.graph.operations, parameters)
+        compact._dtype = _float_type(small.values)
         compact.n_features_in_ = n_features
         if names is not None:
             compact.feature_names_in_ = names
         for name, value in facts.items():
             setattr(compact, name, value)
-        compact._settle()
         return compact
-
-    def _settle(self):
-        """Spread the weights of the first layer over all columns where that is faster."""
-        self._takes = False
-        if self.columns_ is None:
-            return
-        first = [layer for layer in self.layers_ if layer.inputs == (0,)]
-        dense = all(type(layer) is Dense for layer in first)
-        if self.n_features_in_ is None or not dense:
-            self._takes = True
-            return
-        n_read, n_features = len(self.columns_), self.n_features_in_
-        n_out = sum(
-            layer.weights.shape[0]
-            for layer in first
-            if not isinstance(layer.weights, SparseWeights)
-        )
-        self._takes = n_read * (_COST_OF_TAKING + n_out) < n_out * n_features
-        if self._takes:
-            return
-        for layer in first:
-            full = np.zeros((layer.weights.shape[0], n_features), self._dtype)
-            full[:, self.columns_] = in_full(layer.weights)
-            sparse = isinstance(layer.weights, SparseWeights)
-            layer.weights = SparseWeights.of(full) if sparse else full
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "layers_")
@@ -117,86 +107,115 @@ class CompactNet(Compact):
         tags.input_tags.three_d_array = self.n_features_in_ is None
         return tags
 
+    def _check(self, X):
+        if self.n_features_in_ is not None:
+            return super()._check(X)
+        shape = self.input_shape_
+        if not (type(X) is np.ndarray and X.dtype == self._dtype and np.isfinite(X.sum())):
+            X = np.asarray(X)
+            X = check_array(X, dtype=self._dtype, allow_nd=True, ensure_2d=False)
+        if shape is not None and X.shape[1:] != tuple(shape):
+            raise ValueError(
+                f"X must have rows of the shape {tuple(shape)}. Got {X.shape[1:]}. Write "
+                f"X.reshape(-1, {', '.join(map(str, shape))})."
+            )
+        return X
+
+    def _is_plain(self, X):
+        """Whether X is a float array without anything to refuse; one row has a fast way."""
+        if type(X) is np.ndarray and X.ndim == 2 and X.shape[0] == 1:
+            return (
+                X.dtype.char in "fd"
+                and X.shape[1] == self.n_features_in_
+                and not hasattr(self, "feature_names_in_")
+                and bool(np.isfinite(np.dot(X[0], X[0])))
+            )
+        return super()._is_plain(X)
+
     def forward(self, X):
-        """The scores of rows: the result of the last layer.
+        """Scores of rows: what the last operation gives.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, ...)
-            Rows.
+        X : array-like of shape (n_samples, ...)
+            Rows; CSR passes where they are plain columns.
 
         Returns
         -------
-        ndarray of shape (n_rows, ...)
-            As the net gives them.
+        ndarray of shape (n_samples, n_outputs)
+            In the precision of the net.
         """
-        X = self._rows(X)
-        if X.ndim == 2 or len(X) <= _BLOCK:
+        X = self._check(X)
+        if X.shape[0] <= _MAPS_AT_ONCE:
             return self._run(X)
-        blocks = range(0, len(X), _BLOCK)
-        return np.concatenate([self._run(X[start : start + _BLOCK]) for start in blocks])
+        size = _ROWS_AT_ONCE if self._only_dense() else _MAPS_AT_ONCE
+        starts = range(0, X.shape[0], size)
+        return np.concatenate([self._run(X[start : start + size]) for start in starts])
 
-    def _rows(self, X):
-        """Rows as an array of the net's own precision."""
-        if self.n_features_in_ is not None and hasattr(self, "_checks_width"):
-            X = self._check(X)
-            return X.toarray() if hasattr(X, "toarray") else X
-        if type(X) is np.ndarray and X.dtype == self._dtype and np.isfinite(np.sum(X)):
-            return X
-        X = check_array(np.asarray(X), dtype=self._dtype, ensure_2d=False, allow_nd=True)
-        return X
+    def _only_dense(self):
+        return all(isinstance(layer, Dense) for layer in self.layers_)
 
     def _run(self, X):
-        if self._takes:
-            X = X.take(self.columns_, axis=1)
+        layers = self.layers_
+        if self.columns_ is not None:
+            X, layers = self._at_columns(X)
         results = [X]
-        for layer in self.layers_:
-            results.append(layer(*[results[number] for number in layer.inputs]))
+        for layer in layers:
+            results.append(layer(*[results[position] for position in layer.inputs]))
         return results[-1]
 
-    def full_values(self):
-        """Parameters by name at the width of the full net, zeros for what is gone."""
-        from sklearn_prune.weight_pruning.families._net_graph import Site
+    def _at_columns(self, X):
+        """The columns that are read, or all and layers of that width, if that is faster."""
+        mask = np.unpackbits(self.columns_, count=X.shape[1]).view(bool)
+        first = [layer for layer in self.layers_ if 0 in layer.inputs]
+        n_products = sum(layer.n_products() for layer in first)
+        n_read = np.count_nonzero(mask)
+        if X.shape[0] * n_read * (_COST_OF_TAKING + n_products) > mask.size * n_products * (
+            X.shape[0] + _COST_OF_WIDENING
+        ):
+            layers = [
+                layer.widened(mask) if 0 in layer.inputs else layer
+                for layer in self.layers_
+            ]
+            return X, layers
+        columns = np.flatnonzero(mask)
+        X = X[:, columns] if issparse(X) else X.take(columns, axis=1)
+        return X, self.layers_
 
-        sites = [
-            Site(unit, size, 0, makers, readers)
-            for unit, makers, readers, _, size in self._sites
-        ]
-        kept = [
-            np.unpackbits(bits, count=size).astype(bool)
-            for _, _, _, bits, size in self._sites
-        ]
-        taken = [
-            None
-            if site.unit == "input" and not self._takes and self.columns_ is not None
-            else mask
-            for site, mask in zip(sites, kept, strict=True)
-        ]
+    def full_values(self):
+        """Parameters at the width of the full net, zeros for what is gone, by name.
+
+        Returns
+        -------
+        dict of str -> ndarray
+            They compute the same. A factor that other parameters contain is 1, an offset
+            0.
+        """
+        sites, kept = [], []
+        for size, makers, readers, bits in self.sites_:
+            sites.append(Site("", size, 0, makers, readers))
+            mask = None if bits is None else np.unpackbits(bits, count=size).view(bool)
+            kept.append(mask)
         found = {}
         for layer in self.layers_:
-            masks = taken if layer.inputs == (0,) else kept
             arrays = (layer.weights, layer.bias, layer.slopes)
             for name, array in zip(layer.names, arrays, strict=True):
-                if name is not None and array is not None:
-                    found[name] = expand(in_full(array), name, sites, masks)
-        for name, value in self._folded.items():
-            if name not in found:
-                size = next(size for _, makers, _, _, size in self._folded_sites(name))
-                found[name] = np.full(size, value, dtype=self._dtype)
+                if name is not None:
+                    full = in_full(array).astype(self._dtype, copy=False)
+                    found[name] = expand(full, name, sites, kept)
+        for name, (value, size) in self.folded_.items():
+            found[name] = expand(np.full(size, value, self._dtype), name, sites, kept)
         return found
 
-    def _folded_sites(self, name):
-        for site in self._sites:
-            if any(maker == name for maker, _ in site[1]):
-                yield site
-
     def quantized(self, quantizer):
-        """A copy whose weights are rounded and stored small."""
+        """A copy with rounded weights, which computes in float32.
+
+        Biases stay floats: half floats where that moves them by less than integers of one
+        byte would move a weight.
+        """
         small = copy(self)
-        small.layers_ = [copy(layer) for layer in self.layers_]
-        for layer in small.layers_:
-            if layer.weights is not None and np.ndim(layer.weights) != 1:
-                layer.weights = quantized(layer.weights, quantizer)
+        small.layers_ = tuple(layer.quantized(quantizer) for layer in self.layers_)
+        small._dtype = np.float32
         return small
 
     def _stored(self):
@@ -206,108 +225,100 @@ class CompactNet(Compact):
                     yield values_of(array)
 
 
-def _smallest(positions):
-    return positions.astype(np.min_scalar_type(int(positions.max(initial=0))))
+def _float_type(values):
+    """Double precision if any parameter has it."""
+    wide = any(value.dtype == np.float64 for value in values.values())
+    return np.float64 if wide else np.float32
 
 
-def _layers(small):
-    """Layers of a shrunk net; an activation becomes part of the layer that it follows."""
-    operations = small.graph.operations
-    n_readers = np.bincount(
-        [source for operation in operations for source in operation.inputs],
-        minlength=len(operations),
-    )
-    layers, place = [], {0: 0}
-    for position, operation in enumerate(operations):
-        if operation.kind == "input":
-            continue
-        layer = layer_of(operation)
-        weight, bias, slopes = layer.names
-        layer.weights = None if weight is None else small.values[weight]
-        if operation.kind in ("dense", "conv"):
-            layer.weights = stored(layer.weights)
-        layer.bias = None if bias is None else small.values[bias]
-        layer.slopes = None if slopes is None else small.values[slopes]
-        source = operation.inputs[0]
-        follows = operation.kind == "activation" and n_readers[source] == 1
-        if follows and operations[source].kind in FRESH:
-            before = layers[place[source] - 1]
-            if before.activation == "identity":
-                before.activation, before.facts = layer.activation, layer.facts
-                before.slopes = layer.slopes
-                before.names = (*before.names[:2], slopes)
-                place[position] = place[source]
-                continue
-        layer.inputs = tuple(place[number] for number in operation.inputs)
-        layers.append(layer)
-        place[position] = len(layers)
-    return layers
-
-
-def _gives_probabilities(compact):
-    return compact.output_ is not None
+def _widened(site, parameters, mask):
+    """Count the columns of sparse weights from those of X; False if any is not sparse."""
+    names = [name for name, _, _ in site.readers]
+    if any(
+        not isinstance(parameters[name], SparseWeights) or len(parameters[name].shape) > 2
+        for name in names
+    ):
+        return False
+    for name in names:
+        parameters[name] = SparseWeights.of(wide(parameters[name], mask))
+    return True
 
 
 class CompactNetClassifier(ClassifierMixin, CompactNet):
-    """A net for classes.
+    """A net that classifies.
 
-    `output_` says what makes probabilities of its scores: "softmax", "sigmoid" (one score
-    for the second of two classes, or one for each label), or "identity".
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    output_ : {"softmax", "sigmoid", "identity"}
+        What makes probabilities of scores.
+    multilabel_ : bool
+        Whether each output is a label by itself.
+    threshold_ : float
+        Probability above which a row has the second of two classes, or a label.
     """
 
-    _checks_width = True
     output_ = "softmax"
     multilabel_ = False
     threshold_ = 0.5
 
     def predict(self, X):
-        """Predict classes, or which labels a row has."""
+        """Predict the class of largest score, or for each label whether a row has it."""
         scores = self.forward(X)
         if self.multilabel_:
-            return (scores > 0).astype(np.int64)
-        if self._is_single(scores):
-            scores = scores.ravel()
-            if self.output_ == "sigmoid" and self.threshold_ == 0.5:
-                codes = scores > 0
-            else:
-                positive = expit(scores) if self.output_ == "sigmoid" else scores
-                codes = positive > self.threshold_
+            return (scores > self._least_score()).astype(np.int64)
+        if scores.ndim == 1 or scores.shape[1] == 1:
+            codes = (scores.ravel() > self._least_score()).astype(np.intp)
         else:
             codes = scores.argmax(axis=1)
-        return self.classes_.take(codes.astype(np.intp))
+        return self.classes_.take(codes)
 
-    @staticmethod
-    def _is_single(scores):
-        return scores.ndim == 1 or scores.shape[1] == 1
+    def _least_score(self):
+        """The score that has the probability `threshold_`."""
+        if self.output_ != "sigmoid":
+            return self.threshold_
+        if self.threshold_ == 0.5:
+            return 0.0
+        with np.errstate(divide="ignore"):
+            return np.log(self.threshold_) - np.log1p(-self.threshold_)
 
-    @available_if(_gives_probabilities)
     def predict_proba(self, X):
-        """Class probabilities, of shape (n_rows, n_classes)."""
+        """Class probabilities; of several labels, one column each."""
         scores = self.forward(X)
         if self.output_ == "softmax":
-            return softmax(scores)
-        positive = expit(scores) if self.output_ == "sigmoid" else scores
-        if self.multilabel_ or not self._is_single(scores):
-            return positive
-        positive = positive.ravel()
+            return activate(scores, "softmax")
+        if self.output_ == "sigmoid":
+            scores = expit(scores)
+        if self.multilabel_ or (scores.ndim > 1 and scores.shape[1] > 1):
+            return scores
+        positive = scores.ravel()
         return np.stack([1 - positive, positive], axis=1)
 
-    @available_if(_gives_probabilities)
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities."""
+        if self.output_ == "softmax":
+            return activate(self.forward(X), "log_softmax")
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
 
 class CompactNetRegressor(RegressorMixin, CompactNet):
-    """A net for numbers; `output_` "exp" gives the exponential of its scores."""
+    """A net that predicts numbers.
 
-    _checks_width = True
+    Attributes
+    ----------
+    output_ : {"identity", "exp"}
+        What makes predictions of scores.
+    flat_ : bool
+        Whether one output is one dimension.
+    """
+
     output_ = "identity"
     flat_ = True
 
     def predict(self, X):
-        """Predict targets."""
+        """Predict targets, of shape (n_samples,) or (n_samples, n_outputs)."""
         scores = self.forward(X)
         if self.output_ == "exp":
             scores = np.exp(scores)

@@ -178,3 +178,28 @@ def few_rows_by_halves(X, codes, bias, result):
             for column in range(n_columns):
                 total += weights[column] * larger * x[column]
             result[row, output] = total + bias[output]
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def few_rows_by_pairs(X, codes, values, bias, result):
+    """The same with two codes in a byte, the lower first, and an even number of columns."""
+    for row in range(len(X)):
+        x = X[row]
+        for output in range(len(codes)):
+            line = codes[output]
+            total = np.float32(0)
+            for pair in range(len(line)):
+                code = line[pair]
+                total += (
+                    values[code & 15] * x[2 * pair] + values[code >> 4] * x[2 * pair + 1]
+                )
+            result[row, output] = total + bias[output]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def scale_and_add(result, scale, bias):
+    """Overwrite rows by themselves times the scales plus the biases, in one pass."""
+    for row in range(len(result)):
+        line = result[row]
+        for output in range(len(line)):
+            line[output] = line[output] * scale[output] + bias[output]

@@ -1,5 +1,7 @@
 """Layers of a compact net: arrays, and how results are made of results."""
 
+from copy import copy
+
 import numpy as np
 from scipy.sparse import issparse
 
@@ -10,13 +12,21 @@ from sklearn_prune.weight_pruning.compact._net_activations import (
     activate,
     zero_at_zero,
 )
-from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights, in_full
+from sklearn_prune.weight_pruning.compact._net_weights import (
+    SparseWeights,
+    in_full,
+    quantized,
+    short_floats,
+    wide,
+)
 
-__all__ = ["KNOWN_ACTIVATIONS", "Layer", "layer_of", "zero_at_zero"]
+__all__ = ["KNOWN_ACTIVATIONS", "Layer", "layer_of", "layers_of", "zero_at_zero"]
 
-# Share of non-zero weights below which the sparse product of many rows is the faster.
+# Share of non-zero weights below which the sparse product of many rows is the faster:
+# 784 x 300, 1,000 rows, 2 % 1.0 ms, 10 % 2.1 ms, 15 % 2.8 ms; BLAS 3.2 ms (one thread).
 _SPARSE_PRODUCT_SHARE = 0.1
-# Rows for which reading the stored form beats making floats of it for BLAS.
+# Rows for which reading the stored form beats making floats of it for BLAS: 784 x 300,
+# one row, integers 17 us, shared values 56 us; making floats 95 and 270 us.
 _FEW_ROWS = 3
 
 
@@ -55,9 +65,35 @@ class Layer:
         """A new array, before the activation."""
         return result.copy()
 
+    def n_products(self):
+        """How many products there are for each input; infinite if it cannot be widened."""
+        return np.inf
+
+    def quantized(self, quantizer):
+        """A copy with rounded weights."""
+        small = copy(self)
+        reach = 1.0
+        if self.weights is not None and len(self.weights.shape) > 1:
+            small.weights = quantized(self.weights, quantizer)
+            reach = np.abs(in_full(self.weights)).max(initial=0.0)
+        if self.bias is not None:
+            small.bias = short_floats(self.bias, reach)
+        if self.slopes is not None:
+            small.slopes = self.slopes.astype(np.float32)
+        return small
+
 
 class Dense(Layer):
     """Weights of shape (n_out, n_in)."""
+
+    def n_products(self):
+        return self.weights.shape[0]
+
+    def widened(self, mask):
+        """A copy for rows of which the columns where `mask` is True are read."""
+        layer = copy(self)
+        layer.weights = wide(self.weights, mask)
+        return layer
 
     def step(self, rows):
         weights, bias = self.weights, self.bias
@@ -66,12 +102,22 @@ class Dense(Layer):
             if result is not None:
                 return result
         if isinstance(weights, QuantizedArray) and weights.codes.dtype == np.int8:
-            result = rows @ weights.codes.astype(rows.dtype).T
-            result *= weights.scale.ravel()
-        else:
-            result = rows @ in_full(weights).astype(rows.dtype, copy=False).T
+            return self._by_integers(rows)
+        result = rows @ in_full(weights).astype(rows.dtype, copy=False).T
         if bias is not None:
-            result += bias
+            result += bias.astype(rows.dtype, copy=False)
+        return result
+
+    def _by_integers(self, rows):
+        """The product by BLAS; scales are for the result, which is smaller."""
+        from sklearn_prune.weight_pruning.compact._net_kernels import scale_and_add
+
+        codes, scale = self.weights.codes, self.weights.scale.ravel()
+        result = np.ascontiguousarray(rows @ codes.astype(rows.dtype).T)
+        bias = np.zeros_like(scale) if self.bias is None else self.bias
+        dtype = result.dtype
+        scale, bias = scale.astype(dtype, copy=False), bias.astype(dtype, copy=False)
+        scale_and_add(result, scale, bias)
         return result
 
     def _without_blas(self, rows):
@@ -126,6 +172,9 @@ class Dense(Layer):
             kernels.few_rows_by_halves(rows, codes.view(np.uint16), bias, result)
         elif codes.shape == weights.shape:
             kernels.few_rows_by_values(rows, codes, weights.values, bias, result)
+        elif rows.shape[1] % 2 == 0:
+            codes = codes.reshape(len(bias), -1)
+            kernels.few_rows_by_pairs(rows, codes, weights.values, bias, result)
         else:
             return None
         return result
@@ -215,3 +264,37 @@ def layer_of(operation):
         layer.names = (operation.weight, operation.bias, None)
         layer.settings = settings or None
     return layer
+
+
+def layers_of(operations, parameters):
+    """Layers with their arrays; an activation joins the layer that it alone reads."""
+    readers = [0] * len(operations)
+    for operation in operations:
+        for source in operation.inputs:
+            readers[source] += 1
+    layers, place = [], {0: 0}
+    for position, operation in enumerate(operations):
+        if operation.kind == "input":
+            continue
+        layer = layer_of(operation)
+        weight, bias, slopes = layer.names
+        layer.weights = parameters.get(weight)
+        layer.bias = parameters.get(bias)
+        layer.slopes = parameters.get(slopes)
+        source = operation.inputs[0]
+        before = layers[place[source] - 1] if place[source] else None
+        if (
+            operation.kind == "activation"
+            and operations[source].kind in FRESH
+            and readers[source] == 1
+            and before.activation == "identity"
+        ):
+            before.activation, before.facts = layer.activation, layer.facts
+            before.slopes = layer.slopes
+            before.names = (*before.names[:2], slopes)
+            place[position] = place[source]
+            continue
+        layer.inputs = tuple(place[source] for source in operation.inputs)
+        layers.append(layer)
+        place[position] = len(layers)
+    return tuple(layers)

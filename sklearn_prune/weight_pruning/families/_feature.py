@@ -139,6 +139,21 @@ class FeatureFamily(Family):
             inner = self.inner.refit(inner, "coefficient", inside)
         return replace(work, inner=inner)
 
+    def rewind(self, work, context):
+        """The same: the refit starts anew."""
+        return work
+
+    def reduce(self, work, shares, request, context):
+        in_training = getattr(self.inner, "prunes_while_training", None)
+        if in_training is None or not in_training(work.inner, request):
+            return super().reduce(work, shares, request, context)
+        smaller = []
+        for inner in self.inner.reduce(work.inner, shares, request, context):
+            columns = self.inner.table(inner, "feature", context).ids
+            inner = self.inner.on_columns(inner, columns)
+            smaller.append(replace(work, columns=work.columns[columns], inner=inner))
+        return smaller
+
     def _inside(self, work, context):
         """The context with the columns that are left."""
         if len(work.columns) == work.n_features:

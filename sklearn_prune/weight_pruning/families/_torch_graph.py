@@ -58,7 +58,7 @@ def follow(module, example):
     NotFollowed
         If an operation is none of those that the compact form knows.
     """
-    training = module.training
+    training = [part for part in module.modules() if part.training]
     module.eval()
     try:
         traced = fx.symbolic_trace(module)
@@ -69,7 +69,8 @@ def follow(module, example):
     except Exception as error:  # tracing runs the user's code, which may raise anything
         raise NotFollowed(f"torch.fx cannot trace it ({_first_line(error)})") from error
     finally:
-        module.train(training)
+        for part in training:
+            part.training = True
     return _Follower(traced).run()
 
 
@@ -149,6 +150,8 @@ class _Follower:
                 raise NotFollowed(f"{name} has no running mean")
             return Operation("scale", inputs, f"{name}.weight", f"{name}.bias")
         if type(module) is nn.PReLU:
+            if module.num_parameters != self.shapes[source][1]:
+                raise NotFollowed(f"{name} shares one slope among its units")
             return Operation(
                 "activation", inputs, f"{name}.weight", settings={"name": "prelu"}
             )
@@ -233,7 +236,8 @@ class _Follower:
         elif name == "mean":
             operation = self._mean(node, inputs)
         elif name in ("softmax", "log_softmax"):
-            if len(self.shapes[source]) != 2:
+            axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+            if axis not in (None, 1, -1) or len(self.shapes[source]) != 2:
                 raise NotFollowed(f"it takes a {name} over no columns")
             operation = _activation(name, inputs, {})
         elif name in KNOWN_ACTIVATIONS:

@@ -1,5 +1,7 @@
 """Shrinking nets: what goes, and that the results stay the same."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -58,7 +60,7 @@ def chain(sizes, activation, rng, dtype=np.float64):
     """An MLP as a graph with its sites, and random values."""
     operations, sites, values = [Operation("input")], [], {}
     makers = ()
-    for number, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for number, (n_in, n_out) in enumerate(pairwise(sizes)):
         weight, bias = f"weight{number}", f"bias{number}"
         unit = "neuron" if makers else "input"
         source = len(operations) - 1
@@ -120,7 +122,7 @@ def assert_same(graph, values, X, small):
 def test_a_sparse_chain_keeps_its_results(activation, share):
     rng = np.random.default_rng(int(share * 10))
     graph, values = chain((12, 9, 8, 7, 3), activation, rng)
-    for name, value in values.items():
+    for value in values.values():
         if value.ndim == 2:
             value *= rng.random(value.shape) < share
     X = rng.normal(size=(20, 12))
