@@ -14,10 +14,8 @@ EPOCHS = 5
 HOW = {  # of the founding net
     "dense": {"keep": 1.0},
     "weights, keep=0.1": {"keep": 0.1},
-    "weights, keep=0.05": {"keep": 0.05},
-    "neurons, keep=0.5": {"unit": "neuron", "keep": 0.5},
-    "neurons, keep=0.25": {"unit": "neuron", "keep": 0.25},
-    "random weights, keep=0.05": {"keep": 0.05, "criterion": RandomCriterion()},
+    "neurons, keep=0.35": {"unit": "neuron", "keep": 0.35},
+    "random weights, keep=0.1": {"keep": 0.1, "criterion": RandomCriterion()},
 }
 
 
