@@ -177,9 +177,8 @@ def main():
         *data, max_epochs=arguments.epochs, seed=arguments.seed
     ):
         print(f"{label:32} {100 * accuracy:11.2f} % {n_rows:7} {seconds:8.1f}", flush=True)
-    print(
-        f"\n{'weights':36} {'test accuracy':>13} {'non-zero':>9} {'bytes':>8} {'seconds':>8}"
-    )
+    head = f"{'weights':36} {'test accuracy':>13} {'non-zero':>9} {'bytes':>8}"
+    print(f"\n{head} {'seconds':>8}")
     for label, accuracy, stored, seconds, model in prune(
         *data, max_epochs=arguments.epochs, seed=arguments.seed
     ):

@@ -2,10 +2,12 @@
 
 import os
 import time
+from itertools import pairwise
 
 import numpy as np
 import torch
 from families_data import Split
+from sklearn.base import clone
 from sklearn.datasets import fetch_openml
 from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
@@ -48,7 +50,7 @@ class Dense(nn.Sequential):
 
     def __init__(self, sizes=(784, 300, 100, 10), dropout=0.0):
         layers = []
-        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+        for n_in, n_out in pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
             if dropout:
                 layers.append(nn.Dropout(dropout))
@@ -99,8 +101,6 @@ def net(module, *, epochs, lr=1.2e-3, batch_size=128, **module_params):
 
 def fitted(model, part, seed):
     """A clone of a net, trained with this seed, and the CPU seconds that it took."""
-    from sklearn.base import clone
-
     start = time.process_time()
     with torch.random.fork_rng():
         torch.manual_seed(seed)

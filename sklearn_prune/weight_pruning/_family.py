@@ -155,6 +155,9 @@ class Family:
         """The unit that can be pruned where this one was asked for, with a warning."""
         return unit
 
+    def check_left(self, work, unit, context):
+        """Warn where what the user asked for leaves hardly anything."""
+
     def rewind(self, work, context):
         """What is left, set back to the values that training started from."""
         raise NotImplementedError

@@ -108,6 +108,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     smaller = work
     if not keeps_all(chosen):
         (smaller,) = family.reduce(work, [chosen], request, context)
+        if keep != "auto":
+            family.check_left(smaller, unit, context)
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
     compact = family.compact(smaller)

@@ -249,7 +249,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if self.dropout > 0 and self.refit is False:
             raise InvalidParameterError(
                 "dropout silences kept units at each step of the refit. Got "
-                f"dropout={self.dropout} with refit=False. Write refit=True, or dropout=0.0."
+                f"dropout={self.dropout} with refit=False. Write refit=True, or "
+                "dropout=0.0."
             )
         check_schedule(self.schedule, self.estimator)
         return check_criterion(self.criterion), check_quantize(self.quantize)

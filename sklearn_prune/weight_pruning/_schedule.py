@@ -159,8 +159,7 @@ def _check_rewind(rewind, model):
     """Raise if the word is unknown, or the model starts from no parameters that are."""
     if rewind not in ("none", "init"):
         raise InvalidParameterError(
-            f'rewind must be "none" or "init". Got {rewind!r} instead. Write '
-            'rewind="none".'
+            f'rewind must be "none" or "init". Got {rewind!r} instead. Write rewind="none".'
         )
     if rewind == "none":
         return

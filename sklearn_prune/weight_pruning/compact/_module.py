@@ -1,6 +1,5 @@
 """A torch module that cannot be followed, with its non-zero parameters packed."""
 
-import pickle
 from copy import deepcopy
 
 import numpy as np
@@ -96,7 +95,6 @@ class CompactModule(Compact):
 
 def _emptied(net):
     """A copy of a net without parameters, optimizer and history."""
-    import torch
 
     net = deepcopy(net)
     net.trim_for_prediction()

@@ -182,18 +182,23 @@ class NetFamily(Family):
             unit = self.units[0] if request.unit == "auto" else request.unit
             start = work if context.is_frozen else self.initial(work, context)
             smaller = [
-                self._while_training(
-                    start, unit, share, request, context, request.schedule
-                )
+                self._while_training(start, unit, share, request, context, request.schedule)
                 for share in shares
             ]
         else:
             work = replace(work, teacher=work)
             smaller = super().reduce(work, shares, request, context)
-        smaller = [replace(left, teacher=None) for left in smaller]
-        for left in smaller:
-            _warn_of_floors(left, request.unit, self)
-        return smaller
+        return [replace(left, teacher=None) for left in smaller]
+
+    def check_left(self, work, unit, context):
+        counted = self.units[0] if unit == "auto" else unit
+        if np.any(np.bincount(self.table(work, counted, context).groups) == 1):
+            warnings.warn(
+                f"A layer is left with a single {counted}, the least that it can have: "
+                "keep is very small for this net.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def plan(self, work, shares, request, context):
         """Weights by size, cut while the net trains on, with its own outputs as targets."""
@@ -220,7 +225,9 @@ class NetFamily(Family):
             def cut(now):
                 ranking = criterion.rank_units(self, now, unit, context)[1]
                 table = self.table(now, unit, context)
-                size = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+                size = (
+                    int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+                )
                 relative = min(1.0, part * total / size)
                 kept = kept_units(ranking, table, relative, by_size)
                 return self.apply(now, unit, kept, context)
@@ -260,7 +267,7 @@ class NetFamily(Family):
             if unit in ("input", "feature"):
                 spread = self._spreads_at(work, site, context)
             parts = []
-            for name, axis, *block in names:
+            for name, axis, *_ in names:
                 value = np.moveaxis(work.values[name], axis, 0)
                 parts.append(value.reshape(site.size, -1))
                 if unit in ("input", "feature"):
@@ -393,7 +400,7 @@ def _mask_of(work, name, masks=None):
 def _alive(work, site):
     """Units of a site that some reader still reads and some maker makes."""
     alive = np.zeros(site.size, dtype=bool)
-    for name, axis, block in site.readers:
+    for name, axis, _ in site.readers:
         mask = np.moveaxis(_mask_of(work, name), axis, 0).reshape(site.size, -1)
         alive |= mask.any(axis=1)
     return alive
@@ -437,16 +444,3 @@ def _sums(effects, site, power):
         effect = np.moveaxis(effects[name], axis + 1, 1) ** power
         total = total + effect.reshape(len(effect), site.size, -1).sum(axis=2)
     return total
-
-
-def _warn_of_floors(work, unit, family):
-    """Say which layers are down to one unit."""
-    unit = family.units[0] if unit == "auto" else unit
-    groups = family.table(work, unit, None).groups
-    if np.any(np.bincount(groups) == 1):
-        warnings.warn(
-            f"A layer is left with a single {unit}, the least that it can have: keep is "
-            "very small for this net.",
-            UserWarning,
-            stacklevel=2,
-        )

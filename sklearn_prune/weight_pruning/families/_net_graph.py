@@ -1,4 +1,4 @@
-"""A net as a list of operations on named parameters: what trains, prunes and runs it reads."""
+"""A net as a list of operations on named parameters, for all that reads it."""
 
 from dataclasses import dataclass, field, replace
 

@@ -94,9 +94,7 @@ class TorchFamily(NetFamily):
                 for hook in training.hooks_:
                     hook.remove()
         values = work.values | values_of(net.module_)
-        done = replace(
-            work, values=values, n_epochs=work.n_epochs + len(net.history)
-        )
+        done = replace(work, values=values, n_epochs=work.n_epochs + len(net.history))
         return done.masked(training.work.masks)
 
     def rows_of(self, work, context):

@@ -1,4 +1,4 @@
-"""Train a skorch net with masks: the callbacks that hold zeros and cut, and distillation."""
+"""Train a skorch net with masks: callbacks that hold zeros and cut, distillation."""
 
 from dataclasses import replace
 
