@@ -251,7 +251,7 @@ SECTIONS = {
         "a teacher. Float32, or a codebook of 16 values for each layer. Points: less those "
         "of the dense net of the seed, on 10,000 test rows. Bytes on disk: lzma of the "
         "pickle of the compact form against 4 bytes for each of 266,610 parameters. "
-        "Random: the same training with weights drawn at random, at equal size; where a unit has lost "
+        "Random: the same training with random weights, as many; where a unit has lost "
         "all that it reads it goes, so that fewer are left. Learning rate, batch size, "
         "temperature and criterion were compared on 10,000 rows held out from the training "
         "rows.",

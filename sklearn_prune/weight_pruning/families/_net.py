@@ -19,6 +19,18 @@ from sklearn_prune.weight_pruning.criteria import (
     TaylorCriterion,
 )
 from sklearn_prune.weight_pruning.families._net_graph import Graph
+from sklearn_prune.weight_pruning.families._net_units import (
+    alive_units,
+    count_parameters,
+    curved_effects,
+    layer_codes,
+    mask_of,
+    norms_of,
+    parameters_of_units,
+    slices_of,
+    some_rows,
+    squared_effects,
+)
 
 _WEIGHT_CRITERIA = (
     MagnitudeCriterion,
@@ -30,7 +42,6 @@ _WEIGHT_CRITERIA = (
 UNIT_CRITERIA = (ActivationCriterion, *_WEIGHT_CRITERIA)
 _PLAN = GradualSchedule(n_steps=30)
 DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
-MOST_ROWS = 2000  # that a criterion reads
 
 
 class NetFamily(Family):
@@ -95,21 +106,23 @@ class NetFamily(Family):
 
     def table(self, work, unit, context):
         if unit == "weight":
-            masks = [_mask_of(work, name) for name in work.weight_names()]
+            masks = [mask_of(work, name) for name in work.weight_names()]
             ids = np.flatnonzero(np.concatenate([mask.ravel() for mask in masks]))
             sizes = [np.count_nonzero(mask) for mask in masks]
             ones = np.ones(len(ids), dtype=np.int64)
-            return UnitTable(ids, ones, _n_parameters(work) - len(ids), _codes(sizes))
+            return UnitTable(
+                ids, ones, count_parameters(work) - len(ids), layer_codes(sizes)
+            )
         ids, parameters, sizes, start = [], [], [], 0
         for site in self._sites(work, unit):
-            alive = _alive(work, site)
+            alive = alive_units(work, site)
             ids.append(start + np.flatnonzero(alive))
-            parameters.append(_parameters_of(work, site)[alive])
+            parameters.append(parameters_of_units(work, site)[alive])
             sizes.append(int(alive.sum()))
             start += site.size
         parameters = np.concatenate(parameters)
-        fixed = max(0, _n_parameters(work) - int(parameters.sum()))
-        return UnitTable(np.concatenate(ids), parameters, fixed, _codes(sizes))
+        fixed = max(0, count_parameters(work) - int(parameters.sum()))
+        return UnitTable(np.concatenate(ids), parameters, fixed, layer_codes(sizes))
 
     def _sites(self, work, unit):
         unit = "input" if unit == "feature" else unit
@@ -139,11 +152,11 @@ class NetFamily(Family):
         for site in self._sites(work, unit):
             left = np.isin(np.arange(site.size) + start, ids)
             start += site.size
-            for name, axis, block in _slices(site):
+            for name, axis, block in slices_of(site):
                 shape = [1] * work.values[name].ndim
                 shape[axis] = -1
                 along = np.repeat(left, block).reshape(shape)
-                masks[name] = _mask_of(work, name, masks) & along
+                masks[name] = mask_of(work, name, masks) & along
         return work.masked(masks)
 
     def refit(self, work, unit, context):
@@ -259,7 +272,7 @@ class NetFamily(Family):
     def weights(self, work, unit, context):
         if unit == "weight":
             names = work.weight_names()
-            alive = [work.values[name][_mask_of(work, name)] for name in names]
+            alive = [work.values[name][mask_of(work, name)] for name in names]
             return np.concatenate(alive).astype(np.float64)[:, None]
         rows = []
         for site in self._sites(work, unit):
@@ -272,7 +285,7 @@ class NetFamily(Family):
                 parts.append(value.reshape(site.size, -1))
                 if unit in ("input", "feature"):
                     parts[-1] = parts[-1] * spread[:, None]
-            rows.append(np.concatenate(parts, axis=1)[_alive(work, site)])
+            rows.append(np.concatenate(parts, axis=1)[alive_units(work, site)])
         width = max(row.shape[1] for row in rows)
         return np.concatenate(
             [np.pad(row, ((0, 0), (0, width - row.shape[1]))) for row in rows]
@@ -287,7 +300,7 @@ class NetFamily(Family):
                 value = np.moveaxis(work.values[name], axis, 0).astype(np.float64)
                 squares += (value.reshape(site.size, -1) ** 2).sum(axis=1)
             spread = self._spreads_at(work, site, context)
-            scores.append((spread**2 * squares)[_alive(work, site)])
+            scores.append((spread**2 * squares)[alive_units(work, site)])
         return np.concatenate(scores)
 
     def _spreads_at(self, work, site, context):
@@ -302,11 +315,11 @@ class NetFamily(Family):
         return outputs.reshape(site.size, -1).std(axis=1)
 
     def gradient_effects(self, work, unit, context):
-        return np.sqrt(self._mean_over_rows(work, unit, context, _squared_effects))
+        return np.sqrt(self._mean_over_rows(work, unit, context, squared_effects))
 
     def removal_losses(self, work, unit, context):
         """Rise of the loss by the diagonal of the mean squared gradients."""
-        return self._mean_over_rows(work, unit, context, _curved_effects) / 2
+        return self._mean_over_rows(work, unit, context, curved_effects) / 2
 
     def _mean_over_rows(self, work, unit, context, measure):
         total, n_rows = 0.0, 0
@@ -316,12 +329,12 @@ class NetFamily(Family):
             }
             if unit == "weight":
                 parts = [
-                    (effects[name] ** 2).sum(axis=0)[_mask_of(work, name)]
+                    (effects[name] ** 2).sum(axis=0)[mask_of(work, name)]
                     for name in work.weight_names()
                 ]
             else:
                 parts = [
-                    measure(effects, site)[_alive(work, site)]
+                    measure(effects, site)[alive_units(work, site)]
                     for site in self._sites(work, unit)
                 ]
             total = total + np.concatenate(parts).astype(np.float64)
@@ -343,7 +356,7 @@ class NetFamily(Family):
                         groups[name] = axis
         means = {}
         for name in work.weight_names():
-            sizes = _norms(np.asarray(work.values[name]), groups.get(name))
+            sizes = norms_of(np.asarray(work.values[name]), groups.get(name))
             means[name] = float(abs(sizes).mean())
 
         def shrink(name, weight, n_updates):
@@ -351,7 +364,7 @@ class NetFamily(Family):
                 return weight
             if penalty == "l2":
                 return weight * (1 - 1 / n_updates)
-            norms = _norms(weight, groups.get(name))
+            norms = norms_of(weight, groups.get(name))
             left = 1 - means[name] / n_updates / (norms + 1e-30)
             return weight * (left * (left > 0))
 
@@ -363,84 +376,3 @@ class NetFamily(Family):
             strengths = strengths / (np.bincount(layers, strengths)[layers] + 1e-30)
             strengths = strengths * np.bincount(layers)[layers]
         return trained, strengths
-
-
-def some_rows(context):
-    """The context with at most 2,000 of its rows, drawn by its seed."""
-    from sklearn_prune._sklearn_compat import count_rows
-
-    n = count_rows(context.X)
-    if n <= MOST_ROWS:
-        return context
-    generator = np.random.default_rng(context.role_seed("rows-of-criterion"))
-    return context.on(np.sort(generator.choice(n, MOST_ROWS, replace=False)))
-
-
-def _norms(weight, axis):
-    """Size of each weight, or norm of each unit's along an axis, to multiply with."""
-    if axis is None:
-        return abs(weight)
-    others = tuple(number for number in range(weight.ndim) if number != axis)
-    shape = [1] * weight.ndim
-    shape[axis] = -1
-    return ((weight * weight).sum(others) ** 0.5).reshape(shape)
-
-
-def _slices(site):
-    """Names, axes and entries a unit of all parameters that belong to its units."""
-    yield from ((name, axis, 1) for name, axis in site.makers)
-    yield from site.readers
-
-
-def _mask_of(work, name, masks=None):
-    mask = (work.masks if masks is None else masks).get(name)
-    return np.ones(work.values[name].shape, dtype=bool) if mask is None else mask
-
-
-def _alive(work, site):
-    """Units of a site that some reader still reads and some maker makes."""
-    alive = np.zeros(site.size, dtype=bool)
-    for name, axis, _ in site.readers:
-        mask = np.moveaxis(_mask_of(work, name), axis, 0).reshape(site.size, -1)
-        alive |= mask.any(axis=1)
-    return alive
-
-
-def _parameters_of(work, site):
-    """How many parameters that are left belong to each unit."""
-    total = np.zeros(site.size, dtype=np.int64)
-    for name, axis, _ in _slices(site):
-        mask = np.moveaxis(_mask_of(work, name), axis, 0)
-        total += mask.reshape(site.size, -1).sum(axis=1)
-    return total
-
-
-def _n_parameters(work):
-    return sum(
-        value.size if name not in work.masks else int(work.masks[name].sum())
-        for name, value in work.values.items()
-        if value.dtype.kind == "f"
-    )
-
-
-def _codes(sizes):
-    return np.repeat(np.arange(len(sizes)), sizes)
-
-
-def _squared_effects(effects, site):
-    """Square of the sum of gradient times weight of each unit, summed over rows."""
-    return (_sums(effects, site, 1) ** 2).sum(axis=0)
-
-
-def _curved_effects(effects, site):
-    """Sum of the squares of gradient times weight of each unit, summed over rows."""
-    return _sums(effects, site, 2).sum(axis=0)
-
-
-def _sums(effects, site, power):
-    """For each row and unit, the sum of powers over the weights that make it."""
-    total = 0.0
-    for name, axis, *_ in site.makers or site.readers:
-        effect = np.moveaxis(effects[name], axis + 1, 1) ** power
-        total = total + effect.reshape(len(effect), site.size, -1).sum(axis=2)
-    return total
