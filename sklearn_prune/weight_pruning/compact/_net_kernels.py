@@ -4,7 +4,6 @@ import numpy as np
 from numba import njit
 
 BLOCK = 128  # rows that are taken together, so that the inner loops vectorize
-TILE = 16  # columns that are turned together: a cache line
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -77,18 +76,28 @@ def _product_of_block(block, columns, values, counts, bias, total, result):
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def from_rows(X, columns, values, counts, bias, result):
-    """result[o, row] = bias[o] + the product, X with one row after the other."""
+    """result[o, row] = bias[o] + the product, X with one row after the other.
+
+    Only the columns that have an entry are turned.
+    """
     n_rows, n_inputs = X.shape
-    block = np.zeros((n_inputs, BLOCK), dtype=X.dtype)
+    place = np.zeros(n_inputs, dtype=np.int32)
+    for column in columns:
+        place[column] = 1
+    used = np.flatnonzero(place)
+    for number in range(len(used)):
+        place[used[number]] = number
+    places = place[columns]
+    block = np.zeros((len(used), BLOCK), dtype=X.dtype)
     total = np.empty(BLOCK, dtype=X.dtype)
     for start in range(0, n_rows, BLOCK):
         size = min(BLOCK, n_rows - start)
-        for first in range(0, n_inputs, TILE):
+        for number in range(len(used)):
+            column = used[number]
             for row in range(size):
-                for column in range(first, min(n_inputs, first + TILE)):
-                    block[column, row] = X[start + row, column]
+                block[number, row] = X[start + row, column]
         part = result[:, start : start + size]
-        _product_of_block(block, columns, values, counts, bias, total, part)
+        _product_of_block(block, places, values, counts, bias, total, part)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
