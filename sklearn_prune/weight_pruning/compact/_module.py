@@ -97,7 +97,9 @@ def _emptied(net):
     """A copy of a net without parameters, optimizer and history."""
 
     net = deepcopy(net)
+    nonlinearity = net._get_predict_nonlinearity()  # by the loss, which is dropped
     net.trim_for_prediction()
+    net.predict_nonlinearity = nonlinearity
     module = net.module_
     net.parameter_names_ = frozenset(dict(module.named_parameters()))
     net.dtypes_ = {name: part.dtype for name, part in module.state_dict().items()}

@@ -218,6 +218,20 @@ class CompactNet(Compact):
         small._dtype = np.float32
         return small
 
+    def n_parameters(self):
+        """Number of weights that are not zero, and of biases, slopes and factors.
+
+        A zero that a dense layer stores is no parameter that was kept; bytes count it.
+        """
+        total = 0
+        for layer in self.layers_:
+            for array in (layer.weights, layer.bias, layer.slopes):
+                if array is not None:
+                    values = values_of(array)
+                    count = np.count_nonzero if values.ndim > 1 else np.size
+                    total += int(count(values))
+        return total
+
     def _stored(self):
         for layer in self.layers_:
             for array in (layer.weights, layer.bias, layer.slopes):

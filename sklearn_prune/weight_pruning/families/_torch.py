@@ -179,7 +179,9 @@ def _batches(net, context):
     from skorch.dataset import unpack_data
 
     dataset = net.get_dataset(context.X, context.y)
-    for batch in net.get_iterator(dataset, training=False):
+    with seeded_torch(net, 0):  # a DataLoader draws a seed when it starts
+        batches = iter(net.get_iterator(dataset, training=False))
+    for batch in batches:
         inputs, targets = unpack_data(batch)
         yield inputs, targets
 

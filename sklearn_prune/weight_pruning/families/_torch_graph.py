@@ -150,11 +150,9 @@ class _Follower:
                 raise NotFollowed(f"{name} has no running mean")
             return Operation("scale", inputs, f"{name}.weight", f"{name}.bias")
         if type(module) is nn.PReLU:
-            if module.num_parameters != self.shapes[source][1]:
-                raise NotFollowed(f"{name} shares one slope among its units")
-            return Operation(
-                "activation", inputs, f"{name}.weight", settings={"name": "prelu"}
-            )
+            shared = module.num_parameters == 1 != self.shapes[source][1]
+            settings = {"name": "prelu", **({"shared": True} if shared else {})}
+            return Operation("activation", inputs, f"{name}.weight", settings=settings)
         if type(module) in _ACTIVATIONS:
             kind, wanted = _ACTIVATIONS[type(module)]
             return _activation(kind, inputs, {key: getattr(module, key) for key in wanted})

@@ -87,7 +87,9 @@ def _step(operation, shape, inputs, block, shapes, position):
         return _Units("neuron", shape[1], fixed=True)
     if kind == "activation":
         given.fixed |= operation.settings["name"] in _MIXES
-    if operation.weight is not None:  # a factor, and perhaps an offset, for each unit
+    if operation.weight is not None and not operation.settings.get(
+        "shared"
+    ):  # a factor, and perhaps an offset, for each unit
         names = [name for name in (operation.weight, operation.bias) if name]
         given.makers += [(name, 0) for name in names]
         given.fixed |= block != 1

@@ -1,4 +1,4 @@
-"""Train a skorch net with masks: callbacks that hold zeros and cut, distillation."""
+"""Train a skorch net with masks: callbacks that hold zeros and cut, and distillation."""
 
 from dataclasses import replace
 

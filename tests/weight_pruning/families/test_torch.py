@@ -1,0 +1,878 @@
+"""Nets of skorch: zeros that stay, training, removal, and what a fit leaves alone."""
+
+import pickle
+import subprocess
+import sys
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, cross_validate
+from threadpoolctl import threadpool_info
+
+torch = pytest.importorskip("torch")
+skorch = pytest.importorskip("skorch")
+
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.dataset import ValidSplit
+from torch import nn
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.weight_pruning import (
+    ActivationCriterion,
+    GradualSchedule,
+    IterativeSchedule,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+    SecondOrderCriterion,
+    TaylorCriterion,
+)
+from sklearn_prune.weight_pruning.families._torch import TorchFamily
+
+_PIXELS, CLASSES = load_digits(return_X_y=True)
+X = (_PIXELS[:300] / 16).astype(np.float32)
+CLASSES = CLASSES[:300].astype(np.int64)
+IMAGES = X.reshape(-1, 1, 8, 8)
+
+
+class Perceptron(nn.Sequential):
+    def __init__(self, n_in=64, n_hidden=16, n_out=10):
+        super().__init__(
+            nn.Linear(n_in, n_hidden),
+            nn.ReLU(),
+            nn.Dropout(0.1),
+            nn.Linear(n_hidden, n_out),
+        )
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 6, 3, padding=1)
+        self.norm = nn.BatchNorm2d(6)
+        self.second = nn.Conv2d(6, 6, 3, padding=1)
+        self.second_norm = nn.BatchNorm2d(6)
+        self.last = nn.Linear(6 * 16, 10)
+
+    def forward(self, X):
+        X = self.norm(self.first(X)).relu()
+        X = (X + self.second_norm(self.second(X))).relu()
+        return self.last(nn.functional.max_pool2d(X, 2).flatten(1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 6, batch_first=True)
+        self.last = nn.Linear(6, 10)
+
+    def forward(self, X):
+        return self.last(self.lstm(X.view(-1, 8, 8))[0][:, -1])
+
+
+def make_net(module=Perceptron, cls=NeuralNetClassifier, **params):
+    settings = {
+        "optimizer": torch.optim.Adam,
+        "lr": 0.01,
+        "batch_size": 50,
+        "max_epochs": 2,
+        "train_split": None,
+        "iterator_train__shuffle": True,
+        "verbose": 0,
+    }
+    if cls is NeuralNetClassifier:
+        settings["criterion"] = nn.CrossEntropyLoss
+    return cls(module, **settings | params)
+
+
+def make_model(net=None, criterion=None, **params):
+    net = make_net() if net is None else net
+    settings = {"unit": "weight", "keep": 0.3, "random_state": 0}
+    return PrunedClassifier(net, criterion, **settings | params)
+
+
+def weights_of(net):
+    return {
+        name: value.detach().numpy().copy()
+        for name, value in net.module_.named_parameters()
+        if value.ndim > 1
+    }
+
+
+def assert_same_zeros(before, after):
+    """Both nets are zero at the same places, and after training differ elsewhere."""
+    assert any((value == 0).any() for value in before.values())
+    for name, value in before.items():
+        np.testing.assert_array_equal(value == 0, after[name] == 0, err_msg=name)
+
+
+def assert_zeros_by_unit(model, unit):
+    """As many exact zeros as units went."""
+    weights = weights_of(model.estimator_)
+    if unit == "weight":
+        n_left = sum(np.count_nonzero(value) for value in weights.values())
+        assert n_left == len(model.kept_)
+        return
+    names = {"input": ["0.weight"], "neuron": ["3.weight"]}.get(unit)
+    names = names or ["second.weight"]
+    read = sum(
+        (weights[name] != 0).swapaxes(0, 1).reshape(len(weights[name][0]), -1).any(1)
+        for name in names
+    )
+    assert np.count_nonzero(read) == len(model.kept_)
+
+
+UNIT_CRITERIA = [
+    MagnitudeCriterion(),
+    RandomCriterion(),
+    TaylorCriterion(),
+    SecondOrderCriterion(),
+    PenaltyCriterion("l1"),
+    PenaltyCriterion("l2"),
+    ActivationCriterion(),
+]
+
+
+@pytest.mark.parametrize("criterion", UNIT_CRITERIA, ids=str)
+@pytest.mark.parametrize("unit", ["weight", "neuron", "input", "channel"])
+def test_zeros_are_exact(unit, criterion):
+    if unit == "weight" and isinstance(criterion, ActivationCriterion):
+        pytest.skip("single weights have no output")
+    net, rows = (make_net(Residual), IMAGES) if unit == "channel" else (make_net(), X)
+    model = make_model(net, criterion, unit=unit, keep=0.5).fit(rows[:150], CLASSES[:150])
+    n_units = {"weight": 74 * 16, "neuron": 16, "input": 64, "channel": 6}[unit]
+    assert len(model.kept_) == n_units // 2
+    assert_zeros_by_unit(model, unit)
+    np.testing.assert_allclose(
+        model.predict_proba(rows), model.estimator_.predict_proba(rows), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("scope", ["layer", "global", "adaptive"])
+def test_scope(scope):
+    model = make_model(criterion=MagnitudeCriterion(scope=scope)).fit(X, CLASSES)
+    left = {
+        name: np.mean(value != 0) for name, value in weights_of(model.estimator_).items()
+    }
+    assert abs(left["0.weight"] - 0.3) < 0.01 if scope == "layer" else True
+    assert len(model.kept_) == int(0.3 * 1184)
+
+
+@pytest.mark.parametrize("unit", ["weight", "neuron", "input"])
+def test_zeros_survive_training(unit):
+    model = make_model(unit=unit).fit(X, CLASSES)
+    before = weights_of(model.estimator_)
+    n_iter = model.n_iter_
+    model.partial_fit(X, CLASSES)
+    after = weights_of(model.estimator_)
+    assert_same_zeros(before, after)
+    assert not np.array_equal(before["0.weight"], after["0.weight"])
+    assert model.n_iter_ == n_iter + 2
+    inner = model.estimator_
+    inner.partial_fit(X, CLASSES)
+    assert_same_zeros(before, weights_of(inner))
+    inner.set_params(lr=0.1, max_epochs=1, optimizer__weight_decay=0.1)
+    inner.partial_fit(X, CLASSES)
+    assert_same_zeros(before, weights_of(inner))
+    for again in (pickle.loads(pickle.dumps(inner)), deepcopy(inner)):
+        again.partial_fit(X, CLASSES)
+        assert_same_zeros(before, weights_of(again))
+
+
+@pytest.mark.parametrize(
+    "copied", [deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
+)
+def test_copies_predict_the_same(copied):
+    model = make_model().fit(X, CLASSES)
+    other = copied(model)
+    np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
+    assert_same_zeros(weights_of(model.estimator_), weights_of(other.estimator_))
+    other.partial_fit(X, CLASSES)
+    assert_same_zeros(weights_of(model.estimator_), weights_of(other.estimator_))
+
+
+def test_set_params_of_the_model_and_clone():
+    model = make_model().fit(X, CLASSES)
+    before = weights_of(model.estimator_)
+    model.set_params(estimator__lr=0.001, estimator__max_epochs=3)
+    model.partial_fit(X, CLASSES)
+    assert_same_zeros(before, weights_of(model.estimator_))
+    assert model.n_iter_ == 2 + 2 + 3
+    fresh = clone(model)
+    assert not hasattr(fresh, "compact_")
+    fresh.set_params(estimator__lr=0.01, estimator__max_epochs=2).fit(X, CLASSES)
+    assert fresh.n_iter_ == 4
+    for name, value in weights_of(fresh.estimator_).items():
+        np.testing.assert_array_equal(value == 0, before[name] == 0)
+
+
+def test_cross_validate_in_two_processes():
+    results = [
+        cross_validate(make_model(), X, CLASSES, cv=2, n_jobs=n_jobs, return_estimator=True)
+        for n_jobs in (1, 2)
+    ]
+    for one, two in zip(*(result["estimator"] for result in results), strict=True):
+        np.testing.assert_array_equal(one.kept_, two.kept_)
+        for name, value in weights_of(one.estimator_).items():
+            np.testing.assert_array_equal(value, weights_of(two.estimator_)[name])
+        assert sum(
+            np.count_nonzero(value) for value in weights_of(two.estimator_).values()
+        ) == len(two.kept_)
+
+
+@pytest.mark.parametrize("params", [{}, {"dropout": 0.3}, {"schedule": GradualSchedule(2)}])
+def test_nothing_is_left_on_the_module(params):
+    net = make_model(**params).fit(X, CLASSES).estimator_
+    for part in net.module_.modules():
+        hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks)
+        assert not any(hooks)
+        assert not hasattr(part, "parametrizations")
+    names = [name for name, _ in net.module_.named_parameters()]
+    assert names == [name for name, _ in Perceptron().named_parameters()]
+    assert "get_loss" not in vars(net)
+
+
+def test_stored_bytes():
+    net = make_net(module__n_hidden=200)
+    model = make_model(net, keep=0.1).fit(X, CLASSES)
+    dense = 4 * (64 * 200 + 200 + 2000 + 10)
+    assert len(pickle.dumps(model.compact_)) < 0.4 * dense
+    assert b"Adam" not in pickle.dumps(model.compact_)
+    recurrent = make_model(make_net(Recurrent, callbacks=None), keep=0.1)
+    with pytest.warns(UserWarning) if False else _nothing():
+        recurrent.fit(X, CLASSES)
+    assert b"exp_avg" not in pickle.dumps(recurrent.compact_)
+
+
+class _nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *facts):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("module", "rows"), [(Perceptron, X), (Residual, IMAGES), (Recurrent, X)]
+)
+def test_keep_all_is_the_net_itself(module, rows):
+    net = make_net(module)
+    model = make_model(FrozenEstimator(net.fit(rows, CLASSES)), keep=1.0, unit="auto")
+    model.fit(rows, CLASSES)
+    np.testing.assert_array_equal(model.predict(rows), net.predict(rows))
+    np.testing.assert_allclose(
+        model.predict_proba(rows), net.predict_proba(rows), atol=1e-5
+    )
+    assert model.sparsity_ == 0
+    np.testing.assert_allclose(
+        model.estimator_.predict_proba(rows), net.predict_proba(rows), atol=1e-5
+    )
+
+
+def unlike_new(net):
+    """Batch norms with facts as after a long training."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for part in net.module_.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.running_mean.normal_()
+                part.running_var.uniform_(0.5, 2)
+                part.weight.uniform_(0.5, 2)
+                part.bias.normal_()
+    return net
+
+
+def test_removal_equals_masking():
+    with torch.random.fork_rng():
+        net = unlike_new(make_net(Residual).fit(IMAGES, CLASSES))
+    model = make_model(FrozenEstimator(net), unit="channel", keep=0.5, refit=False)
+    model.fit(IMAGES, CLASSES)
+    gone = np.setdiff1d(np.arange(6), model.kept_)
+    assert len(gone) == 3
+
+    def silence(module, inputs, output):
+        output = output.clone()
+        output[:, gone] = 0
+        return output
+
+    masked = deepcopy(net)
+    for name in ("norm", "second_norm"):
+        masked.module_.get_submodule(name).register_forward_hook(silence)
+    expected = masked.predict_proba(IMAGES)
+    assert abs(expected - net.predict_proba(IMAGES)).max() > 0.01
+    np.testing.assert_allclose(model.predict_proba(IMAGES), expected, atol=1e-5)
+    np.testing.assert_allclose(model.estimator_.predict_proba(IMAGES), expected, atol=1e-5)
+    assert len(model.compact_.layers_[0].weights) == 3
+
+
+WITHOUT_TORCH = """
+import pickle, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "skorch"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuse())
+with open(sys.argv[1], "rb") as file:
+    compact, rows, expected = pickle.load(file)
+assert abs(compact.predict_proba(rows) - expected).max() < 1e-6
+assert not {"torch", "skorch"} & set(sys.modules)
+print(len(compact.predict(rows)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "rows"), [(Perceptron, X), (Residual, IMAGES)], ids=["dense", "conv"]
+)
+def test_predicts_without_torch(module, rows, tmp_path):
+    model = make_model(make_net(module)).fit(rows, CLASSES)
+    path = tmp_path / "model.pickle"
+    facts = (model.compact_, rows, model.estimator_.predict_proba(rows))
+    path.write_bytes(pickle.dumps(facts))
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "300", done.stderr
+
+
+class Shifted(skorch.dataset.Dataset):
+    """Augmentation: rows of training are moved at random; counts how often."""
+
+    n_calls = 0
+
+    def transform(self, X, y):
+        Shifted.n_calls += 1
+        X, y = super().transform(X, y)
+        return np.roll(X, np.random.default_rng(Shifted.n_calls).integers(-1, 2)), y
+
+
+class Scaled(torch.utils.data.Dataset):
+    """A transform that prediction needs, too."""
+
+    def __init__(self, X, y=None, factor=3.0):
+        self.X, self.y, self.factor = X, y, factor
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, number):
+        target = 0 if self.y is None else self.y[number]
+        return self.X[number] * self.factor - 1, target
+
+
+@pytest.mark.parametrize("schedule", [None, GradualSchedule(3), IterativeSchedule(2)])
+def test_augmentation_goes_on_during_refit(schedule):
+    Shifted.n_calls = 0
+    net = make_net(dataset=Shifted)
+    model = make_model(net, schedule=schedule, random_state=0).fit(X, CLASSES)
+    assert Shifted.n_calls >= 300 * model.n_iter_
+    assert (
+        model.n_iter_
+        == {type(None): 4, GradualSchedule: 2, IterativeSchedule: 6}[type(schedule)]
+    )
+
+
+@pytest.mark.parametrize("unit", ["weight", "neuron", "input"])
+@pytest.mark.parametrize("factor", [None, 0.5])
+def test_dataset_is_asked_in_predict(unit, factor):
+    params = {} if factor is None else {"dataset__factor": factor}
+    model = make_model(make_net(dataset=Scaled, **params), unit=unit).fit(X, CLASSES)
+    for copied in (model, pickle.loads(pickle.dumps(model))):
+        np.testing.assert_allclose(
+            copied.predict_proba(X), model.estimator_.predict_proba(X), atol=1e-5
+        )
+        np.testing.assert_array_equal(copied.predict(X), model.estimator_.predict(X))
+
+
+class Reload(Callback):
+    """Set the parameters to saved ones when training begins."""
+
+    def __init__(self, saved):
+        self.saved = saved
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        net.module_.load_state_dict(
+            {name: torch.as_tensor(value) for name, value in self.saved.items()}
+        )
+
+
+class Spy(Callback):
+    """Note the parameters at the first batch of each training."""
+
+    starts = []
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        self.fresh_ = True
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        if self.fresh_:
+            Spy.starts.append(weights_of(net))
+        self.fresh_ = False
+
+
+def saved_parameters():
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        state = Perceptron().state_dict()
+    return {name: value.numpy().copy() for name, value in state.items()}
+
+
+@pytest.mark.parametrize("schedule", [None, GradualSchedule(3), IterativeSchedule(2)])
+def test_callback_that_reloads_does_not_undo(schedule):
+    saved = saved_parameters()
+    Spy.starts = []
+    net = make_net(callbacks=[("reload", Reload(saved)), ("spy", Spy())])
+    model = make_model(net, schedule=schedule).fit(X, CLASSES)
+    assert_zeros_by_unit(model, "weight")
+    np.testing.assert_array_equal(Spy.starts[0]["0.weight"], saved["0.weight"])
+    if schedule is None:  # the refit starts from what the first fit found
+        kept = Spy.starts[1]["0.weight"]
+        assert (kept == 0).any()
+        assert not np.any((kept == saved["0.weight"]) & (kept != 0))
+    model.partial_fit(X, CLASSES)
+    assert_zeros_by_unit(model, "weight")
+
+
+def test_rewind_to_the_initial_values():
+    Spy.starts = []
+    net = make_net(callbacks=[("spy", Spy())])
+    model = make_model(net, schedule=IterativeSchedule(3, rewind="init")).fit(X, CLASSES)
+    first, *rounds = Spy.starts
+    assert len(rounds) == 3
+    shares = [0.3 ** (number / 3) for number in (1, 2, 3)]
+    for start, share in zip(rounds, shares, strict=True):
+        for name, value in start.items():
+            kept = value != 0
+            np.testing.assert_array_equal(value[kept], first[name][kept])
+        n_left = sum(np.count_nonzero(value) for value in start.values())
+        assert abs(n_left - share * 1184) <= 3
+    assert_zeros_by_unit(model, "weight")
+    assert model.n_iter_ == 2 * 4
+
+
+@pytest.mark.parametrize("schedule", [None, GradualSchedule(4), IterativeSchedule(2)])
+@pytest.mark.parametrize("unit", ["weight", "auto", "neuron"])
+def test_early_stopping_that_loads_the_best(schedule, unit):
+    net = make_net(
+        max_epochs=6,
+        train_split=ValidSplit(3),
+        callbacks=[
+            ("stop", EarlyStopping(patience=1, threshold=1.0, load_best=True)),
+            ("rate", LRScheduler("StepLR", step_size=2)),
+        ],
+    )
+    model = make_model(net, schedule=schedule, unit=unit).fit(X, CLASSES)
+    if unit == "auto":
+        assert model.report_.after["parameters"] <= 0.3 * model.report_.before["parameters"]
+    else:
+        assert_zeros_by_unit(model, unit)
+    np.testing.assert_allclose(
+        model.predict_proba(X), model.estimator_.predict_proba(X), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("keep", [0.25, 0.1, 100])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_gradual_schedule_reaches_keep_in_one_fit(keep, frozen):
+    net = make_net(max_epochs=4)
+    net = FrozenEstimator(net.fit(X, CLASSES)) if frozen else net
+    model = make_model(net, keep=keep, schedule=GradualSchedule(7)).fit(X, CLASSES)
+    assert len(model.kept_) == (keep if isinstance(keep, int) else int(keep * 1184))
+    assert model.n_iter_ == (8 if frozen else 4)
+    assert_zeros_by_unit(model, "weight")
+
+
+def test_more_cuts_than_updates():
+    net = make_net(max_epochs=1, batch_size=200)
+    model = make_model(net, schedule=GradualSchedule(30)).fit(X, CLASSES)
+    assert model.n_iter_ == 1
+    assert_zeros_by_unit(model, "weight")
+    assert len(model.kept_) == int(0.3 * 1184)
+
+
+def error_of(model, rows=X, y=CLASSES):
+    with pytest.raises(ValueError) as raised:
+        model.fit(rows, y)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_refusals_in_one_line():
+    frozen = FrozenEstimator(make_net().fit(X, CLASSES))
+    message = error_of(make_model(frozen, schedule=IterativeSchedule(rewind="init")))
+    assert "Pass the unfitted NeuralNetClassifier" in message
+    message = error_of(make_model(unit="channel"))
+    assert "unit='channel' needs layers whose channels can go" in message
+    assert "Write unit='weight' or 'input' or 'neuron'" in message
+    assert "quantize" in error_of(make_model(quantize="int3"))
+    message = error_of(make_model(criterion=ActivationCriterion()))
+    assert "ActivationCriterion" in message
+    assert "unit" in error_of(make_model(unit="tree"))
+    error_of(make_model(keep=10**6))
+    error_of(make_model(unit="auto", keep=5))
+
+
+@pytest.mark.parametrize("unit", ["weight", "neuron", "auto", "input"])
+def test_module_that_cannot_be_followed(unit):
+    model = make_model(make_net(Recurrent), unit=unit)
+    if unit in ("neuron", "input"):
+        with pytest.warns(
+            UserWarning, match=r"cannot be followed: lstm is a LSTM\."
+        ) as seen:
+            model.fit(X, CLASSES)
+        assert seen[0].filename == __file__
+        assert f"instead of {unit}s" in str(seen[0].message)
+    else:
+        model.fit(X, CLASSES)
+    assert model.report_.after["nonzero"] <= 0.3 * model.report_.before["nonzero"] + 100
+    assert model.unit_ == "weight"
+    np.testing.assert_allclose(
+        model.predict_proba(X), model.estimator_.predict_proba(X), atol=1e-6
+    )
+    before = weights_of(model.estimator_)
+    again = pickle.loads(pickle.dumps(model)).partial_fit(X, CLASSES)
+    assert_same_zeros(before, weights_of(again.estimator_))
+
+
+@pytest.mark.parametrize("schedule", [None, GradualSchedule(3)])
+@pytest.mark.parametrize("unit", ["neuron", "channel"])
+def test_floor_of_one_unit(unit, schedule):
+    net = make_net(Residual if unit == "channel" else Perceptron)
+    rows = IMAGES if unit == "channel" else X
+    model = make_model(net, unit=unit, keep=0.01, schedule=schedule)
+    with pytest.warns(UserWarning, match=f"left with a single {unit}"):
+        model.fit(rows, CLASSES)
+    assert len(model.kept_) == 1
+    assert model.predict(rows).shape == (300,)
+
+
+@pytest.mark.parametrize(("unit", "keep"), [("neuron", 5), ("input", 20), ("weight", 77)])
+def test_int_keep(unit, keep):
+    model = make_model(unit=unit, keep=keep).fit(X, CLASSES)
+    assert len(model.kept_) == keep
+    assert_zeros_by_unit(model, unit)
+
+
+def softmax_module():
+    return nn.Sequential(*Perceptron(), nn.Softmax(dim=-1))
+
+
+class Binary(Perceptron):
+    def __init__(self):
+        super().__init__(n_out=1)
+
+    def forward(self, X):
+        return super().forward(X).squeeze(-1)
+
+
+@pytest.mark.parametrize("unit", ["weight", "neuron", "auto"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"module": softmax_module, "criterion": nn.NLLLoss},
+        {"module": Perceptron, "criterion": nn.CrossEntropyLoss},
+        {"module": Perceptron, "criterion__label_smoothing": 0.1},
+        {"module": Perceptron, "predict_nonlinearity": lambda scores: scores.sigmoid()},
+        {"module": Perceptron, "predict_nonlinearity": None},
+    ],
+)
+def test_losses_of_classifiers(params, unit):
+    model = make_model(make_net(**params), unit=unit).fit(X, CLASSES)
+    inner = model.estimator_
+    np.testing.assert_allclose(
+        model.predict_proba(X), inner.predict_proba(X), rtol=1e-5, atol=1e-5
+    )
+    np.testing.assert_array_equal(model.predict(X), inner.predict(X))
+    np.testing.assert_array_equal(model.classes_, np.arange(10))
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+@pytest.mark.parametrize("module__n_out", [1])
+def test_binary_classifier(threshold, module__n_out):
+    y = (CLASSES > 4).astype(np.float32)
+    for params in ({"module": Binary}, {"module": Perceptron, "module__n_out": 1}):
+        net = make_net(cls=NeuralNetBinaryClassifier, threshold=threshold, **params)
+        model = make_model(net, TaylorCriterion()).fit(X, y)
+        inner = model.estimator_
+        np.testing.assert_array_equal(model.predict(X), inner.predict(X))
+        np.testing.assert_allclose(
+            model.predict_proba(X), inner.predict_proba(X), atol=1e-5
+        )
+        assert_zeros_by_unit(model, "weight")
+
+
+@pytest.mark.parametrize("n_out", [1, 2])
+@pytest.mark.parametrize("unit", ["weight", "neuron"])
+def test_regressor(n_out, unit):
+    y = np.c_[X.sum(axis=1), X[:, 20]][:, :n_out]
+    net = make_net(cls=NeuralNetRegressor, module__n_out=n_out)
+    model = PrunedRegressor(net, unit=unit, keep=0.4, random_state=0).fit(X, y)
+    assert model.predict(X).shape == net.initialize().predict(X).shape == (300, n_out)
+    np.testing.assert_allclose(model.predict(X), model.estimator_.predict(X), rtol=1e-5)
+    assert_zeros_by_unit(model, unit)
+
+
+def test_labels_as_strings():
+    names = np.array([f"class {number}" for number in range(10)])[CLASSES]
+    from sklearn_prune.weight_pruning._prune import prune  # noqa: F401
+
+    net = make_net()
+    try:
+        net.fit(X, names)
+    except Exception as error:  # skorch's own refusal is ours
+        with pytest.raises(type(error)):
+            make_model().fit(X, names)
+    else:
+        assert set(make_model().fit(X, names).predict(X)) <= set(names)
+
+
+def test_frame_as_rows():
+    import pandas as pd
+
+    frame = pd.DataFrame(X, columns=[f"pixel {number}" for number in range(64)])
+    try:
+        make_net().fit(frame, CLASSES)
+    except Exception as error:
+        with pytest.raises(type(error)):
+            make_model().fit(frame, CLASSES)
+
+
+def test_double_rows_are_refused_as_skorch_does():
+    with pytest.raises(RuntimeError):
+        make_net().fit(X.astype(np.float64), CLASSES)
+    with pytest.raises(RuntimeError):
+        make_model().fit(X.astype(np.float64), CLASSES)
+
+
+def test_tensors_as_rows():
+    model = make_model().fit(torch.as_tensor(X), torch.as_tensor(CLASSES))
+    same = make_model().fit(X, CLASSES)
+    np.testing.assert_array_equal(model.kept_, same.kept_)
+    np.testing.assert_allclose(
+        model.predict_proba(torch.as_tensor(X)), same.predict_proba(X), atol=1e-6
+    )
+
+
+def test_grid_search_in_two_processes():
+    grid = {
+        "keep": [0.2, 0.5],
+        "schedule__n_steps": [1, 3],
+        "estimator__lr": [0.01, 0.05],
+    }
+    model = make_model(make_net(max_epochs=1), schedule=GradualSchedule())
+    search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise")
+    search.fit(X[:120], CLASSES[:120])
+    again = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(again.predict(X), search.predict(X))
+    best = search.best_estimator_
+    assert len(best.kept_) == int(search.best_params_["keep"] * 1184)
+    assert best.schedule.n_steps == search.best_params_["schedule__n_steps"]
+    assert best.estimator_.lr == search.best_params_["estimator__lr"]
+
+
+class Interrupted(RuntimeError):
+    pass
+
+
+class Raise(Callback):
+    """Raise at the batches of one training, counted from 1."""
+
+    n_trainings = 0
+
+    def __init__(self, training, error):
+        self.training = training
+        self.error = error
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        Raise.n_trainings += 1
+
+    def on_batch_end(self, net, batch=None, training=None, **kwargs):
+        if Raise.n_trainings == self.training:
+            raise self.error
+
+
+def state_of_the_process(net):
+    return (
+        torch.random.get_rng_state().tolist(),
+        np.random.get_state()[1].tolist(),
+        [pool["num_threads"] for pool in threadpool_info()],
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        pickle.dumps(net),
+    )
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("unit", ["weight", "neuron"])
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize("params", [{}, {"dropout": 0.5}, {"schedule": GradualSchedule(3)}])
+def test_state_outside_of_the_fit_stays(frozen, unit, raises, params):
+    net = make_net()
+    Raise.n_trainings = -10
+    if raises:
+        # The gradual schedule of a net that is not fitted yet trains once.
+        training = 1 if frozen else 2
+        if "schedule" in params:
+            training = 1 if frozen else 2
+        net.set_params(callbacks=[("raise", Raise(training, Interrupted()))])
+    if frozen:
+        net = FrozenEstimator(net.fit(X, CLASSES))
+    Raise.n_trainings = 0
+    model = make_model(net, unit=unit, **params)
+    before = state_of_the_process(net)
+    if raises:
+        with pytest.raises(Interrupted):
+            model.fit(X, CLASSES)
+        assert not hasattr(model, "compact_")
+    else:
+        model.fit(X, CLASSES)
+    assert state_of_the_process(net) == before
+    if not frozen:
+        assert not hasattr(net, "module_")
+
+
+@pytest.mark.parametrize("schedule", [None, GradualSchedule(3)])
+def test_interrupt_from_the_keyboard_ends_the_fit(schedule):
+    Raise.n_trainings = 0
+    net = make_net(callbacks=[("raise", Raise(2, KeyboardInterrupt()))])
+    model = make_model(net, schedule=schedule)
+    before = state_of_the_process(net)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, CLASSES)
+    assert not hasattr(model, "compact_")
+    assert state_of_the_process(net) == before
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"unit": "auto"},
+        {"dropout": 0.2, "unit": "neuron"},
+        {"criterion": RandomCriterion()},
+        {"schedule": GradualSchedule(3)},
+        {"schedule": IterativeSchedule(2, rewind="init")},
+    ],
+    ids=str,
+)
+def test_same_seed_same_net(params):
+    one = make_model(**params).fit(X, CLASSES)
+    torch.rand(3)
+    two = make_model(**params).fit(X, CLASSES)
+    np.testing.assert_array_equal(one.kept_, two.kept_)
+    for name, value in weights_of(one.estimator_).items():
+        np.testing.assert_array_equal(value, weights_of(two.estimator_)[name])
+    other = make_model(**params | {"random_state": 1}).fit(X, CLASSES)
+    assert not np.array_equal(
+        weights_of(one.estimator_)["0.weight"], weights_of(other.estimator_)["0.weight"]
+    )
+
+
+def test_automatic_keep_with_two_jobs():
+    results = []
+    for n_jobs in (1, 2):
+        model = make_model(keep="auto", cv=2, n_jobs=n_jobs, tolerance=0.2)
+        model.fit(X[:150], CLASSES[:150])
+        results.append((model.kept_, [step["loss"] for step in model.report_.path]))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    assert results[0][1] == results[1][1]
+
+
+@pytest.mark.parametrize("scheme", ["float16", "int8", "codebook"])
+@pytest.mark.parametrize(
+    ("module", "rows"), [(Perceptron, X), (Residual, IMAGES), (Recurrent, X)]
+)
+def test_quantized(scheme, module, rows):
+    model = make_model(make_net(module), quantize=scheme, keep=0.5).fit(rows, CLASSES)
+    plain = make_model(make_net(module), keep=0.5).fit(rows, CLASSES)
+    gap = abs(model.predict_proba(rows) - plain.predict_proba(rows))
+    assert 0 < gap.max() < (0.01 if scheme == "float16" else 0.2)
+    np.testing.assert_allclose(
+        model.predict_proba(rows), model.estimator_.predict_proba(rows), atol=1e-5
+    )
+
+
+def test_distillation_is_off_where_there_is_no_refit():
+    model = make_model(refit=False).fit(X, CLASSES)
+    dense = make_model(keep=1.0).fit(X, CLASSES)
+    whole = weights_of(dense.estimator_)
+    for name, value in weights_of(model.estimator_).items():
+        kept = value != 0
+        np.testing.assert_array_equal(value[kept], whole[name][kept])
+
+
+def test_refit_with_other_settings():
+    model = make_model(refit={"max_epochs": 1, "lr": 0.0}).fit(X, CLASSES)
+    assert model.n_iter_ == 3
+    dense = make_model(keep=1.0).fit(X, CLASSES)
+    whole = weights_of(dense.estimator_)
+    for name, value in weights_of(model.estimator_).items():
+        kept = value != 0
+        np.testing.assert_array_equal(value[kept], whole[name][kept])
+
+
+def test_slice_dataset_as_rows():
+    from skorch.helper import SliceDataset
+
+    dataset = skorch.dataset.Dataset(X, CLASSES)
+    rows = SliceDataset(dataset, idx=0)
+    model = make_model().fit(rows, CLASSES)
+    same = make_model().fit(X, CLASSES)
+    np.testing.assert_array_equal(model.kept_, same.kept_)
+    np.testing.assert_array_equal(model.predict(rows), same.predict(X))
+
+
+def test_list_of_tensors_as_rows():
+    rows = [torch.as_tensor(row) for row in X]
+    message = error_of(make_model(), rows)
+    assert "np.stack" in message
+
+
+def test_cuda_stays_asleep():
+    make_model(unit="neuron").fit(X, CLASSES).partial_fit(X, CLASSES)
+    assert not torch.cuda.is_initialized()
+
+
+def test_units_of_the_family():
+    family = TorchFamily()
+    net = make_net(Residual).fit(IMAGES, CLASSES)
+    from sklearn_prune.weight_pruning._context import PruningContext
+
+    context = PruningContext(FrozenEstimator(net), IMAGES, CLASSES, seed=0)
+    work = family.start(net, context)
+    assert work.reason is None
+    for unit, size in (("channel", 6), ("input", 1)):
+        table = family.table(work, unit, context)
+        assert len(table.ids) == size
+    n_parameters, n_nonzero = family.count(work)
+    assert n_parameters == sum(p.numel() for p in net.module_.parameters())
+    assert n_nonzero <= n_parameters
+
+
+@pytest.mark.parametrize("module", [Perceptron, Residual])
+def test_row_gradients_equal_one_row_at_a_time(module):
+    from sklearn_prune.weight_pruning._context import PruningContext
+
+    rows = X[:40] if module is Perceptron else IMAGES[:40]
+    net = make_net(module).fit(rows, CLASSES[:40])
+    context = PruningContext(FrozenEstimator(net), rows, CLASSES[:40], seed=0)
+    family = TorchFamily()
+    found = list(family.row_gradients(family.start(net, context), context))
+    assert (
+        sum(len(part["last.bias" if module is Residual else "3.bias"]) for part in found)
+        == 40
+    )
+    net.module_.eval()
+    for number in (0, 33):
+        net.module_.zero_grad()
+        scores = net.module_(torch.as_tensor(rows[number : number + 1]))
+        target = torch.as_tensor(CLASSES[number : number + 1])
+        nn.functional.cross_entropy(scores, target).backward()
+        for name, parameter in net.module_.named_parameters():
+            joined = np.concatenate([part[name] for part in found])
+            np.testing.assert_allclose(
+                joined[number], parameter.grad.numpy(), atol=1e-5, rtol=1e-4
+            )
