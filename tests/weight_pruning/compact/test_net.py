@@ -311,7 +311,8 @@ def test_quantized(share, scheme, n_values, error, ratio):
     if share == 1.0:
         assert _live_bytes(compact) > ratio * _live_bytes(small)
     assert np.array_equal(compact.forward(X), scores)
-    assert small.n_parameters() == compact.n_parameters()
+    lost = compact.n_parameters() - small.n_parameters()  # rounded to zero
+    assert 0 <= lost < 0.03 * compact.n_parameters()
 
 
 def _live_bytes(compact):
@@ -377,8 +378,8 @@ def test_counts():
     values["weight0"][:, :4] = 0
     values["weight1"][0, 19] = 0
     compact = CompactNet.of(graph, values, 30)
-    assert compact.n_parameters() == 15 * 26 + 15 + 3 * 15 + 3
-    assert compact.n_nonzero() == compact.n_parameters() - 1
+    assert compact.n_parameters() == 15 * 26 + 15 + 3 * 15 + 3 - 1
+    assert compact.n_nonzero() == compact.n_parameters()
     thin, values = sparse_chain((30, 20, 3), 0.1)
     compact = CompactNet.of(thin, values, 30)
     biases = sum(layer.bias.size for layer in compact.layers_)
