@@ -86,3 +86,43 @@ def test_forest_example_says_that_the_compact_form_is_exact(tmp_path, monkeypatc
     assert sizes["scikit-learn"] > 50 * sizes["keep=1.0"]
     assert sizes["keep=1.0"] > 2 * sizes["keep=0.2"]
     assert picture.stat().st_size > 10_000
+
+
+def small_digits():
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    return X[:600], y[:600].astype(np.int64), X[600:900], y[600:900].astype(np.int64)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_net_of_mnist_is_pruned_in_every_way():
+    pytest.importorskip("skorch")
+    example = load("plot_mnist_mlp")
+    runs = {run[0]: run for run in example.prune(*small_digits(), max_epochs=3)}
+    assert list(runs) == list(example.PRUNINGS)
+    full = runs["all weights"]
+    for label, (_, accuracy, stored, _, model) in runs.items():
+        if label != "all weights":
+            before, after = model.report_.before, model.report_.after
+            assert after["nonzero"] < 0.12 * before["parameters"], label
+            assert stored < 0.25 * full[2], label
+        assert 0 < accuracy <= 1
+    rounded = runs["large weights, 16 shared values"]
+    assert rounded[2] < 0.6 * runs["large weights, cut while training"][2]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_lenet_is_compressed(monkeypatch, tmp_path):
+    pytest.importorskip("skorch")
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    example = load("plot_lenet_compression")
+    monkeypatch.setattr(example, "KEEPS", (0.1, 0.02))
+    points = list(example.compress(*small_digits(), epochs=3, refit_epochs=3))
+    sizes = [stored for _, _, stored, _ in points]
+    assert sizes[0] > 25 * sizes[1] > 50 * sizes[2]
+    example.plot(points, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 5_000
