@@ -317,7 +317,10 @@ def merge_strata(order, *, classes=None, strata=None):
 
 def _best_positions(order, classes):
     """Positions in `order` of the best unit of each class."""
-    return np.unique(classes[order], return_index=True)[1]
+    first = np.full(classes.max(initial=-1) + 1, -1)
+    positions = np.arange(len(order) - 1, -1, -1)
+    first[classes[order[::-1]]] = positions  # of several, the last one written stays
+    return first[first >= 0]
 
 
 def _with_floor(kept, order, classes):
