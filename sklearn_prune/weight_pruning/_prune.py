@@ -120,7 +120,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         "parameters": compact.n_parameters(),
         "nonzero": compact.n_nonzero(),
         "units": len(kept),
-        "nbytes": pickled_bytes(compact),
+        "nbytes": _bytes_of(compact),
     }
     seconds = {
         "fit": fitted - started,

@@ -86,10 +86,14 @@ class TorchFamily(NetFamily):
             net.callbacks_.append(("masked_training", training))
             try:
                 net.partial_fit(context.X, context.y, **context.fit_params)
-                if training.n_cuts_ < len(cuts):  # stopped before its time
+                if (
+                    training.n_cuts_ < len(cuts) and not training.interrupted_
+                ):  # stopped before its time
                     training.cut(net)
                     training.work = replace(training.work, values=values_of(net.module_))
                     net.partial_fit(context.X, context.y, **context.fit_params)
+                if training.interrupted_:  # skorch itself goes on as if all was done
+                    raise KeyboardInterrupt
             finally:
                 for hook in training.hooks_:
                     hook.remove()
@@ -120,7 +124,7 @@ class TorchFamily(NetFamily):
         net = work.model
         names = getattr(net, "feature_names_in_", None)
         output = _output_of(net)
-        if work.graph is None or output is None:
+        if work.graph is None or output is None or _reads_by_its_own(net):
             return CompactModule.of(net, work.values, work.masks)
         facts = {"flat_": False}
         kind = CompactNetRegressor
@@ -251,6 +255,13 @@ def _output_of(net):
     if isinstance(net.criterion_, nn.BCEWithLogitsLoss):
         return "sigmoid"
     return "identity"
+
+
+def _reads_by_its_own(net):
+    """Whether a Dataset of the user makes something else of the rows, in predict too."""
+    from skorch.dataset import Dataset
+
+    return net.dataset is not Dataset
 
 
 def _is_classifier(net):

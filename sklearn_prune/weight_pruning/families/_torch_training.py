@@ -54,7 +54,7 @@ class MaskedTraining(Callback):
     def initialize(self):
         """Begin anew."""
         self.n_cuts_, self.n_updates_, self.total_ = 0, 0, None
-        self.hooks_, self.last_ = [], None
+        self.hooks_, self.last_, self.interrupted_ = [], None, False
         return self
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
@@ -134,6 +134,9 @@ class MaskedTraining(Callback):
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         """Leave no hook, and no parameters from before the last cut."""
+        # Early stopping ends an epoch first, an interrupt from the keyboard does not.
+        epochs = net.history.to_list()
+        self.interrupted_ = bool(epochs) and "train_batch_count" not in epochs[-1]
         for hook in self.hooks_:
             hook.remove()
         self.hooks_ = []
