@@ -12,7 +12,8 @@ from torch import nn
 
 from sklearn_prune.weight_pruning import RandomCriterion
 
-KEEPS = (0.3, 0.1, 0.05)
+KEEPS = (0.3, 0.1)
+REFIT = {"max_iter": 150, "n_iter_no_change": 150, "learning_rate_init": 0.003}
 
 
 def measure_mlp(name, seed):
@@ -28,13 +29,13 @@ def measure_mlp(name, seed):
             False,
         )
     kind = MLPRegressor if name == "diamonds" else MLPClassifier
-    model = kind(hidden_layer_sizes=(100,), max_iter=60, random_state=seed)
+    model = kind(hidden_layer_sizes=(300, 100), max_iter=60, random_state=seed)
     full = points(pruned(model, part, seed, keep=1.0), part)
     yield "", "dense points", full
     runs = [("magnitude", None, keep) for keep in KEEPS]
     runs.append(("random", RandomCriterion(), 0.1))
     for label, criterion, keep in runs:
-        small = pruned(model, part, seed, criterion=criterion, keep=keep)
+        small = pruned(model, part, seed, criterion=criterion, keep=keep, refit=REFIT)
         before, after = small.report_.before, small.report_.after
         variant = f"{label}, keep={keep}"
         yield variant, "points", points(small, part) - full
@@ -123,8 +124,8 @@ def dropout_tables(frame):
 SECTIONS = {
     "net-sklearn": Section(
         "MLPClassifier on letter, MLPRegressor on diamonds",
-        "100 hidden neurons, at most 60 epochs, columns (and prices) standardised; unit="
-        "'auto' trains on by the same settings. Points: accuracy, or 100 R2, less the "
+        "300 and 100 hidden neurons, at most 60 epochs, columns (and prices) standardised; "
+        "unit='auto' trains on for 150 epochs at a learning rate of 0.003. Points: accuracy, or 100 R2, less the "
         "dense net's.",
         ("letter", "diamonds"),
         measure_mlp,

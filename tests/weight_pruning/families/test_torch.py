@@ -689,11 +689,10 @@ def state_of_the_process(net):
     )
 
 
-@pytest.mark.parametrize("schedule", [None])
-def test_interrupt_from_the_keyboard_ends_the_fit(schedule):
+def test_interrupt_from_the_keyboard_ends_the_fit():
     Raise.n_trainings = 0
     net = make_net(callbacks=[("raise", Raise(2, KeyboardInterrupt()))])
-    model = make_model(net, schedule=schedule)
+    model = make_model(net)
     before = state_of_the_process(net)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, CLASSES)
