@@ -13,7 +13,7 @@ from torch import nn
 from sklearn_prune.weight_pruning import RandomCriterion
 
 KEEPS = (0.3, 0.1)
-REFIT = {"max_iter": 150, "n_iter_no_change": 150, "learning_rate_init": 0.003}
+REFIT = {"max_iter": 80, "n_iter_no_change": 80, "learning_rate_init": 0.003}
 
 
 def measure_mlp(name, seed):
@@ -28,8 +28,15 @@ def measure_mlp(name, seed):
             (part.y_test - centre) / spread,
             False,
         )
+    part = type(part)(
+        part.X.astype(np.float32),
+        part.y,
+        part.X_test.astype(np.float32),
+        part.y_test,
+        part.classifies,
+    )
     kind = MLPRegressor if name == "diamonds" else MLPClassifier
-    model = kind(hidden_layer_sizes=(300, 100), max_iter=60, random_state=seed)
+    model = kind(hidden_layer_sizes=(500, 200), max_iter=30, random_state=seed)
     full = points(pruned(model, part, seed, keep=1.0), part)
     yield "", "dense points", full
     runs = [("magnitude", None, keep) for keep in KEEPS]
@@ -124,9 +131,10 @@ def dropout_tables(frame):
 SECTIONS = {
     "net-sklearn": Section(
         "MLPClassifier on letter, MLPRegressor on diamonds",
-        "300 and 100 hidden neurons, at most 60 epochs, columns (and prices) standardised; "
-        "unit='auto' trains on for 150 epochs at a learning rate of 0.003. Points: accuracy, or 100 R2, less the "
-        "dense net's.",
+        "500 and 200 hidden neurons, at most 30 epochs, float32, columns (and prices) "
+        "standardised; unit='auto' trains on for 80 epochs at a learning rate of 0.003. "
+        "Points: accuracy, or 100 R2, less the dense net's. The learning rate and the "
+        "sizes were tried on seed 0 of letter.",
         ("letter", "diamonds"),
         measure_mlp,
         mlp_targets,
