@@ -16,7 +16,7 @@ from sklearn_prune.weight_pruning import Quantizer, RandomCriterion
 DENSE_EPOCHS, REFIT_EPOCHS = 10, 60
 REFIT = {"max_epochs": REFIT_EPOCHS, "lr": 2e-3, "batch_size": 256}
 REFIT |= {"callbacks": annealed(REFIT_EPOCHS)}
-KEEPS = (0.1, 0.03, 0.0215, 0.01, 0.005)
+KEEPS = (0.1, 0.03, 0.027, 0.0215, 0.01, 0.005)
 RANDOM_KEEPS = (0.0215,)
 FLOAT_BYTES = 4 * 266_610  # of LeNet-300-100 in single precision
 MODELS = Path(gettempdir()) / "sklearn_prune_nets" / "models"
