@@ -27,7 +27,8 @@ HEAD = """# Nets, measured
 
 Output of `examples/benchmarks/nets.py`: pruned nets beside the dense nets that they come
 from, random masks of equal size and small nets from scratch, each ratio taken in one run.
-Mean ± standard deviation over seeds. One thread, CPU time; the time of a call is the whole
+Mean ± standard deviation over up to three seeds (one where no deviation stands; the count
+is in the csv). One thread, CPU time; the time of a call is the whole
 `predict` with its checks, the smallest of seven rounds in which all take turns. MNIST has
 its usual test rows, which are asked once of each fitted net; nothing is chosen on them.
 Means and deviations of everything stand in [nets.csv](nets.csv).
