@@ -224,15 +224,13 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _seed(self):
         """The seed of all that is random, or None where the user gave none.
 
-        A schedule that returns to the parameters that training started from draws one.
+        A schedule that returns to the parameters that training started from draws one, at
+        whatever depth the model is that has them.
         """
-        if self.random_state is None and not self._returns_to_start():
+        returns = getattr(self.schedule, "rewind", "none") == "init"
+        if self.random_state is None and not returns:
             return None
         return draw_seed(self.random_state)
-
-    def _returns_to_start(self):
-        family, _ = family_of(self.estimator)
-        return self.schedule is not None and hasattr(family, "initial")
 
     def _fit_first(self, model, context):
         """Fit, unless the schedule starts from the initial parameters itself."""

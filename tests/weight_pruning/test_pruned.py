@@ -436,3 +436,32 @@ def test_callbacks_reach_the_inner_model(noisy):
     names = {name for name, _ in recorder.tasks}
     assert {"PrunedClassifier", "LogisticRegression"} <= names
     assert ("PrunedClassifier", "prune") in recorder.tasks
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("inside", [False, True])
+def test_rewinding_without_a_seed_finds_the_start_again(monkeypatch, inside):
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from sklearn_prune.weight_pruning.families._mlp import MlpFamily
+
+    starts = []
+    initial = MlpFamily.initial
+
+    def spy(family, work, context):
+        found = initial(family, work, context)
+        starts.append(found.values["coefs_0"])
+        return found
+
+    monkeypatch.setattr(MlpFamily, "initial", spy)
+    X, y = load_iris(return_X_y=True)
+    net = MLPClassifier((6,), max_iter=3)
+    net = make_pipeline(StandardScaler(), net) if inside else net
+    schedule = IterativeSchedule(2, rewind="init")
+    PrunedClassifier(net, unit="weight", keep=0.5, schedule=schedule).fit(X, y)
+    assert len(starts) == 2
+    np.testing.assert_array_equal(starts[0], starts[1])
+    PrunedClassifier(net, unit="weight", keep=0.5, schedule=schedule).fit(X, y)
+    assert not np.array_equal(starts[0], starts[2])  # nobody asked for a seed
