@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_prune._ranking import budget_size
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._reduce import kept_units
@@ -231,8 +232,7 @@ class NetFamily(Family):
         by_size = request.unit == "auto"
         table = self.table(work, unit, context)
         total = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
-        if not isinstance(share, float):
-            share = share / total
+        share = budget_size(share, total) / total
 
         def cut_to(part):
             def cut(now):

@@ -282,6 +282,9 @@ def test_gradual_pruning_is_one_fit_of_its_own_epochs(digits):
     assert model.n_iter_ == 6
     assert len(model.kept_) == 370
     assert model.score(X, y) > 0.7
+    for keep, kept in ((np.float32(0.25), 370), (200, 200)):
+        same = clone(model).set_params(keep=keep).fit(X, y)
+        assert len(same.kept_) == kept
     once = PrunedClassifier(net(max_epochs=6), unit="weight", keep=0.25).fit(X, y)
     assert once.n_iter_ == 12
 
