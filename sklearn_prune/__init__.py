@@ -5,14 +5,16 @@ from importlib import import_module
 __version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
+    "PruningComparison": "comparison._comparison",
     "PrunedClassifier": "weight_pruning._pruned",
     "PrunedRegressor": "weight_pruning._pruned",
     "SampleSubsetClassifier": "sample_selection._subset_predictors",
     "SampleSubsetRegressor": "sample_selection._subset_predictors",
     "SampleSubsetSampler": "sample_selection._subset_sampler",
     "SampleSubsetTransformer": "sample_selection._subset_transformer",
+    "compare_pruning": "comparison._compare",
 }
-_SUBPACKAGES = ("sample_selection", "weight_pruning")
+_SUBPACKAGES = ("comparison", "sample_selection", "weight_pruning")
 
 __all__ = [*_MODULE_OF, *_SUBPACKAGES]
 

@@ -4,6 +4,7 @@ A new scikit-learn that moves one of them is repaired here.
 """
 
 import sys
+from functools import partial
 from importlib import import_module
 
 from sklearn.base import _fit_context as fit_context
@@ -25,6 +26,10 @@ __all__ = [
     "align_api_if_sparse",
     "count_rows",
     "fit_context",
+    "is_own_score",
+    "methods_of_scorer",
+    "metric_of_scorer",
+    "score_and_predictions",
     "take_rows",
     "take_rows_of_params",
 ]
@@ -51,6 +56,46 @@ def __getattr__(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _LATER[name]
     return getattr(import_module(module), attribute)
+
+
+def is_own_score(scorer):
+    """Whether a scorer asks the model for its own score."""
+    return type(scorer).__name__ == "_PassthroughScorer"
+
+
+def methods_of_scorer(scorer):
+    """Names of the methods of which a scorer needs one; none where it does not say."""
+    methods = getattr(scorer, "_response_method", ())
+    if isinstance(methods, str):
+        methods = () if methods == "default" else (methods,)
+    return tuple(methods)
+
+
+def metric_of_scorer(scorer):
+    """The function that a scorer made by make_scorer computes, or None."""
+    return getattr(scorer, "_score_func", None)
+
+
+def score_and_predictions(model, X, y, scorers, params):
+    """Scores by name, and the predictions if one of the scorers has asked for them.
+
+    Scorers that are made by make_scorer share what they ask of the model.
+    """
+    from sklearn.metrics._scorer import _BaseScorer, _cached_call
+
+    responses, scores = {}, {}
+    for name, scorer in scorers.items():
+        given = params.get(name, {})
+        if isinstance(scorer, _BaseScorer):
+            ask = partial(_cached_call, responses)
+            value = scorer._score(ask, model, X, y, **given)
+        else:
+            value = scorer(model, X, y, **given)
+        if isinstance(value, dict):
+            scores |= {part: float(number) for part, number in value.items()}
+        else:
+            scores[name] = float(value)
+    return scores, responses.get("predict")
 
 
 class RefusedAsPipelineStep:

@@ -175,6 +175,13 @@ class Family:
             f"{type(template).__name__} cannot hold the pruned model. Use compact_ instead."
         )
 
+    def from_scratch(self, estimator, size):
+        """An unfitted model that a fit makes as large as the `WantedSize`, or None.
+
+        None where no parameter of the unfitted `estimator` says how large it becomes.
+        """
+        return None
+
     def criterion_for(self, unit, criterion):
         """The criterion asked for, or the family's own for this unit."""
         return self.criteria[unit][0]() if criterion is None else criterion

@@ -29,6 +29,9 @@ from sklearn_prune.weight_pruning.families._boosting_arrays import (
     pruned_nodes,
 )
 from sklearn_prune.weight_pruning.families._boosting_flat import fits_half, flat_trees
+from sklearn_prune.weight_pruning.families._boosting_from_scratch import (
+    boosting_from_scratch,
+)
 from sklearn_prune.weight_pruning.families._boosting_readers import (
     BoostedModel,
     read_model,
@@ -114,6 +117,9 @@ class BoostingFamily(Family):
 
     def accepts(self, model):
         return refusal(model)
+
+    def from_scratch(self, estimator, size):
+        return boosting_from_scratch(estimator, size)
 
     def start(self, model, context):
         found = read_model(model, context.X)

@@ -51,6 +51,13 @@ class PipelineFamily(OneMemberFamily):
     def inner_models(self, model):
         return [model.steps[-1][1]]
 
+    def named_inner(self, estimator):
+        return dict(estimator.steps[-1:])
+
+    def from_scratch(self, estimator, size):
+        (last,) = size.predictor.members_
+        return super().from_scratch(estimator, replace(size, compact=last))
+
     def places(self, model, context):
         name, fitted = model.steps[-1]
         X, before = context.X, model[:-1]
@@ -159,6 +166,10 @@ class SearchFamily(OneMemberFamily):
     def inner_models(self, model):
         return [getattr(model, "best_estimator_", model.estimator)]
 
+    def from_scratch(self, estimator, size):
+        """None: what the search would find at another size is not known."""
+        return None
+
     def places(self, model, context):
         best = model.best_params_
 
@@ -207,6 +218,10 @@ class SelfTrainingFamily(OneMemberFamily):
 
 class EliminationFamily(OneMemberFamily):
     """The model of RFE and RFECV, on the columns that are left."""
+
+    def from_scratch(self, estimator, size):
+        inside = replace(size, compact=size.compact.inner_)
+        return super().from_scratch(estimator, inside)
 
     def places(self, model, context):
         params = params_for(model, "estimator", context.fit_params)
@@ -285,6 +300,9 @@ class TransformedTargetFamily(ContainerFamily):
 
     def inner_models(self, model):
         return [_regressor_of(model)]
+
+    def named_inner(self, estimator):
+        return {"regressor": _regressor_of(estimator)}
 
     def places(self, model, context):
         y = np.asarray(context.y)

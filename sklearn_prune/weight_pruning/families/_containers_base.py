@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune.weight_pruning._family import Family, UnitTable, family_for, family_of
+from sklearn_prune.weight_pruning._from_scratch import smaller_model
 from sklearn_prune.weight_pruning.compact._containers import CompactConstant
 from sklearn_prune.weight_pruning.families._feature import FeatureFamily
 
@@ -103,6 +104,21 @@ class ContainerFamily(Family):
         """The compact form, given those of the members."""
         raise NotImplementedError
 
+    def named_inner(self, estimator):
+        """The models inside an unfitted container by the names of their parameters."""
+        return {"estimator": estimator.estimator}
+
+    def from_scratch(self, estimator, size):
+        named, members = self.named_inner(estimator), size.predictor.members_
+        groups = [members] if len(named) == 1 else [[member] for member in members]
+        smaller = {
+            name: smaller_model(inner, size.of_members(group))
+            for (name, inner), group in zip(named.items(), groups, strict=True)
+        }
+        if any(inner is None for inner in smaller.values()):
+            return None
+        return clone(estimator).set_params(**smaller)
+
     def start(self, model, context):
         unfitted = clone_seeded(unfrozen(context.estimator), context.seed, "estimator")
         members = tuple(
@@ -175,6 +191,11 @@ class OneMemberFamily(ContainerFamily):
     """A container of one model, which does all of the predicting."""
 
     same_role = True
+
+    def from_scratch(self, estimator, size):
+        ((name, inner),) = self.named_inner(estimator).items()
+        smaller = smaller_model(inner, size)
+        return None if smaller is None else clone(estimator).set_params(**{name: smaller})
 
     def assemble(self, work, compacts):
         return compacts[0]

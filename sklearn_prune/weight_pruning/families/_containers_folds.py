@@ -67,6 +67,9 @@ class StackingFamily(ContainerFamily):
     def inner_models(self, model):
         return [inner for _, inner in model.estimators if inner != "drop"]
 
+    def named_inner(self, estimator):
+        return {name: inner for name, inner in estimator.estimators if inner != "drop"}
+
     def places(self, model, context):
         names = [name for name, inner in model.estimators if inner != "drop"]
         for name, fitted in zip(names, model.estimators_, strict=True):
@@ -212,6 +215,9 @@ class CalibratedFamily(ContainerFamily):
 
     def inner_models(self, model):
         return [model._get_estimator()]
+
+    def named_inner(self, estimator):
+        return {"estimator": estimator._get_estimator()}
 
     def places(self, model, context):
         inside = replace(

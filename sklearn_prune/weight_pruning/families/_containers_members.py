@@ -201,6 +201,17 @@ class BaggedFamily(_SameModelFamily):
     def inner_models(self, model):
         return [getattr(model, "estimator_", model._get_estimator())]
 
+    def named_inner(self, estimator):
+        return {"estimator": estimator._get_estimator()}
+
+    def from_scratch(self, estimator, size):
+        """Smaller members, or fewer where these cannot be made smaller."""
+        smaller = super().from_scratch(estimator, size)
+        if smaller is not None:
+            return smaller
+        fewer = max(1, round(estimator.n_estimators * size.share))
+        return clone(estimator).set_params(n_estimators=fewer)
+
     def places(self, model, context):
         X = check_array(context.X, accept_sparse="csr", ensure_all_finite=False)
         y = context.target
@@ -263,6 +274,9 @@ class VotingFamily(ContainerFamily):
 
     def inner_models(self, model):
         return [inner for _, inner in model.estimators if inner != "drop"]
+
+    def named_inner(self, estimator):
+        return {name: inner for name, inner in estimator.estimators if inner != "drop"}
 
     def places(self, model, context):
         names = [name for name, inner in model.estimators if inner != "drop"]

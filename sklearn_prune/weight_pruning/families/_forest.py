@@ -29,6 +29,7 @@ from sklearn_prune.weight_pruning.families._forest_criteria import (
     tree_order,
     tree_strengths,
 )
+from sklearn_prune.weight_pruning.families._forest_from_scratch import forest_from_scratch
 from sklearn_prune.weight_pruning.families._forest_judge import judge_forest
 from sklearn_prune.weight_pruning.families._forest_plan import ForestPath, Setting
 from sklearn_prune.weight_pruning.families._forest_restore import restored
@@ -81,6 +82,9 @@ class ForestFamily(Family):
 
     def start(self, model, context):
         return ForestWork(FittedForest(model))
+
+    def from_scratch(self, estimator, size):
+        return forest_from_scratch(estimator, size)
 
     def compact(self, work):
         return work.compact()

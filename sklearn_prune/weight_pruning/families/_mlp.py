@@ -12,6 +12,9 @@ from sklearn_prune.weight_pruning.compact._net import (
     CompactNetClassifier,
     CompactNetRegressor,
 )
+from sklearn_prune.weight_pruning.families._mlp_from_scratch import (
+    perceptron_from_scratch,
+)
 from sklearn_prune.weight_pruning.families._mlp_network import (
     Layers,
     outputs_of,
@@ -60,6 +63,9 @@ class MlpFamily(NetFamily):
         return NetWork(
             model, graph_of(sizes, model.activation), values, n_epochs=model.n_iter_
         )
+
+    def from_scratch(self, estimator, size):
+        return perceptron_from_scratch(estimator, size)
 
     def untrained(self, model, context):
         """The model as training begins, as if it were fitted."""

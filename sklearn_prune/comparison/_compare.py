@@ -1,0 +1,248 @@
+"""Compare pruned models with an unpruned one: same folds, same seeds, honest verdicts."""
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_prune._seeds import draw_seed
+from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune._validation import check_groups, check_rows, check_target
+from sklearn_prune.comparison._chains import make_chains
+from sklearn_prune.comparison._comparison import PruningComparison
+from sklearn_prune.comparison._describe import describe
+from sklearn_prune.comparison._execute import ComparisonRun, Plan, inputs_of
+from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison._plan import (
+    CONTROL_NAMES,
+    COST_NAMES,
+    check_alpha,
+    check_baseline,
+    check_estimators,
+    check_margin,
+    check_names,
+    choose_splitter,
+    default_margin,
+    make_scorers,
+    make_splits,
+)
+from sklearn_prune.comparison._statistics import looks_forward, share_of_test
+
+
+def compare_pruning(
+    estimators,
+    X,
+    y,
+    *,
+    baseline=None,
+    cv=None,
+    scoring=None,
+    margin=None,
+    alpha=0.05,
+    costs=COST_NAMES,
+    controls=("random",),
+    chains=None,
+    groups=None,
+    params=None,
+    callbacks=None,
+    n_jobs=None,
+    random_state=0,
+    store=None,
+):
+    """Cross-validate pruned models beside an unpruned one, and say which are not worse.
+
+    All variants are fitted on the same folds with the same seeds, each `random_state`
+    that is None being filled for each fold. What is said of a difference is the corrected
+    resampled t [1]_, whose variance allows for the rows that folds share; variants that
+    differ only in how much they keep are tested from the mildest on and no further than
+    the first that fails [2]_, so that the smallest that is "not worse" is worse by more
+    than the margin with probability `alpha` at most.
+
+    Parameters
+    ----------
+    estimators : mapping of str to estimator
+        Unfitted classifiers or regressors: plain ones, Pipelines, Pruned*, SampleSubset*,
+        these around each other. They are cloned.
+    X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
+        Rows, in any container that all of them read.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    baseline : str or None, default=None
+        Name of what the others are compared with; None is the only one that prunes
+        nothing.
+    cv : int, splitter, iterable or None, default=None
+        None is RepeatedStratifiedKFold(5, 4) for classifiers, RepeatedKFold(5, 4) for
+        regressors, GroupKFold(5) with groups. A seed that it leaves open is filled from
+        `random_state`.
+    scoring : str, callable, list, dict or None, default=None
+        As in `cross_validate`; the first is the primary score. None is the estimators'
+        own.
+    margin : float, str, dict or None, default=None
+        The loss that would not matter, in the scorer's units or as a share of the
+        baseline's mean ("1%"); a dict has one for each scorer. None is 0.01 for scorers
+        that are bounded by 1.
+    alpha : float, default=0.05
+        The risk that any variant is called "not worse" wrongly; chains share it equally.
+    costs : str or tuple of str
+        What to measure, all by default: "nbytes" (pickle of what one would ship),
+        "n_params", "n_nonzero", "n_samples" (rows trained on), "fit_time",
+        "predict_latency" and "predict_latency_1000" (seconds for 1 row and for 1,000,
+        the models of the first fold timed in turns).
+    controls : tuple of {"random", "small"}, default=("random",)
+        What to fit beside each pruned variant, at the size that it really kept on that
+        fold: rows and parameters at random; the model of that size trained from scratch,
+        where its family defines one.
+    chains : dict of str to list of str, or None, default=None
+        Chains of variants, mildest first, fixed before the scores are seen. None finds
+        those that differ in one `keep` only, and orders them by it.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Groups for the splitter, and for selectors and fits that ask for them. The share
+        of test rows is then counted in groups.
+    params : dict or None, default=None
+        Metadata such as `sample_weight`. With metadata routing enabled, requests decide
+        who gets what; otherwise they go to every fit.
+    callbacks : callback, list of callbacks or None, default=None
+        scikit-learn callbacks such as ``ProgressBar()``.
+    n_jobs : int or None, default=None
+        Fits at a time, in joblib's backend of the moment. Libraries are held to one
+        thread inside a fold, so that this changes no result.
+    random_state : int, RandomState instance or None, default=0
+        Seeds folds and fits. None draws a seed, which the manifest records.
+    store : path-like or None, default=None
+        A folder. Finished fits are kept in it, and a comparison of the same input goes on
+        where it was interrupted; new estimators may be added. Another input is an error.
+
+    Returns
+    -------
+    PruningComparison
+        Scores, verdicts, costs, reports, and the manifest to check them by.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, classifiers and regressors are mixed, an estimator
+        lacks the method that a scorer asks for, or the store was made with another input.
+    TypeError
+        If what is compared is not an estimator.
+    RuntimeError
+        If the baseline fails. Another estimator that fails is reported as failed.
+
+    See Also
+    --------
+    smallest_not_worse : The same rule for GridSearchCV.
+
+    Notes
+    -----
+    Costs one fit for each variant, fold and control; controls that are the same for
+    several variants are fitted once. On the first fold, variants with open seeds are
+    fitted once more, to see how far their predictions depend on the seed.
+
+    References
+    ----------
+    .. [1] Nadeau, Bengio (2003). Inference for the generalization error. Machine
+       Learning 52.
+    .. [2] Maurer, Hothorn, Lehmacher (1995). Multiple comparisons in drug clinical trials
+       and preclinical assays: a-priori ordered hypotheses. In Biometrie in der
+       chemisch-pharmazeutischen Industrie 6.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn_prune import PrunedClassifier, compare_pruning
+    >>> X, y = load_iris(return_X_y=True)
+    >>> knn = KNeighborsClassifier()
+    >>> variants = {"all rows": knn, "a fifth": PrunedClassifier(knn, keep=0.2)}
+    >>> comparison = compare_pruning(variants, X, y, margin=0.1)
+    >>> comparison.verdict("a fifth")
+    'not worse'
+    """
+    variants, kind = check_estimators(estimators)
+    variants = {name: clone(estimator) for name, estimator in variants.items()}
+    baseline = check_baseline(variants, baseline)
+    check_margin(margin)
+    alpha = check_alpha(alpha)
+    costs = check_names(costs, COST_NAMES, "costs")
+    controls = check_names(controls, CONTROL_NAMES, "controls")
+    scorers = make_scorers(scoring, variants, kind)
+    for name in scorers:
+        if (margin.get(name) if isinstance(margin, dict) else margin) is None:
+            default_margin(name, scorers)
+    X, y = _check_data(X, y)
+    groups = None if groups is None else np.asarray(groups)
+    if groups is not None:
+        check_groups(groups, count_rows(X))
+    seed = draw_seed(random_state)
+    splitter = choose_splitter(cv, y, groups, kind, seed)
+    splits = make_splits(splitter, X, y, groups, seed)
+    pairs = [(split.train, split.test) for split in splits]
+    n_train = np.mean([len(train) for train, _ in pairs])
+    found_chains, keeps = make_chains(variants, baseline, chains, n_train)
+    plan = Plan(
+        estimators=variants,
+        baseline=baseline,
+        kind=kind,
+        splitter=splitter,
+        splits=splits,
+        scorers=scorers,
+        margin=margin,
+        alpha=alpha,
+        costs=costs,
+        controls=controls,
+        chains=found_chains,
+        keeps=keeps,
+        seed=seed,
+        test_share=share_of_test(pairs, groups),
+        looks_forward=looks_forward(pairs),
+    )
+    inputs = inputs_of(plan, X, y, groups, params)
+    return _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks)
+
+
+def compare_again(plan, X, y, groups, params, n_jobs, recorded):
+    """Run a plan on these rows, unless its inputs differ from what was recorded.
+
+    Returns
+    -------
+    difference : str or None
+        The first difference of the inputs.
+    comparison : PruningComparison or None
+        The second run, where there is no such difference.
+    """
+    X, y = _check_data(X, y)
+    groups = None if groups is None else np.asarray(groups)
+    inputs = inputs_of(plan, X, y, groups, params)
+    estimators = {name: describe(one) for name, one in plan.estimators.items()}
+    now = {**recorded, **inputs, "estimators": estimators}
+    now["design"] = {**recorded["design"], **inputs["design"]}
+    difference = first_difference(recorded, now)
+    if difference is not None:
+        return difference, None
+    return None, _run(plan, inputs, X, y, groups, params, n_jobs, None, None)
+
+
+def _check_data(X, y):
+    if y is None:
+        raise ValueError(
+            "y must be the targets. Got None. Call compare_pruning(..., X, y)."
+        )
+    X, y = check_rows(X, y)
+    check_target(y)
+    return X, y
+
+
+def _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks):
+    run = ComparisonRun(plan, inputs, groups, params, n_jobs, store)
+    if callbacks is not None:
+        run.set_callbacks(
+            *(callbacks if isinstance(callbacks, list | tuple) else [callbacks])
+        )
+    run.fit(X, y)
+    names = getattr(X, "columns", None)
+    classes = np.unique(y) if plan.kind == "classifier" and np.ndim(y) == 1 else None
+    return PruningComparison(
+        plan,
+        inputs,
+        run.fits_,
+        run.seconds_,
+        feature_names=None if names is None else np.asarray(names, dtype=str),
+        classes=classes,
+    )

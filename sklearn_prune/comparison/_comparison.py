@@ -1,0 +1,659 @@
+"""What a comparison found: scores, verdicts, costs, what was kept, how to check it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune.comparison._agreement import feature_stability, row_stability
+from sklearn_prune.comparison._checklist import warnings_of
+from sklearn_prune.comparison._describe import describe, digest
+from sklearn_prune.comparison._manifest import canonical_json, first_difference
+from sklearn_prune.comparison._plan import resolve_margins
+from sklearn_prune.comparison._statistics import (
+    certifiable_margin,
+    corrected_posterior,
+    fixed_sequence,
+    p_equivalent,
+    verdict,
+)
+
+_WITH_IDENTITY = ("feature", "input", "coefficient")  # the same thing in every fit
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a second run of a comparison found; true if nothing differs.
+
+    Parameters
+    ----------
+    difference : str or None
+        The first thing that differs, in a sentence.
+    """
+
+    difference: str | None = None
+
+    def __bool__(self):
+        return self.difference is None
+
+    def __str__(self):
+        return self.difference or "identical"
+
+
+class PruningComparison:
+    """The result of `compare_pruning`.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was compared.
+    inputs : dict
+        Inputs as the manifest has them.
+    fits : dict of str to list of Fit
+        Of each variant, one for each split.
+    seconds : dict of str to float
+        Where the time went.
+    feature_names : ndarray of str or None
+        Names of the columns of X.
+    classes : ndarray or None
+        Labels.
+
+    Attributes
+    ----------
+    baseline : str
+        Name of what everything is compared with.
+    variants : tuple of str
+        All names, the baseline's among them, as they were given.
+    scorers : tuple of str
+        Names of the scores; the first is the primary one.
+    margins : dict of str to float
+        The loss that would not matter, by scorer, in its units.
+    alpha : float
+        The risk of a wrong "not worse" in all chains together.
+    chains : dict of str to tuple of str
+        Variants from the mildest to the hardest.
+    keeps : dict of str to float, int, str or None
+        What each variant was asked to keep.
+    failures : dict of str to str
+        Why a variant could not be fitted or scored.
+    warnings : tuple of str
+        What to know before the result is believed.
+    task : {"classification", "regression"} or None
+        What kind of models they are.
+    n_splits : int
+        Number of folds in all repetitions.
+    seconds : dict of str to float
+        "fit" and "score" over all workers, "latency", "bookkeeping" and "elapsed".
+    """
+
+    def __init__(self, plan, inputs, fits, seconds, feature_names=None, classes=None):
+        self._plan, self._inputs, self._fits = plan, inputs, fits
+        self._feature_names, self._classes = feature_names, classes
+        self.seconds = seconds
+        self.baseline = plan.baseline
+        self.variants = tuple(plan.estimators)
+        self.alpha = plan.alpha
+        self.chains, self.keeps = plan.chains, plan.keeps
+        self.task = {"classifier": "classification", "regressor": "regression"}.get(
+            plan.kind
+        )
+        self.n_splits = len(plan.splits)
+        self.failures = {
+            name: f"fold {number}: {fit.error}"
+            for name, own in fits.items()
+            for number, fit in reversed(list(enumerate(own)))
+            if fit.error
+        }
+        self.scorers = tuple(fits[self.baseline][0].scores)
+        means = {
+            scorer: float(np.mean(self._scores(self.baseline, scorer)))
+            for scorer in self.scorers
+        }
+        self.margins = resolve_margins(plan.margin, plan.scorers, means)
+        self.warnings = warnings_of(plan, fits)
+
+    def frame(self):
+        """All measurements.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each variant, fold and measure, with the columns `variant`,
+            `role` ("baseline", "variant", or the control's name beside the variant that
+            it controls), `split`, `repeat`, `fold`, `seed`, `measure` and `value`.
+            Measures are the scorers, "nbytes", "n_params", "n_nonzero", "n_samples"
+            (rows trained on), "fit_time", "predict_latency" and "predict_latency_1000"
+            (seconds for 1 row and for 1,000 rows, on the first fold), "churn" (other
+            labels than the baseline's, or mean absolute difference) and "seed_churn"
+            (the same against a fit with other seeds, on the first fold).
+        """
+        pandas = import_or_raise("pandas", "PruningComparison.frame", extra="compare")
+        columns = ["variant", "role", "split", "repeat", "fold", "seed", "measure", "value"]
+        rows = []
+        for name, fits in self._fits.items():
+            own_role = "baseline" if name == self.baseline else "variant"
+            for number, fit in enumerate(fits):
+                split = self._plan.splits[number]
+                place = (number, split.repeat, split.fold, split.seed)
+                for role, one in ((own_role, fit), *fit.controls.items()):
+                    rows += [
+                        (name, role, *place, measure, value)
+                        for measure, value in self._measures(one).items()
+                    ]
+        return pandas.DataFrame(rows, columns=columns)
+
+    def _measures(self, fit):
+        if fit is None or fit.error:
+            return dict.fromkeys(self.scorers, np.nan)
+        measures = {**fit.scores, **fit.costs}
+        if "fit_time" in self._plan.costs:
+            measures["fit_time"] = fit.fit_time
+        if fit.seed_churn is not None:
+            measures["seed_churn"] = fit.seed_churn
+        return measures
+
+    def verdicts(self, scorer=None):
+        """What the folds allow to say of each variant.
+
+        Parameters
+        ----------
+        scorer : str or None, default=None
+            Name of the score; None is the primary one.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by variant, without the baseline: `chain`, `keep`, `alpha` (of the
+            chain), `margin`, `score`, `difference` (variant minus baseline), `ci_low`,
+            `ci_high` (two-sided, level 1 - `PruningComparison.alpha`), `p_value` (of no
+            difference, two-sided), `p_better`, `p_equivalent`, `p_not_worse`
+            (probability that the loss is below the margin), `verdict` ("not worse",
+            "worse", "undecided", "not tested", "failed") and `certifiable_margin` (the
+            smallest for which the verdict would be "not worse").
+        """
+        pandas = import_or_raise("pandas", "PruningComparison.verdicts", extra="compare")
+        scorer = self._check_scorer(scorer)
+        found = self._verdicts(scorer)
+        margin, rows = self.margins[scorer], {}
+        for name in self.variants:
+            if name == self.baseline:
+                continue
+            posterior = self._posterior(name, scorer)
+            low, high = posterior.interval(1 - self.alpha)
+            chain, word = found[name]
+            rows[name] = {
+                "chain": chain,
+                "keep": self.keeps[name],
+                "alpha": self._alpha_of_chain,
+                "margin": margin,
+                "score": float(np.mean(self._scores(name, scorer))),
+                "difference": posterior.mean,
+                "ci_low": low,
+                "ci_high": high,
+                "p_value": posterior.p_value,
+                "p_better": posterior.above(0.0),
+                "p_equivalent": p_equivalent(posterior, margin),
+                "p_not_worse": posterior.above(-margin),
+                "verdict": word,
+                "certifiable_margin": certifiable_margin(posterior, self._alpha_of_chain),
+            }
+        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+    def verdict(self, variant, scorer=None):
+        """The verdict on one variant.
+
+        Parameters
+        ----------
+        variant : str
+            Its name.
+        scorer : str or None, default=None
+            Name of the score; None is the primary one.
+
+        Returns
+        -------
+        str
+            "baseline", "not worse", "worse", "undecided", "not tested" or "failed".
+        """
+        if self._check_variant(variant) == self.baseline:
+            return "baseline"
+        return self._verdicts(self._check_scorer(scorer))[variant][1]
+
+    def certifiable_margin(self, variant, scorer=None):
+        """The smallest margin for which a variant would be "not worse", tested alone.
+
+        Parameters
+        ----------
+        variant : str
+            Its name.
+        scorer : str or None, default=None
+            Name of the score; None is the primary one.
+
+        Returns
+        -------
+        float
+            In the units of the score.
+        """
+        posterior = self._posterior(
+            self._check_variant(variant), self._check_scorer(scorer)
+        )
+        return certifiable_margin(posterior, self._alpha_of_chain)
+
+    @property
+    def _alpha_of_chain(self):
+        return self.alpha / len(self.chains)
+
+    def _verdicts(self, scorer):
+        """Chain and verdict of each variant, gated in the order of its chain."""
+        found = {}
+        for chain, members in self.chains.items():
+            words = []
+            for name in members:
+                posterior = self._posterior(name, scorer)
+                failed = name in self.failures
+                words.append(
+                    "failed"
+                    if failed
+                    else verdict(posterior, self.margins[scorer], self._alpha_of_chain)
+                )
+            gated = fixed_sequence(words)
+            for name, word, own in zip(members, gated, words, strict=True):
+                found[name] = (chain, own if own == "failed" else word)
+        return found
+
+    def _posterior(self, name, scorer):
+        scores = self._scores(name, scorer)
+        reference = self._scores(self.baseline, scorer)
+        magnitude = float(np.nanmax(np.abs([scores, reference]))) or 1.0
+        posterior = corrected_posterior(
+            scores - reference, self._plan.test_share, magnitude=magnitude
+        )
+        if self._plan.looks_forward:
+            return replace(posterior, scale=np.nan)
+        return posterior
+
+    def _scores(self, name, scorer, control=None):
+        fits = self._fits[name]
+        if control is not None:
+            fits = [fit.controls.get(control) for fit in fits]
+        return np.array(
+            [np.nan if fit is None else fit.scores.get(scorer, np.nan) for fit in fits]
+        )
+
+    def _check_scorer(self, scorer):
+        if scorer is None:
+            return self.scorers[0]
+        if scorer not in self.scorers:
+            raise ValueError(
+                f"scorer must be one that was compared. Got {scorer!r}. Write one of "
+                f"{', '.join(map(repr, self.scorers))}."
+            )
+        return scorer
+
+    def _mean_costs(self, name):
+        """Mean of each cost over the folds that have it; of times, the median."""
+        costs = {}
+        for cost in self._plan.costs:
+            values = [self._measures(fit).get(cost, np.nan) for fit in self._fits[name]]
+            values = [value for value in values if np.isfinite(value)]
+            middle = np.median if cost == "fit_time" else np.mean
+            costs[cost] = float(middle(values)) if values else np.nan
+        return costs
+
+    def smallest_not_worse(self, cost="nbytes", *, scorer=None):
+        """Name the cheapest of the variants that are not worse, and of the baseline.
+
+        The risk that it is worse by more than the margin is at most `alpha`, whatever the
+        number of variants: chains are tested in fixed sequence, each at its share of
+        alpha.
+
+        Parameters
+        ----------
+        cost : str, default="nbytes"
+            A measure of cost that was taken.
+        scorer : str or None, default=None
+            The score that must not be worse; None asks it of every score.
+
+        Returns
+        -------
+        str
+            Name of the variant; the baseline's if none that is cheaper is not worse.
+
+        Raises
+        ------
+        ValueError
+            If the cost was not measured, or the scorer is not one of these.
+        """
+        if cost not in self._plan.costs:
+            raise ValueError(
+                f"cost must be one that was measured. Got {cost!r}. Write one of "
+                f"{', '.join(map(repr, self._plan.costs))}."
+            )
+        scorers = self.scorers if scorer is None else (self._check_scorer(scorer),)
+        passing = [self.baseline]
+        found = [self._verdicts(one) for one in scorers]
+        for name in self.variants:
+            if name != self.baseline and all(
+                verdicts[name][1] == "not worse" for verdicts in found
+            ):
+                passing.append(name)
+        costs = {name: self._mean_costs(name)[cost] for name in passing}
+        return min(passing, key=lambda name: (np.isnan(costs[name]), costs[name]))
+
+    def summary(self):
+        """Means of all that was measured.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a variant, the baseline first: for each scorer its mean, `sd` over
+            the folds and the mean of the random control (`random`), where there is one;
+            the verdict by the primary scorer; means of the costs; `churn`, `seed_churn`
+            and `stability`.
+        """
+        pandas = import_or_raise("pandas", "PruningComparison.summary", extra="compare")
+        verdicts = self._verdicts(self.scorers[0])
+        stability = {name: found.value for name, _, found in self._stabilities()}
+        rows = {}
+        for name in sorted(self.variants, key=lambda name: name != self.baseline):
+            row = {}
+            for scorer in self.scorers:
+                scores = self._scores(name, scorer)
+                row[scorer] = float(np.mean(scores))
+                row[f"{scorer}_sd"] = float(np.std(scores, ddof=1))
+                for control in self._plan.controls:
+                    beside = self._scores(name, scorer, control)
+                    row[f"{scorer}_{control}"] = float(np.mean(beside))
+            row["verdict"] = "baseline" if name == self.baseline else verdicts[name][1]
+            row |= self._mean_costs(name)
+            measured = [self._measures(fit) for fit in self._fits[name]]
+            row["churn"] = float(np.mean([one.get("churn", np.nan) for one in measured]))
+            row["seed_churn"] = measured[0].get("seed_churn", np.nan)
+            row["stability"] = stability.get(name, np.nan)
+            rows[name] = row
+        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+    def stability(self):
+        """How far the folds agree on what is kept.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by variant and unit: `stability`, Nogueira's index (1: always the
+            same, 0: as by chance), and `low`, `high`, its 95 % interval for features. For
+            rows it is the mean over pairs of folds, on the training rows that they share.
+            NaN for units without identity across fits, such as trees.
+        """
+        pandas = import_or_raise("pandas", "PruningComparison.stability", extra="compare")
+        rows = [
+            (name, unit, found.value, found.low, found.high)
+            for name, unit, found in self._stabilities()
+        ]
+        columns = ["variant", "unit", "stability", "low", "high"]
+        return pandas.DataFrame(rows, columns=columns).set_index(["variant", "unit"])
+
+    def _stabilities(self):
+        for name, fits in self._fits.items():
+            for unit, kept in self._kept_units(fits):
+                yield name, unit, self._stability(unit, kept)
+
+    def _stability(self, unit, kept):
+        sizes = {one.n_units for one in kept}
+        known = len(kept) == self.n_splits and len(sizes) == 1
+        if unit == "row" and known:
+            trained = [np.sort(split.train) for split in self._plan.splits]
+            value = row_stability([one.ids for one in kept], trained)
+            return _Stable(value, np.nan, np.nan)
+        if unit in _WITH_IDENTITY and known:
+            masks = np.array([np.unpackbits(one.mask, count=one.n_units) for one in kept])
+            return feature_stability(masks.astype(bool))
+        return _Stable(np.nan, np.nan, np.nan)
+
+    @staticmethod
+    def _kept_units(fits):
+        """Each unit that the fits pruned, with what each of them kept of it."""
+        units = dict.fromkeys(kept.unit for fit in fits for kept in fit.kept)
+        for unit in units:
+            yield unit, [kept for fit in fits for kept in fit.kept if kept.unit == unit]
+
+    def kept(self, variant):
+        """How often each row or parameter was kept.
+
+        Parameters
+        ----------
+        variant : str
+            Name of a variant that prunes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `unit`, `id` (position in X of a row, number of a parameter), `name` (of a
+            feature) and `frequency`, the share of the folds that trained on it or had it
+            and kept it. Empty where nothing was pruned.
+        """
+        pandas = import_or_raise("pandas", "PruningComparison.kept", extra="compare")
+        frames = []
+        for unit, kept in self._kept_units(self._fits[self._check_variant(variant)]):
+            size = max(one.n_units for one in kept)
+            count, there = np.zeros(size), np.zeros(size)
+            for fit, split in zip(self._fits[variant], self._plan.splits, strict=True):
+                for one in fit.kept:
+                    if one.unit == unit:
+                        count[one.ids] += 1
+                        there[split.train if unit == "row" else slice(one.n_units)] += 1
+            seen = np.flatnonzero(there)
+            names = self._feature_names if unit in ("feature", "input") else None
+            frames.append(
+                pandas.DataFrame(
+                    {
+                        "unit": unit,
+                        "id": seen,
+                        "name": [str(one if names is None else names[one]) for one in seen],
+                        "frequency": count[seen] / there[seen],
+                    }
+                )
+            )
+        if not frames:
+            return pandas.DataFrame(columns=["unit", "id", "name", "frequency"])
+        return pandas.concat(frames, ignore_index=True)
+
+    def kept_by_class(self, variant):
+        """How many rows of each class were there, and how many were kept.
+
+        Parameters
+        ----------
+        variant : str
+            Name of a variant that drops rows.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `class`, `seen` and `kept`, means over the folds; empty where no rows were
+            dropped or there are no classes.
+        """
+        pandas = import_or_raise(
+            "pandas", "PruningComparison.kept_by_class", extra="compare"
+        )
+        fits = self._fits[self._check_variant(variant)]
+        counts = [fit.by_class for fit in fits if fit.by_class is not None]
+        if not counts:
+            return pandas.DataFrame(columns=["class", "seen", "kept"])
+        seen, kept = np.mean(counts, axis=0)
+        return pandas.DataFrame({"class": self._classes, "seen": seen, "kept": kept})
+
+    def _check_variant(self, variant):
+        if variant not in self._fits:
+            raise ValueError(
+                f"variant must be one that was compared. Got {variant!r}. Write one of "
+                f"{', '.join(map(repr, self.variants))}."
+            )
+        return variant
+
+    def conclusion(self, cost="nbytes"):
+        """The verdict in a sentence.
+
+        Parameters
+        ----------
+        cost : str, default="nbytes"
+            What should be small.
+
+        Returns
+        -------
+        str
+            What to use, what it gains and what it may lose.
+        """
+        from sklearn_prune.comparison._wording import conclusion
+
+        return conclusion(self, cost)
+
+    @property
+    def manifest(self):
+        """All that a second run has to find again, as a dict of plain values.
+
+        Equal inputs and results give equal manifests, to the byte of their canonical
+        JSON; times are not in it.
+        """
+        plan = self._plan
+        design = {
+            **self._inputs["design"],
+            "margins": self.margins,
+            "alpha": self.alpha,
+            "chains": {name: list(chain) for name, chain in self.chains.items()},
+        }
+        content = {
+            "format": 1,
+            **self._inputs,
+            "design": design,
+            "estimators": {name: describe(one) for name, one in plan.estimators.items()},
+            "results": {
+                name: [_hashes(fit) for fit in fits] for name, fits in self._fits.items()
+            },
+        }
+        return {**content, "sha256": digest(content)}
+
+    def save_manifest(self, path):
+        """Write the manifest as canonical JSON.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+
+        Returns
+        -------
+        pathlib.Path
+            The same.
+        """
+        from pathlib import Path
+
+        path = Path(path)
+        path.write_text(canonical_json(self.manifest) + "\n", encoding="utf-8")
+        return path
+
+    def verify(self, X, y, *, estimators=None, groups=None, params=None, n_jobs=None):
+        """Run everything again and name the first thing that differs.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The rows that were compared on.
+        estimators : mapping or None, default=None
+            The estimators to compare now; None takes those that were compared.
+        groups, params : object
+            As they were given to `compare_pruning`.
+        n_jobs : int or None, default=None
+            Fits at a time, which changes no result.
+
+        Returns
+        -------
+        Verification
+            True if the data, the versions, the estimators and all results are the same;
+            its text is the first difference. Nothing is fitted where the inputs differ.
+        """
+        from sklearn_prune.comparison._compare import compare_again
+
+        plan = self._plan
+        if estimators is not None:
+            plan = replace(plan, estimators=dict(estimators))
+        recorded = self.manifest
+        difference, again = compare_again(plan, X, y, groups, params, n_jobs, recorded)
+        if difference is None:
+            difference = first_difference(recorded, again.manifest)
+        return Verification(difference)
+
+    def plot(self, cost="nbytes", *, scorer=None):
+        """Draw the score over `keep`, and the score against a cost.
+
+        Parameters
+        ----------
+        cost : str, default="nbytes"
+            The cost of the second panel.
+        scorer : str or None, default=None
+            The score; None is the primary one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            With two panels.
+        """
+        pyplot = import_or_raise(
+            "matplotlib.pyplot", "PruningComparison.plot", extra="compare"
+        )
+        from sklearn_prune.comparison import PruningCurveDisplay, ScoreCostDisplay
+
+        figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 4.5))
+        PruningCurveDisplay.from_comparison(self, scorer=scorer, ax=left)
+        ScoreCostDisplay.from_comparison(self, scorer=scorer, cost=cost, ax=right)
+        figure.tight_layout()
+        return figure
+
+    def to_html(self, path):
+        """Write a report that opens without a network, for people who do not program.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+
+        Returns
+        -------
+        pathlib.Path
+            The same.
+        """
+        from sklearn_prune.comparison._html import write_report
+
+        return write_report(self, path)
+
+    def __repr__(self):
+        from sklearn_prune.comparison._wording import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self):
+        from sklearn_prune.comparison._html import to_html_fragment
+
+        return to_html_fragment(self)
+
+
+@dataclass(frozen=True)
+class _Stable:
+    value: float
+    low: float
+    high: float
+
+
+def _hashes(fit):
+    """What the manifest says of one fit; None where a control is not defined."""
+    if fit is None:
+        return None
+    rows = [kept.ids for kept in fit.kept if kept.unit == "row"]
+    masks = [[kept.unit, kept.n_units, kept.ids] for kept in fit.kept if kept.unit != "row"]
+    hashes = {
+        "scores": {name: float(score).hex() for name, score in fit.scores.items()},
+        "rows": digest(rows[0]) if len(rows) == 1 else (digest(rows) if rows else None),
+        "mask": digest(masks) if masks else None,
+        "predictions": None if fit.predictions is None else digest(fit.predictions),
+        "error": fit.error,
+    }
+    if fit.controls:
+        hashes["controls"] = {name: _hashes(one) for name, one in fit.controls.items()}
+    return hashes

@@ -1,0 +1,125 @@
+"""Controls: what a pruned variant has to beat at the size that it really kept."""
+
+from sklearn.base import clone
+
+from sklearn_prune._ranking import keeps_all
+from sklearn_prune.comparison._costs import requested_keeps
+from sklearn_prune.sample_selection._random import RandomSelector
+from sklearn_prune.sample_selection._subset import SampleSubset
+from sklearn_prune.weight_pruning._from_scratch import smaller_from_scratch
+from sklearn_prune.weight_pruning._pruned_base import PrunedModel
+from sklearn_prune.weight_pruning.criteria import RandomCriterion
+
+_MEMBERS = ("named_steps", "named_estimators_", "named_transformers_")
+
+
+def random_control(estimator, model=None):
+    """The same variant with rows and parameters chosen at random.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The unfitted variant.
+    model : estimator or None
+        The same fitted, for the sizes that it really kept; None leaves the sizes asked
+        for.
+
+    Returns
+    -------
+    estimator
+        Unfitted.
+    """
+    params = estimator.get_params(deep=True)
+    changes = {}
+    for path, keep in _pruning_parts(estimator):
+        part = params[path] if path else estimator
+        prefix = f"{path}__" if path else ""
+        fitted = None if model is None else _fitted_part(model, path)
+        if fitted is None and isinstance(keep, str) and model is not None:
+            continue  # its own size is not known from outside
+        if isinstance(part, SampleSubset):
+            changes[f"{prefix}selector"] = RandomSelector()
+            if fitted is not None:
+                keep = _share_of_rows(fitted)
+        else:
+            changes[f"{prefix}criterion"] = RandomCriterion()
+            if fitted is not None and part.unit == "auto":
+                keep = _share_of_parameters(fitted.report_)
+            elif fitted is not None:
+                changes[f"{prefix}unit"] = fitted.unit_
+                n_kept = len(fitted.kept_)
+                keep = 1.0 if n_kept == fitted.n_units_ else n_kept
+        changes[f"{prefix}keep"] = keep
+    return clone(estimator).set_params(**changes)
+
+
+def small_control(estimator, model):
+    """The inner model at the size that pruning left, trained from scratch, or None.
+
+    None where there is no such model: none or several parts are pruned, or the family
+    defines none.
+    """
+    params = estimator.get_params(deep=True)
+    paths = [path for path, _ in _pruning_parts(estimator)]
+    if len(paths) != 1:
+        return None
+    part = params[paths[0]] if paths[0] else estimator
+    fitted = _fitted_part(model, paths[0])
+    if not isinstance(part, PrunedModel) or fitted is None:
+        return None
+    small = smaller_from_scratch(part, fitted)
+    if small is None or not paths[0]:
+        return small
+    return clone(estimator).set_params(**{paths[0]: small})
+
+
+CONTROLS = {"random": random_control, "small": small_control}
+
+
+def is_its_own_random_control(estimator):
+    """Whether all that is pruned is chosen at random already."""
+    params = estimator.get_params(deep=True)
+    parts = [params[path] if path else estimator for path, _ in _pruning_parts(estimator)]
+    return all(
+        type(part.selector) in (type(None), RandomSelector)
+        if isinstance(part, SampleSubset)
+        else type(part.criterion) is RandomCriterion
+        for part in parts
+    )
+
+
+def _pruning_parts(estimator):
+    """Path and requested keep of each part that prunes, in the order of the paths."""
+    for name, keep in sorted(requested_keeps(estimator).items()):
+        if isinstance(keep, str) or not keeps_all(keep):
+            yield name.rpartition("__")[0], keep
+
+
+def _fitted_part(model, path):
+    """The fitted counterpart of a part, or None where it is not kept or not found."""
+    for name in path.split("__") if path else ():
+        if isinstance(model, PrunedModel):
+            return None
+        named = next(
+            (
+                getattr(model, attribute)
+                for attribute in _MEMBERS
+                if hasattr(model, attribute)
+            ),
+            {},
+        )
+        model = named[name] if name in named else getattr(model, f"{name}_", None)
+        if model is None:
+            return None
+    return model if isinstance(model, SampleSubset | PrunedModel) else None
+
+
+def _share_of_rows(fitted):
+    n_kept = len(fitted.sample_indices_)
+    if n_kept == len(fitted.sample_mask_):
+        return 1.0
+    return max(2, n_kept)
+
+
+def _share_of_parameters(report):
+    return min(1.0, report.after["parameters"] / max(1, report.before["parameters"]))

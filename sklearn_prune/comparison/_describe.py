@@ -1,0 +1,387 @@
+"""Descriptions of estimators and of what they are given, for manifests.
+
+A description is made of what JSON has. It is the same in every process and on each run,
+and holds no address, no path of a file of code and no time of day.
+"""
+
+import enum
+import hashlib
+import json
+import math
+import re
+import types
+from collections.abc import Mapping
+from datetime import date, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import PurePath
+from types import NoneType
+
+import numpy as np
+from joblib import Memory
+from scipy.sparse import issparse
+
+from sklearn_prune.comparison._describe_code import (
+    code_of_class,
+    describe_function,
+    is_function,
+    name_in_module,
+)
+from sklearn_prune.comparison._describe_data import (
+    array_sha256,
+    describe_data,
+    dtype_text,
+    is_tensor,
+    tensor_array,
+)
+
+MAX_DEPTH = 80
+LONG_STATE = 2000  # characters; a longer state is given by its hash
+
+# What records how a fit went and is read by no prediction; times are in it.
+_RECORDS = {"report_", "history_", "cv_results_", "refit_time_"}
+# What `clone` takes along besides the parameters, and a result can depend on.
+_CLONED = ("_sklearn_output_config",)
+
+
+def describe(value):
+    """Describe a value by what JSON has, the same in every process.
+
+    Estimators are described by class and parameters. Their fitted state counts where
+    `clone` keeps it: in a FrozenEstimator, and in what is no estimator itself, such as
+    the arguments of a `partial`. Functions are described by their name, bytecode,
+    defaults and closure; functions and classes of packages without a version also by
+    the code that they call. Generators of random numbers are described by their state.
+
+    Parameters
+    ----------
+    value : object
+        An estimator, splitter, scorer, function, array, or any other object.
+
+    Returns
+    -------
+    None, bool, int, float, str, list or dict
+        The description. What is no plain value or list is a dict with a tag: "class",
+        "function", "array", "dict", "tuple", "float32", ...
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_prune.comparison._describe import describe
+    >>> described = describe(Ridge(alpha=0.5))
+    >>> described["class"], described["params"]["alpha"]
+    ('sklearn.linear_model._ridge.Ridge', 0.5)
+    >>> describe((1, float("nan")))
+    {'tuple': [1, {'float': 'nan'}]}
+    """
+    return Describer()(value)
+
+
+def digest(value):
+    """SHA-256 of a value's description, in hexadecimal digits.
+
+    Parameters
+    ----------
+    value : object
+        What `describe` takes. Of an array the values, shape and dtype count; its memory
+        layout does not.
+
+    Returns
+    -------
+    str
+        64 digits.
+    """
+    if isinstance(value, np.ndarray) and type(value) in (np.ndarray, np.memmap):
+        return array_sha256(value)
+    return hash_json(describe(value))
+
+
+def canonical_json(thing):
+    """The one way to write `thing` as JSON: sorted keys, no spaces, ASCII.
+
+    Raises
+    ------
+    ValueError
+        If it holds NaN or infinity; `describe` writes them as texts.
+    TypeError
+        If it holds what JSON has not.
+    """
+    return json.dumps(thing, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def hash_json(thing):
+    """SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(thing).encode()).hexdigest()
+
+
+def class_name(cls):
+    """Module and qualified name of a class."""
+    return name_in_module(cls, ".")
+
+
+class Describer:
+    """One walk through a value: remembers what it is inside of, and what it has seen."""
+
+    def __init__(self):
+        self.keeps_fit = False
+        self._open = {}
+        self._done = {}
+        self._reached = math.inf
+
+    def __call__(self, value):
+        if type(value) in (NoneType, bool, int, str):
+            return value
+        return self.once(value, self.keeps_fit, lambda: self._describe(value))
+
+    def once(self, value, aspect, compute):
+        """Compute the description of one aspect of a value, unless it is known or begun."""
+        key = (id(value), aspect)
+        if key in self._done:
+            return self._done[key][1]
+        depth = len(self._open)
+        if key in self._open:
+            self._reached = min(self._reached, self._open[key])
+            return {"again": depth - self._open[key]}
+        if depth > MAX_DEPTH:
+            return {"class": class_name(type(value)), "state": "too deep"}
+        outside, self._reached = self._reached, math.inf
+        self._open[key] = depth
+        try:
+            described = compute()
+        except Exception:
+            described = {"class": class_name(type(value)), "state": "unknown"}
+        finally:
+            del self._open[key]
+        if self._reached >= depth:  # the same wherever it stands
+            self._done[key] = (value, described)
+        self._reached = min(outside, self._reached)
+        return described
+
+    def kept(self, value):
+        """Describe a value that `clone` copies as it is, with what was fitted."""
+        before, self.keeps_fit = self.keeps_fit, True
+        try:
+            return self(value)
+        finally:
+            self.keeps_fit = before
+
+    def _describe(self, value):
+        for cls, how in _BY_CLASS:
+            if isinstance(value, cls):
+                return how(self, value)
+        if is_function(value):
+            return describe_function(value, self)
+        if issparse(value):
+            return {"sparse": _data(value)}
+        if is_tensor(value):
+            array, dtype = tensor_array(value)
+            return {
+                "tensor": dtype,
+                "shape": list(value.shape),
+                "sha256": array_sha256(array),
+            }
+        if hasattr(value, "columns") and hasattr(value, "dtypes"):
+            return {"class": class_name(type(value)), **_data(value)}
+        if hasattr(value, "get_params"):
+            return self._estimator(value)
+        return self._object(value)
+
+    def _estimator(self, estimator):
+        cls = type(estimator)
+        # FrozenEstimator and its like stay what they are when they are cloned
+        keeps = self.keeps_fit or hasattr(estimator, "__sklearn_clone__")
+        before, self.keeps_fit = self.keeps_fit, keeps
+        try:
+            params = estimator.get_params(deep=False)
+            described = {
+                "class": class_name(cls),
+                "params": {
+                    name: self(params[name])
+                    for name in sorted(params)
+                    if not name.startswith("_")
+                },
+            }
+            own = getattr(estimator, "__dict__", {})
+            fitted = _fitted(own, params) if keeps else {}
+            if fitted:
+                described["fitted"] = hash_json(self(fitted))
+        finally:
+            self.keeps_fit = before
+        if code := code_of_class(cls, self):
+            described["code"] = code
+        if requests := _requests(own.get("_metadata_request")):
+            described["requests"] = self(requests)
+        for name in _CLONED:
+            if own.get(name):
+                described[name.lstrip("_")] = self(own[name])
+        return described
+
+    def _object(self, value):
+        """Describe anything else by the state that pickling would store."""
+        cls = type(value)
+        described = {"class": class_name(cls)}
+        if code := code_of_class(cls, self):
+            described["code"] = code
+        before, self.keeps_fit = self.keeps_fit, True
+        try:
+            state = self._state(value, cls)
+        finally:
+            self.keeps_fit = before
+        if len(canonical_json(state)) > LONG_STATE:
+            state = {"sha256": hash_json(state)}
+        return described | state
+
+    def _state(self, value, cls):
+        if cls.__module__ == "itertools" or isinstance(value, types.GeneratorType):
+            return {"state": "unknown"}
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception:
+            own = getattr(value, "__dict__", None)
+            return {"state": self(own) if own else "unknown"}
+        if isinstance(reduced, str):
+            return {"name": reduced}
+        maker, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+        described = {}
+        if getattr(maker, "__module__", None) != "copyreg" and maker is not cls:
+            described["made by"] = self(maker)
+        arguments = [argument for argument in arguments if argument is not cls]
+        if arguments and arguments != [object, None]:
+            described["args"] = [self(argument) for argument in arguments]
+        if state is not None:
+            described["state"] = self(state)
+        if items is not None:
+            described["items"] = [self(item) for item in items]
+        if pairs is not None:
+            described["pairs"] = self(dict(pairs))
+        return described
+
+    def _type(self, cls):
+        described = {"type": class_name(cls)}
+        code = code_of_class(cls, self)
+        return described | ({"code": code} if code else {})
+
+    def _float(self, value):
+        if type(value) is not float:
+            return self._scalar(value)
+        return value if math.isfinite(value) else {"float": str(value)}
+
+    def _scalar(self, value):
+        """Describe a numpy scalar, with its dtype if Python has none of that kind."""
+        if isinstance(value, (np.float64, np.int64, np.bool_, np.str_)):
+            return self(value.item())
+        if isinstance(value, np.void):
+            return self._array(np.asarray(value))
+        plain = value.item()
+        if isinstance(value, (np.datetime64, np.timedelta64, np.longdouble)):
+            plain = str(value)
+        return {dtype_text(value.dtype): self(plain)}
+
+    def _array(self, array):
+        described = {
+            "array": dtype_text(array.dtype),
+            "shape": list(array.shape),
+            "sha256": array_sha256(array),
+        }
+        if type(array) not in (np.ndarray, np.memmap):
+            described["class"] = class_name(type(array))
+        if isinstance(array, np.ma.MaskedArray):
+            described["mask"] = array_sha256(np.ma.getmaskarray(array))
+            described["sha256"] = array_sha256(array.filled(0))
+        return described
+
+    def _dict(self, value):
+        pairs = [[self(key), self.kept(entry)] for key, entry in value.items()]
+        described = {"dict": sorted(pairs, key=lambda pair: canonical_json(pair[0]))}
+        return self._noting_class(described, value, dict)
+
+    def _list(self, value):
+        entries = [self(entry) for entry in value]
+        return (
+            entries
+            if type(value) is list
+            else self._noting_class({"list": entries}, value, list)
+        )
+
+    def _tuple(self, value):
+        described = {"tuple": [self(entry) for entry in value]}
+        return self._noting_class(described, value, tuple)
+
+    def _set(self, value):
+        described = {"set": sorted((self(entry) for entry in value), key=canonical_json)}
+        return self._noting_class(described, value, (set, frozenset))
+
+    def _noting_class(self, described, value, plain):
+        plain = plain if isinstance(plain, tuple) else (plain,)
+        if type(value) not in plain:
+            described["class"] = class_name(type(value))
+        return described
+
+    def _bytes(self, value):
+        raw = bytes(value)
+        if len(raw) > 64:
+            return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+        return {"bytes": raw.hex()}
+
+    def _by_text(self, value):
+        return {"class": class_name(type(value)), "value": str(value)}
+
+    def _path(self, value):
+        return {"class": "pathlib.Path", "value": value.as_posix()}
+
+    def _random_state(self, value):
+        return {"class": class_name(type(value)), "state": self(value.get_state(legacy=False))}
+
+    def _generator(self, value):
+        return {
+            "class": class_name(type(value)),
+            "state": self(value.bit_generator.state),
+        }
+
+    def _state_of(self, value):
+        return {"class": class_name(type(value)), "state": self(value.state)}
+
+
+def _data(value):
+    """A description of data without its blocks."""
+    return {key: entry for key, entry in describe_data(value).items() if key != "blocks"}
+
+
+def _fitted(own, params):
+    """What was learnt: all attributes but parameters and records of times."""
+    return {
+        name: entry
+        for name, entry in own.items()
+        if name not in params and name not in _RECORDS and not name.startswith("__")
+    }
+
+
+def _requests(request):
+    """What an estimator asks of metadata routing, by method."""
+    methods = vars(request) if request is not None else {}
+    asked = {name: getattr(part, "requests", None) for name, part in methods.items()}
+    return {name: requests for name, requests in asked.items() if requests}
+
+
+_BY_CLASS = [
+    (enum.Enum, lambda d, v: {"class": class_name(type(v)), "name": v.name or str(v.value)}),
+    (type, Describer._type),
+    (Memory, lambda d, v: {"class": class_name(type(v))}),
+    (np.generic, Describer._scalar),
+    (float, Describer._float),
+    (complex, lambda d, v: {"complex": [d(v.real), d(v.imag)]}),
+    (np.ndarray, Describer._array),
+    (np.dtype, lambda d, v: {"dtype": dtype_text(v)}),
+    (dict, Describer._dict),
+    (types.MappingProxyType, Describer._dict),
+    (list, Describer._list),
+    (tuple, Describer._tuple),
+    ((set, frozenset), Describer._set),
+    ((bytes, bytearray, memoryview), Describer._bytes),
+    ((date, time, timedelta, timezone, Decimal), Describer._by_text),
+    (PurePath, Describer._path),
+    (re.Pattern, lambda d, v: {"pattern": d(v.pattern), "flags": int(v.flags)}),
+    (types.ModuleType, lambda d, v: {"module": v.__name__}),
+    (np.random.RandomState, Describer._random_state),
+    (np.random.Generator, Describer._generator),
+    ((np.random.BitGenerator, np.random.SeedSequence), Describer._state_of),
+]

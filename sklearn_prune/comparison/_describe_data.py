@@ -1,0 +1,319 @@
+"""Hashes of data that depend on the values, not on how they lie in memory."""
+
+import hashlib
+import json
+import sys
+
+import numpy as np
+from scipy.sparse import issparse
+
+N_BLOCKS = 64
+CHUNK_BYTES = 1 << 22  # what is made contiguous, or read from a memory map, at once
+
+
+def describe_data(X):
+    """Hash rows so that equal values have equal hashes and a changed row can be found.
+
+    Memory order, views, byte order, read-only and memory-mapped arrays, the format of a
+    sparse matrix with its stored zeros and duplicates, the index of a frame, the width
+    of an array of texts: none of them counts. Values, dtypes, shape and column names do.
+    All NaN are one value; 0.0 and -0.0 are two, except in sparse matrices.
+
+    Parameters
+    ----------
+    X : array, sparse matrix, DataFrame, Series, tensor, list, mapping of these, or None
+        The rows. Arrays are read in pieces of a few megabytes; frames column by column;
+        sparse matrices other than CSR are converted.
+
+    Returns
+    -------
+    dict
+        "sha256", "kind", "shape", "dtype" or "columns", and "blocks": the first 16 digits
+        of the hashes of up to 64 blocks of consecutive rows. For a mapping "parts".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_prune.comparison._describe_data import describe_data
+    >>> X = np.arange(6.0).reshape(3, 2)
+    >>> described = describe_data(X)
+    >>> described["shape"], described["dtype"], len(described["blocks"])
+    ([3, 2], 'float64', 3)
+    >>> describe_data(np.asfortranarray(X)) == described
+    True
+    """
+    if X is None:
+        return _finish("none", None, "none", [])
+    if hasattr(X, "keys") and hasattr(X, "__getitem__") and not _is_frame(X):
+        return _describe_parts(X)
+    if issparse(X):
+        return _describe_sparse(X)
+    if _is_frame(X):
+        return _describe_frame(X)
+    if _library(X) in ("pandas", "polars") and hasattr(X, "dtype"):
+        dtype, arrays = column_arrays(X)
+        if len(arrays) == 1 and dtype == dtype_text(arrays[0].dtype):
+            return _describe_array(arrays[0])
+        return _hash_columns("column", [len(X)], dtype, [arrays])
+    if is_tensor(X):
+        return _describe_array(*tensor_array(X))
+    if isinstance(X, (list, tuple)):
+        return _describe_list(X)
+    if hasattr(X, "__array__"):
+        return _describe_array(np.asarray(X))
+    from sklearn_prune.comparison._describe import class_name, digest
+
+    return _finish("object", None, class_name(type(X)), [digest(X).encode()], blocks=False)
+
+
+def block_bounds(n_rows, n_blocks):
+    """First row of each of n_blocks blocks of n_rows rows, and n_rows at the end."""
+    return [block * n_rows // n_blocks for block in range(n_blocks + 1)]
+
+
+def array_sha256(array):
+    """Hash of the values, shape and dtype of one array."""
+    return _describe_array(array)["sha256"]
+
+
+def dtype_text(dtype):
+    """Name of a dtype, equal on every platform; texts have no width."""
+    if dtype.kind in "UT":
+        return "str"
+    if dtype.fields is not None:
+        fields = [f"{name}: {dtype_text(dtype[name])}" for name in dtype.names]
+        return f"[{', '.join(fields)}]"
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return f"{dtype_text(base)}{list(shape)}"
+    if dtype.kind in "biufcO":
+        return dtype.name
+    return dtype.newbyteorder("<").str
+
+
+def is_tensor(value):
+    """Whether the value is a torch tensor; torch is not imported for the question."""
+    return any(
+        ancestor.__module__ == "torch" and ancestor.__name__ == "Tensor"
+        for ancestor in type(value).__mro__
+    )
+
+
+def tensor_array(tensor):
+    """A tensor's values as an array, and the name of its dtype."""
+    torch = sys.modules["torch"]
+    tensor = tensor.detach().cpu()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    tensor = tensor.resolve_conj().resolve_neg()
+    try:
+        array = tensor.numpy()
+    except TypeError:  # dtypes that numpy does not have
+        array = tensor.contiguous().view(torch.uint8).numpy()
+        return array, str(tensor.dtype).removeprefix("torch.")
+    return array, dtype_text(array.dtype)
+
+
+def _library(X):
+    return type(X).__module__.partition(".")[0]
+
+
+def _is_frame(X):
+    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "shape")
+
+
+def _finish(kind, shape, dtype, digests, *, blocks=True):
+    """Put together the description of data whose blocks are hashed already."""
+    key = "columns" if kind == "frame" else "dtype"
+    head = {"kind": kind, "shape": shape, key: dtype}
+    total = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for digest in digests:
+        total.update(digest)
+    shown = [digest.hex()[:16] for digest in digests] if blocks else []
+    return {"sha256": total.hexdigest(), **head, "blocks": shown}
+
+
+def _describe_parts(X):
+    parts = {str(key): describe_data(X[key]) for key in X.keys()}  # noqa: SIM118
+    digests = [
+        f"{json.dumps(key)}{parts[key]['sha256']}".encode() for key in sorted(parts)
+    ]
+    return _finish("parts", None, "parts", digests, blocks=False) | {"parts": parts}
+
+
+def _describe_array(array, dtype=None):
+    array = np.asarray(array)
+    dtype = dtype or dtype_text(array.dtype)
+    shape = list(array.shape)
+    rows = array if array.ndim else array.reshape(1)
+    return _hash_columns("array", shape, dtype, [[rows]])
+
+
+def _describe_list(X):
+    if len(X) == 0 or not isinstance(X[0], (str, bytes, dict, type(None))):
+        try:
+            array = np.asarray(X)
+        except ValueError:  # rows of different lengths
+            array = None
+        if array is not None and array.dtype.kind in "biufc":
+            return _describe_array(array)
+    dtype = "str" if all(type(entry) is str for entry in X) else "object"
+    kind = "array" if all(isinstance(entry, str) for entry in X) else "list"
+    return _hash_columns(kind, [len(X)], dtype, [[X]])
+
+
+def _describe_frame(X):
+    names, dtypes, arrays = [], [], []
+    for name, column in _columns(X):
+        dtype, values = column_arrays(column)
+        names.append(name)
+        dtypes.append(dtype)
+        arrays.append(values)
+    from sklearn_prune.comparison._describe import describe
+
+    columns = [[describe(name), dtype] for name, dtype in zip(names, dtypes, strict=True)]
+    return _hash_columns("frame", list(X.shape), columns, arrays)
+
+
+def _columns(X):
+    if hasattr(X, "iloc"):
+        return ((name, X.iloc[:, j]) for j, name in enumerate(X.columns))
+    return ((name, X.get_column(name)) for name in X.columns)
+
+
+def column_arrays(column):
+    """Dtype of a column of a frame, and arrays that together hold its values."""
+    if hasattr(column, "iloc"):
+        return _pandas_arrays(column)
+    return _polars_arrays(column)
+
+
+def _pandas_arrays(column):
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype):
+        return dtype_text(dtype), [column.to_numpy()]
+    if hasattr(dtype, "categories"):
+        labels = describe_data(np.asarray(dtype.categories, dtype=object))["sha256"][:16]
+        text = f"category[{dtype.categories.dtype}, {labels}, ordered={bool(dtype.ordered)}]"
+        return text, [column.cat.codes.to_numpy().astype(np.int64)]
+    if hasattr(dtype, "tz"):
+        return str(dtype), [column.astype("int64").to_numpy()]
+    plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", None))
+    if isinstance(plain, np.dtype) and plain.kind in "biuf":
+        zero = plain.type(0)
+        return str(dtype), [
+            column.isna().to_numpy(dtype=bool),
+            column.fillna(zero).to_numpy(dtype=plain),
+        ]
+    return str(dtype), [column.to_numpy(dtype=object)]
+
+
+def _polars_arrays(column):
+    dtype = column.dtype
+    if dtype.is_temporal():
+        column = column.to_physical()
+    if column.dtype.is_integer() or column.dtype.is_float():
+        plain = column.fill_null(0).to_numpy()
+        return str(dtype), [column.is_null().to_numpy(), plain]
+    if str(dtype) == "Boolean":
+        return str(dtype), [column.is_null().to_numpy(), column.fill_null(False).to_numpy()]
+    if str(dtype).startswith("Categorical"):
+        return "Categorical", [column.cast(str).to_list()]
+    return str(dtype), [column.to_list()]
+
+
+def _hash_columns(kind, shape, dtype, columns):
+    """Hash blocks of rows of parallel columns, each given by one array or more."""
+    n_rows = shape[0] if shape else 1
+    n_blocks = min(N_BLOCKS, n_rows)
+    bounds = block_bounds(n_rows, n_blocks) if n_blocks else []
+    hashers = [hashlib.sha256() for _ in range(n_blocks)]
+    for arrays in columns:
+        for array in arrays:
+            for block, hasher in enumerate(hashers):
+                _update(hasher, array, bounds[block], bounds[block + 1])
+    return _finish(kind, shape, dtype, [hasher.digest() for hasher in hashers])
+
+
+def _update(hasher, array, start, stop):
+    """Feed some rows of an array, or of a list, to a hasher."""
+    if not isinstance(array, np.ndarray):
+        hasher.update(_cells(array[start:stop]))
+        return
+    n_rows = max(1, stop - start)
+    row_bytes = max(1, array[start:stop].nbytes // n_rows)
+    step = max(1, CHUNK_BYTES // row_bytes)
+    for first in range(start, stop, step):
+        for piece in _plain_pieces(array[first : min(stop, first + step)]):
+            hasher.update(piece)
+
+
+def _plain_pieces(chunk):
+    """Canonical bytes of a piece of an array: C order, little-endian, one NaN."""
+    dtype = chunk.dtype
+    if dtype.fields is not None:
+        for name in dtype.names:  # not the padding between them
+            yield from _plain_pieces(chunk[name])
+        return
+    if dtype.kind in "OUT":
+        yield _cells(chunk.ravel().tolist())
+        return
+    if dtype.char == "G":
+        chunk, dtype = np.stack([chunk.real, chunk.imag], axis=-1), np.dtype("g")
+    if dtype.char == "g":
+        yield from _extended_pieces(chunk)
+        return
+    plain = np.ascontiguousarray(chunk, dtype=dtype.newbyteorder("<"))
+    if dtype.kind == "c":
+        plain = plain.view(plain.real.dtype)
+    if plain.dtype.kind == "f":
+        missing = np.isnan(plain)
+        if missing.any():
+            plain = np.where(missing, plain.dtype.type(np.nan), plain)
+            plain = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+    yield plain.reshape(-1).view(np.uint8)
+
+
+def _extended_pieces(chunk):
+    """The parts of long doubles, whose bytes are not all used."""
+    mantissa, exponent = np.frexp(chunk)
+    high = mantissa.astype(np.float64)
+    finite = np.isfinite(chunk)
+    low = np.where(finite, mantissa, 0) - np.where(finite, high, 0)
+    yield from _plain_pieces(high)
+    yield from _plain_pieces(low.astype(np.float64))
+    yield from _plain_pieces(np.where(finite, exponent, 0).astype(np.int64))
+
+
+def _cells(cells):
+    """Bytes of a list of Python objects, such that other objects have other bytes."""
+    if all(type(cell) is str for cell in cells):
+        lengths = np.array([len(cell) for cell in cells], dtype="<i8")
+        text = "".join(cells).encode("utf-8", "surrogatepass")
+        return b"s" + lengths.tobytes() + text
+    from sklearn_prune.comparison._describe import canonical_json, describe
+
+    return b"o" + canonical_json([describe(cell) for cell in cells]).encode()
+
+
+def _describe_sparse(X):
+    shape = list(X.shape)
+    rows = X if X.ndim == 2 else X.reshape(-1, 1)
+    rows = rows if rows.format == "csr" else rows.tocsr()
+    n_rows = rows.shape[0]
+    n_blocks = min(N_BLOCKS, n_rows)
+    bounds = block_bounds(n_rows, n_blocks) if n_blocks else []
+    digests = []
+    for block in range(n_blocks):
+        hasher = hashlib.sha256()
+        part = rows[bounds[block] : bounds[block + 1]].copy()
+        part.sum_duplicates()
+        part.eliminate_zeros()
+        for array in (
+            np.diff(part.indptr).astype(np.int64),
+            part.indices.astype(np.int64),
+            part.data,
+        ):
+            _update(hasher, array, 0, len(array))
+        digests.append(hasher.digest())
+    return _finish("sparse", shape, dtype_text(rows.dtype), digests)

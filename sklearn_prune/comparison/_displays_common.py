@@ -1,0 +1,234 @@
+"""What the displays share: axes, colours that differ in grey, and mean measures."""
+
+import math
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_prune._optional import import_or_raise
+
+# Blue, yellow and red of Paul Tol's high-contrast scheme first: they stay apart for every
+# kind of colour blindness and, by their lightness, on a grey print.
+COLORS = ("#004488", "#DDAA33", "#BB5566", "#44AA99", "#882255", "#88CCEE")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+UNKNOWN = "\N{EN DASH}"
+INK, GREY, FAINT = "#1A1A1A", "#767676", "#E2E2E2"
+
+MEASURES = {
+    "nbytes": "bytes (pickled)",
+    "n_params": "parameters",
+    "n_nonzero": "non-zero parameters",
+    "n_samples": "rows trained on",
+    "fit_time": "seconds to fit",
+    "predict_latency": "seconds to predict one row",
+    "predict_latency_1000": "seconds to predict 1,000 rows",
+    "churn": "predictions that differ from the baseline's",
+}
+
+
+def start_axes(ax, feature, figsize):
+    """Return the axes to draw on: those given, or new ones of pyplot."""
+    import_or_raise("matplotlib", feature, extra="compare")
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def tidy_axes(ax):
+    """Leave a light grid and two spines."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color=FAINT, linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def spans_a_decade(values):
+    """Whether positive values differ by more than a factor of ten."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and values.min() > 0 and values.max() / values.min() > 10
+
+
+def label_log_axis(axis, values, as_text):
+    """Put ticks of a logarithmic axis at 1, 2 and 5 times powers of ten."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    values = np.asarray(values, dtype=float)
+    first, last = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()))
+    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    every = 1 if last - first <= 8 else 2
+    ticks = [m * 10.0**e for e in range(first, last + 1, every) for m in steps]
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: as_text(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def shorten(text, width):
+    """Cut the middle out of a text that is longer than `width` characters."""
+    text = "".join(c if c.isprintable() else "�" for c in " ".join(str(text).split()))
+    if len(text) <= width:
+        return text
+    tail = width // 3
+    return f"{text[: width - tail - 1].rstrip()}…{text[-tail:].lstrip()}"
+
+
+def literal(text_artist):
+    """Show a text as it is, dollar signs included."""
+    text_artist.set_parse_math(False)
+    return text_artist
+
+
+def add_legend(ax, handles, labels, **options):
+    """Draw a legend whose labels are shown as they are, outside if there are many."""
+    if len(labels) > 9:
+        options |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    # matplotlib leaves out labels with a leading underscore: a space makes them visible.
+    labels = [f" {label}" if label.startswith("_") else label for label in labels]
+    options = {"fontsize": "small", "frameon": False} | options
+    legend = ax.legend(handles, labels, **options)
+    for text in legend.get_texts():
+        literal(text)
+    return legend
+
+
+def human_number(value, digits=3):
+    """Write a number for a reader: 1,234; 0.00123; 1.5e+09."""
+    if value is None or not np.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e7 or size < 1e-4:
+        return f"{value:.{digits}g}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def human_bytes(value):
+    """Write a number of bytes with a unit of powers of 1,000."""
+    return _with_unit(value, ("bytes", "kB", "MB", "GB", "TB", "PB"))
+
+
+def human_seconds(value):
+    """Write seconds as s, ms or µs."""
+    if value is None or not np.isfinite(value):
+        return UNKNOWN
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if abs(value) * factor >= 1 or unit == "µs":
+            return f"{human_number(value * factor)} {unit}"
+    return None
+
+
+def human_measure(measure, value):
+    """Write a value of one of the measures of a comparison."""
+    if measure == "nbytes":
+        return human_bytes(value)
+    if measure in ("fit_time", "predict_latency", "predict_latency_1000"):
+        return human_seconds(value)
+    if measure in ("n_params", "n_nonzero", "n_samples") and np.isfinite(value):
+        return (
+            f"{value:,.0f}" if value < 1e7 else _with_unit(value, ("", "k", "M", "G", "T"))
+        )
+    return human_number(value)
+
+
+def _with_unit(value, units):
+    if value is None or not np.isfinite(value):
+        return UNKNOWN
+    for unit in units:
+        if abs(value) < 999.5 or unit == units[-1]:
+            return f"{human_number(value)} {unit}".rstrip()
+        value /= 1000
+    return None
+
+
+def mean_measures(comparison):
+    """Return means over the folds: rows (variant, role), one column for each measure.
+
+    A score has a mean where each fold has one, a cost where any has.
+    """
+    frame = comparison.frame()
+    values = frame.groupby(["variant", "role", "measure"], sort=False, observed=True)[
+        "value"
+    ]
+    whole = values.agg(lambda one: one.mean(skipna=False)).unstack("measure")
+    known = values.mean().unstack("measure")
+    scores = [name for name in comparison.scorers if name in whole.columns]
+    return known.assign(**{name: whole[name] for name in scores})
+
+
+def mean_of(means, variant, role, measure):
+    """Return one entry of `mean_measures`, NaN where there is none."""
+    if measure not in means.columns or (variant, role) not in means.index:
+        return math.nan
+    return float(means.loc[(variant, role), measure])
+
+
+def keep_parameter(estimator, name=None):
+    """Return the name of the parameter that says how much to keep.
+
+    Raises
+    ------
+    ValueError
+        If `name` is no parameter, or if it is None and not exactly one fits.
+    """
+    params = estimator.get_params()
+    found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
+    if name is not None:
+        if name in params:
+            return name
+        raise ValueError(
+            f"param_name must be a parameter of the estimator. Got {name!r}. "
+            f"Write one of {found or sorted(params)}."
+        )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(
+            "The estimator must have a parameter named keep. Got "
+            f"{type(estimator).__name__} without one. Write "
+            "SampleSubsetClassifier(estimator) or PrunedClassifier(estimator)."
+        )
+    raise ValueError(
+        "The estimator must have one parameter named keep, or param_name must say which. "
+        f"Got {found}. Write param_name={found[0]!r}."
+    )
+
+
+def compare_over_keep(
+    estimator, X, y, *, keep, param_name=None, random_control=True, **options
+):
+    """Compare one estimator over values of `keep`; 1.0 is the baseline."""
+    from sklearn_prune.comparison._compare import compare_pruning
+
+    name = keep_parameter(estimator, param_name)
+    values = sorted({1.0, *keep}, key=lambda k: (isinstance(k, int), k), reverse=True)
+    values.sort(key=lambda k: not (isinstance(k, float) and k == 1.0))
+    estimators = {
+        f"keep={value}": clone(estimator).set_params(**{name: value}) for value in values
+    }
+    return compare_pruning(
+        estimators,
+        X,
+        y,
+        baseline="keep=1.0",
+        controls=("random",) if random_control else (),
+        **options,
+    )
+
+
+def check_scorer(comparison, scorer):
+    """Return a scorer of the comparison, the first where none is named."""
+    if scorer is None:
+        return comparison.scorers[0]
+    if scorer not in comparison.scorers:
+        raise ValueError(
+            f"scorer must be one of those compared. Got {scorer!r}. "
+            f"Write one of {list(comparison.scorers)}."
+        )
+    return scorer

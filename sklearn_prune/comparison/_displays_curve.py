@@ -1,0 +1,493 @@
+"""Draw the score of a pruned model over how much of it is kept."""
+
+import numpy as np
+
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune.comparison._displays_common import (
+    COLORS,
+    GREY,
+    INK,
+    MARKERS,
+    add_legend,
+    check_scorer,
+    compare_over_keep,
+    human_number,
+    label_log_axis,
+    mean_measures,
+    mean_of,
+    shorten,
+    spans_a_decade,
+    start_axes,
+    tidy_axes,
+)
+from sklearn_prune.comparison._displays_search import best_whole, search_candidates
+from sklearn_prune.comparison._statistics import corrected_posterior
+from sklearn_prune.comparison._test_share import share_of
+
+COLUMNS = ["line", "keep", "score", "low", "high", "random"]
+
+
+class PruningCurveDisplay:
+    """Score over `keep`, with intervals, the random control and the baseline.
+
+    It is best made by `from_estimator`, `from_comparison` or `from_cv_results`.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        One row for each point. Columns: ``line`` (which line it belongs to), ``keep``
+        (a fraction or a number kept), ``score``, ``low`` and ``high`` (ends of its
+        interval, NaN where there is none) and ``random`` (score of the random control of
+        the same size, NaN where there is none).
+    baseline : float, default=None
+        Score of the model that nothing was taken from.
+    margin : float, default=None
+        How much worse than the baseline still counts as not worse.
+    score_name : str, default="score"
+        Label of the vertical axis.
+    interval_name : str, default="interval of the difference to the baseline"
+        What the intervals are, for the legend.
+    baseline_keep : float or int, default=None
+        Where on the horizontal axis to mark the baseline; None marks it nowhere.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure of those axes.
+    lines_ : list of matplotlib Line2D
+        One for each line.
+    errorbars_ : list of ErrorbarContainer
+        The intervals, one for each line that has any.
+    random_lines_ : list of matplotlib Line2D
+        The random controls, one for each line that has any.
+    baseline_ : matplotlib Line2D or None
+        The baseline.
+    star_ : matplotlib Line2D or None
+        The baseline's mark.
+    band_ : matplotlib artist or None
+        The margin below the baseline.
+
+    See Also
+    --------
+    ScoreCostDisplay : Score against bytes or seconds, with the front.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_prune.comparison import PruningCurveDisplay
+    >>> curves = pd.DataFrame({
+    ...     "line": "forest", "keep": [0.5, 0.1], "score": [0.95, 0.93],
+    ...     "low": [0.94, 0.91], "high": [0.96, 0.95], "random": [0.93, 0.9]})
+    >>> display = PruningCurveDisplay(curves, baseline=0.95, margin=0.01).plot()
+    >>> display.ax_.get_xlabel()
+    'keep (fraction)'
+    """
+
+    def __init__(
+        self,
+        curves,
+        *,
+        baseline=None,
+        margin=None,
+        score_name="score",
+        interval_name="interval of the difference to the baseline",
+        baseline_keep=None,
+    ):
+        self.curves = curves
+        self.baseline = baseline
+        self.margin = margin
+        self.score_name = score_name
+        self.interval_name = interval_name
+        self.baseline_keep = baseline_keep
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        keep=(1.0, 0.5, 0.2, 0.1, 0.05),
+        param_name=None,
+        cv=None,
+        scoring=None,
+        margin=None,
+        groups=None,
+        random_control=True,
+        n_jobs=None,
+        random_state=0,
+        ax=None,
+        **kwargs,
+    ):
+        """Cross-validate an estimator at several values of `keep` and draw its curve.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A model with a parameter named ``keep``, also inside a Pipeline.
+        X : array-like of shape (n_samples, ...)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Targets.
+        keep : sequence of float or int, default=(1.0, 0.5, 0.2, 0.1, 0.05)
+            Values to compare; 1.0, the baseline, is added where it is missing.
+        param_name : str, default=None
+            Name of the parameter; None takes the only one named ``keep``.
+        cv : int, splitter or iterable, default=None
+            As in `compare_pruning`.
+        scoring : str, callable, list or dict, default=None
+            As in `compare_pruning`; the first scorer is drawn.
+        margin : float, dict or str, default=None
+            As in `compare_pruning`.
+        groups : array-like of shape (n_samples,), default=None
+            Groups for the splitter.
+        random_control : bool, default=True
+            Whether to also fit a random control of the same size for every point.
+        n_jobs : int, default=None
+            Number of fits that run at the same time.
+        random_state : int, default=0
+            Seed of folds and fits.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **kwargs : dict
+            Handed to `plot`.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If `param_name` is None and the estimator has none or several such parameters.
+        """
+        comparison = compare_over_keep(
+            estimator,
+            X,
+            y,
+            keep=keep,
+            param_name=param_name,
+            random_control=random_control,
+            cv=cv,
+            scoring=scoring,
+            margin=margin,
+            groups=groups,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+        return cls.from_comparison(comparison, ax=ax, **kwargs)
+
+    @classmethod
+    def from_comparison(
+        cls, comparison, *, scorer=None, chains=None, kind=None, ax=None, **kwargs
+    ):
+        """Draw the chains of a comparison, one line for each.
+
+        Parameters
+        ----------
+        comparison : PruningComparison
+            What `compare_pruning` gave.
+        scorer : str, default=None
+            Name of the scorer; None takes the first.
+        chains : sequence of str, default=None
+            Names of the chains to draw; None takes all.
+        kind : {"fraction", "number"}, default=None
+            Which values of `keep` to draw, as one axis cannot hold both; None takes
+            those of which there are more.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **kwargs : dict
+            Handed to `plot`.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display, drawn.
+        """
+        pandas = import_or_raise("pandas", cls.__name__, extra="compare")
+        scorer = check_scorer(comparison, scorer)
+        verdicts, means = comparison.verdicts(scorer), mean_measures(comparison)
+        baseline = mean_of(means, comparison.baseline, "baseline", scorer)
+        rows = []
+        lines = _chains_to_draw(comparison, chains, kind)
+        for chain, variants in lines.items():
+            line = chain
+            if len(variants) > 1 and chain in comparison.variants:
+                line = f"{chain} and less" if len(lines) > 1 else "pruned"
+            for variant in variants:
+                score = low = high = baseline
+                if variant in verdicts.index:
+                    row = verdicts.loc[variant]
+                    score, shift = row["score"], row["score"] - row["difference"]
+                    low, high = shift + row["ci_low"], shift + row["ci_high"]
+                random = mean_of(means, variant, "random", scorer)
+                rows.append((line, comparison.keeps[variant], score, low, high, random))
+        display = cls(
+            pandas.DataFrame(rows, columns=COLUMNS),
+            baseline=baseline,
+            margin=comparison.margins.get(scorer),
+            score_name=scorer,
+            interval_name=_interval_name(comparison.alpha),
+            baseline_keep=comparison.keeps.get(comparison.baseline) or 1.0,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_cv_results(
+        cls,
+        cv_results,
+        *,
+        keep=None,
+        score=None,
+        test_share=None,
+        margin=None,
+        alpha=0.05,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the results of a search over `keep`.
+
+        Candidates that differ in `keep` only make a line. The candidate with
+        ``keep=1.0`` and the best mean is the baseline of all.
+
+        Parameters
+        ----------
+        cv_results : dict or fitted search
+            ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search itself.
+        keep : str, default=None
+            Name of the parameter; None takes the only one named ``keep``.
+        score : str, default=None
+            Name of the score in the results, as in ``mean_test_<score>``; None takes the
+            only one that is no cost.
+        test_share : float, int or splitter, default=None
+            Share of the rows in each test fold, or what the search got as `cv`; the
+            results do not hold it, and the intervals need it. None draws no interval.
+        margin : float, default=None
+            How much worse than the baseline still counts as not worse, for the band.
+        alpha : float, default=0.05
+            One minus the level of the intervals.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **kwargs : dict
+            Handed to `plot`.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the results hold no such parameter or score.
+        """
+        pandas = import_or_raise("pandas", cls.__name__, extra="compare")
+        candidates = search_candidates(cv_results, keep=keep, score=score)
+        whole = best_whole(candidates)
+        share = None if test_share is None else share_of(test_share)
+        lines_with_more = {c.line for c in candidates if c.keep != 1.0}
+        rows = []
+        for candidate in candidates:
+            if isinstance(candidate.keep, str) or candidate.line not in lines_with_more:
+                continue
+            mean = candidate.scores.mean()
+            low = high = np.nan
+            if whole is not None and share is not None:
+                posterior = corrected_posterior(candidate.scores - whole.scores, share)
+                low, high = whole.scores.mean() + np.array(posterior.interval(1 - alpha))
+            rows.append((candidate.line, candidate.keep, mean, low, high, np.nan))
+        display = cls(
+            pandas.DataFrame(rows, columns=COLUMNS),
+            baseline=None if whole is None else whole.scores.mean(),
+            margin=margin,
+            score_name="mean test score" if score in (None, "score") else score,
+            interval_name=_interval_name(alpha),
+            baseline_keep=1.0,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, *, line_kw=None, random_kw=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        line_kw : dict, default=None
+            For `Axes.plot` of the lines.
+        random_kw : dict, default=None
+            For `Axes.plot` of the random controls.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If fractions and numbers of `keep` are to share an axis.
+        """
+        keeps = self.curves["keep"].to_numpy(dtype=float)
+        if self.baseline_keep is not None and _same_kind(self.baseline_keep, keeps):
+            keeps = np.append(keeps, float(self.baseline_keep))
+        kind = _kind_of(keeps)
+        ax = start_axes(ax, type(self).__name__, (6.4, 4.2))
+        tidy_axes(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        self.lines_, self.errorbars_, self.random_lines_ = [], [], []
+        self._draw_baseline(ax, keeps)
+        log = spans_a_decade(keeps)
+        names = list(dict.fromkeys(self.curves["line"]))
+        for number, name in enumerate(names):
+            shift = 0.02 * (number - (len(names) - 1) / 2)
+            self._draw_line(ax, number, name, (shift, log), line_kw, random_kw)
+        if log:
+            ax.set_xscale("log")
+            label_log_axis(ax.xaxis, keeps, human_number)
+            ax.set_xlim(keeps.min() / 1.15, keeps.max() * 1.15)
+        ax.set_xlabel("keep (fraction)" if kind == "fraction" else "keep (number)")
+        ax.set_ylabel(self.score_name)
+        self._draw_legend(ax, names)
+        return self
+
+    def _draw_baseline(self, ax, keeps):
+        self.baseline_ = self.band_ = self.star_ = None
+        if self.baseline is None or not np.isfinite(self.baseline):
+            return
+        self.baseline_ = ax.axhline(self.baseline, color=INK, linewidth=1.2, zorder=1.5)
+        if len(keeps) > len(self.curves):
+            style = {"marker": "*", "markersize": 14, "markeredgecolor": "white"}
+            (self.star_,) = ax.plot(
+                keeps[-1], self.baseline, linestyle="", color=INK, zorder=4, **style
+            )
+        if self.margin is not None and np.isfinite(self.margin):
+            bottom = self.baseline - self.margin
+            self.band_ = ax.axhspan(bottom, self.baseline, color="#E9E9E9", zorder=0.5)
+
+    def _draw_line(self, ax, number, name, place, line_kw, random_kw):
+        points = self.curves[self.curves["line"] == name].sort_values("keep")
+        shift, log = place
+        keep = points["keep"].to_numpy(dtype=float)
+        span = np.ptp(self.curves["keep"].astype(float)) or 1.0
+        keep = keep * (1 + shift) if log else keep + shift * span / 2
+        score, low, high, random = (
+            points[column].to_numpy(dtype=float) for column in COLUMNS[2:]
+        )
+        color = COLORS[number % len(COLORS)]
+        marker = MARKERS[number % len(MARKERS)]
+        style = {"color": color, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
+        self.lines_ += ax.plot(keep, score, **style | {"zorder": 3} | (line_kw or {}))
+        known = np.isfinite(low) & np.isfinite(high) & np.isfinite(score)
+        if known.any():
+            # An interval of the difference holds its mean but for rounding.
+            ends = np.maximum(0.0, [(score - low)[known], (high - score)[known]])
+            self.errorbars_.append(
+                ax.errorbar(
+                    keep[known],
+                    score[known],
+                    ends,
+                    fmt="none",
+                    ecolor=color,
+                    elinewidth=1.2,
+                    capsize=3,
+                    zorder=2.5,
+                )
+            )
+        if np.isfinite(random).any():
+            hollow = {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"}
+            self.random_lines_ += ax.plot(
+                keep, random, **style | hollow | {"zorder": 2} | (random_kw or {})
+            )
+
+    def _draw_legend(self, ax, names):
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
+        handles = list(self.lines_)
+        labels = [shorten(name, 42) or "pruned" for name in names]
+        if self.random_lines_:
+            style = {"color": GREY, "linestyle": "--", "markerfacecolor": "white"}
+            handles.append(Line2D([], [], marker="o", markersize=5.5, **style))
+            labels.append("random, same size")
+        if self.errorbars_:
+            handles.append(
+                Line2D([], [], marker="|", markersize=11, linestyle="", color=GREY)
+            )
+            labels.append(self.interval_name)
+        if self.baseline_ is not None:
+            handles.append(self.baseline_)
+            labels.append("baseline")
+        if self.band_ is not None:
+            handles.append(Patch(color="#E9E9E9"))
+            labels.append(f"margin of {human_number(self.margin)}")
+        self.legend_ = add_legend(ax, handles, labels)
+
+
+def drawable_chains(comparison):
+    """Split the chains with numbers for `keep` into fractions and counts."""
+    kinds = {"fraction": {}, "number": {}}
+    for chain, variants in comparison.chains.items():
+        known = [name for name in variants if _is_number(comparison.keeps.get(name))]
+        for kind, whole in (("fraction", False), ("number", True)):
+            of_kind = [
+                name
+                for name in known
+                if isinstance(comparison.keeps[name], int | np.integer) is whole
+            ]
+            if of_kind:
+                kinds[kind][chain] = tuple(of_kind)
+    return kinds
+
+
+def _chains_to_draw(comparison, names, kind):
+    kinds = drawable_chains(comparison)
+    unknown = [name for name in names or () if name not in comparison.chains]
+    if unknown:
+        raise ValueError(
+            f"chains must name chains of the comparison. Got {unknown}. "
+            f"Write some of {list(comparison.chains)}."
+        )
+    if kind is not None and kind not in kinds:
+        raise ValueError(
+            f'kind must be "fraction" or "number". Got {kind!r}. Write kind="fraction".'
+        )
+    if names is not None:
+        kinds = {
+            each: {name: found[name] for name in found if name in names}
+            for each, found in kinds.items()
+        }
+    if kind is None:
+        kind = max(kinds, key=lambda each: sum(map(len, kinds[each].values())))
+    if not kinds[kind]:
+        raise ValueError(
+            "A curve needs variants that differ in a number for keep. Got none. Draw "
+            "ScoreCostDisplay instead."
+        )
+    return kinds[kind]
+
+
+def _is_number(value):
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _same_kind(keep, keeps):
+    return _is_number(keep) and (float(keep) > 1 or keeps.max(initial=0.0) <= 1)
+
+
+def _kind_of(keeps):
+    values = np.asarray(keeps, dtype=float)
+    if (values > 1).any() and (values < 1).any():
+        raise ValueError(
+            "keep must be fractions or numbers, not both on one axis. Got "
+            f"{human_number(values.min())} and {human_number(values.max())}. "
+            "Write them into two displays."
+        )
+    return "number" if (values > 1).any() else "fraction"
+
+
+def _interval_name(alpha):
+    return f"{human_number(100 * (1 - alpha))} % interval of the difference to the baseline"

@@ -1,0 +1,224 @@
+"""A gallery of single rows: images where they are images, else a table."""
+
+import math
+
+import numpy as np
+from scipy.sparse import issparse
+
+from sklearn_prune._sklearn_compat import take_rows
+from sklearn_prune.comparison._displays_common import (
+    FAINT,
+    human_number,
+    import_or_raise,
+    literal,
+    shorten,
+)
+
+_FEATURES_SHOWN = 8
+
+
+def draw_gallery(
+    X, chosen, labels, scores, *, y, image_shape, axes, feature_names, score_name
+):
+    """Draw the chosen rows; return the axes used and the table, or None for images."""
+    import_or_raise("matplotlib", "SampleScoreDisplay.plot_gallery", extra="compare")
+    shape = _image_shape(X, image_shape)
+    titles = [human_number(score) for score in scores]
+    if shape is None:
+        return _draw_table(X, chosen, labels, titles, y, axes, feature_names, score_name)
+    images = _as_images(_rows(X, chosen), shape)
+    if labels is not None:
+        titles = [f"{shorten(a, 14)}\n{b}" for a, b in zip(labels, titles, strict=True)]
+    axes = _image_axes(len(chosen), axes)
+    gray = {"cmap": "gray_r", "vmin": images.min(), "vmax": images.max()}
+    for ax, image, title in zip(axes, images, titles, strict=False):
+        ax.imshow(image, **(gray if image.ndim == 2 else {}))
+        literal(ax.set_title(title, fontsize=8))
+    for ax in axes:
+        ax.set_axis_off()
+    return axes, None
+
+
+def looks_like_images(X):
+    """Whether rows of numbers look like square grey images.
+
+    They do where the width is the square of a whole number of at least 8, all values are
+    finite and none is below zero, and pixels beside and below one another correlate: on
+    average by 0.2 at least, and twice as much as any two pixels.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; the first 500 are looked at.
+
+    Returns
+    -------
+    bool
+        True for images.
+    """
+    side = math.isqrt(X.shape[1])
+    if side < 8 or side * side != X.shape[1] or X.dtype.kind not in "biuf":
+        return False
+    sample = X[:500].astype(float)
+    if not np.isfinite(sample).all() or sample.min() < 0:
+        return False
+    spread = sample.std(axis=0)
+    sample = (sample - sample.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    images = sample.reshape(-1, side, side)
+    down = (images[:, 1:] * images[:, :-1]).mean()
+    across = (images[:, :, 1:] * images[:, :, :-1]).mean()
+    any_two = np.square(sample.mean(axis=1)).mean()
+    return min(down, across) > max(0.2, 2 * any_two)
+
+
+def _image_shape(X, image_shape):
+    shape = getattr(X, "shape", ())
+    if image_shape is not None:
+        width = math.prod(shape[1:]) if len(shape) > 1 else 0
+        if len(image_shape) not in (2, 3) or math.prod(image_shape) != width:
+            raise ValueError(
+                f"image_shape must hold {width} values, as (height, width) or "
+                f"(height, width, 3). Got {tuple(image_shape)}. Write None for a table."
+            )
+        return tuple(image_shape)
+    if len(shape) == 3 or (
+        len(shape) == 4 and (shape[3] in (1, 3, 4) or shape[1] in (1, 3))
+    ):
+        return shape[1:]
+    if len(shape) != 2 or issparse(X) or hasattr(X, "columns"):
+        return None
+    if not looks_like_images(np.asarray(X)):
+        return None
+    return (math.isqrt(shape[1]),) * 2
+
+
+def _rows(X, chosen):
+    if isinstance(X, list | tuple):
+        return [X[i] for i in chosen]
+    return take_rows(X, chosen)
+
+
+def _as_images(rows, shape):
+    rows = rows.toarray() if issparse(rows) else np.asarray(rows)
+    images = rows.reshape(len(rows), *shape).astype(float)
+    if images.ndim == 4 and shape[0] in (1, 3) and shape[2] not in (1, 3, 4):
+        images = np.moveaxis(images, 1, 3)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    if images.ndim == 4:
+        low, high = images.min(), images.max()
+        if low < 0 or high > 1:
+            top = 255 if low >= 0 and high <= 255 else high
+            low = 0 if low >= 0 else low
+            images = (images - low) / ((top - low) or 1)
+    return images
+
+
+def _image_axes(n, axes):
+    if axes is not None:
+        axes = np.ravel(axes)
+        if len(axes) < n:
+            raise ValueError(
+                f"axes must hold one axes for each row. Got {len(axes)} for {n} rows. "
+                f"Write n={len(axes)}."
+            )
+        return axes
+    import matplotlib.pyplot as plt
+
+    columns = min(n, 8)
+    lines = -(-n // columns)
+    size = (1.0 * columns + 0.2, 1.35 * lines + 0.2)
+    axes = plt.subplots(lines, columns, figsize=size, layout="constrained")[1]
+    return np.ravel(axes)
+
+
+def _draw_table(X, chosen, labels, scores, y, axes, feature_names, score_name):
+    head, cells = _cells(X, chosen, y, feature_names)
+    head = ["row", *(["class"] if labels is not None else []), "score", *head]
+    lines = []
+    for i, (row, score, values) in enumerate(zip(chosen, scores, cells, strict=True)):
+        label = [] if labels is None else [shorten(labels[i], 14)]
+        lines.append([str(row), *label, score, *values])
+    widths = [max(len(line[i]) for line in [head, *lines]) + 2 for i in range(len(head))]
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        size = (max(4.0, 0.085 * sum(widths) + 0.4), 0.26 * (len(lines) + 1) + 0.5)
+        axes = plt.subplots(figsize=size, layout="constrained")[1]
+    ax = np.ravel(axes)[0]
+    ax.set_axis_off()
+    ax.set_title(f"dropped first, by {score_name}", fontsize=9, loc="left")
+    table = ax.table(
+        lines,
+        colLabels=head,
+        colWidths=np.array(widths) / sum(widths),
+        loc="upper center",
+        cellLoc="right",
+        bbox=(0, 0, 1, 1),
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(8)
+    for (line, _), cell in table.get_celld().items():
+        cell.set(edgecolor=FAINT, linewidth=0.6)
+        literal(cell.get_text())
+        if line == 0:
+            cell.set(facecolor="#F2F2F2")
+            cell.get_text().set_weight("bold")
+    return np.array([ax]), table
+
+
+def _cells(X, chosen, y, feature_names):
+    if getattr(X, "ndim", 2) == 1 or not hasattr(X, "shape"):
+        rows = _rows(X, chosen)
+        if rows and not isinstance(rows[0], str) and hasattr(rows[0], "__len__"):
+            X = np.asarray(X)
+        else:
+            return ["text"], [[shorten(row, 60)] for row in rows]
+    names = feature_names
+    if names is None:
+        names = getattr(X, "columns", None)
+    if names is None:
+        names = [f"x{i}" for i in range(X.shape[1])]
+    columns = _telling_columns(X, chosen, y)
+    rows = _rows(X, chosen)
+    if issparse(rows):
+        rows = rows.toarray()
+    if hasattr(rows, "iloc"):
+        values = rows.iloc[:, list(columns)].to_numpy(dtype=object)
+    elif hasattr(rows, "to_numpy"):
+        values = rows.to_numpy()[:, columns]
+    else:
+        values = np.asarray(rows)[:, columns]
+    return (
+        [shorten(list(names)[i], 16) for i in columns],
+        [[_cell(value) for value in row] for row in values],
+    )
+
+
+def _cell(value):
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return human_number(float(value))
+    return shorten(value, 16)
+
+
+def _telling_columns(X, chosen, y):
+    """The columns in which the chosen rows are furthest from the mean of their class."""
+    width = X.shape[1]
+    if width <= _FEATURES_SHOWN:
+        return np.arange(width)
+    try:
+        shown = _numbers(_rows(X, chosen))
+        classes = np.zeros(X.shape[0]) if y is None else np.asarray(y)
+        far = np.zeros(width)
+        for value in np.unique(classes[chosen]):
+            of_class = _numbers(_rows(X, np.flatnonzero(classes == value)[:1000]))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                away = np.abs(shown[classes[chosen] == value] - of_class.mean(axis=0))
+                far += np.nan_to_num(away / of_class.std(axis=0), posinf=1e3).sum(axis=0)
+    except (TypeError, ValueError):
+        return np.arange(_FEATURES_SHOWN)
+    return np.sort(np.argsort(-far, kind="stable")[:_FEATURES_SHOWN])
+
+
+def _numbers(rows):
+    return rows.toarray() if issparse(rows) else np.asarray(rows, dtype=float)

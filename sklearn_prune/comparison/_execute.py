@@ -1,0 +1,360 @@
+"""Running a comparison: all fits, in any backend, from a store where there is one."""
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+
+from sklearn_prune._folds import split_rows
+from sklearn_prune._sklearn_compat import fit_context
+from sklearn_prune._validation import class_codes
+from sklearn_prune.comparison._agreement import churn
+from sklearn_prune.comparison._controls import random_control
+from sklearn_prune.comparison._costs import interleaved_latency, prunes_nothing
+from sklearn_prune.comparison._describe import describe, describe_data, digest
+from sklearn_prune.comparison._manifest import environment
+from sklearn_prune.comparison._routing import route
+from sklearn_prune.comparison._run import Fit, Job, one_thread, run_task
+from sklearn_prune.comparison._store import Store
+
+_LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
+_SHARE_OF_FITS = 0.01  # of the time of all fits, for each latency
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A comparison without its data.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator
+        The variants, the baseline among them.
+    baseline : str
+        Its name.
+    kind : {"classifier", "regressor"} or None
+        What they are.
+    splitter : splitter
+        What made the splits.
+    splits : list of Split
+        The folds.
+    scorers : dict of str to callable
+        By name.
+    margin : float, str, dict or None
+        As asked for.
+    alpha : float
+        The risk of a wrong verdict.
+    costs, controls : tuple of str
+        What to measure, and what to fit beside each pruned variant.
+    chains : dict of str to tuple of str
+        Mildest first.
+    keeps : dict of str to float, int, str or None
+        Requested.
+    seed : int
+        The seed of all.
+    test_share : float
+        Share of the rows (or groups) that is tested.
+    looks_forward : bool
+        Whether each split tests on later rows, which allows differences only.
+    """
+
+    estimators: dict
+    baseline: str
+    kind: str | None
+    splitter: object
+    splits: list
+    scorers: dict
+    margin: object
+    alpha: float
+    costs: tuple
+    controls: tuple
+    chains: dict
+    keeps: dict
+    seed: int
+    test_share: float
+    looks_forward: bool
+
+
+def inputs_of(plan, X, y, groups, params):
+    """The part of a manifest that is known before anything is fitted."""
+    splits = [
+        {"train": digest(split.train), "test": digest(split.test)} for split in plan.splits
+    ]
+    return {
+        "environment": environment(),
+        "data": {
+            "X": describe_data(X),
+            "y": describe_data(y),
+            "groups": None if groups is None else describe_data(groups),
+            "params": {name: describe(value) for name, value in (params or {}).items()},
+        },
+        "design": {
+            "seed": plan.seed,
+            "fold_seeds": [split.seed for split in plan.splits],
+            "splits": splits,
+            "scoring": {name: describe(scorer) for name, scorer in plan.scorers.items()},
+            "controls": list(plan.controls),
+            "baseline": plan.baseline,
+        },
+    }
+
+
+class ComparisonRun(CallbackSupportMixin, BaseEstimator):
+    """All fits of a comparison as one task, which callbacks can follow.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to run.
+    inputs : dict
+        See `inputs_of`.
+    groups : array-like or None
+        Groups of the rows.
+    params : dict or None
+        Metadata.
+    n_jobs : int or None
+        Fits at a time.
+    store : path-like or None
+        Folder of finished fits.
+
+    Attributes
+    ----------
+    fits_ : dict of str to list of Fit
+        For each variant, one for each split.
+    seconds_ : dict of str to float
+        "fit" and "score": spent in these, summed over the workers; "bookkeeping": spent
+        otherwise, summed over workers and the parent; "latency": timing predictions;
+        "elapsed": from beginning to end.
+    """
+
+    _parameter_constraints = {}
+
+    def __init__(self, plan, inputs, groups=None, params=None, n_jobs=None, store=None):
+        self.plan = plan
+        self.inputs = inputs
+        self.groups = groups
+        self.params = params
+        self.n_jobs = n_jobs
+        self.store = store
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Fit every variant on every fold, and what controls it.
+
+        Parameters
+        ----------
+        X, y : array-like
+            All rows.
+
+        Returns
+        -------
+        self : object
+            With `fits_` and `seconds_`.
+
+        Raises
+        ------
+        RuntimeError
+            If the baseline cannot be fitted or scored.
+        """
+        started = perf_counter()
+        plan = self.plan
+        fit_params, score_params = route(
+            self.params, self.groups, X, plan.estimators, plan.splitter, plan.scorers
+        )
+        labels = np.asarray(y)
+        classes = plan.kind == "classifier" and labels.ndim == 1
+        job = Job(
+            X=X,
+            y=y,
+            codes=class_codes(labels)[0] if classes else None,
+            scorers=plan.scorers,
+            score_params=score_params,
+            fit_params=fit_params,
+            controls=plan.controls,
+            costs=plan.costs,
+        )
+        described = {name: describe(model) for name, model in plan.estimators.items()}
+        store = self.store and Store(self.store, self.inputs, described)
+        done = self._stored(store, described)
+        tasks = list(self._tasks(done))
+        contexts = self._contexts(tasks, X, y)
+        before = perf_counter() - started
+        in_fits, between = self._run(job, tasks, contexts, done, store, described)
+        waited = perf_counter() - started - before
+
+        started_again = perf_counter()
+        self.fits_ = {
+            name: [done[name, number] for number in range(len(plan.splits))]
+            for name in plan.estimators
+        }
+        self._note_churn()
+        after = perf_counter() - started_again
+        seconds = self._time_predictions(X, in_fits, done, store, described)
+        self.seconds_ = {
+            "fit": self._sum("fit_time"),
+            "score": self._sum("score_time"),
+            "bookkeeping": before + between + after,
+            "latency": seconds,
+            "elapsed": perf_counter() - started,
+            "waited": waited,
+        }
+        if contexts:
+            self._root.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def _stored(self, store, described):
+        """Fits that the store has; the first split again where latencies are missing."""
+        if not store:
+            return {}
+        done = {}
+        for name in self.plan.estimators:
+            for number in range(len(self.plan.splits)):
+                fit = store.load(_key(described[name], number))
+                if fit is not None:
+                    done[name, number] = fit
+        wanted = set(self.plan.costs) & set(_LATENCIES)
+        first = [done.get((name, 0)) for name in self.plan.estimators]
+        if any(fit is None or not wanted <= set(fit.costs) for fit in first):
+            done = {place: fit for place, fit in done.items() if place[1] != 0}
+        return done
+
+    def _tasks(self, done):
+        """Names and split of each task; variants with the same random control together."""
+        groups = {}
+        for name, estimator in self._in_order():
+            shared = estimator
+            if "random" in self.plan.controls and not prunes_nothing(estimator):
+                shared = random_control(estimator)
+            groups.setdefault(digest(shared), []).append(name)
+        for number in range(len(self.plan.splits)):
+            for members in groups.values():
+                names = [name for name in members if (name, number) not in done]
+                if names:
+                    yield names, number
+
+    def _in_order(self):
+        """Variants, the baseline first: if it fails, nothing else is worth fitting."""
+        return sorted(
+            self.plan.estimators.items(), key=lambda item: item[0] != self.plan.baseline
+        )
+
+    def _contexts(self, tasks, X, y):
+        """Callback contexts of all fits, made ahead of the workers, if there are callbacks."""
+        n_fits = sum(len(names) for names, _ in tasks)
+        root = self._init_callback_context(
+            task_name="compare", max_subtasks=n_fits, sequential_subtasks=False
+        )
+        if not getattr(self, "_skl_callbacks", None):
+            return None
+        self._root = root
+        root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        contexts, number = [], 0
+        for names, split in tasks:
+            of_task = {}
+            for name in names:
+                context = root.subcontext(task_name=f"{name}, fold {split}", task_id=number)
+                of_task[name] = (context, self)
+                number += 1
+            contexts.append(of_task)
+        return contexts
+
+    def _run(self, job, tasks, contexts, done, store, described):
+        """Run the tasks and take what they return as it comes."""
+        splits = self.plan.splits
+        calls = (
+            delayed(_numbered_task)(
+                position,
+                job,
+                {name: self.plan.estimators[name] for name in names},
+                split,
+                splits[split].train,
+                splits[split].test,
+                splits[split].seed,
+                keep_models=split == 0,
+                contexts=None if contexts is None else contexts[position],
+            )
+            for position, (names, split) in enumerate(tasks)
+        )
+        in_fits, between = 0.0, 0.0
+        with one_thread():
+            for position, fits, spent, bookkeeping in _parallel(self.n_jobs)(calls):
+                taken = perf_counter()
+                number = tasks[position][1]
+                for name, fit in fits.items():
+                    done[name, number] = fit
+                    if name == self.plan.baseline and fit.error:
+                        raise RuntimeError(
+                            f"the baseline {name!r} must be fitted and scored on every "
+                            f"fold. Got, on fold {number}: {fit.error} Mend it, or name "
+                            "another baseline."
+                        )
+                    if store:
+                        store.save(_key(described[name], number), fit)
+                in_fits += spent
+                between += bookkeeping + perf_counter() - taken
+        return in_fits, between
+
+    def _note_churn(self):
+        for number in range(len(self.plan.splits)):
+            reference = self.fits_[self.plan.baseline][number].predictions
+            for fits in self.fits_.values():
+                for fit in (fits[number], *fits[number].controls.values()):
+                    if fit is not None and fit.predictions is not None:
+                        fit.costs["churn"] = churn(fit.predictions, reference)
+
+    def _time_predictions(self, X, in_fits, done, store, described):
+        """Time the models of the first fold in turns; return the seconds that this took."""
+        started = perf_counter()
+        first = {
+            name: fits[0] for name, fits in self.fits_.items() if fits[0].model is not None
+        }
+        split = self.plan.splits[0]
+        wanted = {
+            cost: n_rows for cost, n_rows in _LATENCIES.items() if cost in self.plan.costs
+        }
+        if first and wanted:
+            budget = np.clip(_SHARE_OF_FITS * in_fits, 0.05, 5.0)
+            models = {name: fit.model for name, fit in first.items()}
+            any_model = next(iter(models.values()))
+            _, rows = split_rows(any_model, X, split.train, split.test)
+            with one_thread():
+                for cost, n_rows in wanted.items():
+                    found = interleaved_latency(models, rows, n_rows, budget=budget)
+                    for name, latency in found.items():
+                        first[name].costs[cost] = latency.median
+        for name, fit in first.items():
+            fit.model = None
+            if store:
+                store.save(_key(described[name], 0), fit)
+        return perf_counter() - started
+
+    def _sum(self, attribute):
+        """Sum over all fits, those of controls that are shared counted once."""
+        found = {}
+        for fits in self.fits_.values():
+            for fit in fits:
+                for one in (fit, *(fit.controls or {}).values()):
+                    if isinstance(one, Fit):
+                        found[id(one)] = getattr(one, attribute)
+        return float(np.nansum(list(found.values())))
+
+
+def _key(described, split):
+    return digest([described, split])
+
+
+def _numbered_task(position, *args, **kwargs):
+    fits, spent, bookkeeping = run_task(*args, **kwargs)
+    return position, fits, spent, bookkeeping
+
+
+def _parallel(n_jobs):
+    """Results as they come, where the backend can; one job needs no backend."""
+    if effective_n_jobs(n_jobs) == 1:
+        return lambda calls: (function(*args, **kwargs) for function, args, kwargs in calls)
+    try:
+        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    except ValueError:  # multiprocessing returns lists only
+        return Parallel(n_jobs=n_jobs)

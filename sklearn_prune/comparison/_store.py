@@ -1,0 +1,131 @@
+"""A folder of finished fits, from which an interrupted comparison goes on."""
+
+import json
+import os
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_prune.comparison._manifest import canonical_json, first_difference
+from sklearn_prune.comparison._run import Fit, Kept
+
+_FORMAT = 1
+
+
+class Store:
+    """Fits on disk: one file for each variant and fold, and what they were made with.
+
+    Files hold numbers and text only, are written aside and then renamed, and one that
+    cannot be read counts as not there.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if it is not there.
+    inputs : dict
+        "environment", "data" and "design" as in the manifest.
+    estimators : dict of str to dict
+        The variants, described.
+
+    Raises
+    ------
+    ValueError
+        If the folder was made with other inputs, or holds other variants of these names;
+        variants that it does not know are added.
+    """
+
+    def __init__(self, folder, inputs, estimators):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        header = self.folder / "comparison.json"
+        wanted = {"format": _FORMAT, **inputs, "estimators": estimators}
+        if header.exists():
+            try:
+                found = json.loads(header.read_text(encoding="utf-8"))
+                known = found["estimators"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(
+                    "store must be a folder that a comparison has made, or a new one. Got "
+                    f"{str(folder)!r}, whose comparison.json cannot be read. Name another."
+                ) from error
+            shared = {name: known[name] for name in estimators if name in known}
+            asked = wanted | {"estimators": {name: estimators[name] for name in shared}}
+            difference = first_difference(found | {"estimators": shared}, asked)
+            if difference is not None:
+                raise ValueError(
+                    "store must have been made with the same input. Got "
+                    f"{str(folder)!r}, where {difference}. Name another folder, or go back "
+                    "to what it was made with."
+                )
+            wanted["estimators"] = known | estimators
+        _write(header, canonical_json(wanted).encode())
+
+    def load(self, key):
+        """The fit of this key, or None."""
+        try:
+            with np.load(self._path(key), allow_pickle=False) as arrays:
+                return _from_arrays(dict(arrays))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+            return None
+
+    def save(self, key, fit):
+        """Keep a fit under its key."""
+        path = self._path(key)
+        aside = path.with_suffix(f".{os.getpid()}.tmp")
+        with open(aside, "wb") as file:
+            np.savez_compressed(file, **_to_arrays(fit))
+        os.replace(aside, path)
+
+    def _path(self, key):
+        return self.folder / f"{key[:40]}.npz"
+
+
+def _write(path, content):
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_bytes(content)
+    os.replace(aside, path)
+
+
+_PLAIN = ("error", "scores", "costs", "seed_churn", "fit_time", "score_time")
+
+
+def _to_arrays(fit, prefix=""):
+    """Named arrays without objects; what is no array is JSON in one of bytes."""
+    plain = {name: getattr(fit, name) for name in _PLAIN}
+    plain["kept"] = [[kept.unit, kept.n_units] for kept in fit.kept]
+    plain["controls"] = {
+        name: control is not None for name, control in fit.controls.items()
+    }
+    arrays = {f"{prefix}plain": np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)}
+    for position, kept in enumerate(fit.kept):
+        arrays[f"{prefix}kept_{position}"] = kept.mask
+    for name in ("predictions", "by_class"):
+        if getattr(fit, name) is not None:
+            arrays[f"{prefix}{name}"] = getattr(fit, name)
+    for number, (_, control) in enumerate(fit.controls.items()):
+        if control is not None:
+            arrays |= _to_arrays(control, f"{prefix}control_{number}_")
+    return arrays
+
+
+def _from_arrays(arrays, prefix=""):
+    plain = json.loads(arrays[f"{prefix}plain"].tobytes())
+    kept = [
+        Kept(unit, n_units, arrays[f"{prefix}kept_{position}"])
+        for position, (unit, n_units) in enumerate(plain.pop("kept"))
+    ]
+    controls = {
+        name: _from_arrays(arrays, f"{prefix}control_{number}_") if defined else None
+        for number, (name, defined) in enumerate(plain.pop("controls").items())
+    }
+    of_arrays = {
+        name: arrays.get(f"{prefix}{name}") for name in ("predictions", "by_class")
+    }
+    known = {field.name for field in fields(Fit)}
+    if not set(plain) <= known:
+        raise ValueError("unknown fields")
+    return Fit(**plain, **of_arrays, kept=kept, controls=controls)
