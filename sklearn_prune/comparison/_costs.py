@@ -1,29 +1,25 @@
 """What a fitted model costs: bytes, parameters, rows, seconds; and a scorer of it."""
 
-import pickle
-from copy import copy
 from difflib import get_close_matches
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._ranking import keeps_all
-from sklearn_prune._sizes import _Counter
-from sklearn_prune._sklearn_compat import BaseSearchCV, count_rows, take_rows
-from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
+from sklearn_prune._sklearn_compat import count_rows, take_rows
+from sklearn_prune.comparison._shipped import inner_model, is_pipeline, saved_bytes, shipped
+from sklearn_prune.sample_selection._subset import SampleSubset
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 from sklearn_prune.weight_pruning.compact._base import Compact
 from sklearn_prune.weight_pruning.compact._calibrated import curve_of
-from sklearn_prune.weight_pruning.compact._pipeline import CompactPipeline
 
 COSTS = ("nbytes", "n_params", "n_nonzero", "n_samples", "predict_latency", "fit_time")
 _UNKNOWN = (float("nan"), float("nan"))
@@ -34,92 +30,6 @@ class Latency(NamedTuple):
 
     median: float
     minimum: float
-
-
-def _inner(model):
-    """The fitted model inside a fitted wrapper of one model, or None."""
-    if isinstance(model, FrozenEstimator):
-        return model.estimator
-    if isinstance(model, SampleSubsetModel):
-        return model.__dict__.get(f"{model._inner}_")
-    if isinstance(model, BaseSearchCV):
-        return getattr(model, "best_estimator_", None)
-    return None
-
-
-def shipped(model):
-    """What one would ship of a fitted model.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted; it is not changed.
-
-    Returns
-    -------
-    object
-        `compact_` of Pruned*; the inner model of SampleSubset*, a search or a
-        FrozenEstimator, and what one would ship of that; a Pipeline of such steps, in
-        compact form where the last one is; any other model itself.
-    """
-    if isinstance(model, PrunedModel):
-        return model.__dict__.get("compact_", model)
-    inner = _inner(model)
-    if inner is not None:
-        return shipped(inner)
-    return _shipped_pipeline(model) if _is_pipeline(model) else model
-
-
-def _shipped_pipeline(model):
-    steps = [(name, shipped(step)) for name, step in model.steps]
-    if all(small is step for (_, small), (_, step) in zip(steps, model.steps, strict=True)):
-        return model
-    *before, (_, last) = steps
-    if isinstance(last, Compact):
-        before = [
-            (name, step) for name, step in before if step not in (None, "passthrough")
-        ]
-        return CompactPipeline.around([last], model, steps_=before)
-    small = copy(model)
-    small.steps = steps
-    return small
-
-
-def _is_pipeline(model):
-    return bool(getattr(model, "steps", None)) and not isinstance(model, type)
-
-
-class _ShippingPickler(pickle.Pickler):
-    """Pickles in place of each wrapper what one would ship of it."""
-
-    def reducer_override(self, thing):
-        if isinstance(thing, BaseEstimator):
-            small = shipped(thing)
-            if small is not thing:
-                return small.__reduce_ex__(1)  # which may name another class
-        return NotImplemented
-
-
-def saved_bytes(model):
-    """Length of the pickle (protocol 5) of what one would ship; it is not held in memory.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted. Wrappers inside it, such as Pruned* in a vote, count as what one would
-        ship of them.
-
-    Returns
-    -------
-    int or float
-        Bytes; NaN for a model that cannot be pickled.
-    """
-    counter = _Counter()
-    try:
-        _ShippingPickler(counter, protocol=5).dump(shipped(model))
-    except Exception:  # local classes and open handles say so in many ways
-        return float("nan")
-    return counter.total
 
 
 def count_parameters(model):
@@ -185,7 +95,7 @@ def _own_values(container):
 
 def _members(model):
     """The fitted models inside a container."""
-    if _is_pipeline(model):
+    if is_pipeline(model):
         return [model.steps[-1][1]]
     if hasattr(model, "calibrated_classifiers_"):
         return [pair.estimator for pair in model.calibrated_classifiers_]
@@ -205,10 +115,10 @@ def rows_trained(model, default=None):
     """
     if isinstance(model, SampleSubset) and hasattr(model, "sample_indices_"):
         default = len(model.sample_indices_)
-    inner = _inner(model)
+    inner = inner_model(model)
     if inner is not None:
         return rows_trained(inner, default)
-    if _is_pipeline(model):
+    if is_pipeline(model):
         for _, step in model.steps[:-1]:
             if isinstance(step, SampleSubset) and step._inner is None:  # a sampler
                 default = rows_trained(step, default)
@@ -227,9 +137,9 @@ def kept_units(model):
     """
     if isinstance(model, PrunedModel):
         return [(model.unit_, model.kept_, model.n_units_)]
-    if _is_pipeline(model):
+    if is_pipeline(model):
         return [found for _, step in model.steps for found in kept_units(step)]
-    inner = _inner(model)
+    inner = inner_model(model)
     inside = [] if inner is None else kept_units(inner)
     if not isinstance(model, SampleSubset) or not hasattr(model, "sample_indices_"):
         return inside
@@ -268,7 +178,7 @@ def fit_seconds(model):
         return sum(model.report_.seconds.values())
     if isinstance(model, SampleSubset):
         return model.__dict__.get("_fit_seconds")
-    inner = model.steps[-1][1] if _is_pipeline(model) else _inner(model)
+    inner = model.steps[-1][1] if is_pipeline(model) else inner_model(model)
     return None if inner is None else fit_seconds(inner)
 
 

@@ -10,7 +10,6 @@ import json
 import math
 import re
 import types
-from collections.abc import Mapping
 from datetime import date, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import PurePath
@@ -19,6 +18,7 @@ from types import NoneType
 import numpy as np
 from joblib import Memory
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 
 from sklearn_prune.comparison._describe_code import (
     code_of_class,
@@ -187,8 +187,7 @@ class Describer:
 
     def _estimator(self, estimator):
         cls = type(estimator)
-        # FrozenEstimator and its like stay what they are when they are cloned
-        keeps = self.keeps_fit or hasattr(estimator, "__sklearn_clone__")
+        keeps = self.keeps_fit or _clones_itself(cls)
         before, self.keeps_fit = self.keeps_fit, keeps
         try:
             params = estimator.get_params(deep=False)
@@ -237,7 +236,7 @@ class Describer:
             reduced = value.__reduce_ex__(4)
         except Exception:
             own = getattr(value, "__dict__", None)
-            return {"state": self(own) if own else "unknown"}
+            return self._attributes(own) if own else {"state": "unknown"}
         if isinstance(reduced, str):
             return {"name": reduced}
         maker, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
@@ -248,12 +247,17 @@ class Describer:
         if arguments and arguments != [object, None]:
             described["args"] = [self(argument) for argument in arguments]
         if state is not None:
-            described["state"] = self(state)
+            described |= self._attributes(state)
         if items is not None:
             described["items"] = [self(item) for item in items]
         if pairs is not None:
             described["pairs"] = self(dict(pairs))
         return described
+
+    def _attributes(self, state):
+        if type(state) is dict and all(type(name) is str for name in state):
+            return {"attributes": {name: self(state[name]) for name in sorted(state)}}
+        return {"state": self(state)}
 
     def _type(self, cls):
         described = {"type": class_name(cls)}
@@ -325,11 +329,15 @@ class Describer:
     def _by_text(self, value):
         return {"class": class_name(type(value)), "value": str(value)}
 
+    def _enum(self, value):
+        return {"class": class_name(type(value)), "name": value.name or str(value.value)}
+
     def _path(self, value):
         return {"class": "pathlib.Path", "value": value.as_posix()}
 
     def _random_state(self, value):
-        return {"class": class_name(type(value)), "state": self(value.get_state(legacy=False))}
+        state = value.get_state(legacy=False)
+        return {"class": class_name(type(value)), "state": self(state)}
 
     def _generator(self, value):
         return {
@@ -344,6 +352,12 @@ class Describer:
 def _data(value):
     """A description of data without its blocks."""
     return {key: entry for key, entry in describe_data(value).items() if key != "blocks"}
+
+
+def _clones_itself(cls):
+    """Whether a class says itself what a clone is, as FrozenEstimator does."""
+    inherited = (None, BaseEstimator.__sklearn_clone__)
+    return getattr(cls, "__sklearn_clone__", None) not in inherited
 
 
 def _fitted(own, params):
@@ -363,7 +377,7 @@ def _requests(request):
 
 
 _BY_CLASS = [
-    (enum.Enum, lambda d, v: {"class": class_name(type(v)), "name": v.name or str(v.value)}),
+    (enum.Enum, Describer._enum),
     (type, Describer._type),
     (Memory, lambda d, v: {"class": class_name(type(v))}),
     (np.generic, Describer._scalar),

@@ -80,15 +80,13 @@ def describe_function(function, describe):
             return {"function": name_in_module(function)}
         return {"method": function.__name__, "of": describe.kept(owner)}
     if isinstance(function, _METHODS_OF_C):
-        return {
-            "function": f"{name_in_module(function.__objclass__)}.{function.__name__}"
-        }
+        return {"function": f"{name_in_module(function.__objclass__)}.{function.__name__}"}
     if isinstance(function, np.ufunc):
         return {"function": f"ufunc:{function.__name__}", "arity": function.nargs}
     if isinstance(function, types.FunctionType):
         return _describe_python_function(function, describe)
     inner = _wrapped_function(function)
-    if inner is None:
+    if inner is None or (_found_by_name(function) and has_version(function.__module__)):
         return {"function": name_in_module(function)}
     return {"class": name_in_module(type(function), "."), "wraps": describe(inner)}
 
@@ -116,23 +114,28 @@ def _found_by_name(value):
 
 
 def _describe_python_function(function, describe):
-    described = {
-        "function": name_in_module(function),
-        "code": _code(function, describe),
-    }
+    name = name_in_module(function)
+    if has_version(function.__module__) and _found_by_name(function):
+        return {"function": name, "code": _code_of_chain(function, describe)}
+    described = {"function": name, "code": _code(function, describe)}
     if function.__defaults__:
         described["defaults"] = [describe.kept(value) for value in function.__defaults__]
     if function.__kwdefaults__:
         described["keyword defaults"] = describe.kept(function.__kwdefaults__)
-    if has_version(function.__module__) and _found_by_name(function):
-        if isinstance(wrapped := getattr(function, "__wrapped__", None), _FUNCTIONS):
-            described["wraps"] = describe(wrapped)
-        return described
     if closure := _closure(function):
         described["closure"] = {name: describe.kept(closure[name]) for name in closure}
     if reads := _globals_read(function, describe):
         described["reads"] = short_hash(reads)
     return described
+
+
+def _code_of_chain(function, describe):
+    """Hash of the code of a function and of those that it wraps."""
+    codes = []
+    while isinstance(function, types.FunctionType) and len(codes) < 9:
+        codes.append(_code(function, describe))
+        function = getattr(function, "__wrapped__", None)
+    return short_hash(codes)
 
 
 def short_hash(described):

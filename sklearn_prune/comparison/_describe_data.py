@@ -135,9 +135,7 @@ def _finish(kind, shape, dtype, digests, *, blocks=True):
 
 def _describe_parts(X):
     parts = {str(key): describe_data(X[key]) for key in X.keys()}  # noqa: SIM118
-    digests = [
-        f"{json.dumps(key)}{parts[key]['sha256']}".encode() for key in sorted(parts)
-    ]
+    digests = [f"{json.dumps(key)}{parts[key]['sha256']}".encode() for key in sorted(parts)]
     return _finish("parts", None, "parts", digests, blocks=False) | {"parts": parts}
 
 
@@ -194,7 +192,8 @@ def _pandas_arrays(column):
         return dtype_text(dtype), [column.to_numpy()]
     if hasattr(dtype, "categories"):
         labels = describe_data(np.asarray(dtype.categories, dtype=object))["sha256"][:16]
-        text = f"category[{dtype.categories.dtype}, {labels}, ordered={bool(dtype.ordered)}]"
+        ordered = "ordered" if dtype.ordered else "unordered"
+        text = f"category[{dtype.categories.dtype}, {labels}, {ordered}]"
         return text, [column.cat.codes.to_numpy().astype(np.int64)]
     if hasattr(dtype, "tz"):
         return str(dtype), [column.astype("int64").to_numpy()]

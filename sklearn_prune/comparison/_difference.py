@@ -300,7 +300,7 @@ def _value(path, before, after):
                 return f"{path}: its code is another"
             case "sha256":
                 return f"{path}: its values are others"
-            case "params" | "closure" | "keywords":
+            case "params" | "closure" | "keywords" | "attributes":
                 return _members(f"{path}.{key}", one, other)
         if isinstance(one, (dict, list)) and key in ("state", "partial", "method", "wraps"):
             return _value(f"{path}.{key}", one, other)

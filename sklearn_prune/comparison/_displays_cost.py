@@ -1,7 +1,5 @@
 """Draw the score of each variant against what it costs, and the front of the best."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from sklearn_prune._optional import import_or_raise
@@ -21,6 +19,7 @@ from sklearn_prune.comparison._displays_common import (
     start_axes,
     tidy_axes,
 )
+from sklearn_prune.comparison._displays_front import corners_of_steps, pareto_front
 from sklearn_prune.comparison._displays_labels import place_labels
 from sklearn_prune.comparison._displays_search import best_whole, search_candidates
 
@@ -393,7 +392,7 @@ class ScoreCostDisplay:
         controls = points[points["role"].isin(list(CONTROLS))]
         at = [*real[["cost", "score"]].to_numpy(dtype=float)]
         at += [*controls[["cost", "score"]].to_numpy(dtype=float)]
-        steps = _steps(self._front_corners)
+        steps = corners_of_steps(self._front_corners)
         texts = [shorten(name, 30) for name in self.key_]
         placed = place_labels(ax, at, texts, lines=[steps])
         if placed is None:
@@ -430,40 +429,6 @@ class ScoreCostDisplay:
                     color=INK,
                 )
             )
-
-
-def pareto_front(cost, score):
-    """Return positions of the points that no other beats, cheapest first.
-
-    A point is beaten by one that costs no more and scores no less, and is better in one
-    of the two; of equal points the first stays.
-
-    Parameters
-    ----------
-    cost, score : array-like of shape (n,)
-        Less cost and more score are better.
-
-    Returns
-    -------
-    ndarray of int
-        Positions.
-    """
-    cost, score = np.asarray(cost, dtype=float), np.asarray(score, dtype=float)
-    front, best = [], -np.inf
-    for i in np.lexsort((-score, cost)):
-        if score[i] > best:
-            front.append(i)
-            best = score[i]
-    return np.array(front, dtype=int)
-
-
-def _steps(corners):
-    if len(corners) < 2:
-        return np.empty((0, 2))
-    turned = [corners[0]]
-    for last, point in pairwise(corners):
-        turned += [np.array([point[0], last[1]]), point]
-    return np.array(turned)
 
 
 def _label_short_log_axis(axis, costs, measure):

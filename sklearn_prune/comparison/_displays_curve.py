@@ -20,10 +20,17 @@ from sklearn_prune.comparison._displays_common import (
     start_axes,
     tidy_axes,
 )
+from sklearn_prune.comparison._displays_lines import (
+    chains_to_draw,
+    fits_axis,
+    is_number,
+    kind_of_axis,
+)
 from sklearn_prune.comparison._displays_search import best_whole, search_candidates
 from sklearn_prune.comparison._statistics import corrected_posterior
 from sklearn_prune.comparison._test_share import share_of
 
+BAND = "#E9E9E9"
 COLUMNS = ["line", "keep", "score", "low", "high", "random"]
 
 
@@ -212,7 +219,7 @@ class PruningCurveDisplay:
         verdicts, means = comparison.verdicts(scorer), mean_measures(comparison)
         baseline = mean_of(means, comparison.baseline, "baseline", scorer)
         rows = []
-        lines = _chains_to_draw(comparison, chains, kind)
+        lines = chains_to_draw(comparison, chains, kind)
         for chain, variants in lines.items():
             line = chain
             if len(variants) > 1 and chain in comparison.variants:
@@ -331,56 +338,58 @@ class PruningCurveDisplay:
         ValueError
             If fractions and numbers of `keep` are to share an axis.
         """
-        keeps = self.curves["keep"].to_numpy(dtype=float)
-        if self.baseline_keep is not None and _same_kind(self.baseline_keep, keeps):
+        scored = np.isfinite(self.curves["score"].to_numpy(dtype=float))
+        curves = self.curves[scored]
+        keeps = curves["keep"].to_numpy(dtype=float)
+        marked = is_number(self.baseline_keep) and fits_axis(self.baseline_keep, keeps)
+        if marked:
             keeps = np.append(keeps, float(self.baseline_keep))
-        kind = _kind_of(keeps)
-        ax = start_axes(ax, type(self).__name__, (6.4, 4.2))
+        kind = kind_of_axis(keeps)
+        ax = start_axes(ax, type(self).__name__, (6.4, 4.4))
         tidy_axes(ax)
         self.ax_, self.figure_ = ax, ax.figure
         self.lines_, self.errorbars_, self.random_lines_ = [], [], []
-        self._draw_baseline(ax, keeps)
+        self._draw_baseline(ax, keeps[-1] if marked else None)
         log = spans_a_decade(keeps)
-        names = list(dict.fromkeys(self.curves["line"]))
+        names = list(dict.fromkeys(curves["line"]))
         for number, name in enumerate(names):
+            points = curves[curves["line"] == name].sort_values("keep")
+            keep = points["keep"].to_numpy(dtype=float)
+            # Side by side, so that no interval hides another.
             shift = 0.02 * (number - (len(names) - 1) / 2)
-            self._draw_line(ax, number, name, (shift, log), line_kw, random_kw)
+            keep = keep * (1 + shift) if log else keep + shift * np.ptp(keeps) / 2
+            self._draw_line(ax, number, keep, points, line_kw or {}, random_kw or {})
         if log:
             ax.set_xscale("log")
             label_log_axis(ax.xaxis, keeps, human_number)
             ax.set_xlim(keeps.min() / 1.15, keeps.max() * 1.15)
-        ax.set_xlabel("keep (fraction)" if kind == "fraction" else "keep (number)")
+        ax.set_xlabel(f"keep ({kind})")
         ax.set_ylabel(self.score_name)
         self._draw_legend(ax, names)
         return self
 
-    def _draw_baseline(self, ax, keeps):
+    def _draw_baseline(self, ax, keep):
         self.baseline_ = self.band_ = self.star_ = None
         if self.baseline is None or not np.isfinite(self.baseline):
             return
         self.baseline_ = ax.axhline(self.baseline, color=INK, linewidth=1.2, zorder=1.5)
-        if len(keeps) > len(self.curves):
+        if keep is not None:
             style = {"marker": "*", "markersize": 14, "markeredgecolor": "white"}
             (self.star_,) = ax.plot(
-                keeps[-1], self.baseline, linestyle="", color=INK, zorder=4, **style
+                keep, self.baseline, linestyle="", color=INK, zorder=4, **style
             )
         if self.margin is not None and np.isfinite(self.margin):
             bottom = self.baseline - self.margin
-            self.band_ = ax.axhspan(bottom, self.baseline, color="#E9E9E9", zorder=0.5)
+            self.band_ = ax.axhspan(bottom, self.baseline, color=BAND, zorder=0.5)
 
-    def _draw_line(self, ax, number, name, place, line_kw, random_kw):
-        points = self.curves[self.curves["line"] == name].sort_values("keep")
-        shift, log = place
-        keep = points["keep"].to_numpy(dtype=float)
-        span = np.ptp(self.curves["keep"].astype(float)) or 1.0
-        keep = keep * (1 + shift) if log else keep + shift * span / 2
+    def _draw_line(self, ax, number, keep, points, line_kw, random_kw):
         score, low, high, random = (
             points[column].to_numpy(dtype=float) for column in COLUMNS[2:]
         )
         color = COLORS[number % len(COLORS)]
         marker = MARKERS[number % len(MARKERS)]
         style = {"color": color, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
-        self.lines_ += ax.plot(keep, score, **style | {"zorder": 3} | (line_kw or {}))
+        self.lines_ += ax.plot(keep, score, **style | {"zorder": 3} | line_kw)
         known = np.isfinite(low) & np.isfinite(high) & np.isfinite(score)
         if known.any():
             # An interval of the difference holds its mean but for rounding.
@@ -400,7 +409,7 @@ class PruningCurveDisplay:
         if np.isfinite(random).any():
             hollow = {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"}
             self.random_lines_ += ax.plot(
-                keep, random, **style | hollow | {"zorder": 2} | (random_kw or {})
+                keep, random, **style | hollow | {"zorder": 2} | random_kw
             )
 
     def _draw_legend(self, ax, names):
@@ -422,71 +431,10 @@ class PruningCurveDisplay:
             handles.append(self.baseline_)
             labels.append("baseline")
         if self.band_ is not None:
-            handles.append(Patch(color="#E9E9E9"))
+            handles.append(Patch(color=BAND))
             labels.append(f"margin of {human_number(self.margin)}")
-        self.legend_ = add_legend(ax, handles, labels)
-
-
-def drawable_chains(comparison):
-    """Split the chains with numbers for `keep` into fractions and counts."""
-    kinds = {"fraction": {}, "number": {}}
-    for chain, variants in comparison.chains.items():
-        known = [name for name in variants if _is_number(comparison.keeps.get(name))]
-        for kind, whole in (("fraction", False), ("number", True)):
-            of_kind = [
-                name
-                for name in known
-                if isinstance(comparison.keeps[name], int | np.integer) is whole
-            ]
-            if of_kind:
-                kinds[kind][chain] = tuple(of_kind)
-    return kinds
-
-
-def _chains_to_draw(comparison, names, kind):
-    kinds = drawable_chains(comparison)
-    unknown = [name for name in names or () if name not in comparison.chains]
-    if unknown:
-        raise ValueError(
-            f"chains must name chains of the comparison. Got {unknown}. "
-            f"Write some of {list(comparison.chains)}."
-        )
-    if kind is not None and kind not in kinds:
-        raise ValueError(
-            f'kind must be "fraction" or "number". Got {kind!r}. Write kind="fraction".'
-        )
-    if names is not None:
-        kinds = {
-            each: {name: found[name] for name in found if name in names}
-            for each, found in kinds.items()
-        }
-    if kind is None:
-        kind = max(kinds, key=lambda each: sum(map(len, kinds[each].values())))
-    if not kinds[kind]:
-        raise ValueError(
-            "A curve needs variants that differ in a number for keep. Got none. Draw "
-            "ScoreCostDisplay instead."
-        )
-    return kinds[kind]
-
-
-def _is_number(value):
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _same_kind(keep, keeps):
-    return _is_number(keep) and (float(keep) > 1 or keeps.max(initial=0.0) <= 1)
-
-
-def _kind_of(keeps):
-    values = np.asarray(keeps, dtype=float)
-    if (values > 1).any() and (values < 1).any():
-        raise ValueError(
-            "keep must be fractions or numbers, not both on one axis. Got "
-            f"{human_number(values.min())} and {human_number(values.max())}. "
-            "Write them into two displays."
-        )
-    return "number" if (values > 1).any() else "fraction"
+        options = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+        self.legend_ = add_legend(ax, handles, labels, **options)
 
 
 def _interval_name(alpha):

@@ -2,23 +2,22 @@
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune.comparison._displays_common import (
-    COLORS,
-    FAINT,
-    GREY,
     INK,
-    human_number,
     literal,
-    shorten,
     start_axes,
     tidy_axes,
 )
 from sklearn_prune.comparison._displays_gallery import draw_gallery
-
-KEPT_COLOR, DROPPED_COLOR = COLORS[0], "#F0D9A0"
+from sklearn_prune.comparison._displays_strips import (
+    draw_strip,
+    is_numeric_target,
+    make_edges,
+    make_strips,
+    naming,
+)
 
 
 class SampleScoreDisplay:
@@ -247,13 +246,13 @@ class SampleScoreDisplay:
         known = ~np.isnan(scores)
         if not known.any():
             raise ValueError("scores must hold a number. Got none but NaN.")
-        strips = _strips(self.y, kept, known, self.names, max_strips)
+        strips = make_strips(self.y, kept, known, self.names, max_strips)
         self.classes_ = [name for name, _ in strips]
         height = 1.2 + max(0.34, min(0.9, 5.5 / len(strips))) * len(strips)
         ax = start_axes(ax, type(self).__name__, (6.8, height))
         tidy_axes(ax)
         self.ax_, self.figure_ = ax, ax.figure
-        edges, pooled = _edges(scores[known], bins)
+        edges, pooled = make_edges(scores[known], bins)
         inside = np.clip(scores, edges[0], edges[-1])
         self.kept_, self.dropped_ = [], []
         for place, (_, rows) in enumerate(strips):
@@ -261,7 +260,9 @@ class SampleScoreDisplay:
                 np.histogram(inside[rows & known & chosen], edges)[0]
                 for chosen in (kept, ~kept)
             ]
-            _draw_strip(self, ax, -place, counts, edges)
+            up, down = draw_strip(ax, -place, counts, edges)
+            self.kept_.append(up)
+            self.dropped_.append(down)
             ax.text(
                 1.01,
                 -place,
@@ -337,7 +338,7 @@ class SampleScoreDisplay:
         labels = None
         if self.y is not None:
             names = self.names if names is None else names
-            name_of = _naming(self.y, names)
+            name_of = naming(self.y, names)
             labels = [name_of(value) for value in np.asarray(self.y)[chosen]]
         self.gallery_indices_ = chosen
         self.axes_, self.table_ = draw_gallery(
@@ -345,7 +346,7 @@ class SampleScoreDisplay:
             chosen,
             labels,
             scores[chosen],
-            y=None if self.y is None or _is_numeric_target(self.y) else self.y,
+            y=None if self.y is None or is_numeric_target(self.y) else self.y,
             image_shape=image_shape,
             axes=axes,
             feature_names=feature_names,
@@ -393,93 +394,4 @@ def _check_rows(X, n):
         raise ValueError(
             f"X must hold the {n} rows that the estimator was fitted on. "
             f"Got {_count_rows(X)}. Pass the training rows."
-        )
-
-
-def _is_numeric_target(y):
-    kind = type_of_target(np.asarray(y))
-    return kind.startswith("continuous") or (
-        kind == "multiclass" and np.asarray(y).dtype.kind in "iuf" and _many(y)
-    )
-
-
-def _many(y):
-    values = np.unique(np.asarray(y))
-    return len(values) > 20 and len(values) > len(np.asarray(y)) / 4
-
-
-def _naming(y, names):
-    if names is None:
-        return lambda v: human_number(v) if isinstance(v, float | np.floating) else str(v)
-    if hasattr(names, "get"):
-        return lambda value: str(names.get(value, value))
-    classes = np.unique(np.asarray(y))
-    if len(names) != len(classes):
-        raise ValueError(
-            f"names must hold one name for each class. Got {len(names)} for "
-            f"{len(classes)} classes. Write a dict from class to name."
-        )
-    table = dict(zip(classes.tolist(), names, strict=True))
-    return lambda value: str(table.get(value, value))
-
-
-def _strips(y, kept, known, names, max_strips):
-    if y is None:
-        return [("all rows", np.ones(len(kept), dtype=bool))]
-    y = np.asarray(y)
-    if y.ndim > 1:
-        y = y[:, 0]
-    if _is_numeric_target(y):
-        edges = np.unique(np.quantile(y.astype(float), [0, 0.25, 0.5, 0.75, 1]))
-        part = np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2)
-        return [
-            (f"{human_number(edges[i])} to {human_number(edges[i + 1])}", part == i)
-            for i in range(len(edges) - 1)
-        ]
-    name_of = _naming(y, names)
-    classes = list(dict.fromkeys(np.unique(y[known]).tolist()))
-    if len(classes) > max_strips:
-        lost = {c: (~kept)[known & (y == c)].mean() for c in classes}
-        classes.sort(key=lambda c: -lost[c])
-        shown, others = classes[: max_strips - 1], classes[max_strips - 1 :]
-        strips = [(shorten(name_of(c), 24), y == c) for c in shown]
-        return [*strips, (f"{len(others)} other classes", np.isin(y, others))]
-    return [(shorten(name_of(c), 24), y == c) for c in classes]
-
-
-def _edges(scores, bins):
-    """Bins over the central 99 % of the scores, if the rest lies far out."""
-    scores = scores[np.isfinite(scores)]
-    if not len(scores):
-        return np.linspace(-0.5, 0.5, bins + 1), True
-    low, high = scores.min(), scores.max()
-    inner_low, inner_high = np.quantile(scores, [0.005, 0.995])
-    if inner_high > inner_low and high - low > 3 * (inner_high - inner_low):
-        return np.linspace(inner_low, inner_high, bins + 1), True
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, bins + 1), False
-
-
-def _draw_strip(display, ax, place, counts, edges):
-    top = max(counts[0].max(), counts[1].max(), 1) / 0.42
-    ax.axhline(place, color=FAINT, linewidth=0.8, zorder=1)
-    for artists, count, style in (
-        (display.kept_, counts[0], {"facecolor": KEPT_COLOR, "edgecolor": KEPT_COLOR}),
-        (
-            display.dropped_,
-            -counts[1],
-            {"facecolor": DROPPED_COLOR, "edgecolor": GREY, "hatch": "////"},
-        ),
-    ):
-        artists.append(
-            ax.stairs(
-                place + count / top,
-                edges,
-                baseline=place,
-                fill=True,
-                linewidth=0.6,
-                zorder=2,
-                **style,
-            )
         )

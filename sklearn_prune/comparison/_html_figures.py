@@ -10,7 +10,8 @@ import numpy as np
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison._displays_common import MEASURES, mean_measures
 from sklearn_prune.comparison._displays_cost import ScoreCostDisplay
-from sklearn_prune.comparison._displays_curve import PruningCurveDisplay, drawable_chains
+from sklearn_prune.comparison._displays_curve import PruningCurveDisplay
+from sklearn_prune.comparison._displays_lines import drawable_chains
 
 _SETTINGS = {
     "svg.fonttype": "none",

@@ -12,7 +12,13 @@ from sklearn_prune.comparison._displays_common import (
     mean_of,
     shorten,
 )
-from sklearn_prune.comparison._html_words import SIGNS, percent, signed, times
+from sklearn_prune.comparison._html_words import (
+    SIGNS,
+    difference_and_interval,
+    percent,
+    rounded_up,
+    times,
+)
 
 _COSTS = {
     "nbytes": "saved size",
@@ -53,13 +59,15 @@ def table(head, rows, *, caption=None):
     str
         A ``<table>`` in a box that scrolls.
     """
-    lines = [f"<caption>{caption}</caption>"] if caption else []
-    lines.append("<thead><tr>" + "".join(f'<th scope="col">{h}</th>' for h in head))
-    lines.append("</tr></thead><tbody>")
+    title = f'<p class="caption">{caption}</p>' if caption else ""
+    columns = "".join(f'<th scope="col">{html}</th>' for html in head)
+    lines = [f"<thead><tr>{columns}</tr></thead><tbody>"]
     for kind, cells in rows:
         of_kind = f' class="{kind}"' if kind else ""
         lines.append(f"<tr{of_kind}>{''.join(cells)}</tr>")
-    return '<div class="scroll"><table>' + "\n".join(lines) + "</tbody></table></div>"
+    return (
+        f'{title}<div class="scroll"><table>' + "\n".join(lines) + "</tbody></table></div>"
+    )
 
 
 def head_cell(html):
@@ -73,18 +81,23 @@ def cell(html, below=None):
     return f"<td>{html}{small}</td>"
 
 
-def text_cell(text):
+def text_cell(text, *, code=False):
     """A cell with a text of any length."""
-    return f'<td class="text">{safe(text)}</td>'
+    shown = f"<code>{safe(text, 400)}</code>" if code else safe(text)
+    return f'<td class="text">{shown}</td>'
 
 
-def verdict_cell(verdict):
+def verdict_cell(verdict, margin=math.nan):
     """A verdict as a word with its sign, so that it reads without colours."""
     sign = SIGNS.get(verdict, "")
-    kind = verdict.replace(" ", "-")
+    below = (
+        f"<small>smallest margin {rounded_up(margin)}</small>"
+        if math.isfinite(margin)
+        else ""
+    )
     return (
-        f'<td class="text v-{escape(kind)}"><span class="sign" aria-hidden="true">{sign}'
-        f"</span> {escape(verdict)}</td>"
+        f'<td class="verdict-word v-{escape(verdict.replace(" ", "-"))}">'
+        f'<span class="sign" aria-hidden="true">{sign}</span> {escape(verdict)}{below}</td>'
     )
 
 
@@ -93,24 +106,25 @@ def variants_table(comparison, means, verdicts, picked=None, *, short=False):
     scorer, base = comparison.scorers[0], comparison.baseline
     roles = set(means.index.get_level_values("role"))
     controls = [role for role in ("random", "small") if role in roles and not short]
+    controls = [role for role in controls if _any_score(means, role, scorer)]
     costs = [name for name in _COSTS if name in means.columns]
     costs = [name for name in costs if not short or name in ("nbytes", "predict_latency")]
     head = ["variant", safe(scorer, 40)]
-    head += [f"{role} control" for role in controls]
+    if controls:
+        head.append(f"{' / '.join(controls)}<small>same size</small>")
     head.append(f"difference<small>{percent(1 - comparison.alpha)} interval</small>")
     if not short:
         head.append("P(not worse)")
     head.append("verdict")
-    if not short:
-        head.append("smallest margin<small>these data can show</small>")
-    head += [f"{_COSTS[name]}<small>against the baseline</small>" for name in costs]
+    head += [_COSTS[name] for name in costs]
     rows = []
     for name in comparison.variants:
         role = "baseline" if name == base else "variant"
         own = mean_of(means, name, role, scorer)
         cells = [head_cell(named(name)), cell(human_number(own, 4))]
-        for control in controls:
-            cells.append(cell(human_number(mean_of(means, name, control, scorer), 4)))
+        if controls:
+            of = [human_number(mean_of(means, name, each, scorer), 4) for each in controls]
+            cells.append(cell(" / ".join(of) if name != base else UNKNOWN))
         cells += _difference_cells(name, base, verdicts, short)
         for cost in costs:
             value = mean_of(means, name, role, cost)
@@ -121,23 +135,19 @@ def variants_table(comparison, means, verdicts, picked=None, *, short=False):
     return table(head, rows)
 
 
+def _any_score(means, role, scorer):
+    return bool(np.isfinite(means.xs(role, level="role")[scorer].astype(float)).any())
+
+
 def _difference_cells(name, base, verdicts, short):
+    unknown = [cell(UNKNOWN)] * (1 if short else 2)
     if name == base or name not in verdicts.index:
-        word = "baseline" if name == base else "failed"
-        middle = [] if short else [cell(UNKNOWN)]
-        last = [] if short else [cell(UNKNOWN)]
-        return [cell(UNKNOWN), *middle, verdict_cell(word), *last]
+        return [*unknown, verdict_cell("baseline" if name == base else "failed")]
     row = verdicts.loc[name]
-    interval = None
-    if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-        interval = f"{signed(row['ci_low'])} to {signed(row['ci_high'])}"
-    cells = [cell(signed(row["difference"]), interval)]
+    cells = [cell(*difference_and_interval(row))]
     if not short:
         cells.append(cell(probability(row["p_not_worse"])))
-    cells.append(verdict_cell(row["verdict"]))
-    if not short:
-        cells.append(cell(human_number(row["certifiable_margin"], 2)))
-    return cells
+    return [*cells, verdict_cell(row["verdict"], row["certifiable_margin"])]
 
 
 def probability(value):
@@ -166,7 +176,6 @@ def other_scores_table(comparison, means, scorer):
         f"difference<small>{percent(1 - comparison.alpha)} interval</small>",
         "P(not worse)",
         "verdict",
-        "smallest margin<small>these data can show</small>",
     ]
     rows = []
     for name in comparison.variants:

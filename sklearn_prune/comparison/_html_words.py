@@ -58,22 +58,46 @@ def percent(share):
     return f"{human_number(100 * share)} %"
 
 
-def signed(value):
+def signed(value, decimals):
     """Write a difference with its sign."""
     if not np.isfinite(value):
         return UNKNOWN
-    text = human_number(abs(value))
-    return text if text == "0" else ("\N{MINUS SIGN}" if value < 0 else "+") + text
+    text = f"{abs(value):,.{decimals}f}"
+    if not float(text.replace(",", "")):
+        return text
+    return ("\N{MINUS SIGN}" if value < 0 else "+") + text
+
+
+def difference_and_interval(row):
+    """Write a difference and its interval, to two digits of the interval's half width.
+
+    Parameters
+    ----------
+    row : Series
+        A row of `PruningComparison.verdicts`.
+
+    Returns
+    -------
+    difference : str
+        With its sign.
+    interval : str or None
+        None where the interval is not finite.
+    """
+    low, high = row["ci_low"], row["ci_high"]
+    known = bool(np.isfinite([low, high]).all())
+    size = (high - low) / 2 if known and high > low else abs(row["difference"])
+    decimals = 3
+    if np.isfinite(size) and size > 0:
+        decimals = min(max(1 - math.floor(math.log10(size)), 0), 12)
+    interval = f"{signed(low, decimals)} to {signed(high, decimals)}" if known else None
+    return signed(row["difference"], decimals), interval
 
 
 def difference_in_words(row, alpha):
     """Write the difference of a variant with its interval."""
-    text = f"difference {signed(row['difference'])}"
-    if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-        level = percent(1 - alpha)
-        low, high = signed(row["ci_low"]), signed(row["ci_high"])
-        text = f"{text}, {level} interval {low} to {high}"
-    return text
+    difference, interval = difference_and_interval(row)
+    text = f"difference {difference}"
+    return f"{text}, {percent(1 - alpha)} interval {interval}" if interval else text
 
 
 def headline(comparison, means, verdicts):
@@ -95,7 +119,7 @@ def headline(comparison, means, verdicts):
         return f"{words}; with these folds no margin could be."
     name = reachable.idxmin()
     return (
-        f"{words}: with these data a margin of {_rounded_up(reachable[name])} could be, "
+        f"{words}: with these data a margin of {rounded_up(reachable[name])} could be, "
         f"for {quoted(name)} ({difference_in_words(verdicts.loc[name], comparison.alpha)})."
     )
 
@@ -178,8 +202,8 @@ def how_to_read(comparison):
         f"“Not worse” means: with a probability of at least {percent(1 - alpha)}, the true "
         f"{scorer} of the variant lies less than the margin, {margin}, below that of the "
         "baseline. “Worse” means: with at least that probability it lies further below. "
-        "“Undecided” means: these data cannot tell; the column “smallest margin” says "
-        "which margin they could have shown.",
+        "“Undecided” means: these data cannot tell. The smallest margin under a verdict is "
+        "that for which the verdict would be “not worse”.",
         "Probabilities and intervals come from the differences between variant and "
         "baseline on the same splits, by the t-test that is corrected for the rows that training "
         "sets share (Nadeau and Bengio, 2003; read as probabilities: Benavoli and others, "
@@ -218,7 +242,8 @@ def chains_in_words(comparison):
     ]
 
 
-def _rounded_up(margin):
+def rounded_up(margin):
+    """Write a margin with two digits, rounded up so that it still holds."""
     step = 10.0 ** (math.floor(math.log10(margin)) - 1) if margin > 0 else 1.0
     return human_number(math.ceil(round(margin / step, 6)) * step)
 
