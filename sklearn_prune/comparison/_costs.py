@@ -1,6 +1,7 @@
 """What a fitted model costs: bytes, parameters, rows, seconds; and a scorer of it."""
 
 from difflib import get_close_matches
+from math import isnan
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -111,8 +112,12 @@ def _members(model):
 def rows_trained(model, default=None):
     """Number of rows that a fitted model was trained on, where something records it.
 
-    That is SampleSubset*, also inside a Pipeline or a search, or the model itself.
+    That is SampleSubset*, also inside a Pipeline or a search, or the model itself. NaN
+    for Pruned* around SampleSubset*, which does not record it.
     """
+    if isinstance(model, PrunedModel):
+        fewer = not prunes_nothing(model.estimator)
+        return float("nan") if fewer else rows_trained(model.compact_, default)
     if isinstance(model, SampleSubset) and hasattr(model, "sample_indices_"):
         default = len(model.sample_indices_)
     inner = inner_model(model)
@@ -157,7 +162,7 @@ def requested_keeps(estimator):
     keeps = {}
     for name, value in params.items():
         owner, _, parameter = name.rpartition("__")
-        holder = params[owner] if owner else estimator
+        holder = params.get(owner) if owner else estimator
         if parameter == "keep" and isinstance(holder, PrunedModel | SampleSubset):
             keeps[name] = value
     return keeps
@@ -266,7 +271,7 @@ def _measured(cost, model, X):
     if cost == "predict_latency":
         return predict_latency(model, X)
     found = rows_trained(model) if cost == "n_samples" else fit_seconds(model)
-    if found is not None:
+    if found is not None and not isnan(found):
         return found
     what = "rows it was trained on" if cost == "n_samples" else "seconds of its fit"
     remedy = "Wrap it: SampleSubsetClassifier(model, keep=1.0)"

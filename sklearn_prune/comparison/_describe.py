@@ -4,43 +4,46 @@ A description is made of what JSON has. It is the same in every process and on e
 and holds no address, no path of a file of code and no time of day.
 """
 
-import enum
-import hashlib
-import json
+import copyreg
 import math
-import re
 import types
-from datetime import date, time, timedelta, timezone
-from decimal import Decimal
-from pathlib import PurePath
-from types import NoneType
 
 import numpy as np
-from joblib import Memory
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
+from sklearn_prune.comparison._canonical import canonical_json, class_name, hash_json
 from sklearn_prune.comparison._describe_code import (
     code_of_class,
+    describe_class,
     describe_function,
     is_function,
-    name_in_module,
 )
 from sklearn_prune.comparison._describe_data import (
     array_sha256,
     describe_data,
-    dtype_text,
+    is_column,
+    is_frame,
     is_tensor,
     tensor_array,
 )
+from sklearn_prune.comparison._describe_values import find_way
 
-MAX_DEPTH = 80
+__all__ = ["canonical_json", "describe", "describe_data", "digest"]
+
+MAX_DEPTH = 50  # of things in things; Python's own limit would depend on the caller
 LONG_STATE = 2000  # characters; a longer state is given by its hash
 
 # What records how a fit went and is read by no prediction; times are in it.
-_RECORDS = {"report_", "history_", "cv_results_", "refit_time_"}
+_RECORDS = {"report_", "history_", "callbacks_", "cv_results_", "refit_time_"}
 # What `clone` takes along besides the parameters, and a result can depend on.
 _CLONED = ("_sklearn_output_config",)
+
+
+# What pickling calls to make an object of a class, before it restores the state.
+_PLAIN_MAKERS = tuple(
+    maker for maker in vars(copyreg).values() if isinstance(maker, types.FunctionType)
+)
 
 
 def describe(value):
@@ -95,29 +98,6 @@ def digest(value):
     return hash_json(describe(value))
 
 
-def canonical_json(thing):
-    """The one way to write `thing` as JSON: sorted keys, no spaces, ASCII.
-
-    Raises
-    ------
-    ValueError
-        If it holds NaN or infinity; `describe` writes them as texts.
-    TypeError
-        If it holds what JSON has not.
-    """
-    return json.dumps(thing, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def hash_json(thing):
-    """SHA-256 of the canonical JSON."""
-    return hashlib.sha256(canonical_json(thing).encode()).hexdigest()
-
-
-def class_name(cls):
-    """Module and qualified name of a class."""
-    return name_in_module(cls, ".")
-
-
 class Describer:
     """One walk through a value: remembers what it is inside of, and what it has seen."""
 
@@ -128,7 +108,7 @@ class Describer:
         self._reached = math.inf
 
     def __call__(self, value):
-        if type(value) in (NoneType, bool, int, str):
+        if type(value) in (types.NoneType, bool, int, str):
             return value
         return self.once(value, self.keeps_fit, lambda: self._describe(value))
 
@@ -165,9 +145,10 @@ class Describer:
             self.keeps_fit = before
 
     def _describe(self, value):
-        for cls, how in _BY_CLASS:
-            if isinstance(value, cls):
-                return how(self, value)
+        if isinstance(value, type):
+            return describe_class(value, self)
+        if (way := find_way(value)) is not None:
+            return way(self, value)
         if is_function(value):
             return describe_function(value, self)
         if issparse(value):
@@ -179,7 +160,7 @@ class Describer:
                 "shape": list(value.shape),
                 "sha256": array_sha256(array),
             }
-        if hasattr(value, "columns") and hasattr(value, "dtypes"):
+        if is_frame(value) or is_column(value):
             return {"class": class_name(type(value)), **_data(value)}
         if hasattr(value, "get_params"):
             return self._estimator(value)
@@ -241,10 +222,11 @@ class Describer:
             return {"name": reduced}
         maker, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
         described = {}
-        if getattr(maker, "__module__", None) != "copyreg" and maker is not cls:
+        if maker not in (*_PLAIN_MAKERS, cls):
             described["made by"] = self(maker)
-        arguments = [argument for argument in arguments if argument is not cls]
-        if arguments and arguments != [object, None]:
+        known = (cls, object, None) if maker in _PLAIN_MAKERS else ()
+        arguments = [entry for entry in arguments if not any(entry is one for one in known)]
+        if arguments:
             described["args"] = [self(argument) for argument in arguments]
         if state is not None:
             described |= self._attributes(state)
@@ -258,95 +240,6 @@ class Describer:
         if type(state) is dict and all(type(name) is str for name in state):
             return {"attributes": {name: self(state[name]) for name in sorted(state)}}
         return {"state": self(state)}
-
-    def _type(self, cls):
-        described = {"type": class_name(cls)}
-        code = code_of_class(cls, self)
-        return described | ({"code": code} if code else {})
-
-    def _float(self, value):
-        if type(value) is not float:
-            return self._scalar(value)
-        return value if math.isfinite(value) else {"float": str(value)}
-
-    def _scalar(self, value):
-        """Describe a numpy scalar, with its dtype if Python has none of that kind."""
-        if isinstance(value, (np.float64, np.int64, np.bool_, np.str_)):
-            return self(value.item())
-        if isinstance(value, np.void):
-            return self._array(np.asarray(value))
-        plain = value.item()
-        if isinstance(value, (np.datetime64, np.timedelta64, np.longdouble)):
-            plain = str(value)
-        return {dtype_text(value.dtype): self(plain)}
-
-    def _array(self, array):
-        described = {
-            "array": dtype_text(array.dtype),
-            "shape": list(array.shape),
-            "sha256": array_sha256(array),
-        }
-        if type(array) not in (np.ndarray, np.memmap):
-            described["class"] = class_name(type(array))
-        if isinstance(array, np.ma.MaskedArray):
-            described["mask"] = array_sha256(np.ma.getmaskarray(array))
-            described["sha256"] = array_sha256(array.filled(0))
-        return described
-
-    def _dict(self, value):
-        pairs = [[self(key), self.kept(entry)] for key, entry in value.items()]
-        described = {"dict": sorted(pairs, key=lambda pair: canonical_json(pair[0]))}
-        return self._noting_class(described, value, dict)
-
-    def _list(self, value):
-        entries = [self(entry) for entry in value]
-        return (
-            entries
-            if type(value) is list
-            else self._noting_class({"list": entries}, value, list)
-        )
-
-    def _tuple(self, value):
-        described = {"tuple": [self(entry) for entry in value]}
-        return self._noting_class(described, value, tuple)
-
-    def _set(self, value):
-        described = {"set": sorted((self(entry) for entry in value), key=canonical_json)}
-        return self._noting_class(described, value, (set, frozenset))
-
-    def _noting_class(self, described, value, plain):
-        plain = plain if isinstance(plain, tuple) else (plain,)
-        if type(value) not in plain:
-            described["class"] = class_name(type(value))
-        return described
-
-    def _bytes(self, value):
-        raw = bytes(value)
-        if len(raw) > 64:
-            return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
-        return {"bytes": raw.hex()}
-
-    def _by_text(self, value):
-        return {"class": class_name(type(value)), "value": str(value)}
-
-    def _enum(self, value):
-        return {"class": class_name(type(value)), "name": value.name or str(value.value)}
-
-    def _path(self, value):
-        return {"class": "pathlib.Path", "value": value.as_posix()}
-
-    def _random_state(self, value):
-        state = value.get_state(legacy=False)
-        return {"class": class_name(type(value)), "state": self(state)}
-
-    def _generator(self, value):
-        return {
-            "class": class_name(type(value)),
-            "state": self(value.bit_generator.state),
-        }
-
-    def _state_of(self, value):
-        return {"class": class_name(type(value)), "state": self(value.state)}
 
 
 def _data(value):
@@ -374,28 +267,3 @@ def _requests(request):
     methods = vars(request) if request is not None else {}
     asked = {name: getattr(part, "requests", None) for name, part in methods.items()}
     return {name: requests for name, requests in asked.items() if requests}
-
-
-_BY_CLASS = [
-    (enum.Enum, Describer._enum),
-    (type, Describer._type),
-    (Memory, lambda d, v: {"class": class_name(type(v))}),
-    (np.generic, Describer._scalar),
-    (float, Describer._float),
-    (complex, lambda d, v: {"complex": [d(v.real), d(v.imag)]}),
-    (np.ndarray, Describer._array),
-    (np.dtype, lambda d, v: {"dtype": dtype_text(v)}),
-    (dict, Describer._dict),
-    (types.MappingProxyType, Describer._dict),
-    (list, Describer._list),
-    (tuple, Describer._tuple),
-    ((set, frozenset), Describer._set),
-    ((bytes, bytearray, memoryview), Describer._bytes),
-    ((date, time, timedelta, timezone, Decimal), Describer._by_text),
-    (PurePath, Describer._path),
-    (re.Pattern, lambda d, v: {"pattern": d(v.pattern), "flags": int(v.flags)}),
-    (types.ModuleType, lambda d, v: {"module": v.__name__}),
-    (np.random.RandomState, Describer._random_state),
-    (np.random.Generator, Describer._generator),
-    ((np.random.BitGenerator, np.random.SeedSequence), Describer._state_of),
-]

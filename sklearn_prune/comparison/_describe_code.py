@@ -9,12 +9,12 @@ that can change in place, such as lists, and what is reached through a module, d
 
 import dis
 import functools
-import hashlib
-import json
 import sys
 import types
 
 import numpy as np
+
+from sklearn_prune.comparison._canonical import class_name, name_in_module, short_hash
 
 _CONSTANTS = (types.NoneType, bool, int, float, complex, str, bytes, tuple, frozenset)
 _METHODS_OF_C = (
@@ -42,15 +42,6 @@ def is_function(value):
         or _wrapped_function(value) is not None
         or _found_by_name(value)
     )
-
-
-def name_in_module(value, separator=":"):
-    """Module and qualified name of a function or class."""
-    module = getattr(value, "__module__", None) or "builtins"
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "?")
-    # what runs as a script has another name in the processes that it starts
-    module = "__main__" if module == "__mp_main__" else module
-    return f"{module}{separator}{name}"
 
 
 def has_version(module):
@@ -88,7 +79,7 @@ def describe_function(function, describe):
     inner = _wrapped_function(function)
     if inner is None or (_found_by_name(function) and has_version(function.__module__)):
         return {"function": name_in_module(function)}
-    return {"class": name_in_module(type(function), "."), "wraps": describe(inner)}
+    return {"class": class_name(type(function)), "wraps": describe(inner)}
 
 
 def _wrapped_function(value):
@@ -138,10 +129,11 @@ def _code_of_chain(function, describe):
     return short_hash(codes)
 
 
-def short_hash(described):
-    """The first 16 digits of the SHA-256 of a description."""
-    text = json.dumps(described, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def describe_class(cls, describe):
+    """Describe a class itself, not an object of it."""
+    described = {"type": class_name(cls)}
+    code = code_of_class(cls, describe)
+    return described | ({"code": code} if code else {})
 
 
 def code_of_class(cls, describe):
@@ -204,6 +196,9 @@ def _read(value, describe):
         return {"type": name_in_module(value), "code": code_of_class(value, describe)}
     if isinstance(value, _CONSTANTS):
         return describe(value)
+    if isinstance(value, functools.partial):
+        parts = [value.func, *value.args, *value.keywords.values()]
+        return [sorted(value.keywords), *(_read(part, describe) for part in parts)]
     functions = list(_functions_in(value))
     if not functions:
         return {"class": name_in_module(type(value))}
@@ -214,6 +209,7 @@ def _read(value, describe):
 
 
 def _body(function, describe):
+    """What a function does, as far as it cannot change in place."""
     if has_version(function.__module__) and _found_by_name(function):
         return name_in_module(function)
     closure = _closure(function)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
+from itertools import groupby
 
 import numpy as np
 from scipy.sparse import issparse
@@ -44,15 +46,15 @@ def describe_data(X):
     """
     if X is None:
         return _finish("none", None, "none", [])
-    if hasattr(X, "keys") and hasattr(X, "__getitem__") and not _is_frame(X):
+    if isinstance(X, Mapping):
         return _describe_parts(X)
     if issparse(X):
         return _describe_sparse(X)
-    if _is_frame(X):
+    if is_frame(X):
         return _describe_frame(X)
-    if _library(X) in ("pandas", "polars") and hasattr(X, "dtype"):
+    if is_column(X):
         dtype, arrays = column_arrays(X)
-        if len(arrays) == 1 and dtype == dtype_text(arrays[0].dtype):
+        if isinstance(arrays[0], np.ndarray) and dtype == dtype_text(arrays[0].dtype):
             return _describe_array(arrays[0])
         return _hash_columns("column", [len(X)], dtype, [arrays])
     if is_tensor(X):
@@ -72,8 +74,8 @@ def block_bounds(n_rows, n_blocks):
 
 
 def array_sha256(array):
-    """Hash of the values, shape and dtype of one array."""
-    return _describe_array(array)["sha256"]
+    """Hash of the values, shape and dtype of one array, as one block."""
+    return _describe_array(array, n_blocks=1)["sha256"]
 
 
 def dtype_text(dtype):
@@ -109,17 +111,23 @@ def tensor_array(tensor):
     try:
         array = tensor.numpy()
     except TypeError:  # dtypes that numpy does not have
-        array = tensor.contiguous().view(torch.uint8).numpy()
+        bits = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[tensor.element_size()]
+        array = tensor.contiguous().view(bits).numpy()
         return array, str(tensor.dtype).removeprefix("torch.")
     return array, dtype_text(array.dtype)
 
 
-def _library(X):
-    return type(X).__module__.partition(".")[0]
+def is_frame(value):
+    """Whether the value is a data frame of any library."""
+    return all(hasattr(value, name) for name in ("columns", "dtypes", "shape"))
 
 
-def _is_frame(X):
-    return hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "shape")
+def is_column(value):
+    """Whether the value is a column or an index of pandas, or a column of polars."""
+    library = type(value).__module__.partition(".")[0]
+    return library in ("pandas", "polars") and all(
+        hasattr(value, name) for name in ("dtype", "to_numpy", "__len__")
+    )
 
 
 def _finish(kind, shape, dtype, digests, *, blocks=True):
@@ -134,24 +142,24 @@ def _finish(kind, shape, dtype, digests, *, blocks=True):
 
 
 def _describe_parts(X):
-    parts = {str(key): describe_data(X[key]) for key in X.keys()}  # noqa: SIM118
+    parts = {str(key): describe_data(part) for key, part in X.items()}
     digests = [f"{json.dumps(key)}{parts[key]['sha256']}".encode() for key in sorted(parts)]
     return _finish("parts", None, "parts", digests, blocks=False) | {"parts": parts}
 
 
-def _describe_array(array, dtype=None):
+def _describe_array(array, dtype=None, n_blocks=N_BLOCKS):
     array = np.asarray(array)
     dtype = dtype or dtype_text(array.dtype)
     shape = list(array.shape)
     rows = array if array.ndim else array.reshape(1)
-    return _hash_columns("array", shape, dtype, [[rows]])
+    return _hash_columns("array", shape, dtype, [[rows]], n_blocks)
 
 
 def _describe_list(X):
     if len(X) == 0 or not isinstance(X[0], (str, bytes, dict, type(None))):
         try:
             array = np.asarray(X)
-        except ValueError:  # rows of different lengths
+        except (RuntimeError, TypeError, ValueError):  # rows of different lengths, say
             array = None
         if array is not None and array.dtype.kind in "biufc":
             return _describe_array(array)
@@ -161,29 +169,58 @@ def _describe_list(X):
 
 
 def _describe_frame(X):
-    names, dtypes, arrays = [], [], []
-    for name, column in _columns(X):
-        dtype, values = column_arrays(column)
-        names.append(name)
-        dtypes.append(dtype)
-        arrays.append(values)
     from sklearn_prune.comparison._describe import describe
 
-    columns = [[describe(name), dtype] for name, dtype in zip(names, dtypes, strict=True)]
-    return _hash_columns("frame", list(X.shape), columns, arrays)
+    hashed, dtypes = [], []
+    for width, dtype, arrays in _pandas_runs(X) if hasattr(X, "iloc") else _columns(X):
+        dtypes += [dtype] * width
+        hashed.append(arrays)
+    columns = [
+        [describe(name), dtype] for name, dtype in zip(X.columns, dtypes, strict=True)
+    ]
+    return _hash_columns("frame", list(X.shape), columns, hashed)
 
 
 def _columns(X):
-    if hasattr(X, "iloc"):
-        return ((name, X.iloc[:, j]) for j, name in enumerate(X.columns))
-    return ((name, X.get_column(name)) for name in X.columns)
+    for name in X.columns:
+        yield 1, *column_arrays(X.get_column(name))
+
+
+def _pandas_runs(X):
+    """Width, dtype and values of neighbouring columns that are of one plain dtype."""
+    plain = [
+        dtype_text(dtype) if isinstance(dtype, np.dtype) and dtype.kind != "O" else None
+        for dtype in X.dtypes
+    ]
+    for dtype, run in groupby(range(len(plain)), key=plain.__getitem__):
+        positions = list(run)
+        if dtype is None:
+            for position in positions:
+                yield 1, *column_arrays(X.iloc[:, position])
+        else:
+            part = X.iloc[:, positions[0] : positions[-1] + 1]
+            yield len(positions), dtype, [_LazyRows(part)]
+
+
+class _LazyRows:
+    """Columns of a frame, of which a few rows at a time become an array."""
+
+    def __init__(self, frame):
+        self.frame = frame
+        self.nbytes = int(frame.dtypes.iloc[0].itemsize) * frame.size
+
+    def __len__(self):
+        return len(self.frame)
+
+    def __getitem__(self, rows):
+        return self.frame.iloc[rows].to_numpy()
 
 
 def column_arrays(column):
     """Dtype of a column of a frame, and arrays that together hold its values."""
-    if hasattr(column, "iloc"):
-        return _pandas_arrays(column)
-    return _polars_arrays(column)
+    if type(column).__module__.startswith("polars"):
+        return _polars_arrays(column)
+    return _pandas_arrays(column if hasattr(column, "iloc") else column.to_series())
 
 
 def _pandas_arrays(column):
@@ -197,8 +234,8 @@ def _pandas_arrays(column):
         return text, [column.cat.codes.to_numpy().astype(np.int64)]
     if hasattr(dtype, "tz"):
         return str(dtype), [column.astype("int64").to_numpy()]
-    plain = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", None))
-    if isinstance(plain, np.dtype) and plain.kind in "biuf":
+    if getattr(dtype, "kind", "O") in "biuf":
+        plain = getattr(dtype, "numpy_dtype", None) or dtype.subtype
         zero = plain.type(0)
         return str(dtype), [
             column.isna().to_numpy(dtype=bool),
@@ -221,10 +258,10 @@ def _polars_arrays(column):
     return str(dtype), [column.to_list()]
 
 
-def _hash_columns(kind, shape, dtype, columns):
+def _hash_columns(kind, shape, dtype, columns, n_blocks=N_BLOCKS):
     """Hash blocks of rows of parallel columns, each given by one array or more."""
     n_rows = shape[0] if shape else 1
-    n_blocks = min(N_BLOCKS, n_rows)
+    n_blocks = min(n_blocks, n_rows)
     bounds = block_bounds(n_rows, n_blocks) if n_blocks else []
     hashers = [hashlib.sha256() for _ in range(n_blocks)]
     for arrays in columns:
@@ -234,16 +271,15 @@ def _hash_columns(kind, shape, dtype, columns):
     return _finish(kind, shape, dtype, [hasher.digest() for hasher in hashers])
 
 
-def _update(hasher, array, start, stop):
-    """Feed some rows of an array, or of a list, to a hasher."""
-    if not isinstance(array, np.ndarray):
-        hasher.update(_cells(array[start:stop]))
+def _update(hasher, rows, start, stop):
+    """Feed some rows of an array, of a part of a frame or of a list to a hasher."""
+    if isinstance(rows, (list, tuple)):
+        hasher.update(_cells(rows[start:stop]))
         return
-    n_rows = max(1, stop - start)
-    row_bytes = max(1, array[start:stop].nbytes // n_rows)
+    row_bytes = max(1, rows.nbytes // max(1, len(rows)))
     step = max(1, CHUNK_BYTES // row_bytes)
     for first in range(start, stop, step):
-        for piece in _plain_pieces(array[first : min(stop, first + step)]):
+        for piece in _plain_pieces(rows[first : min(stop, first + step)]):
             hasher.update(piece)
 
 

@@ -1,8 +1,7 @@
 """The first thing in which two manifests differ, in a sentence."""
 
 from sklearn_prune.comparison._describe_data import block_bounds
-
-MAX_SHOWN = 60  # characters of a value
+from sklearn_prune.comparison._difference_words import in_decimals, is_plain, show
 
 
 class _Absent:
@@ -27,6 +26,13 @@ _FOLD = {
     "rows": "other rows were kept",
     "mask": "another mask",
     "predictions": "other predictions",
+}
+_TAGS = ("class", "function", "type", "array", "tensor", "shape", "dtype")
+_SENTENCES = {
+    "fitted": "was fitted otherwise",
+    "code": "has other code",
+    "reads": "calls or reads something else",
+    "sha256": "has other values",
 }
 _KINDS = {
     "none": "not given",
@@ -82,10 +88,22 @@ def first_difference(old, new):
             continue
         if section == "sha256":
             return "sha256 differs although all else is equal: a manifest was edited"
-        both = isinstance(before, dict) and isinstance(after, dict)
-        found = looks.get(section, _value)(section, before, after) if both else None
-        return found or _value(section, before, after)
+        found = _name_difference(looks.get(section, _value), section, before, after)
+        return found.replace("\n", " ")
     return None
+
+
+def _name_difference(look, section, before, after):
+    """Ask `look`; where a section is not of the form that it knows, say less."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return _was_is(section, before, after)
+    for way in (look, _value):
+        try:
+            if sentence := way(section, before, after):
+                return sentence
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            continue
+    return f"{section} differs"
 
 
 def _others(old, new, known):
@@ -102,7 +120,8 @@ def _was_is(path, before, after):
         return f"{path} was not there, is {show(after)}"
     if after is _ABSENT:
         return f"{path} was {show(before)}, is not there"
-    return f"{path} was {show(before)}, is {show(after)}"
+    texts = show(before), show(after)
+    return f"{path} was {texts[0]}, is {texts[1] if texts[0] != texts[1] else 'another'}"
 
 
 def _environment(path, before, after):
@@ -127,13 +146,11 @@ def _data(path, before, after):
 
 def _rows(name, before, after):
     """What differs in described data."""
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return _was_is(name, before, after)
-    if "sha256" not in before or "sha256" not in after:
+    described = isinstance(before, dict) and isinstance(after, dict)
+    if described and ("sha256" not in before or "sha256" not in after):
         before, after = {"parts": before}, {"parts": after}
-    kinds = [_KINDS.get(side.get("kind"), side.get("dtype")) for side in (before, after)]
-    if before.get("kind") != after.get("kind"):
-        return f"{name} was {kinds[0]}, is {kinds[1]}"
+    if not described or before.get("kind") != after.get("kind"):
+        return f"{name} was {_form(before)}, is {_form(after)}"
     if before.get("shape") != after.get("shape"):
         shapes = [show({"tuple": side.get("shape") or []}) for side in (before, after)]
         return f"{name}: the shape was {shapes[0]}, is {shapes[1]}"
@@ -148,6 +165,14 @@ def _rows(name, before, after):
             if one != other:
                 return _rows(f"{name}[{key!r}]", one, other)
     return _blocks(name, before, after)
+
+
+def _form(data):
+    if data is _ABSENT:
+        return "not there"
+    if not isinstance(data, dict):
+        return "not given" if data is None else show(data)
+    return _KINDS.get(data.get("kind")) or f"an object of {data.get('dtype')}"
 
 
 def _columns(name, before, after):
@@ -211,10 +236,12 @@ def _estimators(path, before, after):
 
 
 def _results(path, before, after):
-    names = _in_order(before, after, ())
-    for name in names:
+    names = []
+    for name in _in_order(before, after, ()):
         one, other = before.get(name, _ABSENT), after.get(name, _ABSENT)
-        if one != other and not (isinstance(one, list) and isinstance(other, list)):
+        if isinstance(one, list) and isinstance(other, list):
+            names.append(name)
+        elif one != other:
             return _value(f"{path}[{name!r}]", one, other)
     for fold in range(max((len(before[name]) for name in names), default=0)):
         for name in names:
@@ -257,66 +284,35 @@ def _scores(before, after):
         one, other = before.get(scorer, _ABSENT), after.get(scorer, _ABSENT)
         if one != other:
             try:
-                one, other = _in_decimals(float.fromhex(one), float.fromhex(other))
+                one, other = in_decimals(float.fromhex(one), float.fromhex(other))
             except (TypeError, ValueError):
                 return _was_is(scorer, one, other)
             return f"{scorer} was {one}, is {other}"
     return None
 
 
-def _in_decimals(one, other):
-    """Two numbers in as few digits as show that they differ, and at least four."""
-    for digits in range(4, 18):
-        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
-        if texts[0] != texts[1]:
-            break
-    return texts
-
-
 def _value(path, before, after):
-    """What differs in two descriptions of one value."""
+    """What differs in two descriptions of one value, or in two mappings or lists."""
     if isinstance(before, list) and isinstance(after, list):
-        return _entries(path, before, after)
+        return _entries(path, before, after) or _was_is(path, before, after)
     if not isinstance(before, dict) or not isinstance(after, dict):
         return _was_is(path, before, after)
-    tags = ("class", "function", "type", "array", "tensor", "shape", "dtype")
-    for tag in tags:
-        if before.get(tag) != after.get(tag):
-            return _was_is(path, before, after)
+    if any(before.get(tag) != after.get(tag) for tag in _TAGS):
+        return _was_is(path, before, after)
+    if not before.keys() & after.keys():
+        return _was_is(path, before, after)
     for key in _in_order(before, after, ()):
         one, other = before.get(key, _ABSENT), after.get(key, _ABSENT)
         if one == other:
             continue
-        if _ABSENT in (one, other):
-            return _was_is(f"{path}.{key}", one, other)
-        match key:
-            case "dict":
-                return _pairs(path, one, other)
-            case "tuple" | "list":
-                return _entries(path, one, other)
-            case "fitted":
-                return f"{path} was fitted otherwise"
-            case "code" | "reads":
-                return f"{path}: its code is another"
-            case "sha256":
-                return f"{path}: its values are others"
-            case "params" | "closure" | "keywords" | "attributes":
-                return _members(f"{path}.{key}", one, other)
-        if isinstance(one, (dict, list)) and key in ("state", "partial", "method", "wraps"):
-            return _value(f"{path}.{key}", one, other)
-        return _was_is(path, before, after)
-    return None
-
-
-def _members(path, before, after):
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return _value(path, before, after)
-    if "dict" in before and "dict" in after:
-        return _value(path, before, after)
-    for name in _in_order(before, after, ()):
-        one, other = before.get(name, _ABSENT), after.get(name, _ABSENT)
-        if one != other:
-            return _value(f"{path}.{name}", one, other)
+        both = one is not _ABSENT and other is not _ABSENT
+        if both and key in _SENTENCES:
+            return f"{path} {_SENTENCES[key]}"
+        if both and key == "dict":
+            return _pairs(path, one, other)
+        if both and key in ("tuple", "list", "set"):
+            return _entries(path, one, other) or _was_is(path, before, after)
+        return _value(f"{path}.{key}", one, other)
     return None
 
 
@@ -326,71 +322,27 @@ def _pairs(path, before, after):
         one, other = sides[0].get(name, _ABSENT), sides[1].get(name, _ABSENT)
         if one != other:
             return _value(f"{path}[{name}]", one, other)
-    return f"{path}: its keys are others"
+    return None
 
 
 def _entries(path, before, after):
-    if len(before) != len(after) or all(map(_is_plain, (*before, *after))):
-        return _was_is(path, before, after)
+    """What differs inside one entry; None where the lists had better be shown whole."""
+    if len(before) != len(after) or all(map(is_plain, (*before, *after))):
+        return None
     for position, (one, other) in enumerate(zip(before, after, strict=True)):
         if one == other:
             continue
         names = [_step_name(side) for side in (one, other)]
-        if names[0] is not None and names[0] == names[1]:
-            path = f"{path}[{names[0]!r}]"
-            return _entries(path, one["tuple"][1:], other["tuple"][1:])
-        return _value(f"{path}[{position}]", one, other)
+        if names[0] is None or names[0] != names[1]:
+            return _value(f"{path}[{position}]", one, other)
+        step, other_step = one["tuple"][1:], other["tuple"][1:]
+        if len(step) == len(other_step) == 1:
+            [step], [other_step] = step, other_step
+        return _value(f"{path}[{names[0]!r}]", step, other_step)
     return None
-
-
-def _is_plain(value):
-    return not isinstance(value, (dict, list))
 
 
 def _step_name(entry):
     """Name of a step of a Pipeline, which is a tuple of name and estimator."""
     named = entry.get("tuple") if isinstance(entry, dict) else None
     return named[0] if named and isinstance(named[0], str) else None
-
-
-def show(value):
-    """Write a described value as short as a sentence needs it."""
-    text = _text(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
-
-
-def _text(value):
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    if not isinstance(value, dict):
-        return repr(value)
-    match value:
-        case {"float": text}:
-            return text
-        case {"tuple": [entry]}:
-            return f"({_text(entry)},)"
-        case {"tuple": entries}:
-            return f"({', '.join(map(_text, entries))})"
-        case {"set": entries} | {"list": entries}:
-            return f"{{{', '.join(map(_text, entries))}}}"
-        case {"dict": pairs}:
-            inside = ", ".join(f"{_text(key)}: {_text(entry)}" for key, entry in pairs)
-            return f"{{{inside}}}"
-        case {"class": name, "value": text}:
-            return f"{_last(name)}({text})"
-        case {"class": name, "name": member}:
-            return f"{_last(name)}.{member}"
-        case {"class": name}:
-            return f"{_last(name)}(...)"
-        case {"function": name} | {"type": name}:
-            return _last(name)
-        case {"array": dtype, "shape": shape} | {"tensor": dtype, "shape": shape}:
-            return f"an array of {dtype} of shape {_text({'tuple': shape})}"
-    if len(value) == 1:
-        [(kind, entry)] = value.items()
-        return f"{kind}({_text(entry)})"
-    return "another value"
-
-
-def _last(name):
-    return str(name).rpartition(":")[2].rpartition(".")[2]

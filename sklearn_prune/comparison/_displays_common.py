@@ -50,16 +50,29 @@ def spans_a_decade(values):
     return len(values) > 0 and values.min() > 0 and values.max() / values.min() > 10
 
 
-def label_log_axis(axis, values, as_text):
-    """Put ticks of a logarithmic axis at 1, 2 and 5 times powers of ten."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+def label_log_axis(axis, values, as_text, *, sparse=False):
+    """Put ticks of a logarithmic axis at 1, 2 and 5 times powers of ten.
+
+    Over more than three decades, or if they are to be sparse, only at powers of ten.
+    Within a decade they are at round numbers of equal distance.
+    """
+    from matplotlib.ticker import (
+        FixedLocator,
+        FuncFormatter,
+        MaxNLocator,
+        NullFormatter,
+        NullLocator,
+    )
 
     values = np.asarray(values, dtype=float)
-    first, last = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()))
-    steps = (1, 2, 5) if last - first <= 3 else (1,)
-    every = 1 if last - first <= 8 else 2
-    ticks = [m * 10.0**e for e in range(first, last + 1, every) for m in steps]
-    axis.set_major_locator(FixedLocator(ticks))
+    if spans_a_decade(values):
+        first, last = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()))
+        steps = (1,) if sparse or last - first > 3 else (1, 2, 5)
+        every = 1 if last - first <= 8 else 2
+        ticks = [m * 10.0**e for e in range(first, last + 1, every) for m in steps]
+        axis.set_major_locator(FixedLocator(ticks))
+    else:
+        axis.set_major_locator(MaxNLocator(3 if sparse else 6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: as_text(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
@@ -80,33 +93,46 @@ def literal(text_artist):
     return text_artist
 
 
-def add_legend(ax, handles, labels, **options):
-    """Draw a legend whose labels are shown as they are, outside if there are many."""
-    if len(labels) > 9:
-        options |= {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+def add_legend(ax, handles, labels):
+    """Draw a legend above the axes, or beside them if there are many lines.
+
+    Labels are shown as they are, in as many columns as their lengths allow.
+    """
     # matplotlib leaves out labels with a leading underscore: a space makes them visible.
     labels = [f" {label}" if label.startswith("_") else label for label in labels]
-    options = {"fontsize": "small", "frameon": False} | options
-    legend = ax.legend(handles, labels, **options)
+    width = 0.45 + 0.075 * max(map(len, labels))  # inches, roughly
+    room = 1.2 * ax.get_window_extent().width / ax.figure.dpi
+    n_columns = int(max(1, min(4, room // width)))
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": n_columns}
+    if len(labels) > 4 * n_columns:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    legend = ax.legend(handles, labels, fontsize="small", frameon=False, **place)
     for text in legend.get_texts():
         literal(text)
     return legend
+
+
+def height_for(n_lines, least):
+    """Height in inches of a figure that has room for lines of small text."""
+    return max(least, 0.18 * n_lines + 0.8)
 
 
 def human_number(value, digits=3):
     """Write a number for a reader: 1,234; 0.00123; 1.5e+09."""
     if value is None or not np.isfinite(value):
         return UNKNOWN
-    if value == 0:
-        return "0"
     size = abs(value)
+    if size == 0:
+        return "0"
     if size >= 1e7 or size < 1e-4:
-        return f"{value:.{digits}g}"
-    if size >= 1000:
-        return f"{value:,.0f}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(size)))
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+        text = f"{size:.{digits}g}"
+    elif size >= 1000:
+        text = f"{size:,.0f}"
+    else:
+        decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+        text = f"{size:.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+    return ("\N{MINUS SIGN}" if value < 0 else "") + text
 
 
 def human_bytes(value):

@@ -10,17 +10,17 @@ from sklearn_prune.comparison._displays_common import (
     add_legend,
     check_scorer,
     compare_over_keep,
+    height_for,
     human_measure,
     label_log_axis,
     mean_measures,
     mean_of,
     shorten,
-    spans_a_decade,
     start_axes,
     tidy_axes,
 )
 from sklearn_prune.comparison._displays_front import corners_of_steps, pareto_front
-from sklearn_prune.comparison._displays_labels import place_labels
+from sklearn_prune.comparison._displays_labels import place_labels, write_key
 from sklearn_prune.comparison._displays_search import best_whole, search_candidates
 
 COLUMNS = ["name", "role", "cost", "score", "verdict"]
@@ -169,6 +169,7 @@ class ScoreCostDisplay:
             scoring=scoring,
             margin=margin,
             groups=groups,
+            costs=(cost,),
             n_jobs=n_jobs,
             random_state=random_state,
         )
@@ -295,10 +296,11 @@ class ScoreCostDisplay:
                 f"A point needs a score and a positive {self.cost_name}. Got none. "
                 "Choose another cost."
             )
-        ax = start_axes(ax, type(self).__name__, (7.2, 4.6))
+        real = points[~points["role"].isin(list(CONTROLS))]
+        size = (7.2, height_for(len(real), 4.6))
+        ax = start_axes(ax, type(self).__name__, size)
         tidy_axes(ax)
         self.ax_, self.figure_ = ax, ax.figure
-        real = points[~points["role"].isin(list(CONTROLS))]
         self._draw_front(ax, real)
         self._draw_controls(ax, points, real)
         self._draw_points(ax, real)
@@ -322,7 +324,7 @@ class ScoreCostDisplay:
             )
 
     def _draw_controls(self, ax, points, real):
-        self.controls_ = {}
+        self.controls_, self._ties = {}, []
         at = real.set_index("name")[["cost", "score"]]
         for role, (marker, label) in CONTROLS.items():
             part = points[points["role"] == role]
@@ -332,6 +334,7 @@ class ScoreCostDisplay:
                 if row.name in at.index:
                     end = at.loc[row.name]
                     line = ([row.cost, end["cost"]], [row.score, end["score"]])
+                    self._ties.append(np.transpose(line))
                     ax.plot(*line, color=GREY, linestyle=":", linewidth=1, zorder=1.8)
             (self.controls_[role],) = ax.plot(
                 part["cost"],
@@ -364,15 +367,20 @@ class ScoreCostDisplay:
     def _set_axes(self, ax, points):
         costs = points["cost"].to_numpy(dtype=float)
         ax.set_xscale("log")
-        if spans_a_decade(costs):
-            label_log_axis(ax.xaxis, costs, lambda v: human_measure(self.cost_name, v))
-        else:
-            _label_short_log_axis(ax.xaxis, costs, self.cost_name)
+        self._label_costs(ax, points, sparse=False)
         room = max((costs.max() / costs.min()) ** 0.12, 1.05)
         ax.set_xlim(costs.min() / room, costs.max() * room)
         ax.margins(y=0.12)
         ax.set_xlabel(MEASURES.get(self.cost_name, self.cost_name))
         ax.set_ylabel(self.score_name)
+
+    def _label_costs(self, ax, points, *, sparse):
+        costs = points["cost"].to_numpy(dtype=float)
+
+        def as_text(value, _=None):
+            return human_measure(self.cost_name, value)
+
+        label_log_axis(ax.xaxis, costs, as_text, sparse=sparse)
 
     def _draw_legend(self, ax):
         handles = [*self.points_.values(), *self.controls_.values()]
@@ -380,8 +388,7 @@ class ScoreCostDisplay:
         if self.front_ is not None:
             handles.append(self.front_)
             labels.append("front: nothing is cheaper and better")
-        options = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 4}
-        self.legend_ = add_legend(ax, handles, labels, **options)
+        self.legend_ = add_legend(ax, handles, labels)
 
     def _draw_names(self, ax, points, real, show_names):
         self.labels_, self.key_ = [], list(real["name"])
@@ -394,47 +401,13 @@ class ScoreCostDisplay:
         at += [*controls[["cost", "score"]].to_numpy(dtype=float)]
         steps = corners_of_steps(self._front_corners)
         texts = [shorten(name, 30) for name in self.key_]
-        placed = place_labels(ax, at, texts, lines=[steps])
+        placed = place_labels(ax, at, texts, lines=[steps, *self._ties])
+        placed = placed or place_labels(ax, at, texts, lines=[steps])
         if placed is None:
-            self._write_key(ax)
+            write_key(ax, [shorten(name, 36) for name in self.key_])
+            self._label_costs(ax, points, sparse=True)
             ax.figure.draw_without_rendering()
             numbers = [str(number) for number, _ in enumerate(self.key_, 1)]
             placed = place_labels(ax, at, numbers, lines=[steps])
-            placed = place_labels(ax, at, numbers) if placed is None else placed
+            placed = placed or place_labels(ax, at, numbers)
         self.labels_ = placed or []
-
-    def _write_key(self, ax):
-        from sklearn_prune.comparison._displays_common import literal
-
-        for number, name in enumerate(self.key_):
-            ax.annotate(
-                f"{number + 1}",
-                (1.02, 1.0),
-                xycoords="axes fraction",
-                xytext=(14, -6 - 12 * number),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontsize="small",
-            )
-            literal(
-                ax.annotate(
-                    shorten(name, 38),
-                    (1.02, 1.0),
-                    xycoords="axes fraction",
-                    xytext=(20, -6 - 12 * number),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize="small",
-                    color=INK,
-                )
-            )
-
-
-def _label_short_log_axis(axis, costs, measure):
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
-
-    axis.set_major_locator(MaxNLocator(6))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: human_measure(measure, value)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())

@@ -11,24 +11,21 @@ from sklearn_prune.comparison._displays_common import (
     add_legend,
     check_scorer,
     compare_over_keep,
+    height_for,
     human_number,
     label_log_axis,
-    mean_measures,
-    mean_of,
     shorten,
     spans_a_decade,
     start_axes,
     tidy_axes,
 )
 from sklearn_prune.comparison._displays_lines import (
-    chains_to_draw,
     fits_axis,
     is_number,
     kind_of_axis,
+    rows_of_chains,
 )
-from sklearn_prune.comparison._displays_search import best_whole, search_candidates
-from sklearn_prune.comparison._statistics import corrected_posterior
-from sklearn_prune.comparison._test_share import share_of
+from sklearn_prune.comparison._displays_search import rows_of_search, search_candidates
 
 BAND = "#E9E9E9"
 COLUMNS = ["line", "keep", "score", "low", "high", "random"]
@@ -52,7 +49,7 @@ class PruningCurveDisplay:
         How much worse than the baseline still counts as not worse.
     score_name : str, default="score"
         Label of the vertical axis.
-    interval_name : str, default="interval of the difference to the baseline"
+    interval_name : str, default="interval of the difference"
         What the intervals are, for the legend.
     baseline_keep : float or int, default=None
         Where on the horizontal axis to mark the baseline; None marks it nowhere.
@@ -99,7 +96,7 @@ class PruningCurveDisplay:
         baseline=None,
         margin=None,
         score_name="score",
-        interval_name="interval of the difference to the baseline",
+        interval_name="interval of the difference",
         baseline_keep=None,
     ):
         self.curves = curves
@@ -182,6 +179,7 @@ class PruningCurveDisplay:
             scoring=scoring,
             margin=margin,
             groups=groups,
+            costs=(),
             n_jobs=n_jobs,
             random_state=random_state,
         )
@@ -216,22 +214,7 @@ class PruningCurveDisplay:
         """
         pandas = import_or_raise("pandas", cls.__name__, extra="compare")
         scorer = check_scorer(comparison, scorer)
-        verdicts, means = comparison.verdicts(scorer), mean_measures(comparison)
-        baseline = mean_of(means, comparison.baseline, "baseline", scorer)
-        rows = []
-        lines = chains_to_draw(comparison, chains, kind)
-        for chain, variants in lines.items():
-            line = chain
-            if len(variants) > 1 and chain in comparison.variants:
-                line = f"{chain} and less" if len(lines) > 1 else "pruned"
-            for variant in variants:
-                score = low = high = baseline
-                if variant in verdicts.index:
-                    row = verdicts.loc[variant]
-                    score, shift = row["score"], row["score"] - row["difference"]
-                    low, high = shift + row["ci_low"], shift + row["ci_high"]
-                random = mean_of(means, variant, "random", scorer)
-                rows.append((line, comparison.keeps[variant], score, low, high, random))
+        rows, baseline = rows_of_chains(comparison, scorer, chains, kind)
         display = cls(
             pandas.DataFrame(rows, columns=COLUMNS),
             baseline=baseline,
@@ -293,22 +276,10 @@ class PruningCurveDisplay:
         """
         pandas = import_or_raise("pandas", cls.__name__, extra="compare")
         candidates = search_candidates(cv_results, keep=keep, score=score)
-        whole = best_whole(candidates)
-        share = None if test_share is None else share_of(test_share)
-        lines_with_more = {c.line for c in candidates if c.keep != 1.0}
-        rows = []
-        for candidate in candidates:
-            if isinstance(candidate.keep, str) or candidate.line not in lines_with_more:
-                continue
-            mean = candidate.scores.mean()
-            low = high = np.nan
-            if whole is not None and share is not None:
-                posterior = corrected_posterior(candidate.scores - whole.scores, share)
-                low, high = whole.scores.mean() + np.array(posterior.interval(1 - alpha))
-            rows.append((candidate.line, candidate.keep, mean, low, high, np.nan))
+        rows, baseline = rows_of_search(candidates, test_share, 1 - alpha)
         display = cls(
             pandas.DataFrame(rows, columns=COLUMNS),
-            baseline=None if whole is None else whole.scores.mean(),
+            baseline=baseline,
             margin=margin,
             score_name="mean test score" if score in (None, "score") else score,
             interval_name=_interval_name(alpha),
@@ -345,13 +316,14 @@ class PruningCurveDisplay:
         if marked:
             keeps = np.append(keeps, float(self.baseline_keep))
         kind = kind_of_axis(keeps)
-        ax = start_axes(ax, type(self).__name__, (6.4, 4.4))
+        names = list(dict.fromkeys(curves["line"]))
+        size = (6.4, height_for(len(names) + 5, 4.4))
+        ax = start_axes(ax, type(self).__name__, size)
         tidy_axes(ax)
         self.ax_, self.figure_ = ax, ax.figure
         self.lines_, self.errorbars_, self.random_lines_ = [], [], []
         self._draw_baseline(ax, keeps[-1] if marked else None)
         log = spans_a_decade(keeps)
-        names = list(dict.fromkeys(curves["line"]))
         for number, name in enumerate(names):
             points = curves[curves["line"] == name].sort_values("keep")
             keep = points["keep"].to_numpy(dtype=float)
@@ -417,7 +389,7 @@ class PruningCurveDisplay:
         from matplotlib.patches import Patch
 
         handles = list(self.lines_)
-        labels = [shorten(name, 42) or "pruned" for name in names]
+        labels = [shorten(name, 36) or "pruned" for name in names]
         if self.random_lines_:
             style = {"color": GREY, "linestyle": "--", "markerfacecolor": "white"}
             handles.append(Line2D([], [], marker="o", markersize=5.5, **style))
@@ -433,9 +405,8 @@ class PruningCurveDisplay:
         if self.band_ is not None:
             handles.append(Patch(color=BAND))
             labels.append(f"margin of {human_number(self.margin)}")
-        options = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
-        self.legend_ = add_legend(ax, handles, labels, **options)
+        self.legend_ = add_legend(ax, handles, labels)
 
 
 def _interval_name(alpha):
-    return f"{human_number(100 * (1 - alpha))} % interval of the difference to the baseline"
+    return f"{human_number(100 * (1 - alpha))} % interval of the difference"

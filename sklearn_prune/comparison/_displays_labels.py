@@ -41,7 +41,6 @@ def place_labels(ax, points, texts, *, lines=(), fontsize="small"):
     list of matplotlib Annotation, or None
         None, with nothing drawn, where the texts do not all fit.
     """
-    ax.figure.canvas.get_renderer() if hasattr(ax.figure.canvas, "get_renderer") else None
     to_pixels = ax.transData.transform
     pixels = to_pixels(np.asarray(points, dtype=float).reshape(-1, 2))
     scale = ax.figure.dpi / 72
@@ -64,6 +63,25 @@ def place_labels(ax, points, texts, *, lines=(), fontsize="small"):
         taken.append(box)
         placed.append(_draw(ax, pixel, text, box, distance, fontsize))
     return placed
+
+
+def write_key(ax, names):
+    """Write numbers and what they stand for in a column beside the axes."""
+    for number, name in enumerate(names):
+        for text, shift, side in ((str(number + 1), 14, "right"), (name, 20, "left")):
+            literal(
+                ax.annotate(
+                    text,
+                    (1.02, 1.0),
+                    xycoords="axes fraction",
+                    xytext=(shift, -6 - 12 * number),
+                    textcoords="offset points",
+                    ha=side,
+                    va="center",
+                    fontsize="small",
+                    color=INK,
+                )
+            )
 
 
 def _first_free(pixel, size, taken, frame, scale):
@@ -92,20 +110,20 @@ def _draw(ax, pixel, text, box, distance, fontsize):
     center = (box[:2] + box[2:]) / 2
     shift = (center - pixel) * 72 / ax.figure.dpi
     arrow = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
-    return literal(
-        ax.annotate(
-            text,
-            ax.transData.inverted().transform(pixel),
-            xytext=shift,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=fontsize,
-            color=INK,
-            arrowprops=arrow if distance > _DISTANCES[0] else None,
-            zorder=5,
-        )
+    label = ax.annotate(
+        text,
+        ax.transData.inverted().transform(pixel),
+        xytext=shift,
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        fontsize=fontsize,
+        color=INK,
+        arrowprops=arrow if distance > _DISTANCES[0] else None,
+        zorder=5,
     )
+    label.set_in_layout(False)
+    return literal(label)
 
 
 def _boxes_along(corners, radius):

@@ -2,7 +2,25 @@
 
 import numpy as np
 
-from sklearn_prune.comparison._displays_common import human_number
+from sklearn_prune.comparison._displays_common import human_number, mean_measures, mean_of
+
+
+def rows_of_chains(comparison, scorer, names, kind):
+    """Points of a comparison: line, keep, score, low, high, random; and the baseline."""
+    verdicts, means = comparison.verdicts(scorer), mean_measures(comparison)
+    baseline = mean_of(means, comparison.baseline, "baseline", scorer)
+    rows, lines = [], chains_to_draw(comparison, names, kind)
+    for chain, variants in lines.items():
+        line = chain
+        if len(variants) > 1 and chain in comparison.variants:
+            line = f"{chain} and less" if len(lines) > 1 else "pruned"
+        for variant in variants:
+            row = verdicts.loc[variant]
+            shift = row["score"] - row["difference"]
+            random = mean_of(means, variant, "random", scorer)
+            ends = shift + row["ci_low"], shift + row["ci_high"]
+            rows.append((line, comparison.keeps[variant], row["score"], *ends, random))
+    return rows, baseline
 
 
 def drawable_chains(comparison):

@@ -12,6 +12,8 @@ from sklearn_prune.comparison._search_results import (
     find_scores,
     refuse_halving,
 )
+from sklearn_prune.comparison._statistics import corrected_posterior
+from sklearn_prune.comparison._test_share import share_of
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,24 @@ def best_whole(candidates):
     """Return the candidate that keeps all and has the best mean score, or None."""
     whole = [c for c in candidates if keeps_all(c.keep) and np.isfinite(c.scores).all()]
     return max(whole, key=lambda c: c.scores.mean(), default=None)
+
+
+def rows_of_search(candidates, test_share, level):
+    """Points of a search: line, keep, score, low, high, random; and the baseline."""
+    whole = best_whole(candidates)
+    share = None if test_share is None else share_of(test_share)
+    pruned_lines = {c.line for c in candidates if not keeps_all(c.keep)}
+    rows = []
+    for candidate in candidates:
+        if isinstance(candidate.keep, str) or candidate.line not in pruned_lines:
+            continue
+        low = high = np.nan
+        if whole is not None and share is not None:
+            posterior = corrected_posterior(candidate.scores - whole.scores, share)
+            low, high = whole.scores.mean() + np.array(posterior.interval(level))
+        score = candidate.scores.mean()
+        rows.append((candidate.line, candidate.keep, score, low, high, np.nan))
+    return rows, None if whole is None else whole.scores.mean()
 
 
 def _results_of(search):

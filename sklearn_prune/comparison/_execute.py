@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_prune._folds import split_rows
 from sklearn_prune._sklearn_compat import fit_context
@@ -216,7 +217,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                     done[name, number] = fit
         wanted = set(self.plan.costs) & set(_LATENCIES)
         first = [done.get((name, 0)) for name in self.plan.estimators]
-        if any(fit is None or not wanted <= set(fit.costs) for fit in first):
+        if wanted and any(fit is None or not wanted <= set(fit.costs) for fit in first):
             done = {place: fit for place, fit in done.items() if place[1] != 0}
         return done
 
@@ -264,7 +265,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         """Run the tasks and take what they return as it comes."""
         splits = self.plan.splits
         calls = (
-            delayed(_numbered_task)(
+            (
                 position,
                 job,
                 {name: self.plan.estimators[name] for name in names},
@@ -272,14 +273,14 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                 splits[split].train,
                 splits[split].test,
                 splits[split].seed,
-                keep_models=split == 0,
-                contexts=None if contexts is None else contexts[position],
+                split == 0,
+                None if contexts is None else contexts[position],
             )
             for position, (names, split) in enumerate(tasks)
         )
         in_fits, between = 0.0, 0.0
         with one_thread():
-            for position, fits, spent, bookkeeping in _parallel(self.n_jobs)(calls):
+            for position, fits, spent, bookkeeping in _results(calls, self.n_jobs):
                 taken = perf_counter()
                 number = tasks[position][1]
                 for name, fit in fits.items():
@@ -345,16 +346,16 @@ def _key(described, split):
     return digest([described, split])
 
 
-def _numbered_task(position, *args, **kwargs):
-    fits, spent, bookkeeping = run_task(*args, **kwargs)
-    return position, fits, spent, bookkeeping
+def _numbered_task(position, *arguments):
+    return position, *run_task(*arguments)
 
 
-def _parallel(n_jobs):
+def _results(calls, n_jobs):
     """Results as they come, where the backend can; one job needs no backend."""
     if effective_n_jobs(n_jobs) == 1:
-        return lambda calls: (function(*args, **kwargs) for function, args, kwargs in calls)
+        return (_numbered_task(*call) for call in calls)
     try:
-        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     except ValueError:  # multiprocessing returns lists only
-        return Parallel(n_jobs=n_jobs)
+        parallel = Parallel(n_jobs=n_jobs)
+    return parallel(delayed(_numbered_task)(*call) for call in calls)

@@ -16,6 +16,7 @@ from sklearn_prune.comparison._html_tables import (
     classes_table,
     head_cell,
     kept_tables,
+    left,
     named,
     other_scores_table,
     safe,
@@ -25,12 +26,12 @@ from sklearn_prune.comparison._html_tables import (
     variants_table,
 )
 from sklearn_prune.comparison._html_words import (
+    beside_random,
     chains_in_words,
     headline,
     how_to_read,
     in_short,
-    pick,
-    random_in_words,
+    picked_variant,
 )
 
 
@@ -69,7 +70,7 @@ def report(comparison):
         _verdict(comparison, means, verdicts),
         _variants(comparison, means, verdicts),
         _figures(comparison),
-        _kept(comparison),
+        _kept(comparison, means),
         _warnings(comparison),
         _reading(comparison),
         _reproducing(comparison),
@@ -99,30 +100,23 @@ def to_html_fragment(comparison):
     """
     means, verdicts = mean_measures(comparison), comparison.verdicts()
     sentence = escape(headline(comparison, means, verdicts))
-    shown = variants_table(
-        comparison, means, verdicts, _picked(comparison, verdicts), short=True
-    )
+    picked = picked_variant(comparison)
+    shown = variants_table(comparison, means, verdicts, picked, short=True)
     return (
         f'<div class="sklearn-prune-comparison"><style>{FRAGMENT_STYLE}</style>'
         f'<p class="verdict">{sentence}</p>{shown}</div>'
     )
 
 
-def _picked(comparison, verdicts):
-    passed = verdicts.index[verdicts["verdict"] == "not worse"]
-    return pick(comparison, passed) if len(passed) else None
-
-
 def _verdict(comparison, means, verdicts):
-    picked = _picked(comparison, verdicts)
-    found = picked is not None and picked != comparison.baseline
+    picked = picked_variant(comparison)
     lines = [
         "<h1>Pruned against unpruned</h1>",
-        f'<p class="verdict{"" if found else " none"}">'
+        f'<p class="verdict{"" if picked else " none"}">'
         f"{escape(headline(comparison, means, verdicts))}</p>",
     ]
-    beside = random_in_words(comparison, means, verdicts)
-    lines += [f"<p>{escape(beside)}</p>"] if beside else []
+    beside = beside_random(comparison, means, verdicts)
+    lines += [f"<p>{escape(sentence)}</p>" for sentence in beside]
     lines.append(f'<p class="note">{escape(in_short(means, comparison))}</p>')
     if comparison.warnings or comparison.failures:
         n = len(comparison.warnings) + len(comparison.failures)
@@ -134,15 +128,14 @@ def _verdict(comparison, means, verdicts):
 
 
 def _variants(comparison, means, verdicts):
-    picked = _picked(comparison, verdicts)
+    picked = picked_variant(comparison)
     lines = [
         "<h2>All variants</h2>",
         variants_table(comparison, means, verdicts, picked),
-        '<p class="note">Scores are means over the splits. Saved size is the length of the '
-        "pickled model as it would be shipped. Times are of this machine.</p>",
+        '<p class="note">Scores are means over the splits. Saved size is the length of '
+        "the pickled model as it would be shipped. Times are of the machine it ran on.</p>",
     ]
     for scorer in comparison.scorers[1:]:
-        lines.append(f"<h3>{safe(scorer, 80)}</h3>")
         lines.append(other_scores_table(comparison, means, scorer))
     return "\n".join(lines)
 
@@ -160,11 +153,11 @@ def _figures(comparison):
     return "\n".join(lines)
 
 
-def _kept(comparison):
+def _kept(comparison, means):
     parts = [
         *kept_tables(comparison),
         classes_table(comparison),
-        stability_table(comparison),
+        stability_table(comparison, means),
     ]
     parts = [part for part in parts if part]
     return "\n".join(["<h2>What was kept</h2>", *parts]) if parts else None
@@ -181,7 +174,7 @@ def _warnings(comparison):
             ("", [head_cell(named(name)), text_cell(message)])
             for name, message in comparison.failures.items()
         ]
-        lines.append(table(["variant", "why"], rows))
+        lines.append(table(["variant", left("why")], rows))
     return "\n".join(lines) if len(lines) > 1 else None
 
 
@@ -208,18 +201,18 @@ def _reproducing(comparison):
             "",
             [
                 head_cell(safe(name, 80)),
-                f'<td class="text"><code>{safe(value, 200)}</code></td>',
+                text_cell(value, code=True),
             ],
         )
         for name, value in rows
         if value is not None
     ]
     return (
-        "<h2>How to reproduce it</h2>\n<p>The same data, estimators, seed and versions give "
-        "the same scores, rows and masks, to the bit; times differ. "
+        "<h2>How to reproduce it</h2>\n<p>The same data, estimators, seed and versions "
+        "give the same scores, rows and masks, to the bit; times differ. "
         "<code>comparison.verify(X, y)</code> runs everything again and names the first "
         "thing that differs; <code>comparison.save_manifest(path)</code> writes all that "
-        f"it compares.</p>\n{table(['what', 'value'], cells)}"
+        f"it compares.</p>\n{table(['what', left('value')], cells)}"
     )
 
 

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.comparison._displays_common import MEASURES, mean_measures
+from sklearn_prune.comparison._displays_common import MEASURES, height_for, mean_measures
 from sklearn_prune.comparison._displays_cost import ScoreCostDisplay
 from sklearn_prune.comparison._displays_curve import PruningCurveDisplay
 from sklearn_prune.comparison._displays_lines import drawable_chains
@@ -20,6 +20,7 @@ _SETTINGS = {
     "font.size": 10,
     "text.usetex": False,
 }
+_CONTROLS = ("random", "small")
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
@@ -33,17 +34,22 @@ def figures_of(comparison):
     list of (title, caption, svg)
     """
     means, scorer = mean_measures(comparison), comparison.scorers[0]
+    size = (7.6, height_for(len(comparison.variants) + 5, 4.6))
     found = []
     for cost in ("nbytes", "predict_latency"):
         if cost in means.columns and np.isfinite(means[cost]).any():
             title = f"{scorer} against {MEASURES[cost]}"
             caption = (
                 "Up is better, left is cheaper (logarithmic). On the black steps nothing "
-                "is both cheaper and better. Hollow marks are controls, tied by dots to "
-                "the variant whose size they have."
+                "is both cheaper and better."
             )
+            if np.isfinite(means[cost].unstack("role").filter(_CONTROLS)).any(axis=None):
+                caption += (
+                    " Hollow marks are controls, tied by dots to the variant whose size "
+                    "they have."
+                )
             draw = _drawing(ScoreCostDisplay, comparison, cost=cost)
-            found.append((title, caption, inline_svg(draw, title, f"cost-{cost}")))
+            found.append((title, caption, inline_svg(draw, title, f"cost-{cost}", size)))
     for kind, chains in drawable_chains(comparison).items():
         if sum(map(len, chains.values())) > 1:
             title = f"{scorer} over the {kind} kept"
@@ -52,11 +58,11 @@ def figures_of(comparison):
                 "by more than the margin. Dashes: the same size chosen at random."
             )
             draw = _drawing(PruningCurveDisplay, comparison, kind=kind)
-            found.append((title, caption, inline_svg(draw, title, f"keep-{kind}")))
+            found.append((title, caption, inline_svg(draw, title, f"keep-{kind}", size)))
     return found
 
 
-def inline_svg(draw, title, prefix, *, size=(7.6, 4.6)):
+def inline_svg(draw, title, prefix, size):
     """Return the SVG of what `draw` puts on the axes that it is given.
 
     Parameters

@@ -21,18 +21,19 @@ p, ul { margin: .5rem 0; max-width: 50rem; }
 .warning::before { content: "\\26A0"; margin-right: .5em; font-weight: 700; }
 .plain { list-style: none; padding-left: 0; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .84rem; line-height: 1.3;
+table { border-collapse: collapse; font-size: .82rem; line-height: 1.3;
   font-variant-numeric: tabular-nums; }
 .caption { margin: 1.4rem 0 .3rem; color: var(--soft); font-size: .9rem; }
 .scroll + .scroll { margin-top: 1.4rem; }
-th, td { padding: .4rem .5rem; text-align: right; vertical-align: top;
+th, td { padding: .4rem .45rem; text-align: right; vertical-align: top;
   border-bottom: 1px solid var(--line); white-space: nowrap; }
+thead th:first-child { text-align: left; }
 thead th { vertical-align: bottom; white-space: normal; border-bottom: 2px solid var(--ink);
   font-weight: 600; }
-th[scope=row] { text-align: left; font-weight: 600; white-space: normal; min-width: 9rem;
-  max-width: 17rem; overflow-wrap: anywhere; }
+th[scope=row] { text-align: left; font-weight: 600; white-space: normal; min-width: 8rem;
+  max-width: 16rem; overflow-wrap: anywhere; }
 td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-td small, th small { display: block; text-decoration: none; color: var(--soft); font-weight: 400; }
+td small, th small { display: block; color: var(--soft); font-weight: 400; }
 tr.baseline { background: var(--faint); }
 tr.picked th[scope=row] { border-left: 5px solid #004488; }
 .sign { display: inline-block; width: 1.15em; text-align: center; font-weight: 700; }
@@ -42,15 +43,18 @@ td.verdict-word { text-align: left; }
 .v-undecided { color: #6b4a00; font-style: italic; }
 .verdict-word small { font-style: normal; }
 .v-not-tested, .v-failed { color: var(--soft); }
-.bar { position: relative; min-width: 5.2rem; }
-.bar span { position: absolute; left: .3rem; top: .3rem; bottom: .3rem; background: #d5dde8;
-  border-right: 1px solid #7f93ad; z-index: 0; }
-.bar b { position: relative; z-index: 1; font-weight: 400; }
+.bar { position: relative; min-width: 9rem; }
+.bar span { position: absolute; left: .4rem; top: .45rem; bottom: .45rem;
+  background: #c6d0de; border-right: 2px solid #5d7596; }
+.left { display: block; text-align: left; }
 figure { margin: 1.2rem 0; break-inside: avoid; }
 figure svg { display: block; width: 100%; max-width: 46rem; height: auto; }
 figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; }
 code { font-size: .85em; overflow-wrap: anywhere; }
-@media (max-width: 60rem) { body { padding: 1rem; } .verdict { font-size: 1.1rem; } }
+@media (max-width: 60rem) {
+  body { padding: 1rem; }
+  .verdict { font-size: 1.1rem; }
+}
 @media print {
   @page { size: A4 landscape; margin: 12mm; }
   body { padding: 0; max-width: none; font-size: 10.5pt; }
@@ -58,7 +62,7 @@ code { font-size: .85em; overflow-wrap: anywhere; }
   tr, .verdict { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
-  table { font-size: 7.6pt; }
+  table { font-size: 8.4pt; }
   th, td { padding: .25rem .4rem; }
   * { print-color-adjust: exact; }
 }

@@ -23,13 +23,18 @@ from sklearn_prune.comparison._html_words import (
 _COSTS = {
     "nbytes": "saved size",
     "n_params": "parameters",
-    "n_samples": "rows trained on",
-    "fit_time": "fit",
-    "predict_latency": "predict one row",
+    "n_samples": "rows",
+    "fit_time": "fit time",
+    "predict_latency": "predict 1&nbsp;row",
+}
+_CHANGES = {
+    "churn": "changed predictions<small>from the baseline</small>",
+    "seed_churn": "changed predictions<small>with another seed, first split</small>",
 }
 _FEATURES_SHOWN = 20
 _VARIANTS_SHOWN = 8
-_UNITS_WITH_IDENTITY = ("feature", "input")
+_NAMED_UNITS = ("feature", "input")
+_SAME_IN_EVERY_FOLD = ("row", "feature", "input", "coefficient")
 
 
 def safe(text, width=None):
@@ -70,6 +75,11 @@ def table(head, rows, *, caption=None):
     )
 
 
+def left(html):
+    """The head of a column of texts."""
+    return f'<span class="left">{html}</span>'
+
+
 def head_cell(html):
     """The cell that names a row."""
     return f'<th scope="row">{html}</th>'
@@ -90,11 +100,10 @@ def text_cell(text, *, code=False):
 def verdict_cell(verdict, margin=math.nan):
     """A verdict as a word with its sign, so that it reads without colours."""
     sign = SIGNS.get(verdict, "")
-    below = (
-        f"<small>smallest margin {rounded_up(margin)}</small>"
-        if math.isfinite(margin)
-        else ""
-    )
+    below = ""
+    if math.isfinite(margin):
+        held = f"margin ≥ {rounded_up(margin)}" if margin > 0 else "any margin"
+        below = f"<small>{held}</small>"
     return (
         f'<td class="verdict-word v-{escape(verdict.replace(" ", "-"))}">'
         f'<span class="sign" aria-hidden="true">{sign}</span> {escape(verdict)}{below}</td>'
@@ -111,20 +120,21 @@ def variants_table(comparison, means, verdicts, picked=None, *, short=False):
     costs = [name for name in costs if not short or name in ("nbytes", "predict_latency")]
     head = ["variant", safe(scorer, 40)]
     if controls:
-        head.append(f"{' / '.join(controls)}<small>same size</small>")
+        below = "<small>and small</small>" if len(controls) > 1 else ""
+        head.append(f"{controls[0]}{below}")
     head.append(f"difference<small>{percent(1 - comparison.alpha)} interval</small>")
     if not short:
         head.append("P(not worse)")
-    head.append("verdict")
+    head.append(left("verdict"))
     head += [_COSTS[name] for name in costs]
     rows = []
     for name in comparison.variants:
         role = "baseline" if name == base else "variant"
         own = mean_of(means, name, role, scorer)
-        cells = [head_cell(named(name)), cell(human_number(own, 4))]
+        cells = [head_cell(named(name)), cell(score_text(own))]
         if controls:
-            of = [human_number(mean_of(means, name, each, scorer), 4) for each in controls]
-            cells.append(cell(" / ".join(of) if name != base else UNKNOWN))
+            of = [score_text(mean_of(means, name, each, scorer)) for each in controls]
+            cells.append(cell(*of) if name != base else cell(UNKNOWN))
         cells += _difference_cells(name, base, verdicts, short)
         for cost in costs:
             value = mean_of(means, name, role, cost)
@@ -147,7 +157,16 @@ def _difference_cells(name, base, verdicts, short):
     cells = [cell(*difference_and_interval(row))]
     if not short:
         cells.append(cell(probability(row["p_not_worse"])))
-    return [*cells, verdict_cell(row["verdict"], row["certifiable_margin"])]
+    tested = row["verdict"] != "not tested"
+    margin = row["certifiable_margin"] if tested else math.nan
+    return [*cells, verdict_cell(row["verdict"], margin)]
+
+
+def score_text(value):
+    """A score, with as many decimals as its neighbours in the column."""
+    if not math.isfinite(value) or abs(value) >= 100:
+        return human_number(value, 5)
+    return f"{value:.4f}".replace("-", "\N{MINUS SIGN}")
 
 
 def probability(value):
@@ -162,8 +181,12 @@ def probability(value):
 def _cost_cell(cost, value, baseline, is_baseline):
     below = None
     if not is_baseline:
-        found = times(cost, value, baseline)
-        below = "same" if found == "" else found
+        found = times(cost, value, baseline, sign="\N{MULTIPLICATION SIGN}")
+        below = (
+            "same"
+            if found == ""
+            else found and found.replace(" times", "\N{MULTIPLICATION SIGN}")
+        )
     return cell(escape(human_measure(cost, value)), below)
 
 
@@ -175,12 +198,12 @@ def other_scores_table(comparison, means, scorer):
         safe(scorer, 40),
         f"difference<small>{percent(1 - comparison.alpha)} interval</small>",
         "P(not worse)",
-        "verdict",
+        left("verdict"),
     ]
     rows = []
     for name in comparison.variants:
         role = "baseline" if name == base else "variant"
-        score = human_number(mean_of(means, name, role, scorer), 4)
+        score = score_text(mean_of(means, name, role, scorer))
         cells = [head_cell(named(name)), cell(score)]
         cells += _difference_cells(name, base, verdicts, short=False)
         rows.append((role if role == "baseline" else "", cells))
@@ -195,13 +218,19 @@ def kept_tables(comparison):
     for variant in comparison.variants:
         kept = comparison.kept(variant)
         for unit, part in kept.groupby("unit", sort=False) if len(kept) else ():
-            if unit in _UNITS_WITH_IDENTITY:
+            if unit in _NAMED_UNITS:
                 found.setdefault(unit, {})[variant] = part.set_index("id")
-            if unit != "row" or len(part):
-                counts.append(_count_row(variant, unit, part["frequency"]))
+            counts.append(_count_row(variant, unit, part["frequency"]))
     html = []
     if counts:
-        head = ["variant", "unit", "number", "kept in every fold", "in some", "in none"]
+        head = [
+            "variant",
+            left("unit"),
+            "number",
+            "kept in every fold",
+            "in some",
+            "in none",
+        ]
         html.append(table(head, counts))
     for unit, by_variant in found.items():
         html.append(_frequency_table(unit, by_variant))
@@ -209,10 +238,12 @@ def kept_tables(comparison):
 
 
 def _count_row(variant, unit, frequency):
-    always, never = (frequency == 1).sum(), (frequency == 0).sum()
-    numbers = (len(frequency), always, len(frequency) - always - never, never)
-    cells = [cell(f"{number:,}") for number in numbers]
-    return "", [head_cell(named(variant)), text_cell(unit), *cells]
+    numbers = [f"{len(frequency):,}", UNKNOWN, UNKNOWN, UNKNOWN]
+    if unit in _SAME_IN_EVERY_FOLD:
+        always, never = (frequency == 1).sum(), (frequency == 0).sum()
+        some = len(frequency) - always - never
+        numbers[1:] = [f"{number:,}" for number in (always, some, never)]
+    return "", [head_cell(named(variant)), text_cell(unit), *map(cell, numbers)]
 
 
 def _frequency_table(unit, by_variant):
@@ -226,7 +257,9 @@ def _frequency_table(unit, by_variant):
     rows = []
     for number in order[:_FEATURES_SHOWN]:
         name = names.get(number)
-        cells = [head_cell(named(number if name is None else name, 60))]
+        # A column without a name is known by its number.
+        name = f"x{number}" if name in (None, str(number)) else name
+        cells = [head_cell(named(name, 60))]
         cells += [_bar(shares.loc[number, variant]) for variant in shown]
         rows.append(("", cells))
     caption = f"Share of the folds that kept each {escape(unit)}"
@@ -239,11 +272,12 @@ def _frequency_table(unit, by_variant):
     )
 
 
-def _bar(share):
+def _bar(share, below=None):
     if not np.isfinite(share):
-        return cell(UNKNOWN)
-    width = f"calc((100% - .6rem) * {share:.3f})"
-    return f'<td class="bar"><span style="width:{width}"></span><b>{share:.0%}</b></td>'
+        return cell(UNKNOWN, below)
+    small = f"<small>{below}</small>" if below else ""
+    width = f"calc((100% - 5.2rem) * {share:.3f})"
+    return f'<td class="bar"><span style="width:{width}"></span>{share:.0%}{small}</td>'
 
 
 def classes_table(comparison):
@@ -272,7 +306,7 @@ def classes_table(comparison):
             seen, kept = part.loc[value, ["seen", "kept"]]
             of = f"{human_number(kept)} of {human_number(seen)}"
             share = kept / seen if seen else math.nan
-            cells.append(_bar(share).replace("</b>", f"</b> <small>{of}</small>"))
+            cells.append(_bar(share, of))
         rows.append(("", cells))
     caption = "Rows kept of each class (means over the folds)"
     if len(classes) == 40:
@@ -280,20 +314,43 @@ def classes_table(comparison):
     return table(["class", *(named(name, 40) for name in shown)], rows, caption=caption)
 
 
-def stability_table(comparison):
-    """Agreement of the folds on what to keep, or None where it is not known."""
+def stability_table(comparison, means):
+    """Agreement of folds and seeds on what is kept and predicted, or None."""
     frame = comparison.stability()
     frame = frame[np.isfinite(frame["stability"].astype(float))]
-    if not len(frame):
-        return None
+    units = dict(frame.groupby("variant", sort=False).__iter__()) if len(frame) else {}
+    changes = [name for name in _CHANGES if name in means.columns]
     rows = []
-    for (variant, unit), row in frame.iterrows():
-        interval = None
-        if np.isfinite([row["low"], row["high"]]).all():
-            interval = f"{human_number(row['low'], 2)} to {human_number(row['high'], 2)}"
-        value = cell(human_number(row["stability"], 2), interval)
-        rows.append(("", [head_cell(named(variant)), text_cell(unit), value]))
-    caption = "Stability: 1 where all folds keep the same, 0 where they agree as by chance"
-    return table(
-        ["variant", "unit", "stability<small>95 % interval</small>"], rows, caption=caption
+    for variant in comparison.variants:
+        if variant == comparison.baseline:
+            continue
+        changed = [_change(comparison, means, variant, name) for name in changes]
+        own = units.get(variant, frame[:0])
+        kept = [
+            cell(f"{human_number(row['stability'], 2)} ({escape(str(unit))})", _range(row))
+            for (_, unit), row in own.iterrows()
+        ] or [cell(UNKNOWN)]
+        rows += [("", [head_cell(named(variant)), one, *changed]) for one in kept]
+    if not rows or not (len(frame) or changes):
+        return None
+    caption = (
+        "Agreement. Stability: 1 where all folds keep the same, 0 where they agree as by "
+        "chance. Changed predictions: "
+        + ("share of other labels" if comparison.task != "regression" else "mean distance")
+        + ", against the baseline and against the same variant with another seed."
     )
+    head = ["variant", "stability<small>95 % interval</small>"]
+    return table([*head, *(_CHANGES[name] for name in changes)], rows, caption=caption)
+
+
+def _change(comparison, means, variant, name):
+    value = mean_of(means, variant, "variant", name)
+    if not math.isfinite(value) or comparison.task == "regression":
+        return cell(human_number(value))
+    return cell(percent(value))
+
+
+def _range(row):
+    if not np.isfinite([row["low"], row["high"]]).all():
+        return None
+    return f"{human_number(row['low'], 2)} to {human_number(row['high'], 2)}"

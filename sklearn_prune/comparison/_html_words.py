@@ -37,7 +37,7 @@ def quoted(name):
     return f"“{shorten(name, 80)}”"
 
 
-def times(measure, value, baseline):
+def times(measure, value, baseline, *, sign=" times"):
     """Say by what factor a cost is less or more, such as "24 times smaller".
 
     Returns None where one of the two is unknown, and "" where they differ by less than
@@ -50,7 +50,7 @@ def times(measure, value, baseline):
     if ratio < 1.02:
         return ""
     shown = human_number(ratio, 2 if ratio < 100 else 3)
-    return f"{shown} times {less if value < baseline else more}"
+    return f"{shown}{sign} {less if value < baseline else more}"
 
 
 def percent(share):
@@ -100,84 +100,145 @@ def difference_in_words(row, alpha):
     return f"{text}, {percent(1 - alpha)} interval {interval}" if interval else text
 
 
+def passed_in_all(comparison):
+    """Variants that are not worse by any of the scores, in the order given."""
+    verdicts = [comparison.verdicts(scorer)["verdict"] for scorer in comparison.scorers]
+    return [
+        name
+        for name in comparison.variants
+        if name != comparison.baseline
+        and all(each.get(name) == "not worse" for each in verdicts)
+    ]
+
+
+def picked_variant(comparison):
+    """The smallest variant that is not worse; None where that is the baseline."""
+    passed = passed_in_all(comparison)
+    if not passed:
+        return None
+    try:
+        name = comparison.smallest_not_worse("nbytes")
+    except ValueError:  # bytes were not measured
+        return passed[-1]
+    return None if name == comparison.baseline else name
+
+
 def headline(comparison, means, verdicts):
     """Say in a sentence or two what a manager has to know."""
-    scorer = comparison.scorers[0]
-    margin = human_number(comparison.margins.get(scorer, math.nan))
-    passed = verdicts.index[verdicts["verdict"] == "not worse"]
-    if len(passed):
-        return _of_the_smallest(comparison, means, verdicts, passed, margin)
+    passed = passed_in_all(comparison)
+    name = picked_variant(comparison)
+    if name is not None:
+        return _of_the_picked(comparison, means, verdicts, name)
+    if passed:
+        return _of_the_no_smaller(comparison, means, passed)
     if not len(verdicts):
         return "Nothing was compared with the baseline."
     words = (
         f"No variant could be shown to be not worse than {quoted(comparison.baseline)} "
-        f"by more than {margin} in {scorer}"
+        f"by more than {_margin(comparison)} in {_scores(comparison)}"
     )
+    by_first = list(verdicts.index[verdicts["verdict"] == "not worse"])
+    if by_first:
+        return f"{words}; by {comparison.scorers[0]} alone, {_listed(by_first)} could."
     tested = verdicts[~verdicts["verdict"].isin(["not tested", "failed"])]
     reachable = tested["certifiable_margin"].replace(np.inf, np.nan).dropna()
     if reachable.empty:
         return f"{words}; with these folds no margin could be."
     name = reachable.idxmin()
+    of = f" in {comparison.scorers[0]}" if len(comparison.scorers) > 1 else ""
     return (
-        f"{words}: with these data a margin of {rounded_up(reachable[name])} could be, "
-        f"for {quoted(name)} ({difference_in_words(verdicts.loc[name], comparison.alpha)})."
+        f"{words}: with these data a margin of {rounded_up(reachable[name])}{of} could be, "
+        f"for {quoted(name)} "
+        f"({difference_in_words(verdicts.loc[name], comparison.alpha)})."
     )
 
 
-def pick(comparison, passed):
-    """The smallest variant that is not worse; where bytes are unknown, the last passed."""
-    try:
-        name = comparison.smallest_not_worse("nbytes")
-    except ValueError:
-        name = None
-    if name is None or (name not in passed and name != comparison.baseline):
-        name = passed[-1]
-    return name
+def _margin(comparison):
+    if len(comparison.scorers) > 1:
+        return "the margin"
+    return human_number(comparison.margins.get(comparison.scorers[0], math.nan))
 
 
-def _of_the_smallest(comparison, means, verdicts, passed, margin):
+def _scores(comparison):
+    if len(comparison.scorers) == 1:
+        return comparison.scorers[0]
+    return f"every score ({', '.join(comparison.scorers)})"
+
+
+def _of_the_picked(comparison, means, verdicts, name):
     scorer, base = comparison.scorers[0], comparison.baseline
-    name = pick(comparison, passed)
-    if name == base:
-        return (
-            f"{_listed([quoted(each) for each in passed])} "
-            f"{'is' if len(passed) == 1 else 'are'} not worse than {quoted(base)} by more "
-            f"than {margin} in {scorer}, but none is smaller."
-        )
-    gains = []
-    for measure, verb in (("nbytes", "is"), ("predict_latency", "predicts")):
-        gain = times(
-            measure,
-            mean_of(means, name, "variant", measure),
-            mean_of(means, base, "baseline", measure),
-        )
-        if gain:
-            gains.append(f"{verb} {gain}")
+    gains = _gains(comparison, means, name)
     found = difference_in_words(verdicts.loc[name], comparison.alpha)
-    text = f"its {scorer} is not worse by more than {margin} ({found})."
+    margin = human_number(comparison.margins.get(scorer, math.nan))
+    text = f"its {scorer} is not worse by more than {margin} ({found})"
+    if len(comparison.scorers) > 1:
+        others = ", ".join(comparison.scorers[1:])
+        text = f"{text}, nor is it worse in {others}"
     if not gains:
-        return f"{quoted(name)} is no smaller than {quoted(base)}; {text}"
-    return f"{quoted(name)} {' and '.join(gains)} than {quoted(base)}; {text}"
+        return f"{quoted(name)} is no smaller than {quoted(base)}; {text}."
+    gains = " and ".join([", ".join(gains[:-1]), gains[-1]] if gains[1:] else gains)
+    return f"{quoted(name)} {gains} than {quoted(base)}; {text}."
 
 
-def random_in_words(comparison, means, verdicts):
-    """Say how the picked variant stands beside its random control, or None."""
-    passed = verdicts.index[verdicts["verdict"] == "not worse"]
-    if not len(passed):
-        return None
-    name, scorer = pick(comparison, passed), comparison.scorers[0]
-    random = mean_of(means, name, "random", scorer)
-    if name == comparison.baseline or not math.isfinite(random):
-        return None
-    score = verdicts.loc[name, "score"]
-    if score > random:
-        standing = f"{human_number(score - random, 2)} less than the choice made here"
-    else:
-        standing = "which is no less: the way of choosing brought nothing here"
-    return (
-        f"The same size chosen at random reaches {human_number(random)} in {scorer}, "
-        f"{standing}."
+def _of_the_no_smaller(comparison, means, passed):
+    known = {name: mean_of(means, name, "variant", "n_samples") for name in passed}
+    text = (
+        f"{_listed(passed)} {'is' if len(passed) == 1 else 'are'} not worse than "
+        f"{quoted(comparison.baseline)} by more than {_margin(comparison)} in "
+        f"{_scores(comparison)}, but {'it is no' if len(passed) == 1 else 'none is'} "
+        "smaller"
     )
+    name = min(known, key=lambda each: (math.isnan(known[each]), known[each]))
+    rows = _gain(comparison, means, name, "n_samples", fewer_only=True)
+    return f"{text}; {quoted(name)} trains on {rows} rows." if rows else f"{text}."
+
+
+def _gains(comparison, means, name):
+    """What a variant gains, as parts of a sentence."""
+    parts = {
+        "nbytes": "is {}",
+        "n_samples": "trains on {} rows",
+        "predict_latency": "predicts {}",
+    }
+    gains = []
+    for measure, part in parts.items():
+        only = measure == "n_samples"
+        gain = _gain(comparison, means, name, measure, fewer_only=only)
+        gains += [part.format(gain)] if gain else []
+    return gains
+
+
+def _gain(comparison, means, name, measure, *, fewer_only=False):
+    value = mean_of(means, name, "variant", measure)
+    whole = mean_of(means, comparison.baseline, "baseline", measure)
+    return None if fewer_only and value > whole else times(measure, value, whole)
+
+
+def beside_random(comparison, means, verdicts):
+    """Say how the variants stand beside their random controls; a list of sentences."""
+    scorer, name = comparison.scorers[0], picked_variant(comparison)
+    lines, beaten, n_controls = [], [], 0
+    for variant in verdicts.index:
+        random = mean_of(means, variant, "random", scorer)
+        score = verdicts.loc[variant, "score"]
+        if not (math.isfinite(random) and math.isfinite(score)):
+            continue
+        n_controls += 1
+        if score <= random:
+            beaten.append(variant)
+        elif variant == name:
+            lines.append(
+                f"The same size chosen at random reaches {human_number(random)} in "
+                f"{scorer}, {human_number(score - random, 2)} less than the choice made "
+                "here."
+            )
+    if beaten:
+        lines.append(
+            f"{len(beaten)} of {n_controls} variants "
+            f"{'does' if len(beaten) == 1 else 'do'} not score higher in {scorer} than "
+            f"the same size chosen at random: {_listed(beaten)}."
+        )
+    return lines
 
 
 def in_short(means, comparison):
@@ -185,10 +246,11 @@ def in_short(means, comparison):
     scorer, base = comparison.scorers[0], comparison.baseline
     others = len(comparison.variants) - 1
     score = mean_of(means, base, "baseline", scorer)
-    size = human_measure("nbytes", mean_of(means, base, "baseline", "nbytes"))
+    size = mean_of(means, base, "baseline", "nbytes")
+    size = f", {human_measure('nbytes', size)}" if math.isfinite(size) else ""
     return (
         f"{others} variant{'s' if others != 1 else ''} against {quoted(base)} "
-        f"({scorer} {human_number(score)}, {size}), on the same {comparison.n_splits} "
+        f"({scorer} {human_number(score)}{size}), on the same {comparison.n_splits} "
         "train and test splits."
     )
 
@@ -202,13 +264,13 @@ def how_to_read(comparison):
         f"“Not worse” means: with a probability of at least {percent(1 - alpha)}, the true "
         f"{scorer} of the variant lies less than the margin, {margin}, below that of the "
         "baseline. “Worse” means: with at least that probability it lies further below. "
-        "“Undecided” means: these data cannot tell. The smallest margin under a verdict is "
-        "that for which the verdict would be “not worse”.",
+        "“Undecided” means: these data cannot tell. “Margin ≥” under a verdict names the "
+        "smallest margin for which it would be “not worse”.",
         "Probabilities and intervals come from the differences between variant and "
-        "baseline on the same splits, by the t-test that is corrected for the rows that training "
-        "sets share (Nadeau and Bengio, 2003; read as probabilities: Benavoli and others, "
-        "2017). An interval may hold zero and the verdict still be “not worse”: the margin "
-        "is what counts.",
+        "baseline on the same splits, by the t-test that is corrected for the rows that "
+        "training sets share (Nadeau and Bengio, 2003; read as probabilities: Benavoli and "
+        "others, 2017). A variant may be not worse although its interval lies below zero: "
+        "the margin is what counts.",
     ]
     n_chains = len(comparison.chains)
     longest = max(map(len, comparison.chains.values()), default=0)
@@ -249,7 +311,7 @@ def rounded_up(margin):
 
 
 def _listed(texts):
-    texts = list(texts)
+    texts = [quoted(text) for text in texts]
     if len(texts) > 3:
         texts = [*texts[:2], f"{len(texts) - 2} others"]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

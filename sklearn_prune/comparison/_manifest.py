@@ -3,14 +3,12 @@
 import platform
 import sys
 from functools import cache
-from importlib import import_module
+from importlib.metadata import version
 
-from sklearn_prune.comparison._describe import (
-    canonical_json,
-    describe,
-    digest,
-    hash_json,
-)
+import sklearn_prune
+from sklearn_prune.comparison._canonical import canonical_json, hash_json
+from sklearn_prune.comparison._describe import describe, digest
+from sklearn_prune.comparison._describe_code import has_version
 from sklearn_prune.comparison._describe_data import describe_data
 from sklearn_prune.comparison._difference import first_difference
 
@@ -24,7 +22,13 @@ __all__ = [
     "hash_json",
 ]
 
-_ALWAYS = ("numpy", "scipy", "sklearn", "numba", "joblib", "sklearn_prune")
+_REQUIRED = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "numba": "numba",
+    "joblib": "joblib",
+}
 _IF_IMPORTED = ("torch", "skorch", "lightgbm", "xgboost")
 
 
@@ -55,11 +59,12 @@ def environment(descriptions=None):
         packages = {name for name in _IF_IMPORTED if name in sys.modules}
     else:
         packages = _packages_named(descriptions)
-    versions = {name: import_module(name).__version__ for name in _ALWAYS}
+    versions = {name: version(project) for name, project in _REQUIRED.items()}
+    versions["sklearn_prune"] = sklearn_prune.__version__
     for name in sorted(packages - versions.keys()):
-        version = getattr(sys.modules.get(name), "__version__", None)
-        if version is not None and name not in ("__main__", "__mp_main__"):
-            versions[name] = str(version)
+        found = getattr(sys.modules.get(name), "__version__", None)
+        if found is not None and has_version(name) and name not in sys.stdlib_module_names:
+            versions[name] = str(found)
     return {
         "python": platform.python_version(),
         **versions,

@@ -132,7 +132,7 @@ class Job:
     costs: tuple
 
 
-def run_task(job, members, split, train, test, seed, *, keep_models=False, contexts=None):
+def run_task(job, members, split, train, test, seed, keep_models=False, contexts=None):
     """Fit variants that share their control on one fold, and the control once.
 
     Parameters
@@ -163,7 +163,9 @@ def run_task(job, members, split, train, test, seed, *, keep_models=False, conte
     fold = _Fold(job, split, train, test, seed)
     fits, known, spent = {}, {}, 0.0
     with one_thread():
-        for name, estimator in members.items():
+        # A variant that is random itself is the control of those that are not.
+        in_order = sorted(members.items(), key=lambda item: not _is_control(item[1], job))
+        for name, estimator in in_order:
             context = None if contexts is None else contexts[name]
             fit, model = fold.fit(estimator, name, context)
             fits[name] = fit
@@ -174,7 +176,7 @@ def run_task(job, members, split, train, test, seed, *, keep_models=False, conte
                 wanted = {
                     control: CONTROLS[control](estimator, model) for control in job.controls
                 }
-            own = "random" in wanted and is_its_own_random_control(estimator)
+            own = model is not None and _is_control(estimator, job)
             if own:
                 known[digest(wanted["random"])] = fit
             for control, alternative in wanted.items():
@@ -195,6 +197,14 @@ def run_task(job, members, split, train, test, seed, *, keep_models=False, conte
                     fit.seed_churn = churn(again, fit.predictions)
                 fit.model = model
     return fits, spent, perf_counter() - started - spent
+
+
+def _is_control(estimator, job):
+    return (
+        "random" in job.controls
+        and not prunes_nothing(estimator)
+        and is_its_own_random_control(estimator)
+    )
 
 
 def _without_controls(fit):
@@ -333,7 +343,7 @@ def _free_seeds(estimator):
     roles, seen = {}, Counter()
     for name in sorted(params):
         owner_name, _, parameter = name.rpartition("__")
-        owner = params[owner_name] if owner_name else estimator
+        owner = params.get(owner_name) if owner_name else estimator
         if parameter != "random_state" or not has_tags(owner):
             continue
         kind = type(owner).__name__

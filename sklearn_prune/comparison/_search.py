@@ -83,6 +83,12 @@ def smallest_not_worse(
     candidates to share parameters. HalvingGridSearchCV asks no `refit` function, and
     compares candidates on different rows: its results are refused.
 
+    With several scorers and a function for `refit`, a search of scikit-learn has no
+    `best_score_` and cannot `score`: ask ``search.best_estimator_``, and give
+    `cross_validate` a `scoring`. The scores of what was picked are a little too good;
+    rows that the search has not seen, or a search inside `cross_validate`, say how good
+    it is.
+
     References
     ----------
     .. [1] Nadeau, Bengio (2003). Inference for the generalization error. Machine Learning

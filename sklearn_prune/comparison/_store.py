@@ -38,7 +38,13 @@ class Store:
 
     def __init__(self, folder, inputs, estimators):
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"store must be a folder, or a path where one can be made. Got {str(folder)!r}"
+                f" ({error.strerror}). Name another."
+            ) from error
         header = self.folder / "comparison.json"
         wanted = {"format": _FORMAT, **inputs, "estimators": estimators}
         if header.exists():
@@ -65,10 +71,11 @@ class Store:
     def load(self, key):
         """The fit of this key, or None."""
         try:
-            with np.load(self._path(key), allow_pickle=False) as arrays:
+            with (
+                open(self._path(key), "rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
                 return _from_arrays(dict(arrays))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
             return None
 

@@ -1,6 +1,7 @@
 """What the four meta-estimators share: choosing rows, fitting on them, handing on."""
 
 import warnings
+from time import process_time
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
@@ -156,6 +157,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
 
     def _fit(self, X, y, fit_params, *, method="fit"):
         """Fit by a method of the inner model and return what that gives."""
+        started = process_time()
         root = self._init_callback_context(max_subtasks=2)
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
         unfitted = getattr(self, self._inner)
@@ -220,6 +222,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         copy_fitted_attributes(self, model, X)
         if pairwise:
             self.n_features_in_ = n
+        self._fit_seconds = process_time() - started
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return output
 

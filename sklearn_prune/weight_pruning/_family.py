@@ -176,9 +176,11 @@ class Family:
         )
 
     def from_scratch(self, estimator, size):
-        """An unfitted model that a fit makes as large as the `WantedSize`, or None.
+        """The unfitted model with parameters that make a fit of the `WantedSize`.
 
-        None where no parameter of the unfitted `estimator` says how large it becomes.
+        None, as here, where there are none: linear models are as large as the data are
+        wide, models that store rows as the data are long, and torch modules name their
+        widths as they like.
         """
         return None
 

@@ -1,6 +1,6 @@
 """The model of the pruned size that is trained from scratch: a control of pruning."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import clone
@@ -18,12 +18,11 @@ class WantedSize:
     Parameters
     ----------
     before, after : float
-        How many numbers a fit of the unfitted model at hand stores, and how many the
-        small model should.
+        How many numbers the whole model and the pruned one store.
     compact : Compact
-        A fitted form of the model: it knows columns, classes and outputs.
+        The pruned model, which knows columns, classes and outputs.
     n_iterations : float or None
-        How many iterations of boosting stand behind `before`, where that is known.
+        How many iterations of boosting the whole model had, where that is known.
     """
 
     before: float
@@ -33,7 +32,7 @@ class WantedSize:
 
     @property
     def share(self):
-        """What is left of one."""
+        """The size after, as a share of that before."""
         return self.after / max(1.0, self.before)
 
     @property
@@ -56,73 +55,59 @@ class WantedSize:
         classes = getattr(compact, "classes_", None)
         if classes is None:
             return compact.n_outputs_
-        if getattr(compact, "n_outputs_", 1) == 1:
-            return len(classes)
-        return sum(map(len, classes))
+        return len(classes) if compact.n_outputs_ == 1 else sum(map(len, classes))
 
     def of_members(self, members):
-        """The same for one of the members of a container, clones of one model."""
+        """The mean of some members of a container, which are clones of one model."""
         sizes = [member.n_parameters() for member in members]
-        inside = sum(member.n_parameters() for member in self.predictor.members_)
-        before = np.mean(sizes) * self.before / max(1, self.predictor.n_parameters())
-        n_iterations = self.n_iterations
-        if n_iterations is not None:
-            n_iterations = n_iterations * sum(sizes) / max(1, inside) / len(members)
-        largest = members[int(np.argmax(sizes))]
-        return replace(
-            self,
-            before=before,
-            after=before * self.share,
-            compact=largest,
-            n_iterations=n_iterations,
+        after = float(np.mean(sizes))
+        only_these = self.n_iterations and len(members) == len(self.predictor.members_)
+        return WantedSize(
+            before=after if self.share == 1 else after / self.share,
+            after=after,
+            compact=members[int(np.argmax(sizes))],
+            n_iterations=self.n_iterations / len(members) if only_these else None,
         )
 
 
-def smaller_from_scratch(estimator, fitted, n_parameters=None):
-    """The unfitted inner model of about the size of a pruned one.
+def smaller_from_scratch(estimator, fitted):
+    """The unfitted inner model that becomes about as large as a pruned one.
 
     Parameters
     ----------
     estimator : PrunedClassifier or PrunedRegressor
-        Unfitted; its inner model says which class and parameters the small one has.
+        Unfitted, with the model that is made smaller.
     fitted : PrunedClassifier or PrunedRegressor
-        A fitted clone of it.
-    n_parameters : int or None, default=None
-        Size that is wanted; None is that of `fitted`.
+        A fitted clone of it, whose size is wanted.
 
     Returns
     -------
     estimator or None
-        An unfitted clone of the inner model that has been made smaller; a plain clone
-        where nothing was pruned; None where the inner model has no parameter that says
-        how large it becomes, or is frozen.
+        An unfitted clone of the inner model with fewer trees, leaves, iterations or
+        neurons, and all else as it was but for the learning rate of boosting; a plain
+        clone where nothing was pruned; None where no parameter of the inner model says
+        how large it becomes, or where it is frozen.
 
     Notes
     -----
-    Which numbers are counted is said in `PruningReport`. How large some models become
-    is known only when they are fitted, such as boosting whose trees stop early: the
-    size can then be corrected by a second call with ``PrunedClassifier(small, keep=1.0)``,
-    unfitted and fitted, and `n_parameters`.
+    The size is the number of parameters in `report_`, of which the small model stores the
+    same within a few percent, where there are models of that size: at least one unit is
+    left in each hidden layer, for instance. Bytes depend on the values, too.
     """
-    report = fitted.report_
-    before = report.before["parameters"]
-    after = report.after["parameters"] if n_parameters is None else n_parameters
-    inner = estimator.estimator
-    if isinstance(inner, FrozenEstimator):
-        return None
+    before, after = (
+        getattr(fitted.report_, when)["parameters"] for when in ("before", "after")
+    )
     n_iterations = getattr(fitted, "n_iter_", None)
     if fitted.unit_ == "iteration":
         n_iterations = fitted.n_units_
-    if not isinstance(n_iterations, int | np.integer):
+    if np.ndim(n_iterations):
         n_iterations = None
-    size = WantedSize(before, after, fitted.compact_, n_iterations)
-    if n_parameters is None and after >= before:
-        size = replace(size, after=before)
-    return smaller_model(inner, size)
+    size = WantedSize(before, min(before, after), fitted.compact_, n_iterations)
+    return smaller_model(estimator.estimator, size)
 
 
 def smaller_model(estimator, size):
-    """The unfitted model at another size, or None; what containers ask for members."""
+    """The unfitted model at another size, or None; containers ask it for members."""
     if isinstance(estimator, FrozenEstimator) or isinstance(size.predictor, CompactModel):
         return None
     family, _ = family_of(estimator)

@@ -152,7 +152,7 @@ def test_a_net_counts_without_rows():
 
 
 def test_what_cannot_be_counted_is_not_a_number(iris):
-    model = LogisticRegression().fit(*iris)
+    model = LogisticRegression(max_iter=1000).fit(*iris)
     del model.coef_
     assert np.isnan(count_parameters(model)).all()
     with pytest.raises(NotFittedError):
@@ -238,7 +238,7 @@ def test_bytes_of_what_has_no_pickle_are_not_a_number(iris):
     class Local(LogisticRegression):
         pass
 
-    assert np.isnan(saved_bytes(Local().fit(*iris)))
+    assert np.isnan(saved_bytes(Local(max_iter=1000).fit(*iris)))
 
 
 def test_rows_trained(iris):
@@ -254,6 +254,9 @@ def test_rows_trained(iris):
     assert rows_trained(KNeighborsClassifier().fit(X[:40], y[:40])) == 40
     assert rows_trained(SVC().fit(X, y)) is None
     assert rows_trained(SVC().fit(X, y), default=150) == 150
+    pruned = PrunedClassifier(subset).fit(X, y)
+    assert np.isnan(rows_trained(pruned, default=150))
+    assert rows_trained(PrunedClassifier(SVC()).fit(X, y), default=150) == 150
     maps = make_pipeline(SampleSubsetTransformer(StandardScaler()), SVC()).fit(X, y)
     assert rows_trained(maps, default=150) == 150
 

@@ -1,0 +1,247 @@
+"""Write the rates of wrong verdicts as a csv and as a page to read."""
+
+import csv
+
+FIELDS = (
+    "models",
+    "n",
+    "correlation",
+    "learner",
+    "layout",
+    "quantity",
+    "value",
+    "standard_error",
+    "draws",
+)
+HEAD = """# Wrong verdicts, measured
+
+How often the verdicts of `compare_pruning` are wrong where the truth is known, and how
+often the usual alternatives are: output of `examples/benchmarks/comparison_nulls.py`,
+{draws:,} data sets a line, each drawn afresh. All figures are per cent of data sets ±
+Monte-Carlo standard error, unless they say points. Everything stands in
+[comparison_nulls.csv](comparison_nulls.csv).
+
+{verdicts}
+
+- *Plain t*: the paired t-test over all folds of all repeats, variance s²/J.
+- *Corrected t*: what the library uses, variance s² (1/J + test rows / training rows)
+  (Nadeau & Bengio 2003; Bouckaert & Frank 2004); with groups, groups are counted.
+- *Chains*: the library's rule for several variants. Each chain of variants is tested in
+  the order of its sizes, set beforehand, at 5 % / number of chains, and stops at the first
+  that is not "not worse". A draw is wrong if any truly worse variant passes anywhere:
+  only then can the smallest that passes be a wrong pick.
+
+The corrected variance is an approximation: no unbiased estimate of the variance of
+cross-validation exists. It errs to the safe side for few folds (1x5, 1x10), where the
+correction is larger than need be, and there costs power. More repeats bring the rate to 5 %
+and the certifiable margin down, though never below what one sample of n rows can tell; for
+the plain t they make matters worse.
+"""
+EQUAL = """## Two equal models
+
+Ten independent columns of equal weight (0.5) and unit noise; one model sees the first
+five, the other the last five. No model is better, so that each p below 0.05 (two-sided) is
+a false alarm; nominal 5. Classes are the sign of the target. Stratified: by class.
+"""
+GROUPS = """### Groups
+
+40 groups of one to ten rows, 200 rows in all; of every column and of the noise, the share
+`correlation` of the variance is common to a group.
+"""
+WORSE = """## Variants that are worse by exactly the margin
+
+At the boundary every "not worse" is an error; one-sided, nominal 5. *One*: a single
+variant, the mean over all 16, which have equal roles. *Any of 8*: at least one of eight
+passes, no order, no correction. *Within one SD*: the rule of scikit-learn's example for
+`GridSearchCV(refit=...)`, mean score at least that of the best less one standard deviation
+over its folds; among the baseline and eight variants. *k chains*: of four variants each,
+all of them worse, the worst case. *Certifiable margin*: the median of what the corrected
+t could certify for a variant that is as good as the baseline (for one column less: for the
+variant as it is).
+"""
+SHIFTED = """### A constant loss
+
+All models see two common columns (weight 0.7) and one of 17 others (0.5) of their own; a
+margin of 2 points is taken off the scores of the variants.
+"""
+DROPPED = """### A real loss: one column less
+
+The baseline sees 16 columns of equal weight (0.3), each variant 15 of them. The margin is
+the true loss of such a variant at the size of the training folds, taken as the mean over
+all draws and variants.
+"""
+FOOT = """## Run it again
+
+`python examples/benchmarks/comparison_nulls.py --draws {draws}`: one process,
+{minutes:.0f} CPU minutes. Seeds are fixed, so that the figures come out the same. The
+splits are made by scikit-learn's splitters, a new set for every 50 data sets; the learners
+are compiled; on some draws of each cell the formulas of arrays used here are checked
+against `corrected_posterior`, `verdict` and `fixed_sequence`.
+"""
+COLUMNS = {
+    "plain t, one, %": "plain t, one",
+    "within one SD, one, %": "within one SD, one",
+    "within one SD, any of 8, %": "within one SD, any of 8",
+    "corrected t, one, %": "corrected t, one",
+    "corrected t, any of 8, %": "corrected t, any of 8",
+    "chains 1, %": "1 chain",
+    "chains 2, %": "2 chains",
+    "chains 3, %": "3 chains",
+    "chains 4, %": "4 chains",
+    "certifiable margin, points": "certifiable margin, points",
+}
+
+
+def cell(found, quantity):
+    """A value with its error, or nothing."""
+    if quantity not in found:
+        return ""
+    row = found[quantity]
+    if quantity.endswith("%"):
+        return f"{row['value']:.1f} ± {row['standard_error']:.1f}"
+    return f"{row['value']:.2g}"
+
+
+def table(head, lines):
+    marks = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in marks) + "\n"
+
+
+def grouped(rows, *names):
+    """Rows by some of their fields, each a mapping of quantities to rows."""
+    found = {}
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        found.setdefault(key, {})[row["quantity"]] = row
+    return found
+
+
+def equal_table(rows, across):
+    """Plain beside corrected t, one block of columns for each n or correlation."""
+    found = grouped(rows, "learner", "layout", across)
+    blocks = list(dict.fromkeys(row[across] for row in rows))
+    quantities = {
+        "plain t": "plain t, %",
+        "corrected t": "corrected t, %",
+        "true / corrected sd": "true / corrected standard deviation",
+    }
+    lines = [
+        [
+            *key,
+            *(
+                cell(found.get((*key, block), {}), quantity)
+                for block in blocks
+                for quantity in quantities.values()
+            ),
+        ]
+        for key in dict.fromkeys(key[:-1] for key in found)
+    ]
+    head = [f"{across} = {block:g}: {name}" for block in blocks for name in quantities]
+    return table(["learner, score", "layout", *head], lines)
+
+
+def worse_table(rows, margin):
+    columns = dict(COLUMNS)
+    if margin:
+        columns["margin, points"] = "margin, points"
+    lines = [
+        [*key, *(cell(found, quantity) for quantity in columns)]
+        for key, found in grouped(rows, "learner", "layout").items()
+    ]
+    return table(["learner, score", "layout", *columns.values()], lines)
+
+
+def place(row):
+    groups = "" if row["correlation"] is None else f", correlation {row['correlation']:g}"
+    return f"{row['learner'].split(',')[0]}, {row['layout']}, n = {row['n']}{groups}"
+
+
+def verdicts(rows):
+    """Whether the rates are what they should be, the worst of each kind."""
+
+    def extreme(chosen, pick=max):
+        return pick(chosen, key=lambda row: row["value"])
+
+    def span(chosen):
+        low, high = extreme(chosen, min), extreme(chosen)
+        return f"{low['value']:.1f} to {high['value']:.1f} (most: {place(high)})"
+
+    equal = [row for row in rows if row["models"] == "equal"]
+    plain = [row for row in equal if row["quantity"] == "plain t, %"]
+    corrected = [row for row in equal if row["quantity"] == "corrected t, %"]
+    many = [row for row in corrected if row["layout"] in ("10x5", "10x10")]
+    single = [row for row in rows if row["quantity"] == "corrected t, one, %"]
+    chains = [row for row in rows if row["quantity"].startswith("chains ")]
+    deviation = [row for row in rows if row["quantity"] == "within one SD, one, %"]
+    unordered = [row for row in rows if row["quantity"] == "corrected t, any of 8, %"]
+
+    def met(right):
+        return "met" if right else "MISSED"
+
+    return table(
+        ["claim", "target", "found", "verdict"],
+        [
+            [
+                "corrected t on two equal models, 10x5 and 10x10",
+                "4 to 6",
+                span(many),
+                met(all(4 <= row["value"] <= 6 for row in many)),
+            ],
+            [
+                "the same on every layout, learner and size",
+                "at most 6",
+                span(corrected),
+                met(extreme(corrected)["value"] <= 6),
+            ],
+            [
+                "1 to 4 chains: any variant that is worse passes",
+                "at most 6",
+                span(chains),
+                met(extreme(chains)["value"] <= 6),
+            ],
+            [
+                "corrected t, one variant that is worse passes",
+                "at most 6",
+                span(single),
+                met(extreme(single)["value"] <= 6),
+            ],
+            ["beside it: corrected t, any of 8, no order", "", span(unordered), ""],
+            ["beside it: plain t on two equal models", "", span(plain), ""],
+            ["beside it: within one SD of the best, one variant", "", span(deviation), ""],
+        ],
+    )
+
+
+def page(rows, draws, seconds):
+    """The page in markdown."""
+
+    def chosen(models, groups):
+        return [
+            row
+            for row in rows
+            if row["models"] == models and (row["correlation"] is not None) == groups
+        ]
+
+    parts = [HEAD.format(draws=draws, verdicts=verdicts(rows)), EQUAL]
+    parts += [equal_table(chosen("equal", False), "n")]
+    parts += [GROUPS, equal_table(chosen("equal", True), "correlation")]
+    parts += [WORSE, SHIFTED, worse_table(chosen("shifted", False), False)]
+    parts += ["The same with groups, correlation 0.5:\n"]
+    parts += [worse_table(chosen("shifted", True), False)]
+    parts += [DROPPED, worse_table(chosen("one column less", False), True)]
+    parts += [FOOT.format(draws=draws, minutes=seconds / 60)]
+    return "\n".join(parts)
+
+
+def write_report(out, rows, draws, seconds):
+    """Write comparison_nulls.csv and .md into a folder; print the latter."""
+    rows = [dict(zip(FIELDS, row, strict=True)) for row in rows]
+    with (out / "comparison_nulls.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            value, error = f"{row['value']:.6g}", f"{row['standard_error']:.4g}"
+            writer.writerow(row | {"value": value, "standard_error": error})
+    text = page(rows, draws, seconds)
+    (out / "comparison_nulls.md").write_text(text)
+    print(text)

@@ -1,0 +1,124 @@
+import copy
+import functools
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import FunctionTransformer
+
+from sklearn_prune.comparison._describe import describe, digest
+
+
+def defined(source, name, **others):
+    """What `source` calls `name` when it is run in a script."""
+    namespace = {"__name__": "some_script", **others}
+    exec(compile(source, "script.py", "exec"), namespace)
+    return namespace[name]
+
+
+def lambda_with(weights):
+    return lambda X: X * weights
+
+
+SOURCE = "K = 3\ndef helper(x):\n    return x * K\ndef f(x):\n    return helper(x) + 1\n"
+CLASS = (
+    "class Base:\n    def start(self):\n        return 1\n"
+    "class C(Base):\n    width = 8\n    fits = 0\n    def fit(self, X):\n"
+    "        type(self).fits += 1\n        self.width_ = self.start()\n"
+    "    @property\n    def size(self):\n        return 5\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda X: X + 1, lambda X: X + 2),
+        (lambda X: X + 1, lambda X: X - 1),
+        (lambda X: X.sum(), lambda X: X.mean()),
+        (lambda X: [x + 1 for x in X], lambda X: [x + 2 for x in X]),
+        (lambda X: X in {"a", "b"}, lambda X: X in {"a", "c"}),
+        (lambda X, by=1: X, lambda X, by=2: X),
+        (lambda X, *, by=1: X, lambda X, *, by=2: X),
+        (lambda_with(1), lambda_with(2)),
+        (lambda_with(np.arange(3)), lambda_with(np.arange(3)[::-1])),
+        (lambda_with(lambda_with(1)), lambda_with(lambda_with(2))),
+        (defined(SOURCE, "f"), defined(SOURCE.replace("K = 3", "K = 4"), "f")),
+        (defined(SOURCE, "f"), defined(SOURCE.replace("x * K", "x - K"), "f")),
+        (defined(CLASS, "C"), defined(CLASS.replace("width = 8", "width = 9"), "C")),
+        (defined(CLASS, "C")(), defined(CLASS.replace("return 1", "return 2"), "C")()),
+        (defined(CLASS, "C"), defined(CLASS.replace("return 5", "return 6"), "C")),
+        (
+            functools.partial(f1_score, average="a"),
+            functools.partial(f1_score, average="b"),
+        ),
+        (functools.partial(pow, 2), functools.partial(pow, 3)),
+        (np.exp, np.log),
+        (np.mean, np.median),
+        (len, max),
+        (str.upper, str.lower),
+        ("a".join, "b".join),
+        (Ridge(1.0).fit, Ridge(2.0).fit),
+        (Ridge, LogisticRegression),
+        (Ridge, Ridge()),
+    ],
+)
+def test_other_code_is_noticed(one, other):
+    assert digest(one) != digest(other)
+    assert digest(FunctionTransformer(one)) != digest(FunctionTransformer(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (defined(SOURCE, "f"), defined("\n\n# moved down\n" + SOURCE, "f")),
+        (defined(CLASS, "C"), defined("\n\n" + CLASS, "C")),
+        (
+            defined("def f(x):\n    'Other words.'\n    return x\n", "f"),
+            defined("def f(x):\n    'Return x.'\n    return x\n", "f"),
+        ),
+        (lambda_with(np.arange(3)), lambda_with(np.arange(3))),
+    ],
+)
+def test_the_same_code_elsewhere(one, other):
+    assert describe(one) == describe(other)
+    assert describe(copy.deepcopy(one)) == describe(one)
+
+
+def test_what_code_counts_or_collects_does_not_count():
+    source = (
+        "CALLS = []\nCOUNT = 0\n"
+        "class Counting:\n    fits = 0\n    def fit(self, X):\n        global COUNT\n"
+        "        COUNT += 1\n        CALLS.append(X)\n        type(self).fits += 1\n"
+    )
+    counting = defined(source, "Counting")
+    before = describe(counting())
+    counting().fit(3)
+    assert counting.fits == 1
+    assert describe(counting()) == before
+
+
+NET = (
+    "class Net(torch.nn.Module):\n    def __init__(self, width=4):\n"
+    "        super().__init__()\n        self.layer = torch.nn.Linear(width, 2)\n"
+    "    def forward(self, X):\n        return self.layer(X)\n"
+)
+
+
+def test_nets():
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    module = defined(NET, "Net", torch=torch)
+    other = defined(
+        NET.replace("self.layer(X)", "self.layer(X).tanh()"), "Net", torch=torch
+    )
+    described = describe(skorch.NeuralNetClassifier(module))
+    assert describe(skorch.NeuralNetClassifier(module)) == described
+    assert describe(skorch.NeuralNetClassifier(other)) != described
+    assert describe(skorch.NeuralNetClassifier(module, module__width=5)) != described
+    weights = module()
+    described = describe(skorch.NeuralNetClassifier(weights))
+    assert describe(skorch.NeuralNetClassifier(copy.deepcopy(weights))) == described
+    with torch.no_grad():
+        weights.layer.bias[0] += 1
+    assert describe(skorch.NeuralNetClassifier(weights)) != described

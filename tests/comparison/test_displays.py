@@ -1,0 +1,378 @@
+import numpy as np
+import pandas as pd
+import pytest
+from fake_comparison import FakeComparison, forest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
+from sklearn_prune.comparison import (
+    PruningCurveDisplay,
+    ScoreCostDisplay,
+    cost_scorer,
+)
+from sklearn_prune.comparison._displays_common import (
+    COLORS,
+    MARKERS,
+    human_bytes,
+    human_number,
+    human_seconds,
+    keep_parameter,
+    shorten,
+)
+from sklearn_prune.comparison._displays_cost import VERDICTS
+from sklearn_prune.comparison._displays_front import pareto_front
+from sklearn_prune.comparison._statistics import corrected_posterior
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+def lightness(color):
+    """L* of CIELAB, what is left of a colour on a grey print."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return 116 * np.cbrt(luminance) - 16
+
+
+def boxes_of(labels):
+    return np.array([Text.get_window_extent(label).extents for label in labels])
+
+
+def overlaps(first, second):
+    return (first[:2] < second[2:]).all() and (second[:2] < first[2:]).all()
+
+
+def test_colors_differ_in_grey_and_markers_differ_where_they_do_not():
+    for first, second in [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3)]:
+        assert abs(lightness(COLORS[first]) - lightness(COLORS[second])) > 8
+    assert len(set(MARKERS)) == len(MARKERS) > len(COLORS)
+    tested = [VERDICTS[name] for name in ("not worse", "undecided", "worse", "not tested")]
+    assert len({style["marker"] for style in tested}) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (1234567, "1,234,567"),
+        (0.123456, "0.123"),
+        (-0.002, "\N{MINUS SIGN}0.002"),
+        (12.3456, "12.3"),
+        (1e-9, "1e-09"),
+        (float("nan"), "\N{EN DASH}"),
+        (float("inf"), "\N{EN DASH}"),
+    ],
+)
+def test_human_number(value, text):
+    assert human_number(value) == text
+
+
+def test_units():
+    assert human_bytes(216_000) == "216 kB"
+    assert human_bytes(999.7) == "1 kB"
+    assert human_bytes(12) == "12 bytes"
+    assert human_seconds(0.00403) == "4.03 ms"
+    assert human_seconds(2e-5) == "20 µs"
+    assert human_seconds(3.25) == "3.25 s"
+
+
+def test_shorten_keeps_both_ends_and_drops_control_characters():
+    text = shorten("forest " * 20 + "keep 0.1", 30)
+    assert len(text) <= 30
+    assert text.startswith("forest")
+    assert text.endswith("keep 0.1")
+    assert shorten("a\x00b\ud800\n c", 30) == "a�b� c"
+
+
+def test_keep_parameter():
+    tree = DecisionTreeClassifier()
+    subset = SampleSubsetClassifier(tree)
+    assert keep_parameter(subset) == "keep"
+    pipeline = make_pipeline(StandardScaler(), subset)
+    assert keep_parameter(pipeline) == "samplesubsetclassifier__keep"
+    with pytest.raises(ValueError, match="Got DecisionTreeClassifier without one"):
+        keep_parameter(tree)
+    both = SampleSubsetClassifier(PrunedClassifier(tree))
+    with pytest.raises(ValueError, match=r"Got \['estimator__keep', 'keep'\]"):
+        keep_parameter(both)
+    assert keep_parameter(both, "estimator__keep") == "estimator__keep"
+    with pytest.raises(ValueError, match="must be a parameter of the estimator"):
+        keep_parameter(both, "kept")
+
+
+def test_curve_of_a_comparison():
+    comparison = forest()
+    display = PruningCurveDisplay.from_comparison(comparison)
+    verdicts = comparison.verdicts()
+    line = display.lines_[0]
+    chain = list(comparison.chains["forest"])[::-1]
+    np.testing.assert_allclose(line.get_ydata(), verdicts.loc[chain, "score"])
+    np.testing.assert_allclose(line.get_xdata(), [0.01, 0.05, 0.1, 0.2, 0.5], rtol=0.02)
+    assert len(display.lines_) == len(display.random_lines_) == 2
+    np.testing.assert_allclose(
+        display.random_lines_[0].get_ydata(), line.get_ydata() - 0.02
+    )
+    assert display.random_lines_[0].get_linestyle() == "--"
+    assert display.ax_.get_xscale() == "log"
+    baseline = display.baseline
+    assert display.baseline_.get_ydata()[0] == baseline
+    band = display.band_.get_bbox()
+    np.testing.assert_allclose([band.y0, band.y1], [baseline - 0.01, baseline])
+    # The interval is that of the difference, around the score.
+    segments = display.errorbars_[0].lines[2][0].get_segments()
+    row = verdicts.loc["forest, keep 0.1"]
+    np.testing.assert_allclose(
+        segments[2][:, 1], baseline + np.array([row["ci_low"], row["ci_high"]])
+    )
+
+
+def test_curve_is_linear_where_keep_spans_less_than_a_decade():
+    spec = {
+        "all": (0.9, 1000, 1.0, None),
+        "a": (0.9, 700, 0.7, "c"),
+        "b": (0.9, 500, 0.5, "c"),
+    }
+    display = PruningCurveDisplay.from_comparison(FakeComparison(spec))
+    assert display.ax_.get_xscale() == "linear"
+
+
+def test_curve_shows_one_kind_of_keep():
+    spec = {
+        "all": (0.9, 1000, 1.0, None),
+        "a": (0.9, 700, 0.5, "share"),
+        "b": (0.9, 500, 100, "count"),
+        "c": (0.9, 400, 50, "count"),
+        "d": (0.9, 400, "auto", "auto"),
+    }
+    comparison = FakeComparison(spec)
+    display = PruningCurveDisplay.from_comparison(comparison)
+    assert display.ax_.get_xlabel() == "keep (number)"
+    assert [len(line.get_xdata()) for line in display.lines_] == [2]
+    assert display.star_ is None
+    other = PruningCurveDisplay.from_comparison(comparison, kind="fraction")
+    assert other.ax_.get_xlabel() == "keep (fraction)"
+    np.testing.assert_array_equal(other.star_.get_xdata(), [1.0])
+    with pytest.raises(ValueError, match="chains must name chains"):
+        PruningCurveDisplay.from_comparison(comparison, chains=["x"])
+    with pytest.raises(ValueError, match='kind must be "fraction" or "number"'):
+        PruningCurveDisplay.from_comparison(comparison, kind="share")
+    with pytest.raises(ValueError, match="Got none"):
+        PruningCurveDisplay.from_comparison(comparison, chains=["auto"])
+    with pytest.raises(ValueError, match="not both on one axis"):
+        PruningCurveDisplay(pd.concat([display.curves, other.curves])).plot()
+
+
+def test_curve_without_what_is_not_known():
+    failed = {"forest, keep 0.01": "boom"}
+    comparison = forest(controls=(), n_splits=1, failures=failed)
+    display = PruningCurveDisplay.from_comparison(comparison)
+    assert display.errorbars_ == display.random_lines_ == []
+    assert len(display.lines_[0].get_xdata()) == 4
+
+
+def test_curve_draws_on_given_axes_and_shows_names_as_they_are():
+    spec = {
+        "all": (0.9, 1000, 1.0, None),
+        "a": (0.9, 700, 0.5, "$x_1$ & <b>"),
+        "b": (0.9, 500, 0.2, "_under"),
+    }
+    _, ax = plt.subplots()
+    display = PruningCurveDisplay.from_comparison(FakeComparison(spec), ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert "$x_1$ & <b>" in texts
+    assert " _under" in texts
+    display.figure_.canvas.draw()
+
+
+@pytest.fixture(scope="module")
+def search(digits):
+    X, y = digits
+    subset = SampleSubsetClassifier(RidgeClassifier(), random_state=0)
+    grid = [
+        {"keep": [1.0], "estimator__alpha": [1.0, 10.0]},
+        {"keep": [0.5, 0.05], "estimator__alpha": [1.0, 10.0]},
+    ]
+    scoring = {"accuracy": "accuracy", "nbytes": cost_scorer("nbytes")}
+    cv = StratifiedKFold(4)
+    return GridSearchCV(subset, grid, scoring=scoring, refit="accuracy", cv=cv).fit(X, y)
+
+
+def test_curve_of_a_search(search):
+    results = pd.DataFrame(search.cv_results_)
+    display = PruningCurveDisplay.from_cv_results(search, test_share=StratifiedKFold(4))
+    assert len(display.lines_) == 2
+    whole = results[results["param_keep"] == 1.0].sort_values("mean_test_accuracy").iloc[-1]
+    assert display.baseline == pytest.approx(whole["mean_test_accuracy"])
+    part = results[results["param_estimator__alpha"] == 10.0].sort_values("param_keep")
+    ten = list(dict.fromkeys(display.curves["line"])).index("estimator__alpha=10.0")
+    np.testing.assert_allclose(
+        display.lines_[ten].get_ydata(), part["mean_test_accuracy"].astype(float)
+    )
+    splits = [f"split{i}_test_accuracy" for i in range(4)]
+    row = part.iloc[0]
+    posterior = corrected_posterior(
+        (row[splits] - whole[splits]).to_numpy(dtype=float), 0.25
+    )
+    of_line = display.curves[display.curves["line"] == "estimator__alpha=10.0"]
+    point = of_line[of_line["keep"] == 0.05].iloc[0]
+    np.testing.assert_allclose(
+        [point["low"], point["high"]], display.baseline + np.array(posterior.interval(0.95))
+    )
+
+
+def test_curve_of_a_search_without_a_share_has_no_interval(search):
+    display = PruningCurveDisplay.from_cv_results(search.cv_results_, score="accuracy")
+    assert display.errorbars_ == []
+    with pytest.raises(ValueError, match="score must be a key"):
+        PruningCurveDisplay.from_cv_results(search, score="acuracy")
+    with pytest.raises(ValueError, match="without cv_results_. Call fit first"):
+        PruningCurveDisplay.from_cv_results(GridSearchCV(RidgeClassifier(), {}))
+
+
+def test_displays_of_an_estimator(digits):
+    X, y = digits
+    pipeline = make_pipeline(StandardScaler(), SampleSubsetClassifier(RidgeClassifier()))
+    options = {"keep": (0.5, 0.1), "cv": 3, "random_control": False}
+    curve = PruningCurveDisplay.from_estimator(pipeline, X[:300], y[:300], **options)
+    np.testing.assert_array_equal(np.sort(curve.curves["keep"]), [0.1, 0.5])
+    assert curve.random_lines_ == []
+    assert curve.margin == 0.01
+    assert curve.legend_.get_texts()[0].get_text() == "pruned"
+    cost = ScoreCostDisplay.from_estimator(
+        pipeline, X[:300], y[:300], cost="n_samples", **options
+    )
+    np.testing.assert_array_equal(np.sort(cost.points["cost"]), [20, 100, 200])
+    with pytest.raises(ValueError, match="must have a parameter named keep"):
+        PruningCurveDisplay.from_estimator(RidgeClassifier(), X, y)
+
+
+def brute_force_front(cost, score):
+    beaten = [
+        any(
+            (cost[j] <= cost[i] and score[j] >= score[i])
+            and (cost[j] < cost[i] or score[j] > score[i] or j < i)
+            for j in range(len(cost))
+            if j != i
+        )
+        for i in range(len(cost))
+    ]
+    return {i for i in range(len(cost)) if not beaten[i]}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_front_equals_brute_force(seed):
+    random = np.random.RandomState(seed)
+    cost, score = random.randint(0, 8, 25), random.randint(0, 8, 25)
+    front = pareto_front(cost, score)
+    assert set(front.tolist()) == brute_force_front(cost, score)
+    assert (np.diff(cost[front]) > 0).all()
+    assert (np.diff(score[front]) > 0).all()
+
+
+def test_cost_of_a_comparison():
+    comparison = forest(controls=("random", "small"))
+    display = ScoreCostDisplay.from_comparison(comparison)
+    verdicts = comparison.verdicts()["verdict"]
+    for verdict, line in display.points_.items():
+        n = 1 if verdict == "baseline" else (verdicts == verdict).sum()
+        assert len(line.get_xdata()) == n
+    assert set(display.points_) == {"baseline", *verdicts}
+    assert {line.get_marker() for line in display.points_.values()} == {
+        VERDICTS[verdict]["marker"] for verdict in display.points_
+    }
+    for line in display.controls_.values():
+        assert line.get_markerfacecolor() == "white"
+        assert len(line.get_xdata()) == len(verdicts)
+    assert display.ax_.get_xscale() == "log"
+    assert display.front_.get_drawstyle() == "steps-post"
+    real = display.points[~display.points["role"].isin(["random", "small"])]
+    expected = brute_force_front(real["cost"].to_numpy(), real["score"].to_numpy())
+    assert set(display.front_names_) == set(real["name"].iloc[sorted(expected)])
+    with pytest.raises(ValueError, match="cost must be one that was measured"):
+        ScoreCostDisplay.from_comparison(comparison, cost="weight")
+    with pytest.raises(ValueError, match="scorer must be one of those compared"):
+        ScoreCostDisplay.from_comparison(comparison, scorer="f1")
+
+
+@pytest.mark.parametrize("n", [3, 8, 14])
+@pytest.mark.parametrize("spread", [0.0, 0.001, 0.1])
+def test_no_label_covers_another_or_a_point(n, spread):
+    random = np.random.RandomState(n)
+    spec = {"baseline": (0.9, 10_000_000, 1.0, None)}
+    for i in range(n):
+        size = int(10 ** random.uniform(4, 7))
+        mean = 0.9 + spread * random.randn()
+        spec[f"variant number {i}, keep {size}"] = (mean, size, 0.1 + i / 100, f"chain {i}")
+    display = ScoreCostDisplay.from_comparison(FakeComparison(spec, controls=()))
+    display.figure_.canvas.draw()
+    boxes = boxes_of(display.labels_)
+    assert len(boxes) in (0, n + 1)
+    assert len(boxes) or spread == 0.0
+    for i, box in enumerate(boxes):
+        assert not any(overlaps(box, other) for other in boxes[i + 1 :])
+    points = display.ax_.transData.transform(display.points[["cost", "score"]])
+    for box in boxes:
+        inside = ((points > box[:2]) & (points < box[2:])).all(axis=1)
+        assert not inside.any()
+
+
+def test_labels_become_numbers_where_the_names_do_not_fit():
+    long = "a name that is much too long to stand beside a point"
+    spec = {"baseline": (0.9, 10_000_000, 1.0, None)}
+    for i in range(12):
+        spec[f"{long} {i}"] = (0.9 - 0.001 * i, 9_000_000 - 100_000 * i, 0.5, f"{i}")
+    display = ScoreCostDisplay.from_comparison(FakeComparison(spec))
+    texts = [label.get_text() for label in display.labels_]
+    assert texts == [str(i) for i in range(1, 14)]
+    assert display.key_ == list(spec)
+    written = [text.get_text() for text in display.ax_.texts]
+    assert all(shorten(name, 36) in written for name in spec)
+
+
+def test_cost_of_a_search(search):
+    results = pd.DataFrame(search.cv_results_)
+    display = ScoreCostDisplay.from_cv_results(search)
+    np.testing.assert_allclose(display.points["cost"], -results["mean_test_nbytes"])
+    np.testing.assert_allclose(display.points["score"], results["mean_test_accuracy"])
+    assert (display.points["role"] == "baseline").sum() == 1
+    times = ScoreCostDisplay.from_cv_results(search, cost="fit_time", score="accuracy")
+    np.testing.assert_allclose(times.points["cost"], results["mean_fit_time"])
+    with pytest.raises(ValueError, match="cost must be one that the search recorded"):
+        ScoreCostDisplay.from_cv_results(search, cost="n_params", score="accuracy")
+
+
+def test_cost_needs_a_positive_cost():
+    points = pd.DataFrame(
+        {
+            "name": ["a"],
+            "role": "variant",
+            "cost": [0.0],
+            "score": [1.0],
+            "verdict": "worse",
+        }
+    )
+    with pytest.raises(ValueError, match="a positive nbytes. Got none"):
+        ScoreCostDisplay(points).plot()

@@ -1,0 +1,178 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+
+from sklearn_prune import SampleSubsetClassifier, compare_pruning
+from sklearn_prune.comparison._manifest import canonical_json
+from sklearn_prune.sample_selection import HerdingSelector
+
+CV = KFold(4, shuffle=True)
+STATE = {"fits": 0, "interrupt_at": None}
+
+
+class Counting(ClassifierMixin, BaseEstimator):
+    """A model that counts its fits and can be interrupted in one."""
+
+    def __init__(self, C=1.0):
+        self.C = C
+
+    def fit(self, X, y):
+        STATE["fits"] += 1
+        if STATE["fits"] == STATE["interrupt_at"]:
+            raise KeyboardInterrupt
+        self.model_ = LogisticRegression(C=self.C).fit(X, y)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+
+@pytest.fixture
+def models():
+    STATE.update(fits=0, interrupt_at=None)
+    model = Counting()
+    return {"all": model} | {
+        f"rows {keep}": SampleSubsetClassifier(model, HerdingSelector(), keep=keep)
+        for keep in (0.5, 0.2)
+    }
+
+
+def test_an_interrupted_run_goes_on_and_gives_the_same(data, models, tmp_path):
+    whole = compare_pruning(models, *data, cv=CV)
+    n_fits = STATE["fits"]
+    STATE.update(fits=0, interrupt_at=n_fits // 2)
+    with pytest.raises(KeyboardInterrupt):
+        compare_pruning(models, *data, cv=CV, store=tmp_path)
+    STATE.update(fits=0, interrupt_at=None)
+    resumed = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    assert STATE["fits"] < n_fits - 2
+    assert canonical_json(resumed.manifest) == canonical_json(whole.manifest)
+    STATE["fits"] = 0
+    again = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    assert STATE["fits"] == 0
+    assert again.manifest == whole.manifest
+    first, second = (one.frame().set_index("measure") for one in (resumed, again))
+    assert first.loc["predict_latency"].equals(second.loc["predict_latency"])
+    assert again.verdicts().equals(whole.verdicts())
+
+
+def test_new_estimators_are_added(data, models, tmp_path):
+    compare_pruning(models, *data, cv=CV, store=tmp_path, costs=("nbytes",))
+    STATE["fits"] = 0
+    models["rows 0.1"] = SampleSubsetClassifier(Counting(), HerdingSelector(), keep=0.1)
+    added = compare_pruning(models, *data, cv=CV, store=tmp_path, costs=("nbytes",))
+    n_fits = STATE["fits"]
+    whole = compare_pruning(models, *data, cv=CV)
+    assert added.manifest == whole.manifest
+    # Its own, its controls, and one with other seeds; the others' on no fold.
+    assert n_fits == 4 + 4 + 1
+
+
+def test_margins_may_change_afterwards(data, models, tmp_path):
+    compare_pruning(models, *data, cv=CV, store=tmp_path)
+    STATE["fits"] = 0
+    wide = compare_pruning(models, *data, cv=CV, store=tmp_path, margin=0.5)
+    assert STATE["fits"] == 0
+    assert wide.verdict("rows 0.2") == "not worse"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("X", "X: rows"),
+        ("y", "y"),
+        ("parameter", r"estimators\['all'\].params.C was 1.0, is 2.0"),
+        ("cv", "fold"),
+        ("seed", "seed"),
+        ("scoring", "scoring"),
+        ("controls", "controls"),
+        ("version", "1.99"),
+    ],
+)
+def test_a_changed_input_is_noticed(data, models, tmp_path, monkeypatch, change, message):
+    X, y = (part.copy() for part in data)
+    options = {"cv": CV, "store": tmp_path}
+    compare_pruning(models, X, y, **options)
+    if change == "X":
+        X[5, 1] += 1
+    elif change == "y":
+        y[5] = 1 - y[5]
+    elif change == "parameter":
+        models["all"] = Counting(C=2.0)
+    elif change == "cv":
+        options["cv"] = KFold(3)
+    elif change == "version":
+        monkeypatch.setattr(np, "__version__", "1.99")
+    else:
+        options |= {
+            "seed": {"random_state": 1},
+            "scoring": {"scoring": "f1"},
+            "controls": {"controls": ()},
+        }[change]
+    with pytest.raises(ValueError, match=f"store must .* same input.*{message}") as caught:
+        compare_pruning(models, X, y, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files_are_made_again(data, models, tmp_path):
+    whole = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    files = sorted(tmp_path.glob("*.npz"))
+    assert len(files) == 12
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    files[1].write_bytes(b"")
+    files[2].write_bytes(os.urandom(500))
+    (tmp_path / "left.123.tmp").write_bytes(b"half")
+    again = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    assert again.manifest == whole.manifest
+    (tmp_path / "comparison.json").write_text("{")
+    with pytest.raises(ValueError, match="comparison.json cannot be read"):
+        compare_pruning(models, *data, cv=CV, store=tmp_path)
+
+
+def test_a_store_must_be_a_folder(data, models, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="store must be a folder"):
+        compare_pruning(models, *data, cv=CV, store=tmp_path / "file")
+
+
+SCRIPT = """
+import sys, time
+from sklearn.datasets import make_classification
+from sklearn.neural_network import MLPClassifier
+from sklearn_prune import SampleSubsetClassifier, compare_pruning
+
+X, y = make_classification(n_samples=300, random_state=0)
+net = MLPClassifier((8,), max_iter=60)
+models = {"all": net} | {
+    f"rows {keep}": SampleSubsetClassifier(net, keep=keep) for keep in (0.7, 0.5, 0.3)
+}
+found = compare_pruning(models, X, y, store=sys.argv[1] if sys.argv[1:] else None)
+print(found.manifest["sha256"])
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_hashes(tmp_path):
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", SCRIPT]
+    killed = subprocess.Popen([*command, str(tmp_path)], env=environment)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("*.npz"))) < 20 and time.monotonic() < deadline:
+        assert killed.poll() is None, "it was over before it could be killed"
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    n_done = len(list(tmp_path.glob("*.npz")))
+    assert 20 <= n_done < 80
+    run = {"env": environment, "capture_output": True, "text": True, "check": True}
+    resumed = subprocess.run([*command, str(tmp_path)], **run).stdout
+    assert len(list(tmp_path.glob("*.npz"))) == 80
+    assert resumed == subprocess.run(command, **run).stdout
