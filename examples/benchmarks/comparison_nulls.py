@@ -56,6 +56,7 @@ GROUP_LAYOUTS = {
 EQUAL_PARTS = {
     "weights": [0.5] * 10,
     "models": [list(range(5)), list(range(5, 10))],
+    "learners": tuple(LEARNERS),
 }
 ONE_COLUMN_OF_ITS_OWN = {
     "weights": [0.7] * 2 + [0.5] * (N_VARIANTS + 1),
@@ -79,7 +80,7 @@ class Scenario:
     weights: list
     models: list
     correlation: float | None = None
-    learners: tuple = tuple(LEARNERS)
+    learners: tuple = tuple(LEARNERS)[:3]
 
     @property
     def name(self):
@@ -142,7 +143,7 @@ SCENARIOS = [
     Scenario("equal", 200, **EQUAL_PARTS, correlation=0.5),
     Scenario("shifted", 200, **ONE_COLUMN_OF_ITS_OWN),
     Scenario("shifted", 200, **ONE_COLUMN_OF_ITS_OWN, correlation=0.5),
-    Scenario("one column less", 200, **ONE_COLUMN_LESS, learners=tuple(LEARNERS)[:3]),
+    Scenario("one column less", 200, **ONE_COLUMN_LESS),
     Scenario("equal", 1000, **EQUAL_PARTS),
 ]
 

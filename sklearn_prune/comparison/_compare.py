@@ -222,7 +222,7 @@ def compare_again(plan, X, y, groups, params, n_jobs, recorded):
 def _check_data(X, y):
     if y is None:
         raise ValueError(
-            "y must be the targets. Got None. Call compare_pruning(..., X, y)."
+            "y must hold the targets. Got None. Call compare_pruning(estimators, X, y)."
         )
     X, y = check_rows(X, y)
     check_target(y)

@@ -119,7 +119,7 @@ def tensor_array(tensor):
 
 def is_frame(value):
     """Whether the value is a data frame of any library."""
-    return all(hasattr(value, name) for name in ("columns", "dtypes", "shape"))
+    return all(hasattr(value, name) for name in ("shape", "columns", "dtypes"))
 
 
 def is_column(value):

@@ -401,8 +401,7 @@ class ScoreCostDisplay:
         at += [*controls[["cost", "score"]].to_numpy(dtype=float)]
         steps = corners_of_steps(self._front_corners)
         texts = [shorten(name, 30) for name in self.key_]
-        placed = place_labels(ax, at, texts, lines=[steps, *self._ties])
-        placed = placed or place_labels(ax, at, texts, lines=[steps])
+        placed = place_labels(ax, at, texts, lines=[steps], ties=self._ties)
         if placed is None:
             write_key(ax, [shorten(name, 36) for name in self.key_])
             self._label_costs(ax, points, sparse=True)

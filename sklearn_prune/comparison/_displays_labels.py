@@ -20,7 +20,7 @@ _DIRECTIONS = (
 _DISTANCES = (8, 14, 24, 38)
 
 
-def place_labels(ax, points, texts, *, lines=(), fontsize="small"):
+def place_labels(ax, points, texts, *, lines=(), ties=(), fontsize="small"):
     """Write a text beside each point.
 
     Parameters
@@ -32,7 +32,9 @@ def place_labels(ax, points, texts, *, lines=(), fontsize="small"):
     texts : list of str
         One for each of the first points.
     lines : list of array-like of shape (m, 2)
-        Corners of lines, in data coordinates, that labels should keep clear of.
+        Corners of lines, in data coordinates, that labels keep clear of.
+    ties : list of array-like of shape (m, 2)
+        Lines that labels cross only where they would have to go further away.
     fontsize : str or float
         Size of the texts.
 
@@ -48,13 +50,15 @@ def place_labels(ax, points, texts, *, lines=(), fontsize="small"):
     taken = [np.array([*(p - radius), *(p + radius)]) for p in pixels]
     for line in lines:
         taken += _boxes_along(to_pixels(np.asarray(line, dtype=float)), 2 * scale)
+    soft = [_boxes_along(to_pixels(np.asarray(tie)), 2 * scale) for tie in ties]
+    soft = [box for boxes in soft for box in boxes]
     frame = ax.get_window_extent().extents
     placed = []
     for pixel, text in zip(pixels, texts, strict=False):
         probe = literal(ax.text(0, 0, text, fontsize=fontsize, transform=None))
         width, height = probe.get_window_extent().size
         probe.remove()
-        found = _first_free(pixel, (width, height), taken, frame, scale)
+        found = _first_free(pixel, (width, height), (taken, soft), frame, scale)
         if found is None:
             for label in placed:
                 label.remove()
@@ -84,26 +88,25 @@ def write_key(ax, names):
             )
 
 
-def _first_free(pixel, size, taken, frame, scale):
-    taken = np.array(taken)
+def _first_free(pixel, size, obstacles, frame, scale):
+    hard, soft = obstacles
+    half = np.array(size) / 2
     for distance in _DISTANCES:
-        for dx, dy in _DIRECTIONS:
-            gap = distance * scale
-            center_x = pixel[0] + dx * (gap + size[0] / 2)
-            center_y = pixel[1] + dy * (gap + size[1] / 2)
-            half = np.array(size) / 2
-            center = np.array([center_x, center_y])
-            box = np.array([*(center - half), *(center + half)])
-            inside = (box[:2] >= frame[:2]).all() and (box[2:] <= frame[2:]).all()
-            clear = (
-                (taken[:, 2] <= box[0])
-                | (taken[:, 0] >= box[2])
-                | (taken[:, 3] <= box[1])
-                | (taken[:, 1] >= box[3])
-            )
-            if inside and clear.all():
-                return box, distance
+        for taken in (np.array([*hard, *soft]), np.array(hard)):
+            for direction in _DIRECTIONS:
+                center = pixel + np.array(direction) * (distance * scale + half)
+                box = np.array([*(center - half), *(center + half)])
+                if _inside(box, frame) and not _covers(box, taken).any():
+                    return box, distance
     return None
+
+
+def _inside(box, frame):
+    return (box[:2] >= frame[:2]).all() and (box[2:] <= frame[2:]).all()
+
+
+def _covers(box, others):
+    return ((box[:2] < others[:, 2:]) & (others[:, :2] < box[2:])).all(axis=1)
 
 
 def _draw(ax, pixel, text, box, distance, fontsize):

@@ -362,17 +362,22 @@ def seeded(estimator, seed):
 
 @contextmanager
 def one_thread():
-    """Hold BLAS, OpenMP and torch to one thread, so that none of them changes a result."""
+    """Hold BLAS, OpenMP and torch to one thread, so that none of them changes a result.
+
+    The generator of torch, which even predictions of a net draw from, is left as it was.
+    """
     torch = sys.modules.get("torch")
-    before = None if torch is None else torch.get_num_threads()
     with _controller(len(sys.modules)).limit(limits=1):
+        if torch is None:
+            yield
+            return
+        n_threads, state = torch.get_num_threads(), torch.random.get_rng_state()
         try:
-            if torch is not None:
-                torch.set_num_threads(1)
+            torch.set_num_threads(1)
             yield
         finally:
-            if torch is not None:
-                torch.set_num_threads(before)
+            torch.set_num_threads(n_threads)
+            torch.random.set_rng_state(state)
 
 
 @cache

@@ -263,7 +263,7 @@ def test_costs_are_those_of_the_models(data, folds):
     for cost in ("fit_time", "predict_latency", "predict_latency_1000"):
         assert (summary[cost] > 0).all()
     few = compare_pruning(models, X, y, cv=folds, costs=("nbytes",))
-    assert set(few.frame()["measure"]) == {"score", "nbytes", "churn"}
+    assert set(few.frame()["measure"]) == {"score", "nbytes", "churn", "seed_churn"}
     with pytest.raises(ValueError, match="cost must be one that was measured"):
         few.smallest_not_worse("n_params")
 
