@@ -102,8 +102,8 @@ def table(frame):
     """Arrange the results for reading: a line for each model and value of keep."""
     cells = frame.assign(
         cell=[
-            f"{100 * row.accuracy:5.1f} ± {100 * row.sd:3.1f} {MARKS.get(row.verdict, ' ')} "
-            f"{row.seconds:6.3f} s"
+            f"{100 * row.accuracy:5.1f} ± {100 * row.sd:3.1f} "
+            f"{MARKS.get(row.verdict, ' ')} {row.seconds:6.3f} s"
             for row in frame.itertuples()
         ]
     )

@@ -6,7 +6,7 @@ import pytest
 from numpydoc.validate import validate
 
 import sklearn_prune
-from sklearn_prune import sample_selection, weight_pruning
+from sklearn_prune import comparison, sample_selection, weight_pruning
 
 IGNORED = {
     "GL01": "summaries start on the line of the quotes",
@@ -18,10 +18,10 @@ OF_METHODS = {"EX01": "the class has the example", "SA01": "the class has the li
 
 
 def public_objects():
-    for package in (sklearn_prune, sample_selection, weight_pruning):
+    for package in (sklearn_prune, comparison, sample_selection, weight_pruning):
         for name in package.__all__:
             thing = getattr(package, name)
-            if not inspect.isclass(thing):
+            if not callable(thing):
                 continue
             yield f"{thing.__module__}.{name}"
             for method, value in inspect.getmembers(thing):
@@ -32,10 +32,9 @@ def public_objects():
 
 @pytest.mark.parametrize("name", sorted(set(public_objects())))
 def test_docstring(name):
-    is_class = inspect.isclass(getattr(sklearn_prune, name.rpartition(".")[2], None)) or (
-        name.rpartition(".")[2] in (*sample_selection.__all__, *weight_pruning.__all__)
-    )
-    ignored = IGNORED if is_class else IGNORED | OF_METHODS
+    packages = (sklearn_prune, comparison, sample_selection, weight_pruning)
+    is_public = any(name.rpartition(".")[2] in package.__all__ for package in packages)
+    ignored = IGNORED if is_public else IGNORED | OF_METHODS
     if name.endswith(("RankingContext", "SampleSelector", "Criterion")):
         ignored = IGNORED | OF_METHODS  # for authors of selectors, shown in the guide
     errors = [error for error in validate(name)["errors"] if error[0] not in ignored]

@@ -100,7 +100,7 @@ def compare_pruning(
         Metadata such as `sample_weight`. With metadata routing enabled, requests decide
         who gets what; otherwise they go to every fit.
     callbacks : callback, list of callbacks or None, default=None
-        scikit-learn callbacks such as ``ProgressBar()``.
+        Callbacks of scikit-learn, such as ``ProgressBar()``.
     n_jobs : int or None, default=None
         Fits at a time, in joblib's backend of the moment. Libraries are held to one
         thread inside a fold, so that this changes no result.

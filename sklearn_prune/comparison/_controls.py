@@ -68,9 +68,13 @@ def small_control(estimator, model):
     if not isinstance(part, PrunedModel) or fitted is None:
         return None
     small = smaller_from_scratch(part, fitted)
-    if small is None or not paths[0]:
-        return small
-    return clone(estimator).set_params(**{paths[0]: small})
+    if small is None:
+        return None
+    # In its compact form, so that its bytes are of the same kind.
+    whole = clone(part).set_params(
+        estimator=small, criterion=None, unit="auto", keep=1.0, schedule=None, dropout=0.0
+    )
+    return clone(estimator).set_params(**{paths[0]: whole}) if paths[0] else whole
 
 
 CONTROLS = {"random": random_control, "small": small_control}

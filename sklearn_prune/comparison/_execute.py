@@ -84,12 +84,14 @@ def inputs_of(plan, X, y, groups, params):
         {"train": digest(split.train), "test": digest(split.test)} for split in plan.splits
     ]
     return {
-        "environment": environment(),
+        "environment": environment([describe(one) for one in plan.estimators.values()]),
         "data": {
             "X": describe_data(X),
             "y": describe_data(y),
             "groups": None if groups is None else describe_data(groups),
-            "params": {name: describe(value) for name, value in (params or {}).items()},
+            "params": {
+                name: describe_data(value) for name, value in (params or {}).items()
+            },
         },
         "design": {
             "seed": plan.seed,
@@ -242,7 +244,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         )
 
     def _contexts(self, tasks, X, y):
-        """Callback contexts of all fits, made ahead of the workers, if there are callbacks."""
+        """Contexts of all fits, made ahead of the workers, if there are callbacks."""
         n_fits = sum(len(names) for names, _ in tasks)
         root = self._init_callback_context(
             task_name="compare", max_subtasks=n_fits, sequential_subtasks=False

@@ -111,22 +111,22 @@ def passed_in_all(comparison):
     ]
 
 
-def picked_variant(comparison):
-    """The smallest variant that is not worse; None where that is the baseline."""
+def picked_variant(comparison, cost="nbytes"):
+    """The cheapest variant that is not worse; None where that is the baseline."""
     passed = passed_in_all(comparison)
     if not passed:
         return None
     try:
-        name = comparison.smallest_not_worse("nbytes")
-    except ValueError:  # bytes were not measured
+        name = comparison.smallest_not_worse(cost)
+    except ValueError:  # the cost was not measured
         return passed[-1]
     return None if name == comparison.baseline else name
 
 
-def headline(comparison, means, verdicts):
+def headline(comparison, means, verdicts, cost="nbytes"):
     """Say in a sentence or two what a manager has to know."""
     passed = passed_in_all(comparison)
-    name = picked_variant(comparison)
+    name = picked_variant(comparison, cost)
     if name is not None:
         return _of_the_picked(comparison, means, verdicts, name)
     if passed:

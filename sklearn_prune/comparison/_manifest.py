@@ -5,6 +5,11 @@ import sys
 from functools import cache
 from importlib.metadata import version
 
+import joblib
+import numpy as np
+import scipy
+import sklearn
+
 import sklearn_prune
 from sklearn_prune.comparison._canonical import canonical_json, hash_json
 from sklearn_prune.comparison._describe import describe, digest
@@ -22,13 +27,6 @@ __all__ = [
     "hash_json",
 ]
 
-_REQUIRED = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "sklearn": "scikit-learn",
-    "numba": "numba",
-    "joblib": "joblib",
-}
 _IF_IMPORTED = ("torch", "skorch", "lightgbm", "xgboost")
 
 
@@ -59,8 +57,9 @@ def environment(descriptions=None):
         packages = {name for name in _IF_IMPORTED if name in sys.modules}
     else:
         packages = _packages_named(descriptions)
-    versions = {name: version(project) for name, project in _REQUIRED.items()}
-    versions["sklearn_prune"] = sklearn_prune.__version__
+    required = (joblib, np, scipy, sklearn, sklearn_prune)
+    versions = {module.__name__: module.__version__ for module in required}
+    versions["numba"] = version("numba")  # which may not be imported yet
     for name in sorted(packages - versions.keys()):
         found = getattr(sys.modules.get(name), "__version__", None)
         if found is not None and has_version(name) and name not in sys.stdlib_module_names:

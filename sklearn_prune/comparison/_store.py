@@ -42,8 +42,8 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(
-                f"store must be a folder, or a path where one can be made. Got {str(folder)!r}"
-                f" ({error.strerror}). Name another."
+                "store must be a folder, or a path where one can be made. Got "
+                f"{str(folder)!r} ({error.strerror}). Name another."
             ) from error
         header = self.folder / "comparison.json"
         wanted = {"format": _FORMAT, **inputs, "estimators": estimators}

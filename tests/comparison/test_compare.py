@@ -151,7 +151,7 @@ def test_chains_are_variants_that_differ_in_one_keep(comparison):
         frozenset({"linear"}),
         frozenset({"rows 0.5", "rows 0.2"}),
     }
-    ordered = [names for names in comparison.chains.values() if "exact" in names][0]
+    ordered = next(names for names in comparison.chains.values() if "exact" in names)
     assert ordered == ("exact", "forest, keep=0.5", "forest, keep=0.2")
 
 
