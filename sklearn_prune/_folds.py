@@ -12,7 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import get_tags
 
-from sklearn_prune._meta import in_one_line
+from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._sklearn_compat import take_rows
 
 
@@ -90,6 +90,6 @@ def given_folds(cv, y, groups, counted):
 def split_rows(model, X, train, test):
     """Rows to fit on and rows to predict; a kernel matrix is cut on both sides."""
     parts = take_rows(X, train), take_rows(X, test)
-    if get_tags(model).input_tags.pairwise:
+    if has_tags(model) and get_tags(model).input_tags.pairwise:
         parts = (take_rows(part, train, axis=1) for part in parts)
     return tuple(parts)

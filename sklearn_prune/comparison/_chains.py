@@ -1,12 +1,13 @@
 """Chains: variants that differ in how much they keep, from the mildest to the hardest."""
 
 import re
-from itertools import takewhile
+from itertools import count, takewhile
 from numbers import Integral
 
 from sklearn.base import clone
 
 from sklearn_prune._meta import in_one_line
+from sklearn_prune._sklearn_compat import BaseSearchCV
 from sklearn_prune.comparison._costs import requested_keeps
 from sklearn_prune.comparison._describe import digest
 from sklearn_prune.sample_selection._subset import SampleSubset
@@ -41,7 +42,7 @@ def make_chains(variants, baseline, given, n_train):
         numbers of units cannot be ordered.
     """
     rest = [name for name in variants if name != baseline]
-    requested = {name: requested_keeps(estimator) for name, estimator in variants.items()}
+    requested = {name: _given_keeps(estimator) for name, estimator in variants.items()}
     keeps = {
         name: next(iter(found.values())) if len(found) == 1 else None
         for name, found in requested.items()
@@ -67,6 +68,19 @@ def make_chains(variants, baseline, given, n_train):
     chains.sort(key=lambda chain: min(rest.index(name) for name in chain))
     names = _names(chains)
     return dict(zip(names, chains, strict=True)), keeps
+
+
+def _given_keeps(estimator):
+    """Requested keeps but for those that a search chooses."""
+    params = estimator.get_params(deep=True) | {"": estimator}
+
+    def is_searched(name):
+        parts = name.split("__")
+        outer = ("__".join(parts[:length]) for length in range(len(parts)))
+        return any(isinstance(params.get(one), BaseSearchCV) for one in outer)
+
+    keeps = requested_keeps(estimator)
+    return {name: keep for name, keep in keeps.items() if not is_searched(name)}
 
 
 def _given_chains(given, rest, baseline, variants):
@@ -95,7 +109,7 @@ def _given_chains(given, rest, baseline, variants):
             chains[str(chain)] = members
     for name in rest:
         if name not in owner:
-            chains[name if name not in chains else f"{name} alone"] = (name,)
+            chains[_unused(name, chains)] = (name,)
     return chains
 
 
@@ -125,8 +139,16 @@ def _names(chains):
         if len(chain) > 1:
             common = "".join(letters[0] for letters in _equal_start(chain))
             common = re.sub(r"[\s,:;=_(-]*(keep)?[\s,:;=_(-]*[\d.]*$", "", common)
-        names.append(common if common and common not in names else chain[0])
+        if not common or common in names:
+            common = chain[0]
+        names.append(_unused(common, names))
     return names
+
+
+def _unused(name, names):
+    """The name, or the first of "name (2)", "name (3)", ... that is not among the names."""
+    free = (f"{name} ({number})" for number in count(2))
+    return name if name not in names else next(one for one in free if one not in names)
 
 
 def _equal_start(texts):

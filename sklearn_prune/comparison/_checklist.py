@@ -8,7 +8,7 @@ from sklearn_prune.comparison._costs import prunes_nothing
 _FEW_ZEROS = 0.1
 
 
-def warnings_of(plan, fits):
+def warnings_of(plan, fits, scorers):
     """Sentences on what the comparison does not show [1]_.
 
     Parameters
@@ -17,6 +17,8 @@ def warnings_of(plan, fits):
         What was compared.
     fits : dict of str to list of Fit
         What was found.
+    scorers : tuple of str
+        Names of the scores.
 
     Returns
     -------
@@ -66,10 +68,14 @@ def warnings_of(plan, fits):
                 f"{share:.0%} of the numbers that {name!r} stores are zeros: they count in "
                 "its bytes and in its parameters, though not in its non-zeros."
             )
-        scorers = [
-            score for fit in fits[name] if not fit.error for score in fit.scores.items()
-        ]
-        unknown = sorted({scorer for scorer, value in scorers if not np.isfinite(value)})
+        unknown = sorted(
+            scorer
+            for scorer in scorers
+            if any(
+                not fit.error and not np.isfinite(fit.scores.get(scorer, np.nan))
+                for fit in fits[name]
+            )
+        )
         if unknown:
             found.append(f"The {unknown[0]} of {name!r} is not finite on some folds.")
     if plan.looks_forward:

@@ -1,5 +1,8 @@
 """Compare pruned models with an unpruned one: same folds, same seeds, honest verdicts."""
 
+from collections.abc import Mapping
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import clone
 
@@ -18,6 +21,7 @@ from sklearn_prune.comparison._plan import (
     check_baseline,
     check_estimators,
     check_margin,
+    check_margin_names,
     check_names,
     choose_splitter,
     default_margin,
@@ -162,7 +166,11 @@ def compare_pruning(
     alpha = check_alpha(alpha)
     costs = check_names(costs, COST_NAMES, "costs")
     controls = check_names(controls, CONTROL_NAMES, "controls")
+    params, groups = _check_params(params, groups)
+    _check_seed(random_state)
     scorers = make_scorers(scoring, variants, kind)
+    if isinstance(margin, dict) and not callable(scoring):
+        check_margin_names(margin, scorers)
     for name in scorers:
         if (margin.get(name) if isinstance(margin, dict) else margin) is None:
             default_margin(name, scorers)
@@ -208,6 +216,7 @@ def compare_again(plan, X, y, groups, params, n_jobs, recorded):
         The second run, where there is no such difference.
     """
     X, y = _check_data(X, y)
+    params, groups = _check_params(params, groups)
     groups = None if groups is None else np.asarray(groups)
     inputs = inputs_of(plan, X, y, groups, params)
     estimators = {name: describe(one) for name, one in plan.estimators.items()}
@@ -217,6 +226,31 @@ def compare_again(plan, X, y, groups, params, n_jobs, recorded):
     if difference is not None:
         return difference, None
     return None, _run(plan, inputs, X, y, groups, params, n_jobs, None, None)
+
+
+def _check_params(params, groups):
+    """Metadata as a dict, and the groups, which may be among them."""
+    if params is None:
+        return None, groups
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            f"params must map names to values. Got {type(params).__name__}. Write "
+            'params={"sample_weight": weights}.'
+        )
+    if groups is None and params.get("groups") is not None:
+        groups = params["groups"]
+    return {name: value for name, value in params.items() if name != "groups"}, groups
+
+
+def _check_seed(random_state):
+    whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if whole and random_state >= 0:
+        return
+    if random_state is not None and not isinstance(random_state, np.random.RandomState):
+        raise ValueError(
+            "random_state must be an integer >= 0, a RandomState or None. Got "
+            f"{random_state!r}. Write random_state=0."
+        )
 
 
 def _check_data(X, y):

@@ -128,7 +128,7 @@ class PruningComparison(ComparisonTables):
             for scorer in self.scorers
         }
         self.margins = resolve_margins(plan.margin, plan.scorers, means)
-        self.warnings = warnings_of(plan, fits)
+        self.warnings = warnings_of(plan, fits, self.scorers)
 
     def verdicts(self, scorer=None):
         """What the folds allow to say of each variant.

@@ -3,6 +3,7 @@
 from sklearn.base import clone
 
 from sklearn_prune._ranking import keeps_all
+from sklearn_prune._sklearn_compat import BaseSearchCV
 from sklearn_prune.comparison._costs import requested_keeps
 from sklearn_prune.sample_selection._random import RandomSelector
 from sklearn_prune.sample_selection._subset import SampleSubset
@@ -21,20 +22,31 @@ def random_control(estimator, model=None):
     estimator : estimator
         The unfitted variant.
     model : estimator or None
-        The same fitted, for the sizes that it really kept; None leaves the sizes asked
-        for.
+        The same fitted, for the sizes that it really kept, and for what a search has
+        chosen; None leaves what was asked for.
 
     Returns
     -------
     estimator
         Unfitted.
     """
+    if isinstance(estimator, BaseSearchCV) and hasattr(model, "best_estimator_"):
+        return random_control(clone(model.best_estimator_), model.best_estimator_)
     params = estimator.get_params(deep=True)
-    changes = {}
+    changes, replaced = {}, ()
+    for path in sorted(
+        name for name, one in params.items() if isinstance(one, BaseSearchCV)
+    ):
+        found = None if model is None else fitted_part(model, path)
+        if found is not None and not path.startswith(replaced):
+            changes[path] = random_control(params[path], found)
+            replaced = (*replaced, f"{path}__")
     for path, keep in _pruning_parts(estimator):
+        if path.startswith(replaced):
+            continue
         part = params[path] if path else estimator
         prefix = f"{path}__" if path else ""
-        fitted = None if model is None else _fitted_part(model, path)
+        fitted = None if model is None else _fitted_wrapper(model, path)
         if fitted is None and isinstance(keep, str) and model is not None:
             continue  # its own size is not known from outside
         if isinstance(part, SampleSubset):
@@ -53,6 +65,17 @@ def random_control(estimator, model=None):
     return clone(estimator).set_params(**changes)
 
 
+def rescaled(control, factor):
+    """A control whose mixes of units keep `factor` times as much, or None without any."""
+    params = control.get_params(deep=True)
+    changes = {}
+    for path, keep in _pruning_parts(control):
+        part = params[path] if path else control
+        if isinstance(part, PrunedModel) and part.unit == "auto" and keep * factor != keep:
+            changes[f"{path}__keep" if path else "keep"] = float(min(1.0, keep * factor))
+    return clone(control).set_params(**changes) if changes else None
+
+
 def small_control(estimator, model):
     """The inner model at the size that pruning left, trained from scratch, or None.
 
@@ -64,7 +87,7 @@ def small_control(estimator, model):
     if len(paths) != 1:
         return None
     part = params[paths[0]] if paths[0] else estimator
-    fitted = _fitted_part(model, paths[0])
+    fitted = _fitted_wrapper(model, paths[0])
     if not isinstance(part, PrunedModel) or fitted is None:
         return None
     small = smaller_from_scratch(part, fitted)
@@ -99,7 +122,7 @@ def _pruning_parts(estimator):
             yield name.rpartition("__")[0], keep
 
 
-def _fitted_part(model, path):
+def fitted_part(model, path):
     """The fitted counterpart of a part, or None where it is not kept or not found."""
     for name in path.split("__") if path else ():
         if isinstance(model, PrunedModel):
@@ -115,7 +138,15 @@ def _fitted_part(model, path):
         model = named[name] if name in named else getattr(model, f"{name}_", None)
         if model is None:
             return None
-    return model if isinstance(model, SampleSubset | PrunedModel) else None
+    return model
+
+
+def _fitted_wrapper(model, path):
+    part = fitted_part(model, path)
+    known = ("report_",) if isinstance(part, PrunedModel) else ("sample_indices_",)
+    if isinstance(part, SampleSubset | PrunedModel) and vars(part).keys() >= set(known):
+        return part
+    return None
 
 
 def _share_of_rows(fitted):

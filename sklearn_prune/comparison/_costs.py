@@ -11,11 +11,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._meta import in_one_line
+from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import count_rows, take_rows
 from sklearn_prune.comparison._shipped import inner_model, is_pipeline, saved_bytes, shipped
-from sklearn_prune.sample_selection._subset import SampleSubset
+from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
@@ -52,7 +52,7 @@ def count_parameters(model):
     NotFittedError
         If the model is not fitted.
     """
-    if not isinstance(model, Compact):  # which have no fit
+    if has_tags(model) and not isinstance(model, Compact):  # which have no fit
         check_is_fitted(model)
     try:
         n_params, n_nonzero = _counts(model)
@@ -63,6 +63,8 @@ def count_parameters(model):
 
 def _counts(model):
     model = shipped(model)
+    if is_pipeline(model):
+        return _counts(model.steps[-1][1])
     if isinstance(model, Compact):
         return model.n_parameters(), model.n_nonzero()
     if type(model).__name__ == "_ConstantPredictor":
@@ -96,8 +98,6 @@ def _own_values(container):
 
 def _members(model):
     """The fitted models inside a container."""
-    if is_pipeline(model):
-        return [model.steps[-1][1]]
     if hasattr(model, "calibrated_classifiers_"):
         return [pair.estimator for pair in model.calibrated_classifiers_]
     for name in ("estimators_", "estimator_", "regressor_"):
@@ -125,35 +125,83 @@ def rows_trained(model, default=None):
         return rows_trained(inner, default)
     if is_pipeline(model):
         for _, step in model.steps[:-1]:
-            if isinstance(step, SampleSubset) and step._inner is None:  # a sampler
-                default = rows_trained(step, default)
+            if hasattr(step, "fit_resample"):
+                taken = vars(step).get("sample_indices_")
+                default = float("nan") if taken is None else len(taken)
         return rows_trained(model.steps[-1][1], default)
     for name in ("n_samples_fit_", "_n_samples"):
         if isinstance(getattr(model, name, None), int | np.integer):
             return int(getattr(model, name))
-    return default
+    return float("nan") if _drops_rows(model) else default
+
+
+def rows_seen(model, n_rows):
+    """Positions of the rows that a model was trained on, or None where it is not known.
+
+    They are followed through Pipelines with samplers that record `sample_indices_`,
+    through SampleSubset* and searches; a row that was drawn twice is there twice.
+    """
+    rows = np.arange(n_rows)
+    while True:
+        if isinstance(model, PrunedModel):
+            return None if _drops_rows(model.estimator) else rows
+        if is_pipeline(model):
+            for _, step in model.steps[:-1]:
+                if hasattr(step, "fit_resample"):
+                    taken = np.asarray(vars(step).get("sample_indices_"))
+                    if taken.ndim != 1:
+                        return None
+                    rows = rows[taken]
+            model = model.steps[-1][1]
+            continue
+        if isinstance(model, SampleSubset):
+            rows = rows[model.sample_indices_]
+        inner = inner_model(model)
+        if isinstance(model, FrozenEstimator) or (inner is None and _drops_rows(model)):
+            return None
+        if inner is None:
+            return rows
+        model = inner
+
+
+def kept_rows(model, n_rows):
+    """Sorted positions of the rows that are left where some were dropped, else None.
+
+    Of a Pipeline whose last step is trained on all rows, those of the first transformer
+    that was fitted on fewer.
+    """
+    rows = rows_seen(model, n_rows)
+    if rows is None:
+        return None
+    rows = np.unique(rows)
+    if len(rows) < n_rows:
+        return rows
+    for _, step in model.steps[:-1] if is_pipeline(model) else ():
+        if isinstance(step, SampleSubsetModel) and len(step.sample_indices_) < n_rows:
+            return step.sample_indices_
+    return None
+
+
+def _drops_rows(model):
+    """Whether a SampleSubset* that is not the model itself is asked to drop rows."""
+    params = model.get_params(deep=True) if hasattr(model, "get_params") else {}
+    return any(
+        isinstance(part, SampleSubset) and not keeps_all(part.keep)
+        for part in params.values()
+    )
 
 
 def kept_units(model):
-    """List what was pruned: kind of unit, sorted ids of those left, number before.
+    """List the parameters that were pruned: kind of unit, sorted ids left, number before.
 
-    Found on Pruned*, SampleSubset*, a search, and a Pipeline with any of them, the
-    outermost first. Rows are positions in the rows that the outermost fit was given.
+    Found on Pruned*, also inside SampleSubset*, a search, and any step of a Pipeline.
     """
     if isinstance(model, PrunedModel):
         return [(model.unit_, model.kept_, model.n_units_)]
     if is_pipeline(model):
         return [found for _, step in model.steps for found in kept_units(step)]
     inner = inner_model(model)
-    inside = [] if inner is None else kept_units(inner)
-    if not isinstance(model, SampleSubset) or not hasattr(model, "sample_indices_"):
-        return inside
-    rows, n_rows = model.sample_indices_, len(model.sample_mask_)
-    inside = [
-        (unit, rows[ids], n_rows) if unit == "row" else (unit, ids, n_units)
-        for unit, ids, n_units in inside
-    ]
-    return [("row", rows, n_rows), *inside]
+    return [] if inner is None else kept_units(inner)
 
 
 def requested_keeps(estimator):

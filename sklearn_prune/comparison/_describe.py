@@ -11,6 +11,7 @@ import types
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from sklearn_prune.comparison._canonical import canonical_json, class_name, hash_json
 from sklearn_prune.comparison._describe_code import (
@@ -147,6 +148,8 @@ class Describer:
     def _describe(self, value):
         if isinstance(value, type):
             return describe_class(value, self)
+        if isinstance(value, MetadataRequest):
+            return {"requests": self(_requests(value))}
         if (way := find_way(value)) is not None:
             return way(self, value)
         if is_function(value):

@@ -10,7 +10,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_prune._folds import split_rows
-from sklearn_prune._sklearn_compat import fit_context
+from sklearn_prune._sklearn_compat import count_rows, fit_context, take_rows
 from sklearn_prune._validation import class_codes
 from sklearn_prune.comparison._agreement import churn
 from sklearn_prune.comparison._controls import random_control
@@ -18,7 +18,7 @@ from sklearn_prune.comparison._costs import interleaved_latency, prunes_nothing
 from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._manifest import environment
 from sklearn_prune.comparison._routing import route
-from sklearn_prune.comparison._run import Fit, Job, one_thread, run_task
+from sklearn_prune.comparison._run import Job, one_thread, run_task
 from sklearn_prune.comparison._store import Store
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
@@ -179,12 +179,14 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             costs=plan.costs,
         )
         described = {name: describe(model) for name, model in plan.estimators.items()}
-        store = self.store and Store(self.store, self.inputs, described)
+        store = None
+        if self.store is not None:
+            store = Store(self.store, self.inputs, described)
         done = self._stored(store, described)
         tasks = list(self._tasks(done))
         contexts = self._contexts(tasks, X, y)
         before = perf_counter() - started
-        in_fits, between = self._run(job, tasks, contexts, done, store, described)
+        spent, between = self._run(job, tasks, contexts, done, store, described)
         waited = perf_counter() - started - before
 
         started_again = perf_counter()
@@ -194,10 +196,9 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         }
         self._note_churn()
         after = perf_counter() - started_again
-        seconds = self._time_predictions(X, in_fits, done, store, described)
+        seconds = self._time_predictions(X, sum(spent.values()), store, described)
         self.seconds_ = {
-            "fit": self._sum("fit_time"),
-            "score": self._sum("score_time"),
+            **spent,
             "bookkeeping": before + between + after,
             "latency": seconds,
             "elapsed": perf_counter() - started,
@@ -212,10 +213,11 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         if not store:
             return {}
         done = {}
+        measured = set(self.plan.costs) - {*_LATENCIES, "fit_time"}
         for name in self.plan.estimators:
             for number in range(len(self.plan.splits)):
                 fit = store.load(_key(described[name], number))
-                if fit is not None:
+                if fit is not None and measured <= set(fit.costs):
                     done[name, number] = fit
         wanted = set(self.plan.costs) & set(_LATENCIES)
         first = [done.get((name, 0)) for name in self.plan.estimators]
@@ -280,7 +282,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             )
             for position, (names, split) in enumerate(tasks)
         )
-        in_fits, between = 0.0, 0.0
+        total, between = {"fit": 0.0, "score": 0.0}, 0.0
         with one_thread():
             for position, fits, spent, bookkeeping in _results(calls, self.n_jobs):
                 taken = perf_counter()
@@ -293,21 +295,25 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                             f"fold. Got, on fold {number}: {fit.error} Mend it, or name "
                             "another baseline."
                         )
-                    if store:
+                    if store and not fit.error:
                         store.save(_key(described[name], number), fit)
-                in_fits += spent
+                total = {what: total[what] + spent[what] for what in total}
                 between += bookkeeping + perf_counter() - taken
-        return in_fits, between
+        return total, between
 
     def _note_churn(self):
         for number in range(len(self.plan.splits)):
             reference = self.fits_[self.plan.baseline][number].predictions
             for fits in self.fits_.values():
                 for fit in (fits[number], *fits[number].controls.values()):
-                    if fit is not None and fit.predictions is not None:
+                    if fit is None or fit.predictions is None:
+                        continue
+                    try:
                         fit.costs["churn"] = churn(fit.predictions, reference)
+                    except ValueError:  # predictions of another shape
+                        fit.costs["churn"] = np.nan
 
-    def _time_predictions(self, X, in_fits, done, store, described):
+    def _time_predictions(self, X, in_fits, store, described):
         """Time the models of the first fold in turns; return the seconds that this took."""
         started = perf_counter()
         first = {
@@ -324,24 +330,28 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             _, rows = split_rows(any_model, X, split.train, split.test)
             with one_thread():
                 for cost, n_rows in wanted.items():
-                    found = interleaved_latency(models, rows, n_rows, budget=budget)
-                    for name, latency in found.items():
-                        first[name].costs[cost] = latency.median
+                    able = {
+                        name: model
+                        for name, model in models.items()
+                        if _can_predict(model, rows, n_rows)
+                    }
+                    found = interleaved_latency(able, rows, n_rows, budget=budget)
+                    for name, fit in first.items():
+                        one = found.get(name)
+                        fit.costs[cost] = np.nan if one is None else one.median
         for name, fit in first.items():
             fit.model = None
             if store:
                 store.save(_key(described[name], 0), fit)
         return perf_counter() - started
 
-    def _sum(self, attribute):
-        """Sum over all fits, those of controls that are shared counted once."""
-        found = {}
-        for fits in self.fits_.values():
-            for fit in fits:
-                for one in (fit, *(fit.controls or {}).values()):
-                    if isinstance(one, Fit):
-                        found[id(one)] = getattr(one, attribute)
-        return float(np.nansum(list(found.values())))
+
+def _can_predict(model, X, n_rows):
+    try:
+        model.predict(take_rows(X, np.arange(n_rows) % count_rows(X)))
+    except Exception:  # such as a model that wants more than one row
+        return False
+    return True
 
 
 def _key(described, split):

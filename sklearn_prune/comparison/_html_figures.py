@@ -37,7 +37,8 @@ def figures_of(comparison):
     size = (7.6, height_for(len(comparison.variants) + 5, 4.6))
     found = []
     for cost in ("nbytes", "predict_latency"):
-        if cost in means.columns and np.isfinite(means[cost]).any():
+        known = cost in means.columns and np.isfinite(means[cost])
+        if np.any(known & np.isfinite(means[scorer])):
             title = f"{scorer} against {MEASURES[cost]}"
             caption = (
                 "Up is better, left is cheaper (logarithmic). On the black steps nothing "

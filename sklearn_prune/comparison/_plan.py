@@ -16,7 +16,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_prune._meta import in_one_line, last_step
+from sklearn_prune._meta import has_tags, in_one_line, last_step
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import (
     count_rows,
@@ -119,6 +119,8 @@ def check_estimators(estimators):
                 f"{in_one_line(estimator)[:200]} for {name!r}. Pass an unfitted classifier "
                 "or regressor."
             )
+        if not has_tags(estimator):
+            continue  # a foreign model is known by its predict
         if is_classifier(estimator):
             kinds.setdefault("classifier", name)
         elif is_regressor(estimator):
@@ -277,6 +279,15 @@ def check_margin(margin):
             )
 
 
+def check_margin_names(margin, scorers):
+    """Raise unless a dict of margins names scorers only."""
+    if unknown := set(margin) - set(scorers):
+        raise ValueError(
+            f"margin must name scorers. Got {min(map(str, unknown))!r}. Write one of "
+            f"{', '.join(map(repr, scorers))}."
+        )
+
+
 def resolve_margins(margin, scorers, baseline_means):
     """The margin for each scorer, in its units.
 
@@ -295,11 +306,8 @@ def resolve_margins(margin, scorers, baseline_means):
     dict of str to float
         NaN where the baseline has no finite score.
     """
-    if isinstance(margin, dict) and (unknown := set(margin) - set(baseline_means)):
-        raise ValueError(
-            f"margin must name scorers. Got {sorted(map(str, unknown))[0]!r}. Write one of "
-            f"{', '.join(map(repr, baseline_means))}."
-        )
+    if isinstance(margin, dict):
+        check_margin_names(margin, baseline_means)
     margins = {}
     for name, mean in baseline_means.items():
         value = margin.get(name) if isinstance(margin, dict) else margin

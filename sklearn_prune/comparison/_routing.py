@@ -66,6 +66,15 @@ def route(params, groups, X, variants, splitter, scorers):
 
 def _fit_params(name, estimator, params, groups):
     last, prefix = last_step(estimator), pipeline_prefix(estimator)
+    steps = [step for step, _ in getattr(estimator, "steps", ())]
+    for parameter in params:
+        step, separator, _ = parameter.partition("__")
+        if steps and separator and step not in steps:
+            raise ValueError(
+                "params must name steps that every Pipeline has. Got "
+                f"{parameter!r}, and {name!r} has the steps {', '.join(steps)}. Write "
+                "sample_weight for the last step of each, or name the steps alike."
+            )
     own = isinstance(last, SampleSubset | PrunedModel)
     given = dict(params)
     if given.get("sample_weight") is not None:

@@ -24,17 +24,24 @@ from sklearn_prune._sklearn_compat import (
     take_rows_of_params,
 )
 from sklearn_prune.comparison._agreement import churn
-from sklearn_prune.comparison._controls import CONTROLS, is_its_own_random_control
+from sklearn_prune.comparison._controls import (
+    CONTROLS,
+    is_its_own_random_control,
+    rescaled,
+)
 from sklearn_prune.comparison._costs import (
     count_parameters,
+    kept_rows,
     kept_units,
     prunes_nothing,
-    rows_trained,
+    rows_seen,
     saved_bytes,
 )
 from sklearn_prune.comparison._describe import digest
 
 _TORCH = threading.RLock()  # torch has one generator for all threads
+_SAME_SIZE = 0.05  # difference of the logarithms of sizes
+_MOST_RESIZINGS = 3
 
 
 @dataclass
@@ -156,47 +163,31 @@ def run_task(job, members, split, train, test, seed, keep_models=False, contexts
     -------
     fits : dict of str to Fit
         By variant.
-    spent, bookkeeping : float
-        Seconds that went into fitting and scoring, and those that did not.
+    spent : dict of str to float
+        Seconds that went into "fit" and "score".
+    bookkeeping : float
+        Seconds that did not.
     """
     started = perf_counter()
     fold = _Fold(job, split, train, test, seed)
-    fits, known, spent = {}, {}, 0.0
+    fits, known = {}, {}
     with one_thread():
         # A variant that is random itself is the control of those that are not.
-        in_order = sorted(members.items(), key=lambda item: not _is_control(item[1], job))
-        for name, estimator in in_order:
+        for name, estimator in sorted(
+            members.items(), key=lambda item: not _is_control(item[1], job)
+        ):
             context = None if contexts is None else contexts[name]
             fit, model = fold.fit(estimator, name, context)
             fits[name] = fit
-            spent += fit.fit_time + fit.score_time
-            if model is None or prunes_nothing(estimator):
-                wanted = {}
-            else:
-                wanted = {
-                    control: CONTROLS[control](estimator, model) for control in job.controls
-                }
-            own = model is not None and _is_control(estimator, job)
-            if own:
-                known[digest(wanted["random"])] = fit
-            for control, alternative in wanted.items():
-                if alternative is None:
-                    fit.controls[control] = None
-                    continue
-                key = digest(alternative)
-                if key not in known:
-                    known[key], _ = fold.fit(alternative, name)
-                    spent += known[key].fit_time + known[key].score_time
-                fit.controls[control] = known[key]
-            if own:
-                fit.controls["random"] = _without_controls(fit)
-            if keep_models and model is not None:
-                again, seconds = fold.predictions_with_other_seeds(estimator, name)
-                spent += seconds
-                if again is not None:
-                    fit.seed_churn = churn(again, fit.predictions)
+            if model is None:
+                continue
+            if not prunes_nothing(estimator):
+                fold.add_controls(fit, estimator, model, name, known)
+            if keep_models:
+                fit.seed_churn = fold.seed_churn(fit, estimator, name)
                 fit.model = model
-    return fits, spent, perf_counter() - started - spent
+    elapsed = perf_counter() - started
+    return fits, fold.spent, elapsed - sum(fold.spent.values())
 
 
 def _is_control(estimator, job):
@@ -207,55 +198,95 @@ def _is_control(estimator, job):
     )
 
 
-def _without_controls(fit):
-    return Fit(**{**vars(fit), "controls": {}, "model": None})
-
-
 class _Fold:
     """The rows of one fold and what is done with a model on them."""
 
     def __init__(self, job, split, train, test, seed):
         self.job, self.split, self.seed = job, split, seed
         self.train, self.test = train, test
+        self.spent = {"fit": 0.0, "score": 0.0}
 
     def fit(self, estimator, name, context=None):
         """Fit, score and measure; return a Fit and the fitted model, None if it failed."""
         fit = Fit()
-        started = perf_counter()
         try:
-            model, X_test, y_test = self._fitted(estimator, name, self.seed, context)
-            fit.fit_time = perf_counter() - started
-            started = perf_counter()
-            fit.scores, fit.predictions = score_and_predictions(
-                model, X_test, y_test, self.job.scorers, self._sliced_score_params()
-            )
-            fit.score_time = perf_counter() - started
+            with self._timed("fit") as fit_time:
+                model, X_test, y_test = self._fitted(estimator, name, self.seed, context)
+            with self._timed("score") as score_time:
+                fit.scores, predictions = score_and_predictions(
+                    model, X_test, y_test, self.job.scorers, self._sliced_score_params()
+                )
+                if predictions is None:
+                    predictions = model.predict(X_test)
+            fit.predictions = _plain(predictions)
+            fit.fit_time, fit.score_time = fit_time[0], score_time[0]
+            fit.costs = self._costs(model)
+            self._note_what_is_kept(fit, model)
         except Exception as error:
-            message = " ".join(str(error).split())
-            fit.error = f"{type(error).__name__}: {message}"
-            seconds = perf_counter() - started
-            if np.isnan(fit.fit_time):
-                fit.fit_time, fit.score_time = seconds, 0.0
-            else:
-                fit.score_time = seconds
-            return fit, None
-        if fit.predictions is None:
-            fit.predictions = model.predict(X_test)
-        fit.predictions = _plain(fit.predictions)
-        fit.costs = self._costs(model)
-        self._note_what_is_kept(fit, model)
+            return Fit(error=in_words(error)), None
         return fit, model
 
-    def predictions_with_other_seeds(self, estimator, name):
-        """Predictions of a fit with other seeds and its seconds; None where it has none."""
-        free = _free_seeds(estimator)
-        if not free and not is_torch_model(estimator):
-            return None, 0.0
-        started = perf_counter()
-        other = derive_seed(self.seed, "again")
-        model, X_test, _ = self._fitted(estimator, name, other)
-        predictions = _plain(model.predict(X_test))
-        return predictions, perf_counter() - started
+    def add_controls(self, fit, estimator, model, name, known):
+        """Fit the controls of a variant, those that are known already excepted."""
+        for control in self.job.controls:
+            try:
+                alternative = CONTROLS[control](estimator, model)
+            except Exception as error:
+                fit.controls[control] = Fit(error=in_words(error))
+                continue
+            if alternative is None:
+                fit.controls[control] = None
+                continue
+            key = digest(alternative)
+            if control == "random" and _is_control(estimator, self.job):
+                known[key] = Fit(**{**vars(fit), "controls": {}})
+            if key not in known:
+                known[key], fitted = self.fit(alternative, name)
+                if control == "random" and fitted is not None:
+                    known[key] = self._resized(known[key], alternative, fitted, model, name)
+            fit.controls[control] = known[key]
+
+    def _resized(self, fit, control, fitted, model, name):
+        """The control at the size of the variant, where a mix of units missed it."""
+        wanted, _ = count_parameters(model)
+        found, _ = count_parameters(fitted)
+        best = abs(np.log(found / wanted)) if found > 0 < wanted else np.nan
+        for _ in range(_MOST_RESIZINGS):
+            if not best > _SAME_SIZE:
+                break
+            control = rescaled(control, wanted / found)
+            if control is None:
+                break
+            other, fitted = self.fit(control, name)
+            if fitted is None:
+                break
+            found, _ = count_parameters(fitted)
+            if abs(np.log(found / wanted)) < best:
+                fit, best = other, abs(np.log(found / wanted))
+        return fit
+
+    def seed_churn(self, fit, estimator, name):
+        """Churn against a fit with other seeds; None where there are none to change."""
+        if not _free_seeds(estimator) and not is_torch_model(estimator):
+            return None
+        try:
+            with self._timed("fit"):
+                other = derive_seed(self.seed, "again")
+                model, X_test, _ = self._fitted(estimator, name, other)
+                predictions = _plain(model.predict(X_test))
+            return churn(predictions, fit.predictions)
+        except Exception:  # the variant has a result; only this is missing
+            return np.nan
+
+    @contextmanager
+    def _timed(self, what):
+        """Seconds of what happens inside, in a list once it is over."""
+        seconds, started = [], perf_counter()
+        try:
+            yield seconds
+        finally:
+            seconds.append(perf_counter() - started)
+            self.spent[what] += seconds[0]
 
     def _fitted(self, estimator, name, seed, context=None):
         model = seeded(estimator, seed)
@@ -265,6 +296,7 @@ class _Fold:
         torch_model = is_torch_model(model)
         with (
             _TORCH if torch_model else nullcontext(),
+            _seeded_numpy(seed),
             seeded_torch(model, seed),
             _reported(context, model, X_train, y_train),
         ):
@@ -279,7 +311,8 @@ class _Fold:
             counts = count_parameters(model)
             costs |= dict(zip(("n_params", "n_nonzero"), counts, strict=True))
         if "n_samples" in wanted:
-            costs["n_samples"] = float(rows_trained(model, default=len(self.train)))
+            rows = rows_seen(model, len(self.train))
+            costs["n_samples"] = np.nan if rows is None else float(len(rows))
         return {name: value for name, value in costs.items() if name in wanted}
 
     def _sliced_score_params(self):
@@ -289,22 +322,31 @@ class _Fold:
         }
 
     def _note_what_is_kept(self, fit, model):
-        n_rows = count_rows(self.job.X)
-        for unit, ids, n_units in kept_units(model):
-            if unit == "row":
-                if n_units != len(self.train):
-                    continue  # resampled on the way: its rows are not those of X
-                ids, n_units = self.train[ids], n_rows
-                if self.job.codes is not None and fit.by_class is None:
-                    fit.by_class = _by_class(self.job.codes, self.train, ids)
+        kept = kept_rows(model, len(self.train))
+        units = kept_units(model)
+        if kept is not None:
+            rows = self.train[kept]
+            units = [("row", rows, count_rows(self.job.X)), *units]
+            if self.job.codes is not None:
+                fit.by_class = _by_class(self.job.codes, self.train, rows)
+        for unit, ids, n_units in units:
             mask = np.zeros(n_units, dtype=bool)
             mask[ids] = True
             fit.kept.append(Kept(unit, n_units, np.packbits(mask)))
 
 
+def in_words(error):
+    """Class and message of an error, in one line that ends in a full stop."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def _plain(predictions):
     """Predictions as an array that holds no objects."""
     predictions = np.asarray(predictions)
+    if predictions.ndim == 2 and predictions.shape[1] == 1:
+        predictions = predictions.ravel()
     return predictions.astype(str) if predictions.dtype.kind == "O" else predictions
 
 
@@ -313,6 +355,23 @@ def _by_class(codes, train, kept):
     return np.array(
         [np.bincount(codes[rows], minlength=n_classes) for rows in (train, kept)]
     )
+
+
+@contextmanager
+def _seeded_numpy(seed):
+    """Seed numpy's global generator, for models that draw from it, and restore it.
+
+    Threads share it, so it is left alone in all but the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(derive_seed(seed, "numpy"))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 @contextmanager

@@ -49,8 +49,15 @@ def shipped(model):
 
 
 def _shipped_pipeline(model):
-    steps = [(name, shipped(step)) for name, step in model.steps]
-    if all(small is step for (_, small), (_, step) in zip(steps, model.steps, strict=True)):
+    # Samplers do nothing in predict.
+    steps = [
+        (name, shipped(step))
+        for name, step in model.steps
+        if not hasattr(step, "fit_resample")
+    ]
+    if len(steps) == len(model.steps) and all(
+        small is step for (_, small), (_, step) in zip(steps, model.steps, strict=True)
+    ):
         return model
     *before, (_, last) = steps
     if isinstance(last, Compact):
