@@ -5,8 +5,9 @@ Fewer rows on the handwritten digits
 Four kinds of model are trained on all rows of scikit-learn's digits, and on 50, 20 and
 5 % of them: chosen at random, by AutoSelector, and by the two linear penalties. For each
 model, :func:`~sklearn_prune.compare_pruning` fits all of them on the same folds with the
-same seeds and says which are not worse than all rows: not by more than a margin of one
-point, and with a risk of at most 5 % of being wrong about any of them.
+same seeds and says which are not worse than all rows: not by more than a margin of two
+points, and with a risk of at most 5 % of being wrong about any of them. (With 1,797 rows, a
+margin of one point is more than can be shown: the reports say what could be.)
 
 Each cell of the table is an accuracy over the folds (mean ± standard deviation), with the
 verdict's mark, and the seconds that `fit` took on one thread, ranking included. The report
@@ -70,6 +71,7 @@ def compare(model, X, y, *, n_repeats=2, n_jobs=None, progress=False):
         X,
         y,
         cv=RepeatedStratifiedKFold(n_splits=5, n_repeats=n_repeats),
+        margin=0.02,
         callbacks=ProgressBar(max_propagation_depth=0) if progress else None,
         n_jobs=n_jobs,
     )
@@ -170,7 +172,7 @@ def main():
     frame = tidy(comparisons)
     with pd.option_context("display.width", 220, "display.max_columns", 10):
         print(table(frame).to_string())
-    print("= not worse by more than a point, < worse, ? undecided, else not tested")
+    print("= not worse by more than two points, < worse, ? undecided, else not tested")
     plot(frame, arguments.picture)
     print(f"Picture: {arguments.picture}")
     spent = pd.DataFrame([one.seconds for one in comparisons.values()]).sum()

@@ -71,7 +71,7 @@ def fill_random_states(estimator, seed, role):
 
 def is_torch_model(estimator):
     """Whether a skorch net is somewhere inside."""
-    return any(
+    return "skorch" in sys.modules and any(
         ancestor.__module__.partition(".")[0] == "skorch"
         for part in (estimator, *estimator.get_params(deep=True).values())
         for ancestor in type(part).__mro__

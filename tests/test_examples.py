@@ -21,15 +21,29 @@ def test_digits_example_compares_every_model_with_its_baseline(tmp_path, monkeyp
     from sklearn.datasets import load_digits
 
     example = load("plot_compare_digits")
-    monkeypatch.delitem(example.MODELS, "MLPClassifier")
+    for slow in ("MLPClassifier", "RandomForest"):
+        monkeypatch.delitem(example.MODELS, slow)
     X, y = load_digits(return_X_y=True)
-    frame = example.compare(X[:500], y[:500], n_splits=3)
-    assert len(frame) == 3 * (1 + 4 * 3)
+    comparisons = {
+        name: example.compare(model, X[:500], y[:500], n_repeats=1)
+        for name, model in example.MODELS.items()
+    }
+    frame = example.tidy(comparisons)
+    assert len(frame) == 2 * (1 + 4 * 3)
     assert set(frame["selector"]) == {"all rows", *example.SELECTORS}
     assert frame["accuracy"].between(0.4, 1).all()
-    assert (frame["rows"] == (frame["keep"] * 334 + 0.5).astype(int)).all()
+    assert (frame["rows"] == (frame["keep"] * 400 + 0.5).astype(int)).all()
     lines = example.table(frame).to_string().splitlines()
-    assert len(lines) == 2 + 3 * 4
+    assert len(lines) == 2 + 2 * 4
+    for comparison in comparisons.values():
+        assert len(comparison.chains) == 4
+        assert "all rows" in comparison.conclusion("n_samples")
+        # The random rows are the control of every other selector.
+        summary = comparison.summary()
+        for keep in example.KEEPS:
+            own = summary.loc[f"random, keep={keep}", "accuracy"]
+            for label in example.SELECTORS:
+                assert summary.loc[f"{label}, keep={keep}", "accuracy_random"] == own
     example.plot(frame, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 

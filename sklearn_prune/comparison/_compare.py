@@ -89,7 +89,8 @@ def compare_pruning(
         What to measure, all by default: "nbytes" (pickle of what one would ship),
         "n_params", "n_nonzero", "n_samples" (rows trained on), "fit_time",
         "predict_latency" and "predict_latency_1000" (seconds for 1 row and for 1,000,
-        the models of the first fold timed in turns).
+        the models of the first fold timed in turns), "seed_churn" (one more fit with
+        other seeds on the first fold: how many of its predictions differ).
     controls : tuple of {"random", "small"}, default=("random",)
         What to fit beside each pruned variant, at the size that it really kept on that
         fold: rows and parameters at random; the model of that size trained from scratch,
@@ -136,8 +137,7 @@ def compare_pruning(
     Notes
     -----
     Costs one fit for each variant, fold and control; controls that are the same for
-    several variants are fitted once. On the first fold, variants with open seeds are
-    fitted once more, to see how far their predictions depend on the seed.
+    several variants are fitted once.
 
     References
     ----------

@@ -241,7 +241,8 @@ class PruningComparison(ComparisonTables):
     def _posterior(self, name, scorer):
         scores = self._scores(name, scorer)
         reference = self._scores(self.baseline, scorer)
-        magnitude = float(np.nanmax(np.abs([scores, reference]))) or 1.0
+        known = np.abs([scores, reference])
+        magnitude = float(known[np.isfinite(known)].max(initial=0.0)) or 1.0
         posterior = corrected_posterior(
             scores - reference, self._plan.test_share, magnitude=magnitude
         )

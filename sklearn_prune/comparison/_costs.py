@@ -183,11 +183,11 @@ def kept_rows(model, n_rows):
 
 
 def _drops_rows(model):
-    """Whether a SampleSubset* that is not the model itself is asked to drop rows."""
+    """Whether a SampleSubset*, at any depth, is asked to drop rows."""
     params = model.get_params(deep=True) if hasattr(model, "get_params") else {}
     return any(
         isinstance(part, SampleSubset) and not keeps_all(part.keep)
-        for part in params.values()
+        for part in (model, *params.values())
     )
 
 
@@ -238,7 +238,7 @@ def fit_seconds(model):
 def predict_latency(model, X, n_rows=1, *, rounds=20, budget=0.05):
     """Seconds of the fastest call of `predict` on rows of X, as `interleaved_latency`."""
     found = interleaved_latency({"": model}, X, n_rows, rounds=rounds, budget=budget)
-    return found[""].minimum
+    return found[""].minimum if found else float("nan")
 
 
 def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
@@ -263,12 +263,10 @@ def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
     Returns
     -------
     dict of str to Latency
-        The median and the minimum of each.
+        The median and the minimum of each; without models that cannot predict these rows.
     """
     rows = take_rows(X, np.arange(n_rows) % count_rows(X))
-    for model in models.values():
-        model.predict(rows)
-    names = list(models)
+    names = [name for name, model in models.items() if _warms_up(model, rows)]
     seconds = {name: [] for name in names}
     began = perf_counter()
     for number in range(rounds):
@@ -281,6 +279,14 @@ def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
             predict(rows)
             seconds[name].append(perf_counter() - started)
     return {name: Latency(median(own), min(own)) for name, own in seconds.items()}
+
+
+def _warms_up(model, rows):
+    try:
+        model.predict(rows)
+    except Exception:  # such as that of a model that wants more than one row
+        return False
+    return True
 
 
 class CostScorer:

@@ -10,7 +10,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_prune._folds import split_rows
-from sklearn_prune._sklearn_compat import count_rows, fit_context, take_rows
+from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune._validation import class_codes
 from sklearn_prune.comparison._agreement import churn
 from sklearn_prune.comparison._controls import random_control
@@ -18,7 +18,7 @@ from sklearn_prune.comparison._costs import interleaved_latency, prunes_nothing
 from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._manifest import environment
 from sklearn_prune.comparison._routing import route
-from sklearn_prune.comparison._run import Job, one_thread, run_task
+from sklearn_prune.comparison._run import Job, Member, one_thread, run_task
 from sklearn_prune.comparison._store import Store
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
@@ -213,15 +213,21 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         if not store:
             return {}
         done = {}
-        measured = set(self.plan.costs) - {*_LATENCIES, "fit_time"}
+        measured = set(self.plan.costs) - {*_LATENCIES, "fit_time", "seed_churn"}
         for name in self.plan.estimators:
             for number in range(len(self.plan.splits)):
                 fit = store.load(_key(described[name], number))
                 if fit is not None and measured <= set(fit.costs):
                     done[name, number] = fit
         wanted = set(self.plan.costs) & set(_LATENCIES)
+        churns = "seed_churn" in self.plan.costs
         first = [done.get((name, 0)) for name in self.plan.estimators]
-        if wanted and any(fit is None or not wanted <= set(fit.costs) for fit in first):
+        if wanted and any(
+            fit is None
+            or not wanted <= set(fit.costs)
+            or (churns and fit.seed_churn is None)
+            for fit in first
+        ):
             done = {place: fit for place, fit in done.items() if place[1] != 0}
         return done
 
@@ -268,11 +274,12 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     def _run(self, job, tasks, contexts, done, store, described):
         """Run the tasks and take what they return as it comes."""
         splits = self.plan.splits
+        members = {name: Member.of(one) for name, one in self.plan.estimators.items()}
         calls = (
             (
                 position,
                 job,
-                {name: self.plan.estimators[name] for name in names},
+                {name: members[name] for name in names},
                 split,
                 splits[split].train,
                 splits[split].test,
@@ -330,12 +337,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             _, rows = split_rows(any_model, X, split.train, split.test)
             with one_thread():
                 for cost, n_rows in wanted.items():
-                    able = {
-                        name: model
-                        for name, model in models.items()
-                        if _can_predict(model, rows, n_rows)
-                    }
-                    found = interleaved_latency(able, rows, n_rows, budget=budget)
+                    found = interleaved_latency(models, rows, n_rows, budget=budget)
                     for name, fit in first.items():
                         one = found.get(name)
                         fit.costs[cost] = np.nan if one is None else one.median
@@ -344,14 +346,6 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             if store:
                 store.save(_key(described[name], 0), fit)
         return perf_counter() - started
-
-
-def _can_predict(model, X, n_rows):
-    try:
-        model.predict(take_rows(X, np.arange(n_rows) % count_rows(X)))
-    except Exception:  # such as a model that wants more than one row
-        return False
-    return True
 
 
 def _key(described, split):

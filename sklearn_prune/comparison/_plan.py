@@ -35,6 +35,7 @@ COST_NAMES = (
     "fit_time",
     "predict_latency",
     "predict_latency_1000",
+    "seed_churn",
 )
 _USUAL_SCORE = {
     "classifier": ("accuracy", ClassifierMixin.score),

@@ -85,7 +85,7 @@ class Fit:
     by_class : ndarray of shape (2, n_classes) or None
         Rows of each class that were there and that were kept.
     seed_churn : float or None
-        Churn of the predictions against a fit with other seeds.
+        Churn of the predictions against a fit with other seeds; None if not measured.
     controls : dict of str to Fit or None
         None where the control is not defined.
     fit_time, score_time : float
@@ -139,6 +139,31 @@ class Job:
     costs: tuple
 
 
+@dataclass(frozen=True)
+class Member:
+    """A variant, and what its parameters say of it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted.
+    prunes : bool
+        Whether it prunes anything.
+    is_random : bool
+        Whether all that it prunes is chosen at random, so that it is its own control.
+    """
+
+    estimator: object
+    prunes: bool
+    is_random: bool
+
+    @classmethod
+    def of(cls, estimator):
+        """The member for an estimator."""
+        prunes = not prunes_nothing(estimator)
+        return cls(estimator, prunes, prunes and is_its_own_random_control(estimator))
+
+
 def run_task(job, members, split, train, test, seed, keep_models=False, contexts=None):
     """Fit variants that share their control on one fold, and the control once.
 
@@ -146,8 +171,8 @@ def run_task(job, members, split, train, test, seed, keep_models=False, contexts
     ----------
     job : Job
         What all fits share.
-    members : dict of str to estimator
-        Unfitted variants.
+    members : dict of str to Member
+        Variants.
     split : int
         Number of the fold.
     train, test : ndarray of int
@@ -173,29 +198,20 @@ def run_task(job, members, split, train, test, seed, keep_models=False, contexts
     fits, known = {}, {}
     with one_thread():
         # A variant that is random itself is the control of those that are not.
-        for name, estimator in sorted(
-            members.items(), key=lambda item: not _is_control(item[1], job)
-        ):
+        for name, member in sorted(members.items(), key=lambda item: not item[1].is_random):
             context = None if contexts is None else contexts[name]
-            fit, model = fold.fit(estimator, name, context)
+            fit, model = fold.fit(member.estimator, name, context)
             fits[name] = fit
             if model is None:
                 continue
-            if not prunes_nothing(estimator):
-                fold.add_controls(fit, estimator, model, name, known)
+            if member.prunes:
+                fold.add_controls(fit, member, model, name, known)
             if keep_models:
-                fit.seed_churn = fold.seed_churn(fit, estimator, name)
+                if "seed_churn" in job.costs:
+                    fit.seed_churn = fold.seed_churn(fit, member.estimator, name)
                 fit.model = model
     elapsed = perf_counter() - started
     return fits, fold.spent, elapsed - sum(fold.spent.values())
-
-
-def _is_control(estimator, job):
-    return (
-        "random" in job.controls
-        and not prunes_nothing(estimator)
-        and is_its_own_random_control(estimator)
-    )
 
 
 class _Fold:
@@ -226,11 +242,11 @@ class _Fold:
             return Fit(error=in_words(error)), None
         return fit, model
 
-    def add_controls(self, fit, estimator, model, name, known):
+    def add_controls(self, fit, member, model, name, known):
         """Fit the controls of a variant, those that are known already excepted."""
         for control in self.job.controls:
             try:
-                alternative = CONTROLS[control](estimator, model)
+                alternative = CONTROLS[control](member.estimator, model)
             except Exception as error:
                 fit.controls[control] = Fit(error=in_words(error))
                 continue
@@ -238,7 +254,7 @@ class _Fold:
                 fit.controls[control] = None
                 continue
             key = digest(alternative)
-            if control == "random" and _is_control(estimator, self.job):
+            if control == "random" and member.is_random:
                 known[key] = Fit(**{**vars(fit), "controls": {}})
             if key not in known:
                 known[key], fitted = self.fit(alternative, name)
@@ -266,9 +282,9 @@ class _Fold:
         return fit
 
     def seed_churn(self, fit, estimator, name):
-        """Churn against a fit with other seeds; None where there are none to change."""
+        """Churn against a fit with other seeds; NaN where there are none to change."""
         if not _free_seeds(estimator) and not is_torch_model(estimator):
-            return None
+            return np.nan
         try:
             with self._timed("fit"):
                 other = derive_seed(self.seed, "again")

@@ -98,7 +98,6 @@ class ComparisonTables:
             row |= self._mean_costs(name)
             measured = [self._measures(fit) for fit in self._fits[name]]
             row["churn"] = float(np.mean([one.get("churn", np.nan) for one in measured]))
-            row["seed_churn"] = measured[0].get("seed_churn", np.nan)
             row["stability"] = stability.get(name, np.nan)
             rows[name] = row
         return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")

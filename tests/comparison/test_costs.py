@@ -58,10 +58,12 @@ from sklearn_prune.comparison._costs import (
     count_parameters,
     fit_seconds,
     interleaved_latency,
+    kept_rows,
     kept_units,
     predict_latency,
     prunes_nothing,
     requested_keeps,
+    rows_seen,
     rows_trained,
     saved_bytes,
     shipped,
@@ -266,8 +268,12 @@ def test_rows_of_a_sampler_are_those_of_the_model_after_it(iris):
     sampler = SampleSubsetSampler(keep=0.4, random_state=0)
     pipe = pipeline.make_pipeline(StandardScaler(), sampler, SVC()).fit(*iris)
     assert rows_trained(pipe) == 60
-    ((unit, rows, n_rows),) = kept_units(pipe)
-    assert (unit, len(rows), n_rows) == ("row", 60, 150)
+    assert np.array_equal(kept_rows(pipe, 150), sampler_of(pipe).sample_indices_)
+    assert len(rows_seen(pipe, 150)) == 60
+
+
+def sampler_of(pipe):
+    return pipe.named_steps["samplesubsetsampler"]
 
 
 def test_kept_units(iris):
@@ -276,17 +282,17 @@ def test_kept_units(iris):
     inner = SampleSubsetClassifier(pruned, keep=0.5, random_state=1)
     outer = SampleSubsetClassifier(inner, HardnessSelector(), keep=0.4)
     search = GridSearchCV(make_pipeline(StandardScaler(), outer), {}, cv=2).fit(X, y)
-    found = kept_units(search)
-    assert [(unit, n) for unit, _, n in found] == [("row", 150), ("row", 150), ("tree", 5)]
+    ((unit, ids, n_units),) = kept_units(search)
+    assert (unit, n_units) == ("tree", 5)
     best = search.best_estimator_[-1]
-    kept = np.arange(150)[best.sample_mask_]
-    assert np.array_equal(found[0][1], kept)
-    assert np.array_equal(found[1][1], kept[best.estimator_.sample_mask_])
-    assert np.array_equal(found[2][1], best.estimator_.estimator_.kept_)
-    assert len(found[1][1]) == 30
+    assert np.array_equal(ids, best.estimator_.estimator_.kept_)
+    rows = kept_rows(search, 150)
+    assert np.array_equal(rows, best.sample_indices_[best.estimator_.sample_indices_])
+    assert len(rows) == 30
     assert kept_units(SVC().fit(X, y)) == []
     whole = SampleSubsetClassifier(SVC(), keep=1.0).fit(X, y)
-    assert [(len(ids), n) for _, ids, n in kept_units(whole)] == [(150, 150)]
+    assert kept_rows(whole, 150) is None
+    assert len(rows_seen(whole, 150)) == 150
 
 
 def test_keeps_that_were_asked_for():

@@ -1,0 +1,271 @@
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from sklearn_prune import (
+    PrunedClassifier,
+    SampleSubsetClassifier,
+    SampleSubsetSampler,
+    SampleSubsetTransformer,
+    compare_pruning,
+)
+from sklearn_prune.sample_selection import LossSelector
+
+LINEAR = LogisticRegression()
+HALF = SampleSubsetClassifier(LINEAR, LossSelector(), keep=0.5)
+
+
+def fits_of(model, data, name="model", **options):
+    """The fits of a model beside a linear baseline, and the comparison."""
+    models = {"linear": LINEAR, name: model}
+    options = {"cv": KFold(3, shuffle=True), **options}
+    comparison = compare_pruning(models, *data, baseline="linear", **options)
+    return comparison._fits[name], comparison
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestClassifier(10),
+        DecisionTreeClassifier(),
+        CalibratedClassifierCV(RandomForestClassifier(5), cv=2),
+    ],
+    ids=["forest", "tree", "calibrated"],
+)
+@pytest.mark.parametrize("keep", [0.3, "auto"])
+def test_mixes_of_units_have_controls_of_their_size(model, keep, data):
+    fits, _ = fits_of(PrunedClassifier(model, keep=keep), data)
+    for fit in fits:
+        own, control = (one.costs["n_params"] for one in (fit, fit.controls["random"]))
+        assert control == pytest.approx(own, rel=0.15, abs=2)
+
+
+def test_the_control_of_a_search_has_the_size_that_it_chose(data):
+    subset = SampleSubsetClassifier(GaussianNB(), LossSelector())
+    search = GridSearchCV(subset, {"keep": [0.2, 0.8]}, cv=3)
+    for model in (search, make_pipeline(Nystroem(n_components=5), search)):
+        fits, comparison = fits_of(model, data, cv=4)
+        for fit in fits:
+            assert fit.costs["n_samples"] == fit.controls["random"].costs["n_samples"]
+        assert comparison.keeps["model"] is None
+        assert comparison.chains == {"model": ("model",)}
+
+
+def test_rows_are_followed_through_samplers(data):
+    imblearn = pytest.importorskip("imblearn")
+    from imblearn.over_sampling import SMOTE
+    from imblearn.under_sampling import RandomUnderSampler
+
+    X, y = data
+    under = RandomUnderSampler(random_state=0)
+    pipeline = imblearn.pipeline.Pipeline([("under", under), ("half", HALF)])
+    fits, comparison = fits_of(pipeline, data)
+    for fit, split in zip(fits, comparison._plan.splits, strict=True):
+        under.fit_resample(X[split.train], y[split.train])
+        n_under = len(under.sample_indices_)
+        assert fit.costs["n_samples"] == len(fit.kept[0].ids) == round(n_under / 2 + 1e-9)
+        assert set(fit.kept[0].ids) <= set(split.train[under.sample_indices_])
+        assert fit.by_class[1].sum() == len(fit.kept[0].ids)
+    steps = [("half", SampleSubsetSampler(LossSelector(), keep=0.4)), ("linear", LINEAR)]
+    fits, _ = fits_of(imblearn.pipeline.Pipeline(steps), data)
+    for fit in fits:
+        assert len(fit.kept[0].ids) == fit.costs["n_samples"]
+        assert fit.costs["n_params"] == 7
+        assert fit.costs["n_samples"] in (42, 43)
+        assert fit.controls["random"].costs["n_samples"] == fit.costs["n_samples"]
+    steps = [("more", SMOTE(random_state=0)), ("half", HALF)]
+    fits, comparison = fits_of(imblearn.pipeline.Pipeline(steps), data)
+    assert all(np.isnan(fit.costs["n_samples"]) and not fit.kept for fit in fits)
+    assert comparison.kept("model").empty
+
+
+def test_rows_of_a_transformer_are_what_it_kept(data):
+    nystroem = SampleSubsetTransformer(Nystroem(n_components=5), LossSelector(), keep=0.25)
+    fits, _ = fits_of(make_pipeline(nystroem, LINEAR), data)
+    for fit in fits:
+        assert len(fit.kept[0].ids) == 27
+        assert fit.costs["n_samples"] in (106, 107)
+        assert len(fit.controls["random"].kept[0].ids) == 27
+
+
+def test_rows_of_members_are_not_known(data):
+    fits, _ = fits_of(BaggingClassifier(HALF, 2), data)
+    assert all(np.isnan(fit.costs["n_samples"]) for fit in fits)
+    fits, _ = fits_of(PrunedClassifier(HALF, unit="feature", keep=0.5), data)
+    assert all(np.isnan(fit.costs["n_samples"]) for fit in fits)
+
+
+class Odd(ClassifierMixin, BaseEstimator):
+    """A model that misbehaves in the way that it is told."""
+
+    def __init__(self, how=None):
+        self.how = how
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.n_fits_ = 1
+        return self
+
+    def predict(self, X):
+        if self.how == "column":
+            return np.zeros((len(X), 1), dtype=int)
+        if self.how == "ragged":
+            return [[0]] * (len(X) - 1) + [[0, 1]]
+        if self.how == "one row" and len(X) == 1:
+            raise ValueError("more rows, please")
+        if self.how == "predict":
+            raise ValueError("no predictions")
+        return np.zeros(len(X), dtype=int)
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5)
+
+    def score(self, X, y):
+        return 0.5
+
+
+@pytest.mark.parametrize("how", ["column", "ragged", "one row", "predict"])
+@pytest.mark.parametrize("scoring", [None, "roc_auc"])
+def test_odd_models_stop_nothing(how, scoring, data):
+    fits, comparison = fits_of(Odd(how), data, scoring=scoring, margin=0.01)
+    failed = how in ("ragged", "predict")
+    assert ("model" in comparison.failures) == failed
+    if not failed:
+        latency = comparison.summary().loc["model", "predict_latency"]
+        assert np.isnan(latency) == (how == "one row")
+        assert all(0 <= fit.costs["churn"] <= 1 for fit in fits)
+    assert np.isfinite(comparison.summary().loc["linear", comparison.scorers[0]])
+    comparison._repr_html_()
+
+
+class Foreign:
+    """What is no BaseEstimator but can do what is needed."""
+
+    def __init__(self, C=1.0):
+        self.C = C
+
+    def get_params(self, deep=True):
+        return {"C": self.C}
+
+    def set_params(self, **params):
+        vars(self).update(params)
+        return self
+
+    def fit(self, X, y):
+        self.model_ = LogisticRegression(C=self.C).fit(X, y)
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+    def score(self, X, y):
+        return self.model_.score(X, y)
+
+
+def test_foreign_models_are_taken(data):
+    _, comparison = fits_of(Foreign(), data)
+    assert comparison.failures == {}
+    assert comparison.verdict("model") == "not worse"
+    assert comparison.verdicts().loc["model", "difference"] == 0
+
+
+class Global(ClassifierMixin, BaseEstimator):
+    """A model that draws from numpy's global generator."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.seed_ = np.random.randint(2**31)
+        return self
+
+    def predict(self, X):
+        return np.random.RandomState(self.seed_).randint(2, size=len(X))
+
+
+def test_models_that_draw_from_the_global_generator_can_be_repeated(data):
+    np.random.seed(0)
+    state = np.random.get_state()[1].copy()
+    _, comparison = fits_of(Global(), data)
+    assert comparison.verify(*data)
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_a_report_without_costs_or_finite_scores(data, tmp_path):
+    def nowhere(model, X, y):
+        return np.nan
+
+    for options in ({"costs": ()}, {"scoring": nowhere, "margin": 0.1}):
+        _, comparison = fits_of(HALF, data, **options)
+        assert comparison.to_html(tmp_path / "report.html").stat().st_size > 2000
+        assert "folds" in repr(comparison)
+    assert any("not finite" in warning for warning in comparison.warnings)
+
+
+def test_failed_fits_are_tried_again_and_missing_costs_taken(data, tmp_path, monkeypatch):
+    options = {"store": tmp_path, "cv": KFold(3), "costs": ("n_samples",)}
+    fit = Odd.fit
+    fails = [True]
+
+    def moody(self, X, y):
+        if fails[0]:
+            raise MemoryError
+        return fit(self, X, y)
+
+    moody.__name__ = moody.__qualname__ = "fit"
+    monkeypatch.setattr(Odd, "fit", moody)
+    _, comparison = fits_of(Odd(), data, **options)
+    assert comparison.failures["model"] == "fold 0: MemoryError."
+    fails[0] = False
+    _, comparison = fits_of(Odd(), data, **options)
+    assert comparison.failures == {}
+    _, comparison = fits_of(Odd(), data, **options | {"costs": ("n_samples", "nbytes")})
+    assert np.isfinite(comparison.summary()["nbytes"]).all()
+
+
+def test_chains_with_names_in_common(data):
+    models = {
+        "full": LINEAR,
+        "x 0.5": SampleSubsetClassifier(LINEAR, keep=0.5),
+        "x 0.1": SampleSubsetClassifier(LINEAR, keep=0.2),
+        "x": SampleSubsetClassifier(DecisionTreeClassifier(), keep=0.5),
+    }
+    comparison = compare_pruning(models, *data, cv=3)
+    assert comparison.chains == {"x": ("x 0.5", "x 0.1"), "x (2)": ("x",)}
+    assert (comparison.verdicts()["alpha"] == 0.025).all()
+    chains = {"x": ["x 0.5"], "x (2)": ["x 0.1"]}
+    comparison = compare_pruning(models, *data, cv=3, chains=chains)
+    assert comparison.chains == chains_as_tuples(chains) | {"x (3)": ("x",)}
+
+
+def chains_as_tuples(chains):
+    return {name: tuple(members) for name, members in chains.items()}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"margin": {"accuracy": 0.1, "acc": 0.1}}, "margin must name scorers. Got 'acc'"),
+        ({"params": [1]}, "params must map names to values"),
+        ({"random_state": -1}, "random_state must be an integer"),
+        ({"random_state": True}, "random_state must be an integer"),
+        ({"params": {"clf__sample_weight": np.ones(160)}}, "has the steps logisticregr"),
+    ],
+)
+def test_late_errors_come_early(options, message, data):
+    models = {"linear": make_pipeline(LINEAR), "half": make_pipeline(HALF)}
+    with pytest.raises((ValueError, TypeError), match=message):
+        compare_pruning(models, *data, **options)
+
+
+def test_groups_may_be_among_the_params(data):
+    groups = np.arange(160) // 4
+    models = {"linear": LINEAR, "half": HALF}
+    one = compare_pruning(models, *data, params={"groups": groups})
+    assert one.manifest == compare_pruning(models, *data, groups=groups).manifest
