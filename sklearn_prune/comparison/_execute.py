@@ -221,13 +221,14 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                     done[name, number] = fit
         wanted = set(self.plan.costs) & set(_LATENCIES)
         churns = "seed_churn" in self.plan.costs
+
+        def lacks_timing_or_churn(fit):
+            if fit is None:
+                return bool(wanted)
+            return not wanted <= set(fit.costs) or (churns and fit.seed_churn is None)
+
         first = [done.get((name, 0)) for name in self.plan.estimators]
-        if wanted and any(
-            fit is None
-            or not wanted <= set(fit.costs)
-            or (churns and fit.seed_churn is None)
-            for fit in first
-        ):
+        if any(map(lacks_timing_or_churn, first)):
             done = {place: fit for place, fit in done.items() if place[1] != 0}
         return done
 
