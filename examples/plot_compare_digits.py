@@ -57,7 +57,7 @@ ALL_ROWS = "all rows"
 MARKS = {"not worse": "=", "worse": "<", "undecided": "?", "not tested": " "}
 
 
-def compare(model, X, y, *, n_repeats=2, n_jobs=None, progress=False):
+def compare(model, X, y, *, n_repeats=2, n_jobs=None, progress=False, **options):
     """Compare a model on all rows with the same on fewer."""
     variants = {ALL_ROWS: make_pipeline(StandardScaler(), model)} | {
         f"{label}, keep={keep}": make_pipeline(
@@ -74,6 +74,7 @@ def compare(model, X, y, *, n_repeats=2, n_jobs=None, progress=False):
         margin=0.02,
         callbacks=ProgressBar(max_propagation_depth=0) if progress else None,
         n_jobs=n_jobs,
+        **options,
     )
 
 
