@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_prune._meta import is_frozen
+from sklearn_prune._meta import is_frozen, last_step
 from sklearn_prune.comparison._costs import prunes_nothing
 
 _FEW_ZEROS = 0.1
@@ -61,6 +61,11 @@ def warnings_of(plan, fits, scorers):
             found.append(
                 f"{name!r} holds a frozen model, which may have seen the test rows of "
                 "every fold: its score may be too high."
+            )
+        if type(last_step(model)).__name__.startswith("KNeighbors"):
+            found.append(
+                f"{name!r} is a nearest neighbour model: its folds agree more than the test "
+                "allows for, and its verdicts are wrong about twice as often as alpha says."
             )
         share = _share_of_zeros(fits[name])
         if name in pruned and share > _share_of_zeros(fits[plan.baseline]) + _FEW_ZEROS:

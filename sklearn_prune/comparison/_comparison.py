@@ -67,7 +67,7 @@ class PruningComparison(ComparisonTables):
     margins : dict of str to float
         The loss that would not matter, by scorer, in its units.
     alpha : float
-        The risk of a wrong "not worse" in all chains together.
+        The nominal risk of a wrong "not worse" in all chains together.
     chains : dict of str to tuple of str
         Variants from the mildest to the hardest.
     keeps : dict of str to float, int, str or None
@@ -271,8 +271,8 @@ class PruningComparison(ComparisonTables):
     def smallest_not_worse(self, cost="nbytes", *, scorer=None):
         """Name the cheapest of the variants that are not worse, and of the baseline.
 
-        The risk that it is worse by more than the margin is at most `alpha`, whatever the
-        number of variants: chains are tested in fixed sequence, each at its share of
+        The nominal risk that it is worse by more than the margin is `alpha`, whatever
+        the number of variants: chains are tested in fixed sequence, each at its share of
         alpha.
 
         Parameters

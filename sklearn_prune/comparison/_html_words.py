@@ -279,7 +279,7 @@ def how_to_read(comparison):
             "Variants that differ only in how much they keep form a chain. A chain is "
             "tested from the mildest to the hardest and stops at the first that is not "
             "“not worse”; the rest are “not tested”. Therefore the smallest that passes is "
-            f"wrong at most {percent(alpha)} of the time, however long the chain."
+            f"wrong about {percent(alpha)} of the time at most, however long the chain."
         )
     if n_chains > 1:
         paragraphs.append(

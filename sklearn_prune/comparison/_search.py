@@ -34,7 +34,7 @@ def smallest_not_worse(
     parameters are tested from the mildest `keep` to the hardest: "not worse" says that the
     difference to the baseline is above minus the margin with probability 1 - alpha, by the
     corrected resampled t [1]_. The sequence stops at the first that fails, so that
-    something worse is picked at most in a share alpha of the cases [2]_. Of those that
+    something worse is picked in a share alpha of the cases, nominally [2]_. Of those that
     passed and the baseline the cheapest is picked.
 
     Parameters
