@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_prune._meta import is_frozen, last_step
+from sklearn_prune._meta import is_frozen
 from sklearn_prune.comparison._costs import prunes_nothing
 
 _FEW_ZEROS = 0.1
@@ -62,11 +62,6 @@ def warnings_of(plan, fits, scorers):
                 f"{name!r} holds a frozen model, which may have seen the test rows of "
                 "every fold: its score may be too high."
             )
-        if type(last_step(model)).__name__.startswith("KNeighbors"):
-            found.append(
-                f"{name!r} is a nearest neighbour model: its folds agree more than the test "
-                "allows for, and its verdicts are wrong about twice as often as alpha says."
-            )
         share = _share_of_zeros(fits[name])
         if name in pruned and share > _share_of_zeros(fits[plan.baseline]) + _FEW_ZEROS:
             found.append(
@@ -83,6 +78,11 @@ def warnings_of(plan, fits, scorers):
         )
         if unknown:
             found.append(f"The {unknown[0]} of {name!r} is not finite on some folds.")
+    if any(map(_holds_neighbors, plan.estimators.values())):
+        found.append(
+            "Nearest neighbours: their folds agree more than the test allows for, so that "
+            "verdicts are wrong up to twice as often as alpha says."
+        )
     if plan.looks_forward:
         found.append(
             "Each split tests on later rows: its folds do not allow a p-value, and "
@@ -100,6 +100,11 @@ def _one_seed(estimators):
         if name.rpartition("__")[2] == "random_state"
     ]
     return bool(seeds) and all(seed is not None for seed in seeds)
+
+
+def _holds_neighbors(model):
+    parts = (model, *model.get_params(deep=True).values())
+    return any(type(part).__name__.startswith("KNeighbors") for part in parts)
 
 
 def _has_frozen(model):

@@ -241,7 +241,7 @@ def predict_latency(model, X, n_rows=1, *, rounds=20, budget=0.05):
     return found[""].minimum if found else float("nan")
 
 
-def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
+def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0, warm_up=True):
     """Measure seconds of one call of `predict` of several models, in turns.
 
     Each round asks each model once and starts with another one, so that what else the
@@ -256,9 +256,11 @@ def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
     n_rows : int, default=1
         How many rows each call gets.
     rounds : int, default=30
-        How many times each model is asked at most, after once to warm up.
+        How many times each model is asked at most.
     budget : float, default=2.0
         Seconds after which no further round begins; the first always does.
+    warm_up : bool, default=True
+        Whether to ask each model once before, untimed.
 
     Returns
     -------
@@ -266,27 +268,29 @@ def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
         The median and the minimum of each; without models that cannot predict these rows.
     """
     rows = take_rows(X, np.arange(n_rows) % count_rows(X))
-    names = [name for name, model in models.items() if _warms_up(model, rows)]
-    seconds = {name: [] for name in names}
-    began = perf_counter()
-    for number in range(rounds):
-        if number and perf_counter() - began > budget:
+    seconds = {name: [] for name in models}
+    for number in range(-1 if warm_up else 0, rounds):
+        if number <= 0:
+            began = perf_counter()
+        elif perf_counter() - began > budget:
             break
-        start = number % max(1, len(names))
+        names = list(seconds)
+        start = max(0, number) % max(1, len(names))
         for name in names[start:] + names[:start]:
-            predict = models[name].predict
-            started = perf_counter()
-            predict(rows)
-            seconds[name].append(perf_counter() - started)
+            try:
+                taken = _seconds_of(models[name].predict, rows)
+            except Exception:  # such as that of a model that wants more than one row
+                del seconds[name]
+                continue
+            if number >= 0:
+                seconds[name].append(taken)
     return {name: Latency(median(own), min(own)) for name, own in seconds.items()}
 
 
-def _warms_up(model, rows):
-    try:
-        model.predict(rows)
-    except Exception:  # such as that of a model that wants more than one row
-        return False
-    return True
+def _seconds_of(predict, rows):
+    started = perf_counter()
+    predict(rows)
+    return perf_counter() - started
 
 
 class CostScorer:

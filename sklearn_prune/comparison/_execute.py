@@ -337,11 +337,15 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             any_model = next(iter(models.values()))
             _, rows = split_rows(any_model, X, split.train, split.test)
             with one_thread():
+                cold = True
                 for cost, n_rows in wanted.items():
-                    found = interleaved_latency(models, rows, n_rows, budget=budget)
+                    found = interleaved_latency(
+                        models, rows, n_rows, budget=budget, warm_up=cold
+                    )
                     for name, fit in first.items():
                         one = found.get(name)
                         fit.costs[cost] = np.nan if one is None else one.median
+                    cold = False
         for name, fit in first.items():
             fit.model = None
             if store:
