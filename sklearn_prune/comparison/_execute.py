@@ -187,7 +187,6 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         contexts = self._contexts(tasks, X, y)
         before = perf_counter() - started
         spent, between = self._run(job, tasks, contexts, done, store, described)
-        waited = perf_counter() - started - before
 
         started_again = perf_counter()
         self.fits_ = {
@@ -202,7 +201,6 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             "bookkeeping": before + between + after,
             "latency": seconds,
             "elapsed": perf_counter() - started,
-            "waited": waited,
         }
         if contexts:
             self._root.call_on_fit_task_end(estimator=self, X=X, y=y)
