@@ -221,10 +221,10 @@ def beside_random(comparison, means, verdicts):
     for variant in verdicts.index:
         random = mean_of(means, variant, "random", scorer)
         score = verdicts.loc[variant, "score"]
-        if not (math.isfinite(random) and math.isfinite(score)):
-            continue
+        if not (math.isfinite(random) and math.isfinite(score)) or score == random:
+            continue  # unknown, or chosen at random itself
         n_controls += 1
-        if score <= random:
+        if score < random:
             beaten.append(variant)
         elif variant == name:
             lines.append(
