@@ -189,6 +189,22 @@ def last_step(estimator):
     return estimator
 
 
+def rows_chosen(model):
+    """Positions of the rows that a fitted SampleSubset* kept, or None for another model.
+
+    It may be the last step of a Pipeline without samplers; one inside another chose
+    among its rows.
+    """
+    if any(hasattr(step, "fit_resample") for _, step in getattr(model, "steps", ())):
+        return None
+    rows, model = None, last_step(model)
+    while "sample_indices_" in vars(model) and hasattr(model, "estimator_"):
+        own = model.sample_indices_
+        rows = own if rows is None else rows[own]
+        model = last_step(model.estimator_)
+    return rows
+
+
 def pipeline_prefix(estimator):
     """Prefix that a Pipeline wants before the parameters of its last step."""
     prefix = ""

@@ -47,12 +47,15 @@ def random_control(estimator, model=None):
         part = params[path] if path else estimator
         prefix = f"{path}__" if path else ""
         fitted = None if model is None else _fitted_wrapper(model, path)
-        if fitted is None and isinstance(keep, str) and model is not None:
+        rows = None if model is None else _rows_inside(model, path)
+        if model is not None and isinstance(keep, str) and fitted is None and rows is None:
             continue  # its own size is not known from outside
         if isinstance(part, SampleSubset):
             changes[f"{prefix}selector"] = RandomSelector()
             if fitted is not None:
                 keep = _share_of_rows(fitted)
+            elif rows is not None:
+                keep = max(2, len(rows))
         else:
             changes[f"{prefix}criterion"] = RandomCriterion()
             if fitted is not None and part.unit == "auto":
@@ -139,6 +142,16 @@ def fitted_part(model, path):
         if model is None:
             return None
     return model
+
+
+def _rows_inside(model, path):
+    """Rows that the SampleSubset* right inside a Pruned*, at this path, has kept."""
+    outer, _, name = path.rpartition("__")
+    pruned = fitted_part(model, outer) if name == "estimator" else None
+    inner = getattr(getattr(pruned, "estimator", None), "estimator", None)
+    if not isinstance(pruned, PrunedModel) or isinstance(inner, SampleSubset):
+        return None
+    return vars(pruned).get("sample_indices_")
 
 
 def _fitted_wrapper(model, path):

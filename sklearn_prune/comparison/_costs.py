@@ -112,11 +112,13 @@ def _members(model):
 def rows_trained(model, default=None):
     """Number of rows that a fitted model was trained on, where something records it.
 
-    That is SampleSubset*, also inside a Pipeline or a search, or the model itself. NaN
-    for Pruned* around SampleSubset*, which does not record it.
+    That is SampleSubset*, also inside a Pipeline, a search or Pruned*, or the model
+    itself. NaN where members were trained on fewer rows.
     """
     if isinstance(model, PrunedModel):
-        fewer = not prunes_nothing(model.estimator)
+        if "sample_indices_" in vars(model):
+            return len(model.sample_indices_)
+        fewer = _drops_rows(model.estimator)
         return float("nan") if fewer else rows_trained(model.compact_, default)
     if isinstance(model, SampleSubset) and hasattr(model, "sample_indices_"):
         default = len(model.sample_indices_)
@@ -144,6 +146,8 @@ def rows_seen(model, n_rows):
     rows = np.arange(n_rows)
     while True:
         if isinstance(model, PrunedModel):
+            if "sample_indices_" in vars(model):
+                return rows[model.sample_indices_]
             return None if _drops_rows(model.estimator) else rows
         if is_pipeline(model):
             for _, step in model.steps[:-1]:

@@ -76,6 +76,8 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
         1 - non-zero parameters after / parameters before.
     report_ : PruningReport
         Parameters, units and bytes before and after, seconds, and the path of sizes.
+    sample_indices_ : ndarray of shape (n_kept_rows,), int
+        Positions of the rows that a SampleSubset* inside has kept, where there is one.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -240,6 +242,8 @@ class PrunedRegressor(RegressorMixin, PrunedModel):
         1 - non-zero parameters after / parameters before.
     report_ : PruningReport
         Parameters, units and bytes before and after, seconds, and the path of sizes.
+    sample_indices_ : ndarray of shape (n_kept_rows,), int
+        Positions of the rows that a SampleSubset* inside has kept, where there is one.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -19,7 +19,9 @@ from sklearn_prune._meta import (
     clone_seeded,
     copy_fitted_attributes,
     inherit_tags,
+    is_frozen,
     routing_enabled,
+    rows_chosen,
 )
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed
@@ -188,6 +190,10 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 started=started,
             )
         self._store(result, criterion)
+        self.__dict__.pop("sample_indices_", None)
+        rows = None if is_frozen(self.estimator) else rows_chosen(model)
+        if rows is not None:
+            self.sample_indices_ = rows
         copy_fitted_attributes(self, model, X)
         if result.n_iter is not None:
             self.n_iter_ = result.n_iter

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.kernel_approximation import Nystroem
@@ -17,7 +17,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
     compare_pruning,
 )
-from sklearn_prune.sample_selection import LossSelector
+from sklearn_prune.sample_selection import L2PenaltySelector, LossSelector
 
 LINEAR = LogisticRegression()
 HALF = SampleSubsetClassifier(LINEAR, LossSelector(), keep=0.5)
@@ -99,8 +99,23 @@ def test_rows_of_a_transformer_are_what_it_kept(data):
 def test_rows_of_members_are_not_known(data):
     fits, _ = fits_of(BaggingClassifier(HALF, 2), data)
     assert all(np.isnan(fit.costs["n_samples"]) for fit in fits)
-    fits, _ = fits_of(PrunedClassifier(HALF, unit="feature", keep=0.5), data)
-    assert all(np.isnan(fit.costs["n_samples"]) for fit in fits)
+
+
+@pytest.mark.parametrize("keep", [0.5, "auto"])
+def test_rows_inside_of_pruned_models_are_known(keep, data):
+    X, y = data
+    inner = SampleSubsetClassifier(LINEAR, L2PenaltySelector(), keep=keep)
+    fits, comparison = fits_of(PrunedClassifier(inner, unit="feature", keep=0.5), data)
+    for fit, split in zip(fits, comparison._plan.splits, strict=True):
+        kept = clone(inner).fit(X[split.train], y[split.train]).sample_indices_
+        assert np.array_equal(fit.kept[0].ids, np.sort(split.train[kept]))
+        assert fit.costs["n_samples"] == len(kept)
+        control = fit.controls["random"]
+        assert control.costs["n_samples"] == len(kept)
+        assert len(control.kept[1].ids) == len(fit.kept[1].ids) == 3
+        assert not np.array_equal(control.kept[0].ids, fit.kept[0].ids)
+    assert comparison.stability()["stability"].notna().all()
+    assert set(comparison.kept("model")["unit"]) == {"row", "feature"}
 
 
 class Odd(ClassifierMixin, BaseEstimator):
