@@ -113,7 +113,7 @@ def estimators():
     found = [*selectors(), *VARIANTS]
     for name in sklearn_prune.__all__:
         cls = getattr(sklearn_prune, name)
-        if not inspect.isclass(cls):
+        if not inspect.isclass(cls) or not issubclass(cls, BaseEstimator):
             continue
         if name in PRUNED:
             found += [cls(inner) for inner in PRUNED[name]]

@@ -85,8 +85,8 @@ def warnings_of(plan, fits, scorers):
         )
     if plan.looks_forward:
         found.append(
-            "Each split tests on later rows: its folds do not allow a p-value, and "
-            "differences are given only."
+            "Each split tests on later rows: only differences are given, since such folds "
+            "allow no test of them."
         )
     return tuple(found)
 

@@ -258,6 +258,13 @@ class PruningComparison(ComparisonTables):
             [np.nan if fit is None else fit.scores.get(scorer, np.nan) for fit in fits]
         )
 
+    def _check_cost(self, cost):
+        if cost not in self._plan.costs:
+            raise ValueError(
+                f"cost must be one that was measured. Got {cost!r}. Write one of "
+                f"{', '.join(map(repr, self._plan.costs))}."
+            )
+
     def _check_scorer(self, scorer):
         if scorer is None:
             return self.scorers[0]
@@ -292,11 +299,7 @@ class PruningComparison(ComparisonTables):
         ValueError
             If the cost was not measured, or the scorer is not one of these.
         """
-        if cost not in self._plan.costs:
-            raise ValueError(
-                f"cost must be one that was measured. Got {cost!r}. Write one of "
-                f"{', '.join(map(repr, self._plan.costs))}."
-            )
+        self._check_cost(cost)
         scorers = self.scorers if scorer is None else (self._check_scorer(scorer),)
         passing = [self.baseline]
         found = [self._verdicts(one) for one in scorers]
@@ -332,6 +335,8 @@ class PruningComparison(ComparisonTables):
         from sklearn_prune.comparison._displays_common import mean_measures
         from sklearn_prune.comparison._html_words import headline
 
+        if cost != "nbytes":
+            self._check_cost(cost)
         return headline(self, mean_measures(self), self.verdicts(), cost)
 
     @property

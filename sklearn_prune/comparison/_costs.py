@@ -177,9 +177,10 @@ def kept_rows(model, n_rows):
     rows = rows_seen(model, n_rows)
     if rows is None:
         return None
-    rows = np.unique(rows)
-    if len(rows) < n_rows:
-        return rows
+    left = np.zeros(n_rows, dtype=bool)
+    left[rows] = True
+    if not left.all():
+        return np.flatnonzero(left)
     for _, step in model.steps[:-1] if is_pipeline(model) else ():
         if isinstance(step, SampleSubsetModel) and len(step.sample_indices_) < n_rows:
             return step.sample_indices_
@@ -245,7 +246,7 @@ def predict_latency(model, X, n_rows=1, *, rounds=20, budget=0.05):
     return found[""].minimum if found else float("nan")
 
 
-def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0, warm_up=True):
+def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
     """Measure seconds of one call of `predict` of several models, in turns.
 
     Each round asks each model once and starts with another one, so that what else the
@@ -260,11 +261,9 @@ def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0, warm_up=T
     n_rows : int, default=1
         How many rows each call gets.
     rounds : int, default=30
-        How many times each model is asked at most.
+        How many times each model is asked at most, after once to warm up.
     budget : float, default=2.0
         Seconds after which no further round begins; the first always does.
-    warm_up : bool, default=True
-        Whether to ask each model once before, untimed.
 
     Returns
     -------
@@ -273,7 +272,7 @@ def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0, warm_up=T
     """
     rows = take_rows(X, np.arange(n_rows) % count_rows(X))
     seconds = {name: [] for name in models}
-    for number in range(-1 if warm_up else 0, rounds):
+    for number in range(-1, rounds):  # the first is not timed: it may compile
         if number <= 0:
             began = perf_counter()
         elif perf_counter() - began > budget:
@@ -326,6 +325,8 @@ class CostScorer:
 
 
 def _measured(cost, model, X):
+    if has_tags(model):
+        check_is_fitted(model)
     if cost == "nbytes":
         return saved_bytes(model)
     if cost in ("n_params", "n_nonzero"):

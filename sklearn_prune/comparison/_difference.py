@@ -13,6 +13,7 @@ _ABSENT = _Absent()
 _DATA = ("X", "y", "groups", "params")
 _DESIGN = (
     "seed",
+    "cv",
     "fold_seeds",
     "splits",
     "scoring",

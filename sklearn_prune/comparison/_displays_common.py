@@ -176,7 +176,8 @@ def _with_unit(value, units):
 def mean_measures(comparison):
     """Return means over the folds: rows (variant, role), one column for each measure.
 
-    A score has a mean where each fold has one, a cost where any has.
+    A score has a mean where each fold has one, a cost where any has. Of "fit_time" it is
+    the median: the first fit of a process may compile.
     """
     frame = comparison.frame()
     values = frame.groupby(["variant", "role", "measure"], sort=False, observed=True)[
@@ -184,6 +185,8 @@ def mean_measures(comparison):
     ]
     whole = values.agg(lambda one: one.mean(skipna=False)).unstack("measure")
     known = values.mean().unstack("measure")
+    if "fit_time" in known.columns:
+        known["fit_time"] = values.median().unstack("measure")["fit_time"]
     scores = [name for name in comparison.scorers if name in whole.columns]
     return known.assign(**{name: whole[name] for name in scores})
 
@@ -248,8 +251,18 @@ def compare_over_keep(
     )
 
 
+def check_comparison(comparison):
+    """Raise unless it is what compare_pruning gives."""
+    if not hasattr(comparison, "scorers"):
+        raise TypeError(
+            "from_comparison takes what compare_pruning gives. Got "
+            f"{type(comparison).__name__}. Write from_comparison(comparison)."
+        )
+
+
 def check_scorer(comparison, scorer):
     """Return a scorer of the comparison, the first where none is named."""
+    check_comparison(comparison)
     if scorer is None:
         return comparison.scorers[0]
     if scorer not in comparison.scorers:

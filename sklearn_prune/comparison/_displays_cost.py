@@ -208,7 +208,8 @@ class ScoreCostDisplay:
         if cost not in means.columns:
             known = [name for name in MEASURES if name in means.columns]
             raise ValueError(
-                f"cost must be one that was measured. Got {cost!r}. Write one of {known}."
+                f"cost must be one that was measured. Got {cost!r}. Write one of "
+                f"{', '.join(map(repr, known))}."
             )
         verdicts = comparison.verdicts(scorer)["verdict"]
         rows = []

@@ -95,6 +95,7 @@ def inputs_of(plan, X, y, groups, params):
         },
         "design": {
             "seed": plan.seed,
+            "cv": describe(plan.splitter),
             "fold_seeds": [split.seed for split in plan.splits],
             "splits": splits,
             "scoring": {name: describe(scorer) for name, scorer in plan.scorers.items()},
@@ -335,15 +336,11 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             any_model = next(iter(models.values()))
             _, rows = split_rows(any_model, X, split.train, split.test)
             with one_thread():
-                cold = True
                 for cost, n_rows in wanted.items():
-                    found = interleaved_latency(
-                        models, rows, n_rows, budget=budget, warm_up=cold
-                    )
+                    found = interleaved_latency(models, rows, n_rows, budget=budget)
                     for name, fit in first.items():
                         one = found.get(name)
                         fit.costs[cost] = np.nan if one is None else one.median
-                    cold = False
         for name, fit in first.items():
             fit.model = None
             if store:

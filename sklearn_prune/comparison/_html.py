@@ -53,6 +53,11 @@ def write_report(comparison, path):
         The same path.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path must lie in a folder that is there. Got {str(path)!r}. Make the folder "
+            "first."
+        )
     content = report(comparison).encode("utf-8")
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -32,6 +32,18 @@ COMPARED = {
 }
 
 
+LESS = {
+    "nbytes": "smaller",
+    "n_params": "smaller",
+    "n_nonzero": "smaller",
+    "n_samples": "trained on fewer rows",
+    "fit_time": "faster to fit",
+    "predict_latency": "faster",
+    "predict_latency_1000": "faster",
+    "seed_churn": "steadier",
+}
+
+
 def quoted(name):
     """A name of the user's in quotation marks, cut where it is very long."""
     return f"“{shorten(name, 80)}”"
@@ -41,13 +53,13 @@ def times(measure, value, baseline, *, sign=" times"):
     """Say by what factor a cost is less or more, such as "24 times smaller".
 
     Returns None where one of the two is unknown, and "" where they differ by less than
-    two per cent.
+    five per cent.
     """
     if not (math.isfinite(value) and math.isfinite(baseline) and value > 0 < baseline):
         return None
     less, more = COMPARED[measure]
     ratio = max(value / baseline, baseline / value)
-    if ratio < 1.02:
+    if ratio < 1.05:
         return ""
     shown = human_number(ratio, 2 if ratio < 100 else 3)
     return f"{shown}{sign} {less if value < baseline else more}"
@@ -128,9 +140,9 @@ def headline(comparison, means, verdicts, cost="nbytes"):
     passed = passed_in_all(comparison)
     name = picked_variant(comparison, cost)
     if name is not None:
-        return _of_the_picked(comparison, means, verdicts, name)
+        return _of_the_picked(comparison, means, verdicts, name, cost)
     if passed:
-        return _of_the_no_smaller(comparison, means, passed)
+        return _of_the_no_cheaper(comparison, means, passed, cost)
     if not len(verdicts):
         return "Nothing was compared with the baseline."
     words = (
@@ -142,6 +154,11 @@ def headline(comparison, means, verdicts, cost="nbytes"):
         return f"{words}; by {comparison.scorers[0]} alone, {_listed(by_first)} could."
     tested = verdicts[~verdicts["verdict"].isin(["not tested", "failed"])]
     reachable = tested["certifiable_margin"].replace(np.inf, np.nan).dropna()
+    if verdicts["p_value"].isna().all() and verdicts["difference"].notna().any():
+        return f"{words}: such folds allow no test of a difference."
+    if tested.empty and comparison.failures:
+        failed = _listed(list(comparison.failures))
+        return f"{words}: {failed} failed, and what comes after in a chain is not tested."
     if reachable.empty:
         return f"{words}; with these folds no margin could be."
     name = reachable.idxmin()
@@ -165,9 +182,9 @@ def _scores(comparison):
     return f"every score ({', '.join(comparison.scorers)})"
 
 
-def _of_the_picked(comparison, means, verdicts, name):
+def _of_the_picked(comparison, means, verdicts, name, cost):
     scorer, base = comparison.scorers[0], comparison.baseline
-    gains = _gains(comparison, means, name)
+    gains = _gains(comparison, means, name, cost)
     found = difference_in_words(verdicts.loc[name], comparison.alpha)
     margin = human_number(comparison.margins.get(scorer, math.nan))
     text = f"its {scorer} is not worse by more than {margin} ({found})"
@@ -175,33 +192,43 @@ def _of_the_picked(comparison, means, verdicts, name):
         others = ", ".join(comparison.scorers[1:])
         text = f"{text}, nor is it worse in {others}"
     if not gains:
-        return f"{quoted(name)} is no smaller than {quoted(base)}; {text}."
+        return f"{quoted(name)} costs no less than {quoted(base)}; {text}."
     gains = " and ".join([", ".join(gains[:-1]), gains[-1]] if gains[1:] else gains)
     return f"{quoted(name)} {gains} than {quoted(base)}; {text}."
 
 
-def _of_the_no_smaller(comparison, means, passed):
+def _of_the_no_cheaper(comparison, means, passed, cost):
     known = {name: mean_of(means, name, "variant", "n_samples") for name in passed}
     text = (
         f"{_listed(passed)} {'is' if len(passed) == 1 else 'are'} not worse than "
         f"{quoted(comparison.baseline)} by more than {_margin(comparison)} in "
-        f"{_scores(comparison)}, but {'it is no' if len(passed) == 1 else 'none is'} "
-        "smaller"
+        f"{_scores(comparison)}, but {'it is not' if len(passed) == 1 else 'none is'} "
+        f"{LESS[cost]}"
     )
+    if cost == "n_samples":
+        return f"{text}."
     name = min(known, key=lambda each: (math.isnan(known[each]), known[each]))
     rows = _gain(comparison, means, name, "n_samples", fewer_only=True)
-    return f"{text}; {quoted(name)} trains on {rows} rows." if rows else f"{text}."
+    subject = "it" if len(passed) == 1 else quoted(name)
+    return f"{text}; {subject} trains on {rows} rows." if rows else f"{text}."
 
 
-def _gains(comparison, means, name):
-    """What a variant gains, as parts of a sentence."""
+def _gains(comparison, means, name, cost):
+    """What a variant gains, as parts of a sentence, the cost in question first."""
     parts = {
+        "n_params": "has {} parameters",
+        "n_nonzero": "has {} parameters that are not zero",
+        "fit_time": "is {} to fit",
+        "predict_latency_1000": "predicts 1,000 rows {}",
         "nbytes": "is {}",
         "n_samples": "trains on {} rows",
         "predict_latency": "predicts {}",
     }
     gains = []
-    for measure, part in parts.items():
+    for measure in dict.fromkeys((cost, "nbytes", "n_samples", "predict_latency")):
+        part = parts.get(measure, "")
+        if not part or measure not in means.columns:
+            continue
         only = measure == "n_samples"
         gain = _gain(comparison, means, name, measure, fewer_only=only)
         gains += [part.format(gain)] if gain else []
@@ -279,7 +306,8 @@ def how_to_read(comparison):
             "Variants that differ only in how much they keep form a chain. A chain is "
             "tested from the mildest to the hardest and stops at the first that is not "
             "“not worse”; the rest are “not tested”. Therefore the smallest that passes is "
-            f"wrong about {percent(alpha)} of the time at most, however long the chain."
+            f"wrong in {percent(alpha)} of cases by the theory of the test, however long "
+            "the chain; with nearest neighbours and small losses of R2, more often."
         )
     if n_chains > 1:
         paragraphs.append(

@@ -14,6 +14,7 @@ from sklearn.model_selection import (
     RepeatedStratifiedKFold,
     check_cv,
 )
+from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 
 from sklearn_prune._meta import has_tags, in_one_line, last_step
@@ -122,6 +123,13 @@ def check_estimators(estimators):
             )
         if not has_tags(estimator):
             continue  # a foreign model is known by its predict
+        kind = get_tags(estimator).estimator_type
+        if kind not in ("classifier", "regressor", None):
+            raise TypeError(
+                "estimators must be classifiers or regressors. Got the "
+                f"{kind.replace('_', ' ')} {type(estimator).__name__} for {name!r}. Leave "
+                "it out."
+            )
         if is_classifier(estimator):
             kinds.setdefault("classifier", name)
         elif is_regressor(estimator):
@@ -148,14 +156,14 @@ def check_baseline(variants, baseline):
     if len(whole) != 1:
         what = f"{', '.join(map(repr, whole))} prune nothing" if whole else "each prunes"
         raise ValueError(
-            "baseline=None takes the only estimator that prunes nothing. Got "
-            f"{len(whole)} of them: {what}. Write baseline= one of "
+            "baseline=None takes the only estimator that prunes nothing, as keep=1.0 "
+            f"does. Got {len(whole)} of them: {what}. Write baseline= one of "
             f"{', '.join(map(repr, whole or variants))}."
         )
     return whole[0]
 
 
-def make_splits(splitter, X, y, groups, seed):
+def make_splits(splitter, X, y, groups, seed, asked):
     """The folds of a splitter.
 
     Raises
@@ -168,7 +176,7 @@ def make_splits(splitter, X, y, groups, seed):
     if len(found) < 2:
         raise ValueError(
             f"cv must give at least two splits. Got {len(found)}, from "
-            f"{in_one_line(splitter)[:200]}. Write cv=5."
+            f"{_cv_in_words(asked)}. Write cv=5."
         )
     splits, repeat, fold, seen = [], 0, 0, np.zeros(len(rows), dtype=bool)
     for number, (train, test) in enumerate(found):
@@ -176,7 +184,7 @@ def make_splits(splitter, X, y, groups, seed):
             raise ValueError(
                 "cv must hold out rows that are not trained on, and leave some. Got "
                 f"{len(train)} rows to train on and {len(test)} to test on in split "
-                f"{number}, from {in_one_line(splitter)[:200]}. Write cv=5."
+                f"{number}, from {_cv_in_words(asked)}. Write cv=5."
             )
         if seen[test].any():
             repeat, fold, seen[:] = repeat + 1, 0, False
@@ -184,6 +192,11 @@ def make_splits(splitter, X, y, groups, seed):
         splits.append(Split(train, test, repeat, fold, derive_seed(seed, f"fold {number}")))
         fold += 1
     return splits
+
+
+def _cv_in_words(cv):
+    known = hasattr(cv, "split") or isinstance(cv, Integral)
+    return in_one_line(cv)[:200] if known else f"the {type(cv).__name__} of splits given"
 
 
 def choose_splitter(cv, y, groups, kind, seed):
@@ -313,7 +326,7 @@ def resolve_margins(margin, scorers, baseline_means):
     for name, mean in baseline_means.items():
         value = margin.get(name) if isinstance(margin, dict) else margin
         if value is None:
-            value = default_margin(name, scorers)
+            value = default_margin(name, scorers, given=margin)
         if isinstance(value, str):
             share = float(value.strip().removesuffix("%")) / 100
             value = abs(mean) * share
@@ -326,12 +339,17 @@ def resolve_margins(margin, scorers, baseline_means):
     return margins
 
 
-def default_margin(name, scorers):
+def default_margin(name, scorers, *, given=None):
     """0.01 for a scorer that is bounded by 1, else an error."""
     scorer = scorers.get(name)
     metric = getattr(metric_of_scorer(scorer), "__name__", "")
     if metric.startswith(_BOUNDED) or is_own_score(scorer):
         return _DEFAULT_MARGIN
+    if isinstance(given, dict):
+        raise ValueError(
+            "margin must have an entry for each scorer that is not bounded by 1. Got none "
+            f'for {name!r}. Add one in its units, or "1%" of the baseline\'s.'
+        )
     raise ValueError(
         "margin=None is 0.01, for scorers that are bounded by 1. Got the scorer "
         f"{name!r}. Write margin= the loss that would not matter, in its units, or "

@@ -359,10 +359,14 @@ def in_words(error):
 
 
 def _plain(predictions):
-    """Predictions as an array that holds no objects."""
+    """Predictions as an array that holds no objects and no needless bytes."""
     predictions = np.asarray(predictions)
     if predictions.ndim == 2 and predictions.shape[1] == 1:
         predictions = predictions.ravel()
+    if predictions.dtype.kind in "iu" and predictions.size:
+        ends = predictions.min(), predictions.max()
+        smallest = np.result_type(*map(np.min_scalar_type, ends))
+        return predictions.astype(smallest, copy=False)
     return predictions.astype(str) if predictions.dtype.kind == "O" else predictions
 
 
@@ -432,7 +436,24 @@ def seeded(estimator, seed):
     """A clone in which each `random_state` that is None has a seed of its own."""
     copy = clone(estimator)
     seeds = {name: derive_seed(seed, role) for name, role in _free_seeds(copy).items()}
-    return copy.set_params(**seeds) if seeds else copy
+    changes = seeds | dict.fromkeys(_free_threads(copy), 1)
+    return copy.set_params(**changes) if changes else copy
+
+
+def _free_threads(estimator):
+    """Names of the nested `n_jobs` by which None means all processors."""
+    if not {"lightgbm", "xgboost"} & set(sys.modules):
+        return []
+    params = estimator.get_params(deep=True)
+    return [
+        name
+        for name, value in params.items()
+        if value is None
+        and name.rpartition("__")[2] == "n_jobs"
+        and type(params.get(name.rpartition("__")[0], estimator)).__module__.startswith(
+            ("lightgbm", "xgboost")
+        )
+    ]
 
 
 @contextmanager

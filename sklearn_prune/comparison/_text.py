@@ -14,15 +14,16 @@ def as_text(comparison):
     in_order = sorted(comparison.variants, key=lambda name: name != comparison.baseline)
     for name in in_order:
         scores = comparison._scores(name, primary)
-        row = [name, f"{np.mean(scores):.4f}"]
+        mean = np.mean(scores)
+        row = [name, f"{mean:.4f}" if np.isfinite(mean) else "-"]
         if name == comparison.baseline:
             row += ["", "", "baseline"]
         else:
             posterior = comparison._posterior(name, primary)
             low, high = posterior.interval(1 - comparison.alpha)
             row += [
-                f"{posterior.mean:+.4f}",
-                f"{low:+.4f} to {high:+.4f}",
+                f"{posterior.mean:+.4f}" if np.isfinite(posterior.mean) else "-",
+                f"{low:+.4f} to {high:+.4f}" if np.isfinite([low, high]).all() else "-",
                 comparison.verdict(name),
             ]
         values = comparison._mean_costs(name)
@@ -36,9 +37,10 @@ def as_text(comparison):
         for row in rows
     ]
     margin = comparison.margins[primary]
+    n_chains = len(comparison.chains)
     about = (
         f"{comparison.n_splits} folds; margin {margin:.3g}; corrected resampled t, "
-        f"{len(comparison.chains)} chain(s), risk {comparison.alpha:g} in all"
+        f"{n_chains} chain{'s' if n_chains > 1 else ''}, risk {comparison.alpha:g} in all"
     )
     notes = [f"{name}: {error}" for name, error in comparison.failures.items()]
     first = [comparison.conclusion(), ""] if has("pandas") else []
