@@ -43,7 +43,7 @@ def warnings_of(plan, fits, scorers):
             "and luck with it is not seen. Leave random_state=None; the comparison fills "
             "it for each fold."
         )
-    if len({split.repeat for split in plan.splits}) == 1:
+    if len({split.repeat for split in plan.splits}) == 1 and not plan.looks_forward:
         found.append(
             "One repetition: how much the result depends on the folds is not seen. Write "
             "cv=RepeatedStratifiedKFold(), or leave cv=None."

@@ -1,6 +1,6 @@
 """What a comparison found: scores, verdicts, costs, what was kept, how to check it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,25 +17,7 @@ from sklearn_prune.comparison._statistics import (
     verdict,
 )
 from sklearn_prune.comparison._tables import ComparisonTables
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a second run of a comparison found; true if nothing differs.
-
-    Parameters
-    ----------
-    difference : str or None
-        The first thing that differs, in a sentence.
-    """
-
-    difference: str | None = None
-
-    def __bool__(self):
-        return self.difference is None
-
-    def __str__(self):
-        return self.difference or "identical"
+from sklearn_prune.comparison._verification import Verification, hashes_of
 
 
 class PruningComparison(ComparisonTables):
@@ -359,7 +341,7 @@ class PruningComparison(ComparisonTables):
             "design": design,
             "estimators": {name: describe(one) for name, one in plan.estimators.items()},
             "results": {
-                name: [_hashes(fit) for fit in fits] for name, fits in self._fits.items()
+                name: [hashes_of(fit) for fit in fits] for name, fits in self._fits.items()
             },
         }
         return {**content, "sha256": digest(content)}
@@ -467,21 +449,3 @@ class PruningComparison(ComparisonTables):
         from sklearn_prune.comparison._html import to_html_fragment
 
         return to_html_fragment(self)
-
-
-def _hashes(fit):
-    """What the manifest says of one fit; None where a control is not defined."""
-    if fit is None:
-        return None
-    rows = [kept.ids for kept in fit.kept if kept.unit == "row"]
-    masks = [[kept.unit, kept.n_units, kept.ids] for kept in fit.kept if kept.unit != "row"]
-    hashes = {
-        "scores": {name: float(score).hex() for name, score in fit.scores.items()},
-        "rows": digest(rows[0]) if len(rows) == 1 else (digest(rows) if rows else None),
-        "mask": digest(masks) if masks else None,
-        "predictions": None if fit.predictions is None else digest(fit.predictions),
-        "error": fit.error,
-    }
-    if fit.controls:
-        hashes["controls"] = {name: _hashes(one) for name, one in fit.controls.items()}
-    return hashes

@@ -16,9 +16,10 @@ from sklearn_prune.comparison._agreement import churn
 from sklearn_prune.comparison._controls import random_control
 from sklearn_prune.comparison._costs import interleaved_latency, prunes_nothing
 from sklearn_prune.comparison._describe import describe, describe_data, digest
+from sklearn_prune.comparison._isolation import one_thread
 from sklearn_prune.comparison._manifest import environment
 from sklearn_prune.comparison._routing import route
-from sklearn_prune.comparison._run import Job, Member, one_thread, run_task
+from sklearn_prune.comparison._run import Job, Member, run_task
 from sklearn_prune.comparison._store import Store
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}

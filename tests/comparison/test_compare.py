@@ -37,8 +37,8 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     compare_pruning,
 )
+from sklearn_prune.comparison._isolation import seeded
 from sklearn_prune.comparison._manifest import canonical_json, first_difference
-from sklearn_prune.comparison._run import seeded
 from sklearn_prune.sample_selection import (
     ENNSelector,
     HerdingSelector,
