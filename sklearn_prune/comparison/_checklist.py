@@ -83,6 +83,11 @@ def warnings_of(plan, fits, scorers):
             "Nearest neighbours: their folds agree more than the test allows for, so that "
             "verdicts are wrong up to twice as often as alpha says."
         )
+    if plan.splits_groups:
+        found.append(
+            "Groups are on both sides of a split: scores may be too high. Write "
+            "cv=GroupKFold(5), or leave cv=None."
+        )
     if plan.looks_forward:
         found.append(
             "Each split tests on later rows: only differences are given, since such folds "

@@ -25,6 +25,7 @@ from sklearn_prune.comparison._plan import (
     check_names,
     choose_splitter,
     default_margin,
+    keeps_together,
     make_scorers,
     make_splits,
 )
@@ -102,8 +103,8 @@ def compare_pruning(
         Chains of variants, mildest first, fixed before the scores are seen. None finds
         those that differ in one `keep` only, and orders them by it.
     groups : array-like of shape (n_samples,) or None, default=None
-        Groups for the splitter, and for selectors and fits that ask for them. The share
-        of test rows is then counted in groups.
+        Groups for the splitter, and for selectors and fits that ask for them. Where the
+        splits keep groups together, the share of test rows is counted in groups.
     params : dict or None, default=None
         Metadata such as `sample_weight`. With metadata routing enabled, requests decide
         who gets what; otherwise they go to every fit.
@@ -185,6 +186,7 @@ def compare_pruning(
     splitter = choose_splitter(cv, y, groups, kind, seed)
     splits = make_splits(splitter, X, y, groups, seed, cv)
     pairs = [(split.train, split.test) for split in splits]
+    apart = groups is not None and keeps_together(pairs, groups)
     n_train = np.mean([len(train) for train, _ in pairs])
     found_chains, keeps = make_chains(variants, baseline, chains, n_train)
     plan = Plan(
@@ -201,7 +203,8 @@ def compare_pruning(
         chains=found_chains,
         keeps=keeps,
         seed=seed,
-        test_share=share_of_test(pairs, groups),
+        test_share=share_of_test(pairs, groups if apart else None),
+        splits_groups=groups is not None and not apart,
         looks_forward=looks_forward(pairs),
     )
     inputs = inputs_of(plan, X, y, groups, params)

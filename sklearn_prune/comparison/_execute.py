@@ -58,6 +58,8 @@ class Plan:
         The seed of all.
     test_share : float
         Share of the rows (or groups) that is tested.
+    splits_groups : bool
+        Whether rows of one group are on both sides of a split.
     looks_forward : bool
         Whether each split tests on later rows, which allows differences only.
     """
@@ -76,6 +78,7 @@ class Plan:
     keeps: dict
     seed: int
     test_share: float
+    splits_groups: bool
     looks_forward: bool
 
 

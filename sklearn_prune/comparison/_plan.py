@@ -194,6 +194,11 @@ def make_splits(splitter, X, y, groups, seed, asked):
     return splits
 
 
+def keeps_together(splits, groups):
+    """Whether no group has rows on both sides of a split."""
+    return not any(np.isin(groups[test], groups[train]).any() for train, test in splits)
+
+
 def _cv_in_words(cv):
     known = hasattr(cv, "split") or isinstance(cv, Integral)
     return in_one_line(cv)[:200] if known else f"the {type(cv).__name__} of splits given"

@@ -537,6 +537,10 @@ def test_groups_reach_the_splitter_and_the_selectors(data):
     ]
     n_train, n_test = np.sum(sizes, axis=0)
     assert found._plan.test_share == pytest.approx(n_test / (n_train + n_test))
+    split = compare_pruning(models, X, y, groups=groups, cv=KFold(4, shuffle=True))
+    assert split._plan.test_share == 0.25
+    assert any("Groups are on both sides" in warning for warning in split.warnings)
+    assert not any("Groups" in warning for warning in comparison.warnings)
     for fit in comparison._fits["half"]:
         kept = fit.kept[0].ids
         for group in set(groups[kept]):
