@@ -171,7 +171,8 @@ def make_splits(splitter, X, y, groups, seed, asked):
     ValueError
         If there are fewer than two, or if rows are trained on and tested in one.
     """
-    rows = np.arange(count_rows(X))
+    n = count_rows(X)
+    rows = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
     found = [(rows[train], rows[test]) for train, test in splitter.split(X, y, groups)]
     if len(found) < 2:
         raise ValueError(
