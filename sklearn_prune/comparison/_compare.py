@@ -175,7 +175,7 @@ def compare_pruning(
     scorers = make_scorers(scoring, variants, kind)
     if isinstance(margin, dict) and not callable(scoring):
         check_margin_names(margin, scorers)
-    for name in scorers:
+    for name in () if callable(scoring) and isinstance(margin, dict) else scorers:
         if (margin.get(name) if isinstance(margin, dict) else margin) is None:
             default_margin(name, scorers, given=margin)
     X, y = _check_data(X, y)
@@ -264,6 +264,8 @@ def _check_data(X, y):
         raise ValueError(
             "y must hold the targets. Got None. Call compare_pruning(estimators, X, y)."
         )
+    if not hasattr(y, "iloc") and hasattr(y, "categories"):
+        y = np.asarray(y)  # a bare Categorical has no rows to take
     X, y = check_rows(X, y)
     check_target(y)
     return X, y
@@ -283,6 +285,6 @@ def _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks):
         inputs,
         run.fits_,
         run.seconds_,
-        feature_names=None if names is None else np.asarray(names, dtype=str),
+        feature_names=None if names is None else np.array([str(name) for name in names]),
         classes=classes,
     )

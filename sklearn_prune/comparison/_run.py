@@ -41,7 +41,8 @@ from sklearn_prune.comparison._isolation import (
 
 _TORCH = threading.RLock()  # torch has one generator for all threads
 _SAME_SIZE = 0.05  # difference of the logarithms of sizes
-_MOST_RESIZINGS = 3
+_NEAR_SIZE = 0.25
+_MOST_RESIZINGS = 5
 
 
 @dataclass
@@ -263,22 +264,39 @@ class _Fold:
             fit.controls[control] = known[key]
 
     def _resized(self, fit, control, fitted, model, name):
-        """The control at the size of the variant, where a mix of units missed it."""
+        """The control at the size of the variant, where a mix of units missed it.
+
+        Sizes between one that is too small and one that is too large are tried; without a
+        random mix of about the size there is no control.
+        """
         wanted, _ = count_parameters(model)
         found, _ = count_parameters(fitted)
         best = abs(np.log(found / wanted)) if found > 0 < wanted else np.nan
+        factor, low, high = 1.0, 0.0, np.inf
         for _ in range(_MOST_RESIZINGS):
             if not best > _SAME_SIZE:
-                break
-            control = rescaled(control, wanted / found)
-            if control is None:
-                break
-            other, fitted = self.fit(control, name)
+                return fit
+            low, high = (factor, high) if found < wanted else (low, factor)
+            proposed = factor * wanted / found
+            middle = np.sqrt(low * high) if np.isfinite(low * high) else proposed
+            factor = proposed if low < proposed < high else middle
+            candidate = rescaled(control, factor)
+            if candidate is None:
+                return fit  # of single units, whose number was asked for
+            if prunes_nothing(candidate):
+                high, found = factor, np.inf
+                factor = np.sqrt(max(low, 1e-3) * high)
+                candidate = rescaled(control, factor)
+                if candidate is None or prunes_nothing(candidate):
+                    break
+            other, fitted = self.fit(candidate, name)
             if fitted is None:
                 break
             found, _ = count_parameters(fitted)
             if abs(np.log(found / wanted)) < best:
                 fit, best = other, abs(np.log(found / wanted))
+        if best > _NEAR_SIZE:
+            return Fit(error="No random mix of units has the size of the variant.")
         return fit
 
     def seed_churn(self, fit, estimator, name):

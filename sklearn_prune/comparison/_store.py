@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -66,7 +67,13 @@ class Store:
                     "to what it was made with."
                 )
             wanted["estimators"] = known | estimators
-        _write(header, canonical_json(wanted).encode())
+        try:
+            _write(header, canonical_json(wanted).encode())
+        except OSError as error:
+            raise ValueError(
+                f"store must be a folder that can be written to. Got {str(folder)!r} "
+                f"({error.strerror}). Name another."
+            ) from error
 
     def load(self, key):
         """The fit of this key, or None."""
@@ -82,7 +89,7 @@ class Store:
     def save(self, key, fit):
         """Keep a fit under its key."""
         path = self._path(key)
-        aside = path.with_suffix(f".{os.getpid()}.tmp")
+        aside = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
         with open(aside, "wb") as file:
             np.savez_compressed(file, **_to_arrays(fit))
         os.replace(aside, path)
@@ -92,7 +99,7 @@ class Store:
 
 
 def _write(path, content):
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
     aside.write_bytes(content)
     os.replace(aside, path)
 

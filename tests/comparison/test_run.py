@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -7,6 +9,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -284,3 +287,37 @@ def test_groups_may_be_among_the_params(data):
     models = {"linear": LINEAR, "half": HALF}
     one = compare_pruning(models, *data, params={"groups": groups})
     assert one.manifest == compare_pruning(models, *data, groups=groups).manifest
+
+
+def test_a_control_of_another_size_is_none(data):
+    net = MLPClassifier((30,), max_iter=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits, _ = fits_of(PrunedClassifier(net, keep=0.2), data)
+    for fit in fits:
+        control = fit.controls["random"]
+        if control.error is None:
+            ratio = control.costs["n_params"] / fit.costs["n_params"]
+            assert 0.75 < ratio < 1.3
+
+
+def test_margins_of_a_scorer_that_gives_several(data):
+    def several(model, X, y):
+        return {"half": model.score(X, y) / 2, "rows": float(len(X))}
+
+    margin = {"half": 0.05, "rows": 1.0}
+    _, comparison = fits_of(HALF, data, scoring=several, margin=margin)
+    assert comparison.margins == margin
+    with pytest.raises(ValueError, match="margin must name scorers. Got 'acc'"):
+        fits_of(HALF, data, scoring=several, margin={"acc": 0.05})
+
+
+def test_columns_and_targets_of_pandas(data):
+    pandas = pytest.importorskip("pandas")
+    X, y = data
+    columns = pandas.MultiIndex.from_product([["u", "v"], [1, 2, 3]])
+    frame = pandas.DataFrame(X, columns=columns)
+    _, comparison = fits_of(HALF, (frame, y))
+    assert comparison.failures == {}
+    _, comparison = fits_of(HALF, (X, pandas.Categorical(y)))
+    assert comparison.failures == {}
