@@ -46,12 +46,14 @@ def live_bytes(thing):
 
 def pickled_bytes(thing):
     """Length of the object's pickle (protocol 5), which is not held in memory."""
-    counter = _Counter()
+    counter = ByteCounter()
     pickle.Pickler(counter, protocol=5).dump(thing)
     return counter.total
 
 
-class _Counter:
+class ByteCounter:
+    """A file that counts what is written to it, and keeps nothing."""
+
     def __init__(self):
         self.total = 0
 

@@ -276,6 +276,8 @@ class _Fold:
         for _ in range(_MOST_RESIZINGS):
             if not best > _SAME_SIZE:
                 return fit
+            if not found:
+                break
             low, high = (factor, high) if found < wanted else (low, factor)
             proposed = factor * wanted / found
             middle = np.sqrt(low * high) if np.isfinite(low * high) else proposed

@@ -6,7 +6,7 @@ from copy import copy
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_prune._sizes import _Counter
+from sklearn_prune._sizes import ByteCounter
 from sklearn_prune._sklearn_compat import BaseSearchCV
 from sklearn_prune.sample_selection._subset import SampleSubsetModel
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
@@ -100,7 +100,7 @@ def saved_bytes(model):
     int or float
         Bytes; NaN for a model that cannot be pickled.
     """
-    counter = _Counter()
+    counter = ByteCounter()
     try:
         _ShippingPickler(counter, protocol=5).dump(shipped(model))
     except Exception:  # local classes and open handles say so in many ways
