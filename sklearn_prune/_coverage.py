@@ -74,10 +74,13 @@ def points_and_classes(points, y, task):
 
 
 def joint_points(points, y, share=1.0):
-    """Append the standardised target, times `share` as long as all columns together."""
+    """Append the standardised target, times `share` as long as all columns together.
+
+    A column of zeros, as standardising leaves of one that does not vary, has no length.
+    """
     deviation = y.std()
     target = (y - y.mean()) / (deviation if deviation > 0 else 1.0)
-    target *= share * np.sqrt(points.shape[1])
+    target *= share * np.sqrt(max(1, np.count_nonzero(points.any(axis=0))))
     return np.column_stack([points, target]).astype(points.dtype, copy=False)
 
 

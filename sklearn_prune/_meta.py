@@ -1,7 +1,7 @@
 """What every meta-estimator here shares: inner models, tags, routing, callbacks."""
 
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
+from copy import copy, deepcopy
 from inspect import signature
 
 from sklearn import get_config
@@ -94,8 +94,8 @@ def nested_estimators(estimator):
 
 def clone_seeded(estimator, seed, role):
     """Clone; an int seed fills each nested `random_state` that is None."""
-    copy = clone(estimator)
-    return copy if seed is None else fill_random_states(copy, seed, role)
+    fresh = clone(estimator)
+    return fresh if seed is None else fill_random_states(fresh, seed, role)
 
 
 def inherit_tags(tags, inner):
@@ -124,7 +124,7 @@ def copy_fitted_attributes(owner, inner, X):
         validate_data(owner, X, skip_check_array=True)
     for name in ("n_features_in_", "feature_names_in_", "n_iter_"):
         if hasattr(inner, name):
-            setattr(owner, name, getattr(inner, name))
+            setattr(owner, name, copy(getattr(inner, name)))
 
 
 def inner_has(method, *, fitted, unfitted):
@@ -232,6 +232,12 @@ def is_frozen(model):
     while not isinstance(model, FrozenEstimator) and getattr(model, "steps", None):
         model = model.steps[-1][1]
     return isinstance(model, FrozenEstimator)
+
+
+def holds_frozen(model):
+    """Whether it, or an estimator that is its parameter at some depth, is frozen."""
+    parts = (model, *nested_estimators(model))
+    return any(isinstance(part, FrozenEstimator) for part in parts)
 
 
 def weight_parameter(model):

@@ -29,9 +29,11 @@ def import_or_raise(module, feature, *, extra):
     try:
         return import_module(module)
     except ImportError as error:
+        library = module.partition(".")[0]
         raise ImportError(
-            f"{feature} needs {module}, which is not installed. "
-            f'Type: pip install "sklearn-prune[{extra}]"'
+            f"{feature} needs {library}, which is not installed. "
+            f'Type: pip install "sklearn-prune[{extra}]"',
+            name=library,
         ) from error
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "count_rows",
     "fit_context",
     "is_own_score",
+    "keywords_of_scorer",
     "methods_of_scorer",
     "metric_of_scorer",
     "score_and_predictions",
@@ -74,6 +75,11 @@ def methods_of_scorer(scorer):
 def metric_of_scorer(scorer):
     """The function that a scorer made by make_scorer computes, or None."""
     return getattr(scorer, "_score_func", None)
+
+
+def keywords_of_scorer(scorer):
+    """What a scorer made by make_scorer hands to its metric: a dict."""
+    return getattr(scorer, "_kwargs", {})
 
 
 def score_and_predictions(model, X, y, scorers, params):

@@ -9,8 +9,15 @@ from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_prune._meta import nested_estimators
-from sklearn_prune._sklearn_compat import count_rows, take_rows
+from sklearn_prune._meta import in_one_line, nested_estimators
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    count_rows,
+    keywords_of_scorer,
+    methods_of_scorer,
+    metric_of_scorer,
+    take_rows,
+)
 
 _LABELS = (str, bytes, bool, np.bool_)
 
@@ -114,8 +121,10 @@ def check_target(y):
             "y must have a label in each row. Got None. Drop the rows without a label, "
             "or give them a label of their own."
         )
-    if y.dtype.kind == "c":
-        raise ValueError("Complex data not supported: y must be labels or real numbers.")
+    if y.dtype.kind in "cO":
+        reason = what_is_unusual("y", y)
+        if reason is not None:
+            raise ValueError(reason)
     if y.dtype.kind in "fO":
         assert_all_finite(y, input_name="y")
     return y
@@ -156,7 +165,7 @@ def resolve_task(task, y):
         if task == "auto":
             return "classification"
         raise ValueError(
-            f"A regression target must hold numbers. Got {y.flat[0]!r}. Use a classifier "
+            f"A regression target y must hold numbers. Got {y.flat[0]!r}. Use a classifier "
             'or task="classification" for labels.'
         ) from error
     if task == "regression" or y.dtype.kind in "mM":
@@ -168,6 +177,89 @@ def resolve_task(task, y):
     y = numbers
     few = len(np.unique(y)) <= max(20, np.sqrt(len(y)))
     return "classification" if few and np.all(y == np.floor(y)) else "regression"
+
+
+def check_kind_of_target(y, kind):
+    """Raise unless y holds what a model of this kind learns.
+
+    Parameters
+    ----------
+    y : array-like
+        The target.
+    kind : {"classifier", "regressor"} or None
+        None for a foreign model, of which it is not known.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, a value is not finite, y is continuous for a classifier,
+        or no numbers for a regressor.
+    """
+    target = check_target(y)
+    if kind is not None:
+        task = "classification" if kind == "classifier" else "regression"
+        resolve_task(task, target)
+
+
+def check_scorer(scorer, estimator, *, name):
+    """Raise unless an estimator has one of the methods that a scorer asks for."""
+    methods = methods_of_scorer(scorer)
+    if methods and not any(hasattr(estimator, method) for method in methods):
+        raise InvalidParameterError(
+            f"scoring={name!r} needs {' or '.join(methods)}. Got "
+            f"{in_one_line(estimator)[:200]}, which has none. Name another scorer, or a "
+            "model that has it."
+        )
+
+
+def check_scored_classes(scorer, learned, tested, *, name, where):
+    """Raise if a scorer would mistake one class for another, or have no value.
+
+    Metrics of probabilities and decision values take the columns that they are given
+    for the classes among the rows they are given. That is wrong where a model has not
+    learned one of these, even if the numbers agree, and where it has learned another.
+
+    Parameters
+    ----------
+    scorer : callable
+        A scorer; of those that read labels only, or do not say, nothing is asked.
+    learned, tested : array-like of shape (n,)
+        Labels that the model has learned, and those of the rows it is scored on.
+    name : str
+        Of the scorer, for the message.
+    where : str
+        Which rows these are, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a class is among the tested labels only, or, for a metric of scikit-learn
+        that is not told the classes by its `labels`, among the learned ones only.
+    """
+    if set(methods_of_scorer(scorer)) <= {"predict"}:
+        return
+    rule = f"scoring={name!r} needs a row of each class on both sides of a split"
+    remedy = (
+        "Leave out classes of few rows, write a stratified splitter with fewer folds as "
+        "cv, or a score of labels such as scoring='accuracy'."
+    )
+    learned, tested = np.unique(learned), np.unique(tested)
+    if len(new := np.setdiff1d(tested, learned)):
+        raise InvalidParameterError(
+            f"{rule}. Got class {new[0].item()!r} only among rows to test, {where}. "
+            f"{remedy}"
+        )
+    metric = metric_of_scorer(scorer)
+    known = "labels" in keywords_of_scorer(scorer)
+    if known or not metric.__module__.startswith("sklearn.metrics"):
+        return
+    if metric.__name__ == "brier_score_loss" and len(learned) == 2:
+        return
+    if len(old := np.setdiff1d(learned, tested)):
+        raise InvalidParameterError(
+            f"{rule}. Got class {old[0].item()!r} only among rows to train on, {where}. "
+            f"{remedy}"
+        )
 
 
 def class_codes(y):

@@ -11,8 +11,17 @@ from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.datasets import make_classification
 
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.load_profile("repeatable")
+EXAMPLES = {"default": 10, "ci": 200, "thorough": 5_000}
+for name, n_examples in EXAMPLES.items():
+    settings.register_profile(
+        name,
+        max_examples=n_examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        print_blob=True,
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture
@@ -45,13 +54,10 @@ def mnist_path():
 
 def as_frame(X, library):
     names = [f"x{i}" for i in range(X.shape[1])]
+    frames = pytest.importorskip(library)
     if library == "pandas":
-        import pandas
-
-        return pandas.DataFrame(X, columns=names)
-    import polars
-
-    return polars.DataFrame({name: X[:, i] for i, name in enumerate(names)})
+        return frames.DataFrame(X, columns=names)
+    return frames.DataFrame({name: X[:, i] for i, name in enumerate(names)})
 
 
 @pytest.fixture(params=["numpy", "float32", "fortran", "csr", "pandas", "polars", "list"])

@@ -3,10 +3,11 @@
 import inspect
 
 import pytest
-from numpydoc.validate import validate
 
 import sklearn_prune
 from sklearn_prune import comparison, sample_selection, weight_pruning
+
+validate = pytest.importorskip("numpydoc.validate").validate
 
 IGNORED = {
     "GL01": "summaries start on the line of the quotes",

@@ -1,6 +1,5 @@
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs
@@ -74,6 +73,7 @@ def test_cosine_distances():
 
 
 def mixed_rows(n):
+    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(
         {

@@ -1,7 +1,6 @@
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, load_digits
@@ -101,8 +100,12 @@ def spoiled(value, dtype=float):
     return X
 
 
+def data_frame(data):
+    return pytest.importorskip("pandas").DataFrame(data)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("wrap", [np.asarray, csr_array, pd.DataFrame, np.ndarray.tolist])
+@pytest.mark.parametrize("wrap", [np.asarray, csr_array, data_frame, np.ndarray.tolist])
 def test_rows_are_refused_by_tags(wrap, value):
     with pytest.raises(ValueError, match="NaN|infinity"):
         check_readable_rows(wrap(spoiled(value)), LogisticRegression())
@@ -112,7 +115,7 @@ def test_rows_are_refused_by_tags(wrap, value):
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 @pytest.mark.parametrize(
-    "wrap", [np.asarray, csr_array, pd.DataFrame, lambda X: X.astype(object)]
+    "wrap", [np.asarray, csr_array, data_frame, lambda X: X.astype(object)]
 )
 def test_rows_that_are_not_finite_are_found(wrap, value):
     assert not_finite_rows(wrap(spoiled(value))).tolist() == [4]
@@ -120,14 +123,15 @@ def test_rows_that_are_not_finite_are_found(wrap, value):
 
 
 def test_missing_categories_are_found_in_frames():
+    pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
     data = {"number": [1.0, 2.0, np.inf], "text": ["a", None, "b"]}
-    assert not_finite_rows(pd.DataFrame(data)).tolist() == [1, 2]
+    assert not_finite_rows(pandas.DataFrame(data)).tolist() == [1, 2]
     assert not_finite_rows(polars.DataFrame(data)).tolist() == [1, 2]
 
 
 def test_decimals_are_numbers():
-    frame = pd.DataFrame({"price": [Decimal("1.5"), Decimal("NaN"), Decimal(2)]})
+    frame = data_frame({"price": [Decimal("1.5"), Decimal("NaN"), Decimal(2)]})
     assert not_finite_rows(frame).tolist() == [1]
 
 

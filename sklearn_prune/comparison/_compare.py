@@ -8,7 +8,12 @@ from sklearn.base import clone
 
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import count_rows
-from sklearn_prune._validation import check_groups, check_rows, check_target
+from sklearn_prune._validation import (
+    check_groups,
+    check_kind_of_target,
+    check_rows,
+    check_weights,
+)
 from sklearn_prune.comparison._chains import make_chains
 from sklearn_prune.comparison._comparison import PruningComparison
 from sklearn_prune.comparison._describe import describe
@@ -19,6 +24,7 @@ from sklearn_prune.comparison._plan import (
     COST_NAMES,
     check_alpha,
     check_baseline,
+    check_classes,
     check_estimators,
     check_margin,
     check_margin_names,
@@ -128,11 +134,11 @@ def compare_pruning(
     ------
     ValueError
         If an argument is not valid, classifiers and regressors are mixed, an estimator
-        lacks the method that a scorer asks for, or the store was made with another input.
+        lacks the method that a scorer asks for, or the store was made with another input;
+        if the baseline fails, which is a RuntimeError as well. Another estimator that
+        fails is reported as failed.
     TypeError
         If what is compared is not an estimator.
-    RuntimeError
-        If the baseline fails. Another estimator that fails is reported as failed.
 
     See Also
     --------
@@ -178,13 +184,18 @@ def compare_pruning(
     for name in () if callable(scoring) and isinstance(margin, dict) else scorers:
         if (margin.get(name) if isinstance(margin, dict) else margin) is None:
             default_margin(name, scorers, given=margin)
-    X, y = _check_data(X, y)
+    X, y = _check_data(X, y, kind)
     groups = None if groups is None else np.asarray(groups)
     if groups is not None:
         check_groups(groups, count_rows(X))
+    for name, values in (params or {}).items():
+        if values is not None and name.rpartition("__")[2] == "sample_weight":
+            check_weights(values, count_rows(X))
     seed = draw_seed(random_state)
     splitter = choose_splitter(cv, y, groups, kind, seed)
     splits = make_splits(splitter, X, y, groups, seed, cv)
+    if kind == "classifier" and np.ndim(y) == 1:
+        check_classes(y, splits, scorers)
     pairs = [(split.train, split.test) for split in splits]
     apart = groups is not None and keeps_together(pairs, groups)
     n_train = np.mean([len(train) for train, _ in pairs])
@@ -221,7 +232,7 @@ def compare_again(plan, X, y, groups, params, n_jobs, recorded):
     comparison : PruningComparison or None
         The second run, where there is no such difference.
     """
-    X, y = _check_data(X, y)
+    X, y = _check_data(X, y, plan.kind)
     params, groups = _check_params(params, groups)
     groups = None if groups is None else np.asarray(groups)
     inputs = inputs_of(plan, X, y, groups, params)
@@ -259,7 +270,7 @@ def _check_seed(random_state):
         )
 
 
-def _check_data(X, y):
+def _check_data(X, y, kind):
     if y is None:
         raise ValueError(
             "y must hold the targets. Got None. Call compare_pruning(estimators, X, y)."
@@ -267,7 +278,7 @@ def _check_data(X, y):
     if not hasattr(y, "iloc") and hasattr(y, "categories"):
         y = np.asarray(y)  # a bare Categorical has no rows to take
     X, y = check_rows(X, y)
-    check_target(y)
+    check_kind_of_target(y, kind)
     return X, y
 
 

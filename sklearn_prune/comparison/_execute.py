@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_prune._explain import explain
 from sklearn_prune._folds import split_rows
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune._validation import class_codes
@@ -24,6 +25,10 @@ from sklearn_prune.comparison._store import Store
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
 _SHARE_OF_FITS = 0.01  # of the time of all fits, for each latency
+
+
+class BaselineError(ValueError, RuntimeError):
+    """The model that everything is compared with cannot be fitted or scored."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
 
         Raises
         ------
-        RuntimeError
+        BaselineError
             If the baseline cannot be fitted or scored.
         """
         started = perf_counter()
@@ -301,9 +306,10 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                 for name, fit in fits.items():
                     done[name, number] = fit
                     if name == self.plan.baseline and fit.error:
-                        raise RuntimeError(
+                        reason = explain(fit.error, job.X, job.y) or fit.error
+                        raise BaselineError(
                             f"the baseline {name!r} must be fitted and scored on every "
-                            f"fold. Got, on fold {number}: {fit.error} Mend it, or name "
+                            f"fold. Got, on fold {number}: {reason} Mend it, or name "
                             "another baseline."
                         )
                     if store and not fit.error:

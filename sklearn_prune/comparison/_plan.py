@@ -25,6 +25,7 @@ from sklearn_prune._sklearn_compat import (
     methods_of_scorer,
     metric_of_scorer,
 )
+from sklearn_prune._validation import check_scored_classes
 from sklearn_prune.comparison._costs import prunes_nothing
 
 CONTROL_NAMES = ("random", "small")
@@ -267,6 +268,20 @@ def make_scorers(scoring, variants, kind):
                     "that has it."
                 )
     return scorers
+
+
+def check_classes(y, splits, scorers):
+    """Raise if there is one class only, or a split whose classes a scorer mistakes."""
+    labels = np.unique(y)
+    if len(labels) == 1:
+        raise ValueError(
+            f"y must hold at least two classes to compare classifiers. Got {labels[0]!r} "
+            "in each row. Pass rows of another class too."
+        )
+    for number, split in enumerate(splits):
+        sides = np.asarray(y)[split.train], np.asarray(y)[split.test]
+        for name, scorer in scorers.items():
+            check_scored_classes(scorer, *sides, name=name, where=f"in split {number}")
 
 
 def check_alpha(alpha):

@@ -96,6 +96,7 @@ class AutoSelector(SampleSelector):
     requires_y = True
     allow_nan = True
     has_natural_size = True
+    order_dependent = True
 
     _parameter_constraints = {
         "anchor_share": [Interval(Real, 0, 1, closed="right")],

@@ -11,6 +11,7 @@ from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
+from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
@@ -25,6 +26,7 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
 )
 from sklearn_prune._validation import (
+    check_groups,
     check_same_length,
     check_target,
     check_weights,
@@ -121,6 +123,11 @@ class SampleSelector(BaseEstimator, ABC):
     budget_dependent = False
     #: Whether the ranking depends on the model that the kept rows are for.
     reads_estimator = False
+    #: Whether the places of rows decide, by random keys, folds or blocks. Otherwise rows in
+    #: another order are ranked alike, up to ties, where nothing is approximated for size.
+    order_dependent = False
+    #: Whether a row of weight w has the score of w equal rows together.
+    weights_repeat = False
 
     __metadata_request__fit = {"groups": True}
     _parameter_constraints = {}
@@ -131,6 +138,7 @@ class SampleSelector(BaseEstimator, ABC):
         "SampleSubsetRegressor(model, {name}()) as the last step instead."
     )
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None, groups=None):
         """Rank the rows.
@@ -162,14 +170,17 @@ class SampleSelector(BaseEstimator, ABC):
         check_same_length(X, y=y, groups=groups)
         if sample_weight is not None:
             sample_weight = check_weights(sample_weight, count_rows(X))
+        if groups is not None:
+            groups = check_groups(groups, count_rows(X))
         if y is None and self.requires_y:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. "
                 "Call fit(X, y), or use a selector that reads no y: RandomSelector()."
             )
+        target = check_target(y)
         if y is not None and not get_tags(self).target_tags.multi_output:
-            y = self._check_column(y)
-        y = check_target(y)
+            target = check_target(self._check_column(y))
+        y = target
         task = self._resolve_task(context.task, y)
         if task == "classification" and y is not None and y.ndim == 1:
             y = class_codes(y)[0]
@@ -213,8 +224,8 @@ class SampleSelector(BaseEstimator, ABC):
     def _say_unreadable(self, what, step):
         name = type(self).__name__
         return (
-            f"{name} reads a numeric array or CSR matrix of shape (n_samples, n_features). "
-            f"Got {what}. Rank what a transformer makes of them: "
+            "X must be a numeric array or CSR matrix of shape (n_samples, n_features) for "
+            f"{name}. Got {what}. Rank what a transformer makes of them: "
             f"selector=make_pipeline({step}, {name}())."
         )
 

@@ -173,6 +173,11 @@ class ChainSelector(NestedSelector):
         """Whether the ranking of some stage depends on the number of rows to keep."""
         return any(last.budget_dependent for last in self._lasts())
 
+    @property
+    def order_dependent(self):
+        """Whether the places of rows decide in some stage."""
+        return any(last.order_dependent for last in self._lasts())
+
     def get_params(self, deep=True):
         """Get the parameters, those of the stages by position.
 

@@ -19,6 +19,7 @@ from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import (
     check_groups,
     check_target,
+    check_weights,
     class_codes,
     quantile_codes,
     resolve_task,
@@ -99,7 +100,14 @@ def choose_rows(
     target = check_target(y)
     decided = resolve_task(task, target)
     strata, classes, labels = _strata(target, decided, stratify)
-    groups = params.get(f"{pipeline_prefix(selector)}groups")
+    prefix = pipeline_prefix(selector)
+    groups, sample_weight = (
+        params.get(f"{prefix}{name}") for name in ("groups", "sample_weight")
+    )
+    if groups is not None:
+        groups = check_groups(groups, n)
+    if sample_weight is not None:
+        sample_weight = check_weights(sample_weight, n)
     if by_group and groups is None:
         raise ValueError(
             "by_group=True keeps groups of rows whole and needs to know them. Got no "
@@ -130,9 +138,7 @@ def choose_rows(
     fitted = rank_once(selector, X, y, params, context, memory)
     ranking = last_step(fitted).ranking
     if by_group:
-        kept = keep_groups(
-            ranking, keep, check_groups(groups, n), classes=classes, drawn=last.draws_rows
-        )
+        kept = keep_groups(ranking, keep, groups, classes=classes, drawn=last.draws_rows)
     else:
         kept = keep_prefix(ranking, keep, classes=classes, strata=strata)
     if keep == "auto" and classes is not None:
@@ -147,7 +153,7 @@ def choose_rows(
             kept,
             strata,
             task=decided,
-            sample_weight=params.get(f"{pipeline_prefix(selector)}sample_weight"),
+            sample_weight=sample_weight,
         )
     return Choice(kept, fitted, decided, weights)
 
@@ -177,8 +183,6 @@ def _strata(target, task, stratify):
 
 def _weights(weighting, selector, X, y, kept, strata, *, task, sample_weight):
     """Weights of the kept rows, by what they stand for or how they were drawn."""
-    if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight, dtype=np.float64).ravel()
     if weighting == "coverage":
         return coverage_weights(
             selector, X, y, kept, task=task, sample_weight=sample_weight

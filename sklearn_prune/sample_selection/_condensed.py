@@ -107,6 +107,7 @@ class CondensedNNSelector(NeighborSelector):
 
     requires_y = True
     has_natural_size = True
+    order_dependent = True
 
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="neither")],

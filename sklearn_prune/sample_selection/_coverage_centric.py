@@ -90,6 +90,7 @@ class CoverageCentricSelector(NestedSelector):
     """
 
     budget_dependent = True
+    order_dependent = True
 
     _parameter_constraints = {
         "selector": "no_validation",

@@ -69,6 +69,8 @@ class HerdingSelector(SampleSelector):
     True
     """
 
+    order_dependent = True
+
     _parameter_constraints = {
         "block_size": [Interval(Integral, 1, None, closed="left")],
         "task": [TASK_OPTIONS],

@@ -83,6 +83,8 @@ class LeverageSelector(SampleSelector):
 
     allow_nan = True
     draws_rows = True
+    order_dependent = True
+    weights_repeat = True
 
     _parameter_constraints = {"random_state": ["random_state"]}
 

@@ -59,6 +59,8 @@ class MedoidSelector(SampleSelector):
     2
     """
 
+    order_dependent = True
+
     _parameter_constraints = {"task": [TASK_OPTIONS], "random_state": ["random_state"]}
 
     def __init__(self, *, task="auto", random_state=None):

@@ -132,6 +132,11 @@ class OutlierSelector(SampleSelector):
         """Missing values are read where the detector reads them."""
         return not has_tags(self.detector) or get_tags(self.detector).input_tags.allow_nan
 
+    @property
+    def order_dependent(self):
+        """Folds go by the places of rows; LocalOutlierFactor needs none."""
+        return not _is_local(self.detector)
+
     def _check_rows(self, X):
         detector = self.detector
         if detector is None:

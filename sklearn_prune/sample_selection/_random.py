@@ -53,6 +53,7 @@ class RandomSelector(SampleSelector):
 
     allow_nan = True
     draws_rows = True
+    order_dependent = True
 
     __metadata_request__fit = {"sample_weight": False}
 

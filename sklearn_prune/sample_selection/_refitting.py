@@ -35,6 +35,7 @@ class RefittingSelector(SampleSelector):
     requires_y = True
     allow_nan = True
     reads_estimator = True
+    order_dependent = True
 
     def _given_model(self):
         """The selector's model, else the wrapped one; None where the default is used."""

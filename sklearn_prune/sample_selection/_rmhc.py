@@ -92,6 +92,7 @@ class RMHCSelector(SampleSelector):
 
     requires_y = True
     budget_dependent = True
+    order_dependent = True
 
     _parameter_constraints = {
         "keep": KEEP_OPTIONS,

@@ -94,6 +94,8 @@ class SensitivitySelector(SampleSelector):
     allow_nan = True
     draws_rows = True
     budget_dependent = True
+    order_dependent = True
+    weights_repeat = True
 
     _parameter_constraints = {
         "keep": KEEP_OPTIONS,

@@ -25,6 +25,7 @@ from sklearn_prune._meta import (
 )
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_torch
+from sklearn_prune._sizes import renew_generators, without_training_state
 from sklearn_prune._sklearn_compat import (
     StrOptions,
     count_rows,
@@ -225,6 +226,21 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         self._fit_seconds = process_time() - started
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return output
+
+    def __getstate__(self):
+        """Leave out what prediction never reads: optimizers, generators of numbers."""
+        state = dict(super().__getstate__())
+        fitted = {
+            name: state[name] for name in (f"{self._inner}_", "selector_") if name in state
+        }
+        fitted, incomplete = without_training_state(fitted)
+        state |= fitted
+        return state | {"_incomplete": incomplete} if incomplete else state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        renew_generators(state.pop("_incomplete", ()))
+        super().__setstate__(state)
 
     def _weights_for(self, model, weights):
         """The weights of the kept rows as a fit parameter, where the model takes one."""

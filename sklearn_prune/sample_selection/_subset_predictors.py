@@ -3,6 +3,7 @@
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import inner_has
 from sklearn_prune._sklearn_compat import StrOptions, fit_context
 from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
@@ -39,6 +40,7 @@ class _SubsetPredictor(SampleSubsetModel):
         self.memory = memory
         self.random_state = random_state
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, **fit_params):
         """Fit the inner model on the rows that the selector keeps.

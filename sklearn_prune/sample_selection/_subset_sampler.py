@@ -2,6 +2,7 @@
 
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import route_fit_params, routing_enabled
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import RefusedAsPipelineStep, fit_context, take_rows
@@ -108,6 +109,7 @@ class SampleSubsetSampler(SampleSubset):
         self.memory = memory
         self.random_state = random_state
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
         """Choose the rows to keep.

@@ -5,6 +5,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import has_tags, inner_has, routing_enabled
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import fit_context
@@ -115,6 +116,7 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         self.memory = memory
         self.random_state = random_state
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **fit_params):
         """Fit the transformer on the rows that the selector keeps.
@@ -146,6 +148,7 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
             )
         return super()._fit(X, y, fit_params, method=method)
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit_transform(self, X, y=None, **fit_params):
         """Fit the transformer on the rows that the selector keeps and transform all.

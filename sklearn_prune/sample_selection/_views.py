@@ -161,7 +161,10 @@ class Views:
         folds = self._folds(y if is_classes else np.zeros(len(y), dtype=np.int64))
         for fold in range(folds.max() + 1):
             held_out, rows = folds == fold, among & (folds != fold)
-            target = y[rows] if rows.any() else y[among]
+            target = y[rows]
+            if not len(target):  # whatever counts is held out: no opinion
+                output[held_out] = 1 / output.shape[1] if is_classes else y[among].mean()
+                continue
             if np.all(target == target[0]):
                 if is_classes:
                     output[held_out, target[0]] = 1.0

@@ -135,6 +135,14 @@ class Family:
         """None if the family can prune this fitted model, or the reason why not."""
         return None
 
+    def holds(self, model):
+        """None if `as_fitted` can take this fitted model, or the reason why not."""
+        return self.accepts(model)
+
+    def as_fitted(self, model):
+        """The standalone predictor of a fitted model as it is, made without any rows."""
+        return self.compact(self.start(model, None))
+
     def start(self, model, context):
         """The working form of a fitted model, which is not changed."""
         raise NotImplementedError
@@ -263,6 +271,16 @@ def family_of(model):
 
     if isinstance(model, FrozenEstimator):
         model = model.estimator
+    families, reason = families_of_class(model)
+    for family in families:
+        reason = family.accepts(model)
+        if reason is None:
+            return family, None
+    return FeatureFamily(), reason
+
+
+def families_of_class(model):
+    """The families of the class of a model, and why there are none where it has some."""
     for position, cls in enumerate(type(model).__mro__):
         paths = _FAMILIES.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
         if paths is None:
@@ -277,16 +295,13 @@ def family_of(model):
             and not derived.__module__.startswith("sklearn_prune.")
         ]
         if overridden:
-            reason = f"{type(model).__name__} has a {overridden[0]} of its own"
-            return FeatureFamily(), reason
-        for path in paths.split():
-            module, name = path.split(".")
-            family = getattr(import_module(f"{__package__}.families.{module}"), name)()
-            reason = family.accepts(model)
-            if reason is None:
-                return family, None
-        return FeatureFamily(), reason
-    return FeatureFamily(), None
+            return [], f"{type(model).__name__} has a {overridden[0]} of its own"
+        named = [path.split(".") for path in paths.split()]
+        return [
+            getattr(import_module(f"{__package__}.families.{module}"), name)()
+            for module, name in named
+        ], None
+    return [], None
 
 
 def family_for(model, unit):

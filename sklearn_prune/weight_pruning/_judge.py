@@ -9,7 +9,7 @@ from sklearn.metrics import get_scorer
 
 from sklearn_prune._folds import given_folds, shuffled_folds
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
-from sklearn_prune._validation import check_groups, class_codes
+from sklearn_prune._validation import check_groups, check_scored_classes, class_codes
 
 
 def judge_by_folds(family, work, shares, requests, context):
@@ -85,6 +85,14 @@ def pieces(predictor, context):
     """
     if context.scoring is not None:
         score = get_scorer(context.scoring)  # a callable is returned as it is
+        if context.is_classification and context.target.ndim == 1:
+            check_scored_classes(
+                score,
+                predictor.classes_,
+                context.target,
+                name=context.scoring,
+                where="in an inner fold",
+            )
         return np.array([score(predictor, context.X, context.y)])
     y, weights = context.target, context.sample_weight
     predicted = np.asarray(predictor.predict(context.X)).reshape(y.shape)

@@ -1,5 +1,6 @@
 """What PrunedClassifier and PrunedRegressor share."""
 
+from copy import deepcopy
 from inspect import signature
 from numbers import Real
 from time import process_time
@@ -8,16 +9,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
     clone_seeded,
     copy_fitted_attributes,
+    holds_frozen,
     inherit_tags,
     is_frozen,
     routing_enabled,
@@ -32,7 +36,13 @@ from sklearn_prune._sklearn_compat import (
     count_rows,
     fit_context,
 )
-from sklearn_prune._validation import check_groups, check_rows, check_weights
+from sklearn_prune._validation import (
+    check_groups,
+    check_kind_of_target,
+    check_rows,
+    check_scorer,
+    check_weights,
+)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._prune import prune
@@ -115,6 +125,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, **fit_params):
         """Fit the inner model, prune it, and keep its compact form.
@@ -153,6 +164,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         check_inner(self, self.estimator, self._kind, purpose="prune")
         criterion, quantizer = self._check_arguments()
         X, y = check_rows(X, y)
+        check_kind_of_target(y, self._kind)
         inner_params, groups = self._route(X, fit_params)
         context = PruningContext(
             estimator=self.estimator,
@@ -201,6 +213,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     @available_if(_is_pruned_net)
+    @all_or_nothing
     def partial_fit(self, X, y, **fit_params):
         """Train a pruned net on; what was pruned stays zero.
 
@@ -257,6 +270,9 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 "dropout=0.0."
             )
         check_schedule(self.schedule, self.estimator)
+        if self.scoring is not None:
+            scorer = get_scorer(self.scoring)  # a callable is returned as it is
+            check_scorer(scorer, self.estimator, name=self.scoring)
         return check_criterion(self.criterion), check_quantize(self.quantize)
 
     def _route(self, X, fit_params):
@@ -279,6 +295,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _store(self, result, criterion):
         self.compact_ = result.compact
+        if holds_frozen(self.estimator):  # whose arrays are the user's
+            self.compact_ = deepcopy(result.compact)
         self.unit_ = result.unit
         self.criterion_ = criterion
         self.n_units_ = result.n_units
@@ -323,7 +341,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         inner = self.estimator
         inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
         template = clone_seeded(inner, None, "estimator")
-        return self._family.restore(self.compact_, template)
+        return self._family.restore(deepcopy(self.compact_), template)
 
     def __dir__(self):
         # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
@@ -421,6 +439,8 @@ def _check_frozen(model, X, y):
     validate_data(model, X, reset=False, skip_check_array=True)
     known = getattr(model, "classes_", None)
     if isinstance(known, np.ndarray) and np.ndim(y) == 1:
+        if hasattr(model, "transduction_"):  # which reads -1 as a row without a label
+            known = np.append(known, -1)
         unknown = np.setdiff1d(np.asarray(y), known)
         if len(unknown):
             raise ValueError(

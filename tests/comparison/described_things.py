@@ -40,6 +40,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
+from sklearn_prune._optional import has
 from sklearn_prune.comparison._describe import canonical_json, describe
 from sklearn_prune.sample_selection import AutoSelector
 from sklearn_prune.weight_pruning import GradualSchedule
@@ -241,26 +242,35 @@ def things():
 
 def more_things(X):
     """Things of libraries that may be missing."""
+    if has("pandas"):
+        yield "pandas", things_of_pandas(X)
+    if has("polars"):
+        import polars
+
+        yield (
+            "polars",
+            [polars.DataFrame({"a": [1, None]}), polars.Series(["x", "y"]), polars.Int8],
+        )
+    if has("torch") and has("skorch"):
+        yield from things_of_torch(X)
+
+
+def things_of_pandas(X):
     import pandas
-    import polars
 
     frame = pandas.DataFrame(X, columns=list("abc")).assign(d=["x", None] * 20)
-    yield (
-        "pandas",
-        [
-            frame,
-            frame["a"],
-            frame["d"].astype("category"),
-            frame.index,
-            pandas.Timestamp("2020-01-01"),
-            pandas.NA,
-            pandas.CategoricalDtype(["b", "a"]),
-        ],
-    )
-    yield (
-        "polars",
-        [polars.DataFrame({"a": [1, None]}), polars.Series(["x", "y"]), polars.Int8],
-    )
+    return [
+        frame,
+        frame["a"],
+        frame["d"].astype("category"),
+        frame.index,
+        pandas.Timestamp("2020-01-01"),
+        pandas.NA,
+        pandas.CategoricalDtype(["b", "a"]),
+    ]
+
+
+def things_of_torch(X):
     import torch
     from skorch import NeuralNetClassifier
     from skorch.callbacks import EpochScoring

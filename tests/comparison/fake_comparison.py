@@ -1,7 +1,7 @@
 """A comparison made of given numbers, with what the displays and the report read."""
 
 import numpy as np
-import pandas as pd
+import pytest
 
 from sklearn_prune.comparison._statistics import (
     certifiable_margin,
@@ -10,6 +10,8 @@ from sklearn_prune.comparison._statistics import (
     p_equivalent,
     verdict,
 )
+
+pd = pytest.importorskip("pandas")
 
 N_SPLITS = 20
 

@@ -1,9 +1,10 @@
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 
 from sklearn_prune.comparison._describe_data import block_bounds, describe_data
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
 
 
 def changed_rows(old, new):
@@ -87,6 +88,18 @@ def test_columns_of_a_frame_count():
     assert describe_data(more) != described
     twice = pd.DataFrame(np.eye(3), columns=["a", "a", ("b", 1)])
     assert describe_data(twice)["columns"][2] == [{"tuple": ["b", 1]}, "float64"]
+
+
+def test_a_frame_is_not_its_array():
+    X = np.arange(12).reshape(3, 4)
+    assert describe_data(pd.DataFrame(X))["sha256"] != describe_data(X)["sha256"]
+
+
+@pytest.mark.parametrize("missing", [pd.NA, pd.NaT])
+@pytest.mark.parametrize("other", [None, "nan", "None", 1.0])
+def test_missing_values_among_objects(missing, other):
+    objects = np.array([1, missing], dtype=object)
+    assert describe_data(objects) != describe_data(np.array([1, other], dtype=object))
 
 
 def test_a_column_is_the_array_that_it_holds():

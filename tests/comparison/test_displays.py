@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from fake_comparison import FakeComparison, forest
 from sklearn.datasets import load_digits
@@ -11,6 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
+pd = pytest.importorskip("pandas")
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb

@@ -4,7 +4,6 @@ import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 from fake_comparison import FakeComparison, forest
 from sklearn.datasets import load_iris
@@ -13,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
+pd = pytest.importorskip("pandas")
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune.comparison import _html, compare_pruning

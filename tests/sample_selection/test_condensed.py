@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import (
@@ -157,6 +156,7 @@ def test_csr_equals_dense(metric):
 
 
 def test_gower_reads_categories_and_missing_values():
+    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     number = np.where(rng.random(40) < 0.2, np.nan, rng.random(40))
     frame = pd.DataFrame({"number": number, "category": np.tile(["a", "b"], 20)})

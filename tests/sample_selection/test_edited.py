@@ -1,7 +1,5 @@
 import numpy as np
-import pandas as pd
 import pytest
-from imblearn.under_sampling import EditedNearestNeighbours
 from scipy.sparse import csr_array
 from scipy.stats import mode
 from sklearn.datasets import (
@@ -61,8 +59,9 @@ def one_regression_round(Z, y, rows, k, alpha):
 @pytest.mark.parametrize("kind", ["all", "mode"])
 @pytest.mark.parametrize("k", [1, 3, 6])
 def test_enn_equals_imbalanced_learn(kind, k):
+    under_sampling = pytest.importorskip("imblearn.under_sampling")
     for X, y in (load_wine(return_X_y=True), load_breast_cancer(return_X_y=True), noisy()):
-        peer = EditedNearestNeighbours(
+        peer = under_sampling.EditedNearestNeighbours(
             sampling_strategy="all", n_neighbors=k, kind_sel=kind
         )
         peer.fit_resample(StandardScaler().fit_transform(X), y)
@@ -229,6 +228,7 @@ def test_rows_of_zero_weight_are_no_neighbors(make):
 
 @each
 def test_gower_reads_categories_and_missing_values(make):
+    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 80)
     frame = pd.DataFrame(

@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, make_classification
@@ -77,6 +76,7 @@ def test_csr_equals_dense(metric):
 
 
 def test_gower_reads_categories_and_missing_values():
+    pd = pytest.importorskip("pandas")
     y = np.tile([0, 1], 20)
     number = np.where(np.arange(40) % 7 == 0, np.nan, y)
     frame = pd.DataFrame({"number": number, "category": np.where(y == 0, "a", "b")})

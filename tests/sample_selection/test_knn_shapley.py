@@ -2,7 +2,6 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import make_classification
@@ -145,6 +144,7 @@ def test_neighbours_come_in_the_order_of_the_graph(metric):
 
 
 def test_gower_reads_categories_and_missing_values():
+    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     color = rng.choice(["red", "green"], 60)
     X = pd.DataFrame({"color": color, "size": rng.normal(size=60)})

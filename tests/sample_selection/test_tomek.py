@@ -1,7 +1,5 @@
 import numpy as np
-import pandas as pd
 import pytest
-from imblearn.under_sampling import TomekLinks
 from scipy.sparse import csr_array
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
 from sklearn.preprocessing import StandardScaler
@@ -31,8 +29,9 @@ def links(Z, y):
 
 
 def test_equals_imbalanced_learn():
+    under_sampling = pytest.importorskip("imblearn.under_sampling")
     for X, y in (load_wine(return_X_y=True), load_breast_cancer(return_X_y=True), noisy()):
-        peer = TomekLinks(sampling_strategy="all")
+        peer = under_sampling.TomekLinks(sampling_strategy="all")
         peer.fit_resample(StandardScaler().fit_transform(X), y)
         ours = TomekLinksSelector().fit(X, y)
         assert np.array_equal(kept(ours), np.sort(peer.sample_indices_))
@@ -103,6 +102,7 @@ def test_csr_equals_dense(metric):
 
 
 def test_gower_reads_categories_and_missing_values():
+    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(
         {"a": [0.0, 0.1, np.nan, np.nan, 0.9], "b": ["x", "x", None, None, "y"]}
     )

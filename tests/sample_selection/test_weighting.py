@@ -1,5 +1,4 @@
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -70,6 +69,7 @@ def test_coverage_takes_rows_as_the_selector_reads_them():
 
 
 def test_coverage_by_gower_reads_categories():
+    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"x": rng.normal(size=60), "letter": rng.choice(["a", "b"], 60)})
     selector = HardnessSelector(metric="gower")

@@ -1,8 +1,9 @@
 """Small models trained from scratch: as large as pruned ones, and nothing else changed."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
-from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -33,9 +34,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
-from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
+from sklearn_prune._optional import has
 from sklearn_prune.weight_pruning._from_scratch import smaller_from_scratch
 
 ROWS = {
@@ -94,6 +95,11 @@ def ratio(estimator, name, **params):
     return size_of(small, name) / wanted
 
 
+def boosting(library, name, **params):
+    """A list with one model, or none where its library is not installed."""
+    return [getattr(import_module(library), name)(**params)] if has(library) else []
+
+
 QUICK = {"max_iter": 15, "solver": "lbfgs"}
 CLASSIFIERS = [
     DecisionTreeClassifier(),
@@ -103,9 +109,9 @@ CLASSIFIERS = [
     BaggingClassifier(n_estimators=12),
     BaggingClassifier(ExtraTreeClassifier(), n_estimators=12, max_features=0.7),
     HistGradientBoostingClassifier(max_iter=10),
-    LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1),
-    XGBClassifier(n_estimators=12, n_jobs=1),
-    XGBRFClassifier(n_estimators=12, n_jobs=1),
+    *boosting("lightgbm", "LGBMClassifier", n_estimators=10, verbose=-1, n_jobs=1),
+    *boosting("xgboost", "XGBClassifier", n_estimators=12, n_jobs=1),
+    *boosting("xgboost", "XGBRFClassifier", n_estimators=12, n_jobs=1),
     MLPClassifier(40, **QUICK),
     MLPClassifier((40, 30), **QUICK),
 ]
@@ -115,8 +121,8 @@ REGRESSORS = [
     BaggingRegressor(n_estimators=12),
     GradientBoostingRegressor(n_estimators=40, n_iter_no_change=5),
     HistGradientBoostingRegressor(max_iter=40),
-    LGBMRegressor(n_estimators=40, verbose=-1, n_jobs=1),
-    XGBRegressor(n_jobs=1),
+    *boosting("lightgbm", "LGBMRegressor", n_estimators=40, verbose=-1, n_jobs=1),
+    *boosting("xgboost", "XGBRegressor", n_jobs=1),
     MLPRegressor(hidden_layer_sizes=(40, 30), **QUICK),
 ]
 
@@ -299,10 +305,20 @@ def test_nothing_pruned_gives_the_model_itself():
         (KNeighborsClassifier(), {}),
         (SVC(), {}),
         (GaussianNB(), {}),
-        (LGBMClassifier(num_iterations=10, verbose=-1), {}),
+        *(
+            (model, {})
+            for model in boosting(
+                "lightgbm", "LGBMClassifier", num_iterations=10, verbose=-1
+            )
+        ),
         (VotingClassifier([("a", DecisionTreeClassifier()), ("b", GaussianNB())]), {}),
         (GridSearchCV(DecisionTreeClassifier(), {"min_samples_leaf": [1, 3]}, cv=2), {}),
-        (XGBClassifier(booster="gblinear", n_estimators=5), {"unit": "feature"}),
+        *(
+            (model, {"unit": "feature"})
+            for model in boosting(
+                "xgboost", "XGBClassifier", booster="gblinear", n_estimators=5
+            )
+        ),
         (
             GradientBoostingClassifier(init=GaussianNB(), n_estimators=5),
             {"unit": "feature"},

@@ -10,6 +10,8 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
 
+EITHER = [np.float64, np.float32]  # a `_dtype` under which single precision stays
+
 
 class Compact(BaseEstimator):
     """A fitted predictor that holds the parameters of one model and nothing else.
@@ -44,7 +46,8 @@ class Compact(BaseEstimator):
         A plain float array takes a few microseconds, anything else scikit-learn's check.
         """
         if self._is_plain(X):
-            return X if X.dtype == self._dtype else self._narrow(X)
+            stays = self._dtype is EITHER or X.dtype == self._dtype
+            return X if stays else self._narrow(X)
         return validate_data(
             self,
             X,

@@ -48,6 +48,7 @@ class CompactBoosting(Compact):
         return hasattr(self, "trees_")
 
     _allow_nan = property(lambda self: getattr(self, "library_", "hist") != "gradient")
+    allows_infinity = _allow_nan
     _accept_sparse = property(
         lambda self: False if getattr(self, "library_", "hist") == "hist" else ("csr",)
     )
@@ -58,26 +59,11 @@ class CompactBoosting(Compact):
     def _check(self, X):
         if self.categories_ is not None:
             X = self._coded(X)
-        if self.library_ in ("gradient", "xgboost"):
-            if issparse(X) and self.library_ == "xgboost":
-                X = _absent_as_missing(X)
+        if self.library_ == "gradient":
             X = super()._check(X)
-        elif not (
-            type(X) is np.ndarray
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and X.shape[0] > 0
-            and not hasattr(self, "feature_names_in_")
-        ):
-            X = validate_data(
-                self,
-                X,
-                reset=False,
-                dtype=self._dtype,
-                accept_sparse=self._accept_sparse,
-                ensure_all_finite=False,
-            )
+        else:
+            with np.errstate(over="ignore"):  # XGBoost reads 1e300 as infinity
+                X = self._check_shape(X)
         if not np.isnan(self.missing_):
             X = np.where(np.equal(X, self.missing_), np.nan, X)
         if self.zeros_missing_ is not None:
@@ -88,6 +74,28 @@ class CompactBoosting(Compact):
             tiny = (np.abs(X) <= 1e-35) & (X != 0)  # LightGBM reads them as zeros
             X = np.where(tiny, 0.0, X) if tiny.any() else X
         return X if X.dtype == self.trees_.dtype else X.astype(self.trees_.dtype)
+
+    def _check_shape(self, X):
+        """X as an array of the right width; missing and infinite values pass."""
+        if self.library_ == "xgboost" and issparse(X):
+            X = _absent_as_missing(X)
+        if (
+            type(X) is np.ndarray
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and not hasattr(self, "feature_names_in_")
+        ):
+            return X.astype(np.float32) if self.library_ == "xgboost" else X
+        return validate_data(
+            self,
+            X,
+            reset=False,
+            dtype=self._dtype,
+            accept_sparse=self._accept_sparse,
+            ensure_all_finite=False,
+        )
 
     def _coded(self, X):
         """X with the positions of categories in place of their values."""
@@ -102,6 +110,8 @@ class CompactBoosting(Compact):
             column = X.iloc[:, number] if is_frame else X[:, number]
             if number in self.categories_:
                 coded[:, number] = _positions(np.asarray(column), self.categories_[number])
+                if self.library_ == "xgboost":
+                    _refuse_unknown(number, column[np.isnan(coded[:, number])])
             else:
                 coded[:, number] = column
         if hasattr(self, "feature_names_in_"):
@@ -247,3 +257,13 @@ def _positions(values, categories):
     return np.array(
         [number_of.get(value, np.nan) for value in values.tolist()], dtype=float
     )
+
+
+def _refuse_unknown(number, column):
+    """Raise if what has no position is not missing: XGBoost raises too, or guesses."""
+    unknown = column.dropna()
+    if len(unknown):
+        raise ValueError(
+            f"Column {number} of X must hold categories of the fit. Got "
+            f"{unknown.iloc[0]!r}. Write a missing value in its place."
+        )

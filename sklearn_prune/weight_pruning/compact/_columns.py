@@ -49,14 +49,16 @@ class CompactColumns(Compact):
         if hasattr(X, "columns"):
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
-            allow_nan = get_tags(self.inner_).input_tags.allow_nan
+            finite = True
+            if get_tags(self.inner_).input_tags.allow_nan:
+                finite = not getattr(self.inner_, "allows_infinity", False) and "allow-nan"
             X = validate_data(
                 self,
                 X,
                 reset=False,
                 dtype=None,
                 accept_sparse=("csr", "csc"),
-                ensure_all_finite="allow-nan" if allow_nan else True,
+                ensure_all_finite=finite,
             )
         return take_columns(X, self.columns_)
 

@@ -69,7 +69,7 @@ def compact_forest(model):
     bagged = isinstance(model, BaggingClassifier | BaggingRegressor)
     if bagged:
         for tree, features in zip(arrays, model.estimators_features_, strict=True):
-            tree.feature = np.where(tree.left < 0, 0, np.asarray(features)[tree.feature])
+            tree.feature = np.asarray(features)[np.maximum(tree.feature, 0)]
     if is_classifier(model):
         compact = CompactBaggingClassifier() if bagged else CompactForestClassifier()
         compact.classes_, compact.n_classes_ = model.classes_, model.n_classes_

@@ -8,10 +8,9 @@ from scipy.special import expit
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.extmath import softmax
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import EITHER, Compact
 
 # Taking a column of X apart costs about as much as this many products with it.
 _COST_OF_TAKING = 8
@@ -35,6 +34,7 @@ class CompactLinear(Compact):
 
     _parameters = ("weights_", "intercept_")
     _quantizable = ("weights_",)
+    _dtype = EITHER
 
     @classmethod
     def of(cls, coef, intercept, n_features, names=None, **facts):
@@ -62,13 +62,6 @@ class CompactLinear(Compact):
         for name, value in facts.items():
             setattr(compact, name, value)
         return compact
-
-    def _check(self, X):
-        """X as a float array or CSR matrix; single and double precision stay."""
-        if self._is_plain(X):
-            return X
-        dtypes = [np.float64, np.float32]
-        return validate_data(self, X, reset=False, dtype=dtypes, accept_sparse="csr")
 
     def _weights(self):
         """Coefficients of the columns that are read."""
@@ -126,17 +119,35 @@ class CompactLinearRegressor(RegressorMixin, CompactLinear):
 
 
 class CompactBayesianRegressor(CompactLinearRegressor):
-    """The mean of a Bayesian linear model; the matrix of its variance is not stored."""
+    """The mean of a Bayesian linear model, and its spread while it is as it was fitted.
+
+    The spread needs the covariance `sigma_` of the coefficients that `lambda_` leaves
+    below `threshold_`, a matrix of the square of their number; where coefficients were
+    pruned or rounded it would be another, and is not stored.
+    """
+
+    sigma_ = None
 
     def predict(self, X, return_std=False):
-        """Predict the mean of the targets."""
-        if return_std:
+        """Predict the mean of the targets, and its standard deviation where asked for."""
+        mean = super().predict(X)
+        if not return_std:
+            return mean
+        if self.sigma_ is None:
             raise ValueError(
-                "The compact form predicts the mean only: the standard deviation needs a "
-                "matrix of n_features squared. Got return_std=True. Write "
-                "return_std=False, or ask the unpruned model."
+                "The standard deviation needs all coefficients as they were fitted, and "
+                "some are pruned or rounded. Got return_std=True. Write return_std=False, "
+                "or fit with keep=1.0 and quantize=None."
             )
-        return super().predict(X)
+        read = np.broadcast_to(self.lambda_ < self.threshold_, self.n_features_in_)
+        X = (self._check(X) - self.X_offset_)[:, read]
+        return mean, np.sqrt(((X @ self.sigma_) * X).sum(axis=1) + 1.0 / self.alpha_)
+
+    def quantized(self, quantizer):
+        """A copy with rounded coefficients, which has no spread."""
+        small = super().quantized(quantizer)
+        small.sigma_ = None
+        return small
 
 
 def _gives(name):

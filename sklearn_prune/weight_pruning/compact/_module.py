@@ -26,7 +26,7 @@ class CompactModule(Compact):
     def of(cls, net, values, masks):
         """Store a net with these values."""
         compact = cls()
-        compact.net_ = _emptied(net)
+        compact.net_ = emptied(net)
         compact.packed_ = {}
         for name, value in values.items():
             bits = None
@@ -93,7 +93,7 @@ class CompactModule(Compact):
                 yield dense(packed)
 
 
-def _emptied(net):
+def emptied(net):
     """A copy of a net without parameters, optimizer and history."""
 
     net = deepcopy(net)

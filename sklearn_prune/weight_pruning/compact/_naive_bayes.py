@@ -8,7 +8,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_non_negative, validate_data
 
 from sklearn_prune.weight_pruning._quantize import dense
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import EITHER, Compact
 
 
 class _CompactScores(ClassifierMixin, Compact):
@@ -59,6 +59,7 @@ class _CompactScores(ClassifierMixin, Compact):
 class CompactGaussian(_CompactScores):
     """Independent normal columns within each class."""
 
+    _dtype = EITHER
     _parameters = ("theta_", "var_", "constants_")
 
     def _scores(self, X):
@@ -66,8 +67,7 @@ class CompactGaussian(_CompactScores):
             np.sum((X - mean) ** 2 / variance, axis=1)
             for mean, variance in zip(self.theta_, self.var_, strict=True)
         ]
-        scores = self.constants_ - 0.5 * np.column_stack(squares)
-        return scores.astype(self.theta_.dtype, copy=False)
+        return self.constants_ - 0.5 * np.column_stack(squares)
 
 
 class CompactLogLinear(_CompactScores):
@@ -141,6 +141,8 @@ class CompactQuadratic(_CompactScores):
 class CompactDiscriminant(_CompactScores):
     """Linear discriminants."""
 
+    _accept_sparse = ("csr",)
+    _dtype = EITHER
     _parameters = ("coef_", "intercept_")
     _quantizable = ("coef_",)
 

@@ -123,6 +123,10 @@ class Dense(Layer):
     def _without_blas(self, rows):
         """The product by compiled loops, or None where BLAS is faster."""
         weights, few = self.weights, len(rows) <= _FEW_ROWS
+        if rows.ndim != 2 or rows.shape[1] * weights.shape[0] != weights.size:
+            raise ValueError(
+                f"weights of the shape {weights.shape} do not fit {rows.shape[1:]} inputs"
+            )
         bias = self.bias
         if bias is None:
             bias = np.zeros(weights.shape[0], dtype=rows.dtype)

@@ -36,18 +36,26 @@ def packed(trees):
 
 
 def unpack(trees, state):
-    """Set the attributes of the trees from their state."""
+    """Set the attributes of the trees from their state.
+
+    Raises ValueError where parts of it do not fit together, before anything is made of
+    them that is larger than they are.
+    """
     stored = ("sizes", "inner", "feature", "within", "keys")
     sizes, inner, feature, within, planes = (state[name] for name in stored)
     vars(trees).update((name, state[name]) for name in state if name not in stored)
     codebook = vars(trees).pop("codebook", None)
     sizes = sizes.astype(np.int64)
     n_nodes = len(feature)
+    if sizes.min(initial=n_nodes + 1) < 1 or sizes.sum() != n_nodes:
+        raise ValueError(f"{n_nodes} nodes cannot be those of trees of the sizes {sizes}")
     inner = np.unpackbits(inner, count=2 * n_nodes).astype(bool)
     if len(within) != n_nodes:
         within = np.unpackbits(within, count=n_nodes)
     columns = trees.columns.feature
     column = np.searchsorted(columns, feature.astype(columns.dtype)) + within
+    if column.max() >= len(columns) or column.min() < 0:
+        raise ValueError(f"column {column.max()} is not among {len(columns)} columns")
     order = np.argsort(feature, kind="stable")
     ordered = np.zeros((n_nodes, 4), dtype=np.uint8)
     ordered[:, : len(planes)] = planes.T

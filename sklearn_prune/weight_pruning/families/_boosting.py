@@ -34,6 +34,7 @@ from sklearn_prune.weight_pruning.families._boosting_from_scratch import (
 )
 from sklearn_prune.weight_pruning.families._boosting_readers import (
     BoostedModel,
+    codes_by_frame,
     read_model,
     refusal,
 )
@@ -118,11 +119,16 @@ class BoostingFamily(Family):
     def accepts(self, model):
         return refusal(model)
 
+    def holds(self, model):
+        if codes_by_frame(model):
+            return "its categories are known with the frame that it was fitted on"
+        return self.accepts(model)
+
     def from_scratch(self, estimator, size):
         return boosting_from_scratch(estimator, size)
 
     def start(self, model, context):
-        found = read_model(model, context.X)
+        found = read_model(model, None if context is None else context.X)
         methods = tuple(name for name in METHODS if hasattr(model, name))
         params = model.get_params()
         monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))

@@ -115,15 +115,28 @@ def read_model(model, X=None):
         found = read_xgboost(model, X)
     else:
         found = read_gradient(model) if library == "gradient" else read_hist(model)
-    if library == "lightgbm":  # which makes names up where X has none
-        names = getattr(X, "columns", None)
-    else:
-        names = getattr(model, "feature_names_in_", None)
+    names = getattr(model, "feature_names_in_", None)
+    if library == "lightgbm" and names is not None and _made_up(names):
+        names = None
     return replace(
         found,
         classes=getattr(model, "classes_", None),
         names=None if names is None else np.asarray(names, dtype=object),
     )
+
+
+def _made_up(names):
+    """Whether these are the names that LightGBM gives where X has none."""
+    return list(names) == [f"Column_{number}" for number in range(len(names))]
+
+
+def codes_by_frame(model):
+    """Whether only a frame tells the columns that hold codes of categories."""
+    library = library_of(model)
+    if library == "lightgbm":
+        tail = model.booster_.model_to_string(num_iteration=1)
+        return tail.rpartition("pandas_categorical:")[2].strip() not in ("", "null", "[]")
+    return library == "xgboost" and "c" in (model.get_booster().feature_types or ())
 
 
 def refusal(model):

@@ -22,6 +22,10 @@ def restore_model(compact, template):
             "compact_ instead."
         )
     params = template.get_params()
+    if compact.library_ == "gradient" and params["learning_rate"] == 0:
+        raise AttributeError(
+            f"{name} with learning_rate=0.0 says nothing by its trees. Use compact_ instead."
+        )
     if compact.library_ == "gradient":
         free = {"n_estimators": 1, "init": "zero", "warm_start": False, "ccp_alpha": 0.0}
         free |= {"n_iter_no_change": None, "subsample": 1.0}

@@ -42,6 +42,11 @@ def refuse_xgboost(model):
     if objective not in _LINKS:
         return f"{name} has the objective {objective!r}"
     parameters = learner["learner_model_param"]
+    if objective == "multi:softprob" and int(parameters["num_class"]) == 2:
+        return f"{name} predicts indicators of two classes"
+    trees = learner["gradient_booster"]["model"]["trees"]
+    if any(int(tree["tree_param"]["size_leaf_vector"]) > 1 for tree in trees):
+        return f"{name} has leaves of several outputs"
     several = (
         len(json.loads(parameters["base_score"])) if "[" in parameters["base_score"] else 1
     )
@@ -86,9 +91,11 @@ def _start(text, link, n_outputs):
     """The base score, which is stored as it would be predicted, as a raw score."""
     base = np.array(json.loads(text), dtype=np.float32).ravel()
     if link == "logit":
-        base = -np.log(np.float32(1) / base - np.float32(1))
+        one, least = np.float32(1), np.float32(1e-6)  # XGBoost's own bounds
+        base = -np.log(one / np.clip(base, least, one - least) - one)
     elif link == "log":
-        base = np.log(base)
+        with np.errstate(divide="ignore"):  # targets that are all zero
+            base = np.log(base)
     return np.broadcast_to(base, n_outputs).astype(np.float32)
 
 

@@ -51,6 +51,9 @@ class PipelineFamily(OneMemberFamily):
     def inner_models(self, model):
         return [model.steps[-1][1]]
 
+    def fitted_models(self, model):
+        return [model.steps[-1][1]]
+
     def named_inner(self, estimator):
         return dict(estimator.steps[-1:])
 
@@ -165,6 +168,9 @@ class SearchFamily(OneMemberFamily):
 
     def inner_models(self, model):
         return [getattr(model, "best_estimator_", model.estimator)]
+
+    def fitted_models(self, model):
+        return [model.best_estimator_]
 
     def from_scratch(self, estimator, size):
         """None: what the search would find at another size is not known."""
@@ -300,6 +306,9 @@ class TransformedTargetFamily(ContainerFamily):
 
     def inner_models(self, model):
         return [_regressor_of(model)]
+
+    def fitted_models(self, model):
+        return [model.regressor_]
 
     def named_inner(self, estimator):
         return {"regressor": _regressor_of(estimator)}

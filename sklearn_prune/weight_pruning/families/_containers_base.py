@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune.weight_pruning._family import Family, UnitTable, family_for, family_of
+from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning._from_scratch import smaller_model
 from sklearn_prune.weight_pruning.compact._containers import CompactConstant
 from sklearn_prune.weight_pruning.families._feature import FeatureFamily
@@ -91,6 +92,24 @@ class ContainerFamily(Family):
         units = (*own, *families[0].units)
         self.units = tuple(unit for unit in dict.fromkeys(units) if unit in self.criteria)
         return None
+
+    def holds(self, model):
+        return None
+
+    def as_fitted(self, model):
+        members = [
+            Member(fitted, CompactFamily(), fitted_form(fitted), None)
+            for fitted in self.fitted_models(model)
+        ]
+        work = ContainerWork(model, members, members, self.extra_of(model))
+        return self.compact(work)
+
+    def fitted_models(self, model):
+        """The models inside a fitted container."""
+        return model.estimators_ if hasattr(model, "estimators_") else [model.estimator_]
+
+    def extra_of(self, model):
+        """What a fitted container has besides its members."""
 
     def inner_models(self, model):
         """The models inside, fitted or not, one of each kind."""
@@ -201,7 +220,14 @@ class OneMemberFamily(ContainerFamily):
         return compacts[0]
 
 
-class ConstantFamily(Family):
+class CompactFamily(Family):
+    """A member that is in compact form already."""
+
+    def compact(self, work):
+        return work
+
+
+class ConstantFamily(CompactFamily):
     """A member that has seen one class and always answers the same."""
 
     recurses = True
@@ -213,9 +239,6 @@ class ConstantFamily(Family):
         return [work] * len(shares)
 
     def refit(self, work, unit, context):
-        return work
-
-    def compact(self, work):
         return work
 
     def restore(self, compact, template, context=None):

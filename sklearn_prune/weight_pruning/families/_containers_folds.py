@@ -24,6 +24,7 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
 )
 from sklearn_prune.weight_pruning._family import family_for
+from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning.compact._calibrated import (
     CompactCalibrated,
     curve_of,
@@ -35,6 +36,7 @@ from sklearn_prune.weight_pruning.compact._stacking import (
     stacked,
 )
 from sklearn_prune.weight_pruning.families._containers_base import (
+    CompactFamily,
     ContainerFamily,
     Member,
     labels_of,
@@ -60,9 +62,16 @@ class StackingFamily(ContainerFamily):
     """
 
     def accepts(self, model):
+        return self.holds(model) or super().accepts(model)
+
+    def holds(self, model):
         if isinstance(getattr(model, "_label_encoder", None), list):
             return "its targets are sets of labels"
-        return super().accepts(model)
+        return None
+
+    def extra_of(self, model):
+        final = model.final_estimator_
+        return Member(final, CompactFamily(), fitted_form(final), None)
 
     def inner_models(self, model):
         return [inner for _, inner in model.estimators if inner != "drop"]
@@ -264,11 +273,16 @@ class CalibratedFamily(ContainerFamily):
 
     def start(self, model, context):
         work = super().start(model, context)
-        curves = [
+        return replace(work, extra=self.extra_of(model))
+
+    def fitted_models(self, model):
+        return [one.estimator for one in model.calibrated_classifiers_]
+
+    def extra_of(self, model):
+        return [
             [curve_of(calibrator, model.method) for calibrator in one.calibrators]
             for one in model.calibrated_classifiers_
         ]
-        return replace(work, extra=curves)
 
     def reduce(self, work, shares, request, context):
         smaller = super().reduce(work, shares, request, context)

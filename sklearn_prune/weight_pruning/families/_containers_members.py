@@ -78,9 +78,12 @@ class OneVsOneFamily(_SameModelFamily):
     """OneVsOneClassifier: each member on the rows of its pair of classes."""
 
     def accepts(self, model):
+        return self.holds(model) or super().accepts(model)
+
+    def holds(self, model):
         if getattr(model, "pairwise_indices_", None) is not None:
             return "its members read a kernel matrix"
-        return super().accepts(model)
+        return None
 
     def places(self, model, context):
         X = check_array(context.X, accept_sparse=["csr", "csc"], ensure_all_finite=False)

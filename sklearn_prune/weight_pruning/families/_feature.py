@@ -78,7 +78,8 @@ class ModelFamily(Family):
                 "MagnitudeCriterion ranks features by coef_ or feature_importances_. Got "
                 f"{type(work).__name__}, which has neither. Write PermutationCriterion()."
             )
-        return np.asarray(importances)[:, None]
+        importances = np.asarray(importances)
+        return importances[:, None] if importances.ndim == 1 else importances
 
 
 class FeatureFamily(Family):
@@ -178,7 +179,8 @@ class FeatureFamily(Family):
         found = self.inner.feature_importances(work.inner)
         if found is None:
             return None
-        full = np.zeros(work.n_features, dtype=np.asarray(found).dtype)
+        found = np.asarray(found)
+        full = np.zeros((work.n_features, *found.shape[1:]), dtype=found.dtype)
         full[work.columns] = found
         return full
 

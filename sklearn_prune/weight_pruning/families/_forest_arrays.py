@@ -98,7 +98,7 @@ def concatenated(trees, features=None, classes=None, width=None):
     columns = [tree.feature for *_, tree in trees]
     if features is not None:
         columns = [
-            np.where(column < 0, 0, np.asarray(of)[column])
+            np.asarray(of)[np.maximum(column, 0)]
             for column, of in zip(columns, features, strict=True)
         ]
     values = [

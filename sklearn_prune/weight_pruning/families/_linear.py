@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
+from sklearn.linear_model import ARDRegression, BayesianRidge
 from sklearn.preprocessing import LabelBinarizer
 
 from sklearn_prune.weight_pruning._family import Family, UnitTable
@@ -48,6 +49,8 @@ _CRITERIA = (
     TaylorCriterion,
     RandomCriterion,
 )
+
+_OF_SPREAD = ("sigma_", "alpha_", "lambda_", "X_offset_")
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,11 @@ class LinearFamily(Family):
             )
             facts["classes_"] = np.copy(model.classes_)
             facts["probability_"] = _probability_of(model)
-        elif type(model).__name__ in ("BayesianRidge", "ARDRegression"):
+        elif isinstance(model, BayesianRidge | ARDRegression):
             cls = CompactBayesianRegressor
+            if np.array_equal(work.coefficients, np.atleast_2d(model.coef_)):
+                facts = {name: getattr(model, name) for name in _OF_SPREAD}
+                facts["threshold_"] = getattr(model, "threshold_lambda", np.inf)
         else:
             cls = CompactLinearRegressor
             facts["logarithmic_"] = _has_log_link(model)
@@ -188,6 +194,9 @@ class LinearFamily(Family):
         template.intercept_ = compact.intercept_
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             if hasattr(compact, name):
+                setattr(template, name, getattr(compact, name))
+        if getattr(compact, "sigma_", None) is not None:
+            for name in _OF_SPREAD:
                 setattr(template, name, getattr(compact, name))
         if type(template).__name__.startswith("RidgeClassifier"):
             labels = compact.classes_

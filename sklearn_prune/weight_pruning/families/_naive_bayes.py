@@ -42,6 +42,11 @@ class NaiveBayesFamily(Family):
         return _kind(model) in _SUMS
 
     def start(self, model, context):
+        if not np.all(getattr(model, "var_", 1.0) > 0):
+            raise ValueError(
+                "GaussianNB divides by the variances of features. Got X with one that is 0 "
+                "within a class. Drop features that do not vary, or raise var_smoothing."
+            )
         return model
 
     def compact(self, work):

@@ -44,6 +44,11 @@ class TorchFamily(NetFamily):
         n_epochs = len(getattr(model, "history", ()))
         return NetWork(model, graph, values, n_epochs=n_epochs, reason=reason)
 
+    def as_fitted(self, model):
+        from sklearn_prune.weight_pruning.families._torch_training import values_of
+
+        return CompactModule.of(model, values_of(model.module_), {})
+
     def unit_for(self, work, unit, context):
         if work.graph is None and unit not in ("auto", "weight"):
             warnings.warn(

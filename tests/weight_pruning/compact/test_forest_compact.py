@@ -3,7 +3,6 @@
 import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -193,6 +192,7 @@ def test_missing_values_are_refused_where_the_model_refuses_them(numbers):
 
 
 def test_names_of_a_frame_are_kept_and_checked(numbers):
+    pd = pytest.importorskip("pandas")
     X, y = numbers
     frame = pd.DataFrame(X, columns=list("abcdefgh"))
     model = RandomForestRegressor(**MANY).fit(frame, y)

@@ -5,7 +5,6 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone, is_classifier
@@ -267,6 +266,7 @@ def test_what_is_not_accepted():
 
 @pytest.mark.parametrize("task", list(TARGETS))
 def test_keep_all_is_the_model(task):
+    pd = pytest.importorskip("pandas")
     cls = PrunedClassifier if is_classifier(model_for(task)) else PrunedRegressor
     frame = pd.DataFrame(X, columns=list("abcdefgh"))
     pruned = cls(model_for(task), keep=1.0, random_state=0).fit(frame, TARGETS[task])

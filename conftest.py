@@ -1,0 +1,31 @@
+"""Examples, and tests of comparisons, that come to a missing extra are skipped there."""
+
+import doctest
+
+import pytest
+
+from sklearn_prune._optional import has
+
+OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "skl2onnx", "skops", "skorch", "torch")
+
+collect_ignore_glob = [] if has("torch") and has("skorch") else ["*/families/_torch_*.py"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    except doctest.UnexpectedException as failure:
+        skip_for_extra(failure.exc_info[1])
+        raise
+    except ImportError as error:  # tables of a comparison need pandas, the fits do not
+        if item.path.parent.name == "comparison":
+            skip_for_extra(error)
+        raise
+
+
+def skip_for_extra(error):
+    """Skip if `error` says that an optional library is not installed."""
+    library = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ImportError) and library in OPTIONAL and not has(library):
+        pytest.skip(str(error))

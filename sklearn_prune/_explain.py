@@ -1,0 +1,126 @@
+"""Say of a fit that failed which values it failed on, and leave no half of it behind."""
+
+import re
+from functools import wraps
+
+import numpy as np
+from scipy.sparse import issparse
+
+from sklearn_prune._sklearn_compat import take_rows
+
+_LARGEST = np.sqrt(np.finfo(np.float64).max)
+#: What numpy, scipy and models say of values that they cannot reckon with.
+_BARE = re.compile(
+    "could not convert string|bytes/strings|int too large|infs or NaNs|not finite|"
+    "non-finite|not converge|Complex data"
+)
+
+
+def all_or_nothing(fit):
+    """Make a fit that fails leave its estimator as it was, and say which values it was.
+
+    Parameters
+    ----------
+    fit : function of an estimator, X and y
+        A method that sets fitted attributes.
+
+    Returns
+    -------
+    function
+        The same; where it raises what `explain` can explain, a ValueError says so.
+    """
+
+    @wraps(fit)
+    def careful(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException as error:
+            vars(self).clear()
+            vars(self).update(before)
+            X, y = (*args, *map(kwargs.get, ("X", "y")[len(args) :]))[:2]
+            reason = explain(error, X, y)
+            if reason is None:
+                raise
+            raise ValueError(reason) from error
+
+    return careful
+
+
+def explain(error, X, y):
+    """Which values of X or y are behind an error that names neither, in one line, or None.
+
+    Parameters
+    ----------
+    error : Exception or str
+        What was raised.
+    X, y : rows and targets, or None
+        As the user gave them.
+
+    Returns
+    -------
+    str or None
+        None for another error, and where no such value is found.
+    """
+    if not isinstance(error, str | ValueError | TypeError | OverflowError):
+        return None
+    said = str(error)
+    if not _BARE.search(said):
+        return None
+    for name, values in (("X", X), ("y", y)):
+        reason = None if values is None else what_is_unusual(name, values, "string" in said)
+        if reason is not None:
+            return reason
+    return None
+
+
+def what_is_unusual(name, values, looks_for_text=False):
+    """Which values no model can reckon with, in one line that names them, or None.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    values : array-like, sparse matrix or frame
+        Its value.
+    looks_for_text : bool, default=False
+        Whether texts are among them.
+
+    Returns
+    -------
+    str or None
+        Rule, what was got and what to do: of complex numbers, of integers too large for
+        a float, of floats whose squares overflow.
+    """
+    say = f"{name} must hold {{}}. Got {{}}. {{}}".format
+    say_complex = f"Complex data not supported: {name} must be real. Got {{}}. Pass {{}}."
+    for part in _columns(values):
+        if part.dtype.kind == "c":
+            return say_complex.format(f"dtype {part.dtype}", f"{name}.real")
+        for entry in part.flat if part.dtype.kind in "OSU" else ():
+            if isinstance(entry, complex):
+                return say_complex.format(repr(entry), "its real part")
+            if isinstance(entry, int) and entry.bit_length() > 1023:
+                got = f"an integer of {entry.bit_length()} bits"
+                return say("numbers below 1e308", got, "Pass its logarithm.")
+            if looks_for_text and isinstance(entry, str | bytes):
+                remedy = "Encode texts and categories first, such as by OneHotEncoder()."
+                return say("numbers for this model", repr(entry), remedy)
+        if part.dtype.kind == "f" and part.size:
+            largest = np.max(np.abs(part), where=np.isfinite(part), initial=0.0)
+            if largest > _LARGEST:
+                rule = "numbers whose squares do not overflow"
+                return say(rule, f"{largest:g}", "Divide it by its largest value.")
+    return None
+
+
+def _columns(values):
+    """Yield numpy arrays that hold all values, of frames one for each column."""
+    if hasattr(values, "columns") and hasattr(values, "dtypes"):
+        for column in range(values.shape[1]):
+            yield np.asarray(take_rows(values, column, axis=1))
+        return
+    try:
+        yield values.data if issparse(values) else np.asarray(values)
+    except (TypeError, ValueError):  # ragged lists and exotic containers
+        return

@@ -1,0 +1,198 @@
+"""The file: a zip whose members are listed with their SHA-256, read within limits."""
+
+import io
+import json
+import os
+import re
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+
+HEADER = "sklearn_prune.json"
+SCHEMA = "schema.json"
+_MEMBER = re.compile(r"[0-9a-zA-Z_-]+\.(json|npy|npz)")
+_LONGEST_HEADER = 1 << 24
+
+
+def write_members(path, members, header):
+    """Write a file beside `path` and put it in its place when it is complete.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where to write; what is there stays until the new file is on the disk.
+    members : dict of str -> bytes
+        Contents by name.
+    header : dict
+        What else the header says.
+    """
+    path = Path(path)
+    header = header | {
+        "sha256": {name: sha256(content).hexdigest() for name, content in members.items()}
+    }
+    text = json.dumps(header, indent=1, sort_keys=True)
+    # A name of its own: another process may be writing the same file.
+    handle, aside = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with ZipFile(file, "w") as archive:
+                for name, content in {HEADER: text.encode(), **members}.items():
+                    # The same model makes the same file: there is no time in it.
+                    member = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+                    member.compress_type = ZIP_DEFLATED
+                    archive.writestr(member, content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
+    with suppress(OSError):  # not every system opens folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _umask():
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def read_members(path, max_bytes):
+    """The members of a file and its header, each as it was written.
+
+    Nothing is unpacked to the disk, and what a member unpacks to is known beforehand.
+
+    Raises
+    ------
+    ValueError
+        If the file is no archive of `save`, damaged, or larger than `max_bytes`.
+    """
+    try:
+        with ZipFile(path) as archive:
+            found = _contents(archive, path, max_bytes)
+    except (OSError, _Refused):
+        raise
+    except Exception as error:  # zipfile, zlib and struct say it in many ways
+        raise not_ours(path, f"it is no zip archive that can be read ({error})") from error
+    header = _header(found.pop(HEADER, None), path)
+    listed = header["sha256"]
+    if listed.keys() != found.keys() or SCHEMA not in found:
+        missing = sorted(listed.keys() ^ found.keys())
+        raise not_ours(path, f"it has other members than it lists ({missing[:3]})")
+    for name, content in found.items():
+        if sha256(content).hexdigest() != listed[name]:
+            raise not_ours(path, f"the SHA-256 of {name} is not the one that it lists")
+    for name, content in found.items():
+        if not name.endswith(".json"):
+            _check_arrays(name, content, path, max_bytes)
+    return found, header
+
+
+def _contents(archive, path, max_bytes):
+    """The members, in memory, if they are regular and all together not too large."""
+    total, found = 0, {}
+    for member in archive.infolist():
+        if not _MEMBER.fullmatch(member.filename) or member.filename in found:
+            raise not_ours(path, f"it has a member named {member.filename[:60]!r}")
+        if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED) or member.flag_bits & 1:
+            raise not_ours(path, f"its member {member.filename} is packed in another way")
+        total += member.file_size
+        if total > max_bytes:
+            raise _Refused(
+                f"A file to load unpacks to at most max_bytes={max_bytes:,}. Got {path}, "
+                f"which claims {total:,} or more. If you know where it comes from, write "
+                f"load(path, max_bytes={2 * total:_})."
+            )
+        with archive.open(member) as content:
+            # One byte more than it claims: reading to the end checks the sum, too.
+            found[member.filename] = content.read(member.file_size + 1)
+        if len(found[member.filename]) != member.file_size:
+            raise not_ours(path, f"its member {member.filename} has another size")
+    return found
+
+
+def _header(content, path):
+    """What the header says, if it is one."""
+    if content is None or len(content) > _LONGEST_HEADER:
+        raise not_ours(path, f"it has no member {HEADER}")
+    header = parse_json(content, path)
+    if not (
+        isinstance(header, dict)
+        and type(header.get("format")) is int
+        and isinstance(header.get("versions"), dict)
+        and isinstance(header.get("sha256"), dict)
+        and all(isinstance(value, str) for value in header["versions"].values())
+    ):
+        raise not_ours(path, f"its member {HEADER} is not complete")
+    return header
+
+
+def parse_json(content, path):
+    """A JSON document, or a ValueError that names the file."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise not_ours(path, f"its JSON cannot be read ({str(error)[:80]})") from error
+
+
+def _check_arrays(name, content, path, max_bytes):
+    """Raise unless a member is one array, or a zip of arrays, of the size it claims."""
+    if name.endswith(".npy"):
+        _check_array(name, content, path)
+        return
+    try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            total = 0
+            for member in archive.infolist():
+                total += member.file_size
+                if total > max_bytes or not re.fullmatch(r"\w+\.npy", member.filename):
+                    raise not_ours(path, f"{name} holds {member.filename[:60]!r}")
+                with archive.open(member) as part:
+                    _check_array(name, part.read(member.file_size + 1), path)
+    except _Refused:
+        raise
+    except Exception as error:
+        raise not_ours(path, f"{name} cannot be unpacked ({error})") from error
+
+
+def _check_array(name, content, path):
+    """Raise unless these are the bytes of one array of numbers, texts or times."""
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read(stream)
+    except Exception as error:
+        raise not_ours(path, f"the array {name} cannot be read ({error})") from error
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if dtype.kind not in "biufcSUmM" or min(shape, default=0) < 0:
+        raise not_ours(path, f"the array {name} holds {dtype}")
+    if size != len(content) - stream.tell():
+        raise not_ours(path, f"the array {name} has another size than it claims")
+
+
+class _Refused(ValueError):
+    """A file that is not loaded, with the reason."""
+
+
+def not_ours(path, reason):
+    """The error for a file that cannot be trusted to be what `save` wrote."""
+    return _Refused(
+        f"A file to load must be as save wrote it. Got {path}: {reason}. Save the model "
+        "again, or copy the file again if this is a copy."
+    )

@@ -1,0 +1,266 @@
+"""Save fitted models in files that hold no code, and load them."""
+
+import io
+import json
+import warnings
+from importlib.metadata import version
+from numbers import Integral
+from os import PathLike, fspath
+from pathlib import Path
+from zipfile import ZipFile
+
+import sklearn_prune
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune.persistence._archive import (
+    SCHEMA,
+    not_ours,
+    parse_json,
+    read_members,
+    write_members,
+)
+from sklearn_prune.persistence._checks import check_parts
+from sklearn_prune.persistence._compact_form import compact_form, storable
+from sklearn_prune.persistence._schema import foreign_types
+from sklearn_prune.persistence._stored import StoredModule, name_of, restored
+from sklearn_prune.persistence._trusted import TRUSTED_TYPES
+
+FORMAT = 1
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
+
+
+def save(model, path):
+    """Save what predicts of a fitted model, in a file without code.
+
+    The file is a zip in the layout of skops: a description in JSON and arrays, compressed,
+    each with its SHA-256. It is written beside its place and then renamed, so that a file
+    that was there stays whole if writing is cut off.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted: a `Pruned*` or `SampleSubset*` model, its `compact_`, a model of
+        scikit-learn, LightGBM or XGBoost that has a compact form, a skorch net, a
+        transformer, or a pipeline or container of these.
+    path : str or PathLike
+        Where to write.
+
+    Raises
+    ------
+    TypeError
+        If a part of the model has no compact form and no description in JSON: classes
+        and functions of your own, search trees of neighbours, decision trees inside
+        models that have no family. The part is named.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    ImportError
+        If skops is not installed.
+
+    See Also
+    --------
+    load : The way back.
+    to_onnx : The same for other languages.
+
+    Notes
+    -----
+    What is stored predicts; training rows, selectors, parameters of the fit, optimizers
+    and generators of random numbers are not. joblib keeps whole objects, for files that
+    nobody else can write.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_prune import PrunedClassifier
+    >>> from sklearn_prune.persistence import load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(20, random_state=0)
+    >>> model = PrunedClassifier(forest, keep=0.5, random_state=0).fit(X, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     save(model, f"{folder}/iris.skops")
+    ...     loaded = load(f"{folder}/iris.skops")
+    >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
+    True
+    """
+    path = _checked_path(path)
+    skops = import_or_raise("skops.io", "save", extra="persist")
+    name = type(model).__name__
+    try:
+        content = skops.dumps(storable(compact_form(model)))
+    except TypeError:
+        raise
+    except _unsupported() as error:
+        raise _refused(name, str(error)) from error
+    with ZipFile(io.BytesIO(content)) as archive:
+        members = {part: archive.read(part) for part in archive.namelist()}
+    schema = json.loads(members.pop(SCHEMA))
+    foreign = foreign_types(schema)
+    if foreign:
+        raise _refused(name, ", ".join(foreign))
+    schema, members = _numbered(schema, members)
+    members = {SCHEMA: json.dumps(schema).encode(), **members}
+    write_members(path, members, {"format": FORMAT, "model": name, "versions": _versions()})
+
+
+def load(path, *, max_bytes=2**30, modules=()):
+    """Load what `save` wrote.
+
+    No code of the file runs: only types of `TRUSTED_TYPES`, numbers, texts and
+    scikit-learn's own estimators are made, after everything has been looked through, and
+    the positions in all arrays that compiled code follows are checked.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+    max_bytes : int, default=2**30
+        What the file may unpack to; nothing is unpacked if it claims more.
+    modules : sequence of torch.nn.Module classes, default=()
+        Classes that skorch nets in the file may be made of. Their constructors are called
+        with the numbers and texts of the file.
+
+    Returns
+    -------
+    predictor or transformer
+        Predicts, or transforms, to the bit as what was saved.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, too large, of a newer version, or holds other types.
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If skops is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If the file was written by another version of this package.
+
+    See Also
+    --------
+    save : Writes the file, with an example.
+
+    Notes
+    -----
+    The SHA-256 of the parts detect damage. They are in the file itself, so they say
+    nothing about who wrote it.
+    """
+    path = _checked_path(path)
+    if isinstance(max_bytes, bool) or not isinstance(max_bytes, Integral) or max_bytes < 1:
+        raise ValueError(
+            f"max_bytes must be a positive int. Got {max_bytes!r}. Write max_bytes=2**30."
+        )
+    modules = _checked_modules(modules)
+    skops = import_or_raise("skops.io", "load", extra="persist")
+    members, header = read_members(path, int(max_bytes))
+    if header["format"] > FORMAT:
+        raise ValueError(
+            f"A file to load must have the format {FORMAT} or an older one. Got "
+            f"{header['format']} in {path}, written by sklearn-prune "
+            f"{header['versions'].get('sklearn-prune', 'unknown')}. Upgrade sklearn-prune."
+        )
+    foreign = foreign_types(parse_json(members[SCHEMA], path))
+    if foreign:
+        raise ValueError(
+            "A file to load holds types of TRUSTED_TYPES and scikit-learn's estimators. "
+            f"Got {', '.join(foreign)} in {path}. Save the model again by save."
+        )
+    _warn_of_versions(path, header["versions"])
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    try:
+        loaded = skops.loads(buffer.getvalue(), trusted=list(TRUSTED_TYPES))
+        found = check_parts(loaded, int(max_bytes))
+    except Exception as error:
+        raise not_ours(path, f"{type(error).__name__}: {str(error)[:200]}") from error
+    for name in sorted(part.module for part in found if isinstance(part, StoredModule)):
+        if name not in modules:
+            raise ValueError(
+                f"The file {path} holds weights of the module {name}, whose class must be "
+                f"allowed. Got modules={list(modules.values())}. Write "
+                f"load(path, modules=[{name.rpartition('.')[2]}])."
+            )
+    try:
+        return restored(loaded, modules)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise not_ours(path, f"{type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _checked_path(path):
+    if not isinstance(path, str | PathLike) or not isinstance(fspath(path), str):
+        raise TypeError(
+            f"path must be a str or PathLike. Got {type(path).__name__}. Write the name of "
+            "a file, such as 'model.skops'."
+        )
+    return Path(path)
+
+
+def _checked_modules(modules):
+    """The allowed classes by name."""
+    if isinstance(modules, type) or not all(isinstance(each, type) for each in modules):
+        raise TypeError(
+            "modules must be a sequence of torch.nn.Module classes. Got "
+            f"{modules!r}. Write modules=[MyModule]."
+        )
+    return {name_of(module): module for module in modules}
+
+
+def _refused(name, foreign):
+    return TypeError(
+        "A model to save must have a compact form, or be one of scikit-learn's whose "
+        f"parts are numbers and texts. Got {name}, which holds {foreign}. Use another "
+        "model in its place, or joblib for files that nobody else can write."
+    )
+
+
+def _unsupported():
+    exceptions = import_or_raise("skops.io.exceptions", "save", extra="persist")
+    return exceptions.UnsupportedTypeException
+
+
+def _numbered(schema, members):
+    """The description with members numbered in order, so that equal models are equal files.
+
+    skops names them by addresses in memory.
+    """
+    numbers, names = {}, {}
+
+    def visit(part):
+        if isinstance(part, list):
+            return [visit(value) for value in part]
+        if not isinstance(part, dict):
+            return part
+        part = dict(part)
+        if "__loader__" in part:
+            if "__id__" in part:
+                part["__id__"] = numbers.setdefault(part["__id__"], len(numbers) + 1)
+            if isinstance(part.get("file"), str):
+                suffix = part["file"].rpartition(".")[2]
+                part["file"] = names.setdefault(part["file"], f"{len(names)}.{suffix}")
+        return {key: visit(value) for key, value in part.items()}
+
+    schema = visit(schema)
+    return schema, {names[name]: content for name, content in members.items()}
+
+
+def _versions():
+    found = {name: version(name) for name in _LIBRARIES}
+    return {"sklearn-prune": sklearn_prune.__version__, **found}
+
+
+def _warn_of_versions(path, versions):
+    written = versions.get("sklearn-prune", "unknown")
+    if written != sklearn_prune.__version__:
+        warnings.warn(
+            f"{path} was written by sklearn-prune {written}, and this is "
+            f"{sklearn_prune.__version__}. It is loaded; compare what it predicts with "
+            "what you know, and save it again.",
+            UserWarning,
+            stacklevel=3,
+        )

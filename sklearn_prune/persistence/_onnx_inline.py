@@ -1,0 +1,153 @@
+"""What skl2onnx makes of a fitted object, put into a graph under construction."""
+
+import warnings
+
+import numpy as np
+
+from sklearn_prune.persistence._onnx_graph import Value
+
+_REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
+_ML = "ai.onnx.ml"
+
+
+def inlined(graph, what, model, rows, results, options=None):
+    """Results of a fitted object of scikit-learn, by skl2onnx.
+
+    Parameters
+    ----------
+    graph : GraphWriter
+        The graph.
+    what : str
+        How to call the object in an error.
+    model : estimator
+        Fitted.
+    rows : Rows
+        What it reads.
+    results : list of str
+        What to call the results; as many as skl2onnx gives are returned.
+    options : dict or None
+        For skl2onnx.
+
+    Returns
+    -------
+    list of Value
+    """
+    import skl2onnx
+
+    values = _as_expected(graph, model, rows)
+    names = _names(model, rows, values)
+    types = [
+        (name, _type_of(value, _width(model, values)))
+        for name, value in zip(names, values, strict=True)
+    ]
+    opset = min(graph.opset, skl2onnx.__max_supported_opset__)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = skl2onnx.to_onnx(
+                model,
+                initial_types=types,
+                target_opset={"": opset, _ML: min(graph.ml_opset, 3)},
+                options=options,
+            )
+    except Exception as error:  # its converters raise whatever they like
+        raise TypeError(
+            f"to_onnx writes what skl2onnx knows. Got {what}, a {type(model).__name__}: "
+            f"{_first_line(error)} Write a transformer or model that it knows, or use "
+            "save() and load()."
+        ) from error
+    return _put(graph, found, dict(zip(names, values, strict=True)), what, results)
+
+
+def _as_expected(graph, model, rows):
+    """The inputs as values; several numbers in one array unless columns have names."""
+    kinds = {value.dtype.kind for value in rows.values}
+    if len(rows.values) == 1 or not kinds <= set("biuf"):
+        return rows.values
+    if type(model).__name__ == "ColumnTransformer" and rows.names:
+        return rows.values
+    return [rows.array()]
+
+
+def _names(model, rows, values):
+    if rows.names and len(values) == len(rows.values):
+        return list(rows.names)
+    return ["X"] if len(values) == 1 else [f"X{n}" for n in range(len(values))]
+
+
+def _width(model, values):
+    return getattr(model, "n_features_in_", None) if len(values) == 1 else 1
+
+
+def _type_of(value, width):
+    from skl2onnx.common import data_types as types
+
+    shape = [None, width]
+    if value.dtype.kind in "OU":
+        return types.StringTensorType(shape)
+    if value.dtype == np.float32:
+        return types.FloatTensorType(shape)
+    if value.dtype == np.float64:
+        return types.DoubleTensorType(shape)
+    if value.dtype.kind == "b":
+        return types.BooleanTensorType(shape)
+    return types.Int64TensorType(shape)
+
+
+def _put(graph, found, inputs, what, results):
+    """Add the operators of another graph under names of their own."""
+    from onnx import TensorProto, helper
+
+    prefix = graph.fresh("inside") + "_"
+    renamed = {name: value.name for name, value in inputs.items()}
+    if graph.ml_opset >= 5:
+        removed = {node.op_type for node in found.graph.node} & _REMOVED_IN_5
+        if removed:
+            raise NeedsOlderOperators(what)
+    for domain in found.opset_import:
+        if domain.domain == _ML:
+            graph.domains[_ML] = graph.ml_opset
+        elif domain.domain:
+            graph.domains[domain.domain] = domain.version
+    _rename(found.graph, prefix, renamed)
+    for tensor in found.graph.initializer:
+        graph.initializers[tensor.name] = tensor
+    graph.nodes.extend(found.graph.node)
+    values = []
+    for info in found.graph.output:
+        tensor = info.type.tensor_type
+        strings = tensor.elem_type == TensorProto.STRING
+        dtype = object if strings else helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        values.append(Value(graph, info.name, dtype, max(1, len(tensor.shape.dim))))
+    return values[: len(results)] if results else values
+
+
+class NeedsOlderOperators(Exception):
+    """A part of the graph stands on operators that the newest version has removed."""
+
+
+def _rename(graph, prefix, renamed):
+    """Give all names of a graph, and of graphs within it, a prefix."""
+
+    def new(name):
+        return name and renamed.get(name, prefix + name)
+
+    for tensor in graph.initializer:
+        tensor.name = new(tensor.name)
+    for part in (*graph.input, *graph.output, *graph.value_info):
+        part.name = new(part.name)
+    for node in graph.node:
+        node.name = prefix + node.name
+        node.input[:] = [new(name) for name in node.input]
+        node.output[:] = [new(name) for name in node.output]
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    _rename(inner, prefix, renamed)
+
+
+def _first_line(error):
+    text = str(error).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    line = line if len(line) <= 160 else f"{line[:157]}..."
+    return line if line.endswith(".") else f"{line}."

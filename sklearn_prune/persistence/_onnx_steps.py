@@ -1,0 +1,140 @@
+"""Fitted transformers as ONNX operators: the cheap ones here, all others by skl2onnx."""
+
+from copy import copy
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+
+from sklearn_prune.persistence._onnx_graph import Rows
+
+
+def transformed(graph, name, step, rows):
+    """Rows as a fitted transformer gives them.
+
+    Parameters
+    ----------
+    graph : GraphWriter
+        The graph.
+    name : str
+        Of the step in its Pipeline.
+    step : transformer
+        Fitted.
+    rows : Rows
+        What it reads.
+    """
+    step = plain(step)
+    if step is None or isinstance(step, str):
+        return rows
+    if isinstance(step, Pipeline):
+        for inner, part in step.steps:
+            rows = transformed(graph, f"{name}__{inner}", part, rows)
+        return rows
+    if isinstance(step, FunctionTransformer) and step.func is None:
+        return rows
+    if isinstance(step, SelectorMixin):
+        if step.n_features_in_ == len(rows.values) or len(rows.values) == 1:
+            return rows.take(np.flatnonzero(step.get_support()))
+    write = _SCALERS.get(type(step))
+    if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
+        return Rows([write(step, rows.array())])
+    from sklearn_prune.persistence._onnx_inline import inlined
+
+    return Rows(inlined(graph, f"the step {name!r}", step, rows, ["transform"]))
+
+
+def plain(step):
+    """A transformer without what stands around it: frozen ones, those on fewer rows."""
+    while True:
+        if isinstance(step, FrozenEstimator):
+            step = step.estimator
+        elif hasattr(step, "transformer_") and type(step).__module__.startswith(
+            "sklearn_prune."
+        ):
+            if step._pairwise:
+                raise TypeError(
+                    "to_onnx writes transformers that read rows. Got one on a precomputed "
+                    "kernel. Give it a kernel of scikit-learn by name."
+                )
+            step = step.transformer_
+        else:
+            break
+    if isinstance(step, Pipeline):
+        changed = copy(step)
+        changed.steps = [(name, plain(part)) for name, part in step.steps]
+        return changed
+    if isinstance(step, FeatureUnion):
+        changed = copy(step)
+        changed.transformer_list = [
+            (name, plain(part)) for name, part in step.transformer_list
+        ]
+        return changed
+    if isinstance(step, ColumnTransformer):
+        changed = copy(step)
+        changed.transformers_ = [
+            (name, plain(part), columns) for name, part, columns in step.transformers_
+        ]
+        return changed
+    return step
+
+
+def _rounded(value, dtype):
+    """In the precision of the rows: scikit-learn rounds after each operation on them."""
+    return value.cast(dtype) if dtype == np.float32 else value
+
+
+def _wide(value):
+    return value.cast(value.graph.float)
+
+
+def _steps_of(X, operations):
+    """Operations in the precision of the parameters, each result rounded to that of X."""
+    dtype = X.dtype
+    for operation in operations:
+        X = _rounded(operation(_wide(X)), dtype)
+    return X
+
+
+def _standard(step, X):
+    operations = []
+    if step.with_mean:
+        operations.append(lambda value: value - step.mean_)
+    if step.with_std:
+        operations.append(lambda value: value / step.scale_)
+    return _steps_of(X, operations)
+
+
+def _min_max(step, X):
+    X = _steps_of(X, [lambda value: value * step.scale_, lambda value: value + step.min_])
+    return X.clip(*map(float, step.feature_range)) if step.clip else X
+
+
+def _max_abs(step, X):
+    X = _steps_of(X, [lambda value: value / step.scale_])
+    return X.clip(-1.0, 1.0) if getattr(step, "clip", False) else X
+
+
+def _robust(step, X):
+    operations = []
+    if step.with_centering:
+        operations.append(lambda value: value - step.center_)
+    if step.with_scaling:
+        operations.append(lambda value: value / step.scale_)
+    return _steps_of(X, operations)
+
+
+_SCALERS = {
+    StandardScaler: _standard,
+    MinMaxScaler: _min_max,
+    MaxAbsScaler: _max_abs,
+    RobustScaler: _robust,
+}

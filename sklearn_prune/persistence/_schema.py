@@ -1,0 +1,89 @@
+"""Which things a file may describe: looked through before anything is made of them."""
+
+from functools import cache
+
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune.persistence._trusted import TRUSTED_TYPES
+
+_CONTAINERS = {
+    "DictNode": {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"},
+    "ListNode": {"builtins.list"},
+    "TupleNode": {"builtins.tuple", "sklearn.impute._iterative._ImputerTriplet"},
+    "SetNode": {"builtins.set"},
+    "SliceNode": {"builtins.slice"},
+    "DTypeNode": {"numpy.dtype"},
+    "JsonNode": {"builtins.str"},
+}
+# Compiled code that trusts what it is given: its models are stored in compact form.
+_UNCHECKED = {
+    f"sklearn.{name}"
+    for name in (
+        "svm._classes.NuSVC",
+        "svm._classes.NuSVR",
+        "svm._classes.OneClassSVM",
+        "svm._classes.SVC",
+        "svm._classes.SVR",
+    )
+}
+_MOST_NODES = 10_000_000
+
+
+def foreign_types(schema):
+    """Names of the types in a description that `load` makes nothing of.
+
+    Parameters
+    ----------
+    schema : dict
+        As skops writes it.
+
+    Returns
+    -------
+    list of str
+        Sorted; empty if the description can be followed.
+    """
+    allowed, found = _allowed(), set()
+    left, n_nodes = [schema], 0
+    while left:
+        part = left.pop()
+        n_nodes += 1
+        if n_nodes > _MOST_NODES:
+            return ["too many parts"]
+        if isinstance(part, list):
+            left.extend(part)
+        elif isinstance(part, dict):
+            left.extend(part.values())
+            if "__loader__" in part or "__class__" in part:
+                loader, name = part.get("__loader__"), _name_of(part)
+                if not isinstance(loader, str) or name not in allowed.get(loader, ()):
+                    found.add(str(name if loader in allowed else f"{name} ({loader})"))
+    return sorted(found)
+
+
+def _is_object(name):
+    return name.startswith(("sklearn_prune.", "sklearn.gaussian_process."))
+
+
+def _name_of(node):
+    return f"{node.get('__module__')}.{node.get('__class__')}"
+
+
+@cache
+def _allowed():
+    """Names of types by the loader of skops that makes them."""
+    known = import_or_raise("skops.io._trusted_types", "load", extra="persist")
+    ours = set(TRUSTED_TYPES)
+    estimators = set(known.SKLEARN_ESTIMATOR_TYPE_NAMES) - _UNCHECKED
+    scalars = {*known.NUMPY_DTYPE_TYPE_NAMES, "numpy.bool"}
+    functions = {*known.NUMPY_UFUNC_TYPE_NAMES, *known.SCIPY_UFUNC_TYPE_NAMES}
+    return _CONTAINERS | {
+        "NdArrayNode": {"numpy.ndarray", *scalars},
+        "SparseMatrixNode": {name for name in ours if name.startswith("scipy.sparse.")},
+        "TypeNode": {
+            *known.PRIMITIVE_TYPE_NAMES,
+            *known.CONTAINER_TYPE_NAMES,
+            *scalars,
+            "builtins.NoneType",
+        },
+        "FunctionNode": {*functions, "numpy.mean"},
+        "ObjectNode": estimators | {name for name in ours if _is_object(name)},
+    }

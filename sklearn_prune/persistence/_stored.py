@@ -1,0 +1,232 @@
+"""Parts of models in a form that a file can hold, and what becomes of them again."""
+
+import numpy as np
+from scipy.interpolate import BSpline
+from sklearn.base import BaseEstimator
+
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._module import CompactModule, emptied
+
+_CODES = ("codes", "scale", "offset", "values")
+
+
+def restored(part, modules):
+    """A loaded object with its stored parts made what they were.
+
+    Parameters
+    ----------
+    part : object
+        What was loaded; it is changed.
+    modules : dict of str -> class
+        Modules that skorch nets may be made of, by their names.
+    """
+    if isinstance(part, StoredModule | StoredSpline):
+        return part.restored(modules)
+    if isinstance(part, dict):
+        for key, value in part.items():
+            part[key] = restored(value, modules)
+    elif isinstance(part, list):
+        part[:] = [restored(value, modules) for value in part]
+    elif isinstance(part, tuple) and hasattr(part, "_fields"):
+        return type(part)(*(restored(value, modules) for value in part))
+    elif isinstance(part, tuple):
+        return tuple(restored(value, modules) for value in part)
+    elif isinstance(part, BaseEstimator):
+        for name, value in vars(part).items():
+            setattr(part, name, restored(value, modules))
+    return part
+
+
+class StoredSpline:
+    """A piecewise polynomial of scipy, by its numbers."""
+
+    @classmethod
+    def of(cls, spline):
+        """From scipy's object."""
+        stored = cls()
+        stored.knots, stored.coefficients = np.asarray(spline.t), np.asarray(spline.c)
+        stored.degree, stored.extrapolate = int(spline.k), spline.extrapolate
+        return stored
+
+    def restored(self, modules):
+        """Scipy's object, which checks its numbers."""
+        return BSpline(self.knots, self.coefficients, self.degree, self.extrapolate)
+
+
+class StoredModule:
+    """A skorch net: names of its classes, parameters of its module, weights in safetensors.
+
+    Attributes
+    ----------
+    net, module : str
+        Names of the classes; the module is the caller's to allow.
+    params : dict
+        What the constructor of the module was given.
+    loss : str
+        A loss of torch for which skorch makes the same probabilities of its outputs.
+    settings, facts : dict
+        Settings of the net, attributes of the predictor.
+    shapes : dict of str -> tuple of int
+        Of the parameters and buffers.
+    weights : ndarray of uint8
+        Their packed forms, in the format of safetensors.
+    """
+
+    @classmethod
+    def of(cls, compact):
+        """From the compact form of a net that is kept as a module.
+
+        Raises
+        ------
+        TypeError
+            If the net has parts that no file can hold, which it names.
+        """
+        safetensors = import_or_raise(
+            "safetensors.numpy", "save of a torch module", extra="persist"
+        )
+        net = compact.net_
+        stored = cls()
+        stored.net, stored.module = name_of(type(net)), name_of(type(net.module_))
+        if stored.net not in _nets():
+            raise TypeError(
+                f"save takes nets of the classes {', '.join(_nets())}. Got {stored.net}, "
+                "a class of your own. Use joblib, or one of these classes."
+            )
+        stored.params = {
+            name.removeprefix("module__"): value
+            for name, value in net.get_params(deep=False).items()
+            if name.startswith("module__")
+        }
+        for name, value in stored.params.items():
+            if not _is_plain(value):
+                raise TypeError(
+                    "save takes modules whose parameters are numbers, texts, None or lists "
+                    f"of these. Got module__{name}={value!r}. Make it inside "
+                    f"{type(net.module_).__name__}."
+                )
+        stored.loss = _loss_of(net)
+        stored.settings = {
+            name: getattr(net, name)
+            for name in ("batch_size", "threshold")
+            if _is_plain(getattr(net, name, ...))
+        }
+        stored.facts = {
+            name: value
+            for name, value in vars(compact).items()
+            if name not in ("net_", "packed_")
+        }
+        stored.shapes = {name: tuple(part[0]) for name, part in compact.packed_.items()}
+        tensors = {}
+        for name, (_, bits, packed) in compact.packed_.items():
+            parts = {"values": packed}
+            if isinstance(packed, QuantizedArray):
+                parts = {f"quantized.{part}": getattr(packed, part) for part in _CODES}
+            parts["bits"] = bits
+            tensors |= {
+                f"{name}/{part}": np.ascontiguousarray(array)
+                for part, array in parts.items()
+                if array is not None
+            }
+        stored.weights = np.frombuffer(safetensors.save(tensors), dtype=np.uint8)
+        return stored
+
+    def restored(self, modules):
+        """The predictor, made of the class in `modules` by this name."""
+        if self.net not in _nets() or self.loss not in _LOSSES.values():
+            raise ValueError(
+                "The net of a file must be one of skorch's, with a loss of torch. Got "
+                f"{self.net!r} with {self.loss!r}. Write the file again by save."
+            )
+        if not _is_plain({"params": self.params, "settings": self.settings}):
+            raise ValueError("Parameters of a module in a file must be plain values.")
+        net = self._empty_net(modules[self.module])
+        shapes = {name: tuple(part.shape) for name, part in net.shapes_.items()}
+        if shapes != self.shapes:
+            raise ValueError(
+                f"The weights in a file must be those of {self.module} as it is now. Got "
+                f"{self.shapes}, and it has {shapes}. Allow the class that was saved."
+            )
+        compact = CompactModule()
+        compact.net_ = net
+        tensors = import_or_raise(
+            "safetensors.numpy", "load of a torch module", extra="persist"
+        ).load(self.weights.tobytes())
+        compact.packed_ = {
+            name: (shape, tensors.get(f"{name}/bits"), _values_of(tensors, name))
+            for name, shape in self.shapes.items()
+        }
+        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+            if name in self.facts:
+                setattr(compact, name, self.facts[name])
+        for name, value in compact.values().items():
+            if value.shape != self.shapes[name]:
+                raise ValueError(f"The weights of {name!r} in the file are incomplete.")
+        return compact
+
+    def _empty_net(self, module):
+        """The net, initialized, without its parameters."""
+        torch = import_or_raise("torch", "load of a torch module", extra="torch")
+        skorch = import_or_raise("skorch", "load of a torch module", extra="torch")
+        net = getattr(skorch, self.net.rpartition(".")[2])(
+            module,
+            criterion=getattr(torch.nn, self.loss),
+            **{f"module__{name}": value for name, value in self.params.items()},
+            **self.settings,
+        )
+        with torch.random.fork_rng(devices=[]):
+            net.initialize()
+        if "classes_" in self.facts:
+            net.classes_inferred_ = self.facts["classes_"]
+        shapes = net.module_.state_dict()
+        net = emptied(net)
+        net.shapes_ = shapes
+        return net
+
+
+def _values_of(tensors, name):
+    if f"{name}/values" in tensors:
+        return tensors[f"{name}/values"]
+    codes = {part: tensors.get(f"{name}/quantized.{part}") for part in _CODES}
+    return QuantizedArray(**codes)
+
+
+def name_of(cls):
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _is_plain(value):
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(v) for key, v in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _nets():
+    return (
+        "skorch.classifier.NeuralNetClassifier",
+        "skorch.classifier.NeuralNetBinaryClassifier",
+        "skorch.regressor.NeuralNetRegressor",
+    )
+
+
+# What skorch applies to the outputs of a module, and a loss of torch that has it do so.
+_LOSSES = {
+    "softmax": "CrossEntropyLoss",
+    "_sigmoid_then_2d": "BCEWithLogitsLoss",
+    "_make_2d_probs": "BCELoss",
+    "_identity": "MSELoss",
+}
+
+
+def _loss_of(net):
+    """The loss for which skorch makes of outputs what this net does."""
+    applied = net.predict_nonlinearity
+    name = getattr(getattr(applied, "func", applied), "__name__", repr(applied))
+    if name not in _LOSSES:
+        raise TypeError(
+            "save takes nets whose outputs skorch makes probabilities of. Got "
+            f"predict_nonlinearity={name}. Put it into the module, or use joblib."
+        )
+    return _LOSSES[name]

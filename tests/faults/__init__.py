@@ -1,0 +1,1 @@
+"""Faults that users meet, and every public estimator that may meet them."""

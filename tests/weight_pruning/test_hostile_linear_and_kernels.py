@@ -1,0 +1,656 @@
+"""Hostile settings of linear models, kernels, neighbours, naive Bayes and strangers."""
+
+import pickle
+import re
+import warnings
+from types import FunctionType
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
+from sklearn import linear_model as lm
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.cluster import KMeans
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process import kernels as gp
+from sklearn.isotonic import IsotonicRegression
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics.pairwise import laplacian_kernel
+from sklearn.mixture import GaussianMixture
+from sklearn.naive_bayes import (
+    BernoulliNB,
+    CategoricalNB,
+    ComplementNB,
+    GaussianNB,
+    MultinomialNB,
+)
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    NearestCentroid,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.weight_pruning._family import family_of, units_of
+from tests.conftest import as_frame
+
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score_samples",
+)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 5))
+CODES = np.digitize(X[:, 0] + 0.5 * X[:, 1] + 0.3 * RNG.normal(size=60), [-0.5, 0.5])
+VALUES = X @ [1.0, -2.0, 0.5, 0.0, 0.0] + 0.2 * X[:, 0] ** 2 + 0.1 * RNG.normal(size=60)
+TEXT = np.array(["low", "mid", "top"])[CODES]
+TWO = CODES > 0
+SEVERAL = np.c_[VALUES, X[:, 1] - VALUES, VALUES**2]
+LABELS = np.c_[CODES > 0, CODES > 1, X[:, 2] > 0].astype(int)
+WEIGHTS = RNG.uniform(0.1, 3.0, 60)
+POSITIVE = np.exp(0.3 * VALUES)
+COUNTS = RNG.poisson(2.0, (60, 5)) + 2 * (CODES[:, None] == np.arange(5))
+MANY = np.arange(200) % 100  # classes of two rows
+CROWD = RNG.normal(size=(200, 5)) + MANY[:, None] % 7
+THOUSAND = np.arange(1000)
+CONSTANT = X * [1, 1, 0, 1, 0] + [0, 0, 3, 0, 0]
+WIDE = RNG.normal(size=(20, 50))
+GRID = np.round(X)  # ties and duplicates
+ONE = np.zeros(60, dtype=int)
+
+
+class Sparsified:
+    """Makes the coefficients of a fitted model sparse."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, X, y, **params):
+        return clone(self.model).fit(X, y, **params).sparsify()
+
+
+class Continued:
+    """Fits in two calls of partial_fit, or twice."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def fit(self, X, y):
+        model = clone(self.model)
+        if not hasattr(model, "partial_fit"):
+            return model.fit(X[::2], y[::2]).fit(X, y)
+        known = {"classes": np.unique(y)} if is_classifier(model) else {}
+        return model.partial_fit(X[::2], y[::2], **known).partial_fit(X, y)
+
+
+def linear_cases():
+    saga = {"solver": "saga", "max_iter": 50, "random_state": 0}
+    logistic = lm.LogisticRegression
+    yield "sparse svc", Sparsified(LinearSVC(penalty="l1", C=0.05)), X, TEXT
+    yield "sparse logistic", Sparsified(logistic(**saga, l1_ratio=1.0, C=0.1)), X, TWO
+    yield "sparse sgd", Sparsified(lm.SGDClassifier(loss="modified_huber")), X, CODES - 5
+    yield "sparse sgd values", Sparsified(lm.SGDRegressor(penalty="l1")), X, VALUES
+    yield "no penalty", logistic(C=np.inf), X, TEXT
+    yield "no intercept", logistic(fit_intercept=False), X, TWO
+    yield "all zero", logistic(**saga, l1_ratio=1.0, C=1e-4), X, TEXT
+    yield "elastic net", logistic(**saga, l1_ratio=0.5), csc_array(X), TEXT
+    for solver in ("liblinear", "newton-cg", "newton-cholesky", "sag"):
+        yield solver, logistic(solver=solver, max_iter=30), csr_array(X), TWO
+    yield "dual", logistic(solver="liblinear", dual=True, intercept_scaling=9.0), X, TWO
+    yield "weights", logistic(class_weight={0: 5, 1: 1, 2: 0.2}), X, CODES, WEIGHTS
+    yield "warm logistic", Continued(logistic(warm_start=True)), X, TEXT
+    yield "thousand logistic", logistic(max_iter=3), CROWD, MANY
+    yield "single logistic", logistic(), X.astype("f4"), TEXT
+    yield "whole numbers", logistic(), COUNTS, CODES
+    yield "named", logistic(), as_frame(X, "pandas"), TEXT
+    yield "one column", logistic(), X[:, :1], TEXT
+    yield "wide", logistic(), WIDE, np.arange(20) % 2 == 0
+    yield "constant", logistic(), CONSTANT, TEXT
+    folds = {"Cs": 2, "cv": 2, "l1_ratios": (0.0,), "use_legacy_attributes": False}
+    yield "logistic folds", lm.LogisticRegressionCV(**folds, scoring="accuracy"), X, TEXT
+    yield "ridge one class", lm.RidgeClassifier(), X, ONE
+    yield "ridge labels", lm.RidgeClassifier(), X, LABELS
+    yield "ridge folds", lm.RidgeClassifierCV(class_weight="balanced"), X, TEXT, WEIGHTS
+    yield "ridge thousand", lm.RidgeClassifier(), RNG.normal(size=(1000, 3)), THOUSAND
+    yield "svc hinge", LinearSVC(loss="hinge", random_state=0), X.astype("f4"), TWO
+    yield "svc thousand", LinearSVC(max_iter=5), CROWD, MANY
+    yield "crammer", LinearSVC(multi_class="crammer_singer"), X, TEXT
+    yield "averaged", lm.SGDClassifier(average=True, loss="log_loss"), X, TEXT
+    yield "averaged late", lm.SGDClassifier(average=10**6), X, TWO
+    yield "continued", Continued(lm.SGDClassifier(loss="log_loss")), X, TEXT
+    yield "warm", Continued(lm.SGDRegressor(warm_start=True)), X, VALUES
+    yield "perceptron", lm.Perceptron(penalty="elasticnet"), csr_array(X), TEXT
+    yield "stopped early", lm.SGDRegressor(early_stopping=True), X, VALUES, WEIGHTS
+    yield "ols rank", lm.LinearRegression(), np.c_[X, X], SEVERAL
+    yield "ols column", lm.LinearRegression(), X, VALUES[:, None]
+    yield "ols sparse", lm.LinearRegression(fit_intercept=False), csc_array(X), VALUES
+    yield "ridge each", lm.Ridge(alpha=[0.1, 1, 9], fit_intercept=False), X, SEVERAL
+    yield "ridge each folds", lm.RidgeCV(alpha_per_target=True), X, SEVERAL, WEIGHTS
+    yield "ridge wide", lm.RidgeCV(gcv_mode="eigen"), WIDE, WIDE[:, 0]
+    yield "ridge positive", lm.Ridge(positive=True, solver="lbfgs"), X, VALUES
+    yield "lasso nothing", lm.Lasso(alpha=1e3), X, SEVERAL
+    yield "lasso warm", Continued(lm.Lasso(0.1, warm_start=True)), X, VALUES
+    yield "lasso single", lm.LassoCV(cv=2), X.astype("f4"), VALUES.astype("f4")
+    yield "net folds", lm.ElasticNetCV(cv=2, alphas=3), csr_array(X), VALUES
+    yield "task folds", lm.MultiTaskLassoCV(cv=2, alphas=3), X, SEVERAL
+    yield "task net", lm.MultiTaskElasticNetCV(cv=2, alphas=3), X, SEVERAL
+    yield "lars", lm.Lars(n_nonzero_coefs=2), X, SEVERAL
+    yield "lars folds", lm.LarsCV(cv=2), X, VALUES
+    yield "lasso lars", lm.LassoLars(alpha=0.01), X, SEVERAL[:, :1]
+    yield "criterion", lm.LassoLarsIC(), X, VALUES
+    yield "pursuit", lm.OrthogonalMatchingPursuitCV(cv=2), X, VALUES
+    yield "bayes", lm.BayesianRidge(compute_score=True), X, VALUES, WEIGHTS
+    yield "bayes wide", lm.BayesianRidge(), WIDE, WIDE[:, 0]
+    yield "bayes bare", lm.BayesianRidge(fit_intercept=False), X, VALUES
+    yield "relevance", lm.ARDRegression(threshold_lambda=100.0), X, VALUES
+    yield "huber", lm.HuberRegressor(fit_intercept=False), X, VALUES, WEIGHTS
+    yield "quantile", lm.QuantileRegressor(alpha=0.1), X, VALUES, WEIGHTS
+    yield "theil sen", lm.TheilSenRegressor(max_subpopulation=50, random_state=0), X, VALUES
+    yield "ransac", lm.RANSACRegressor(random_state=0), X, VALUES
+    yield "ransac outputs", lm.RANSACRegressor(lm.Ridge(), min_samples=9, random_state=0), X, SEVERAL
+    yield "svr", LinearSVR(epsilon=0.1, random_state=0), csr_array(X), VALUES, WEIGHTS
+    yield "poisson", lm.PoissonRegressor(fit_intercept=False), X, POSITIVE, WEIGHTS
+    yield "gamma", lm.GammaRegressor(alpha=0), csr_array(X), POSITIVE
+    yield "tweedie", lm.TweedieRegressor(power=1.5, link="identity"), COUNTS, 1 + CODES
+    yield "normal log", lm.TweedieRegressor(power=0, link="log"), X.astype("f4"), POSITIVE
+    yield "pls", PLSRegression(3), X, SEVERAL
+    yield "pls one", PLSRegression(1, scale=False), X, VALUES
+    yield "pls canonical", PLSCanonical(2), as_frame(X, "pandas"), SEVERAL
+    yield "cca", CCA(1), X, SEVERAL
+
+
+def kernel_cases():
+    for kernel in ("linear", "poly", "rbf", "sigmoid"):
+        machine = SVC(kernel=kernel, degree=2, coef0=0.5, gamma="auto")
+        yield kernel, machine, csr_array(X), TEXT
+        yield f"{kernel} ovo", clone(machine).set_params(
+            decision_function_shape="ovo"
+        ), X, CODES - 1
+        yield f"{kernel} values", SVR(kernel=kernel, gamma="auto"), X, VALUES, WEIGHTS
+    for solver in (SVC(probability=True), NuSVC(probability=True)):
+        yield f"chances {solver}", solver.set_params(random_state=0), X, TEXT
+        yield f"chances two {solver}", clone(solver), X.astype("f4"), TWO, WEIGHTS
+    yield "ties", SVC(break_ties=True), GRID, TEXT
+    yield "ties ovo", SVC(break_ties=True, decision_function_shape="ovo"), GRID, TEXT
+    yield "degree 0", SVC(kernel="poly", degree=0), X, TEXT
+    yield "degree 7", SVC(kernel="poly", degree=7, coef0=1.0), X, TEXT
+    yield "function", SVC(kernel=laplacian_kernel), X, TEXT
+    yield "gram", SVC(kernel="precomputed"), X @ X.T, TEXT
+    yield "gram values", SVR(kernel="precomputed"), X @ X.T, VALUES
+    yield "huge", SVC(), 1e12 * X, TEXT
+    yield "tiny", SVC(), 1e-12 * X, TEXT
+    yield "far", SVC(), 1e6 + X, TEXT
+    yield "narrow", SVC(gamma=1e4, probability=True), X, TEXT
+    yield "flat", SVC(gamma=1e-9), X, TEXT
+    yield "hard", SVC(C=1e9, max_iter=1000), X, TEXT
+    yield "one support", SVC(C=1e6), np.r_[X, [[50.0] * 5]], np.r_[CODES, 9]
+    yield "unbalanced", SVC(class_weight={"low": 100, "mid": 1e-3, "top": 1}), X, TEXT
+    yield "fifty", SVC(kernel="linear"), CROWD[:100], np.arange(100) % 50
+    yield "one column svc", SVC(), X[:, :1], TEXT
+    yield "wide svc", SVC(), WIDE, np.arange(20) % 2 == 0
+    yield "constant svc", SVC(), CONSTANT, TEXT
+    yield "all constant", SVC(), np.ones((60, 3)), TEXT
+    yield "named svc", SVC(), as_frame(X, "pandas"), TWO
+    yield "whole svc", SVC(), COUNTS, CODES
+    yield "nu", NuSVC(nu=0.3, kernel="poly"), csc_array(X), TEXT
+    yield "nu values", NuSVR(C=10.0), X.astype("f4"), VALUES
+    yield "no vector", SVR(epsilon=1e3), X, VALUES
+    yield "no vector linear", SVR(kernel="linear", epsilon=1e3), X, VALUES
+    for kernel in ("rbf", "laplacian", "cosine", "polynomial", "linear", "sigmoid"):
+        yield f"ridge {kernel}", KernelRidge(kernel=kernel), X, SEVERAL, WEIGHTS
+    yield "ridge chi2", KernelRidge(kernel="chi2", gamma=0.1), COUNTS, VALUES
+    yield "ridge additive", KernelRidge(kernel="additive_chi2"), np.abs(X), VALUES
+    yield "ridge function", KernelRidge(kernel=lambda a, b: a @ b), X, VALUES
+    yield "ridge object", KernelRidge(kernel=gp.RBF(2.0)), X, VALUES
+    yield "ridge gram", KernelRidge(kernel="precomputed"), X @ X.T, SEVERAL
+    yield "ridge sparse", KernelRidge(kernel="rbf", gamma=0.3), csc_array(X), VALUES
+    yield "ridge alphas", KernelRidge(alpha=[1, 2, 3.0], kernel="poly"), X, SEVERAL
+    yield "ridge column", KernelRidge(kernel="rbf"), COUNTS, VALUES[:, None]
+
+
+def process_cases():
+    noisy = 2.0 * gp.RBF(1.0) + gp.WhiteKernel(0.1)
+    composed = gp.RationalQuadratic() * gp.DotProduct() + gp.Matern(nu=1.5) ** 2
+    regressor, classifier = GaussianProcessRegressor, GaussianProcessClassifier
+    plain = {"optimizer": None}
+    yield "default", regressor(), X, VALUES
+    yield "noisy", regressor(noisy, normalize_y=True, **plain), X, SEVERAL
+    yield "composed", regressor(composed, alpha=0.1, **plain), X, VALUES[:, None]
+    yield "each noise", regressor(noisy, alpha=WEIGHTS, **plain), X, VALUES
+    yield "restarts", regressor(
+        gp.RBF([1.0] * 5), alpha=0.1, n_restarts_optimizer=1, random_state=0
+    ), X[:30], VALUES[:30]
+    yield "not copied", regressor(noisy, copy_X_train=False, **plain), X, VALUES
+    yield "periodic", regressor(gp.ExpSineSquared() + noisy, **plain), X[:, :1], VALUES
+    yield "process of one", regressor(noisy, **plain), X[:1], VALUES[:1]
+    yield "same targets", regressor(noisy, normalize_y=True, **plain), X, ONE
+    yield "pairwise kernel", regressor(
+        gp.PairwiseKernel(metric="rbf"), alpha=1.0, **plain
+    ), X.astype("f4"), VALUES
+    yield "process two", classifier(noisy, **plain), X, TWO
+    yield "process rest", classifier(gp.Matern(), **plain), X, TEXT
+    yield "process pairs", classifier(gp.RBF(), multi_class="one_vs_one", **plain), X, TEXT
+    yield "process named", classifier(**plain), as_frame(X, "pandas"), TEXT
+    yield "process warm", classifier(gp.RBF(), warm_start=True), X[:30], CODES[:30]
+
+
+def neighbor_cases():
+    k = KNeighborsClassifier
+    for algorithm in ("kd_tree", "ball_tree", "brute"):
+        for weights in ("uniform", "distance"):
+            yield f"ties {algorithm} {weights}", k(
+                5, algorithm=algorithm, weights=weights
+            ), GRID, TEXT
+            yield f"values {algorithm} {weights}", KNeighborsRegressor(
+                3, algorithm=algorithm, weights=weights, leaf_size=2
+            ), GRID.astype("f4"), SEVERAL
+    squares = {"V": X.var(axis=0)}
+    inverse = {"VI": np.linalg.inv(np.cov(X.T))}
+    for metric, params in {
+        "manhattan": None,
+        "chebyshev": None,
+        "seuclidean": squares,
+        "mahalanobis": inverse,
+        "canberra": None,
+        "braycurtis": None,
+        "hamming": None,
+        "minkowski": {"w": np.array([1.0, 2, 3, 0, 1])},
+        "cosine": None,
+        "correlation": None,
+        "sqeuclidean": None,
+        "nan_euclidean": None,
+    }.items():
+        brute = metric in ("cosine", "correlation", "sqeuclidean", "nan_euclidean")
+        yield metric, k(
+            4, metric=metric, metric_params=params, weights="distance", p=3
+        ), X, TEXT
+        if not brute and metric != "minkowski":
+            yield f"{metric} tree", KNeighborsRegressor(
+                4, metric=metric, metric_params=params, algorithm="ball_tree"
+            ), X, VALUES
+    yield "cubic", k(3, p=3), X, TEXT
+    yield "half power", k(3, p=0.5, algorithm="brute"), X, TEXT
+    for metric in ("jaccard", "dice", "rogerstanimoto", "russellrao", "yule"):
+        yield metric, k(3, metric=metric), X > 0, TEXT
+    yield "haversine", k(3, metric="haversine", algorithm="ball_tree"), X[:, :2], TEXT
+    yield "distance function", k(3, metric=lambda a, b: np.abs(a - b).max()), X, TEXT
+    yield "weight function", k(3, weights=lambda d: np.exp(-d)), X, TEXT
+    yield "distances", k(3, metric="precomputed"), np.abs(X[:, :1] - X[:, 0]), TEXT
+    yield "neighbours sparse", k(3, weights="distance"), csc_array(GRID), TEXT
+    yield "neighbours labels", k(4, weights="distance"), GRID, LABELS
+    yield "neighbours kinds", k(4), X, np.c_[CODES * 5 - 3, LABELS[:, 0]]
+    yield "neighbours thousand", k(1), np.arange(1000.0)[:, None], THOUSAND
+    yield "neighbours one class", k(5), X, np.repeat("x", 60)
+    yield "all rows", k(60), X, TEXT
+    yield "duplicates", k(4, weights="distance"), np.ones((60, 3)), TEXT
+    yield "duplicate values", KNeighborsRegressor(4, weights="distance"), GRID // 2, VALUES
+    yield "neighbours whole", k(2), COUNTS, CODES - 7
+    yield "neighbours bytes", k(2), COUNTS.astype(np.uint8), CODES
+    yield "neighbours jobs", KNeighborsRegressor(2, n_jobs=2), as_frame(X, "pandas"), CODES
+    yield "neighbours wide", k(3), WIDE, np.arange(20) % 2 == 0
+    yield "radius", RadiusNeighborsClassifier(3.0, outlier_label="most_frequent"), X, TEXT
+    yield "radius labels", RadiusNeighborsClassifier(9.0, weights="distance"), X, LABELS
+    yield "radius values", RadiusNeighborsRegressor(4.0), csr_array(X), SEVERAL
+
+
+def bayes_cases():
+    yield "gauss", GaussianNB(priors=[0.2, 0.5, 0.3]), X, TEXT, WEIGHTS
+    yield "gauss partial", Continued(GaussianNB()), X, CODES - 1
+    yield "gauss single", GaussianNB(), X.astype("f4"), TWO
+    yield "gauss constant", GaussianNB(), CONSTANT, TEXT
+    yield "gauss one class", GaussianNB(), X, ONE
+    yield "gauss thousand", GaussianNB(), CROWD, MANY
+    yield "gauss huge", GaussianNB(), 1e150 * X, TEXT
+    yield "gauss named", GaussianNB(), as_frame(X, "pandas"), TEXT
+    for cls in (MultinomialNB, ComplementNB, BernoulliNB):
+        name = cls.__name__
+        yield f"{name} zero", cls(alpha=0.0, force_alpha=True), COUNTS + 1, TEXT, WEIGHTS
+        yield f"{name} partial", Continued(cls(fit_prior=False)), COUNTS, TEXT
+        yield f"{name} sparse", cls(alpha=0.1), csc_array(COUNTS), TWO
+        yield f"{name} one class", cls(), COUNTS, ONE
+        yield f"{name} single", cls(), COUNTS.astype("f4"), TEXT
+        yield f"{name} prior", cls(class_prior=[0.1, 0.2, 0.7]), COUNTS, CODES
+    yield "norm", ComplementNB(norm=True), COUNTS, TEXT
+    yield "no threshold", BernoulliNB(binarize=None), (X > 0).astype(int), TEXT
+    yield "threshold", BernoulliNB(binarize=0.5), X, TEXT
+    yield "categories", CategoricalNB(min_categories=20), COUNTS, TEXT, WEIGHTS
+    yield "categories each", Continued(CategoricalNB(min_categories=20)), COUNTS, TWO
+    yield "categories one", CategoricalNB(), COUNTS[:, :1], ONE
+    linear = LinearDiscriminantAnalysis
+    yield "discriminant", linear(n_components=1), X, TEXT
+    yield "discriminant shrunk", linear(solver="lsqr", shrinkage="auto"), CONSTANT, TWO
+    yield "discriminant eigen", linear(solver="eigen", shrinkage=0.2), X, TEXT
+    yield "discriminant wide", linear(), WIDE, np.arange(20) % 4
+    yield "discriminant single", linear(priors=[0.1, 0.9]), X.astype("f4"), TWO
+    yield "discriminant hundred", linear(), CROWD, MANY
+    quadratic = QuadraticDiscriminantAnalysis
+    yield "quadratic", quadratic(priors=[0.1, 0.2, 0.7], reg_param=0.1), X, TEXT
+    yield "quadratic two", quadratic(store_covariance=True), X.astype("f4"), TWO
+    yield "quadratic eigen", quadratic(solver="eigen", shrinkage="auto"), X, TEXT
+
+
+class Bare(ClassifierMixin, BaseEstimator):
+    """No n_features_in_, no classes_, predict only."""
+
+    def fit(self, X, y):
+        self.center_, self.labels_ = np.mean(X), np.unique(y)
+        return self
+
+    def predict(self, X):
+        return self.labels_[(np.asarray(X)[:, 0] > self.center_).astype(int)]
+
+
+class Lists(RegressorMixin, BaseEstimator):
+    """Answers in lists."""
+
+    def fit(self, X, y):
+        self.mean_ = [float(np.mean(y))]
+        return self
+
+    def predict(self, X):
+        return self.mean_ * len(X)
+
+
+class ListsOfLabels(ClassifierMixin, BaseEstimator):
+    """Labels and classes in lists, probabilities in lists of lists."""
+
+    def fit(self, X, y):
+        self.classes_ = sorted(set(np.asarray(y).tolist()))
+        return self
+
+    def predict(self, X):
+        return [self.classes_[0]] * len(X)
+
+    def predict_proba(self, X):
+        return [[1.0] + [0.0] * (len(self.classes_) - 1)] * len(X)
+
+
+class OwnPredict(lm.LogisticRegression):
+    """A subclass that answers otherwise."""
+
+    def predict(self, X):
+        return self.classes_[self.decision_function(X).argmin(axis=1)]
+
+
+class OwnFit(lm.Ridge):
+    """A subclass that only fits otherwise."""
+
+    def fit(self, X, y, sample_weight=None):
+        super().fit(X, y, sample_weight)
+        self.coef_ = np.round(self.coef_, 1)
+        return self
+
+
+def strange_cases():
+    yield "bare", Bare(), X, TWO
+    yield "lists", Lists(), X, VALUES
+    yield "lists of labels", ListsOfLabels(), X, TEXT
+    yield "own predict", OwnPredict(), X, TEXT
+    yield "own fit", OwnFit(), X, VALUES
+    for metric in ("euclidean", "manhattan"):
+        yield f"centroid {metric}", NearestCentroid(metric=metric), X, TEXT
+    yield "centroid shrunk", NearestCentroid(shrink_threshold=0.5, priors="empirical"), X, TWO
+    known = np.where(np.arange(60) % 3, CODES, -1)
+    yield "propagation", LabelPropagation(max_iter=50), X, known
+    yield "spreading", LabelSpreading("knn", n_neighbors=5), X, known
+    yield "isotonic", IsotonicRegression(out_of_bounds="clip"), X[:, 0], VALUES, WEIGHTS
+    yield "isotonic column", IsotonicRegression(increasing=False), X[:, :1], VALUES
+    yield "dummy", DummyClassifier(strategy="prior"), X, TEXT
+    yield "dummy labels", DummyClassifier(strategy="most_frequent"), X, LABELS
+    yield "dummy values", DummyRegressor(strategy="quantile", quantile=0.3), X, SEVERAL
+
+
+CASES = {
+    "linear": linear_cases,
+    "kernel": kernel_cases,
+    "process": process_cases,
+    "neighbors": neighbor_cases,
+    "bayes": bayes_cases,
+    "strange": strange_cases,
+}
+
+
+def all_cases():
+    for family, cases in CASES.items():
+        for name, *parts in cases():
+            yield pytest.param(*parts[:3], dict(zip(["sample_weight"], parts[3:], strict=False)), id=f"{family}: {name}")
+
+
+every = pytest.mark.parametrize(("estimator", "X", "y", "params"), list(all_cases()))
+
+
+def bytes_of(model):
+    try:
+        return pickle.dumps(model)
+    except (AttributeError, pickle.PicklingError):  # lambdas
+        return None
+
+
+def pruned(model, **arguments):
+    wrapper = PrunedClassifier if is_classifier(model) else PrunedRegressor
+    return wrapper(model, **{"random_state": 0, "cv": 2, **arguments})
+
+
+def answers(model, X, **kinds):
+    """What each method says; one that raises gives the class of its error."""
+    found = {}
+    calls = [(method, {}) for method in METHODS if hasattr(model, method)]
+    calls += [("predict", {name: True}) for name in ("return_std", "return_cov")]
+    for method, params in calls:
+        try:
+            found[method, *params] = getattr(model, method)(X, **params)
+        except Exception as error:
+            found[method, *params] = type(error)
+    return found
+
+
+def arrays_of(found):
+    return found if isinstance(found, list | tuple) else [found]
+
+
+def assert_same(found, expected, rtol):
+    assert set(found) == set(expected)
+    for key, theirs in expected.items():
+        ours = found[key]
+        if isinstance(theirs, type):
+            assert isinstance(ours, type), (key, theirs)
+            continue
+        assert not isinstance(ours, type), (key, ours)
+        assert type(ours) is type(theirs), key
+        for one, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
+            assert issparse(one) == issparse(other), key
+            if issparse(one):
+                one, other = one.toarray(), other.toarray()
+            one, other = np.asarray(one), np.asarray(other)
+            assert one.shape == other.shape, key
+            assert one.dtype == other.dtype, key
+            if other.dtype.kind != "f":
+                assert np.array_equal(one, other), key
+                continue
+            scale = np.abs(other[np.isfinite(other)]).max(initial=0.0)
+            np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * scale, err_msg=str(key)
+            )
+
+
+def rows_like(X):
+    """Rows for predict: one, many, and in other containers than those of fit."""
+    if hasattr(X, "iloc"):
+        return {"one": X.iloc[:1], "many": X.iloc[::-1], "array": X.to_numpy()}
+    if np.ndim(X) == 1 and not issparse(X):
+        return {"one": X[:1], "many": np.linspace(-9, 9, 50)}
+    rows = X.tocsr() if issparse(X) else X
+    dense = X.toarray() if issparse(X) else X
+    return {
+        "one": rows[:1],
+        "many": rows[np.arange(300) % X.shape[0]],
+        "list": dense[:5].tolist(),
+        "fortran": np.asfortranarray(dense[:7]),
+        "single": dense[:5].astype(np.float32),
+        "sparse": csc_array(dense[:9]),
+        "matrix": csr_matrix(dense[:3]),
+        "whole": np.round(dense[:9]).astype(np.int64),
+        "not finite": np.where(np.arange(3)[:, None] == 1, np.nan, dense[:3]),
+        "too narrow": dense[:2, 1:],
+        "none": dense[:0],
+    }
+
+
+def is_single(X):
+    return getattr(X, "dtype", None) == np.float32
+
+
+def arrays_in(thing, found=None):
+    """All arrays and mutable objects that an object reaches, by their ids."""
+    found = {} if found is None else found
+    if id(thing) in found or isinstance(
+        thing, type | str | bytes | int | float | np.generic | np.dtype | FunctionType | None
+    ):
+        return found
+    if isinstance(thing, tuple):
+        parts = thing
+    elif isinstance(thing, dict):
+        parts = thing.values()
+    elif isinstance(thing, list | set):
+        parts = thing
+    elif isinstance(thing, np.ndarray):
+        parts = thing.tolist() if thing.dtype.kind == "O" else ()
+    elif hasattr(thing, "__dict__"):
+        parts = vars(thing).values()
+    elif hasattr(thing, "__getstate__"):
+        parts = thing.__getstate__() or ()
+    else:
+        raise AssertionError(f"what is in a {type(thing)}?")
+    if not isinstance(thing, tuple):
+        found[id(thing)] = thing
+    for part in parts:
+        arrays_in(part, found)
+    return found
+
+
+def assert_apart(one, other):
+    """Two objects share no array memory that can be written, and no mutable object."""
+    first, second = arrays_in(one), arrays_in(other)
+    shared = [first[key] for key in first.keys() & second.keys()]
+    assert not shared, [type(thing) for thing in shared]
+    arrays = [
+        [thing for thing in found.values() if isinstance(thing, np.ndarray)]
+        for found in (first, second)
+    ]
+    for mine in arrays[0]:
+        for theirs in arrays[1]:
+            assert not np.may_share_memory(mine, theirs), (mine.shape, theirs.shape)
+
+
+def fit_plain(estimator, X, y, params):
+    model = clone(estimator) if isinstance(estimator, BaseEstimator) else estimator
+    return model.fit(X, y, **params)
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@every
+def test_whole(estimator, X, y, params):
+    plain = fit_plain(estimator, X, y, params)
+    expected = {kind: answers(plain, rows) for kind, rows in rows_like(X).items()}
+    before = bytes_of(plain)
+    model = pruned(FrozenEstimator(plain), keep=1.0).fit(X, y, **params)
+    assert bytes_of(plain) == before
+    assert_apart(model.compact_, plain)
+    assert_apart(model.compact_, [X, y, params])
+    for kind, rows in rows_like(X).items():
+        rtol = 1e-5 if is_single(X) or kind == "single" else 1e-10
+        wanted = expected[kind]
+        if kind in ("sparse", "matrix") and "precomputed" in repr(estimator):
+            continue  # KernelRidge gives an array of matrices
+        if isinstance(wanted["predict",], type) and kind in ("sparse", "matrix"):
+            if isinstance(answers(model, rows)["predict",], type):
+                continue
+            wanted = answers(plain, rows.toarray())  # more than the model can
+        try:
+            assert_same(answers(model, rows), wanted, rtol)
+        except AssertionError as error:
+            raise AssertionError(f"{kind}: {error}") from error
+    try:
+        restored = model.estimator_
+    except AttributeError as error:
+        assert "Use compact_ instead" in str(error)
+        return
+    assert_apart(restored, model.compact_)
+    assert type(restored) is type(plain)
+    assert_same(answers(restored, rows_like(X)["many"]), expected["many"], 1e-5 if is_single(X) else 1e-9)
+
+
+def assert_valid(model, plain, X):
+    """The pruned model answers all that the plain one does, and finitely."""
+    classes = getattr(plain, "classes_", None)
+    if classes is not None:
+        many = isinstance(classes, list) and np.ndim(classes[0])
+        for one, other in zip(model.classes_, classes, strict=True) if many else [(model.classes_, classes)]:
+            assert np.array_equal(one, other)
+    expected, found = answers(plain, X), answers(model, X)
+    for key, theirs in expected.items():
+        ours = found[key]
+        if isinstance(theirs, type) or key[1:]:
+            continue
+        assert not isinstance(ours, type), (key, ours)
+        for one, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
+            one, other = np.asarray(one), np.asarray(other)
+            assert one.shape == other.shape, key
+            assert one.dtype == other.dtype, key
+            if one.dtype.kind == "f" and np.isfinite(other).all():
+                assert not np.isnan(one).any(), key
+                assert np.isfinite(one).all() or key[0] == "predict_log_proba", key
+            if key[0] == "predict_proba" and np.isfinite(other).all():
+                assert one.min() >= 0
+                np.testing.assert_allclose(one.sum(axis=-1), 1, rtol=1e-5)
+    if hasattr(plain, "predict_proba") and isinstance(classes, np.ndarray) and not isinstance(found["predict_proba",], type):
+        assert found["predict_proba",].shape[1] == len(classes)
+    if is_classifier(plain) and isinstance(classes, np.ndarray) and np.ndim(found["predict",]) == 1:
+        assert np.isin(found["predict",], classes).all()
+
+
+def assert_refused(message):
+    assert "\n" not in message.strip()
+    assert re.search(r"Write|Pass|Use", message), message
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.1, "auto"])
+@every
+def test_smaller(estimator, X, y, params, keep):
+    plain = fit_plain(estimator, X, y, params)
+    model = estimator if isinstance(estimator, BaseEstimator) else FrozenEstimator(plain)
+    for unit in ("auto", *units_of(family_of(plain)[0])):
+        try:
+            small = pruned(model, keep=keep, unit=unit).fit(X, y, **params)
+        except (TypeError, ValueError) as error:
+            assert_refused(str(error))
+            continue
+        try:
+            assert_valid(small, plain, X)
+            assert_valid(small, plain, rows_like(X)["many"])
+        except AssertionError as error:
+            raise AssertionError(f"{unit}: {error}") from error
