@@ -26,6 +26,8 @@ def pytest_runtest_call(item):
 
 def skip_for_extra(error):
     """Skip if `error` says that an optional library is not installed."""
-    library = (getattr(error, "name", None) or "").partition(".")[0]
-    if isinstance(error, ImportError) and library in OPTIONAL and not has(library):
-        pytest.skip(str(error))
+    while isinstance(error, ImportError):
+        library = (error.name or "").partition(".")[0]
+        if library in OPTIONAL and not has(library):
+            pytest.skip(str(error))
+        error = error.__cause__

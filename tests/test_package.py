@@ -1,8 +1,12 @@
 import pickle
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import sklearn_prune
 from sklearn_prune._optional import import_or_raise
@@ -57,3 +61,23 @@ def test_a_missing_library_says_what_to_type():
     with pytest.raises(ImportError, match=r'pip install "sklearn-prune\[torch\]"'):
         import_or_raise("no_such_module", "Pruning a net", extra="torch")
     assert import_or_raise("math", "Anything", extra="torch").pi > 3
+
+
+def test_the_oldest_versions_that_are_tried_are_those_that_are_promised():
+    root = Path(__file__).parents[1]
+    pins = root / ".ci" / "minimum.txt"
+    if not pins.is_file():
+        pytest.skip("this is not a checkout")
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    tried = [line for line in pins.read_text().splitlines() if not line.startswith("#")]
+    assert bounds(project["dependencies"], ">=") == bounds(tried, "==")
+
+
+def bounds(requirements, operator):
+    """Version by name; each requirement is one bound of the given kind."""
+    found = {}
+    for requirement in map(Requirement, requirements):
+        (bound,) = requirement.specifier
+        assert bound.operator == operator
+        found[requirement.name] = Version(bound.version)
+    return found

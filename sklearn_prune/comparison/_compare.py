@@ -123,7 +123,9 @@ def compare_pruning(
         Seeds folds and fits. None draws a seed, which the manifest records.
     store : path-like or None, default=None
         A folder. Finished fits are kept in it, and a comparison of the same input goes on
-        where it was interrupted; new estimators may be added. Another input is an error.
+        where it was interrupted; new estimators may be added, also by runs at the same
+        time. Fits that failed are not kept: they are tried again. Another input is an
+        error.
 
     Returns
     -------

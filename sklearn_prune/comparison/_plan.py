@@ -18,15 +18,17 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 
 from sklearn_prune._meta import has_tags, in_one_line, last_step
+from sklearn_prune._ranking import check_keep
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
     count_rows,
     is_own_score,
     methods_of_scorer,
     metric_of_scorer,
 )
 from sklearn_prune._validation import check_scored_classes
-from sklearn_prune.comparison._costs import prunes_nothing
+from sklearn_prune.comparison._costs import prunes_nothing, requested_keeps
 
 CONTROL_NAMES = ("random", "small")
 COST_NAMES = (
@@ -122,6 +124,11 @@ def check_estimators(estimators):
                 f"{in_one_line(estimator)[:200]} for {name!r}. Pass an unfitted classifier "
                 "or regressor."
             )
+        for keep in requested_keeps(estimator).values():
+            try:
+                check_keep(keep)
+            except InvalidParameterError as error:
+                raise ValueError(f"{error} It is that of {name!r}.") from error
         if not has_tags(estimator):
             continue  # a foreign model is known by its predict
         kind = get_tags(estimator).estimator_type

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_prune.comparison._describe import digest
 from sklearn_prune.comparison._manifest import canonical_json, first_difference
 from sklearn_prune.comparison._run import Fit, Kept
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Store:
@@ -46,34 +47,47 @@ class Store:
                 "store must be a folder, or a path where one can be made. Got "
                 f"{str(folder)!r} ({error.strerror}). Name another."
             ) from error
-        header = self.folder / "comparison.json"
-        wanted = {"format": _FORMAT, **inputs, "estimators": estimators}
-        if header.exists():
-            try:
-                found = json.loads(header.read_text(encoding="utf-8"))
-                known = found["estimators"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    "store must be a folder that a comparison has made, or a new one. Got "
-                    f"{str(folder)!r}, whose comparison.json cannot be read. Name another."
-                ) from error
-            shared = {name: known[name] for name in estimators if name in known}
-            asked = wanted | {"estimators": {name: estimators[name] for name in shared}}
-            difference = first_difference(found | {"estimators": shared}, asked)
-            if difference is not None:
-                raise ValueError(
-                    "store must have been made with the same input. Got "
-                    f"{str(folder)!r}, where {difference}. Name another folder, or go back "
-                    "to what it was made with."
-                )
-            wanted["estimators"] = known | estimators
         try:
-            _write(header, canonical_json(wanted).encode())
+            self._compare("comparison.json", {"format": _FORMAT, **inputs})
+            # Each variant has a file that is written once: runs at the same time add
+            # theirs without a lock, and one that is killed leaves none behind.
+            for name, described in estimators.items():
+                wanted = {
+                    "environment": inputs["environment"],
+                    "estimators": {name: described},
+                }
+                self._compare(f"variant-{digest(name)[:40]}.json", wanted)
         except OSError as error:
             raise ValueError(
                 f"store must be a folder that can be written to. Got {str(folder)!r} "
                 f"({error.strerror}). Name another."
             ) from error
+
+    def _compare(self, filename, wanted):
+        """Write what is wanted into a file, or raise if another thing is there."""
+        path = self.folder / filename
+        if not path.exists():
+            _write(path, wanted)
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            # Packages that only other variants need are no difference.
+            both = [name for name in wanted["environment"] if name in found["environment"]]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                "store must be a folder that a comparison has made, or a new one. Got "
+                f"{str(self.folder)!r}, whose {filename} cannot be read. Name another."
+            ) from error
+        found, wanted = (
+            header | {"environment": {name: header["environment"][name] for name in both}}
+            for header in (found, wanted)
+        )
+        difference = first_difference(found, wanted)
+        if difference is not None:
+            raise ValueError(
+                "store must have been made with the same input. Got "
+                f"{str(self.folder)!r}, where {difference}. Name another folder, or go "
+                "back to what it was made with."
+            )
 
     def load(self, key):
         """The fit of this key, or None."""
@@ -99,9 +113,17 @@ class Store:
 
 
 def _write(path, content):
+    """Write a file as a whole; of two at a time the first one stays."""
     aside = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
-    aside.write_bytes(content)
-    os.replace(aside, path)
+    aside.write_text(canonical_json(content), encoding="utf-8")
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 _PLAIN = ("error", "scores", "costs", "seed_churn", "fit_time", "score_time")

@@ -77,13 +77,15 @@ def read_members(path, max_bytes):
     ValueError
         If the file is no archive of `save`, damaged, or larger than `max_bytes`.
     """
-    try:
-        with ZipFile(path) as archive:
-            found = _contents(archive, path, max_bytes)
-    except (OSError, _Refused):
-        raise
-    except Exception as error:  # zipfile, zlib and struct say it in many ways
-        raise not_ours(path, f"it is no zip archive that can be read ({error})") from error
+    with open(path, "rb") as file:
+        try:
+            with ZipFile(file) as archive:
+                found = _contents(archive, path, max_bytes)
+        except _Refused:
+            raise
+        except Exception as error:  # zipfile, zlib and struct say it in many ways
+            reason = f"it is no zip archive that can be read ({error})"
+            raise not_ours(path, reason) from error
     header = _header(found.pop(HEADER, None), path)
     listed = header["sha256"]
     if listed.keys() != found.keys() or SCHEMA not in found:

@@ -4,7 +4,7 @@ from copy import copy
 
 import numpy as np
 from scipy.interpolate import BSpline
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -115,6 +115,8 @@ def _storable_estimator(estimator, predicts):
     predicts = type(estimator).__name__ in _ASK_FOR_PREDICTIONS
     small = copy(estimator)
     for name, value in vars(estimator).items():
+        if predicts and name == "estimator" and value is not None:
+            value = clone(value)  # what it was fitted on before is of no use here
         setattr(small, name, storable(value, predicts=predicts and name.endswith("_")))
     return small
 

@@ -25,6 +25,7 @@ from sklearn_prune.persistence._stored import StoredModule, name_of, restored
 from sklearn_prune.persistence._trusted import TRUSTED_TYPES
 
 FORMAT = 1
+_VALUES = ("FunctionNode", "JsonNode", "TupleNode", "TypeNode")  # equal ones are the same
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 
 
@@ -225,9 +226,9 @@ def _unsupported():
 
 
 def _numbered(schema, members):
-    """The description with members numbered in order, so that equal models are equal files.
+    """The description with parts in order and numbered, so that equal models are equal files.
 
-    skops names them by addresses in memory.
+    skops names members by addresses in memory, and keeps attributes as they were set.
     """
     numbers, names = {}, {}
 
@@ -238,6 +239,13 @@ def _numbered(schema, members):
             return part
         part = dict(part)
         if "__loader__" in part:
+            if part["__loader__"] == "ObjectNode" and isinstance(part.get("content"), dict):
+                attributes = dict(part["content"])
+                if isinstance(attributes.get("content"), dict):
+                    attributes["content"] = dict(sorted(attributes["content"].items()))
+                part["content"] = attributes
+            if part["__loader__"] in _VALUES:
+                part.pop("__id__", None)
             if "__id__" in part:
                 part["__id__"] = numbers.setdefault(part["__id__"], len(numbers) + 1)
             if isinstance(part.get("file"), str):

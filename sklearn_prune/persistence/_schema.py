@@ -53,9 +53,9 @@ def foreign_types(schema):
         elif isinstance(part, dict):
             left.extend(part.values())
             if "__loader__" in part or "__class__" in part:
-                loader, name = part.get("__loader__"), _name_of(part)
-                if not isinstance(loader, str) or name not in allowed.get(loader, ()):
-                    found.add(str(name if loader in allowed else f"{name} ({loader})"))
+                loader, name = str(part.get("__loader__")), _name_of(part)
+                if name not in allowed.get(loader, ()):
+                    found.add(name if loader in allowed else f"{name} ({loader})")
     return sorted(found)
 
 

@@ -212,12 +212,12 @@ def lasso_coefs(design, targets, weights, alpha):
         moments = Moments(design, weights, targets)
         cross = moments.cross
         rows, solved = pivoted_factor(moments.gram, cross)
-        model = Lasso(fit_intercept=False, max_iter=10_000)
+        model = Lasso(fit_intercept=False, max_iter=10_000, random_state=0)
         fit_params, scale = {}, n / len(rows)
     else:
         rows, solved = design.scaled(order="F"), targets
         cross = rows.T @ (weights[:, None] * (targets - weights @ targets / n))
-        model = Lasso(max_iter=10_000)
+        model = Lasso(max_iter=10_000, random_state=0)
         fit_params, scale = {"sample_weight": weights}, 1.0
     coefs = np.empty((d, targets.shape[1]))
     for column in range(targets.shape[1]):

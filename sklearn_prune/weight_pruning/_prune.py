@@ -151,6 +151,8 @@ def _choose(family, work, keep, request, context):
     if not automatic and len(requests) == 1:
         return keep, requests[0], []
     shares = family.auto_shares(work, request.unit, context) if automatic else (keep,)
+    if not shares:  # nothing can go
+        return 1.0, request, []
     baseline, scores = family.judge(work, shares, requests, context)
     best = np.argmax(np.round(scores.mean(axis=2), 12), axis=0)
     scores = scores[best, np.arange(len(shares))]

@@ -1,8 +1,10 @@
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from sklearn.model_selection import KFold
 
 from sklearn_prune import SampleSubsetClassifier, compare_pruning
 from sklearn_prune.comparison._manifest import canonical_json
+from sklearn_prune.comparison._store import Store
 from sklearn_prune.sample_selection import HerdingSelector
 
 CV = KFold(4, shuffle=True)
-STATE = {"fits": 0, "interrupt_at": None}
+STATE = {"fits": 0, "interrupt_at": None, "failing": None}
 
 
 class Counting(ClassifierMixin, BaseEstimator):
@@ -28,6 +31,8 @@ class Counting(ClassifierMixin, BaseEstimator):
         STATE["fits"] += 1
         if STATE["fits"] == STATE["interrupt_at"]:
             raise KeyboardInterrupt
+        if self.C == STATE["failing"]:
+            raise OSError("no memory left")
         self.model_ = LogisticRegression(C=self.C).fit(X, y)
         self.classes_ = self.model_.classes_
         return self
@@ -38,7 +43,7 @@ class Counting(ClassifierMixin, BaseEstimator):
 
 @pytest.fixture
 def models():
-    STATE.update(fits=0, interrupt_at=None)
+    STATE.update(fits=0, interrupt_at=None, failing=None)
     model = Counting()
     return {"all": model} | {
         f"rows {keep}": SampleSubsetClassifier(model, HerdingSelector(), keep=keep)
@@ -143,6 +148,65 @@ def test_a_store_must_be_a_folder(data, models, tmp_path):
         compare_pruning(models, *data, cv=CV, store=tmp_path / "file")
 
 
+def test_fits_that_failed_are_tried_again(data, tmp_path):
+    models = {"all": Counting(), "strong": Counting(C=0.1)}
+    options = {"cv": CV, "controls": (), "costs": ("nbytes",)}
+    STATE.update(fits=0, interrupt_at=None, failing=0.1)
+    broken = compare_pruning(models, *data, baseline="all", store=tmp_path, **options)
+    assert "no memory left" in broken.failures["strong"]
+    STATE.update(fits=0, failing=None)
+    mended = compare_pruning(models, *data, baseline="all", store=tmp_path, **options)
+    assert STATE["fits"] == 4
+    assert not mended.failures
+    whole = compare_pruning(models, *data, baseline="all", **options)
+    assert mended.manifest == whole.manifest
+
+
+INPUTS = {"environment": {"numpy": "2.0"}, "data": {"X": "a"}, "design": {"seed": 0}}
+
+
+def test_runs_at_the_same_time_add_their_variants(tmp_path, monkeypatch):
+    # All three look before any of them writes.
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    Store(tmp_path, INPUTS, {"a": {"C": 1}})
+    Store(tmp_path, INPUTS, {"b": {"C": 2}})
+    with pytest.raises(ValueError, match=r"estimators\['a'\].C was 1, is 3"):
+        Store(tmp_path, INPUTS, {"a": {"C": 3}})
+    with pytest.raises(ValueError, match="seed"):
+        Store(tmp_path, INPUTS | {"design": {"seed": 1}}, {"c": {}})
+    monkeypatch.undo()
+    Store(tmp_path, INPUTS, {"a": {"C": 1}, "b": {"C": 2}, "c": {"C": 4}})
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_refused_run_adds_no_variant(tmp_path):
+    Store(tmp_path, INPUTS, {"a": {}})
+    with pytest.raises(ValueError, match="same input"):
+        Store(tmp_path, INPUTS | {"data": {"X": "b"}}, {"c": {"C": 1}})
+    Store(tmp_path, INPUTS, {"c": {"C": 2}})
+
+
+def test_a_variant_of_another_library_may_be_added(tmp_path):
+    Store(tmp_path, INPUTS, {"a": {}})
+    more = INPUTS | {"environment": {"numpy": "2.0", "torch": "2.9"}}
+    Store(tmp_path, more, {"a": {}, "net": {}})
+    Store(tmp_path, INPUTS, {"a": {}})
+    other = INPUTS | {"environment": {"numpy": "2.0", "torch": "3.0"}}
+    with pytest.raises(ValueError, match="torch"):
+        Store(tmp_path, other, {"net": {}})
+
+
+def test_a_folder_without_links_is_a_store_too(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    Store(tmp_path, INPUTS, {"a": {"C": 1}})
+    with pytest.raises(ValueError, match="C was 1, is 2"):
+        Store(tmp_path, INPUTS, {"a": {"C": 2}})
+    assert not list(tmp_path.glob("*.tmp"))
+
+
 SCRIPT = """
 import sys, time
 from sklearn.datasets import make_classification
@@ -154,14 +218,15 @@ net = MLPClassifier((8,), max_iter=60)
 models = {"all": net} | {
     f"rows {keep}": SampleSubsetClassifier(net, keep=keep) for keep in (0.7, 0.5, 0.3)
 }
-found = compare_pruning(models, X, y, store=sys.argv[1] if sys.argv[1:] else None)
+store = sys.argv[2] if sys.argv[2:] else None
+found = compare_pruning(models, X, y, store=store, n_jobs=int(sys.argv[1]))
 print(found.manifest["sha256"])
 """
 
 
 def test_a_killed_run_resumes_to_the_same_hashes(tmp_path):
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-c", SCRIPT]
+    command = [sys.executable, "-c", SCRIPT, "1"]
     killed = subprocess.Popen([*command, str(tmp_path)], env=environment)
     deadline = time.monotonic() + 120
     while len(list(tmp_path.glob("*.npz"))) < 20 and time.monotonic() < deadline:
@@ -175,3 +240,38 @@ def test_a_killed_run_resumes_to_the_same_hashes(tmp_path):
     resumed = subprocess.run([*command, str(tmp_path)], **run).stdout
     assert len(list(tmp_path.glob("*.npz"))) == 80
     assert resumed == subprocess.run(command, **run).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_runs_killed_at_random_moments_resume_to_the_same_hashes(tmp_path, n_jobs):
+    """Kill whole process groups, again and again, wherever they are."""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", SCRIPT, str(n_jobs)]
+    run = {"env": environment, "capture_output": True, "text": True, "check": True}
+    started = time.monotonic()
+    whole = subprocess.run(command, **run).stdout
+    seconds = time.monotonic() - started
+    random = np.random.default_rng(n_jobs)
+    for repeat in range(6):
+        store = tmp_path / str(repeat)
+        done = []
+        for _ in range(5):
+            killed = subprocess.Popen(
+                [*command, str(store)],
+                env=environment,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+            )
+            try:
+                killed.wait(random.uniform(0, seconds))
+            except subprocess.TimeoutExpired:
+                pass
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(killed.pid, signal.SIGKILL)
+            killed.wait()
+            done.append(len(list(store.glob("*.npz"))))
+        resumed = subprocess.run([*command, str(store)], **run).stdout
+        print(f"n_jobs={n_jobs}: fits in the store after each kill {done}, then 80")
+        assert resumed == whole
+        assert len(list(store.glob("*.npz"))) == 80

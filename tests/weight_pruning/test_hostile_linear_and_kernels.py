@@ -3,6 +3,7 @@
 import pickle
 import re
 import warnings
+from itertools import product
 from types import FunctionType
 
 import numpy as np
@@ -118,7 +119,7 @@ def linear_cases():
     yield "dual", logistic(solver="liblinear", dual=True, intercept_scaling=9.0), X, TWO
     yield "weights", logistic(class_weight={0: 5, 1: 1, 2: 0.2}), X, CODES, WEIGHTS
     yield "warm logistic", Continued(logistic(warm_start=True)), X, TEXT
-    yield "thousand logistic", logistic(max_iter=3), CROWD, MANY
+    yield "hundred logistic", logistic(max_iter=3), CROWD, MANY
     yield "single logistic", logistic(), X.astype("f4"), TEXT
     yield "whole numbers", logistic(), COUNTS, CODES
     yield "named", logistic(), as_frame(X, "pandas"), TEXT
@@ -130,9 +131,9 @@ def linear_cases():
     yield "ridge one class", lm.RidgeClassifier(), X, ONE
     yield "ridge labels", lm.RidgeClassifier(), X, LABELS
     yield "ridge folds", lm.RidgeClassifierCV(class_weight="balanced"), X, TEXT, WEIGHTS
-    yield "ridge thousand", lm.RidgeClassifier(), RNG.normal(size=(1000, 3)), THOUSAND
+    yield "ridge hundred", lm.RidgeClassifier(), CROWD, MANY
     yield "svc hinge", LinearSVC(loss="hinge", random_state=0), X.astype("f4"), TWO
-    yield "svc thousand", LinearSVC(max_iter=5), CROWD, MANY
+    yield "svc hundred", LinearSVC(max_iter=5), CROWD, MANY
     yield "crammer", LinearSVC(multi_class="crammer_singer"), X, TEXT
     yield "averaged", lm.SGDClassifier(average=True, loss="log_loss"), X, TEXT
     yield "averaged late", lm.SGDClassifier(average=10**6), X, TWO
@@ -204,7 +205,7 @@ def kernel_cases():
     yield "hard", SVC(C=1e9, max_iter=1000), X, TEXT
     yield "one support", SVC(C=1e6), np.r_[X, [[50.0] * 5]], np.r_[CODES, 9]
     yield "unbalanced", SVC(class_weight={"low": 100, "mid": 1e-3, "top": 1}), X, TEXT
-    yield "fifty", SVC(kernel="linear"), CROWD[:100], np.arange(100) % 50
+    yield "thirty", SVC(kernel="linear"), CROWD[:60], np.arange(60) % 30
     yield "one column svc", SVC(), X[:, :1], TEXT
     yield "wide svc", SVC(), WIDE, np.arange(20) % 2 == 0
     yield "constant svc", SVC(), CONSTANT, TEXT
@@ -318,7 +319,7 @@ def bayes_cases():
     yield "gauss single", GaussianNB(), X.astype("f4"), TWO
     yield "gauss constant", GaussianNB(), CONSTANT, TEXT
     yield "gauss one class", GaussianNB(), X, ONE
-    yield "gauss thousand", GaussianNB(), CROWD, MANY
+    yield "gauss hundred", GaussianNB(), CROWD, MANY
     yield "gauss huge", GaussianNB(), 1e150 * X, TEXT
     yield "gauss named", GaussianNB(), as_frame(X, "pandas"), TEXT
     for cls in (MultinomialNB, ComplementNB, BernoulliNB):
@@ -357,6 +358,23 @@ class Bare(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return self.labels_[(np.asarray(X)[:, 0] > self.center_).astype(int)]
+
+
+class NoPredict(ClassifierMixin, BaseEstimator):
+    """Fits, and that is all."""
+
+    def fit(self, X, y):
+        return self
+
+
+class NoParams:
+    """Written without a base class."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
 
 
 class Lists(RegressorMixin, BaseEstimator):
@@ -638,19 +656,65 @@ def assert_refused(message):
     assert re.search(r"Write|Pass|Use", message), message
 
 
-@pytest.mark.parametrize("keep", [0.5, 0.1, "auto"])
-@every
-def test_smaller(estimator, X, y, params, keep):
+def assert_smaller(estimator, X, y, params, unit, keep, quantize=None):
     plain = fit_plain(estimator, X, y, params)
     model = estimator if isinstance(estimator, BaseEstimator) else FrozenEstimator(plain)
-    for unit in ("auto", *units_of(family_of(plain)[0])):
-        try:
-            small = pruned(model, keep=keep, unit=unit).fit(X, y, **params)
-        except (TypeError, ValueError) as error:
-            assert_refused(str(error))
-            continue
-        try:
-            assert_valid(small, plain, X)
-            assert_valid(small, plain, rows_like(X)["many"])
-        except AssertionError as error:
-            raise AssertionError(f"{unit}: {error}") from error
+    units = ("auto", *units_of(family_of(plain)[0]))
+    unit = units[unit % len(units)]
+    model = pruned(model, keep=keep, unit=unit, quantize=quantize)
+    try:
+        model.fit(X, y, **params)
+    except (TypeError, ValueError) as error:
+        assert_refused(str(error))
+        return
+    assert_valid(model, plain, X)
+    assert_valid(model, plain, rows_like(X)["many"])
+
+
+PLANS = list(product(range(3), (0.5, 0.1, "auto"), (None, "int8", "float16", "codebook")))
+planned = pytest.mark.parametrize(
+    ("estimator", "X", "y", "params", "plan"),
+    [
+        pytest.param(*one.values, PLANS[(7 * number) % len(PLANS)], id=one.id)
+        for number, one in enumerate(all_cases())
+    ],
+)
+
+
+@planned
+def test_smaller(estimator, X, y, params, plan):
+    unit, keep, quantize = plan
+    assert_smaller(estimator, X, y, params, unit, keep)
+
+
+@planned
+def test_rounded(estimator, X, y, params, plan):
+    _, keep, quantize = plan
+    assert_smaller(estimator, X, y, params, 0, 1.0 if keep == "auto" else keep, quantize or "int8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", [0.5, 0.1, "auto"])
+@pytest.mark.parametrize("unit", range(3))
+@every
+def test_smaller_in_all_ways(estimator, X, y, params, unit, keep):
+    assert_smaller(estimator, X, y, params, unit, keep)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [GaussianMixture(), KMeans(2), OneClassSVM(), lm.SGDOneClassSVM(), NoPredict(), NoParams()],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize("wrapper", [PrunedClassifier, PrunedRegressor])
+def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
+    with pytest.raises(TypeError) as caught:
+        wrapper(stranger).fit(X, TWO if wrapper is PrunedClassifier else VALUES)
+    assert_refused(str(caught.value))
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_accuracy_of_a_classifier_that_names_no_classes(keep):
+    model = pruned(Bare(), keep=keep).fit(X, TWO)
+    assert model.compact_.score(X, TWO) == model.score(X, TWO) > 0.5
+    assert not hasattr(model, "classes_")

@@ -31,8 +31,8 @@ class RandomCriterion(Criterion):
     >>> model = PrunedClassifier(
     ...     LogisticRegression(), RandomCriterion(), unit="feature", random_state=0
     ... )
-    >>> model.fit(X, y).get_support().sum()
-    np.int64(2)
+    >>> int(model.fit(X, y).get_support().sum())
+    2
     """
 
     def __init__(self, random_state=None):

@@ -7,7 +7,11 @@ from scipy.sparse import issparse
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
 
-from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    count_rows,
+    take_rows,
+)
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._judge import inner_folds, one_fold, pieces
 from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
@@ -135,7 +139,7 @@ class FeatureFamily(Family):
             n_copies = N_COPIES if _STORE_ROWS.isdisjoint(own_units) else 1
             divided = _adds_columns(self.inner, inside.template)
             rows = silenced_copies(inside, n_copies, divided=divided)
-        inner = self.inner.start(rows.fit(), inside)
+        inner = self.inner.start(_fitted_on(rows, work), inside)
         if context.dropout > 0 and silences:
             inner = self.inner.refit(inner, "coefficient", inside)
         return replace(work, inner=inner)
@@ -225,6 +229,41 @@ class FeatureFamily(Family):
                     model, inside.on(test), n_repeats, inside.role_seed(f"shuffle-{number}")
                 )
         return losses
+
+
+def _fitted_on(context, work):
+    """The model fitted on the columns that are left, if it can be, and has answers.
+
+    Some models want a number of columns: of their components, of the weights of a metric.
+    """
+    n_left, n_features = len(work.columns), work.n_features
+    remedy = "Write a larger keep, or parameters of the model that any columns suit."
+    try:
+        model = context.fit()
+    except ValueError as error:
+        if n_left == n_features:
+            raise
+        name = type(context.template).__name__
+        raise ValueError(
+            f"{name} cannot be fitted on {n_left} of {n_features} features: {error} {remedy}"
+        ) from error
+    if n_left < n_features and context.is_classification and _knows_nothing(model, context):
+        raise ValueError(
+            f"{type(model).__name__} gives only NaN as probabilities with {n_left} of "
+            f"{n_features} features. {remedy}"
+        )
+    return model
+
+
+def _knows_nothing(model, context):
+    """Whether all probabilities of a classifier are NaN, in some rows that it has seen."""
+    rows = take_rows(context.X, np.arange(min(5, count_rows(context.X))))
+    try:
+        found = model.predict_proba(rows)
+    except (AttributeError, NotImplementedError, ValueError):  # it gives none
+        return False
+    found = found[0] if isinstance(found, list) else found
+    return bool(np.isnan(np.asarray(found, dtype=np.float64)).all())
 
 
 def _adds_columns(family, model):

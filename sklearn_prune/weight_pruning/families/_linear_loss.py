@@ -15,7 +15,7 @@ def loss_of(model):
     if hasattr(model, "_base_loss"):
         return "generalized"
     if name.startswith("LogisticRegression"):
-        return "log_loss" if len(model.coef_) == 1 else "multinomial"
+        return "log_loss" if model.coef_.shape[0] == 1 else "multinomial"
     if name == "HuberRegressor":
         return "huber"
     if name == "QuantileRegressor":

@@ -139,7 +139,10 @@ class NeighborsFamily(Family):
         )
 
     def auto_shares(self, work, unit, context):
-        least = 1 if not work.classifies else np.size(work.model.classes_)
+        least = 1
+        if work.classifies:
+            classes = work.model.classes_
+            least = sum(map(len, classes)) if isinstance(classes, list) else len(classes)
         return tuple(share for share in SHARES if share * len(work.ids) >= least)
 
     def settings(self, work, request, context):

@@ -1,0 +1,23 @@
+import pytest
+
+from tests.persistence.models import fitted_models
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Fitted models by name, with rows to ask them about."""
+    return fitted_models()
+
+
+@pytest.fixture(scope="session")
+def files(models, tmp_path_factory):
+    """The file of each of the models, as bytes."""
+    pytest.importorskip("skops")
+    from sklearn_prune.persistence import save
+
+    folder = tmp_path_factory.mktemp("files")
+    found = {}
+    for name, (model, _) in models.items():
+        save(model, folder / "model.skops")
+        found[name] = (folder / "model.skops").read_bytes()
+    return found

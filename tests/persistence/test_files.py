@@ -1,0 +1,483 @@
+import json
+import os
+import pickle
+import signal
+import time
+import warnings
+import zipfile
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from pkgutil import iter_modules
+
+import numpy as np
+import pytest
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import RadiusNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import sklearn_prune.weight_pruning.compact as compact_package
+from sklearn_prune import (
+    PrunedClassifier,
+    SampleSubsetClassifier,
+    SampleSubsetSampler,
+    SampleSubsetTransformer,
+)
+from sklearn_prune.persistence import TRUSTED_TYPES, load, save
+from sklearn_prune.persistence._archive import write_members
+from sklearn_prune.weight_pruning._fitted_form import fitted_form
+from sklearn_prune.weight_pruning.compact._base import Compact
+from tests.persistence.damage import members_of, packed
+from tests.persistence.models import LABELS, NAMES, X, _models, answers
+
+pytest.importorskip("skops")
+MODELS = [name for name, *_ in _models()]
+ARTEFACTS = Path(__file__).parent / "artefacts"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.skops"
+
+
+@pytest.fixture
+def content(files, path):
+    """A saved forest, as bytes, which are also what `path` holds."""
+    path.write_bytes(files["forest of names"])
+    return files["forest of names"]
+
+
+def assert_equal_answers(found, expected):
+    assert found.keys() == expected.keys()
+    for method, value in expected.items():
+        if issparse(value):
+            assert (found[method] != value).nnz == 0
+        elif isinstance(value, list):
+            for one, other in zip(found[method], value, strict=True):
+                np.testing.assert_array_equal(one, other)
+        else:
+            np.testing.assert_array_equal(found[method], value, strict=True)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_loaded_models_answer_to_the_bit(name, models, files, path):
+    model, rows = models[name]
+    path.write_bytes(files[name])
+    loaded = load(path)
+    assert_equal_answers(answers(loaded, rows), answers(fitted_form(model), rows))
+    np.testing.assert_array_equal(
+        np.shape(loaded.predict(rows)), np.shape(model.predict(rows))
+    )
+    if np.asarray(model.predict(rows[:1])).dtype.kind != "f":
+        np.testing.assert_array_equal(loaded.predict(rows), model.predict(rows))
+    else:
+        np.testing.assert_allclose(loaded.predict(rows), model.predict(rows), rtol=1e-10)
+
+
+def test_files_are_the_same_for_the_same_model(models, files, path):
+    for name in ("forest", "process of classes", "columns"):
+        save(pickle.loads(pickle.dumps(models[name][0])), path)
+        assert path.read_bytes() == files[name]
+
+
+def test_files_are_files_of_skops(models, files):
+    import skops.io
+
+    for name in ("forest", "net", "pipeline", "process"):
+        model, rows = models[name]
+        loaded = skops.io.loads(files[name], trusted=list(TRUSTED_TYPES))
+        np.testing.assert_array_equal(loaded.predict(rows), model.predict(rows))
+
+
+def test_trusted_types_are_all_that_predicts():
+    modules = [
+        import_module(f"{compact_package.__name__}.{module.name}")
+        for module in iter_modules(compact_package.__path__)
+        if not module.name.endswith("_kernels")
+    ]
+    bases = {"CompactContainer", "CompactNeighbors", "CompactNet", "CompactLinear"}
+    bases |= {"CompactTrees", "CompactStacking", "KernelExpansion", "Compact"}
+    # A net that is kept as a module is stored in a form of its own.
+    bases |= {"CompactModule", "ScoredRows"}
+    expected = {
+        f"{module.__name__}.{name}"
+        for module in modules
+        for name, thing in vars(module).items()
+        if isinstance(thing, type)
+        and issubclass(thing, Compact)
+        and thing.__module__ == module.__name__
+        and name not in bases
+        and not name.startswith("_")
+    }
+    assert expected <= set(TRUSTED_TYPES)
+    for name in TRUSTED_TYPES:
+        module, _, attribute = name.rpartition(".")
+        assert getattr(import_module(module), attribute)
+
+
+def test_files_hold_no_training_rows_and_no_state_of_training(path):
+    from sklearn.neural_network import MLPClassifier
+
+    X, y = make_classification(300, 8, random_state=0)
+    models = [
+        RandomForestClassifier(5, random_state=np.random.RandomState(0)),
+        MLPClassifier((4,), max_iter=5, random_state=np.random.RandomState(0)),
+        LogisticRegression(random_state=np.random.RandomState(0)),
+    ]
+    for model in models:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            save(SampleSubsetClassifier(model, keep=0.5, random_state=0).fit(X, y), path)
+        members, _ = members_of(path.read_bytes())
+        arrays = b"".join(members.values())
+        assert not any(row.tobytes() in arrays for row in X)
+        assert b"RandomState" not in arrays
+        assert b"optimizer" not in arrays
+
+
+class OwnClassifier(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.repeat(self.classes_[:1], len(X))
+
+
+def doubled(X):
+    return 2 * X
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (OwnClassifier(), ["OwnClassifier"]),
+        (SampleSubsetClassifier(OwnClassifier()), ["OwnClassifier"]),
+        (PrunedClassifier(OwnClassifier()), ["OwnClassifier"]),
+        (make_pipeline(FunctionTransformer(doubled), LogisticRegression()), ["doubled"]),
+        (make_pipeline(StandardScaler(), OwnClassifier()), ["OwnClassifier"]),
+        (RadiusNeighborsClassifier(10.0), ["RadiusNeighborsClassifier", "KDTree"]),
+        (SampleSubsetSampler(), ["SampleSubsetSampler"]),
+    ],
+)
+def test_what_has_no_compact_form_is_refused_by_name(model, names, path):
+    path.write_text("before")
+    model.fit(X, LABELS)
+    with pytest.raises(TypeError) as caught:
+        save(model, path)
+    assert all(name in str(caught.value) for name in names)
+    assert "\n" not in str(caught.value)
+    assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("thing", [None, RandomForestClassifier, X, {"a": 1}, "model"])
+def test_what_is_no_estimator_is_refused(thing, path):
+    with pytest.raises(TypeError, match="fitted estimator"):
+        save(thing, path)
+
+
+@pytest.mark.parametrize(
+    "model", [RandomForestClassifier(), PrunedClassifier(SVC := LogisticRegression())]
+)
+def test_unfitted_models_are_refused(model, path):
+    with pytest.raises(NotFittedError):
+        save(model, path)
+    assert not path.exists()
+
+
+def test_transformers_are_saved_as_they_are(path):
+    scaler = SampleSubsetTransformer(StandardScaler(), random_state=0).fit(X)
+    save(scaler, path)
+    loaded = load(path)
+    assert type(loaded) is StandardScaler
+    np.testing.assert_array_equal(loaded.transform(X), scaler.transform(X))
+
+
+def test_paths(models, path):
+    model, rows = models["logistic"]
+    save(model, str(path))
+    np.testing.assert_array_equal(load(str(path)).predict(rows), model.predict(rows))
+    for wrong in (3, None, b"model.skops", open):
+        with pytest.raises(TypeError, match="path must be a str or PathLike"):
+            save(model, wrong)
+        with pytest.raises(TypeError, match="path must be a str or PathLike"):
+            load(wrong)
+    with pytest.raises(FileNotFoundError):
+        load(path.with_name("other.skops"))
+    with pytest.raises(FileNotFoundError):
+        save(model, path.parent / "no folder" / "model.skops")
+
+
+@pytest.mark.parametrize("max_bytes", [0, -1, True, 1.5, "1", None])
+def test_max_bytes_is_a_positive_int(max_bytes, content, path):
+    with pytest.raises(ValueError, match="max_bytes must be a positive int"):
+        load(path, max_bytes=max_bytes)
+
+
+def with_header(content, path, **changes):
+    """Write the file again with another header."""
+    members, header = members_of(content)
+    write_members(path, members, header | changes)
+
+
+def test_another_version_warns(content, path):
+    _, header = members_of(content)
+    versions = header["versions"] | {"sklearn-prune": "0.0.1"}
+    with_header(content, path, versions=versions)
+    with pytest.warns(UserWarning, match=r"written by sklearn-prune 0\.0\.1, and this is"):
+        loaded = load(path)
+    assert set(loaded.classes_) == set(NAMES)
+
+
+def test_a_newer_format_is_refused(content, path):
+    with_header(content, path, format=2)
+    with pytest.raises(ValueError, match="format 1 or an older one. Got 2"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "header", [{"format": "1"}, {"versions": 1}, {"versions": {"a": 1}}]
+)
+def test_a_header_that_makes_no_sense(header, content, path):
+    with_header(content, path, **header)
+    with pytest.raises(ValueError, match="is not complete"):
+        load(path)
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_pickle_does_not_run(protocol, path, tmp_path, content):
+    mark = tmp_path / "it ran"
+    bomb = pickle.dumps(Bomb(mark), protocol=protocol)
+    path.write_bytes(bomb)
+    with pytest.raises(ValueError, match="must be as save wrote it"):
+        load(path)
+    members, header = members_of(content)
+    array = next(name for name in members if name.endswith(".npy"))
+    write_members(path, members | {array: bomb}, header)
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(path)
+    objects = tmp_path / "objects.npy"
+    np.save(objects, np.array([Bomb(mark)], dtype=object), allow_pickle=True)
+    write_members(path, members | {array: objects.read_bytes()}, header)
+    with pytest.raises(ValueError, match="holds object"):
+        load(path)
+    assert not mark.exists()
+
+
+def node(module, name, loader, **content):
+    return {"__module__": module, "__class__": name, "__loader__": loader, **content}
+
+
+TEXT = node("builtins", "str", "JsonNode", content='"touch /tmp/it-ran"')
+ARGUMENTS = node("builtins", "tuple", "TupleNode", content=[TEXT])
+NONE = node("builtins", "str", "JsonNode", content="null")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        node("os", "system", "FunctionNode"),
+        node("builtins", "eval", "TypeNode"),
+        node("os", "system", "ObjectNode", content=ARGUMENTS),
+        node("subprocess", "Popen", "ConstructorFromReduceNode", content=ARGUMENTS),
+        node("builtins", "dict", "MethodNode", content={"func": "get", "obj": TEXT}),
+        node("operator", "attrgetter", "OperatorFuncNode", attrs=ARGUMENTS),
+        node("functools", "partial", "PartialNode", content={"func": TEXT}),
+        node("os", "system", "DictNode", content={}, key_types=ARGUMENTS),
+        node("os", "system", "JsonNode", content='"id"'),
+        node("sklearn.tree._tree", "Tree", "TreeNode", __reduce__={"args": ARGUMENTS}),
+        node("sklearn.svm._classes", "SVC", "ObjectNode", content=NONE),
+        node("numpy.random.mtrand", "RandomState", "RandomStateNode", content=NONE),
+        node("posix", "system", "TupleNode", content=[TEXT]),
+        node("builtins", "exec", "SetNode", content=[TEXT]),
+        node(None, "system", "ObjectNode"),
+        node(["os"], {"system": 1}, "ObjectNode"),
+    ],
+    ids=lambda attack: f"{attack['__loader__']}-{attack['__class__']}",
+)
+def test_foreign_types_are_refused_before_anything_is_made(attack, content, path):
+    members, header = members_of(content)
+    schema = json.loads(members["schema.json"])
+    inside = schema | {"content": {**schema["content"], "content": {"a": attack}}}
+    for forged in (attack | {"protocol": 2}, inside):
+        forged = json.dumps(forged).encode()
+        write_members(path, members | {"schema.json": forged}, header)
+        with pytest.raises(ValueError, match="holds types of TRUSTED_TYPES"):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b"[" * 100_000,
+        b'{"__loader__": "DictNode"}',
+        b"\xff\xfe",
+    ],
+)
+def test_descriptions_that_make_no_sense(schema, content, path):
+    members, header = members_of(content)
+    write_members(path, members | {"schema.json": schema}, header)
+    with pytest.raises(ValueError, match=r"save wrote it|TRUSTED_TYPES"):
+        load(path)
+
+
+def test_a_zip_bomb_is_not_unpacked(content, path, tmp_path):
+    members, header = members_of(content)
+    write_members(path, members | {"bomb.npy": bytes(50_000_000)}, header)
+    assert path.stat().st_size < 200_000
+    with pytest.raises(ValueError, match="at most max_bytes=1,000,000"):
+        load(path, max_bytes=1_000_000)
+    inner = tmp_path / "inner.npz"
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.npy", bytes(50_000_000))
+    write_members(path, members | {"0.npz": inner.read_bytes()}, header)
+    with pytest.raises(ValueError, match="holds 'data.npy'"):
+        load(path, max_bytes=1_000_000)
+
+
+def test_arrays_of_another_size_than_they_claim(content, path):
+    members, header = members_of(content)
+    name = next(name for name in members if name.endswith(".npy"))
+    claims = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }"
+    claims = claims.ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(claims).to_bytes(2, "little") + claims
+    write_members(path, members | {name: array}, header)
+    with pytest.raises(ValueError, match="another size than it claims"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.npy", "/etc/evil.npy", "a/b.npy", "..\\evil.npy", "C:evil.npy", "x.pkl"],
+)
+def test_names_that_lead_elsewhere(name, content, path):
+    members, header = members_of(content)
+    write_members(path, members | {name: b""}, header)
+    with pytest.raises(ValueError, match="has a member named"):
+        load(path)
+
+
+def test_members_twice_or_unlisted(content, path):
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("0.npy", b"")
+    with pytest.raises(ValueError, match="has a member named '0.npy'"):
+        load(path)
+    path.write_bytes(content)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("more.npy", b"")
+    with pytest.raises(ValueError, match="other members than it lists"):
+        load(path)
+
+
+def test_other_files(path, content):
+    members, _ = members_of(content)
+    for other in (b"", b"PK", b"PK\x03\x04", b"a text", packed(members), packed({})):
+        path.write_bytes(other)
+        with pytest.raises(ValueError, match="must be as save wrote it") as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(OSError):
+        load(path.parent)
+
+
+def test_the_sums_find_what_was_changed(content, path):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = next(name for name in members if name.endswith(".npy"))
+    members[name] = members[name][:-1] + bytes([members[name][-1] ^ 1])
+    path.write_bytes(packed(members))
+    with pytest.raises(ValueError, match=f"the SHA-256 of {name}"):
+        load(path)
+
+
+@pytest.mark.parametrize("size", [1, 10, 100, 1000, -1, -10, -100])
+def test_truncated_files(size, content, path):
+    path.write_bytes(content[:size])
+    with pytest.raises(ValueError, match="must be as save wrote it"):
+        load(path)
+
+
+def test_failed_writes_leave_the_old_file(models, content, path, monkeypatch):
+    for name in ("replace", "fsync"):
+
+        def fails(*args):
+            raise OSError("no space left")
+
+        monkeypatch.setattr(os, name, fails)
+        with pytest.raises(OSError, match="no space"):
+            save(models["forest"][0], path)
+        monkeypatch.undo()
+        assert path.read_bytes() == content
+        assert list(path.parent.iterdir()) == [path]
+
+
+def save_again_and_again(predictor, path):
+    while True:
+        save(predictor, path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_killed_save_leaves_a_whole_file(path):
+    random = np.random.default_rng(0)
+    X, y = make_classification(2000, 20, flip_y=0.3, random_state=0)
+    predictor = fitted_form(RandomForestClassifier(10, random_state=0).fit(X, y))
+    expected = predictor.predict(X)
+    save(predictor, path)
+    started = path.stat().st_mtime_ns
+    context = get_context("fork")
+    for _ in range(5):
+        process = context.Process(target=save_again_and_again, args=(predictor, path))
+        process.start()
+        time.sleep(random.uniform(0.2, 0.5))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        np.testing.assert_array_equal(load(path).predict(X), expected)
+    assert path.stat().st_mtime_ns > started
+
+
+def test_other_permissions_are_those_of_new_files(models, path):
+    save(models["logistic"][0], path)
+    other = path.with_name("other")
+    other.write_text("")
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+@pytest.mark.parametrize("folder", sorted(ARTEFACTS.iterdir()), ids=lambda f: f.name)
+def test_files_of_released_versions_load(folder):
+    import sklearn_prune
+
+    answers_then = np.load(folder / "answers.npz", allow_pickle=False)
+    for file in sorted(folder.glob("*.skops")):
+        with warnings.catch_warnings():
+            if folder.name == sklearn_prune.__version__:
+                warnings.simplefilter("error", UserWarning)
+            else:
+                warnings.simplefilter("ignore")
+            loaded = load(file)
+        found = loaded.predict(answers_then[f"{file.stem} rows"])
+        then = answers_then[f"{file.stem} predict"]
+        if then.dtype.kind == "f":
+            np.testing.assert_allclose(found, then, rtol=1e-9)
+        else:
+            np.testing.assert_array_equal(found, then)

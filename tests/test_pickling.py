@@ -1,0 +1,532 @@
+"""What a pickle of a fitted model holds, and that it predicts the same anywhere."""
+
+import inspect
+import io
+import multiprocessing
+import pickle
+import random
+import warnings
+from copy import deepcopy
+from functools import cache
+
+import joblib
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import NeighborhoodComponentsAnalysis
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+import sklearn_prune
+from sklearn_prune import (
+    PrunedClassifier,
+    SampleSubsetClassifier,
+    SampleSubsetTransformer,
+    compare_pruning,
+)
+from sklearn_prune.sample_selection import L2PenaltySelector
+from tests.sample_selection.test_all_selectors import SELECTORS
+from tests.test_common import INNER, PRUNED
+
+METHODS = ("predict", "predict_proba", "decision_function", "transform")
+GENERATORS = (
+    np.random.RandomState,
+    np.random.Generator,
+    np.random.BitGenerator,
+    random.Random,
+)
+#: How many of the training rows a model needs, where it needs any.
+NEEDS_ROWS = {
+    "SVC": lambda model, n_rows: len(model.support_),
+    "SVR": lambda model, n_rows: len(model.support_),
+    "Nystroem": lambda model, n_rows: len(model.component_indices_),
+    "KNeighborsClassifier": lambda model, n_rows: n_rows,
+    "KNeighborsRegressor": lambda model, n_rows: n_rows,
+    "GaussianProcessClassifier": lambda model, n_rows: n_rows,
+    "GaussianProcessRegressor": lambda model, n_rows: n_rows,
+    "KernelRidge": lambda model, n_rows: n_rows,
+}
+
+
+def small(net):
+    return net(hidden_layer_sizes=(4,), max_iter=4, random_state=0)
+
+
+MORE_INNER = {
+    "SampleSubsetClassifier": [
+        small(MLPClassifier),
+        GradientBoostingClassifier(n_estimators=3, subsample=0.5),
+        HistGradientBoostingClassifier(max_iter=3, max_features=0.5),
+        GaussianProcessClassifier(),
+        make_pipeline(StandardScaler(), small(MLPClassifier)),
+        BaggingClassifier(small(MLPClassifier), n_estimators=2),
+        VotingClassifier([("net", small(MLPClassifier)), ("line", LogisticRegression())]),
+        StackingClassifier([("net", small(MLPClassifier))], cv=2),
+        OneVsRestClassifier(small(MLPClassifier)),
+        CalibratedClassifierCV(small(MLPClassifier), cv=2),
+        GridSearchCV(small(MLPClassifier), {"alpha": [0.1, 1.0]}, cv=2),
+    ],
+    "SampleSubsetRegressor": [
+        small(MLPRegressor),
+        GradientBoostingRegressor(n_estimators=3),
+        GaussianProcessRegressor(),
+    ],
+    "SampleSubsetTransformer": [NeighborhoodComponentsAnalysis(2, max_iter=3)],
+    "PrunedClassifier": [
+        small(MLPClassifier),
+        BaggingClassifier(small(MLPClassifier), n_estimators=2),
+        SampleSubsetClassifier(small(MLPClassifier), L2PenaltySelector()),
+    ],
+    "PrunedRegressor": [small(MLPRegressor)],
+}
+
+
+def label(model):
+    inner = [getattr(model, name, None) for name in ("estimator", "transformer")]
+    names = [type(part).__name__ for part in (model, *inner) if part is not None]
+    return "-".join([*names, str(getattr(model, "keep", ""))])
+
+
+def models():
+    """Every public estimator, the meta-estimators around several models."""
+    found = list(SELECTORS)
+    for name in sklearn_prune.__all__:
+        cls = getattr(sklearn_prune, name)
+        if not inspect.isclass(cls) or not issubclass(cls, BaseEstimator):
+            continue
+        inner = INNER.get(name, []) + PRUNED.get(name, []) + MORE_INNER.get(name, [])
+        if not inner:
+            found.append(cls(random_state=0))
+        for model in inner:
+            found.append(cls(model, random_state=0))
+        for model in inner[:3]:
+            found.append(cls(model, keep=1.0, random_state=0))
+    return found
+
+
+MODELS = models()
+every = pytest.mark.parametrize(
+    "number", range(len(MODELS)), ids=lambda i: label(MODELS[i])
+)
+
+
+@cache
+def table():
+    """Rows whose columns have mean 0 and deviation 1, classes, and values."""
+    X, y = make_classification(
+        n_samples=90,
+        n_features=5,
+        n_informative=4,
+        n_redundant=0,
+        n_classes=3,
+        n_clusters_per_class=1,
+        random_state=0,
+    )
+    X = StandardScaler().fit_transform(X)
+    return X, np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
+
+
+def fit_quietly(model, *arguments, **params):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if hasattr(model, "fit_resample"):
+            model.fit_resample(*arguments, **params)
+            return model
+        return model.fit(*arguments, **params)
+
+
+@cache
+def fitted(number):
+    X, labels, values = table()
+    model = clone(MODELS[number])
+    if "random_state" in model.get_params(deep=False):
+        model.set_params(random_state=0)
+    return fit_quietly(model, X, values if "Regressor" in type(model).__name__ else labels)
+
+
+def answers(model, X):
+    return {
+        method: np.asarray(getattr(model, method)(X))
+        for method in METHODS
+        if hasattr(model, method)
+    }
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for method, values in expected.items():
+        np.testing.assert_array_equal(found[method], values, err_msg=method)
+
+
+def assert_same_attributes(one, other):
+    """Equal fitted attributes, or those of estimators in turn."""
+    names = {name for name in vars(one) if name.endswith("_") and name[0] != "_"}
+    assert names == {name for name in vars(other) if name.endswith("_") and name[0] != "_"}
+    for name in names:
+        ours, theirs = getattr(one, name), getattr(other, name)
+        assert isinstance(ours, type(theirs)), name
+        if isinstance(ours, BaseEstimator):
+            assert_same_attributes(ours, theirs)
+        elif isinstance(ours, float | int | str) or (
+            isinstance(ours, np.ndarray) and ours.dtype.kind != "O"
+        ):
+            np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+class Recorder(pickle.Pickler):
+    """A pickler that notes every object that it meets."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), protocol=5)
+        self.met = []
+
+    def persistent_id(self, thing):
+        self.met.append(thing)
+
+
+def contents(thing):
+    """Every object in the pickle of a thing, and in pickles inside it."""
+    recorder = Recorder()
+    recorder.dump(thing)
+    found = recorder.met
+    for part in [part for part in found if isinstance(part, bytes)]:
+        if part[:1] == b"\x80" and part[-1:] == b".":
+            found += contents(pickle.loads(part))
+    return found
+
+
+def n_rows_in(things, X):
+    """How many rows of X are among the things, in any floating dtype and order."""
+    held = np.zeros(len(X), dtype=bool)
+    for thing in things:
+        if isinstance(thing, np.ndarray) and thing.dtype.kind == "f" and thing.size:
+            tolerance = {2: 1e-3, 4: 1e-6}.get(thing.itemsize, 1e-9)
+            values = np.sort(thing.astype(np.float64), axis=None)
+            after = np.searchsorted(values, X).clip(1, len(values) - 1)
+            near = [np.abs(values[place] - X) for place in (after - 1, after)]
+            held |= (np.minimum(*near) <= tolerance * np.abs(X)).all(axis=1)
+    return held.sum()
+
+
+def n_rows_in_bytes(data, X):
+    """How many rows of X are in a file, in any floating dtype."""
+    held = np.zeros(len(X), dtype=bool)
+    for dtype in (np.float64, np.float32, np.float16):
+        held |= [row.astype(dtype).tobytes() in data for row in X]
+    return held.sum()
+
+
+def state_of_training(things):
+    """Optimizers, generators and their states, contexts of callbacks."""
+    return [
+        thing
+        for thing in things
+        if isinstance(thing, GENERATORS)
+        or (type(thing).__name__.endswith("Optimizer") and not isinstance(thing, type))
+        or (type(thing).__module__.startswith("torch.optim") and getattr(thing, "state", 0))
+        or (
+            isinstance(thing, np.ndarray) and thing.dtype == np.uint32 and thing.size == 624
+        )
+        or "callback_context" in type(thing).__module__
+    ]
+
+
+def n_rows_needed(model):
+    """How many training rows the model that predicts needs."""
+    if hasattr(model, "compact_"):
+        return len(model.kept_) if type(model.estimator).__name__ in NEEDS_ROWS else 0
+    inner = getattr(model, "estimator_", getattr(model, "transformer_", None))
+    if type(inner).__name__ not in NEEDS_ROWS:
+        return 0
+    return NEEDS_ROWS[type(inner).__name__](inner, len(model.sample_indices_))
+
+
+def test_each_way_of_finding_a_row_and_a_state_works():
+    X, *_ = table()
+    for array in (X[3], X[:, ::-1].copy(), X.T, X.astype(np.float32), X.astype(np.float16)):
+        assert n_rows_in(contents({"deep": [array]}), X) >= 1
+    assert n_rows_in(contents(X.mean(axis=0)), X) == 0
+    for array in (X, X.astype(np.float32), X.astype(np.float16)):
+        assert n_rows_in_bytes(pickle.dumps(array), X) == len(X)
+    for state in (np.random.RandomState(0), np.random.default_rng(0), random.Random(0)):
+        assert state_of_training(contents([state]))
+    words = np.random.RandomState(0).get_state()
+    assert state_of_training(contents(words))
+    assert state_of_training(contents(fit_quietly(small(MLPClassifier), *table()[:2])))
+
+
+@every
+def test_a_loaded_model_is_the_same(number, tmp_path):
+    X, model = table()[0], fitted(number)
+    expected = answers(model, X)
+    joblib.dump(model, tmp_path / "model.joblib")
+    loaded = [pickle.loads(pickle.dumps(model, protocol=protocol)) for protocol in (4, 5)]
+    loaded.append(joblib.load(tmp_path / "model.joblib", mmap_mode="r"))
+    loaded.append(deepcopy(model))
+    for other in loaded:
+        assert_same(answers(other, X), expected)
+        assert_same_attributes(other, model)
+        assert repr(other) == repr(model)
+    again = pickle.loads(pickle.dumps(loaded[0]))
+    assert_same(answers(again, X), expected)
+
+
+@every
+def test_a_saved_model_holds_no_rows_and_no_state_of_training(number):
+    X, model = table()[0], fitted(number)
+    things = contents(model)
+    assert not state_of_training(things)
+    needed = n_rows_needed(model)
+    assert n_rows_in(things, X) <= needed
+    assert n_rows_in_bytes(pickle.dumps(model), X) <= needed
+    assert n_rows_in_bytes(pickle.dumps(model, protocol=0), X) <= needed
+
+
+def answers_of_files(paths, X):
+    """Run in another process."""
+    return [answers(joblib.load(path), X) for path in paths]
+
+
+def test_other_processes_predict_the_same(tmp_path):
+    X, numbers = table()[0], range(len(MODELS))
+    paths = [tmp_path / f"{number}.joblib" for number in numbers]
+    for number, path in zip(numbers, paths, strict=True):
+        joblib.dump(fitted(number), path, compress=3)
+    expected = [answers(fitted(number), X) for number in numbers]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        spawned = pool.apply(answers_of_files, (paths, X))
+    sent = Parallel(n_jobs=2)(delayed(answers)(fitted(number), X) for number in numbers)
+    for found in (spawned, sent):
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_same(ours, theirs)
+
+
+def around_a_tree_and_a_net():
+    tree = DecisionTreeClassifier(max_leaf_nodes=20)
+    return [
+        SampleSubsetClassifier(small(MLPClassifier), L2PenaltySelector(), random_state=0),
+        SampleSubsetClassifier(GradientBoostingClassifier(n_estimators=3), random_state=0),
+        PrunedClassifier(tree, random_state=0),
+        PrunedClassifier(small(MLPClassifier), random_state=0),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("model", around_a_tree_and_a_net(), ids=label)
+def test_folds_and_searches_in_other_processes_find_the_same(model):
+    X, y, _ = table()
+    folds = StratifiedKFold(2)
+    one, two = (
+        cross_validate(model, X, y, cv=folds, n_jobs=n_jobs, return_estimator=True)
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one["test_score"], two["test_score"])
+    for here, there in zip(one["estimator"], two["estimator"], strict=True):
+        assert_same(answers(there, X), answers(here, X))
+        assert_same_attributes(there, here)
+    searches = [
+        GridSearchCV(model, {"keep": [0.5, 1.0]}, cv=folds, n_jobs=n_jobs).fit(X, y)
+        for n_jobs in (1, 2)
+    ]
+    for name in ("mean_test_score", "param_keep"):
+        np.testing.assert_array_equal(*(search.cv_results_[name] for search in searches))
+    assert_same(*(answers(search, X) for search in searches))
+    assert not state_of_training(contents(searches[1].best_estimator_))
+
+
+def test_only_the_copy_in_the_file_loses_its_optimizer():
+    X, y, _ = table()
+    model = fit_quietly(SampleSubsetClassifier(small(MLPClassifier), random_state=0), X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert not hasattr(loaded.estimator_, "_optimizer")
+    steps = model.estimator_._optimizer.t
+    assert steps > 0
+    loaded.estimator_.partial_fit(X, y)
+    assert loaded.estimator_._optimizer.t == 1
+    assert model.estimator_._optimizer.t == steps
+    assert not np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        GradientBoostingClassifier(n_estimators=4, subsample=0.5),
+        HistGradientBoostingClassifier(max_iter=4, max_features=0.5, min_samples_leaf=5),
+    ],
+    ids=lambda inner: type(inner).__name__,
+)
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_boosting_goes_on_from_a_file(inner, warm_start):
+    X, y, _ = table()
+    inner = clone(inner).set_params(warm_start=warm_start)
+    model = fit_quietly(SampleSubsetClassifier(inner, random_state=0), X, y)
+    assert bool(state_of_training(contents(model))) == warm_start
+    rounds = "max_iter" if hasattr(inner, "max_iter") else "n_estimators"
+    live, loaded = model.estimator_, pickle.loads(pickle.dumps(model)).estimator_
+    before = live.predict_proba(X)
+    for one in (live, loaded):
+        one.set_params(warm_start=True, **{rounds: 8}).fit(X, y)
+    assert not np.array_equal(loaded.predict_proba(X), before)
+    if warm_start:
+        np.testing.assert_array_equal(loaded.predict_proba(X), live.predict_proba(X))
+
+
+def test_topics_are_learnt_on_from_a_file():
+    X = np.abs(table()[0])
+    topics = LatentDirichletAllocation(2, max_iter=2)
+    model = SampleSubsetTransformer(topics, random_state=0).fit(X)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert not state_of_training(contents(model))
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    loaded.transformer_.partial_fit(X)
+    assert not np.array_equal(loaded.transform(X), model.transform(X))
+
+
+def test_a_part_that_is_there_twice_is_one_part_in_the_file():
+    X, y, _ = table()
+    vote = VotingClassifier([("net", small(MLPClassifier))], voting="soft")
+    model = fit_quietly(SampleSubsetClassifier(vote, random_state=0), X, y)
+    loaded = pickle.loads(pickle.dumps(model)).estimator_
+    assert loaded.named_estimators_["net"] is loaded.estimators_[0]
+    assert loaded.named_estimators_.net is loaded.estimators_[0]
+
+
+def test_generators_that_the_user_gave_stay():
+    X, y, _ = table()
+    inner = GradientBoostingClassifier(
+        n_estimators=2, random_state=np.random.RandomState(5)
+    )
+    model = fit_quietly(SampleSubsetClassifier(inner, random_state=0), X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    for one in (loaded.estimator, loaded.estimator_):
+        assert isinstance(one.random_state, np.random.RandomState)
+
+
+def test_a_frozen_net_stays_whole_and_is_stored_once():
+    X, y, _ = table()
+    frozen = FrozenEstimator(fit_quietly(small(MLPClassifier), X, y))
+    model = SampleSubsetClassifier(frozen).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.estimator is loaded.estimator_
+    assert loaded.estimator.estimator._optimizer.t == frozen.estimator._optimizer.t
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_a_comparison_holds_no_rows():
+    X, y, _ = table()
+    tree = DecisionTreeClassifier()
+    variants = {
+        "all": tree,
+        "half": SampleSubsetClassifier(tree, L2PenaltySelector()),
+        "small": PrunedClassifier(tree),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = compare_pruning(variants, X, y, cv=StratifiedKFold(2), margin=0.1)
+    things = contents(found)
+    assert n_rows_in(things, X) == n_rows_in_bytes(pickle.dumps(found), X) == 0
+    assert not state_of_training(things)
+    loaded = pickle.loads(pickle.dumps(found))
+    assert loaded.manifest == found.manifest
+    assert loaded.verdicts().equals(found.verdicts())
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_boosters_of_other_libraries_hold_no_rows(library):
+    module = pytest.importorskip(library)
+    X, y, _ = table()
+    y = np.unique(y, return_inverse=True)[1]
+    name = {"lightgbm": "LGBMClassifier", "xgboost": "XGBClassifier"}[library]
+    booster = getattr(module, name)(n_estimators=3, n_jobs=1)
+    if library == "lightgbm":
+        booster.set_params(verbose=-1)
+    for wrapper in (SampleSubsetClassifier, PrunedClassifier):
+        model = fit_quietly(wrapper(booster, random_state=0), X, y)
+        things = contents(model)
+        assert not state_of_training(things)
+        assert n_rows_in(things, X) == n_rows_in_bytes(pickle.dumps(model), X) == 0
+        loaded = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.fixture
+def linear_net():
+    """A skorch net whose rate falls, by the name of an optimizer."""
+    torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
+    from skorch.callbacks import EpochScoring, LRScheduler
+
+    def make(optimizer):
+        return skorch.NeuralNetClassifier(
+            torch.nn.Linear,
+            module__in_features=5,
+            module__out_features=3,
+            criterion=torch.nn.CrossEntropyLoss,
+            optimizer=getattr(torch.optim, optimizer),
+            lr=0.1,
+            max_epochs=3,
+            verbose=0,
+            callbacks=[
+                ("rate", LRScheduler("StepLR", step_size=1)),
+                ("f1", EpochScoring("f1_macro")),
+            ],
+        )
+
+    return make
+
+
+def rows_for_nets():
+    X, y, _ = table()
+    return X.astype(np.float32), np.unique(y, return_inverse=True)[1]
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_skorch_nets_train_on_from_a_file_without_the_state(linear_net, optimizer, inside):
+    X, y = rows_for_nets()
+    net = linear_net(optimizer)
+    inner = make_pipeline(StandardScaler(), net) if inside else net
+    model = fit_quietly(SampleSubsetClassifier(inner, random_state=0), X, y)
+    things, data = contents(model), pickle.dumps(model)
+    # The state of Adagrad is there before its first step.
+    assert bool(state_of_training(things)) == (optimizer == "Adagrad")
+    assert n_rows_in(things, X) == n_rows_in_bytes(data, X) == 0
+    loaded = pickle.loads(data)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    here, there = (
+        one.estimator_[-1] if inside else one.estimator_ for one in (model, loaded)
+    )
+    assert here.optimizer_.state
+    rates = [one.optimizer_.param_groups[0]["lr"] for one in (here, there)]
+    assert rates[0] == rates[1] < 0.1
+    there.partial_fit(X, y)
+    assert there.optimizer_.state
+    assert not np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_pruned_skorch_nets_hold_no_rows_and_no_optimizer(linear_net):
+    X, y = rows_for_nets()
+    model = fit_quietly(PrunedClassifier(linear_net("Adam"), random_state=0), X, y)
+    things = contents(model)
+    assert not state_of_training(things)
+    assert n_rows_in(things, X) == n_rows_in_bytes(pickle.dumps(model), X) == 0
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
