@@ -65,15 +65,18 @@ def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
         wrong = not hasattr(inner, "transform")
     else:
         # A foreign model without a type is known by its predict.
-        wrong = found != kind and not (found is None and hasattr(inner, "predict"))
+        wrong = not hasattr(inner, "predict") or found not in (kind, None)
     if not wrong:
         return
-    if found in ("classifier", "regressor"):
+    if found in ("classifier", "regressor") and found != kind:
         other = name.removesuffix("Classifier").removesuffix("Regressor")
         other = other.removesuffix("Transformer")
         remedy = f"Use {other}{found.capitalize()} for it."
     elif found in ("outlier_detector", "clusterer", "density_estimator"):
-        remedy = "Models that are fitted without a target cannot be wrapped."
+        remedy = (
+            "Models that are fitted without a target cannot be wrapped. Pass "
+            f"{_ARTICLE[kind]}."
+        )
     else:
         remedy = f"Pass an estimator with {' and '.join(methods)}."
     what = f", {_ARTICLE[found]}" if found in _ARTICLE else ""

@@ -226,7 +226,7 @@ def _unsupported():
 
 
 def _numbered(schema, members):
-    """The description with parts in order and numbered, so that equal models are equal files.
+    """The description in order, with numbered members: equal models are equal files.
 
     skops names members by addresses in memory, and keeps attributes as they were set.
     """

@@ -3,7 +3,7 @@
 from copy import copy
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import ClassifierTags, RegressorTags
 from sklearn.utils.validation import validate_data
@@ -82,7 +82,7 @@ class Compact(BaseEstimator):
 
     def score(self, X, y, sample_weight=None):
         """Accuracy of a classifier, R2 of a regressor, on rows X with targets y."""
-        metric = accuracy_score if hasattr(self, "classes_") else r2_score
+        metric = accuracy_score if is_classifier(self) else r2_score
         return metric(y, self.predict(X), sample_weight=sample_weight)
 
     def quantized(self, quantizer):

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg import cholesky, solve
+from scipy.linalg import LinAlgError, cholesky, solve
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
 
@@ -17,7 +17,8 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
     The function is projected on the rounded points in the space of the kernel; then one
     coefficient after another is rounded, and those that follow make up for its error, as
     the optimal brain surgeon would for its removal [1]_. O(n_points**3) for each group, of
-    which at most 2,000 points are taken at a time.
+    which at most 2,000 points are taken at a time. Under a kernel that is not positive
+    definite, such as the sigmoid, each coefficient is rounded for itself.
 
     Parameters
     ----------
@@ -54,6 +55,11 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
     for own in groups:
         matrix = kernel(rounded[own], rounded[own].copy())
         matrix[np.diag_indices_from(matrix)] += _RIDGE * np.trace(matrix) / len(matrix)
+        try:
+            cholesky(matrix)
+        except LinAlgError:  # the kernel is no inner product: nothing to project in
+            inverses.append(np.eye(len(matrix)))
+            continue
         inverses.append(solve(matrix, np.eye(len(matrix)), assume_a="sym"))
         fitted[own] = inverses[-1] @ (
             kernel(rounded[own], points[own]) @ fitted[own] + _RIDGE * fitted[own]

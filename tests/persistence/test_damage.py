@@ -1,0 +1,31 @@
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("skops")
+
+
+def test_damaged_files_are_refused_or_equal(models, files, tmp_path):
+    from tests.persistence.fuzz import run
+
+    found = run("damaged", 1500, 7, models, files, tmp_path)
+    assert found["refused"] > 1400
+    assert set(found) <= {"refused", "equal"}
+
+
+def test_forged_files_are_refused_or_answer(models, files, tmp_path):
+    """Or fail in words: compiled code that is led astray would end the process."""
+    from tests.persistence.fuzz import run
+
+    found = run("forged", 300, 7, models, files, tmp_path)
+    assert found["refused"] > 100
+    assert found.total() == 300
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "n_files"), [("damaged", 100_000), ("forged", 30_000)])
+def test_many_files(kind, n_files):
+    command = [sys.executable, "-m", "tests.persistence.fuzz", kind, str(n_files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{n_files:,} {kind} files" in done.stdout
