@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
+from sklearn_prune._explain import what_is_unusual
 from sklearn_prune._meta import in_one_line, nested_estimators
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
@@ -334,7 +335,7 @@ def not_finite_rows(X):
         return np.empty(0, dtype=np.intp)
     if issparse(values):
         entries = values.tocoo()
-        return np.unique(entries.coords[0][~np.isfinite(entries.data)])
+        return np.unique(entries.row[~np.isfinite(entries.data)])
     if np.isfinite(np.sum(values, dtype=np.float64)):
         return np.empty(0, dtype=np.intp)
     return np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))

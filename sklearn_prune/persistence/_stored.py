@@ -8,6 +8,7 @@ from sklearn_prune._optional import import_or_raise
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._module import CompactModule, emptied
 
+_SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
 
 
@@ -67,8 +68,8 @@ class StoredModule:
         A loss of torch for which skorch makes the same probabilities of its outputs.
     settings, facts : dict
         Settings of the net, attributes of the predictor.
-    shapes : dict of str -> tuple of int
-        Of the parameters and buffers.
+    shapes, lengths : dict of str -> tuple of int, int
+        Of the parameters and buffers, and how many of their entries are stored.
     weights : ndarray of uint8
         Their packed forms, in the format of safetensors.
     """
@@ -108,7 +109,7 @@ class StoredModule:
         stored.loss = _loss_of(net)
         stored.settings = {
             name: getattr(net, name)
-            for name in ("batch_size", "threshold")
+            for name in _SETTINGS
             if _is_plain(getattr(net, name, ...))
         }
         stored.facts = {
@@ -117,6 +118,7 @@ class StoredModule:
             if name not in ("net_", "packed_")
         }
         stored.shapes = {name: tuple(part[0]) for name, part in compact.packed_.items()}
+        stored.lengths = {name: int(part[2].size) for name, part in compact.packed_.items()}
         tensors = {}
         for name, (_, bits, packed) in compact.packed_.items():
             parts = {"values": packed}
@@ -138,10 +140,10 @@ class StoredModule:
                 "The net of a file must be one of skorch's, with a loss of torch. Got "
                 f"{self.net!r} with {self.loss!r}. Write the file again by save."
             )
-        if not _is_plain({"params": self.params, "settings": self.settings}):
-            raise ValueError("Parameters of a module in a file must be plain values.")
-        net = self._empty_net(modules[self.module])
-        shapes = {name: tuple(part.shape) for name, part in net.shapes_.items()}
+        plain = _is_plain({"params": self.params, "settings": self.settings})
+        if not plain or not self.settings.keys() <= set(_SETTINGS):
+            raise ValueError("parameters of a module must be plain values")
+        net, shapes = self._empty_net(modules[self.module])
         if shapes != self.shapes:
             raise ValueError(
                 f"The weights in a file must be those of {self.module} as it is now. Got "
@@ -153,7 +155,11 @@ class StoredModule:
             "safetensors.numpy", "load of a torch module", extra="persist"
         ).load(self.weights.tobytes())
         compact.packed_ = {
-            name: (shape, tensors.get(f"{name}/bits"), _values_of(tensors, name))
+            name: (
+                shape,
+                tensors.get(f"{name}/bits"),
+                _values_of(tensors, name, self.lengths[name]),
+            )
             for name, shape in self.shapes.items()
         }
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
@@ -165,7 +171,7 @@ class StoredModule:
         return compact
 
     def _empty_net(self, module):
-        """The net, initialized, without its parameters."""
+        """The net, initialized, without its parameters, and their shapes."""
         torch = import_or_raise("torch", "load of a torch module", extra="torch")
         skorch = import_or_raise("skorch", "load of a torch module", extra="torch")
         net = getattr(skorch, self.net.rpartition(".")[2])(
@@ -178,17 +184,15 @@ class StoredModule:
             net.initialize()
         if "classes_" in self.facts:
             net.classes_inferred_ = self.facts["classes_"]
-        shapes = net.module_.state_dict()
-        net = emptied(net)
-        net.shapes_ = shapes
-        return net
+        values = net.module_.state_dict()
+        return emptied(net), {name: tuple(part.shape) for name, part in values.items()}
 
 
-def _values_of(tensors, name):
+def _values_of(tensors, name, length):
     if f"{name}/values" in tensors:
         return tensors[f"{name}/values"]
     codes = {part: tensors.get(f"{name}/quantized.{part}") for part in _CODES}
-    return QuantizedArray(**codes)
+    return QuantizedArray(**codes, shape=(length,))
 
 
 def name_of(cls):

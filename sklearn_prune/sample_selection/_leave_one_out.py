@@ -138,7 +138,7 @@ def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
 
 def row_spread(factor, centred, total):
     """x^T H^-1 x for centred rows, H given by its Cholesky factor, plus the intercept."""
-    if not len(factor):  # refused by the solver of scipy before 1.14
+    if not len(factor):  # older versions of scipy refuse to solve it
         return np.full((len(centred), 1), 1 / total)
     whitened = solve_triangular(
         factor, centred.T, lower=True, overwrite_b=True, check_finite=False

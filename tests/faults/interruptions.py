@@ -1,4 +1,4 @@
-"""Faults that come from outside: fits that are cut off, workers that die, files that lie."""
+"""Faults from outside: fits that are cut off, workers that die, files that lie."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ def surroundings(subject, X, y):
     params = subject.estimator.get_params(deep=True)
     models = [part for part in params.values() if hasattr(part, "get_params")]
     torch = sys.modules.get("torch")
-    state = np.random.get_state()  # noqa: NPY002
+    state = np.random.get_state()
     return {
         "parameters": repr(params),
         "attributes of models": [repr(vars(model)) for model in models],
@@ -80,7 +80,7 @@ def nothing_else_changes(subject, X, y):
     before = surroundings(subject, X, y)
     yield
     for name, value in surroundings(subject, X, y).items():
-        assert value == before[name], f"{name} changed"
+        assert value == before[name], f"{name} changed: {before[name]} to {value}"
 
 
 def is_cut_off(call, at):
@@ -172,9 +172,10 @@ def check_failing_variants(subject, X, y):
     assert "no luck" in found.failures["parameters"]
     assert [found.verdict(name) for name in ("all", "rows")] == list(whole["verdicts"][:2])
     estimator = subject.make()
-    with failing(type(subject.estimator.variants["all"]), MemoryError("no luck")):
-        with pytest.raises(RuntimeError, match="the baseline 'all' .* no luck"):
-            estimator.fit(X, y)
+    baseline = type(subject.estimator.variants["all"])
+    wanted = pytest.raises(RuntimeError, match="the baseline 'all' .* no luck")
+    with failing(baseline, MemoryError("no luck")), wanted:
+        estimator.fit(X, y)
     assert_not_fitted(estimator)
 
 
@@ -190,9 +191,9 @@ class Fatal(LogisticRegression):
 def check_killed_worker_of_fit(subject, X, y):
     params = {"keep": "auto", "unit": "feature", "cv": 2}
     estimator = subject.make(estimator=Fatal(), n_jobs=2, **params)
-    with nothing_else_changes(subject, X, y), parallel_config("loky"):
-        with pytest.raises(TerminatedWorkerError):
-            estimator.fit(X, y)
+    killed = pytest.raises(TerminatedWorkerError)
+    with nothing_else_changes(subject, X, y), parallel_config("loky"), killed:
+        estimator.fit(X, y)
     assert_not_fitted(estimator)
     again = subject.run(X, y, estimator=estimator.set_params(n_jobs=None))
     assert_same_results(again, subject.run(X, y, estimator=subject.make(**params)))

@@ -693,14 +693,6 @@ def test_rounded(estimator, X, y, params, plan):
     assert_smaller(estimator, X, y, params, 0, 1.0 if keep == "auto" else keep, quantize or "int8")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("keep", [0.5, 0.1, "auto"])
-@pytest.mark.parametrize("unit", range(3))
-@every
-def test_smaller_in_all_ways(estimator, X, y, params, unit, keep):
-    assert_smaller(estimator, X, y, params, unit, keep)
-
-
 @pytest.mark.parametrize(
     "stranger",
     [GaussianMixture(), KMeans(2), OneClassSVM(), lm.SGDOneClassSVM(), NoPredict(), NoParams()],

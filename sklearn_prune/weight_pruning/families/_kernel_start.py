@@ -77,6 +77,8 @@ def reason_against(model):
         return "it detects outliers"
     if isinstance(kernel, str) and kernel not in (*_PAIRWISE, *_POSITIVE):
         return f"kernel={kernel!r} is not known here"
+    if len(getattr(model, "_n_support", ())) < len(getattr(model, "classes_", ())):
+        return "it has a class whose rows weigh nothing"
     return None
 
 
