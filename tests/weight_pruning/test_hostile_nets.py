@@ -1,0 +1,358 @@
+"""Hostile settings of nets: perceptrons of scikit-learn and torch modules under skorch."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_array, csr_array
+from sklearn.frozen import FrozenEstimator
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from tests.conftest import as_frame
+from tests.weight_pruning.test_hostile_linear_and_kernels import (
+    CODES,
+    CONSTANT,
+    COUNTS,
+    CROWD,
+    LABELS,
+    MANY,
+    ONE,
+    POSITIVE,
+    SEVERAL,
+    TEXT,
+    TWO,
+    VALUES,
+    WEIGHTS,
+    WIDE,
+    Continued,
+    X,
+    answers,
+    assert_apart,
+    assert_refused,
+    assert_same,
+    assert_valid,
+    bytes_of,
+    fit_plain,
+    is_single,
+    pruned,
+    rows_like,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+UNITS = ("auto", "weight", "neuron", "input", "feature")
+KEEPS = (0.5, 0.1, "auto")
+SCHEMES = ("int8", "float16", "codebook")
+
+
+def classifier(*sizes, **params):
+    return MLPClassifier(hidden_layer_sizes=sizes, **{"max_iter": 15, "random_state": 0} | params)
+
+
+def regressor(*sizes, **params):
+    return MLPRegressor(hidden_layer_sizes=sizes, **{"max_iter": 15, "random_state": 0} | params)
+
+
+def perceptron_cases():
+    for activation in ("identity", "logistic", "tanh", "relu"):
+        for solver in ("lbfgs", "sgd", "adam"):
+            settings = {"activation": activation, "solver": solver}
+            yield f"{activation} {solver}", classifier(6, 4, **settings), X, TEXT
+            yield f"{activation} {solver} values", regressor(5, **settings), X, SEVERAL
+    yield "no hidden", classifier(), X, TEXT
+    yield "no hidden two", classifier(), X, TWO
+    yield "no hidden values", regressor(solver="lbfgs"), X, VALUES
+    yield "one by one", classifier(1, 1, 1), X, TEXT
+    yield "deep", regressor(9, 7, 5, 3), X, VALUES
+    yield "wide", classifier(100), WIDE, np.arange(20) % 2 == 0
+    yield "stopped early", classifier(8, early_stopping=True), X, TEXT
+    yield "stopped early values", regressor(8, early_stopping=True), X, VALUES
+    yield "stopped at once", classifier(8, tol=1e3, n_iter_no_change=1), X, TEXT
+    yield "rows one by one", classifier(4, batch_size=1, max_iter=2), X, TEXT
+    yield "one batch", classifier(4, batch_size=1000), X, TEXT
+    yield "no shuffle", regressor(4, shuffle=False, alpha=0.0), X, VALUES
+    yield "adaptive", classifier(4, solver="sgd", learning_rate="adaptive"), X, TEXT
+    yield "warm", Continued(classifier(4, warm_start=True)), X, TEXT
+    yield "continued", Continued(classifier(4)), X, CODES - 1
+    yield "continued values", Continued(regressor(4, solver="sgd")), X, SEVERAL
+    yield "labels", classifier(5), X, LABELS
+    yield "labels single", classifier(5, solver="lbfgs"), X.astype("f4"), LABELS
+    yield "weights", classifier(5), X, TEXT, WEIGHTS
+    yield "weights values", regressor(5), X.astype("f4"), VALUES.astype("f4"), WEIGHTS
+    yield "poisson", regressor(5, loss="poisson"), X, POSITIVE
+    yield "column", regressor(5), X, VALUES[:, None]
+    yield "hundred", classifier(5), CROWD, MANY
+    yield "one class", classifier(5), X, ONE
+    yield "sparse", classifier(5), csr_array(X), TEXT
+    yield "sparse columns", regressor(5), csc_array(X), VALUES
+    yield "whole numbers", classifier(5), COUNTS, CODES
+    yield "bytes", classifier(5), COUNTS.astype(np.uint8), CODES
+    yield "named", classifier(5), as_frame(X, "pandas"), TEXT
+    yield "one column of X", classifier(5), X[:, :1], TWO
+    yield "constant", classifier(5), CONSTANT, TEXT
+    yield "nothing varies", classifier(5), np.ones((60, 3)), TEXT
+    yield "same targets", regressor(5), X, np.full(60, 7.0)
+    yield "huge", classifier(5), 1e9 * X, TEXT
+    yield "tiny", classifier(5), 1e-9 * X, TEXT
+
+
+def parametrized(cases):
+    for number, (name, *parts) in enumerate(cases):
+        params = dict(zip(["sample_weight"], parts[3:], strict=False))
+        yield pytest.param(number, *parts[:3], params, id=name)
+
+
+every = pytest.mark.parametrize(
+    ("number", "estimator", "X", "y", "params"), list(parametrized(perceptron_cases()))
+)
+
+
+@every
+def test_a_whole_perceptron(number, estimator, X, y, params):
+    plain = fit_plain(estimator, X, y, params)
+    before = bytes_of(plain)
+    model = pruned(FrozenEstimator(plain), keep=1.0).fit(X, y, **params)
+    assert bytes_of(plain) == before
+    assert_apart(model.compact_, plain)
+    assert_apart(model.compact_, [X, y, params])
+    for kind, rows in rows_like(X).items():
+        rtol = 1e-5 if is_single(X) or kind == "single" else 1e-10
+        assert_same(answers(model, rows), answers(plain, rows), rtol)
+    restored = model.estimator_
+    assert_apart(restored, model.compact_)
+    many = rows_like(X)["many"]
+    assert_same(answers(restored, many), answers(plain, many), 1e-5)
+
+
+@every
+def test_a_smaller_perceptron(number, estimator, X, y, params):
+    plain = fit_plain(estimator, X, y, params)
+    inner = FrozenEstimator(plain) if isinstance(estimator, Continued) else estimator
+    unit, keep = UNITS[number % len(UNITS)], KEEPS[number % len(KEEPS)]
+    assert_smaller(inner, plain, X, y, params, unit=unit, keep=keep)
+    scheme = SCHEMES[number % len(SCHEMES)]
+    assert_smaller(inner, plain, X, y, params, keep=1.0, quantize=scheme)
+
+
+def assert_smaller(inner, plain, X, y, params, **arguments):
+    model = pruned(inner, **arguments)
+    try:
+        model.fit(X, y, **params)
+    except (TypeError, ValueError) as error:
+        assert_refused(str(error))
+        return
+    assert_valid(model, plain, X)
+    assert_valid(model, plain, rows_like(X)["many"])
+
+
+IMAGES = np.pad(X, ((0, 0), (0, 11))).reshape(60, 1, 4, 4).astype(np.float32)
+SINGLE = X.astype(np.float32)
+NUMBERS = SEVERAL.astype(np.float32)
+
+
+def dense(n_in=5, n_hidden=8, n_out=3, *, last=None):
+    from torch import nn
+
+    last = [] if last is None else [last]
+    layers = [nn.Linear(n_in, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_out)]
+    return nn.Sequential(*layers, *last)
+
+
+def convolutional():
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout2d(0.3),
+        nn.Conv2d(4, 4, 1, bias=False),
+        nn.BatchNorm2d(4, affine=False, momentum=None),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(16, 3),
+    )
+
+
+def normalised():
+    from torch import nn
+
+    return nn.Sequential(
+        nn.BatchNorm1d(5, track_running_stats=False), nn.Linear(5, 3), nn.LayerNorm(3)
+    )
+
+
+def double():
+    return dense().double()
+
+
+def half():
+    return dense().half()
+
+
+def shared_layer():
+    from torch import nn
+
+    layer = nn.Linear(5, 5)
+    return nn.Sequential(layer, nn.Tanh(), layer, nn.Linear(5, 3))
+
+
+def casting():
+    from torch import nn
+
+    class Cast(nn.Module):
+        def forward(self, X):
+            return X.float()
+
+    return nn.Sequential(Cast(), *dense())
+
+
+def embedded():
+    from torch import nn
+
+    return nn.Sequential(nn.Embedding(40, 3), nn.Flatten(), nn.Linear(15, 3))
+
+
+def probable():
+    from torch import nn
+
+    return dense(last=nn.Softmax(dim=1))
+
+
+@cache
+def net_cases():
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    from skorch.callbacks import EarlyStopping, EpochScoring, GradientNormClipping
+    from torch import nn
+
+    def net(module=dense, cls=skorch.NeuralNetClassifier, **params):
+        settings = {"max_epochs": 3, "lr": 0.05, "train_split": None, "verbose": 0}
+        if cls is skorch.NeuralNetClassifier:
+            settings["criterion"] = nn.CrossEntropyLoss
+        return cls(module, **settings | params)
+
+    class Backwards(skorch.NeuralNetClassifier):
+        def predict(self, X):
+            return self.predict_proba(X).argmin(axis=1)
+
+    codes = CODES.astype(np.int64)
+    weights = {"criterion__weight": torch.tensor([1.0, 5.0, 0.1])}
+    binary, values = skorch.NeuralNetBinaryClassifier, skorch.NeuralNetRegressor
+    stops = [EarlyStopping(patience=1), GradientNormClipping(1.0)]
+    scores = [("auc", EpochScoring("accuracy", lower_is_better=False))]
+    adam = {"optimizer": torch.optim.AdamW, "optimizer__weight_decay": 0.1}
+    positive = {"criterion__pos_weight": torch.tensor(3.0), "threshold": 0.2}
+    return {
+        "dense": (net(**weights, **adam), SINGLE, codes),
+        "images": (net(convolutional, **weights), IMAGES, codes),
+        "norms": (net(normalised, batch_size=20), SINGLE, codes),
+        "double": (net(double), X, codes),
+        "half": (net(half), X.astype(np.float16), codes),
+        "cast": (net(casting), X.astype(np.float16), codes),
+        "shared layer": (net(shared_layer), SINGLE, codes),
+        "embedded": (net(embedded), COUNTS.astype(np.int64), codes),
+        "probable": (net(probable, criterion=nn.NLLLoss), SINGLE, codes),
+        "callbacks": (net(callbacks=stops + scores, train_split=None), SINGLE, codes),
+        "split": (
+            net(train_split=skorch.dataset.ValidSplit(3), callbacks=stops),
+            SINGLE,
+            codes,
+        ),
+        "warm": (net(warm_start=True, iterator_train__drop_last=True), SINGLE, codes),
+        "classes given": (net(classes=[0, 1, 2], module__n_out=3), SINGLE, codes),
+        "two": (
+            net(cls=binary, module__n_out=1, **positive),
+            SINGLE,
+            TWO.astype(np.float32),
+        ),
+        "values": (net(cls=values, criterion=nn.L1Loss), SINGLE, NUMBERS),
+        "one value": (net(cls=values, module__n_out=1), SINGLE, NUMBERS[:, :1]),
+        "huge": (net(lr=1e-30), 1e20 * SINGLE, codes),
+        "own predict": (net(cls=Backwards, criterion=nn.CrossEntropyLoss), SINGLE, codes),
+        "one column": (net(module__n_in=1), SINGLE[:, :1], codes),
+    }
+
+
+NETS = (
+    *("dense", "images", "norms", "double", "half", "cast", "shared layer", "embedded"),
+    *("probable", "callbacks", "split", "warm", "classes given", "two", "values"),
+    *("one value", "huge", "own predict", "one column"),
+)
+
+
+@cache
+def fitted(name):
+    import torch
+
+    net, rows, y = net_cases()[name]
+    torch.manual_seed(0)
+    return fit_plain(net, rows, y, {}), rows, y
+
+
+def state_of(net):
+    """Copies of all tensors of a net, by name."""
+    state = net.module_.state_dict() | dict(net.module_.named_buffers())
+    return {name: tensor.detach().numpy().copy() for name, tensor in state.items()}
+
+
+def samples(X):
+    return {"one": X[:1], "many": X[np.arange(300) % len(X)], "as it was": X.copy()}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_whole_net(name):
+    net_cases()
+    net, rows, y = fitted(name)
+    before, history = state_of(net), len(net.history)
+    model = pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
+    for some in samples(rows).values():
+        assert_same(answers(model, some), answers(net, some), 1e-5)
+    restored = model.estimator_
+    for one in restored.module_.parameters():
+        one.data.fill_(7.0)
+    assert len(net.history) == history
+    for tensor, (key, old) in zip(state_of(net).values(), before.items(), strict=True):
+        assert np.array_equal(tensor, old), key
+    for some in samples(rows).values():
+        assert_same(answers(model, some), answers(net, some), 1e-5)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_net_of_the_user_may_change_afterwards(name):
+    net_cases()
+    net, rows, y = fitted(name)
+    other = pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
+    expected, before = answers(other, rows), state_of(net)
+    try:
+        for tensor in net.module_.state_dict().values():
+            tensor.fill_(0.25 if tensor.is_floating_point() else 1)
+        assert_same(answers(other, rows), expected, 0.0)
+    finally:
+        for key, tensor in net.module_.state_dict().items():
+            tensor.copy_(tensor.new_tensor(before[key]))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_smaller_net(name):
+    net_cases()
+    net, rows, y = fitted(name)
+    number = NETS.index(name)
+    for shift in range(2):
+        unit = (*UNITS, "channel")[(number + shift) % 6]
+        keep = KEEPS[(number // 2 + shift) % 3]
+        assert_net_smaller(net, rows, y, unit=unit, keep=keep)
+    scheme = SCHEMES[number % len(SCHEMES)]
+    assert_net_smaller(net, rows, y, keep=1.0, quantize=scheme)
+
+
+def assert_net_smaller(net, rows, y, **arguments):
+    model = pruned(FrozenEstimator(net), **arguments)
+    try:
+        model.fit(rows, y)
+    except (TypeError, ValueError) as error:
+        assert_refused(str(error))
+        return
+    for some in samples(rows).values():
+        assert_valid(model, net, some)
