@@ -199,6 +199,14 @@ def test_transformers_are_saved_as_they_are(path):
     np.testing.assert_array_equal(loaded.transform(X), scaler.transform(X))
 
 
+def test_samplers_of_pipelines_have_nothing_to_predict(path):
+    pipeline = pytest.importorskip("imblearn.pipeline")
+    sampler = SampleSubsetSampler(random_state=0)
+    model = pipeline.make_pipeline(StandardScaler(), sampler, LogisticRegression())
+    save(model.fit(X, NAMES), path)
+    np.testing.assert_array_equal(load(path).predict(X), model.predict(X))
+
+
 def test_paths(models, path):
     model, rows = models["logistic"]
     save(model, str(path))
