@@ -12,7 +12,7 @@ _LARGEST = np.sqrt(np.finfo(np.float64).max)
 #: What numpy, scipy and models say of values that they cannot reckon with.
 _BARE = re.compile(
     "could not convert string|bytes/strings|int too large|infs or NaNs|not finite|"
-    "non-finite|not converge|Complex data"
+    "non-finite|not converge|Complex data|not 'complex'|gives only NaN"
 )
 
 
@@ -103,15 +103,25 @@ def what_is_unusual(name, values, looks_for_text=False):
             if isinstance(entry, int) and entry.bit_length() > 1023:
                 got = f"an integer of {entry.bit_length()} bits"
                 return say("numbers below 1e308", got, "Pass its logarithm.")
-            if looks_for_text and isinstance(entry, str | bytes):
+            if looks_for_text and _is_text(entry):
                 remedy = "Encode texts and categories first, such as by OneHotEncoder()."
-                return say("numbers for this model", repr(entry), remedy)
+                return say("numbers for this model", repr(str(entry)), remedy)
         if part.dtype.kind == "f" and part.size:
             largest = np.max(np.abs(part), where=np.isfinite(part), initial=0.0)
             if largest > _LARGEST:
                 rule = "numbers whose squares do not overflow"
                 return say(rule, f"{largest:g}", "Divide it by its largest value.")
     return None
+
+
+def _is_text(entry):
+    if not isinstance(entry, str | bytes):
+        return False
+    try:
+        float(entry)
+    except ValueError:
+        return True
+    return False
 
 
 def _columns(values):

@@ -285,11 +285,14 @@ def check_readable_rows(X, estimator):
     tags = [get_tags(part) for part in (estimator, *parts)]
     if any(tag.no_validation or tag.input_tags.allow_nan for tag in tags):
         return
-    values = numeric_values(X)
-    if isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 2 and not parts:
+    values, entries = numeric_values(X), X
+    if values is None and isinstance(X, list) and isinstance(X[0], list | tuple):
+        entries = np.array(X, dtype=object)
+    is_objects = isinstance(entries, np.ndarray) and entries.dtype.kind == "O"
+    if is_objects and entries.ndim == 2 and not parts:
         accepted = tags[0].input_tags
         if not (accepted.string or accepted.categorical or accepted.dict):
-            values = X.astype(np.float64)
+            values = entries.astype(np.float64)
     if values is not None:
         assert_all_finite(values, input_name="X", estimator_name=type(estimator).__name__)
 

@@ -7,6 +7,7 @@ from scipy.interpolate import BSpline
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import SampleSubsetTransformer
@@ -59,6 +60,10 @@ def compact_form(model):
             "A model to save is a fitted estimator. Got "
             f"{_kind_of(model)}. Pass the estimator that fit returned."
         )
+    steps = getattr(model, "steps", None) or []
+    if any(hasattr(step, "fit_resample") for _, step in steps):
+        # Samplers do nothing in predict.
+        model = Pipeline([part for part in steps if not hasattr(part[1], "fit_resample")])
     if hasattr(model, "predict") or is_classifier(model) or is_regressor(model):
         return fitted_form(model)
     if hasattr(model, "transform"):

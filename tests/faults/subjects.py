@@ -290,6 +290,8 @@ def _names(message, name):
 def _is_ours(error):
     """Whether the error was raised by a line of this package."""
     trace = error.__traceback__
+    if trace is None:  # what a comparison reports
+        return True
     while trace.tb_next is not None:
         trace = trace.tb_next
     return "sklearn_prune" in trace.tb_frame.f_code.co_filename
@@ -342,6 +344,10 @@ def answer(subject, X, y, right, names=("X",), *, words=(), **fit_params):
     except (ValueError, TypeError) as error:
         check_message(error, names, words)
         assert_not_fitted(estimator)
+        return REFUSED
+    if subject.kind == "comparison" and fitted.comparison_.failures:
+        for reason in fitted.comparison_.failures.values():
+            check_message(ValueError(reason), names, words)
         return REFUSED
     right(fitted)
     return RIGHT

@@ -13,6 +13,7 @@ from sklearn.ensemble import (
 from sklearn.tree import BaseDecisionTree
 from sklearn.utils import get_tags
 
+from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._score_forest import (
     CompactScoreForestClassifier,
     CompactScoreForestRegressor,
@@ -130,6 +131,11 @@ class CompactForestClassifier(ClassifierMixin, CompactTrees):
         tags.classifier_tags.multi_label = True
         return tags
 
+    @property
+    def _is_rounded(self):
+        """Whether class shares were rounded, so that they no longer sum to one."""
+        return isinstance(self.leaf_values_, QuantizedArray)
+
     def predict_proba(self, X):
         """Class probabilities.
 
@@ -146,9 +152,10 @@ class CompactForestClassifier(ClassifierMixin, CompactTrees):
         shares = self._sums(X)
         shares /= self.trees_.n_trees
         if self.n_outputs_ == 1:
-            return shares
+            return _summing_to_one(shares) if self._is_rounded else shares
         bounds = np.cumsum(self.n_classes_)[:-1]
-        return [np.ascontiguousarray(part) for part in np.split(shares, bounds, axis=1)]
+        parts = [np.ascontiguousarray(part) for part in np.split(shares, bounds, axis=1)]
+        return [_summing_to_one(part) for part in parts] if self._is_rounded else parts
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities.
@@ -189,6 +196,13 @@ class CompactForestClassifier(ClassifierMixin, CompactTrees):
         return labels
 
 
+def _summing_to_one(shares):
+    """Rounded class shares as probabilities."""
+    total = shares.sum(axis=1, keepdims=True)
+    even = np.full_like(shares, 1 / shares.shape[1])
+    return np.divide(shares, total, out=even, where=total > 0)
+
+
 class CompactBaggingClassifier(CompactForestClassifier):
     """Bagged trees, whose log probabilities are summed by logaddexp as in scikit-learn."""
 
@@ -204,6 +218,8 @@ class CompactBaggingClassifier(CompactForestClassifier):
         -------
         ndarray of shape (n_samples, n_classes)
         """
+        if self._is_rounded:
+            return super().predict_log_proba(X)
         leaves = self.trees_.leaf_ids_of(self._check(X), n_jobs=self.n_jobs)
         with np.errstate(divide="ignore"):
             log_shares = np.log(self.trees_.id_values())

@@ -28,7 +28,13 @@ class CompactModule(Compact):
         compact = cls()
         compact.net_ = emptied(net)
         compact.packed_ = {}
+        state = net.module_.state_dict(keep_vars=True)
+        first = {id(tensor): name for name, tensor in reversed(state.items())}
         for name, value in values.items():
+            other = first[id(state[name])] if name in state else name
+            if other != name:  # layers that share it
+                compact.packed_[name] = compact.packed_[other]
+                continue
             bits = None
             if name in masks and not masks[name].all():
                 bits = np.packbits(value != 0)

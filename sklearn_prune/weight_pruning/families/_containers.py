@@ -97,7 +97,7 @@ class PipelineFamily(OneMemberFamily):
         steps = [
             (name, _kept_step(step, plain))
             for name, step in work.model.steps[:-1]
-            if step not in (None, "passthrough") and not hasattr(step, "fit_resample")
+            if step not in (None, "passthrough")
         ]
         return CompactPipeline.around(compacts, work.model, steps_=steps)
 

@@ -240,12 +240,14 @@ def _fitted_on(context, work):
     remedy = "Write a larger keep, or parameters of the model that any columns suit."
     try:
         model = context.fit()
-    except ValueError as error:
-        if n_left == n_features:
+    except (ValueError, RuntimeError) as error:
+        from_torch = isinstance(error, RuntimeError)
+        if n_left == n_features or from_torch and not hasattr(context.template, "module"):
             raise
         name = type(context.template).__name__
         raise ValueError(
-            f"{name} cannot be fitted on {n_left} of {n_features} features: {error} {remedy}"
+            f"{name} cannot be fitted on {n_left} of {n_features} features: "
+            f"{' '.join(str(error).split())} {remedy}"
         ) from error
     if n_left < n_features and context.is_classification and _knows_nothing(model, context):
         raise ValueError(

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 LOGISTIC, SQUARED = 0, 1
+LONGEST_STEP = 30.0  # of a softmax score: what bends too little would go far too far
 
 
 @njit(cache=True, nogil=True)
@@ -155,7 +156,7 @@ def sweep_softmax(
             for c in range(n_classes):
                 z += odds[i, c]
             for c in range(n_classes):
-                odds[i, c] = max(odds[i, c] / z, 1e-100)
+                odds[i, c] = max(odds[i, c] / max(z, 1e-300), 1e-100)
             total[i] = 1.0
         for t in range(n_trees):
             low, high = first[start[t]], first[start[t + 1]]
@@ -171,13 +172,15 @@ def sweep_softmax(
                     H[e] += weight[i] * q * (1.0 - q)
             for e in range(low, high):
                 new = moved_weight(W[e], step[e], H[e], prior[e], strength, l1, rate, grid)
-                step[e] = np.exp(new - W[e])
+                if grid == 0 and abs(new - W[e]) > LONGEST_STEP:
+                    new = W[e] + (LONGEST_STEP if new > W[e] else -LONGEST_STEP)
+                step[e] = np.exp(min(new - W[e], 2 * LONGEST_STEP))
                 W[e] = new
             for i in range(n):
                 change = 0.0
                 for e in range(first[leaves[i]], first[leaves[i] + 1]):
                     old = odds[i, column[e]]
-                    new = old * step[e]
+                    new = min(old * step[e], 1e100)
                     odds[i, column[e]] = new
                     change += new - old
                 total[i] = max(total[i] + change, 1e-300)

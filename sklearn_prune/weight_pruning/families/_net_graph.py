@@ -118,8 +118,13 @@ class NetWork:
 
     def weight_names(self):
         """Names of the weights of dense and convolving operations, in order."""
-        if self.graph is None:
-            return [name for name, value in self.values.items() if self._is_weight(value)]
+        if self.graph is None:  # layers that share a parameter have it once
+            parameters = dict(self.model.module_.named_parameters())
+            return [
+                name
+                for name, value in self.values.items()
+                if name in parameters and self._is_weight(value)
+            ]
         return [
             operation.weight
             for operation in self.graph.operations

@@ -214,9 +214,9 @@ def values_of(module):
 
 
 def load_values(module, values):
-    """Copy arrays into the parameters and buffers of a module."""
+    """Copy arrays into the parameters and buffers of a module, shared ones once."""
     with torch.no_grad():
-        for name, tensor in module.state_dict(keep_vars=True).items():
+        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
             if name in values:
                 tensor.copy_(torch.as_tensor(values[name]))
 
