@@ -1,4 +1,4 @@
-"""Say of a fit that failed which values it failed on, and leave no half of it behind."""
+"""Name the values that a fit fails on, and leave no half of a fit behind."""
 
 import re
 from functools import wraps
@@ -112,6 +112,40 @@ def what_is_unusual(name, values, looks_for_text=False):
                 rule = "numbers whose squares do not overflow"
                 return say(rule, f"{largest:g}", "Divide it by its largest value.")
     return None
+
+
+def check_magnitudes(values, name="X"):
+    """Raise where squares of floats would overflow, or those of a column all vanish.
+
+    Distances, variances and products would be infinite or zero then, without a word.
+
+    Parameters
+    ----------
+    values : ndarray or sparse matrix of shape (n,) or (n, n_columns)
+        Floats; NaN passes.
+    name : str, default="X"
+        Name of the argument.
+
+    Raises
+    ------
+    ValueError
+        If the largest number of some column is above 1e140, or below 1e-140 and not zero.
+    """
+    if values.dtype.kind != "f" or 0 in values.shape:
+        return
+    if issparse(values):
+        largest = abs(values).nanmax(axis=0).toarray().ravel()
+    else:
+        highest, lowest = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+        largest = np.atleast_1d(np.fmax(highest, -lowest))
+    bad = np.flatnonzero((largest > 1e140) | ((largest < 1e-140) & (largest > 0)))
+    if len(bad):
+        where = f" in column {bad[0]}" if values.ndim == 2 else ""
+        raise ValueError(
+            f"{name} must hold zeros and numbers whose squares neither overflow nor vanish. "
+            f"Got {largest[bad[0]]:g} as the largest{where}. Scale it to between 1e-140 and "
+            "1e140."
+        )
 
 
 def _is_text(entry):

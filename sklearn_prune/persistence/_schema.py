@@ -60,7 +60,9 @@ def foreign_types(schema):
 
 
 def _is_object(name):
-    return name.startswith(("sklearn_prune.", "sklearn.gaussian_process."))
+    return name.startswith(
+        ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")
+    )
 
 
 def _name_of(node):
@@ -83,6 +85,7 @@ def _allowed():
             *known.CONTAINER_TYPE_NAMES,
             *scalars,
             "builtins.NoneType",
+            "numpy.number",
         },
         "FunctionNode": {*functions, "numpy.mean"},
         "ObjectNode": estimators | {name for name in ours if _is_object(name)},

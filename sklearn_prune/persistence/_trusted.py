@@ -60,10 +60,12 @@ TRUSTED_TYPES = tuple(
             *_named("sklearn.gaussian_process.kernels", _KERNELS),
             "numpy.dtype",
             "numpy.mean",  # of FeatureAgglomeration
+            "numpy.number",  # of make_column_selector
             "scipy.sparse._csc.csc_array",
             "scipy.sparse._csc.csc_matrix",
             "scipy.sparse._csr.csr_array",
             "scipy.sparse._csr.csr_matrix",
+            "sklearn.compose._column_transformer.make_column_selector",
             "sklearn.impute._iterative._ImputerTriplet",
             "sklearn.utils._bunch.Bunch",
         ]

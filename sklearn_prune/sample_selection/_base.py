@@ -11,7 +11,7 @@ from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
-from sklearn_prune._explain import all_or_nothing
+from sklearn_prune._explain import all_or_nothing, check_magnitudes
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
@@ -186,6 +186,7 @@ class SampleSelector(BaseEstimator, ABC):
             y = class_codes(y)[0]
         elif task == "regression" and y is not None:
             y = y.astype(np.float64)
+            check_magnitudes(y, "y")
         context = replace(context, task=task, sample_weight=sample_weight, groups=groups)
         with threadpool_limits(1):
             ranking = self._rank(X, y, context)
@@ -202,13 +203,15 @@ class SampleSelector(BaseEstimator, ABC):
         if what is not None:
             raise ValueError(self._say_unreadable(what, step))
         try:
-            return validate_data(
+            X = validate_data(
                 self,
                 X,
                 accept_sparse="csr",
                 dtype=[np.float64, np.float32],
                 ensure_all_finite="allow-nan" if self.allow_nan else True,
             )
+            check_magnitudes(X)
+            return X
         except ValueError as error:
             if "could not convert string" not in str(error):
                 raise

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
@@ -23,7 +23,12 @@ from sklearn_prune._meta import (
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval, count_rows, take_rows
-from sklearn_prune._validation import check_groups, check_readable_rows, resolve_task
+from sklearn_prune._validation import (
+    check_groups,
+    check_readable_rows,
+    numeric_values,
+    resolve_task,
+)
 from sklearn_prune.sample_selection._base import SampleSelector
 
 
@@ -153,6 +158,9 @@ class OutlierSelector(SampleSelector):
         X = indexable(X)[0]
         validate_data(self, X, skip_check_array=True)
         check_readable_rows(X, detector)
+        values = numeric_values(X)
+        if values is not None:  # infinity has no place among thresholds and distances
+            assert_all_finite(values, allow_nan=True, input_name="X")
         return X
 
     def _resolve_task(self, imposed, y):

@@ -8,7 +8,7 @@ from time import process_time
 import numpy as np
 
 from sklearn_prune._ranking import budget_size, keeps_all
-from sklearn_prune._sizes import pickled_bytes
+from sklearn_prune._sizes import arrays_in, pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import Request, check_unit, family_for, units_of
 from sklearn_prune.weight_pruning._judge import not_worse
@@ -115,6 +115,12 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     compact = family.compact(smaller)
     if quantizer is not None:
         compact = compact.quantized(quantizer)
+    changed = smaller is not work or quantizer is not None
+    if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
+        raise ValueError(
+            "What is left of a model must be finite numbers. Got NaN or infinity where the "
+            "whole model has none. Scale the columns of X and the target."
+        )
     kept = family.table(smaller, counted, context).ids
     after = {
         "parameters": compact.n_parameters(),
@@ -175,6 +181,12 @@ def _choose(family, work, keep, request, context):
     if chosen is None:
         return 1.0, request, path
     return shares[chosen], requests[best[chosen]], path
+
+
+def _is_finite(compact):
+    """Whether no array of a predictor holds NaN or infinity."""
+    arrays = (array for array in arrays_in(compact) if array.dtype.kind in "fc")
+    return all(np.isfinite(array).all() for array in arrays)
 
 
 def _bytes_of(model):

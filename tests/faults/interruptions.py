@@ -67,7 +67,10 @@ def surroundings(subject, X, y):
         # Where a model without a seed of its own draws, scikit-learn does.
         "generator": "SVR" in subject.name or (state[1].tobytes(), *state[2:]),
         "threads": [pool["num_threads"] for pool in threadpool_info()],
-        "warnings": list(warnings.filters),
+        # scikit-learn's threads write texts as patterns.
+        "warnings": [
+            [getattr(part, "pattern", part) for part in entry] for entry in warnings.filters
+        ],
         "configuration": get_config(),
         "torch": torch
         and (torch.get_num_threads(), torch.random.get_rng_state().numpy().tobytes()),

@@ -79,6 +79,8 @@ class CompactBoosting(Compact):
         """X as an array of the right width; missing and infinite values pass."""
         if self.library_ == "xgboost" and issparse(X):
             X = _absent_as_missing(X)
+        if self.library_ == "lightgbm" and not hasattr(self, "feature_names_in_"):
+            X = X.to_numpy() if hasattr(X, "to_numpy") else X  # by position, as it does
         if (
             type(X) is np.ndarray
             and X.dtype.char in "fd"

@@ -132,7 +132,7 @@ class CompactForestClassifier(ClassifierMixin, CompactTrees):
         return tags
 
     @property
-    def _is_rounded(self):
+    def is_rounded(self):
         """Whether class shares were rounded, so that they no longer sum to one."""
         return isinstance(self.leaf_values_, QuantizedArray)
 
@@ -152,10 +152,10 @@ class CompactForestClassifier(ClassifierMixin, CompactTrees):
         shares = self._sums(X)
         shares /= self.trees_.n_trees
         if self.n_outputs_ == 1:
-            return _summing_to_one(shares) if self._is_rounded else shares
+            return _summing_to_one(shares) if self.is_rounded else shares
         bounds = np.cumsum(self.n_classes_)[:-1]
         parts = [np.ascontiguousarray(part) for part in np.split(shares, bounds, axis=1)]
-        return [_summing_to_one(part) for part in parts] if self._is_rounded else parts
+        return [_summing_to_one(part) for part in parts] if self.is_rounded else parts
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities.
@@ -218,7 +218,7 @@ class CompactBaggingClassifier(CompactForestClassifier):
         -------
         ndarray of shape (n_samples, n_classes)
         """
-        if self._is_rounded:
+        if self.is_rounded:
             return super().predict_log_proba(X)
         leaves = self.trees_.leaf_ids_of(self._check(X), n_jobs=self.n_jobs)
         with np.errstate(divide="ignore"):

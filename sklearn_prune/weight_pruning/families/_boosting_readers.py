@@ -115,19 +115,15 @@ def read_model(model, X=None):
         found = read_xgboost(model, X)
     else:
         found = read_gradient(model) if library == "gradient" else read_hist(model)
-    names = getattr(model, "feature_names_in_", None)
-    if library == "lightgbm" and names is not None and _made_up(names):
-        names = None
+    if library == "lightgbm":  # which makes names up where X has none, and rewrites others
+        names = getattr(X, "columns", None)
+    else:
+        names = getattr(model, "feature_names_in_", None)
     return replace(
         found,
         classes=getattr(model, "classes_", None),
         names=None if names is None else np.asarray(names, dtype=object),
     )
-
-
-def _made_up(names):
-    """Whether these are the names that LightGBM gives where X has none."""
-    return list(names) == [f"Column_{number}" for number in range(len(names))]
 
 
 def codes_by_frame(model):

@@ -122,9 +122,14 @@ def restored(compact, template):
     Predictions are equal to the bit. Impurities are NaN and numbers of rows 0: they are
     not in the compact form.
     """
+    classifies = is_classifier(template)
+    if classifies and compact.is_rounded:
+        raise AttributeError(
+            f"{type(template).__name__} averages class shares that sum to one, and rounded "
+            "ones do not. Use compact_ instead."
+        )
     arrays = arrays_of_compact(compact)
     model = copy(template)
-    classifies = is_classifier(template)
     classes = getattr(compact, "classes_", [])
     if classifies and compact.n_outputs_ == 1:
         classes = [classes]
