@@ -12,7 +12,8 @@ _LARGEST = np.sqrt(np.finfo(np.float64).max)
 #: What numpy, scipy and models say of values that they cannot reckon with.
 _BARE = re.compile(
     "could not convert string|bytes/strings|int too large|infs or NaNs|not finite|"
-    "non-finite|not converge|Complex data|not 'complex'|gives only NaN"
+    "non-finite|not converge|Complex data|not 'complex'|gives only NaN|"
+    "must be finite"
 )
 
 
@@ -137,14 +138,14 @@ def check_magnitudes(values, name="X"):
         largest = abs(values).nanmax(axis=0).toarray().ravel()
     else:
         highest, lowest = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
-        largest = np.atleast_1d(np.fmax(highest, -lowest))
+        largest = np.ravel(np.fmax(highest, -lowest))
     bad = np.flatnonzero((largest > 1e140) | ((largest < 1e-140) & (largest > 0)))
     if len(bad):
         where = f" in column {bad[0]}" if values.ndim == 2 else ""
         raise ValueError(
-            f"{name} must hold zeros and numbers whose squares neither overflow nor vanish. "
-            f"Got {largest[bad[0]]:g} as the largest{where}. Scale it to between 1e-140 and "
-            "1e140."
+            f"{name} must hold zeros and numbers whose squares neither overflow nor "
+            f"vanish. Got {largest[bad[0]]:g} as the largest{where}. Scale it to between "
+            "1e-140 and 1e140."
         )
 
 

@@ -32,9 +32,14 @@ def check_rows(X, y):
         If X and y have different numbers of rows, or none.
     """
     check_same_length(X, y=y)
+    check_any_rows(X)
+    return indexable(X, y)
+
+
+def check_any_rows(X):
+    """Raise unless X has a row."""
     if count_rows(X) == 0:
         raise ValueError("X must have at least one row. Got 0 sample(s). Pass some rows.")
-    return indexable(X, y)
 
 
 def check_same_length(X, **others):

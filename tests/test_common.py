@@ -13,6 +13,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -96,12 +97,18 @@ PRUNED = {
     ],
 }
 VARIANTS = [RandomSelector("bernoulli"), L2PenaltySelector(loss="logistic")]
+FEW = {  # as many models as it takes to rank
+    "DataOOBSelector": {"n_estimators": 10},
+    "EL2NSelector": {"n_repeats": 1},
+    "ForgettingSelector": {"n_repeats": 2},
+    "OutlierSelector": {"detector": IsolationForest(n_estimators=10)},
+}
 
 
 def selectors():
     classes = (getattr(sample_selection, name) for name in sample_selection.__all__)
     return [
-        cls()
+        cls(**FEW.get(cls.__name__, {}))
         for cls in classes
         if inspect.isclass(cls)
         and issubclass(cls, BaseEstimator)

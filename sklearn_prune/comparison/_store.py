@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,14 +12,15 @@ from sklearn_prune.comparison._describe import digest
 from sklearn_prune.comparison._manifest import canonical_json, first_difference
 from sklearn_prune.comparison._run import Fit, Kept
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Store:
     """Fits on disk: one file for each variant and fold, and what they were made with.
 
-    Files hold numbers and text only, are written aside and then renamed, and one that
-    cannot be read counts as not there.
+    Files hold numbers and text only, and nothing in them runs. They are written aside and
+    then renamed; one that is damaged, or was made for another input, counts as not there.
+    Hashes show damage, and not who wrote a file.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class Store:
 
     def __init__(self, folder, inputs, estimators):
         self.folder = Path(folder)
+        self._made_with = digest([inputs["data"], inputs["design"]])
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -94,19 +95,27 @@ class Store:
         try:
             with (
                 open(self._path(key), "rb") as file,
-                np.load(file, allow_pickle=False) as arrays,
+                np.load(file, allow_pickle=False) as content,
             ):
-                return _from_arrays(dict(arrays))
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+                arrays = dict(content)
+            seal = arrays.pop("seal").tobytes()
+            return _from_arrays(arrays) if seal == self._seal(key, arrays) else None
+        except Exception:  # zipfile, zlib and numpy say of damage what they like
             return None
 
     def save(self, key, fit):
         """Keep a fit under its key."""
         path = self._path(key)
         aside = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
+        arrays = _to_arrays(fit)
+        arrays["seal"] = np.frombuffer(self._seal(key, arrays), dtype=np.uint8)
         with open(aside, "wb") as file:
-            np.savez_compressed(file, **_to_arrays(fit))
+            np.savez_compressed(file, **arrays)
         os.replace(aside, path)
+
+    def _seal(self, key, arrays):
+        """A hash of what was stored, for which fit, and of what it was made with."""
+        return digest([self._made_with, key, arrays]).encode()
 
     def _path(self, key):
         return self.folder / f"{key[:40]}.npz"

@@ -26,6 +26,7 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
 )
 from sklearn_prune._validation import (
+    check_any_rows,
     check_groups,
     check_same_length,
     check_target,
@@ -167,6 +168,7 @@ class SampleSelector(BaseEstimator, ABC):
         """
         context = self.__dict__.get("_context", RankingContext())
         X = self._check_rows(X)
+        check_any_rows(X)
         check_same_length(X, y=y, groups=groups)
         if sample_weight is not None:
             sample_weight = check_weights(sample_weight, count_rows(X))

@@ -11,6 +11,7 @@ from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._explain import check_magnitudes
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import (
     clone_seeded,
@@ -161,6 +162,7 @@ class OutlierSelector(SampleSelector):
         values = numeric_values(X)
         if values is not None:  # infinity has no place among thresholds and distances
             assert_all_finite(values, allow_nan=True, input_name="X")
+            check_magnitudes(values)
         return X
 
     def _resolve_task(self, imposed, y):

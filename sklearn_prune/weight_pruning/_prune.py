@@ -77,7 +77,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             warnings.warn(
                 f"{type(model).__name__} is pruned by its input features, since {reason}.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
     if not keeps_all(keep):
         check_unit(family, unit, criterion, model)

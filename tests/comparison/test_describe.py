@@ -31,6 +31,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.discovery import all_estimators
 
 from sklearn_prune import PrunedClassifier
+from sklearn_prune._optional import has
 from sklearn_prune.comparison._describe import canonical_json, describe, digest
 
 SCRIPT = Path(__file__).with_name("described_things.py")
@@ -67,7 +68,7 @@ def in_two_processes():
 
 def test_same_in_every_process(in_two_processes):
     one, other = in_two_processes
-    assert len(one) > 25
+    assert len(one) > (25 if has("pandas") and has("torch") else 20)
     for name, described in one.items():
         assert described == other[name], name
 

@@ -41,7 +41,7 @@ def assert_sound(subject, fitted, n):
     assert len(kept) or not fitted.n_units_  # a tree without a split has none
     np.testing.assert_array_equal(kept, np.unique(kept))
     if subject.kind != "pruned":
-        assert 0 <= kept[0]
+        assert kept[0] >= 0
         assert kept[-1] < n
         n_kept = max(1, int(np.floor(n / 2 + 0.5)))
         assert len(kept) >= n_kept

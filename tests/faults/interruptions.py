@@ -1,16 +1,21 @@
 """Faults from outside: fits that are cut off, workers that die, files that lie."""
 
+import io
+import json
 import os
+import pickle
 import sys
 import tempfile
 import warnings
 from contextlib import contextmanager
 from functools import wraps
+from hashlib import sha256
 from inspect import CO_GENERATOR
 from itertools import count
 from multiprocessing import current_process
 from pathlib import Path
 from unittest import mock
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -22,12 +27,18 @@ from threadpoolctl import threadpool_info
 
 from sklearn_prune import PrunedClassifier, compare_pruning
 from sklearn_prune._meta import last_step
+from sklearn_prune.persistence import load, save
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
+from tests.faults.inner import answers
 from tests.faults.subjects import (
+    REFUSED,
     RIGHT,
     assert_not_fitted,
+    assert_refused,
     assert_same_results,
+    check_message,
     fault,
+    mixed,
 )
 
 PACKAGE = f"{os.sep}sklearn_prune{os.sep}"
@@ -218,3 +229,161 @@ def check_killed_worker_of_comparison(subject, X, y):
             compare(fatal, n_jobs=2, store=folder)
         assert not list(Path(folder).glob("*.tmp"))
         np.testing.assert_array_equal(compare(variants, store=folder), compare(variants))
+
+
+class Bomb:
+    """What a pickle makes of it would run code."""
+
+    went_off = False
+
+    def __reduce__(self):
+        return setattr, (Bomb, "went_off", True)
+
+
+def rewritten(content, change):
+    """A zip with its members changed by a function of a dict of them."""
+    with ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for name, part in change(members).items():
+            archive.writestr(name, part)
+    return buffer.getvalue()
+
+
+def in_header(content, **changes):
+    """A file of `save` whose header says something else."""
+
+    def change(members):
+        header = json.loads(members["sklearn_prune.json"]) | changes
+        return members | {"sklearn_prune.json": json.dumps(header).encode()}
+
+    return rewritten(content, change)
+
+
+def flipped(content, share):
+    """The content with a byte changed."""
+    at = int(share * len(content))
+    return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
+
+
+def forged(content, name, part):
+    """A file of `save` with one member replaced, the sums made right."""
+
+    def change(members):
+        members = members | {name: part}
+        header = json.loads(members["sklearn_prune.json"])
+        header["sha256"][name] = sha256(part).hexdigest()
+        return members | {"sklearn_prune.json": json.dumps(header).encode()}
+
+    return rewritten(content, change)
+
+
+def poisons(content):
+    """Files that are not what `save` wrote, by what is wrong with them."""
+    bomb = pickle.dumps(Bomb())
+    objects = io.BytesIO()
+    np.save(objects, np.array([Bomb()], dtype=object), allow_pickle=True)
+    foreign = {"__class__": "system", "__module__": "os", "__loader__": "FunctionNode"}
+    foreign |= {"content": {"module_path": "os", "function": "system"}, "protocol": 0}
+    return {
+        "a pickle": bomb,
+        "a joblib file": b"\x80\x04" + bomb,
+        "empty": b"",
+        "half": content[: len(content) // 2],
+        "the end lost": content[:-5],
+        "another zip": rewritten(content, lambda members: {"a.json": b"{}"}),
+        "a member lost": rewritten(content, lambda parts: dict(list(parts.items())[:-1])),
+        "a member added": rewritten(content, lambda parts: parts | {"b.npy": b"1"}),
+        "a newer format": in_header(content, format=99),
+        "no format": in_header(content, format=None),
+        "wrong sums": in_header(content, sha256=dict.fromkeys(["schema.json"], "0" * 64)),
+        "a pickle in it": forged(content, "c.npy", objects.getvalue()),
+        "no JSON": forged(content, "schema.json", b"{"),
+        "a function in it": forged(content, "schema.json", json.dumps(foreign).encode()),
+        "a way out": rewritten(content, lambda parts: parts | {"../../evil.npy": b"1"}),
+        "a way to the root": rewritten(content, lambda parts: parts | {"/evil.npy": b"1"}),
+    }
+
+
+@fault(44, "a file that is damaged, forged, too large, or not ours")
+def poisoned_file(subject):
+    X, y = subject.rows()
+    if subject.kind == "comparison":
+        return poisoned_store(subject, X, y)
+    pytest.importorskip("skops")
+    fitted = subject.fit(X, y)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.skops"
+        if not subject.predicts:
+            name = type(fitted).__name__
+            cell = assert_refused(lambda: save(fitted, path), (name,))
+            assert not path.exists()
+            return cell
+        save(fitted, path)
+        loaded, content = load(path), path.read_bytes()
+        methods = answers(loaded, X)
+        for method, wanted in answers(fitted, X).items():
+            np.testing.assert_array_equal(methods[method], wanted)
+        for what, bad in poisons(content).items():
+            path.write_bytes(bad)
+            assert_refused(lambda: load(path), ("file",), words=(str(path),))
+            assert not Bomb.went_off, what
+        for share in (0.2, 0.5, 0.8):  # some bytes of a zip mean nothing
+            path.write_bytes(flipped(content, share))
+            try:
+                same = answers(load(path), X)
+            except ValueError as error:
+                check_message(error, ("file",), (str(path),))
+            else:
+                assert_same_results(same, methods)
+        path.write_bytes(content)
+        small = {"max_bytes": 500}
+        assert_refused(lambda: load(path, **small), ("max_bytes",), words=(str(path),))
+        assert os.listdir(folder) == ["model.skops"]
+    return REFUSED
+
+
+def poisoned_store(subject, X, y):
+    """Fits in files that are not as they were written are made again."""
+    names = ("all", "parameters")
+    variants = {name: subject.estimator.variants[name] for name in names}
+
+    def compare(X=X):
+        found = compare_pruning(
+            variants, X, y, cv=2, margin=0.1, costs=(), controls=(), store=folder
+        )
+        return np.array([found._scores(name, found.scorers[0]) for name in names])
+
+    objects = io.BytesIO()
+    np.savez(objects, plain=np.array([Bomb()], dtype=object))
+    with tempfile.TemporaryDirectory() as folder:
+        compare(X[::-1])
+        files = sorted(Path(folder).glob("*.npz"))
+        others = [file.read_bytes() for file in files]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = compare()
+        files = sorted(Path(folder).glob("*.npz"))
+        assert len(files) == len(others) == 4
+        contents = [file.read_bytes() for file in files]
+        shares = zip(contents, (0.1, 0.3, 0.5, 0.7), strict=True)
+        flips = [flipped(content, share) for content, share in shares]
+        garbage = [pickle.dumps(Bomb()), objects.getvalue(), b"", contents[3][:-9]]
+        swapped = [contents[1], contents[0], contents[3], contents[2]]
+        for bad in (garbage, swapped, others, flips):
+            for file, content in zip(files, bad, strict=True):
+                file.write_bytes(content)
+            np.testing.assert_array_equal(compare(), whole)
+            assert not Bomb.went_off
+            for file, content in zip(files, bad, strict=True):
+                # Some bytes of a zip mean nothing.
+                assert bad is flips or file.read_bytes() != content
+        for name in ("comparison.json", next(Path(folder).glob("variant-*.json")).name):
+            header = Path(folder) / name
+            content = header.read_bytes()
+            for bad in (pickle.dumps(Bomb()), b"", b"[]", content[:-20]):
+                header.write_bytes(bad)
+                cell = assert_refused(compare, ("store",), words=(name,))
+            header.write_bytes(content)
+    assert not Bomb.went_off
+    return mixed({"what it is for": cell, "single fits": RIGHT})

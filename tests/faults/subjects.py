@@ -261,6 +261,8 @@ SAYS_WHAT_CAME = (
     "but the target y is None",
     "feature names",
     "was passed",
+    "is not supported",
+    "greater than the number",
     "were passed",
 )
 

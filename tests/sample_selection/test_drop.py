@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs, make_classification, make_regression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_prune._space import Space
 from sklearn_prune.sample_selection import _drop
@@ -264,7 +263,3 @@ def test_keeps_what_a_neighbour_classifier_needs():
 def test_refuses_unknown_metric():
     with pytest.raises(ValueError, match="metric"):
         DROP3Selector(metric="minkowski").fit([[0.0], [1.0]], [0, 1])
-
-
-def test_follows_scikit_learn():
-    check_estimator(DROP3Selector())

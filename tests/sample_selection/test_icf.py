@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs, make_classification
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_prune._space import Space
 from sklearn_prune.sample_selection import _icf
@@ -191,7 +190,3 @@ def test_keeps_what_a_neighbour_classifier_needs():
 def test_refuses_numbers():
     with pytest.raises(ValueError, match=r"Got a regression target\. Write DROP3Selector"):
         ICFSelector().fit(np.arange(50.0)[:, None], np.linspace(0, 1, 50))
-
-
-def test_follows_scikit_learn():
-    check_estimator(ICFSelector())

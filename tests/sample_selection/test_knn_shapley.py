@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import make_classification
-from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._space import Space
@@ -246,7 +245,3 @@ def test_wrong_labels_come_last():
     y[flipped] = 1 - y[flipped]
     last = KNNShapleySelector().fit(csr_array(X), y).order_[-40:]
     assert len(np.intersect1d(last, flipped)) >= 36
-
-
-def test_estimator_checks():
-    check_estimator(KNNShapleySelector())

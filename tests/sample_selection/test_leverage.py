@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_prune._seeds import row_keys
 from sklearn_prune.sample_selection import _leverage
@@ -144,7 +143,3 @@ def test_targets_of_any_kind_are_not_read():
     order = LeverageSelector(random_state=0).fit(X).order_
     for y in (np.arange(100.0).reshape(50, 2), np.array(["a", "b"] * 25)):
         assert np.array_equal(LeverageSelector(random_state=0).fit(X, y).order_, order)
-
-
-def test_estimator_checks():
-    check_estimator(LeverageSelector())

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
-from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._sklearn_compat import InvalidParameterError
@@ -196,7 +195,3 @@ def test_scores_follow_the_rows():
     scores = SensitivitySelector().fit(X, y).scores_
     again = SensitivitySelector().fit(X[shuffled], y[shuffled]).scores_
     assert np.abs(again - scores[shuffled]).max() < 1e-12
-
-
-def test_estimator_checks():
-    check_estimator(SensitivitySelector())

@@ -824,7 +824,8 @@ def test_unfitted_models_say_so(classes):
 def test_n_iter_is_copied(classes):
     X, y = classes
     model = SampleSubsetClassifier(LogisticRegression(), random_state=0).fit(X, y)
-    assert model.n_iter_ is model.estimator_.n_iter_
+    assert np.array_equal(model.n_iter_, model.estimator_.n_iter_)
+    assert model.n_iter_ is not model.estimator_.n_iter_
 
 
 # Wrong input

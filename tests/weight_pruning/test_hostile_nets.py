@@ -212,18 +212,24 @@ def shared_layer():
 
 def with_buffer():
     import torch
+
+    module = shared_layer()
+    module.register_buffer("places", torch.ones(2, 3))
+    return module
+
+
+def local():
     from torch import nn
 
-    class Placed(nn.Module):
+    class Recurrent(nn.Module):
         def __init__(self):
             super().__init__()
-            self.register_buffer("places", torch.linspace(0, 1, 5).reshape(1, 5))
-            self.recurrent = nn.GRU(5, 4, batch_first=True)
+            self.inner = nn.GRU(5, 3, batch_first=True)
 
         def forward(self, X):
-            return self.recurrent((X + self.places)[:, None])[0][:, 0]
+            return self.inner(X[:, None])[0][:, 0]
 
-    return nn.Sequential(Placed(), nn.Linear(4, 3))
+    return Recurrent()
 
 
 def casting():
@@ -280,6 +286,7 @@ def net_cases():
         "half": (net(half), X.astype(np.float16), codes),
         "cast": (net(casting), X.astype(np.float16), codes),
         "buffer": (net(with_buffer), SINGLE, codes),
+        "local": (net(local), SINGLE, codes),
         "shared layer": (net(shared_layer), SINGLE, codes),
         "embedded": (net(embedded), COUNTS.astype(np.int64), codes),
         "probable": (net(probable, criterion=nn.NLLLoss), SINGLE, codes),
@@ -422,9 +429,14 @@ def test_what_no_graph_follows_loses_parameters_and_nothing_else(name, refit):
     left = [value for value in inner.module_.parameters() if value.ndim > 1]
     assert sum(int((value != 0).sum()) for value in left) <= n_weights / 2
     if name == "buffer":
-        assert np.array_equal(state_of(inner)["0.places"], whole["0.places"])
-    else:
-        assert inner.module_[0] is inner.module_[2]
-        alone = pickle.loads(pickle.dumps(model.compact_))
-        assert np.array_equal(alone.predict_proba(rows), model.predict_proba(rows))
-        assert len(pickle.dumps(model.compact_)) < len(pickle.dumps(net)) / 2
+        assert np.array_equal(state_of(inner)["places"], whole["places"])
+    assert inner.module_[0] is inner.module_[2]
+    alone = pickle.loads(pickle.dumps(model.compact_))
+    assert np.array_equal(alone.predict_proba(rows), model.predict_proba(rows))
+
+
+def test_a_module_that_pickle_cannot_find_is_refused():
+    net_cases()
+    net, rows, y = net_cases()["local"]
+    with pytest.raises(TypeError, match="top level of a file"):
+        pruned(net, keep=0.5).fit(rows, y)

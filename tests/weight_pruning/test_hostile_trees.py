@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_array, csr_array, issparse
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -75,14 +75,16 @@ CONTAINERS = {
 def thresholds_of(model):
     """What the splits of a scikit-learn model compare with, by column."""
     found = []
-    members = getattr(model, "estimators_", None)
-    if members is None:
-        members = [model] if hasattr(model, "tree_") else []
+    members = np.ravel(np.asarray(getattr(model, "estimators_", [model]), dtype=object))
     columns = getattr(model, "estimators_features_", None)
-    for number, member in enumerate(np.ravel(members)):
+    for number, member in enumerate(members):
+        if not hasattr(member, "tree_"):
+            continue
         tree = member.tree_
         inner = tree.children_left >= 0
-        at = tree.feature[inner] if columns is None else columns[number][tree.feature[inner]]
+        at = (
+            tree.feature[inner] if columns is None else columns[number][tree.feature[inner]]
+        )
         found += zip(at, tree.threshold[inner], strict=True)
     for stage in getattr(model, "_predictors", ()):
         for predictor in stage:
@@ -146,7 +148,9 @@ def assert_equal(found, expected, rtol=0.0):
             assert one.dtype == other.dtype, method
             assert one.shape == other.shape, method
             if rtol and one.dtype.kind == "f":
-                np.testing.assert_allclose(one, other, rtol=rtol, err_msg=method)
+                np.testing.assert_allclose(
+                    one, other, rtol=rtol, atol=1e-12, err_msg=method
+                )
             else:
                 np.testing.assert_array_equal(one, other, err_msg=method)
 
@@ -189,12 +193,13 @@ def assert_apart(one, other):
 
 def assert_lossless(model, X, y, rows=None, rtol=0.0):
     """All kept of a fitted model is the model; it stays as it was and is shared by none."""
+    rows = hostile_rows(model, X) if rows is None else rows
+    expected = answers(model, rows)
     before = pickle.dumps(model)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
-    rows = hostile_rows(model, X) if rows is None else rows
-    expected = answers(model, rows)
+    assert pickle.dumps(model) == before
     assert_equal(answers(small.compact_, rows), expected, rtol)
     assert_equal(answers(pickle.loads(pickle.dumps(small.compact_)), rows), expected, rtol)
     one = rows[:1] if not issparse(rows) else rows.tocsr()[:1]
@@ -202,11 +207,13 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
     if is_classifier(model):
         many = isinstance(model.classes_, list)
         assert isinstance(small.classes_, list) == many
-        pairs = (small.classes_, model.classes_) if many else (
-            [small.classes_], [model.classes_])
+        pairs = (
+            (small.classes_, model.classes_)
+            if many
+            else ([small.classes_], [model.classes_])
+        )
         for ours, theirs in zip(*pairs, strict=True):
             np.testing.assert_array_equal(ours, theirs, strict=True)
-    assert pickle.dumps(model) == before
     own = {name: value for name, value in vars(small).items() if name != "estimator"}
     assert_apart(model, own)
     try:
@@ -217,3 +224,202 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
         assert_equal(answers(again, rows), expected, max(rtol, 1e-12))
         assert_apart(again, own)
     return small
+
+
+def fitted(model, *data, **fit_params):
+    """Fitted; the library's own remarks on odd data are not ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return clone(model).fit(*data, **fit_params)
+
+
+FORESTS = [
+    DecisionTreeClassifier(random_state=0),
+    ExtraTreeClassifier(random_state=0),
+    RandomForestClassifier(**SMALL),
+    ExtraTreesClassifier(**SMALL),
+    BaggingClassifier(**SMALL),
+    DecisionTreeRegressor(random_state=0),
+    ExtraTreeRegressor(random_state=0),
+    RandomForestRegressor(**SMALL),
+    ExtraTreesRegressor(**SMALL),
+    BaggingRegressor(**SMALL),
+]
+HIST = {"max_iter": 4, "min_samples_leaf": 5, "random_state": 0}
+BOOSTING = [
+    GradientBoostingClassifier(**SMALL),
+    HistGradientBoostingClassifier(**HIST),
+    GradientBoostingRegressor(**SMALL),
+    HistGradientBoostingRegressor(**HIST),
+]
+each = pytest.mark.parametrize(
+    "model", FORESTS + BOOSTING, ids=lambda model: type(model).__name__
+)
+
+
+@each
+@pytest.mark.parametrize("name", LABELS)
+def test_labels(model, name):
+    y = LABELS[name]
+    if not is_classifier(model):
+        y = {"outputs": two(NUMBERS), "one class": np.full(120, 7.5)}.get(name, NUMBERS)
+        if name not in ("outputs", "one class", "floats"):
+            return
+    several = np.ndim(y) == 2 and (
+        model in BOOSTING or isinstance(model, BaggingClassifier)
+    )
+    if several or (name == "one class" and type(model) is GradientBoostingClassifier):
+        with pytest.raises(ValueError, match="1d array|1 class"):
+            pruned(model, keep=1.0).fit(X, y)
+        return
+    assert_lossless(fitted(model, X, y), X, y)
+
+
+@each
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_containers_of_rows(model, name):
+    rows = CONTAINERS[name](X)
+    y = LABELS["strings"] if is_classifier(model) else NUMBERS
+    if issparse(rows) and "Hist" in type(model).__name__:
+        with pytest.raises(TypeError, match="dense data is required"):
+            pruned(model, keep=1.0).fit(rows, y)
+        return
+    assert_lossless(fitted(model, rows, y), rows, y)
+
+
+@each
+def test_missing_values_weights_and_odd_targets(model):
+    y = CODES if is_classifier(model) else NUMBERS
+    assert_lossless(fitted(model, X, y, sample_weight=WEIGHTS), X, y)
+    if model.__sklearn_tags__().input_tags.allow_nan:
+        assert_lossless(fitted(model, HOLES, y), HOLES, y)
+    if not is_classifier(model):
+        for odd in (y * 1e150, y * 1e-200, y.astype(np.float32), y[:, None], CODES):
+            assert_lossless(fitted(model, X, odd), X, odd)
+
+
+def settings(*models):
+    """Models that differ from the first one by one setting each."""
+    return [pytest.param(model, id=" ".join(repr(model).split())) for model in models]
+
+
+def over(kind, base, *changes):
+    """Models of a kind, one for each change of its settings."""
+    return settings(*(kind(**(base | change)) for change in changes))
+
+
+SEED = {"random_state": 0}
+OF_TREES = [
+    {"max_depth": 1},
+    {"max_leaf_nodes": 4},
+    {"ccp_alpha": 0.02},
+    {"ccp_alpha": 1e6},
+    {"max_features": 1},
+    {"min_impurity_decrease": 0.05},
+    {"min_weight_fraction_leaf": 0.2},
+]
+OF_CLASSES = [{"criterion": "log_loss"}, {"class_weight": {0: 3, 1: 0.5, 2: 0}}]
+OF_NUMBERS = [{"criterion": "absolute_error"}, {"criterion": "poisson"}]
+OF_FORESTS = [{"bootstrap": False}, {"bootstrap": True, "oob_score": True}]
+OF_FORESTS += [{"bootstrap": True, "max_samples": 0.3}, {"n_estimators": 1}]
+OF_HIST = [
+    {"max_leaf_nodes": 2},
+    {"max_leaf_nodes": None, "min_samples_leaf": 1},
+    {"min_samples_leaf": 100},
+    {"max_bins": 3},
+    {"max_features": 0.3},
+    {"interaction_cst": "no_interactions"},
+    {"interaction_cst": [[0, 1], [2]]},
+    {"learning_rate": 30.0},
+    {"early_stopping": True, "max_iter": 30, "n_iter_no_change": 2},
+]
+OF_GRADIENT = [
+    {"init": "zero"},
+    {"subsample": 0.5, "n_iter_no_change": 1, "n_estimators": 30},
+    {"ccp_alpha": 1e6},
+    {"max_depth": None},
+    {"max_leaf_nodes": 3},
+    {"learning_rate": 0.0},
+    {"learning_rate": 100.0},
+]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *over(DecisionTreeClassifier, SEED, *OF_TREES, *OF_CLASSES),
+        *over(ExtraTreesClassifier, SMALL, *OF_TREES, *OF_CLASSES, *OF_FORESTS),
+        *over(RandomForestClassifier, SMALL, {"class_weight": "balanced_subsample"}),
+        *over(DecisionTreeRegressor, SEED, *OF_TREES, *OF_NUMBERS),
+        *over(RandomForestRegressor, SMALL, *OF_TREES, *OF_NUMBERS, *OF_FORESTS),
+        *over(BaggingClassifier, SMALL, {"max_features": 1}, {"bootstrap_features": True}),
+        *over(BaggingRegressor, SMALL, {"max_samples": 2}, {"oob_score": True}),
+        *over(HistGradientBoostingClassifier, HIST, *OF_HIST, {"class_weight": "balanced"}),
+        *over(HistGradientBoostingRegressor, HIST, *OF_HIST, {"loss": "poisson"}),
+        *over(GradientBoostingClassifier, SMALL, *OF_GRADIENT),
+        *over(
+            GradientBoostingClassifier,
+            SMALL,
+            {"init": DummyClassifier(strategy="most_frequent")},
+        ),
+        *over(GradientBoostingRegressor, SMALL, *OF_GRADIENT, {"loss": "absolute_error"}),
+    ],
+)
+def test_settings(model):
+    y = CODES if is_classifier(model) else np.abs(NUMBERS) + 0.1
+    assert_lossless(fitted(model, X, y), X, y)
+
+
+@pytest.mark.parametrize("model", [*FORESTS[2:4], *BOOSTING[:2]], ids=repr)
+def test_grown_twice(model):
+    size = "max_iter" if "max_iter" in model.get_params() else "n_estimators"
+    grown = fitted(model.set_params(warm_start=True), X, CODES)
+    grown.set_params(**{size: 9}).fit(X, CODES)
+    assert len(getattr(grown, "_predictors", None) or grown.estimators_) == 9
+    assert_lossless(grown, X, CODES)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ExtraTreesClassifier(**SMALL),
+        HistGradientBoostingClassifier(**HIST),
+        DecisionTreeRegressor(random_state=0),
+        HistGradientBoostingRegressor(**HIST),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_monotonic(model):
+    y = CODES > 0 if is_classifier(model) else NUMBERS
+    model = clone(model).set_params(monotonic_cst=[1, 0, 0, 0, -1])
+    for rows in (X, HOLES):
+        assert_lossless(fitted(model, rows, y), rows, y)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(max_depth=12, random_state=0),
+        RandomForestClassifier(2, max_depth=5, random_state=0),
+        BaggingClassifier(DecisionTreeClassifier(max_depth=4), 2, random_state=0),
+        HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=3, early_stopping=False),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_thousand_classes(model):
+    rows, y = np.random.default_rng(1).normal(size=(2000, 3)), np.arange(2000) % 1000
+    model = fitted(model, rows, y)
+    small = pruned(FrozenEstimator(model), keep=1.0).fit(rows, y)
+    assert_equal(answers(small, rows[:50]), answers(model, rows[:50]))
+
+
+def test_many_rows_and_threads():
+    rows = np.random.default_rng(2).normal(size=(30_000, 5))
+    for model in (FORESTS[2], FORESTS[7], FORESTS[9], BOOSTING[1]):
+        y = CODES if is_classifier(model) else NUMBERS
+        model = fitted(model, X, y)
+        expected = answers(model, rows)
+        if hasattr(model, "n_jobs"):  # sums of several threads end in another last digit
+            model.set_params(n_jobs=2)
+        small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
+        assert_equal(answers(small, rows), expected)

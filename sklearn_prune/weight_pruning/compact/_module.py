@@ -1,6 +1,7 @@
 """A torch module that cannot be followed, with its non-zero parameters packed."""
 
 from copy import deepcopy
+from pickle import PicklingError
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -101,8 +102,14 @@ class CompactModule(Compact):
 
 def emptied(net):
     """A copy of a net without parameters, optimizer and history."""
-
-    net = deepcopy(net)
+    try:
+        net = deepcopy(net)  # by pickle, in skorch
+    except (AttributeError, PicklingError) as error:
+        raise TypeError(
+            "A module that cannot be followed is stored as it is, by classes and functions "
+            f"that pickle finds. Got {type(net.module_).__name__}: {error}. Write them at "
+            "the top level of a file."
+        ) from error
     nonlinearity = net._get_predict_nonlinearity()  # by the loss, which is dropped
     net.trim_for_prediction()
     net.predict_nonlinearity = nonlinearity

@@ -24,7 +24,7 @@ def restore_model(compact, template):
     params = template.get_params()
     if compact.library_ == "gradient" and params["learning_rate"] == 0:
         raise AttributeError(
-            f"{name} with learning_rate=0.0 says nothing by its trees. Use compact_ instead."
+            f"{name} with learning_rate=0.0 does not ask its trees. Use compact_ instead."
         )
     if compact.library_ == "gradient":
         free = {"n_estimators": 1, "init": "zero", "warm_start": False, "ccp_alpha": 0.0}

@@ -1,12 +1,14 @@
 """Input features of any model: columns are dropped and the model is fitted on the rest."""
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
 
+from sklearn_prune._meta import in_one_line
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
     count_rows,
@@ -29,6 +31,14 @@ from sklearn_prune.weight_pruning.families._feature_dropout import (
 
 _STORE_ROWS = {"prototype", "support_vector"}  # units of such models
 _ADD_COLUMNS = {"coefficient", "weight"}  # likewise
+
+_COUNT_COLUMNS = {
+    "categorical_feature",
+    "categorical_features",
+    "interaction_constraints",
+    "interaction_cst",
+}
+_COUNT_ALL_COLUMNS = {"monotone_constraints", "monotonic_cst"}
 
 
 @dataclass(frozen=True)
@@ -238,11 +248,15 @@ def _fitted_on(context, work):
     """
     n_left, n_features = len(work.columns), work.n_features
     remedy = "Write a larger keep, or parameters of the model that any columns suit."
+    if n_left < n_features:
+        _refuse_moved_columns(context, work.columns)
     try:
         model = context.fit()
     except (ValueError, RuntimeError) as error:
         from_torch = isinstance(error, RuntimeError)
-        if n_left == n_features or from_torch and not hasattr(context.template, "module"):
+        if from_torch and not hasattr(context.template, "module"):
+            raise
+        if n_left == n_features:
             raise
         name = type(context.template).__name__
         raise ValueError(
@@ -266,6 +280,31 @@ def _knows_nothing(model, context):
         return False
     found = found[0] if isinstance(found, list) else found
     return bool(np.isnan(np.asarray(found, dtype=np.float64)).all())
+
+
+def _refuse_moved_columns(context, columns):
+    """Raise if parameters of the model count columns that have moved, or are gone."""
+    params = context.template.get_params() | context.fit_params
+    for name, value in params.items():
+        own = name.rpartition("__")[2]
+        if own not in _COUNT_COLUMNS | _COUNT_ALL_COLUMNS:
+            continue
+        numbers = list(_whole_numbers(value))
+        stays = all(n < len(columns) and columns[n] == n for n in numbers)
+        if numbers and (own in _COUNT_ALL_COLUMNS or not stays):
+            raise InvalidParameterError(
+                f'unit="feature" drops columns, and {own} counts them. Got {own}='
+                f"{in_one_line(value)}. Name the columns of a frame, or use another unit."
+            )
+
+
+def _whole_numbers(value):
+    """The integers in an integer, or in nested sequences and sets."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        yield int(value)
+    elif isinstance(value, list | tuple | set | np.ndarray):
+        for part in value:
+            yield from _whole_numbers(part)
 
 
 def _adds_columns(family, model):

@@ -211,7 +211,7 @@ class NetFamily(Family):
                 f"A layer is left with a single {counted}, the least that it can have: "
                 "keep is very small for this net.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def plan(self, work, shares, request, context):

@@ -55,7 +55,7 @@ class TorchFamily(NetFamily):
                 f"Single weights are pruned instead of {unit}s, since the module of "
                 f"{type(work.model).__name__} cannot be followed: {work.reason}.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
             return "weight"
         return unit
