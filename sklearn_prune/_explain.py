@@ -13,7 +13,7 @@ _LARGEST = np.sqrt(np.finfo(np.float64).max)
 _BARE = re.compile(
     "could not convert string|bytes/strings|int too large|infs or NaNs|not finite|"
     "non-finite|not converge|Complex data|not 'complex'|gives only NaN|"
-    "must be finite"
+    "must be finite|numpy|meta tensor"
 )
 
 
@@ -40,12 +40,17 @@ def all_or_nothing(fit):
             vars(self).clear()
             vars(self).update(before)
             X, y = (*args, *map(kwargs.get, ("X", "y")[len(args) :]))[:2]
-            reason = explain(error, X, y)
-            if reason is None:
-                raise
-            raise ValueError(reason) from error
+            raise_explained(error, X, y)
 
     return careful
+
+
+def raise_explained(error, X, y=None):
+    """Raise a ValueError that says what `explain` says, else the error itself."""
+    reason = explain(error, X, y)
+    if reason is None:
+        raise error
+    raise ValueError(reason) from error
 
 
 def explain(error, X, y):
@@ -63,15 +68,34 @@ def explain(error, X, y):
     str or None
         None for another error, and where no such value is found.
     """
-    if not isinstance(error, str | ValueError | TypeError | OverflowError):
+    if not isinstance(error, str | ValueError | TypeError | OverflowError | RuntimeError):
         return None
     said = str(error)
     if not _BARE.search(said):
         return None
     for name, values in (("X", X), ("y", y)):
-        reason = None if values is None else what_is_unusual(name, values, "string" in said)
+        if values is None:
+            continue
+        reason = why_unreadable(name, values) or what_is_unusual(
+            name, values, "string" in said
+        )
         if reason is not None:
             return reason
+    return None
+
+
+def why_unreadable(name, values):
+    """Why numpy cannot read a tensor, in one line, or None."""
+    if not hasattr(values, "device"):
+        return None
+    try:
+        np.asarray(values)
+    except Exception as error:
+        why = " ".join(str(error).split())
+        return (
+            f"{name} must be an array that numpy can read. Got {type(values).__name__} on "
+            f"{values.device}: {why} Pass {name}.detach().cpu().numpy()."
+        )
     return None
 
 
@@ -167,5 +191,5 @@ def _columns(values):
         return
     try:
         yield values.data if issparse(values) else np.asarray(values)
-    except (TypeError, ValueError):  # ragged lists and exotic containers
+    except (RuntimeError, TypeError, ValueError):  # ragged lists, exotic containers
         return

@@ -65,7 +65,9 @@ def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
         wrong = not hasattr(inner, "transform")
     else:
         # A foreign model without a type is known by its predict.
-        wrong = not hasattr(inner, "predict") or found not in (kind, None)
+        # Some have a predict only once they are fitted.
+        predicts = hasattr(inner, "predict") or hasattr(type(inner), "predict")
+        wrong = not predicts or found not in (kind, None)
     if not wrong:
         return
     if found in ("classifier", "regressor") and found != kind:

@@ -33,7 +33,27 @@ def check_rows(X, y):
     """
     check_same_length(X, y=y)
     check_any_rows(X)
-    return indexable(X, y)
+    X, y = indexable(X, y)
+    return canonical(X), y
+
+
+def canonical(X):
+    """X, or if it is sparse a copy in the form that every model reads, where it is not.
+
+    That has each entry once, sorted, no zeros, and indices of 32 bits if they suffice.
+    """
+    if not issparse(X) or X.format not in ("csr", "csc"):
+        return X
+    fits = max(X.nnz, *X.shape) < np.iinfo(np.int32).max
+    too_long = fits and np.int64 in (X.indices.dtype, X.indptr.dtype)
+    if X.has_canonical_format and X.data.all() and not too_long:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    if too_long:
+        X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+    return X
 
 
 def check_any_rows(X):

@@ -26,6 +26,7 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
 )
 from sklearn_prune._validation import (
+    canonical,
     check_any_rows,
     check_groups,
     check_same_length,
@@ -167,7 +168,7 @@ class SampleSelector(BaseEstimator, ABC):
             where it is needed.
         """
         context = self.__dict__.get("_context", RankingContext())
-        X = self._check_rows(X)
+        X = self._check_rows(canonical(X))
         check_any_rows(X)
         check_same_length(X, y=y, groups=groups)
         if sample_weight is not None:

@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from sklearn_prune._explain import raise_explained
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
@@ -33,6 +34,7 @@ from sklearn_prune._sklearn_compat import (
     take_rows_of_params,
 )
 from sklearn_prune._validation import (
+    canonical,
     check_readable_rows,
     check_rows,
     check_weights,
@@ -270,7 +272,10 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             params = process_routing(self, method, **params)[self._inner][method]
         if self._pairwise:
             X = take_rows(X, self.sample_indices_, axis=1)
-        return getattr(model, method)(X, **params)
+        try:
+            return getattr(model, method)(canonical(X), **params)
+        except Exception as error:
+            raise_explained(error, X)
 
 
 def _weights_among(params):

@@ -110,7 +110,9 @@ class PruningContext:
         model = clone(self.template if estimator is None else estimator)
         X = self.X if X is None else X
         with seeded_torch(model, self.seed):
-            return model.fit(X, self.y, **(self.fit_params if params is None else params))
+            return model.fit(
+                X, self.y, **_own(self.fit_params if params is None else params)
+            )
 
     def fit_first(self, model=None):
         """The fitted inner model: the frozen one, or a seeded clone fitted on the rows."""
@@ -120,7 +122,7 @@ class PruningContext:
             model = clone_seeded(self.estimator, self.seed, "estimator")
         with seeded_torch(model, self.seed):
             try:
-                return model.fit(self.X, self.y, **self.fit_params)
+                return model.fit(self.X, self.y, **_own(self.fit_params))
             except ValueError as error:
                 # A class whose rows all weigh nothing is not there for the model.
                 weights = self.sample_weight
@@ -152,3 +154,14 @@ class PruningContext:
             groups=self.groups if same_rows else None,
             refit_params={},
         )
+
+
+def _own(params):
+    """Fit parameters with copies of what training starts from, as `coef_init`.
+
+    scikit-learn trains in the very array that it is given.
+    """
+    return {
+        name: np.array(value) if name.endswith("_init") and value is not None else value
+        for name, value in params.items()
+    }

@@ -112,9 +112,10 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             family.check_left(smaller, unit, context)
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
-    compact = family.compact(smaller)
-    if quantizer is not None:
-        compact = compact.quantized(quantizer)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        compact = family.compact(smaller)
+        if quantizer is not None:
+            compact = compact.quantized(quantizer)
     changed = smaller is not work or quantizer is not None
     if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
         raise ValueError(

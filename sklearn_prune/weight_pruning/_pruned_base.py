@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_prune._explain import all_or_nothing
+from sklearn_prune._explain import all_or_nothing, raise_explained
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
@@ -37,6 +37,7 @@ from sklearn_prune._sklearn_compat import (
     fit_context,
 )
 from sklearn_prune._validation import (
+    canonical,
     check_groups,
     check_kind_of_target,
     check_rows,
@@ -399,7 +400,10 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             check_is_fitted(self)
         if params and routing_enabled():
             params = process_routing(self, method, **params).estimator[method]
-        return getattr(compact, method)(X, **params)
+        try:
+            return getattr(compact, method)(canonical(X), **params)
+        except Exception as error:
+            raise_explained(error, X)
 
     def get_metadata_routing(self):
         """Get the metadata routing of this object.

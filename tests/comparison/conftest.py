@@ -8,11 +8,15 @@ from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, compare_prun
 from sklearn_prune.sample_selection import L2PenaltySelector
 
 
-@pytest.fixture
-def data():
+def rows_and_classes():
     return make_classification(
         n_samples=160, n_features=6, n_informative=4, flip_y=0.05, random_state=0
     )
+
+
+@pytest.fixture
+def data():
+    return rows_and_classes()
 
 
 @pytest.fixture
@@ -20,8 +24,7 @@ def folds():
     return StratifiedKFold(4, shuffle=True)
 
 
-@pytest.fixture
-def variants():
+def forests_and_rows():
     forest, linear = RandomForestClassifier(8), LogisticRegression()
     return {
         "forest": forest,
@@ -35,5 +38,16 @@ def variants():
 
 
 @pytest.fixture
-def comparison(data, variants, folds):
-    return compare_pruning(variants, *data, baseline="forest", cv=folds)
+def variants():
+    return forests_and_rows()
+
+
+@pytest.fixture(scope="session")
+def comparison():
+    """Read, never written to."""
+    return compare_pruning(
+        forests_and_rows(),
+        *rows_and_classes(),
+        baseline="forest",
+        cv=StratifiedKFold(4, shuffle=True),
+    )

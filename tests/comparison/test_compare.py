@@ -1,5 +1,7 @@
 import pickle
 import warnings
+from contextlib import ExitStack
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     compare_pruning,
 )
+from sklearn_prune._optional import has
 from sklearn_prune.comparison._isolation import seeded
 from sklearn_prune.comparison._manifest import canonical_json, first_difference
 from sklearn_prune.sample_selection import (
@@ -441,44 +444,45 @@ def test_missing_targets(data):
         compare_pruning({"a": LINEAR, "b": HALF}, data[0], np.full(160, np.nan))
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
-def test_no_backend_changes_a_result(data, variants, folds, backend):
+def on_backend(backend):
+    """Context in which joblib runs two jobs on it."""
+    if backend != "dask":
+        return parallel_config(backend)
+    distributed = import_module("distributed")
+    stack = ExitStack()
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    )
+    for context in (cluster, distributed.Client(cluster), parallel_config("dask")):
+        stack.enter_context(context)
+    return stack
+
+
+def test_no_backend_changes_a_result(data, variants, folds):
     del variants["forest, keep=0.2"]
     variants["net"] = MLPClassifier((5,), max_iter=8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         options = {"baseline": "forest", "cv": folds}
         one = compare_pruning(variants, *data, **options)
-        if backend == "dask":
-            distributed = pytest.importorskip("distributed")
-            cluster = distributed.LocalCluster(
-                n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
-            )
-            with cluster, distributed.Client(cluster), parallel_config("dask"):
+        for backend in ("loky", "threading", *["dask"] * has("distributed")):
+            with on_backend(backend):
                 two = compare_pruning(variants, *data, n_jobs=2, **options)
-        else:
-            with parallel_config(backend):
-                two = compare_pruning(variants, *data, n_jobs=2, **options)
-    assert canonical_json(one.manifest) == canonical_json(two.manifest)
+            assert canonical_json(one.manifest) == canonical_json(two.manifest), backend
 
 
-def test_two_runs_and_another_seed(comparison, data, variants, folds):
+def test_two_runs_and_another_seed(comparison, data, variants, folds, tmp_path):
     again = compare_pruning(variants, *data, baseline="forest", cv=folds)
     assert canonical_json(again.manifest) == canonical_json(comparison.manifest)
-    other = compare_pruning(variants, *data, baseline="forest", cv=folds, random_state=1)
-    assert other.manifest["sha256"] != comparison.manifest["sha256"]
-    drawn = compare_pruning(variants, *data, baseline="forest", cv=folds, random_state=None)
-    assert drawn.verify(*data)
-
-
-def test_the_manifest_file_is_the_same_to_the_byte(
-    comparison, data, variants, folds, tmp_path
-):
-    again = compare_pruning(variants, *data, baseline="forest", cv=folds)
     one = comparison.save_manifest(tmp_path / "one.json")
     two = again.save_manifest(tmp_path / "two.json")
     assert one.read_bytes() == two.read_bytes()
     assert b"fit_time" not in one.read_bytes()
+    other = compare_pruning(variants, *data, baseline="forest", cv=folds, random_state=1)
+    assert other.manifest["sha256"] != comparison.manifest["sha256"]
+    few = {name: variants[name] for name in ("forest", "forest, keep=0.5", "rows 0.5")}
+    drawn = compare_pruning(few, *data, baseline="forest", cv=folds, random_state=None)
+    assert drawn.verify(*data)
 
 
 def test_verify_names_what_differs(comparison, data, variants, monkeypatch):
@@ -691,9 +695,9 @@ def test_the_checklist(data):
         "One repetition",
         "One value of keep",
     }
-    forest = RandomForestClassifier(5)
-    models = {"forest": forest} | {
-        str(keep): PrunedClassifier(forest, keep=keep) for keep in (0.5, 0.2)
+    tree = DecisionTreeClassifier()
+    models = {"tree": tree} | {
+        str(keep): PrunedClassifier(tree, keep=keep) for keep in (0.5, 0.2)
     }
     assert compare_pruning(models, *data).warnings == ()
 

@@ -262,6 +262,7 @@ SAYS_WHAT_CAME = (
     "feature names",
     "was passed",
     "is not supported",
+    "Cannot center sparse matrices",
     "greater than the number",
     "were passed",
 )

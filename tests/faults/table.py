@@ -58,14 +58,19 @@ def as_markdown(table, faults, subjects):
 
 
 def _short(cells):
-    counts = Counter(cells.values()).most_common()
+    counts = Counter(cells.values())
     if len(counts) == 1:
-        return counts[0][0]
-    return "; ".join(f"{_without_reason(cell)} [{n}]" for cell, n in counts)
+        return next(iter(counts))
+    words = Counter(map(_in_a_word, cells.values())).most_common()
+    return words[0][0] if len(words) == 1 else ", ".join(f"{w} [{n}]" for w, n in words)
 
 
-def _without_reason(cell):
-    return cell.partition(":")[0]
+def _in_a_word(cell):
+    """The answer without reasons and cases."""
+    if cell.startswith("does not apply"):
+        return "does not apply"
+    found = [word for word in ("right", "refused") if word in cell]
+    return " or ".join(found) + ", by case" * (len(found) > 1)
 
 
 def _notes(number, cells):

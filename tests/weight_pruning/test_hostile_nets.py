@@ -159,6 +159,8 @@ def assert_smaller(inner, plain, X, y, params, **arguments):
 
 IMAGES = np.pad(X, ((0, 0), (0, 11))).reshape(60, 1, 4, 4).astype(np.float32)
 SINGLE = X.astype(np.float32)
+FLAGS = LABELS.astype(np.float32)
+SHARES = FLAGS / np.maximum(1, FLAGS.sum(axis=1, keepdims=True))
 NUMBERS = SEVERAL.astype(np.float32)
 
 
@@ -305,6 +307,14 @@ def net_cases():
         ),
         "values": (net(cls=values, criterion=nn.L1Loss), SINGLE, NUMBERS),
         "one value": (net(cls=values, module__n_out=1), SINGLE, NUMBERS[:, :1]),
+        "shares": (net(cls=values, criterion=nn.CrossEntropyLoss), SINGLE, SHARES),
+        "labels": (net(criterion=nn.BCEWithLogitsLoss), SINGLE, FLAGS),
+        "labels as values": (
+            net(cls=values, criterion=nn.BCEWithLogitsLoss),
+            SINGLE,
+            FLAGS,
+        ),
+        "margins": (net(criterion=nn.MultiMarginLoss), SINGLE, codes),
         "huge": (net(lr=1e-30), 1e20 * SINGLE, codes),
         "own predict": (net(cls=Backwards, criterion=nn.CrossEntropyLoss), SINGLE, codes),
         "one column": (net(module__n_in=1), SINGLE[:, :1], codes),
@@ -324,7 +334,8 @@ NETS = (
         "buffer",
     ),
     *("probable", "callbacks", "split", "warm", "classes given", "two", "values"),
-    *("one value", "huge", "own predict", "one column"),
+    *("one value", "huge", "own predict", "one column", "shares", "labels"),
+    *("labels as values", "margins"),
 )
 
 

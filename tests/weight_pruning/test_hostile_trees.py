@@ -191,6 +191,16 @@ def assert_apart(one, other):
             reach[number] = (high, what)
 
 
+def restored(small):
+    """The model as its own class, or None where that class cannot hold it and says so."""
+    try:
+        return small.estimator_
+    except AttributeError as error:
+        if "compact_" in str(error):
+            return None
+        raise
+
+
 def assert_lossless(model, X, y, rows=None, rtol=0.0):
     """All kept of a fitted model is the model; it stays as it was and is shared by none."""
     rows = hostile_rows(model, X) if rows is None else rows
@@ -216,11 +226,8 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
             np.testing.assert_array_equal(ours, theirs, strict=True)
     own = {name: value for name, value in vars(small).items() if name != "estimator"}
     assert_apart(model, own)
-    try:
-        again = small.estimator_
-    except AttributeError as error:
-        assert "compact_" in str(error)
-    else:
+    again = restored(small)
+    if again is not None:
         assert_equal(answers(again, rows), expected, max(rtol, 1e-12))
         assert_apart(again, own)
     return small
@@ -423,3 +430,295 @@ def test_many_rows_and_threads():
             model.set_params(n_jobs=2)
         small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
         assert_equal(answers(small, rows), expected)
+
+
+def assert_valid(small, model, rows):
+    """A smaller model gives finite numbers, labels it knows, probabilities."""
+    found, expected = answers(small, rows), answers(model, rows)
+    assert set(found) == set(expected)
+    for method, whole in expected.items():
+        values = found[method]
+        if not isinstance(whole, list):
+            values, whole = [values], [whole]
+        for one, other in zip(values, whole, strict=True):
+            assert one.shape == other.shape
+            assert one.dtype.kind == other.dtype.kind
+            if one.dtype.kind == "f":
+                assert not np.isnan(one).any()
+                assert method == "predict_log_proba" or np.isfinite(one).all()
+            if method == "predict_proba" and np.allclose(other.sum(axis=1), 1):
+                assert (one >= 0).all()
+                np.testing.assert_allclose(one.sum(axis=1), 1, rtol=1e-5)
+    if is_classifier(model):
+        several = isinstance(model.classes_, list)
+        ours, theirs = (small.classes_, model.classes_)
+        ours, theirs = (ours, theirs) if several else ([ours], [theirs])
+        for labels, known in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(labels, known, strict=True)
+        for labels, known in zip(np.atleast_2d(found["predict"].T), theirs, strict=False):
+            assert np.isin(labels, known).all()
+
+
+def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
+    """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
+    whole = fitted(model, X, y, **fit_params)
+    rows = hostile_rows(whole, X) if rows is None else rows
+    answers(whole, rows)
+    before = pickle.dumps(whole)
+    for unit in units:
+        for keep, quantize, refit in (
+            (0.5, None, True),
+            (0.1, "int8", False),
+            ("auto", "codebook", True),
+        ):
+            inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
+            small = pruned(
+                inner,
+                unit=unit,
+                keep=keep,
+                quantize=quantize,
+                refit=refit or unit == "feature",
+            ).fit(X, y, **fit_params)
+            assert_valid(small, whole, rows)
+            own = {k: v for k, v in vars(small).items() if k != "estimator"}
+            assert_apart(whole, own)
+            again = restored(small)
+            if again is not None:
+                assert_apart(again, own)
+    assert pickle.dumps(whole) == before
+
+
+UNITS = {
+    "Tree": ("auto", "node", "leaf", "feature"),
+    "Forest": ("auto", "tree", "node", "leaf"),
+    "Bagging": ("auto", "tree", "node", "leaf"),
+    "Boosting": ("auto", "iteration", "node", "feature"),
+}
+
+
+def units_of(model):
+    return next(units for name, units in UNITS.items() if name in type(model).__name__)
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "y"),
+    [
+        pytest.param(FORESTS[0], X, "one class", id="tree of one leaf"),
+        pytest.param(FORESTS[0], X, "label sets", id="tree of label sets"),
+        pytest.param(FORESTS[2], X, "one of a class", id="forest, one of a class"),
+        pytest.param(FORESTS[2], HOLES, "strings", id="forest with holes"),
+        pytest.param(FORESTS[2], CONTAINERS["integers"](X), "strings", id="forest, ints"),
+        pytest.param(FORESTS[3], X, "output of one class", id="extra trees of outputs"),
+        pytest.param(
+            BaggingClassifier(max_features=0.6, **SMALL),
+            CONTAINERS["csr"](X),
+            "strings",
+            id="sparse bagging",
+        ),
+        pytest.param(FORESTS[4], X[:, :1], "bools", id="bagging of one column"),
+        pytest.param(FORESTS[7], X, two(NUMBERS), id="forest of two numbers"),
+        pytest.param(FORESTS[5], X, np.zeros(120), id="tree of zeros"),
+        pytest.param(FORESTS[9], HOLES, NUMBERS * 1e-200, id="bagging of tiny numbers"),
+        pytest.param(BOOSTING[0], X, "one of a class", id="boosting, one of a class"),
+        pytest.param(BOOSTING[1], HOLES, "objects", id="hist with holes"),
+        pytest.param(BOOSTING[1], X, "one class", id="hist of one class"),
+        pytest.param(BOOSTING[2], X, np.zeros(120), id="boosting of zeros"),
+        pytest.param(BOOSTING[3], X * 1e37, NUMBERS * 1e20, id="hist of huge numbers"),
+        pytest.param(
+            GradientBoostingClassifier(loss="exponential", **SMALL),
+            X,
+            "bools",
+            id="exponential",
+        ),
+        pytest.param(
+            HistGradientBoostingRegressor(loss="gamma", **HIST),
+            HOLES,
+            np.abs(NUMBERS) + 0.1,
+            id="gamma",
+        ),
+    ],
+)
+def test_smaller_sizes(model, rows, y):
+    y = LABELS[y] if isinstance(y, str) else y
+    units = units_of(model) if np.ndim(y) == 1 else units_of(model)[:3]
+    assert_smaller(model, rows, y, units=units)
+
+
+def test_rounded_class_shares_still_sum_to_one():
+    model = DecisionTreeClassifier(random_state=0)
+    assert_smaller(model, X, CODES, units=("auto", "node"), sample_weight=WEIGHTS)
+    small = pruned(model, keep=0.3, refit=False, quantize="int8", unit="node")
+    small.fit(X, CODES, sample_weight=WEIGHTS)
+    with pytest.raises(AttributeError, match="rounded ones do not. Use compact_"):
+        _ = small.estimator_
+
+
+def test_numbers_that_overflow_are_refused():
+    for model in (FORESTS[7], BOOSTING[2]):
+        small = pruned(model, keep=0.3, quantize="int8")
+        with pytest.raises(ValueError, match=r"finite numbers. Got .* Scale"):
+            small.fit(X, NUMBERS * 1e150)
+        assert not hasattr(small, "compact_")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"categorical_features": [1]},
+        {"monotonic_cst": [0, 1, 0, 0, 0]},
+        {"interaction_cst": [[0, 1], [2, 4]]},
+    ],
+    ids=repr,
+)
+def test_columns_that_a_setting_counts_do_not_move(changes):
+    rows = np.where(np.arange(5) == 1, CODES[:, None] * 0, X)
+    model = HistGradientBoostingRegressor(**HIST, **changes)
+    with pytest.raises(ValueError, match=f"counts them. Got {next(iter(changes))}="):
+        pruned(model, unit="feature", keep=2).fit(rows, NUMBERS)
+    assert_lossless(fitted(model, rows, NUMBERS), rows, NUMBERS)
+
+
+@pytest.fixture
+def frames():
+    """Categories of several kinds: as they were, unknown ones, and in another order."""
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    frame["letter"] = pd.Categorical(rng.choice(list("uvwxyz"), 120))
+    frame["number"] = pd.Categorical(rng.choice([10, -3, 7], 120))
+    frame["flag"] = rng.random(120) < 0.5
+    frame["whole"] = pd.array(rng.integers(0, 5, 120), dtype="Int64")
+    frame.loc[::7, "letter"], frame.loc[::11, "whole"] = None, pd.NA
+    unknown, ordered = frame.copy(), frame.copy()
+    unknown["letter"] = pd.Categorical(rng.choice(list("uvQR"), 120))
+    unknown["number"] = pd.Categorical(rng.choice([10, -3, 99], 120))
+    ordered["letter"] = pd.Categorical(frame["letter"], categories=list("zyxwvu"))
+    return frame, unknown, ordered
+
+
+@pytest.mark.parametrize("by", ["from_dtype", ["letter", "number"], None])
+def test_categories_of_hist(frames, by):
+    y = LABELS["strings"]
+    if by is None:
+        frames = [frame.drop(columns=["letter", "number"]) for frame in frames]
+    for model, target in ((BOOSTING[1], y), (BOOSTING[3], NUMBERS)):
+        model = fitted(clone(model).set_params(categorical_features=by), frames[0], target)
+        for rows in frames:
+            assert_lossless(model, frames[0], target, rows)
+    assert_smaller(clone(BOOSTING[1]).set_params(categorical_features=by), frames[0], y,
+                   frames[1], units=("auto", "iteration", "node"))  # fmt: skip
+
+
+LIGHT = {"n_estimators": 4, "n_jobs": 1, "verbose": -1, "min_child_samples": 3}
+EXTREME = {"n_estimators": 4, "n_jobs": 1, "random_state": 0}
+
+
+def library_rows(rows):
+    """Missing, infinite, and values that LightGBM takes for zeros."""
+    values = (np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0, -0.0, 1e-36, 1e-35, 2e-35)
+    return np.vstack([rows, HOLES, *(np.full((1, 5), value) for value in values)])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objective": "cross_entropy"},
+        {"objective": "cross_entropy_lambda"},
+        {"objective": "multiclassova"},
+        {"sigmoid": 2.0},
+        {"is_unbalance": True},
+        {"num_leaves": 2},
+        {"min_child_samples": 500},
+        {"max_bin": 3},
+        {"extra_trees": True},
+        {"data_sample_strategy": "goss"},
+        {"monotone_constraints": [1, -1, 0, 0, 0]},
+        {"interaction_constraints": [[0, 1], [2]]},
+        {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1},
+        {"linear_tree": True},
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("ignore:Found `n_estimators`")
+def test_settings_of_lightgbm(changes):
+    lgb = pytest.importorskip("lightgbm")
+    y = CODES if changes.get("objective") == "multiclassova" else CODES > 0
+    for rows, params in ((X, {}), (HOLES, {}), (X, {"sample_weight": WEIGHTS + 0.1})):
+        model = fitted(lgb.LGBMClassifier(**(LIGHT | changes)), rows, y, **params)
+        assert_lossless(model, rows, y, library_rows(rows), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objective": "multi:softprob"},
+        {"base_score": 0.3},
+        {"base_score": 0.0},
+        {"scale_pos_weight": 3.0},
+        {"num_parallel_tree": 3},
+        {"tree_method": "exact"},
+        {"grow_policy": "lossguide", "max_leaves": 4},
+        {"learning_rate": 0.0},
+        {"gamma": 100.0},
+        {"missing": -1.0},
+        {"monotone_constraints": (1, -1, 0, 0, 0)},
+        {"multi_strategy": "multi_output_tree"},
+        {"booster": "gblinear"},
+        {"booster": "dart"},
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_settings_of_xgboost(changes):
+    xgb = pytest.importorskip("xgboost")
+    three = {"objective", "multi_strategy", "booster"} & set(changes)
+    y = CODES if three else (CODES > 0).astype(int)
+    for rows, params in ((X, {}), (HOLES, {}), (X, {"sample_weight": WEIGHTS})):
+        model = fitted(xgb.XGBClassifier(**(EXTREME | changes)), rows, y, **params)
+        assert_lossless(model, rows, y, library_rows(rows), rtol=1e-5)
+
+
+def test_odd_targets_of_libraries():
+    lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    one, zeros = np.zeros(120, dtype=int), np.zeros(120)
+    for model, y in (
+        (lgb.LGBMClassifier(**LIGHT), LABELS["one class"]),
+        (lgb.LGBMRegressor(**LIGHT), zeros),
+        (lgb.LGBMRegressor(objective="regression", reg_sqrt=True, **LIGHT), NUMBERS),
+        (xgb.XGBClassifier(**EXTREME), one),
+        (xgb.XGBRegressor(**EXTREME), two(NUMBERS)),
+        (xgb.XGBRegressor(objective="count:poisson", **EXTREME), zeros),
+        (xgb.XGBRegressor(objective="reg:logistic", **EXTREME), np.ones(120)),
+        (xgb.XGBRFRegressor(n_estimators=3, n_jobs=1), NUMBERS),
+    ):
+        model = fitted(model, X, y)
+        assert_lossless(model, X, y, library_rows(X), rtol=1e-5)
+
+
+def test_smaller_models_of_libraries():
+    lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    units = ("auto", "iteration", "node")
+    for model, y in (
+        (lgb.LGBMClassifier(**LIGHT), LABELS["strings"]),
+        (lgb.LGBMRegressor(objective="poisson", **LIGHT), np.abs(NUMBERS)),
+        (xgb.XGBClassifier(num_parallel_tree=2, **EXTREME), CODES),
+        (xgb.XGBClassifier(**EXTREME), np.zeros(120, dtype=int)),
+        (xgb.XGBRegressor(objective="reg:gamma", **EXTREME), np.abs(NUMBERS) + 0.1),
+    ):
+        assert_smaller(model, HOLES, y, library_rows(HOLES), units=units)
+
+
+def test_categories_of_libraries(frames):
+    lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    frame, unknown, ordered = frames
+    light = fitted(lgb.LGBMRegressor(cat_smooth=1.0, **LIGHT), frame, NUMBERS)
+    for rows in frames:
+        assert_lossless(light, frame, NUMBERS, rows, rtol=1e-13)
+    for most in (1, 100):
+        model = xgb.XGBRegressor(
+            enable_categorical=True, max_cat_to_onehot=most, **EXTREME
+        ).fit(frame, NUMBERS)
+        for rows in (frame, ordered):
+            small = assert_lossless(model, frame, NUMBERS, rows, rtol=1e-5)
+        with pytest.raises(ValueError, match="must hold categories of the fit. Got"):
+            small.predict(unknown)  # XGBoost raises for numbers and guesses for texts

@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 from scipy.special import expit
 from sklearn.utils.extmath import softmax
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import assert_all_finite, validate_data
 
 from sklearn_prune.weight_pruning.compact._base import Compact
 
@@ -111,7 +111,10 @@ class CompactBoosting(Compact):
         for number in range(self.n_features_in_):
             column = X.iloc[:, number] if is_frame else X[:, number]
             if number in self.categories_:
-                coded[:, number] = _positions(np.asarray(column), self.categories_[number])
+                values = np.asarray(column)
+                if self.library_ == "hist" and values.dtype.kind == "f":
+                    assert_all_finite(values, allow_nan=True)  # as its encoder does
+                coded[:, number] = _positions(values, self.categories_[number])
                 if self.library_ == "xgboost":
                     _refuse_unknown(number, column[np.isnan(coded[:, number])])
             else:

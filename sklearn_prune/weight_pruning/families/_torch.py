@@ -129,7 +129,7 @@ class TorchFamily(NetFamily):
         net = work.model
         names = getattr(net, "feature_names_in_", None)
         output = _output_of(net)
-        if work.graph is None or output is None or _reads_by_its_own(net):
+        if work.graph is None or _reads_by_its_own(net) or not _is_plain(work, output):
             return CompactModule.of(net, work.values, work.masks)
         facts = {"flat_": False}
         kind = CompactNetRegressor
@@ -260,6 +260,18 @@ def _output_of(net):
     if isinstance(net.criterion_, nn.BCEWithLogitsLoss):
         return "sigmoid"
     return "identity"
+
+
+def _is_plain(work, output):
+    """Whether scores make predictions in the way of one of the compact forms.
+
+    skorch also takes the loss of classes for regressors, and of labels, one in a column.
+    """
+    if output in (None, "identity") or not _is_classifier(work.model):
+        return output == "identity"
+    last = [part for part in work.graph.operations if part.kind in ("dense", "conv")]
+    several = not last or len(work.values[last[-1].weight]) > 1
+    return output == "softmax" or not several
 
 
 def _reads_by_its_own(net):

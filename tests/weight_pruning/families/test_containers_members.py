@@ -216,7 +216,7 @@ def test_bagging(inner, max_features):
             expected, found = getattr(model, method)(X), getattr(compact, method)(X)
         if max_features == 1.0 and method != "predict":
             # scikit-learn copies the columns, and numpy adds up another layout.
-            assert np.allclose(expected, found, rtol=1e-10, atol=0)
+            assert np.allclose(expected, found, rtol=1e-10, atol=1e-13)
         else:
             assert _equal(expected, found)
     assert _equal(family.restore(compact, outer).predict(X), model.predict(X))

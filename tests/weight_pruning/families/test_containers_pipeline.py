@@ -119,6 +119,7 @@ def test_pipeline_refuses_what_its_steps_refuse():
 
 
 def test_pandas_output_keeps_names():
+    pytest.importorskip("pandas")
     X, y = _data()
     pipeline = make_pipeline(StandardScaler(), SelectKBest(k=5), NB)
     pipeline.set_output(transform="pandas")

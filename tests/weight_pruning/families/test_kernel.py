@@ -239,11 +239,10 @@ def test_kernels_without_points_are_refused(model, reason):
 
 @pytest.mark.parametrize("container", ["float32", "list", "frame"])
 def test_containers(container, classes):
-    import pandas
-
     X, y = classes
     model = SVC()
     if container == "frame":
+        pandas = pytest.importorskip("pandas")
         X = pandas.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
     elif container == "float32":
         X = X.astype(np.float32)
