@@ -163,6 +163,7 @@ def check_magnitudes(values, name="X"):
     else:
         highest, lowest = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
         largest = np.ravel(np.fmax(highest, -lowest))
+    largest = largest.astype(np.float64, copy=False)  # single precision has no 1e140
     bad = np.flatnonzero((largest > 1e140) | ((largest < 1e-140) & (largest > 0)))
     if len(bad):
         where = f" in column {bad[0]}" if values.ndim == 2 else ""

@@ -64,8 +64,8 @@ def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
     if kind == "transformer":
         wrong = not hasattr(inner, "transform")
     else:
-        # A foreign model without a type is known by its predict.
-        # Some have a predict only once they are fitted.
+        # A foreign model without a type is known by its predict, which some have only
+        # once they are fitted.
         predicts = hasattr(inner, "predict") or hasattr(type(inner), "predict")
         wrong = not predicts or found not in (kind, None)
     if not wrong:

@@ -82,13 +82,21 @@ def is_torch_model(estimator):
 def seeded_torch(estimator, seed):
     """Seed torch for the fit of a torch model and restore its generators afterwards.
 
-    Nothing happens for other models, or where `seed` is None.
+    Numpy's global generator, from which libsvm draws for SVR whatever its seed, is
+    restored too. Nothing happens where `seed` is None.
     """
-    if seed is None or not is_torch_model(estimator):
+    if seed is None:
         yield
         return
-    torch = sys.modules["torch"]
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(derive_seed(seed, "torch"))
-        yield
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        if not is_torch_model(estimator):
+            yield
+            return
+        torch = sys.modules["torch"]
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(derive_seed(seed, "torch"))
+            yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002

@@ -125,7 +125,7 @@ def estimators():
         if name in PRUNED:
             found += [cls(inner) for inner in PRUNED[name]]
             found += [cls(inner, keep="auto", cv=2) for inner in PRUNED[name][:1]]
-            found += [cls(inner, keep=1.0) for inner in PRUNED[name][:8]]
+            found += [cls(inner, keep=1.0) for inner in PRUNED[name][:8:2]]
             continue
         if name not in INNER:
             found += [cls(), cls(L2PenaltySelector()), cls(keep=1.0)]

@@ -173,6 +173,8 @@ def class_of_one(subject):
     if subject.kind == "pruned":  # its inner folds are stratified
         fitted = subject.fit(X, y, estimator=subject.make(keep="auto"))
         assert_knows_classes(subject, fitted, X, y)
+        blind = subject.make(keep="auto", scoring="neg_log_loss")
+        assert_refuses_fit(subject, X, y, ("scoring",), estimator=blind)
     return RIGHT
 
 

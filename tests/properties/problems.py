@@ -74,7 +74,7 @@ def problems(
     n, d = draw(st.integers(min_rows, max_rows)), draw(st.integers(min_columns, 5))
     layout = draw(st.sampled_from(["even", "rare"] + ["grid", "copies"] * ties))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    X = rng.normal(size=(n, d)) * rng.choice([0.1, 1.0, 10.0], d)
+    X = rng.normal(size=(n, d)) * (rng.choice([0.1, 1.0, 10.0], d) if ties else 1.0)
     if layout == "grid":
         X = rng.integers(0, 3, (n, d)).astype(float)
     elif layout == "copies":
@@ -88,7 +88,9 @@ def problems(
     X = X.astype(draw(st.sampled_from(dtypes)))
     if sparse and draw(st.integers(0, 4)) == 0:
         X = csr_array(np.where(rng.random(X.shape) < 0.4, 0, X).astype(X.dtype))
-    sample_weight = draw(st.sampled_from([None, None, "counts", "reals"] * weights or [None]))
+    sample_weight = draw(
+        st.sampled_from([None, None, "counts", "reals"] * weights or [None])
+    )
     if sample_weight == "counts":
         sample_weight = rng.integers(0, 4, n).astype(float)
         sample_weight[:2] = 1.0

@@ -1,12 +1,9 @@
 """How many examples each property has seen, and of which classes."""
 
 import functools
-import inspect
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-
-from hypothesis import settings
 
 
 @dataclass

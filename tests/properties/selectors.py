@@ -3,6 +3,7 @@
 import inspect
 from numbers import Integral, Real
 
+from hypothesis import reject
 from hypothesis import strategies as st
 from scipy.sparse import issparse
 from sklearn.base import clone
@@ -123,3 +124,14 @@ def seeded(estimator, seed):
     if estimator.get_params(deep=False).get("random_state", seed) is None:
         estimator.set_params(random_state=seed)
     return estimator
+
+
+def fit_or_refuse(estimator, problem, params=None):
+    """Fit, or draw another example where the data are refused in one line."""
+    try:
+        params = problem.fit_params if params is None else params
+        return estimator.fit(problem.X, problem.y, **params)
+    except ValueError as error:
+        assert "\n" not in str(error)
+        assert "Got" in str(error) or "continuous" in str(error)
+        reject()

@@ -3,6 +3,7 @@
 import pickle
 import re
 import warnings
+from importlib.util import find_spec
 from itertools import product
 from types import FunctionType
 
@@ -77,6 +78,7 @@ CONSTANT = X * [1, 1, 0, 1, 0] + [0, 0, 3, 0, 0]
 WIDE = RNG.normal(size=(20, 50))
 GRID = np.round(X)  # ties and duplicates
 ONE = np.zeros(60, dtype=int)
+NAMED = as_frame(X, "pandas") if find_spec("pandas") else X
 
 
 class Sparsified:
@@ -122,7 +124,7 @@ def linear_cases():
     yield "hundred logistic", logistic(max_iter=3), CROWD, MANY
     yield "single logistic", logistic(), X.astype("f4"), TEXT
     yield "whole numbers", logistic(), COUNTS, CODES
-    yield "named", logistic(), as_frame(X, "pandas"), TEXT
+    yield "named", logistic(), NAMED, TEXT
     yield "one column", logistic(), X[:, :1], TEXT
     yield "wide", logistic(), WIDE, np.arange(20) % 2 == 0
     yield "constant", logistic(), CONSTANT, TEXT
@@ -180,7 +182,7 @@ def linear_cases():
     yield "normal log", lm.TweedieRegressor(power=0, link="log"), X.astype("f4"), POSITIVE
     yield "pls", PLSRegression(3), X, SEVERAL
     yield "pls one", PLSRegression(1, scale=False), X, VALUES
-    yield "pls canonical", PLSCanonical(2), as_frame(X, "pandas"), SEVERAL
+    yield "pls canonical", PLSCanonical(2), NAMED, SEVERAL
     yield "cca", CCA(1), X, SEVERAL
 
 
@@ -218,7 +220,7 @@ def kernel_cases():
     yield "wide svc", SVC(), WIDE, np.arange(20) % 2 == 0
     yield "constant svc", SVC(), CONSTANT, TEXT
     yield "all constant", SVC(), np.ones((60, 3)), TEXT
-    yield "named svc", SVC(), as_frame(X, "pandas"), TWO
+    yield "named svc", SVC(), NAMED, TWO
     yield "whole svc", SVC(), COUNTS, CODES
     yield "nu", NuSVC(nu=0.3, kernel="poly"), csc_array(X), TEXT
     yield "nu values", NuSVR(C=10.0), X.astype("f4"), VALUES
@@ -264,7 +266,7 @@ def process_cases():
     yield "process two", classifier(noisy, **plain), X, TWO
     yield "process rest", classifier(gp.Matern(), **plain), X, TEXT
     yield "process pairs", classifier(gp.RBF(), multi_class="one_vs_one", **plain), X, TEXT
-    yield "process named", classifier(**plain), as_frame(X, "pandas"), TEXT
+    yield "process named", classifier(**plain), NAMED, TEXT
     yield "process warm", classifier(gp.RBF(), warm_start=True), X[:30], CODES[:30]
 
 
@@ -334,7 +336,7 @@ def neighbor_cases():
     yield "duplicate values", KNeighborsRegressor(4, weights="distance"), GRID // 2, VALUES
     yield "neighbours whole", k(2), COUNTS, CODES - 7
     yield "neighbours bytes", k(2), COUNTS.astype(np.uint8), CODES
-    yield "neighbours jobs", KNeighborsRegressor(2, n_jobs=2), as_frame(X, "pandas"), CODES
+    yield "neighbours jobs", KNeighborsRegressor(2, n_jobs=2), NAMED, CODES
     yield "neighbours wide", k(3), WIDE, np.arange(20) % 2 == 0
     yield "radius", RadiusNeighborsClassifier(3.0, outlier_label="most_frequent"), X, TEXT
     yield "radius labels", RadiusNeighborsClassifier(9.0, weights="distance"), X, LABELS
@@ -349,7 +351,7 @@ def bayes_cases():
     yield "gauss one class", GaussianNB(), X, ONE
     yield "gauss hundred", GaussianNB(), CROWD, MANY
     yield "gauss huge", GaussianNB(), 1e150 * X, TEXT
-    yield "gauss named", GaussianNB(), as_frame(X, "pandas"), TEXT
+    yield "gauss named", GaussianNB(), NAMED, TEXT
     for cls in (MultinomialNB, ComplementNB, BernoulliNB):
         name = cls.__name__
         yield f"{name} zero", cls(alpha=0.0, force_alpha=True), COUNTS + 1, TEXT, WEIGHTS

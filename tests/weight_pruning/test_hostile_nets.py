@@ -10,7 +10,6 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from tests.conftest import as_frame
 from tests.weight_pruning.test_hostile_linear_and_kernels import (
     CODES,
     CONSTANT,
@@ -18,6 +17,7 @@ from tests.weight_pruning.test_hostile_linear_and_kernels import (
     CROWD,
     LABELS,
     MANY,
+    NAMED,
     ONE,
     POSITIVE,
     SEVERAL,
@@ -93,7 +93,7 @@ def perceptron_cases():
     yield "sparse columns", regressor(5), csc_array(X), VALUES
     yield "whole numbers", classifier(5), COUNTS, CODES
     yield "bytes", classifier(5), COUNTS.astype(np.uint8), CODES
-    yield "named", classifier(5), as_frame(X, "pandas"), TEXT
+    yield "named", classifier(5), NAMED, TEXT
     yield "one column of X", classifier(5), X[:, :1], TWO
     yield "constant", classifier(5), CONSTANT, TEXT
     yield "nothing varies", classifier(5), np.ones((60, 3)), TEXT

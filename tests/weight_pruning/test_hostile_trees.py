@@ -463,14 +463,13 @@ def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
     """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
     whole = fitted(model, X, y, **fit_params)
     rows = hostile_rows(whole, X) if rows is None else rows
-    answers(whole, rows)
-    before = pickle.dumps(whole)
     for unit in units:
         for keep, quantize, refit in (
             (0.5, None, True),
             (0.1, "int8", False),
             ("auto", "codebook", True),
         ):
+            before = pickle.dumps(whole)
             inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
             small = pruned(
                 inner,
@@ -479,13 +478,13 @@ def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
                 quantize=quantize,
                 refit=refit or unit == "feature",
             ).fit(X, y, **fit_params)
+            assert pickle.dumps(whole) == before
             assert_valid(small, whole, rows)
             own = {k: v for k, v in vars(small).items() if k != "estimator"}
             assert_apart(whole, own)
             again = restored(small)
             if again is not None:
                 assert_apart(again, own)
-    assert pickle.dumps(whole) == before
 
 
 UNITS = {

@@ -235,6 +235,9 @@ class BaggedFamily(_SameModelFamily):
         ):
             if context.is_frozen:
                 own = inside
+                known = getattr(unfrozen(fitted), "classes_", None)
+                if known is not None:  # not every class was drawn
+                    own = inside.on(np.flatnonzero(np.isin(y, known)))
             elif name is None:
                 own = inside.on(rows)
             else:

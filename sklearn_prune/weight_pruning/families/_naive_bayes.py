@@ -43,9 +43,11 @@ class NaiveBayesFamily(Family):
 
     def start(self, model, context):
         if not np.all(getattr(model, "var_", 1.0) > 0):
+            size = "" if context is None else f" of n_samples={len(context.y)}"
             raise ValueError(
-                "GaussianNB divides by the variances of features. Got X with one that is 0 "
-                "within a class. Drop features that do not vary, or raise var_smoothing."
+                f"GaussianNB divides by the variances of features. Got X{size} with one "
+                "that is 0 within a class. Drop features that do not vary, or raise "
+                "var_smoothing."
             )
         return model
 

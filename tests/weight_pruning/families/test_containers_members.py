@@ -102,8 +102,13 @@ def test_calibrators_follow_the_pruned_models():
             assert found.mean() == pytest.approx(target.mean(), abs=1e-3)
 
 
-def test_final_model_learns_out_of_fold():
+@pytest.mark.filterwarnings("ignore:Number of classes in training fold:RuntimeWarning")
+@pytest.mark.parametrize("rare", [False, True])
+def test_final_model_learns_out_of_fold(rare):
     X, y = _data()
+    if rare:  # one fold has not seen the last class
+        last = np.flatnonzero(y == np.unique(y)[-1])
+        X, y = np.delete(X, last[1:], axis=0), np.delete(y, last[1:])
     stacking = StackingClassifier([("a", NB)], cv=KFold(4, shuffle=True, random_state=0))
     kept = PrunedClassifier(
         stacking, RandomCriterion(), unit="feature", keep=3, random_state=0
@@ -117,7 +122,8 @@ def test_final_model_learns_out_of_fold():
         random = Request("feature", RandomCriterion())
         work = family.start(inner.fit_first(), inner)
         (work,) = family.reduce(work, [3], random, inner)
-        columns[test] = family.compact(work).predict_proba(X[test])
+        one = family.compact(work)
+        columns[np.ix_(test, one.classes_)] = one.predict_proba(X[test])
     expected = LogisticRegression().fit(columns, np.unique(y, return_inverse=True)[1])
     assert np.allclose(
         compact.final_.predict_proba(columns), expected.predict_proba(columns)
