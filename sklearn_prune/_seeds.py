@@ -1,6 +1,7 @@
 """Randomness that one seed fixes: keys of rows, seeds of nested estimators, torch."""
 
 import sys
+import threading
 import zlib
 from contextlib import contextmanager
 from numbers import Integral
@@ -88,7 +89,8 @@ def seeded_torch(estimator, seed):
     if seed is None:
         yield
         return
-    state = np.random.get_state()  # noqa: NPY002
+    alone = threading.current_thread() is threading.main_thread()  # threads share it
+    state = np.random.get_state() if alone else None  # noqa: NPY002
     try:
         if not is_torch_model(estimator):
             yield
@@ -99,4 +101,5 @@ def seeded_torch(estimator, seed):
             torch.manual_seed(derive_seed(seed, "torch"))
             yield
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        if alone:
+            np.random.set_state(state)  # noqa: NPY002

@@ -24,6 +24,7 @@ __all__ = [
     "RefusedAsPipelineStep",
     "StrOptions",
     "align_api_if_sparse",
+    "columns_of_encoder",
     "count_rows",
     "fit_context",
     "is_own_score",
@@ -75,6 +76,20 @@ def methods_of_scorer(scorer):
 def metric_of_scorer(scorer):
     """The function that a scorer made by make_scorer computes, or None."""
     return getattr(scorer, "_score_func", None)
+
+
+def columns_of_encoder(encoder):
+    """Number of columns that a fitted OneHotEncoder makes of each feature.
+
+    Raises ValueError where its codes of infrequent categories lie outside of them.
+    """
+    columns = [int(number) for number in encoder._compute_n_features_outs()]
+    codes_of = getattr(encoder, "_default_to_infrequent_mappings", None) or ()
+    drops = encoder.drop_idx_ is not None
+    for number, codes in zip(columns, codes_of, strict=False):
+        if codes is not None and (codes.min() < 0 or codes.max() >= number + drops):
+            raise ValueError("codes of infrequent categories lie outside of the columns")
+    return columns
 
 
 def keywords_of_scorer(scorer):

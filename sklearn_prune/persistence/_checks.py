@@ -1,9 +1,16 @@
 """Positions in loaded arrays, which compiled code follows: all must lie inside."""
 
+import os
+from math import prod
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import OneHotEncoder
 
+from sklearn_prune._sklearn_compat import columns_of_encoder
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._kernel import CompactSVC
 from sklearn_prune.weight_pruning.compact._leaves import (
@@ -56,6 +63,11 @@ def check_parts(loaded, max_bytes):
                 check(part)
         if hasattr(part, "trees_"):
             _check_ensemble(part)
+        if hasattr(part, "cluster_centers_"):
+            fits = np.shape(part.cluster_centers_)[1:] == (part.n_features_in_,)
+            _need(fits, "cluster_centers_")
+        if isinstance(getattr(part, "n_jobs", None), int):
+            part.n_jobs = min(part.n_jobs, os.cpu_count() or 1)
     return found
 
 
@@ -118,7 +130,7 @@ def _check_sparse_weights(weights):
         first = (np.cumsum(counts) - counts)[counts > 0]
         before = np.concatenate([[0], places])[first]
         columns = places - np.repeat(before, counts[counts > 0])
-        _need(columns.max() < int(np.prod(shape[1:])), "a column of weights")
+        _need(columns.max() < prod(shape[1:]), "a column of weights")
     if weights.scale is not None:
         _need(_is_array(weights.scale, "f", 1), "the scale of weights")
         _need(len(weights.scale) == shape[0], "the scale of weights")
@@ -130,13 +142,14 @@ def _check_layer(layer):
         return
     known = QuantizedArray | SparseWeights
     _need(isinstance(weights, known) or type(weights) is np.ndarray, "a weight")
-    if len(weights.shape) == 2:
+    if len(weights.shape) > 1:
         n_outputs = weights.shape[0]
         fits = bias is None or (_is_array(bias, "f", 1) and len(bias) == n_outputs)
         _need(fits, "a bias")
-        if isinstance(weights, QuantizedArray) and weights.codes.dtype == np.int8:
-            _need(weights.scale is not None and weights.offset is None, "a scale")
-            _need(weights.scale.size == n_outputs, "a scale")
+    integers = isinstance(weights, QuantizedArray) and weights.codes.dtype == np.int8
+    if integers and len(weights.shape) == 2:
+        _need(weights.scale is not None and weights.offset is None, "a scale")
+        _need(weights.scale.size == n_outputs, "a scale")
 
 
 def _check_net(net):
@@ -256,8 +269,11 @@ def _check_votes(model):
     n_pairs = n_classes * (n_classes - 1) // 2
     _need(_is_array(model.offsets_, "f", 1) and len(model.offsets_) == n_pairs, "offsets_")
     points, coefficients = model.points_, model.coefficients_
+    if model.probability_ is not None:
+        _need(np.shape(model.probability_) == (2, n_pairs), "probability_")
+    handed = points is not None and model.kernel_.name in ("rbf", "sigmoid")
+    _need(model.exact_ is None or handed, "exact_")
     if points is None:
-        _need(model.exact_ is None, "exact_")
         return
     _need(len(points.shape) == 2 == len(coefficients.shape), "support vectors")
     _need(points.shape[1] == model.n_features_in_, "support vectors")
@@ -268,7 +284,23 @@ def _check_votes(model):
     _need(n_support.min() >= 0 and n_support.sum() == points.shape[0], "n_support_")
 
 
+def _check_vocabulary(vectorizer):
+    """Columns of a matrix that scipy is handed without a look at them."""
+    words = getattr(vectorizer, "vocabulary_", {})
+    _need(sorted(words.values()) == list(range(len(words))), "vocabulary_")
+
+
+def _check_encoder(encoder):
+    """Likewise."""
+    if hasattr(encoder, "categories_"):
+        columns = columns_of_encoder(encoder)
+        _need([*encoder._n_features_outs] == columns, "the columns of an encoder")
+
+
 _CHECKS = {
+    CountVectorizer: _check_vocabulary,
+    DictVectorizer: _check_vocabulary,
+    OneHotEncoder: _check_encoder,
     QuantizedArray: _check_quantized,
     SparseWeights: _check_sparse_weights,
     Layer: _check_layer,

@@ -1,5 +1,6 @@
 """Store parameters in fewer bytes: half floats, scaled integers, shared values."""
 
+from math import prod
 from numbers import Integral
 
 import numpy as np
@@ -35,7 +36,7 @@ class QuantizedArray:
         self.shape = codes.shape if shape is None else shape
 
     ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: int(np.prod(self.shape)))
+    size = property(lambda self: prod(self.shape))
     nbytes = property(
         lambda self: sum(
             part.nbytes

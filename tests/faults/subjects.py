@@ -329,16 +329,6 @@ def assert_same_results(found, wanted, *, rtol=0.0, atol=0.0):
     return RIGHT
 
 
-def either(subject, call, *, right, names=("X",), words=()):
-    """ "refused" if fitting is refused in good words, else what `right(results)` gives."""
-    try:
-        results = call()
-    except (ValueError, TypeError) as error:
-        check_message(error, names, words)
-        return REFUSED
-    return right(results)
-
-
 def answer(subject, X, y, right, names=("X",), *, words=(), **fit_params):
     """ "refused" by fit as `assert_refuses_fit` says, else `right(fitted)` and "right"."""
     estimator = subject.make()

@@ -4,6 +4,7 @@ import functools
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -39,4 +40,41 @@ def counted(test):
         record.classes.update({type(subject).__name__ for subject in subjects})
 
     test.hypothesis.inner_test = checked
-    return test
+
+    @functools.wraps(test)
+    def recorded(*arguments, **named):
+        test(*arguments, **named)
+        write_row(test.__name__)
+
+    recorded.__dict__.pop("hypothesis", None)
+    return recorded
+
+
+HEAD = """# Properties
+
+What holds for every selector and meta-estimator, whatever the data: each property was
+tried on so many examples drawn by hypothesis, of up to 60 rows, and none of them failed.
+`HYPOTHESIS_PROFILE=thorough SKLEARN_PRUNE_PROPERTIES=docs/properties.md pytest
+tests/test_properties.py tests/properties` makes this table.
+
+| property | examples | classes covered | seconds |
+| --- | --- | --- | --- |
+"""
+
+
+def write_row(test_name):
+    """Put the row of a property into the file that the environment names, if any."""
+    path = os.environ.get("SKLEARN_PRUNE_PROPERTIES")
+    if not path:
+        return
+    path, record = Path(path), RECORDS[test_name]
+    text = path.read_text() if path.exists() else ""
+    rows = dict(re.findall(r"^\| ([a-z ]+) (\|.*)$", text, re.MULTILINE))
+    rows.pop("property", None)
+    label = test_name.removeprefix("test_").replace("_", " ")
+    names = ", ".join(sorted(record.classes))
+    rows[label] = (
+        f"| {record.examples:,} | {len(record.classes)}: {names} | {record.seconds:.0f} |"
+    )
+    lines = [f"| {name} {cells}\n" for name, cells in sorted(rows.items())]
+    path.write_text(HEAD + "".join(lines))

@@ -5,6 +5,7 @@ import pickle
 import random
 import sys
 import warnings
+from types import BuiltinFunctionType, FunctionType
 
 import numpy as np
 from scipy.sparse import issparse
@@ -76,10 +77,9 @@ def assert_same_state(ours, theirs, where=""):
             assert_same_state(one, other, where)
     elif isinstance(ours, np.random.RandomState):
         assert_same_state(ours.get_state(), theirs.get_state(), where)
+    elif isinstance(ours, type | FunctionType | BuiltinFunctionType | np.ufunc):
+        assert ours.__name__ == theirs.__name__, where
     elif hasattr(ours, "__getstate__") and type(ours).__module__ != "builtins":
-        if isinstance(ours, type) or callable(ours):
-            assert ours is theirs, where
-            return
         assert_same_state(_parts(ours), _parts(theirs), f"{where}:{type(ours).__name__}")
     else:
         assert ours == theirs or ours != ours, where

@@ -1,5 +1,7 @@
 """Weights of a net as they are stored: in full, rounded, or only where not zero."""
 
+from math import prod
+
 import numpy as np
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
@@ -35,7 +37,7 @@ class SparseWeights:
         self.counts = counts
         self.shape = shape
 
-    size = property(lambda self: int(np.prod(self.shape)))
+    size = property(lambda self: prod(self.shape))
 
     @classmethod
     def of(cls, weights):
