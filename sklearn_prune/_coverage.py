@@ -227,14 +227,14 @@ def k_center_order(points, size=None, *, start=None):
 
 
 def isolated(points, share, n_neighbors=5, *, n_jobs=None):
-    """Mark the share of points that are farthest from their k-th neighbour.
+    """Find the share of points that are farthest from their k-th neighbour.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, n_features), float
         Finite.
     share : float in [0, 1)
-        ``floor(share * n_samples)`` points are marked.
+        ``floor(share * n_samples)`` points are found.
     n_neighbors : int, default=5
         The k; at most n_samples - 1.
     n_jobs : int or None, default=None
@@ -242,18 +242,17 @@ def isolated(points, share, n_neighbors=5, *, n_jobs=None):
 
     Returns
     -------
-    ndarray of shape (n_samples,), bool
-        Of equally isolated points the first are marked last.
+    ndarray of shape (n_found,), int
+        Positions, the most isolated point last; ties go by position.
     """
     n = len(points)
-    marked = np.zeros(n, dtype=bool)
-    n_marked = int(share * n)
-    if n_marked:
-        finder = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1), algorithm="brute")
-        with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
-            distances = np.float32(finder.fit(points).kneighbors()[0][:, -1])
-        marked[np.argsort(distances, kind="stable")[n - n_marked :]] = True
-    return marked
+    n_found = int(share * n)
+    if not n_found:
+        return np.empty(0, dtype=np.intp)
+    finder = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1), algorithm="brute")
+    with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
+        distances = np.float32(finder.fit(points).kneighbors()[0][:, -1])
+    return np.argsort(distances, kind="stable")[n - n_found :]
 
 
 def medoid_order(points, *, seed, sample_weight=None):

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn_prune import SampleSubsetSampler
 from sklearn_prune._ranking import keep_groups, keep_prefix, round_significant
 from sklearn_prune._validation import check_groups, class_codes
+from sklearn_prune.sample_selection import FacilityLocationSelector, KCenterSelector
 from sklearn_prune.sample_selection._choice import is_unseeded
 from tests.properties.problems import problems
 from tests.properties.record import counted
@@ -101,8 +102,10 @@ def test_rows_in_another_order_are_chosen_alike(data):
         )
     )
     selector = data.draw(selectors(problem))
-    if selector.order_dependent:
-        reject()
+    if selector.order_dependent or isinstance(selector, FacilityLocationSelector):
+        reject()  # two rows that are nearest to each other gain as much: a tie in any data
+    if isinstance(selector, KCenterSelector):
+        selector.set_params(guard=0.0)  # they also may be as isolated
     shuffled = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(
         len(problem)
     )

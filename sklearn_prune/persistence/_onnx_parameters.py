@@ -30,20 +30,20 @@ def _smaller(stored, dtype):
 
 
 def _rounded(graph, array, dtype):
-    """Codes, and what makes floats of them."""
+    """Codes, and what makes single precision floats of them."""
     if array.values is not None:
         codes = graph.constant(array.codes.ravel()).cast(np.int32)
         if array.codes.shape != array.shape:
             low = graph.node("Mod", [codes, graph.constant(np.int32(16))])
             codes = graph.stack([low, codes / np.int32(16)]).ravel()[: array.size]
-        shared = graph.constant(array.values.astype(np.float32)).cast(dtype)
-        return shared.take(codes.cast(np.int64)).reshape(*array.shape)
-    found = graph.constant(array.codes).cast(dtype)
+        shared = graph.constant(array.values.astype(np.float32))
+        return shared.take(codes.cast(np.int64)).reshape(*array.shape).cast(dtype)
+    found = graph.constant(array.codes).cast(np.float32)
     if array.scale is not None:
-        found = found * graph.constant(array.scale).cast(dtype)
+        found = found * graph.constant(array.scale)
     if array.offset is not None:
-        found = found + graph.constant(array.offset).cast(dtype)
-    return found
+        found = found + graph.constant(array.offset)
+    return found.cast(dtype)
 
 
 def _sparse_weights(graph, weights, dtype):

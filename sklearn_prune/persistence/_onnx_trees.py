@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_prune.persistence._onnx_parameters import scattered
 from sklearn_prune.persistence._onnx_writer import Writer
+from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._leaves import (
     ShareLeaves,
     SparseLeaves,
@@ -44,15 +45,20 @@ def tree_sums(graph, trees, X):
         )
     if width == 1:
         return values.ravel().take(ids).sum(1, keepdims=True)
+    total = None
     size = max(1, ENTRIES // width)
-    parts = [
-        values.take(ids[start : start + size]).sum(1)
-        for start in range(0, trees.n_trees, size)
-    ]
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
+    for start in range(0, trees.n_trees, size):
+        added = values.take(ids[start : start + size])
+        if total is not None:
+            added = graph.concat([total.reshape(0, 1, width), added])
+        total = _sum_in_order(graph, added)
     return total
+
+
+def _sum_in_order(graph, values):
+    """Sums along axis 1 in the order of the entries, which decides ties as `predict` does."""
+    axis = graph.constant(np.array(1, dtype=np.int64))
+    return graph.node("CumSum", [values, axis]).take(np.int64(-1), axis=1)
 
 
 def table(graph, trees):
@@ -72,12 +78,12 @@ def table(graph, trees):
         start = leaves.start.astype(np.int64)
         rows = np.repeat(np.arange(len(leaves)), np.diff(start))
         positions = rows * width + leaves.column.astype(np.int64)
-        shape = (len(leaves), width)
-        found = scattered(graph, leaves.values, positions, shape, dtype)
-        if leaves.shares:
-            found = found / found.sum(1, keepdims=True)
-        else:
-            found = found * leaves.scale
+        shape, values, scale = (len(leaves), width), leaves.values, float(leaves.scale)
+        if isinstance(values, QuantizedArray):
+            if values.codes.dtype == np.int8 and values.offset is None:
+                values, scale = values.codes, scale * float(values.scale)
+        found = scattered(graph, values, positions, shape, dtype)
+        found = found / found.sum(1, keepdims=True) if leaves.shares else found * scale
     if not trees.n_pure:
         return found
     diagonal = np.arange(trees.n_pure) * (width + 1)

@@ -28,7 +28,7 @@ class KCenterSelector(SampleSelector):
     ----------
     guard : float, default=0.05
         Share of rows, of each class, that come last: those with the largest distance to
-        their fifth neighbour in the class. 0 trusts every row.
+        their fifth neighbour in the class, by ascending distance. 0 trusts every row.
     task : {"auto", "classification", "regression"}, default="auto"
         What y is, where no meta-estimator says it. "auto": strings, bools, and at most
         max(20, sqrt(n)) different integral values are classes. Each class is covered for
@@ -89,8 +89,8 @@ class KCenterSelector(SampleSelector):
 
         def traverse(rows):
             last = isolated(points[rows], self.guard, n_jobs=self.n_jobs)
-            trusted, doubted = rows[~last], rows[last]
-            return np.concatenate([trusted[k_center_order(points[trusted])], doubted])
+            trusted = np.delete(rows, last)
+            return np.concatenate([trusted[k_center_order(points[trusted])], rows[last]])
 
         return Ranking(
             covering_order(points, codes, traverse, sample_weight=context.sample_weight)

@@ -31,7 +31,7 @@ class Counting(ClassifierMixin, BaseEstimator):
         STATE["fits"] += 1
         if STATE["fits"] == STATE["interrupt_at"]:
             raise KeyboardInterrupt
-        if self.C == STATE["failing"]:
+        if STATE["failing"] == self.C:
             raise OSError("no memory left")
         self.model_ = LogisticRegression(C=self.C).fit(X, y)
         self.classes_ = self.model_.classes_
@@ -263,10 +263,8 @@ def test_runs_killed_at_random_moments_resume_to_the_same_hashes(tmp_path, n_job
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
             )
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 killed.wait(random.uniform(0, seconds))
-            except subprocess.TimeoutExpired:
-                pass
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(killed.pid, signal.SIGKILL)
             killed.wait()

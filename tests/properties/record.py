@@ -1,6 +1,8 @@
 """How many examples each property has seen, and of which classes."""
 
 import functools
+import os
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field

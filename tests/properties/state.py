@@ -68,7 +68,7 @@ def assert_same_state(ours, theirs, where=""):
     elif issparse(ours):
         assert _content(ours) == _content(theirs), where
     elif isinstance(ours, dict):
-        assert list(ours) == list(theirs), where
+        assert ours.keys() == theirs.keys(), (where, ours.keys() ^ theirs.keys())
         for key in ours:
             assert_same_state(ours[key], theirs[key], f"{where}.{key}")
     elif isinstance(ours, list | tuple):
