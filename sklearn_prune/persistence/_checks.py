@@ -1,6 +1,7 @@
 """Positions in loaded arrays, which compiled code follows: all must lie inside."""
 
 import os
+from inspect import getattr_static
 from math import prod
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn_prune.weight_pruning.compact._leaves import (
     ValueLeaves,
 )
 from sklearn_prune.weight_pruning.compact._net import CompactNet
-from sklearn_prune.weight_pruning.compact._net_layers import Layer
+from sklearn_prune.weight_pruning.compact._net_layers import Dense, Layer
 from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
 from sklearn_prune.weight_pruning.compact._tree_columns import CATEGORIES, KeyColumns
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees
@@ -51,9 +52,13 @@ def check_parts(loaded, max_bytes):
             left.extend(part.values())
         elif isinstance(part, list | tuple | set):
             left.extend(part)
+        elif isinstance(part, np.ndarray):
+            if part.dtype == object:
+                left.extend(part.ravel().tolist())
         elif issparse(part):
             part.check_format(full_check=True)
-        elif isinstance(part, BaseEstimator) or _is_ours(part):
+        elif type(part).__module__.startswith(("sklearn.", "sklearn_prune.")):
+            _check_names(part)
             left.extend(vars(part).values())
     for part in found:
         if isinstance(part, QuantizedArray | SparseWeights) and part.size * 4 > max_bytes:
@@ -71,8 +76,12 @@ def check_parts(loaded, max_bytes):
     return found
 
 
-def _is_ours(part):
-    return type(part).__module__.startswith("sklearn_prune.")
+def _check_names(part):
+    """No attribute may stand in the place of a method, or be set by a property."""
+    for name in vars(part):
+        known = getattr_static(type(part), name, None)
+        method = callable(known) or hasattr(type(known), "__get__")
+        _need(not method and not name.startswith("__"), f"the attribute {name}")
 
 
 def _need(holds, what):
@@ -119,7 +128,9 @@ def _check_sparse_weights(weights):
     _need(_is_array(counts, "u", 1) and len(counts) == shape[0], "the counts of weights")
     quantized = isinstance(weights.values, QuantizedArray)
     _need(quantized or _is_array(weights.values, "f", 1), "the values of weights")
+    _need(len(weights.values.shape) == 1, "the values of weights")
     n_entries = len(weights.values)
+    _need(counts.max(initial=0) <= n_entries, "the counts of weights")
     counts = counts.astype(np.int64)
     most = np.iinfo(gaps.dtype).max
     ends = np.flatnonzero(gaps != most)
@@ -142,6 +153,7 @@ def _check_layer(layer):
         return
     known = QuantizedArray | SparseWeights
     _need(isinstance(weights, known) or type(weights) is np.ndarray, "a weight")
+    _need(not isinstance(layer, Dense) or len(weights.shape) == 2, "the shape of weights")
     if len(weights.shape) > 1:
         n_outputs = weights.shape[0]
         fits = bias is None or (_is_array(bias, "f", 1) and len(bias) == n_outputs)
@@ -172,7 +184,8 @@ def _check_columns(columns):
         return
     first, last = columns.first, columns.last
     _need(_is_array(first, "u", 1) and _is_array(last, "u", 1), "where thresholds begin")
-    _need(len(first) == len(last) == len(sets), "where thresholds begin")
+    fits = len(first) == len(last) == len(sets) and max(first.itemsize, last.itemsize) <= 4
+    _need(fits, "where thresholds begin")
     first, last = first.astype(np.int64), last.astype(np.int64)
     edges, bits = columns.edges, columns.category_bits
     _need(_is_array(edges, "f", 1) and edges.itemsize == 8, "thresholds")
@@ -235,8 +248,9 @@ def _width_of(values):
 def _last_of_shares(table):
     counts, bounds = table.counts, table.bounds
     _need(_is_array(counts, "u", 2) and _is_array(bounds, "iu", 1), "counts of leaves")
+    bounds = bounds.astype(np.int64)
     _need(len(bounds) > 1 and bounds[0] >= 0, "where outputs begin")
-    _need((np.diff(bounds.astype(np.int64)) >= 0).all(), "where outputs begin")
+    _need((np.diff(bounds) >= 0).all(), "where outputs begin")
     _need(bounds[-1] <= counts.shape[1], "where outputs end")
     return int(bounds[-1])
 

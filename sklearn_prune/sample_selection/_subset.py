@@ -26,13 +26,13 @@ from sklearn_prune._meta import (
 )
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_torch
-from sklearn_prune._sizes import renew_generators, without_training_state
 from sklearn_prune._sklearn_compat import (
     StrOptions,
     count_rows,
     take_rows,
     take_rows_of_params,
 )
+from sklearn_prune._training_state import renew_generators, without_training_state
 from sklearn_prune._validation import (
     canonical,
     check_readable_rows,
