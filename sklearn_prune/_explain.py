@@ -191,6 +191,6 @@ def _columns(values):
             yield np.asarray(take_rows(values, column, axis=1))
         return
     try:
-        yield values.data if issparse(values) else np.asarray(values)
+        yield values.tocoo().data if issparse(values) else np.asarray(values)
     except (RuntimeError, TypeError, ValueError):  # ragged lists, exotic containers
         return

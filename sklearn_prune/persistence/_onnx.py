@@ -147,7 +147,8 @@ def _outputs(translation, compact, rows, raw_scores, float_type):
     if not hasattr(compact, "classes_") and not _classifies(compact):
         return [("variable", predicted.as_float().cast(float_type))]
     outputs = [("label", predicted)]
-    if hasattr(compact, "predict_proba") and not raw_scores:
+    gives = translation.writer(compact).gives
+    if gives("predict_proba") and not raw_scores:
         found = translation.ask(compact, "predict_proba", rows)
         if isinstance(found, list):
             return outputs + [
@@ -155,7 +156,7 @@ def _outputs(translation, compact, rows, raw_scores, float_type):
                 for number, each in enumerate(found)
             ]
         return [*outputs, ("probabilities", found.cast(float_type))]
-    if hasattr(compact, "decision_function"):
+    if gives("decision_function"):
         found = translation.ask(compact, "decision_function", rows)
         return [*outputs, ("scores", found.as_float().cast(float_type))]
     if raw_scores:

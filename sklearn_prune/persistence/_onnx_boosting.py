@@ -79,12 +79,8 @@ class _Boosting(Writer):
         return graph.where(found, place, np.float64(np.nan))
 
     def _raw(self, rows):
-        compact = self.compact
-        raw = tree_sums(self.graph, compact.trees_, self._input(rows))
-        raw = raw + compact.start_.astype(np.float64)
-        if compact.start_.dtype == np.float32:
-            raw = raw.cast(np.float32)
-        return raw
+        trees, start = self.compact.trees_, self.compact.start_
+        return tree_sums(self.graph, trees, self._input(rows), start)
 
     def _values(self, raw):
         compact = self.compact

@@ -213,11 +213,9 @@ class Value:
         return self.take(position, axis=1)
 
     def __getitem__(self, part):
-        """A slice of columns."""
-        if part.start is None and part.stop is None:
-            return self
-        end = np.iinfo(np.int64).max if part.stop is None else part.stop
-        limits = [np.array([n], dtype=np.int64) for n in (part.start or 0, end, 1)]
+        """A slice of columns, or of the entries of a vector."""
+        axis = min(1, self.ndim - 1)
+        limits = [np.array([n], dtype=np.int64) for n in (part.start or 0, part.stop, axis)]
         limits = [self.graph.constant(limit) for limit in limits]
         return self.graph.node("Slice", [self, *limits], ndim=self.ndim)
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from sklearn_prune._optional import has
 from sklearn_prune.persistence._onnx_graph import Value
 
 _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
@@ -32,22 +33,39 @@ def inlined(graph, what, model, rows, results, options=None):
     -------
     list of Value
     """
-    import skl2onnx
-
     values = _as_expected(graph, model, rows)
     names = _names(model, rows, values)
+    found = _converted(graph, what, model, names, values, options)
+    if not _runs(found):  # some converters know single precision only
+        values = [
+            value.cast(np.float32) if value.dtype == np.float64 else value
+            for value in values
+        ]
+        found = _converted(graph, what, model, names, values, options)
+        if not _runs(found):
+            raise TypeError(
+                f"to_onnx writes what runs in onnxruntime. Got {what}, a "
+                f"{type(model).__name__}, whose graph by skl2onnx does not. Use save() and "
+                "load() instead."
+            )
+    return _put(graph, found, dict(zip(names, values, strict=True)), what, results)
+
+
+def _converted(graph, what, model, names, values, options):
+    """The graph that skl2onnx makes."""
+    import skl2onnx
+
     types = [
         (name, _type_of(value, _width(model, values)))
         for name, value in zip(names, values, strict=True)
     ]
-    opset = min(graph.opset, skl2onnx.__max_supported_opset__)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = skl2onnx.to_onnx(
+            return skl2onnx.to_onnx(
                 model,
                 initial_types=types,
-                target_opset={"": opset, _ML: min(graph.ml_opset, 3)},
+                target_opset={"": graph.opset, _ML: min(graph.ml_opset, 3)},
                 options=options,
             )
     except Exception as error:  # its converters raise whatever they like
@@ -56,7 +74,23 @@ def inlined(graph, what, model, rows, results, options=None):
             f"{_first_line(error)} Write a transformer or model that it knows, or use "
             "save() and load()."
         ) from error
-    return _put(graph, found, dict(zip(names, values, strict=True)), what, results)
+
+
+def _runs(model):
+    """Whether onnxruntime, where it is installed, has all operators for these types."""
+    if not has("onnxruntime"):
+        return True
+    import onnxruntime
+
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
+        )
+    except Exception:  # it has a class of errors for each reason
+        return False
+    return True
 
 
 def _as_expected(graph, model, rows):

@@ -186,6 +186,12 @@ class _Latent(Expansion):
 
 
 class _ProcessClassifier(Writer):
+    def gives(self, method):
+        """Pairs of classes give no probabilities."""
+        return super().gives(method) and not (
+            method == "predict_proba" and self.compact.pairwise_
+        )
+
     def _each(self, method, rows):
         found = [self.ask(member, method, rows) for member in self.compact.members_]
         return self.graph.stack(found)

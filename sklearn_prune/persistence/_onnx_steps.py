@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -45,6 +46,8 @@ def transformed(graph, name, step, rows):
         if step.n_features_in_ == len(rows.values) or len(rows.values) == 1:
             return rows.take(np.flatnonzero(step.get_support()))
     write = _SCALERS.get(type(step))
+    if isinstance(step, SimpleImputer) and not _is_plain_imputer(step):
+        write = None
     if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
         return Rows([write(step, rows.array())])
     from sklearn_prune.persistence._onnx_inline import inlined
@@ -132,7 +135,27 @@ def _robust(step, X):
     return _steps_of(X, operations)
 
 
+def _imputed(step, X):
+    """The statistic of each column in place of what is missing there."""
+    missing, filled = step.missing_values, step.statistics_
+    absent = X.is_nan() if missing != missing else X.equals(float(missing))
+    X = X.graph.where(absent, filled.astype(X.dtype), X)
+    left = np.flatnonzero(~np.isnan(filled))
+    return X if len(left) == len(filled) else X.take(left, axis=1)
+
+
+def _is_plain_imputer(step):
+    return (
+        isinstance(step, SimpleImputer)
+        and not step.add_indicator
+        and not step.keep_empty_features
+        and isinstance(step.missing_values, int | float)
+        and step.statistics_.dtype.kind == "f"
+    )
+
+
 _SCALERS = {
+    SimpleImputer: _imputed,
     StandardScaler: _standard,
     MinMaxScaler: _min_max,
     MaxAbsScaler: _max_abs,

@@ -25,39 +25,43 @@ LARGEST_ID = 1 << 24  # a single precision float holds all integers up to here
 ENTRIES = 1024  # that a row may take while leaves are summed
 
 
-def tree_sums(graph, trees, X):
-    """What the leaves of all trees add to each row, of shape (n_samples, n_outputs)."""
+def tree_sums(graph, trees, X, start=None):
+    """What the leaves of all trees add to a start, of shape (n_samples, n_outputs).
+
+    The sums are made in the order of the trees and in the precision of the start, as
+    those of `predict` are: rounding decides ties in the same way.
+    """
     ids = leaf_ids(graph, trees, X)
-    values = table(graph, trees)
+    n_outputs, n_trees = trees.n_outputs, trees.n_trees
+    dtype = graph.float if start is None else np.result_type(start, np.float32)
+    dtype = min(dtype, graph.float, key=lambda each: np.dtype(each).itemsize)
+    values = table(graph, trees).cast(dtype)
     width = trees.id_values().shape[1]
-    columns = np.resize(trees.output_column, trees.n_trees)
-    n_outputs = trees.n_outputs
+    total = ids[:1].cast(dtype) * 0.0
+    total = total + (np.zeros(n_outputs) if start is None else start).astype(dtype)
+    columns = np.resize(trees.output_column, n_trees)
     if width == 1 and n_outputs > 1:
         added = values.ravel().take(ids)
-        in_turn = np.resize(np.arange(n_outputs), trees.n_trees)
-        if trees.n_trees % n_outputs == 0 and np.array_equal(columns, in_turn):
-            return added.reshape(0, -1, n_outputs).sum(1)
-        return added @ np.equal.outer(columns, np.arange(n_outputs)).astype(np.uint8)
+        in_turn = np.resize(np.arange(n_outputs), n_trees)
+        if n_trees % n_outputs == 0 and np.array_equal(columns, in_turn):
+            return _added_in_order(graph, total, added.reshape(0, -1, n_outputs))
+        return total + added @ np.equal.outer(columns, np.arange(n_outputs)).astype(float)
     if np.any(columns):
         raise TypeError(
             "to_onnx writes trees of several outputs that add to all of them. Got trees "
-            "that add to some. Write unit='iteration', or use save() and load()."
+            "that add to some. Use save() and load() instead."
         )
-    if width == 1:
-        return values.ravel().take(ids).sum(1, keepdims=True)
-    total = None
     size = max(1, ENTRIES // width)
-    for start in range(0, trees.n_trees, size):
-        added = values.take(ids[start : start + size])
-        if total is not None:
-            added = graph.concat([total.reshape(0, 1, width), added])
-        total = _sum_in_order(graph, added)
+    for first in range(0, n_trees, size):
+        own = ids[first : first + size] if n_trees > size else ids
+        total = _added_in_order(graph, total, values.take(own))
     return total
 
 
-def _sum_in_order(graph, values):
-    """Sums along axis 1 in the order of the entries, which decides ties as `predict` does."""
+def _added_in_order(graph, total, values):
+    """Entries along axis 1 added to what there is, one after the other."""
     axis = graph.constant(np.array(1, dtype=np.int64))
+    values = graph.concat([total.reshape(0, 1, -1), values])
     return graph.node("CumSum", [values, axis]).take(np.int64(-1), axis=1)
 
 
@@ -248,8 +252,8 @@ def _older_leaf_ids(graph, trees, nodes, X):
 
 
 class _Trees(Writer):
-    def _sums(self, rows):
-        return tree_sums(self.graph, self.compact.trees_, rows.array())
+    def _sums(self, rows, start=None):
+        return tree_sums(self.graph, self.compact.trees_, rows.array(), start)
 
 
 class _ForestRegressor(_Trees):
@@ -279,13 +283,13 @@ class _ForestClassifier(_Trees):
 
 class _ScoreRegressor(_Trees):
     def predict(self, rows):
-        sums = self._sums(rows) + self.compact.intercept_
+        sums = self._sums(rows, self.compact.intercept_)
         return sums.ravel() if len(self.compact.intercept_) == 1 else sums
 
 
 class _ScoreClassifier(_Trees):
     def _scores(self, rows):
-        return self._sums(rows) + self.compact.intercept_
+        return self._sums(rows, self.compact.intercept_)
 
     def codes(self, rows):
         scores = self.ask(self.compact, "_scores", rows)

@@ -40,6 +40,10 @@ class Writer:
         self.graph = translation.graph
         self.compact = compact
 
+    def gives(self, method):
+        """Whether the predictor has a method."""
+        return hasattr(self.compact, method)
+
     def predict(self, rows):
         """Labels by their positions."""
         return self.labels(self.codes(rows))
