@@ -50,32 +50,45 @@ def spans_a_decade(values):
     return len(values) > 0 and values.min() > 0 and values.max() / values.min() > 10
 
 
-def label_log_axis(axis, values, as_text, *, sparse=False):
+def label_log_axis(axis, values, as_text):
     """Put ticks of a logarithmic axis at 1, 2 and 5 times powers of ten.
 
-    Over more than three decades, or if they are to be sparse, only at powers of ten.
-    Within a decade they are at round numbers of equal distance.
+    Over more than three decades, or if their labels would touch, only at powers of ten,
+    and of these at as many as there is room for. Within a decade they are at round
+    numbers of equal distance. The limits of the axis have to be set.
     """
-    from matplotlib.ticker import (
-        FixedLocator,
-        FuncFormatter,
-        MaxNLocator,
-        NullFormatter,
-        NullLocator,
-    )
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-    values = np.asarray(values, dtype=float)
-    if spans_a_decade(values):
-        first, last = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()))
-        steps = (1,) if sparse or last - first > 3 else (1, 2, 5)
-        every = 1 if last - first <= 8 else 2
-        ticks = [m * 10.0**e for e in range(first, last + 1, every) for m in steps]
-        axis.set_major_locator(FixedLocator(ticks))
-    else:
-        axis.set_major_locator(MaxNLocator(3 if sparse else 6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: as_text(value)))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+    figure = axis.get_figure(root=True)
+    figure.draw_without_rendering()  # settles the layout, and so the width
+    width = axis.axes.get_window_extent().width / figure.dpi
+    low, high = axis.get_view_interval()
+    for locator in _log_locators(np.asarray(values, dtype=float)):
+        axis.set_major_locator(locator)
+        ticks = np.asarray(locator.tick_values(low, high))
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        places = width * np.log(ticks / low) / np.log(high / low)
+        sizes = np.array([0.085 * (len(as_text(tick)) + 1) for tick in ticks])  # inches
+        if (np.diff(places) >= (sizes[1:] + sizes[:-1]) / 2).all():
+            return
+
+
+def _log_locators(values):
+    """Locators for a logarithmic axis, the densest first."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    if not spans_a_decade(values):
+        return [MaxNLocator(most) for most in (6, 5, 4, 3, 2, 1)]
+    first, last = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()))
+    n_decades = last - first
+    powers = [
+        10.0 ** np.arange(first, last + 1, every) for every in range(1, n_decades + 1)
+    ]
+    dense = [np.outer(powers[0], [1, 2, 5]).ravel()] if n_decades <= 3 else []
+    return [FixedLocator(ticks) for ticks in [*dense, *powers]]
 
 
 def shorten(text, width):
@@ -93,10 +106,11 @@ def literal(text_artist):
     return text_artist
 
 
-def add_legend(ax, handles, labels):
+def add_legend(ax, handles, labels, *, beside=True):
     """Draw a legend above the axes, or beside them if there are many lines.
 
-    Labels are shown as they are, in as many columns as their lengths allow.
+    Labels are shown as they are, in as many columns as their lengths allow. Where
+    `beside` is False, for something else stands there, many lines are above too.
     """
     # matplotlib leaves out labels with a leading underscore: a space makes them visible.
     labels = [f" {label}" if label.startswith("_") else label for label in labels]
@@ -104,7 +118,7 @@ def add_legend(ax, handles, labels):
     room = 1.2 * ax.get_window_extent().width / ax.figure.dpi
     n_columns = int(max(1, min(4, room // width)))
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": n_columns}
-    if len(labels) > 4 * n_columns:
+    if beside and len(labels) > 4 * n_columns:
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
     legend = ax.legend(handles, labels, fontsize="small", frameon=False, **place)
     for text in legend.get_texts():
@@ -232,7 +246,13 @@ def keep_parameter(estimator, name=None):
 def compare_over_keep(
     estimator, X, y, *, keep, param_name=None, random_control=True, **options
 ):
-    """Compare one estimator over values of `keep`; 1.0 is the baseline."""
+    """Compare one estimator over values of `keep`; 1.0 is the baseline.
+
+    Raises
+    ------
+    ValueError
+        If no other value could be fitted.
+    """
     from sklearn_prune.comparison._compare import compare_pruning
 
     name = keep_parameter(estimator, param_name)
@@ -241,7 +261,7 @@ def compare_over_keep(
     estimators = {
         f"keep={value}": clone(estimator).set_params(**{name: value}) for value in values
     }
-    return compare_pruning(
+    comparison = compare_pruning(
         estimators,
         X,
         y,
@@ -249,6 +269,13 @@ def compare_over_keep(
         controls=("random",) if random_control else (),
         **options,
     )
+    pruned = [variant for variant in estimators if variant != comparison.baseline]
+    if pruned and all(variant in comparison.failures for variant in pruned):
+        raise ValueError(
+            "keep must have a value that can be fitted and scored. Got, with "
+            f"{pruned[0]}, {comparison.failures[pruned[0]]} Write other values of keep."
+        )
+    return comparison
 
 
 def check_comparison(comparison):

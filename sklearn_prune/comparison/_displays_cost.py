@@ -156,7 +156,8 @@ class ScoreCostDisplay:
         Raises
         ------
         ValueError
-            If `param_name` is None and the estimator has none or several such parameters.
+            If `param_name` is None and the estimator has none or several such parameters,
+            or if every value of `keep` but 1.0 failed.
         """
         comparison = compare_over_keep(
             estimator,
@@ -305,8 +306,8 @@ class ScoreCostDisplay:
         self._draw_front(ax, real)
         self._draw_controls(ax, points, real)
         self._draw_points(ax, real)
-        self._set_axes(ax, points)
         self._draw_legend(ax)
+        self._set_axes(ax, points)
         self._draw_names(ax, points, real, show_names)
         return self
 
@@ -368,28 +369,28 @@ class ScoreCostDisplay:
     def _set_axes(self, ax, points):
         costs = points["cost"].to_numpy(dtype=float)
         ax.set_xscale("log")
-        self._label_costs(ax, points, sparse=False)
         room = max((costs.max() / costs.min()) ** 0.12, 1.05)
         ax.set_xlim(costs.min() / room, costs.max() * room)
         ax.margins(y=0.12)
         ax.set_xlabel(MEASURES.get(self.cost_name, self.cost_name))
         ax.set_ylabel(self.score_name)
+        self._label_costs(ax, points)
 
-    def _label_costs(self, ax, points, *, sparse):
+    def _label_costs(self, ax, points):
         costs = points["cost"].to_numpy(dtype=float)
 
         def as_text(value, _=None):
             return human_measure(self.cost_name, value)
 
-        label_log_axis(ax.xaxis, costs, as_text, sparse=sparse)
+        label_log_axis(ax.xaxis, costs, as_text)
 
-    def _draw_legend(self, ax):
+    def _draw_legend(self, ax, *, beside=True):
         handles = [*self.points_.values(), *self.controls_.values()]
         labels = [handle.get_label() for handle in handles]
         if self.front_ is not None:
             handles.append(self.front_)
             labels.append("front: nothing is cheaper and better")
-        self.legend_ = add_legend(ax, handles, labels)
+        self.legend_ = add_legend(ax, handles, labels, beside=beside)
 
     def _draw_names(self, ax, points, real, show_names):
         self.labels_, self.key_ = [], list(real["name"])
@@ -405,7 +406,8 @@ class ScoreCostDisplay:
         placed = place_labels(ax, at, texts, lines=[steps], ties=self._ties)
         if placed is None:
             write_key(ax, [shorten(name, 36) for name in self.key_])
-            self._label_costs(ax, points, sparse=True)
+            self._draw_legend(ax, beside=False)
+            self._label_costs(ax, points)
             ax.figure.draw_without_rendering()
             numbers = [str(number) for number, _ in enumerate(self.key_, 1)]
             placed = place_labels(ax, at, numbers, lines=[steps])

@@ -166,7 +166,8 @@ class PruningCurveDisplay:
         Raises
         ------
         ValueError
-            If `param_name` is None and the estimator has none or several such parameters.
+            If `param_name` is None and the estimator has none or several such parameters,
+            or if every value of `keep` but 1.0 failed.
         """
         comparison = compare_over_keep(
             estimator,
@@ -333,11 +334,12 @@ class PruningCurveDisplay:
             self._draw_line(ax, number, keep, points, line_kw or {}, random_kw or {})
         if log:
             ax.set_xscale("log")
-            label_log_axis(ax.xaxis, keeps, human_number)
             ax.set_xlim(keeps.min() / 1.15, keeps.max() * 1.15)
         ax.set_xlabel(f"keep ({kind})")
         ax.set_ylabel(self.score_name)
         self._draw_legend(ax, names)
+        if log:
+            label_log_axis(ax.xaxis, keeps, human_number)
         return self
 
     def _draw_baseline(self, ax, keep):

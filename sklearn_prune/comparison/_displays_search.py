@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune.comparison._displays_common import shorten
+from sklearn_prune.comparison._displays_lines import fits_axis
 from sklearn_prune.comparison._search_results import (
     find_costs,
     find_keep,
@@ -89,7 +90,10 @@ def best_whole(candidates):
 
 
 def rows_of_search(candidates, test_share, level):
-    """Points of a search: line, keep, score, low, high, random; and the baseline."""
+    """Points of a search: line, keep, score, low, high, random; and the baseline.
+
+    The fraction 1.0 has no place among counts.
+    """
     whole = best_whole(candidates)
     share = None if test_share is None else share_of(test_share)
     pruned_lines = {c.line for c in candidates if not keeps_all(c.keep)}
@@ -103,6 +107,8 @@ def rows_of_search(candidates, test_share, level):
             low, high = whole.scores.mean() + np.array(posterior.interval(level))
         score = candidate.scores.mean()
         rows.append((candidate.line, candidate.keep, score, low, high, np.nan))
+    keeps = np.array([keep for _, keep, *_ in rows], dtype=float)
+    rows = [row for row in rows if not keeps_all(row[1]) or fits_axis(row[1], keeps)]
     return rows, None if whole is None else whole.scores.mean()
 
 

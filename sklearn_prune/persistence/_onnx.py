@@ -128,7 +128,7 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
     graph = GraphWriter(opset, ml_opset, np.float64 if precision == "double" else np.float32)
     values = []
     for label, dtype, shape in inputs:
-        values.append(Value(graph, label, dtype, len(shape)))
+        values.append(Value(graph, label, dtype, len(shape), tuple(shape)))
     rows = Rows(values, [label for label, *_ in inputs] if len(values) > 1 else None)
     types = {value.dtype for value in values if value.dtype.kind == "f"}
     float_type = np.float32 if types == {np.dtype(np.float32)} else np.float64

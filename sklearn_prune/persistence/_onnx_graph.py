@@ -25,15 +25,18 @@ class Value:
         Of its entries; strings are objects.
     ndim : int
         Number of its dimensions.
+    shape : tuple or None
+        Its shape, where it is an input.
     """
 
     __array_ufunc__ = None  # so that numpy leaves ``array + value`` to the value
 
-    def __init__(self, graph, name, dtype, ndim=2):
+    def __init__(self, graph, name, dtype, ndim=2, shape=None):
         self.graph = graph
         self.name = name
         self.dtype = np.dtype(dtype)
         self.ndim = ndim
+        self.shape = shape
 
     def _binary(self, op, other, *, swapped=False, dtype=None):
         other = self.graph.value(other, like=self)

@@ -25,8 +25,7 @@ class _Net(Writer):
         X = rows.array().cast(self._float())
         shape = (compact.n_features_in_,)
         if compact.n_features_in_ is None:
-            shape = tuple(compact.input_shape_)
-            X.ndim = 1 + len(shape)
+            shape = tuple(compact.input_shape_ or rows.first.shape[1:])
         if compact.columns_ is not None:
             mask = np.unpackbits(compact.columns_, count=shape[0]).view(bool)
             X = X.take(np.flatnonzero(mask), axis=1)

@@ -7,6 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -17,6 +18,8 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_prune.persistence._onnx_graph import Rows
+from sklearn_prune.persistence._onnx_kernel import kernel_matrix
+from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
 
 
 def transformed(graph, name, step, rows):
@@ -45,7 +48,7 @@ def transformed(graph, name, step, rows):
     if isinstance(step, SelectorMixin):
         if step.n_features_in_ == len(rows.values) or len(rows.values) == 1:
             return rows.take(np.flatnonzero(step.get_support()))
-    write = _SCALERS.get(type(step))
+    write = _WRITTEN.get(type(step))
     if isinstance(step, SimpleImputer) and not _is_plain_imputer(step):
         write = None
     if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
@@ -154,7 +157,22 @@ def _is_plain_imputer(step):
     )
 
 
-_SCALERS = {
+def _nystroem(step, X):
+    """Kernel values with the basis, made orthogonal."""
+    basis = np.asarray(step.components_, dtype=np.float64)
+    gamma = step.gamma
+    if gamma is None and step.kernel in ("rbf", "poly", "polynomial", "sigmoid"):
+        gamma = 1.0 / basis.shape[1]
+    coef0 = 1.0 if step.coef0 is None else step.coef0
+    degree = 3 if step.degree is None else step.degree
+    function = KernelFunction(step.kernel, gamma, degree, coef0)
+    X = _wide(X)
+    kernel = kernel_matrix(X.graph, function, X, X.graph.parameter(basis), basis)
+    return kernel @ np.ascontiguousarray(step.normalization_.T)
+
+
+_WRITTEN = {
+    Nystroem: _nystroem,
     SimpleImputer: _imputed,
     StandardScaler: _standard,
     MinMaxScaler: _min_max,

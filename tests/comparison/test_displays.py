@@ -252,6 +252,33 @@ def test_curve_of_a_search_without_a_share_has_no_interval(search):
         PruningCurveDisplay.from_cv_results(GridSearchCV(RidgeClassifier(), {}))
 
 
+def test_curve_of_a_search_over_counts_leaves_out_the_fraction():
+    results = {
+        "params": [{"keep": keep} for keep in (1.0, 200, 20)],
+        "split0_test_score": np.array([0.9, 0.88, 0.7]),
+        "split1_test_score": np.array([0.92, 0.9, 0.8]),
+        "mean_test_score": np.array([0.91, 0.89, 0.75]),
+    }
+    display = PruningCurveDisplay.from_cv_results(results)
+    assert display.ax_.get_xlabel() == "keep (number)"
+    assert display.baseline == pytest.approx(0.91)
+    (line,) = display.lines_
+    np.testing.assert_allclose(line.get_xdata(), [20, 200])
+    np.testing.assert_allclose(line.get_ydata(), [0.75, 0.89])
+    assert display.star_ is None
+
+
+@pytest.mark.parametrize("display", [PruningCurveDisplay, ScoreCostDisplay])
+def test_displays_say_why_every_value_of_keep_failed(display, digits):
+    X, y = (part[:60] for part in digits)
+    subset = SampleSubsetClassifier(RidgeClassifier())
+    reason = "Got, with keep=5000, fold 0: .* keep must not exceed the number of rows"
+    with pytest.raises(ValueError, match=reason):
+        display.from_estimator(subset, X, y, keep=(5000, 4000), cv=3)
+    points = display.from_estimator(subset, X, y, keep=(5000, 30), cv=3).ax_.lines
+    assert any(np.isfinite(line.get_ydata()).any() for line in points)
+
+
 def test_displays_of_an_estimator(digits):
     X, y = digits
     pipeline = make_pipeline(StandardScaler(), SampleSubsetClassifier(RidgeClassifier()))
@@ -350,6 +377,39 @@ def test_labels_become_numbers_where_the_names_do_not_fit():
     assert display.key_ == list(spec)
     written = [text.get_text() for text in display.ax_.texts]
     assert all(shorten(name, 36) in written for name in spec)
+
+
+@pytest.mark.parametrize("width", [3.0, 4.5, 7.2])
+def test_the_key_leaves_the_legend_alone(width):
+    _, ax = plt.subplots(figsize=(width, 4.6), layout="constrained")
+    names = [f"a name that is much too long to stand beside {i}" for i in range(8)]
+    spec = {"baseline": (0.9, 10_000_000, 1.0, None)} | {
+        name: (0.9 - 0.004 * i, 9e6 / 2.5**i, 0.5, name) for i, name in enumerate(names)
+    }
+    comparison = FakeComparison(spec, controls=("random", "small"))
+    display = ScoreCostDisplay.from_comparison(comparison, ax=ax)
+    display.figure_.canvas.draw()
+    legend = display.legend_.get_window_extent().extents
+    key = [text for text in ax.texts if text.get_text() in map(shorten, names, [36] * 8)]
+    assert len(key) == 8
+    assert not any(overlaps(box, legend) for box in boxes_of(key))
+    assert not overlaps(ax.get_window_extent().extents, legend)
+
+
+@pytest.mark.parametrize("width", [2.2, 3.0, 4.0, 5.0, 7.2])
+@pytest.mark.parametrize("factor", [1.4, 5.0, 30.0, 900.0, 1e7])
+@pytest.mark.parametrize("cost", ["n_params", "nbytes"])
+def test_ticks_of_costs_do_not_touch(width, factor, cost):
+    _, ax = plt.subplots(figsize=(width, 3.6), layout="constrained")
+    points = pd.DataFrame({"name": ["a", "b"], "role": "variant", "verdict": "worse"})
+    points = points.assign(cost=[230.0, 230.0 * factor], score=[0.8, 0.9])
+    display = ScoreCostDisplay(points, cost_name=cost).plot(ax=ax)
+    display.figure_.canvas.draw()
+    low, high = ax.get_xlim()
+    ticks = [t for t in ax.xaxis.get_major_ticks() if low <= t.get_loc() <= high]
+    assert ticks
+    boxes = boxes_of([tick.label1 for tick in ticks])
+    assert (boxes[1:, 0] - boxes[:-1, 2] > 1).all()
 
 
 def test_cost_of_a_search(search):
