@@ -83,11 +83,9 @@ def _log_locators(values):
     if not spans_a_decade(values):
         return [MaxNLocator(most) for most in (6, 5, 4, 3, 2, 1)]
     first, last = math.floor(np.log10(values.min())), math.ceil(np.log10(values.max()))
-    n_decades = last - first
-    powers = [
-        10.0 ** np.arange(first, last + 1, every) for every in range(1, n_decades + 1)
-    ]
-    dense = [np.outer(powers[0], [1, 2, 5]).ravel()] if n_decades <= 3 else []
+    steps = range(1, last - first + 1)
+    powers = [10.0 ** np.arange(first, last + 1, step) for step in steps]
+    dense = [np.outer(powers[0], [1, 2, 5]).ravel()] if last - first <= 3 else []
     return [FixedLocator(ticks) for ticks in [*dense, *powers]]
 
 

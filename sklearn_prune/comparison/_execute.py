@@ -20,7 +20,7 @@ from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._isolation import one_thread
 from sklearn_prune.comparison._manifest import environment
 from sklearn_prune.comparison._routing import route
-from sklearn_prune.comparison._run import Job, Member, run_task
+from sklearn_prune.comparison._run import Fit, Job, Member, run_task
 from sklearn_prune.comparison._store import Store
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
@@ -203,6 +203,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             name: [done[name, number] for number in range(len(plan.splits))]
             for name in plan.estimators
         }
+        self._fail_other_scores()
         self._note_churn()
         after = perf_counter() - started_again
         seconds = self._time_predictions(X, sum(spent.values()), store, described)
@@ -318,6 +319,17 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                 between += bookkeeping + perf_counter() - taken
         return total, between
 
+    def _fail_other_scores(self):
+        """Count fits as failed whose scores have other names than the baseline's."""
+        wanted = self.fits_[self.plan.baseline][0].scores.keys()
+        for name, fits in self.fits_.items():
+            for number, fit in enumerate(fits):
+                fits[number] = _with_scores(fit, wanted)
+                if name == self.plan.baseline and fits[number].error:
+                    raise BaselineError(f"{name!r}, fold {number}: {fits[number].error}")
+                for control, one in fit.controls.items():
+                    fit.controls[control] = one and _with_scores(one, wanted)
+
     def _note_churn(self):
         for number in range(len(self.plan.splits)):
             reference = self.fits_[self.plan.baseline][number].predictions
@@ -356,6 +368,17 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             if store:
                 store.save(_key(described[name], 0), fit)
         return perf_counter() - started
+
+
+def _with_scores(fit, wanted):
+    """The fit, or one that failed where its scores have other names than those wanted."""
+    if fit.error or fit.scores.keys() == wanted:
+        return fit
+    return Fit(
+        error="ValueError: scoring must give each model scores of the same names. Got "
+        f"{', '.join(map(repr, fit.scores)) or 'none'} instead of the baseline's "
+        f"{', '.join(map(repr, wanted))}. Return the same keys for all."
+    )
 
 
 def _key(described, split):

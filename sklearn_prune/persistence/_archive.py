@@ -16,6 +16,7 @@ HEADER = "sklearn_prune.json"
 SCHEMA = "schema.json"
 _MEMBER = re.compile(r"[0-9a-zA-Z_-]+\.(json|npy|npz)")
 _LONGEST_HEADER = 1 << 24
+_MOST_PARTS = 20_000_000  # of a JSON document, which takes 60 times its bytes in memory
 
 
 def write_members(path, members, header):
@@ -94,9 +95,10 @@ def read_members(path, max_bytes):
     for name, content in found.items():
         if sha256(content).hexdigest() != listed[name]:
             raise not_ours(path, f"the SHA-256 of {name} is not the one that it lists")
+    left = max_bytes
     for name, content in found.items():
         if not name.endswith(".json"):
-            _check_arrays(name, content, path, max_bytes)
+            left -= _check_arrays(name, content, path, left)
     return found, header
 
 
@@ -141,6 +143,8 @@ def _header(content, path):
 
 def parse_json(content, path):
     """A JSON document, or a ValueError that names the file."""
+    if sum(map(content.count, (b"[", b"{", b","))) > _MOST_PARTS:
+        raise not_ours(path, "its JSON has too many parts")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -148,10 +152,13 @@ def parse_json(content, path):
 
 
 def _check_arrays(name, content, path, max_bytes):
-    """Raise unless a member is one array, or a zip of arrays, of the size it claims."""
+    """Raise unless a member is one array, or a zip of arrays, of the size it claims.
+
+    Returns the bytes that it unpacks to beyond its own.
+    """
     if name.endswith(".npy"):
         _check_array(name, content, path)
-        return
+        return 0
     try:
         with ZipFile(io.BytesIO(content)) as archive:
             total = 0
@@ -165,6 +172,7 @@ def _check_arrays(name, content, path, max_bytes):
         raise
     except Exception as error:
         raise not_ours(path, f"{name} cannot be unpacked ({error})") from error
+    return total
 
 
 def _check_array(name, content, path):
@@ -182,7 +190,9 @@ def _check_array(name, content, path):
     size = dtype.itemsize
     for length in shape:
         size *= length
-    if dtype.kind not in "biufcSUmM" or min(shape, default=0) < 0:
+    empty = size == 0 and 0 not in shape and dtype.kind not in "SU"
+    empty |= dtype.itemsize == 0 and max(shape, default=0) > len(content)
+    if dtype.kind not in "biufcSUmM" or min(shape, default=0) < 0 or empty:
         raise not_ours(path, f"the array {name} holds {dtype}")
     if size != len(content) - stream.tell():
         raise not_ours(path, f"the array {name} has another size than it claims")

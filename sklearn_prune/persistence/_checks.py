@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.feature_extraction import DictVectorizer
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction import DictVectorizer, FeatureHasher
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
 from sklearn_prune._sklearn_compat import columns_of_encoder
@@ -71,8 +71,11 @@ def check_parts(loaded, max_bytes):
         if hasattr(part, "cluster_centers_"):
             fits = np.shape(part.cluster_centers_)[1:] == (part.n_features_in_,)
             _need(fits, "cluster_centers_")
-        if isinstance(getattr(part, "n_jobs", None), int):
-            part.n_jobs = min(part.n_jobs, os.cpu_count() or 1)
+        for name in ("n_jobs", "_n_threads"):
+            if isinstance(vars(part).get(name) if hasattr(part, "__dict__") else None, int):
+                setattr(part, name, min(getattr(part, name), os.cpu_count() or 1))
+        if isinstance(part, FeatureHasher | HashingVectorizer):
+            _need(_is_count(part.n_features, 1), "n_features")
     return found
 
 
@@ -80,8 +83,9 @@ def _check_names(part):
     """No attribute may stand in the place of a method, or be set by a property."""
     for name in vars(part):
         known = getattr_static(type(part), name, None)
-        method = callable(known) or hasattr(type(known), "__get__")
-        _need(not method and not name.startswith("__"), f"the attribute {name}")
+        method = callable(known) and not isinstance(known, type)
+        fits = not method and not hasattr(type(known), "__get__")
+        _need(fits and not name.startswith("__"), f"the attribute {name}")
 
 
 def _need(holds, what):

@@ -20,7 +20,7 @@ from sklearn_prune.persistence._archive import (
 )
 from sklearn_prune.persistence._checks import check_parts
 from sklearn_prune.persistence._compact_form import compact_form, storable
-from sklearn_prune.persistence._schema import foreign_types
+from sklearn_prune.persistence._schema import foreign_types, forged_sharing
 from sklearn_prune.persistence._stored import StoredModule, name_of, restored
 from sklearn_prune.persistence._trusted import TRUSTED_TYPES
 
@@ -162,12 +162,17 @@ def load(path, *, max_bytes=2**30, modules=()):
             f"{header['format']} in {path}, written by sklearn-prune "
             f"{header['versions'].get('sklearn-prune', 'unknown')}. Upgrade sklearn-prune."
         )
-    foreign = foreign_types(parse_json(members[SCHEMA], path))
+    schema = parse_json(members[SCHEMA], path)
+    foreign = foreign_types(schema)
     if foreign:
         raise ValueError(
             "A file to load holds types of TRUSTED_TYPES and scikit-learn's estimators. "
             f"Got {', '.join(foreign)} in {path}. Save the model again by save."
         )
+    sizes = {name: len(content) for name, content in members.items()}
+    wrong = isinstance(schema, dict) and forged_sharing(schema, sizes, int(max_bytes))
+    if wrong:
+        raise not_ours(path, wrong)
     _warn_of_versions(path, header["versions"])
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as archive:

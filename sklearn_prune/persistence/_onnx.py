@@ -125,7 +125,9 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
     from sklearn_prune.persistence._onnx_graph import GraphWriter, Rows, Value
     from sklearn_prune.persistence._onnx_writer import Translation
 
-    graph = GraphWriter(opset, ml_opset, np.float64 if precision == "double" else np.float32)
+    graph = GraphWriter(
+        opset, ml_opset, np.float64 if precision == "double" else np.float32
+    )
     values = []
     for label, dtype, shape in inputs:
         values.append(Value(graph, label, dtype, len(shape), tuple(shape)))
@@ -193,7 +195,9 @@ def _model(graph, name, inputs, outputs):
     ]
     results = []
     for label, value in outputs:
-        if any(node.op_type == "ZipMap" and value.name in node.output for node in graph.nodes):
+        if any(
+            node.op_type == "ZipMap" and value.name in node.output for node in graph.nodes
+        ):
             results.append(_dictionaries(graph, label, value))
             graph.nodes.append(_named(graph, value, label))
             continue

@@ -34,7 +34,7 @@ class _LogLinear(_Scores):
         compact = self.compact
         X = rows.array().cast(self.graph.float)
         if compact.threshold_ is not None:
-            X = (X > float(compact.threshold_)).cast(X.dtype)
+            X = (float(compact.threshold_) < X).cast(X.dtype)
         weights = self.rounded(compact.weights_, X.dtype).transpose(1, 0)
         return X @ weights + compact.constants_
 

@@ -18,7 +18,12 @@ class _Boosting(Writer):
                 rows = self._coded(rows)
             elif compact.library_ == "hist":
                 rows = self._coded(
-                    Rows([rows.array().take([n], axis=1) for n in range(compact.n_features_in_)])
+                    Rows(
+                        [
+                            rows.array().take([n], axis=1)
+                            for n in range(compact.n_features_in_)
+                        ]
+                    )
                 )
         X = rows.array()
         if compact.library_ in ("gradient", "xgboost"):

@@ -42,7 +42,9 @@ def _loop(graph, matrix, start, n_classes):
         nodes,
         graph.fresh("coupling"),
         [
-            helper.make_tensor_value_info(names[0], graph.tensor_type(np.dtype(np.int64)), []),
+            helper.make_tensor_value_info(
+                names[0], graph.tensor_type(np.dtype(np.int64)), []
+            ),
             helper.make_tensor_value_info(names[1], graph.tensor_type(np.dtype(bool)), []),
             helper.make_tensor_value_info(names[2], float_type, [None, n_classes]),
         ],

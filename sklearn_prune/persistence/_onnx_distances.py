@@ -42,7 +42,7 @@ def distances(graph, X, points, n_features, metric, params, *, exact):
     if metric in ("manhattan", "l1", "cityblock") or (metric == "minkowski" and p == 1):
         return _summed(graph, X, points, n_features, lambda part: part.abs())
     if metric in ("euclidean", "l2", "sqeuclidean") or (metric == "minkowski" and p == 2):
-        if not params.get("w") is None:
+        if params.get("w") is not None:
             return _refused(metric)
         found = squared_distances(graph, X, points, n_features, exact=exact)
         return found if metric == "sqeuclidean" else found.sqrt()

@@ -4,7 +4,6 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_prune.persistence._onnx_distances import squared_distances, squared_norms
-from sklearn_prune.persistence._onnx_linear import two_columns
 from sklearn_prune.persistence._onnx_writer import Writer
 from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._kernel import pairs_of
@@ -160,4 +159,3 @@ class _SVC(Expansion):
 
 
 WRITERS = {"CompactSVR": _SVR, "CompactSVC": _SVC}
-__all__ = ["WRITERS", "Expansion", "kernel_matrix", "two_columns"]

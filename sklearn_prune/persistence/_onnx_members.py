@@ -104,9 +104,7 @@ class _Multi(Writer):
         return self.graph.stack(found)
 
     def predict_proba(self, rows):
-        return [
-            self.ask(member, "predict_proba", rows) for member in self.compact.members_
-        ]
+        return [self.ask(member, "predict_proba", rows) for member in self.compact.members_]
 
 
 class _Chain(Writer):
@@ -166,7 +164,9 @@ class _BaggedClassifier(_Bagged):
         found = []
         for member, part in self._asked(rows):
             if not hasattr(member, "predict_proba"):
-                found.append(_one_hot(self.graph, self.ask(member, "predict", part), n_classes))
+                found.append(
+                    _one_hot(self.graph, self.ask(member, "predict", part), n_classes)
+                )
                 continue
             own = self.ask(member, "predict_proba", part)
             if len(member.classes_) < n_classes:

@@ -56,7 +56,9 @@ class _Classifier(_Neighbors):
         return votes.sum(1)
 
     def _outputs(self):
-        return None if self.compact.codes_.ndim == 1 else range(self.compact.codes_.shape[1])
+        return (
+            None if self.compact.codes_.ndim == 1 else range(self.compact.codes_.shape[1])
+        )
 
     def predict(self, rows):
         if self._outputs() is None:

@@ -11,7 +11,6 @@ from sklearn_prune.weight_pruning.compact._net_layers import (
     Convolution,
     Dense,
     Flatten,
-    Layer,
     Pool,
     Reshape,
     Scale,
@@ -26,6 +25,8 @@ class _Net(Writer):
         shape = (compact.n_features_in_,)
         if compact.n_features_in_ is None:
             shape = tuple(compact.input_shape_ or rows.first.shape[1:])
+            if not all(isinstance(size, int) for size in shape):
+                self.refuse("rows of an unknown shape", "Pass X=X[:1].")
         if compact.columns_ is not None:
             mask = np.unpackbits(compact.columns_, count=shape[0]).view(bool)
             X = X.take(np.flatnonzero(mask), axis=1)
@@ -128,7 +129,6 @@ _LAYERS = {
     Reshape: _Net._reshape,
     Add: _Net._add,
 }
-assert Layer  # a plain layer is its activation alone
 
 
 class _Classifier(_Net):
@@ -179,4 +179,17 @@ class _Regressor(_Net):
         return scores.ravel() if self.compact.flat_ and scores.ndim == 2 and one else scores
 
 
-WRITERS = {"CompactNetClassifier": _Classifier, "CompactNetRegressor": _Regressor}
+class _Module(Writer):
+    def predict(self, rows):
+        name = type(self.compact.net_.module_).__name__
+        self.refuse(
+            f"the net {name}, whose layers cannot be followed",
+            "Export the module by torch.onnx.export.",
+        )
+
+
+WRITERS = {
+    "CompactNetClassifier": _Classifier,
+    "CompactNetRegressor": _Regressor,
+    "CompactModule": _Module,
+}

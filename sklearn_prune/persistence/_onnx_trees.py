@@ -117,7 +117,9 @@ def leaf_ids(graph, trees, X):
         n_targets=trees.n_trees,
         tree_roots=nodes.first.tolist(),
         nodes_featureids=nodes.feature.tolist(),
-        nodes_modes=numpy_helper.from_array(np.zeros(len(nodes.feature), np.uint8), "modes"),
+        nodes_modes=numpy_helper.from_array(
+            np.zeros(len(nodes.feature), np.uint8), "modes"
+        ),
         nodes_splits=numpy_helper.from_array(nodes.threshold.astype(dtype), "splits"),
         nodes_truenodeids=children[:, 0].tolist(),
         nodes_falsenodeids=children[:, 1].tolist(),
@@ -214,7 +216,9 @@ def _older_leaf_ids(graph, trees, nodes, X):
     of_leaf = n_inner[nodes.tree] - first_leaf[nodes.tree]
     child = np.where(nodes.inner, nodes.child - offset, nodes.child + of_leaf[:, None])
     own = np.arange(len(nodes.tree)) - nodes.first[nodes.tree]
-    leaf = np.arange(len(nodes.ids)) - first_leaf[nodes.leaf_tree] + n_inner[nodes.leaf_tree]
+    leaf = (
+        np.arange(len(nodes.ids)) - first_leaf[nodes.leaf_tree] + n_inner[nodes.leaf_tree]
+    )
     none = np.zeros(len(leaf), dtype=np.int64)
     order = np.argsort(np.concatenate([nodes.tree, nodes.leaf_tree]), kind="stable")
 

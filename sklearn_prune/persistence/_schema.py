@@ -59,6 +59,43 @@ def foreign_types(schema):
     return sorted(found)
 
 
+def forged_sharing(schema, sizes, max_bytes):
+    """What is wrong with the parts of a description that name one object twice, or None.
+
+    skops makes one object of parts of one id, whatever the later ones say. As `save`
+    writes them they are equal, which bounds what a walk through all of them takes.
+
+    Parameters
+    ----------
+    schema : dict
+        As skops writes it.
+    sizes : dict of str -> int
+        Bytes of the members.
+    max_bytes : int
+        What all members that are read may take.
+    """
+    if not isinstance(schema.get("protocol"), int) or schema["protocol"] < 2:
+        return "its protocol of skops is too old"
+    seen, read, total, left = {}, set(), 0, [schema | {"protocol": None}]
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left.extend(part)
+        elif isinstance(part, dict):
+            left.extend(part.values())
+            number, file = part.get("__id__"), part.get("file")
+            if isinstance(number, list | dict) or isinstance(file, list | dict):
+                return "a part has no proper name"
+            if number and seen.setdefault(number, part) != part:
+                return f"the parts {number} differ"
+            if file is not None and (not number or (number, file) not in read):
+                read.add((number, file))
+                total += sizes.get(file, 0)
+                if total > max_bytes:
+                    return f"its parts read more than max_bytes={max_bytes:,}"
+    return None
+
+
 def _is_object(name):
     return name.startswith(
         ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")

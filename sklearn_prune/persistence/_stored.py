@@ -12,7 +12,7 @@ _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
 
 
-def restored(part, modules):
+def restored(part, modules, known=None):
     """A loaded object with its stored parts made what they were.
 
     Parameters
@@ -21,21 +21,30 @@ def restored(part, modules):
         What was loaded; it is changed.
     modules : dict of str -> class
         Modules that skorch nets may be made of, by their names.
+    known : dict or None, default=None
+        Parts that are done, with what they became, by their ids.
     """
+    known = {} if known is None else known
+    if id(part) not in known:
+        known[id(part)] = part, _restored(part, modules, known)
+    return known[id(part)][1]
+
+
+def _restored(part, modules, known):
     if isinstance(part, StoredModule | StoredSpline):
         return part.restored(modules)
     if isinstance(part, dict):
         for key, value in part.items():
-            part[key] = restored(value, modules)
+            part[key] = restored(value, modules, known)
     elif isinstance(part, list):
-        part[:] = [restored(value, modules) for value in part]
+        part[:] = [restored(value, modules, known) for value in part]
     elif isinstance(part, tuple) and hasattr(part, "_fields"):
-        return type(part)(*(restored(value, modules) for value in part))
+        return type(part)(*(restored(value, modules, known) for value in part))
     elif isinstance(part, tuple):
-        return tuple(restored(value, modules) for value in part)
+        return tuple(restored(value, modules, known) for value in part)
     elif isinstance(part, BaseEstimator):
         for name, value in vars(part).items():
-            setattr(part, name, restored(value, modules))
+            setattr(part, name, restored(value, modules, known))
     return part
 
 

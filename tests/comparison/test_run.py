@@ -314,6 +314,23 @@ def test_margins_of_a_scorer_that_gives_several(data):
         fits_of(HALF, data, scoring=several, margin={"acc": 0.05})
 
 
+def differing(model, X, y):
+    """A scorer that names its scores after what the model is."""
+    whole = model.score(X, y)
+    return {"half": whole / 2} if hasattr(model, "sample_mask_") else {"whole": whole}
+
+
+def test_scores_of_other_names_are_a_failure(data, tmp_path):
+    for n_jobs in (2, 1):  # the second time from the store
+        options = {"scoring": differing, "margin": {"whole": 0.1}, "store": tmp_path}
+        fits, comparison = fits_of(HALF, data, n_jobs=n_jobs, **options)
+        assert (
+            "Got 'half' instead of the baseline's 'whole'" in comparison.failures["model"]
+        )
+        assert comparison.verdict("model") == "failed"
+        assert all(fit.error for fit in fits)
+
+
 def test_columns_and_targets_of_pandas(data):
     pandas = pytest.importorskip("pandas")
     X, y = data

@@ -771,6 +771,18 @@ def test_rounded(estimator, X, y, params, plan):
     )
 
 
+@pytest.mark.parametrize("keep", ["auto", 0.5])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_precomputed_matrices_have_no_features(keep, frozen):
+    model, gram = SVC(kernel="precomputed"), X @ X.T
+    inner = FrozenEstimator(clone(model).fit(gram, TEXT)) if frozen else model
+    reason = "whose columns are the training rows. Write SampleSubsetClassifier"
+    with pytest.raises(ValueError, match=reason):
+        pruned(inner, keep=keep).fit(gram, TEXT)
+    subset = SampleSubsetClassifier(model, keep=0.5, random_state=0).fit(gram, TEXT)
+    assert subset.predict(gram).shape == TEXT.shape
+
+
 @pytest.mark.parametrize(
     "stranger",
     [

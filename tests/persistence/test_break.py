@@ -1,0 +1,186 @@
+"""Forged files that random changes do not find."""
+
+import json
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from sklearn_prune.persistence import load, save
+from sklearn_prune.persistence._archive import write_members
+from sklearn_prune.persistence._checks import check_parts
+from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._leaves import ShareLeaves
+from sklearn_prune.weight_pruning.compact._net_layers import Dense
+from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+from tests.persistence.damage import members_of
+
+pytest.importorskip("skops")
+BYTES = 1 << 30
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.skops"
+
+
+def parts_of(content):
+    members, header = members_of(content)
+    return json.loads(members["schema.json"]), members, header
+
+
+def refused(path, schema, members, header, match, **params):
+    write_members(path, members | {"schema.json": json.dumps(schema).encode()}, header)
+    with pytest.raises(ValueError, match=match):
+        load(path, **params)
+
+
+def attributes(schema):
+    return schema["content"]["content"]
+
+
+@pytest.mark.parametrize("name", ["_check", "_is_plain", "predict", "__sklearn_tags__"])
+def test_attributes_do_not_stand_for_methods(name, files, path):
+    """A function of numpy in the place of the check of X would let any X pass."""
+    schema, members, header = parts_of(files["forest"])
+    attributes(schema)[name] = {
+        "__class__": "positive",
+        "__module__": "numpy",
+        "__loader__": "FunctionNode",
+    }
+    schema["content"]["key_types"]["content"].append(
+        schema["content"]["key_types"]["content"][0]
+    )
+    refused(path, schema, members, header, f"attribute {name}|save wrote it")
+
+
+def test_attributes_do_not_set_properties(files, path):
+    """Leaf values that are set after the trees are checked."""
+    schema, members, header = parts_of(files["forest for numbers"])
+    array = next(name for name in members if name.endswith(".npy"))
+    attributes(schema)["leaf_values_"] = {
+        "__class__": "ndarray",
+        "__module__": "numpy",
+        "__loader__": "NdArrayNode",
+        "type": "numpy",
+        "file": array,
+    }
+    schema["content"]["key_types"]["content"].append(
+        schema["content"]["key_types"]["content"][0]
+    )
+    refused(path, schema, members, header, "attribute leaf_values_")
+
+
+def test_parts_in_arrays_of_objects_are_checked():
+    hidden = np.empty(1, dtype=object)
+    hidden[0] = ShareLeaves(np.ones((2, 3), np.uint8), np.array([0, 3]))
+    assert any(isinstance(part, ShareLeaves) for part in check_parts(hidden, BYTES))
+
+
+def test_counts_that_overflow():
+    """The last one is -1 in 64 bits: their sum is 0, as is the number of entries."""
+    counts = np.array([1, 2**64 - 1], dtype=np.uint64)
+    none = np.zeros(0, dtype=np.float32)
+    weights = SparseWeights(none, np.zeros(0, np.uint8), counts, (2, 4))
+    with pytest.raises(ValueError, match="counts of weights"):
+        check_parts(weights, BYTES)
+
+
+def test_bounds_that_overflow(models):
+    from sklearn_prune.persistence._checks import _last_of_shares
+
+    bounds = np.array([2**64 - 10**9, 3], dtype=np.uint64)
+    with pytest.raises(ValueError, match="outputs begin"):
+        _last_of_shares(ShareLeaves(np.ones((2, 3), np.uint8), bounds))
+
+
+def test_dense_layers_have_matrices():
+    layer = Dense()
+    layer.weights = QuantizedArray(
+        np.ones((1, 4, 1), np.int8), scale=np.ones(1, np.float32)
+    )
+    with pytest.raises(ValueError, match="shape of weights"):
+        check_parts(layer, BYTES)
+
+
+def test_lists_of_lists_of_lists(files, path):
+    """Each holds the one before twice: 2**60 in all, in a short file."""
+    schema, members, header = parts_of(files["forest"])
+
+    def node(number, content):
+        return {
+            "__class__": "list",
+            "__module__": "builtins",
+            "__loader__": "ListNode",
+            "__id__": number,
+            "content": content,
+        }
+
+    inner = node(1000, [])
+    for number in range(1001, 1060):
+        inner = node(number, [inner, node(number - 1, [])])
+    refused(path, inner | {"protocol": 2}, members, header, "differ")
+
+
+def test_members_that_are_read_many_times(files, path):
+    schema, members, header = parts_of(files["forest"])
+    members["big.npy"] = _array(np.zeros(100_000, np.uint8))
+    array = {
+        "__class__": "ndarray",
+        "__module__": "numpy",
+        "__loader__": "NdArrayNode",
+        "type": "numpy",
+        "file": "big.npy",
+    }
+    many = {
+        "__class__": "list",
+        "__module__": "builtins",
+        "__loader__": "ListNode",
+        "protocol": 2,
+        "content": [array] * 50,
+    }
+    refused(path, many, members, header, "read more than", max_bytes=1_000_000)
+
+
+def test_descriptions_of_older_protocols(files, path):
+    schema, members, header = parts_of(files["forest"])
+    refused(path, schema | {"protocol": 0}, members, header, "too old")
+
+
+def test_a_bomb_in_several_archives(files, path):
+    _, members, header = parts_of(files["forest"])
+    inner = BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.npy", _array(np.zeros(600_000, np.uint8)))
+    bombs = {f"bomb{k}.npz": inner.getvalue() for k in range(2)}
+    write_members(path, members | bombs, header)
+    with pytest.raises(ValueError, match="holds 'data.npy'"):
+        load(path, max_bytes=1_000_000)
+
+
+def test_arrays_of_empty_texts(files, path):
+    _, members, header = parts_of(files["forest"])
+    claims = b"{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000,), }"
+    claims = claims.ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(claims).to_bytes(2, "little") + claims
+    write_members(path, members | {"texts.npy": array}, header)
+    with pytest.raises(ValueError, match="holds <U0"):
+        load(path)
+
+
+@pytest.mark.parametrize("n_features", [0, -1])
+def test_hashing_divides_by_no_zero(n_features, path):
+    from sklearn.feature_extraction import FeatureHasher
+
+    hasher = FeatureHasher(8).fit([])
+    hasher.n_features = n_features
+    save(hasher, path)
+    with pytest.raises(ValueError, match="n_features"):
+        load(path)
+
+
+def _array(values):
+    stream = BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()

@@ -1,0 +1,349 @@
+"""ONNX graphs of models on rows of numbers: the labels and scores that `predict` gives."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process import kernels as gp
+from sklearn.kernel_approximation import Nystroem
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.multiclass import (
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    OutputCodeClassifier,
+)
+from sklearn.multioutput import (
+    ClassifierChain,
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    RegressorChain,
+)
+from sklearn.naive_bayes import BernoulliNB, CategoricalNB, GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from sklearn_prune import (
+    PrunedClassifier,
+    PrunedRegressor,
+    SampleSubsetClassifier,
+    SampleSubsetRegressor,
+    SampleSubsetTransformer,
+)
+from tests.persistence.onnx_session import assert_same
+
+DIGITS, DIGIT = load_digits(return_X_y=True)
+DIGITS = DIGITS[:, 8:36] + np.random.default_rng(0).normal(scale=0.5, size=(1797, 28))
+TEXTS = np.array(list("abcdefghij"))[DIGIT]
+DIABETES, PROGRESSION = load_diabetes(return_X_y=True)
+N = 300
+
+CLASSIFIERS = {
+    "logistic": LogisticRegression(max_iter=200),
+    "linear SVC": LinearSVC(),
+    "ridge": RidgeClassifier(),
+    "modified huber": SGDClassifier(loss="modified_huber", random_state=0),
+    "tree": DecisionTreeClassifier(max_depth=6, random_state=0),
+    "forest": RandomForestClassifier(10, random_state=0),
+    "extra trees": ExtraTreesClassifier(10, random_state=0),
+    "bagged trees": BaggingClassifier(random_state=0),
+    "gradient boosting": GradientBoostingClassifier(n_estimators=3, random_state=0),
+    "hist boosting": HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=8),
+    "SVC": SVC(),
+    "linear kernel": SVC(kernel="linear"),
+    "SVC votes": SVC(decision_function_shape="ovo"),
+    "SVC ties": SVC(break_ties=True),
+    "NuSVC": NuSVC(nu=0.1),
+    "Platt": SVC(probability=True, random_state=0),
+    "neighbours": KNeighborsClassifier(),
+    "weighted neighbours": KNeighborsClassifier(weights="distance", metric="manhattan"),
+    "Gaussian": GaussianNB(),
+    "Bernoulli": BernoulliNB(binarize=6.0),
+    "LDA": LinearDiscriminantAnalysis(),
+    "QDA": QuadraticDiscriminantAnalysis(reg_param=0.1),
+    "MLP": MLPClassifier((12,), max_iter=20, random_state=0),
+    "one vs rest": OneVsRestClassifier(LinearSVC()),
+    "one vs one": OneVsOneClassifier(GaussianNB()),
+    "output code": OutputCodeClassifier(LinearSVC(), random_state=0),
+    "soft vote": VotingClassifier(
+        [("a", GaussianNB()), ("b", SVC(probability=True))]
+    ).set_params(voting="soft"),
+    "hard vote": VotingClassifier(
+        [("a", GaussianNB()), ("b", LinearSVC())], weights=[1, 2]
+    ),
+    "stack": StackingClassifier([("a", GaussianNB()), ("b", LinearSVC())], cv=2),
+    "sigmoid": CalibratedClassifierCV(LinearSVC(), cv=2),
+    "isotonic": CalibratedClassifierCV(GaussianNB(), method="isotonic", cv=2),
+    "temperature": CalibratedClassifierCV(LinearSVC(), method="temperature", cv=2),
+    "bagged SVC": BaggingClassifier(SVC(), 2, max_features=0.5, random_state=0),
+    "scaled": make_pipeline(StandardScaler(), SVC()),
+    "AdaBoost": AdaBoostClassifier(n_estimators=3, random_state=0),
+}
+# What is computed in single precision, here or there.
+ROUNDED = {"SVC", "linear kernel", "SVC votes", "SVC ties", "NuSVC", "Platt", "scaled"}
+ROUNDED |= {"bagged SVC", "soft vote", "AdaBoost"}
+
+REGRESSORS = {
+    "least squares": LinearRegression(),
+    "Poisson": PoissonRegressor(),
+    "SVR": SVR(),
+    "polynomial": SVR(kernel="poly"),
+    "Laplacian": KernelRidge(kernel="laplacian"),
+    "tree": DecisionTreeRegressor(max_depth=5, random_state=0),
+    "forest": RandomForestRegressor(10, random_state=0),
+    "extra trees": ExtraTreesRegressor(10, random_state=0),
+    "bagged": BaggingRegressor(SVR(), 2, random_state=0),
+    "gradient boosting": GradientBoostingRegressor(n_estimators=10, random_state=0),
+    "hist boosting": HistGradientBoostingRegressor(max_iter=5, loss="gamma"),
+    "neighbours": KNeighborsRegressor(weights="distance"),
+    "MLP": MLPRegressor(hidden_layer_sizes=(12,), activation="tanh", random_state=0),
+    "Gaussian process": GaussianProcessRegressor(
+        gp.Matern(1.0, nu=1.5) + gp.WhiteKernel(), optimizer=None, normalize_y=True
+    ),
+    "vote": VotingRegressor([("a", Ridge()), ("b", SVR())], weights=[2, 1]),
+    "stack": StackingRegressor([("a", Ridge()), ("b", SVR())], cv=2, passthrough=True),
+    "exponential": TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp),
+    "standardised": TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+    "partial least squares": PLSRegression(),
+}
+
+
+def fitted(model, X, y, n=N):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(X[:n], y[:n])
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["ten classes", "two classes"])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_predict_the_same(name, binary):
+    y = np.where(DIGIT > 4, "large", "small") if binary else TEXTS
+    pruned = PrunedClassifier(CLASSIFIERS[name], keep=0.6, random_state=0)
+    model = fitted(pruned, DIGITS, y)
+    rows = DIGITS[N : N + 100]
+    assert_same(model, rows, tolerance=1e-5 if name in ROUNDED else 1e-9)
+    graph = assert_same(model, rows.astype(np.float32))
+    used = {node.op_type for node in graph.graph.node}
+    assert not any("Pruned" in op for op in used)
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_regressors_predict_the_same(name):
+    pruned = PrunedRegressor(REGRESSORS[name], keep=0.6, random_state=0)
+    model = fitted(pruned, DIABETES, PROGRESSION, 200)
+    rows = DIABETES[200:300]
+    assert_same(model, rows, tolerance=2e-6 if "least squares" in name else 1e-9)
+    assert_same(model, rows.astype(np.float32))
+
+
+@pytest.mark.parametrize("scheme", ["float16", "int8", "codebook"])
+@pytest.mark.parametrize(
+    "inner",
+    ["logistic", "SVC", "forest", "gradient boosting", "neighbours", "LDA", "MLP"],
+)
+def test_rounded_models_keep_their_codes(inner, scheme):
+    pruned = PrunedClassifier(CLASSIFIERS[inner], keep=0.6, quantize=scheme, random_state=0)
+    model = fitted(pruned, DIGITS, TEXTS)
+    rounded = assert_same(model, DIGITS[N : N + 50])
+    pruned.set_params(quantize=None)
+    whole = assert_same(fitted(pruned, DIGITS, TEXTS), DIGITS[N : N + 50])
+    assert rounded.ByteSize() < whole.ByteSize() or inner == "gradient boosting"
+
+
+@pytest.mark.parametrize("n_values", [5, 16, 40])
+def test_codes_of_four_bits(n_values):
+    from sklearn_prune.weight_pruning import Quantizer
+
+    quantizer = Quantizer("codebook", n_values=n_values)
+    pruned = PrunedClassifier(
+        LogisticRegression(max_iter=200), keep=0.9, quantize=quantizer
+    )
+    assert_same(fitted(pruned, DIGITS, TEXTS), DIGITS[N : N + 50])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SampleSubsetClassifier(RandomForestClassifier(5, random_state=0), random_state=0),
+        SampleSubsetClassifier(make_pipeline(StandardScaler(), SVC()), random_state=0),
+        make_pipeline(
+            RobustScaler(), PrunedClassifier(SampleSubsetClassifier(GaussianNB()))
+        ),
+        make_pipeline(SelectKBest(k=9), PrunedClassifier(LinearSVC())),
+        make_pipeline(MinMaxScaler(clip=True), PrunedClassifier(SVC(), unit="feature")),
+        make_pipeline(
+            SampleSubsetTransformer(Nystroem(gamma=0.01, n_components=9, random_state=0)),
+            LogisticRegression(),
+        ),
+        make_pipeline(
+            PolynomialFeatures(2, interaction_only=True), PrunedClassifier(GaussianNB())
+        ),
+        PrunedClassifier(AdaBoostClassifier(n_estimators=3), unit="feature"),
+        FixedThresholdClassifier(PrunedClassifier(GaussianNB()), threshold=0.9),
+        RandomForestClassifier(5, random_state=0),
+        HistGradientBoostingClassifier(max_iter=3),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_wrappers_pipelines_and_plain_models(model):
+    model = fitted(model, DIGITS, DIGIT > 4)
+    rows = DIGITS[N : N + 100]
+    assert_same(model, rows)
+    assert_same(FrozenEstimator(model), rows.astype(np.float32))
+
+
+def test_of_a_compact_form_and_of_a_subset_of_rows_for_regression():
+    model = SampleSubsetRegressor(RandomForestRegressor(5, random_state=0), random_state=0)
+    assert_same(fitted(model, DIABETES, PROGRESSION), DIABETES, tolerance=1e-12)
+    model = PrunedRegressor(Ridge(), unit="feature", keep=4).fit(DIABETES, PROGRESSION)
+    assert_same(model.compact_, DIABETES, tolerance=1e-12)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        DIGIT,
+        DIGIT * 7 - 3,
+        DIGIT > 4,
+        DIGIT / 2,
+        DIGIT.astype(np.int32),
+        TEXTS.astype(object),
+    ],
+    ids=["codes", "ints", "bools", "floats", "short ints", "objects"],
+)
+@pytest.mark.parametrize("inner", [LinearSVC(), RandomForestClassifier(5, random_state=0)])
+def test_labels_of_each_type(labels, inner):
+    model = fitted(PrunedClassifier(inner), DIGITS, labels)
+    assert_same(model, DIGITS[N : N + 50])
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        RandomForestClassifier(5, random_state=0),
+        KNeighborsClassifier(),
+        MultiOutputClassifier(LogisticRegression(max_iter=200)),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_classifiers_of_several_outputs(inner):
+    y = np.stack([DIGIT % 2, DIGIT % 3, DIGIT], axis=1)
+    model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
+    assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        OneVsRestClassifier(LinearSVC()),
+        MLPClassifier((9,), max_iter=20, random_state=0),
+        ClassifierChain(LogisticRegression(max_iter=200), order=[2, 0, 1]),
+        RidgeClassifier(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_classifiers_of_label_sets(inner):
+    y = np.stack([DIGIT % 2, DIGIT > 3, DIGIT > 6], axis=1).astype(int)
+    model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
+    assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        LinearRegression(),
+        RandomForestRegressor(5, random_state=0),
+        MultiOutputRegressor(SVR()),
+        RegressorChain(Ridge(), order=[1, 0]),
+        KNeighborsRegressor(),
+        KernelRidge(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_regressors_of_several_outputs(inner):
+    y = np.stack([PROGRESSION, np.sqrt(PROGRESSION)], axis=1)
+    model = fitted(PrunedRegressor(inner, random_state=0), DIABETES, y, 200)
+    assert_same(model, DIABETES[200:300], tolerance=1e-9)
+
+
+@pytest.mark.parametrize(
+    "kernel, mode",
+    [
+        (gp.ConstantKernel(2.0) * gp.RBF(np.full(5, 2.0)), "one_vs_rest"),
+        (gp.Matern(2.0, nu=2.5), "one_vs_one"),
+        (gp.RationalQuadratic(2.0) + gp.DotProduct() ** 2, "one_vs_rest"),
+    ],
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_gaussian_process_classifiers(kernel, mode, n_classes):
+    process = GaussianProcessClassifier(kernel, optimizer=None, multi_class=mode)
+    X = DIGITS[:, 9:14] / 4
+    model = fitted(PrunedClassifier(process), X, DIGIT % n_classes, 120)
+    assert_same(model, X[120:200], tolerance=1e-9)
+
+
+@pytest.mark.parametrize("kernel", ["sigmoid", "cosine", "additive_chi2", "linear", "rbf"])
+def test_kernels_by_name(kernel):
+    X = np.abs(DIGITS[:, 9:14])
+    model = PrunedRegressor(KernelRidge(kernel=kernel, alpha=0.1))
+    assert_same(fitted(model, X, DIGIT.astype(float), 120), X[120:200], tolerance=1e-7)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "chebyshev", "cosine", "minkowski"])
+def test_distances_of_neighbours(metric):
+    inner = KNeighborsClassifier(metric=metric, p=3 if metric == "minkowski" else 2)
+    model = fitted(PrunedClassifier(inner), DIGITS, TEXTS)
+    assert_same(model, DIGITS[N : N + 100], tolerance=1e-12)
+
+
+def test_counts_and_categories():
+    X = np.abs(DIGITS).astype(int) % 3
+    for inner in (CategoricalNB(min_categories=3), MultinomialNB()):
+        model = fitted(PrunedClassifier(inner, random_state=0), X.astype(float), DIGIT)
+        assert_same(model, X[N : N + 100].astype(float), tolerance=1e-9)
+    assert_same(model, X[N : N + 100].astype(float), precision="single", tolerance=1e-5)

@@ -1,0 +1,121 @@
+"""ONNX graphs of torch nets."""
+
+import numpy as np
+import pytest
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from tests.persistence.onnx_session import assert_same
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(120, 2, 9, 9)).astype(np.float32)
+ROWS = RNG.normal(size=(120, 12)).astype(np.float32)
+CLASSES = RNG.integers(3, size=120)
+POOLS = {
+    "largest": ("MaxPool2d", (2,), {}),
+    "largest, dilated": ("MaxPool2d", (2,), {"dilation": 2}),
+    "largest, rounded up": ("MaxPool2d", (2,), {"ceil_mode": True}),
+    "mean": ("AvgPool2d", (3, 2, 1), {}),
+    "mean, rounded up": ("AvgPool2d", (2,), {"ceil_mode": True}),
+    "mean with border, rounded up": ("AvgPool2d", (3, 3, 1), {"ceil_mode": True}),
+    "mean of what is inside": (
+        "AvgPool2d",
+        (3, 3, 1),
+        {"ceil_mode": True, "count_include_pad": False},
+    ),
+    "adaptive": ("AdaptiveAvgPool2d", (4,), {}),
+    "adaptive largest": ("AdaptiveMaxPool2d", (5,), {}),
+}
+ACTIVATIONS = (
+    *("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish"),
+    *("Tanh", "Sigmoid", "Softplus", "Softsign", "Hardtanh", "Hardsigmoid", "Hardswish"),
+    "LogSigmoid",
+)
+
+
+@pytest.fixture(scope="module")
+def torch():
+    pytest.importorskip("skorch")
+    return pytest.importorskip("torch")
+
+
+def classifier(module, **settings):
+    import torch
+    from skorch import NeuralNetClassifier
+
+    return NeuralNetClassifier(
+        module, criterion=torch.nn.CrossEntropyLoss, max_epochs=1, verbose=0, **settings
+    )
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_convolutions_and_pools(torch, pool):
+    nn = torch.nn
+    name, given, settings = POOLS[pool]
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding=1, stride=(1, 2)),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Upsample(size=9) if False else nn.Identity(),
+        getattr(nn, name)(*given, **settings),
+        nn.Conv2d(6, 4, (2, 1), groups=2, dilation=(1, 2)),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    )
+    for quantize in (None, "int8"):
+        model = PrunedClassifier(
+            classifier(module), keep=0.6, quantize=quantize, random_state=0
+        )
+        model.fit(IMAGES[:80], CLASSES[:80])
+        assert "Module" not in type(model.compact_).__name__
+        assert_same(model, IMAGES[80:])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(torch, name):
+    nn = torch.nn
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(12, 9), getattr(nn, name)(), nn.Linear(9, 3))
+    model = PrunedClassifier(classifier(module), keep=0.5, random_state=0)
+    model.fit(5 * ROWS[:80], CLASSES[:80])
+    assert_same(model, 5 * ROWS[80:], tolerance=1e-6)
+
+
+def test_regression_and_sparse_weights(torch):
+    from skorch import NeuralNetRegressor
+
+    nn = torch.nn
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(12, 40), nn.ReLU(), nn.Linear(40, 1))
+    net = NeuralNetRegressor(module, max_epochs=1, verbose=0)
+    target = ROWS[:, :1] * 2
+    model = PrunedRegressor(net, unit="weight", keep=0.1, random_state=0).fit(ROWS, target)
+    assert_same(model, ROWS)
+
+
+def test_double_precision_dense_net(torch):
+    nn = torch.nn
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(12, 9), nn.GELU(), nn.Linear(9, 3)).double()
+    model = PrunedClassifier(classifier(module), keep=0.7, random_state=0)
+    model.fit(ROWS.astype(float), CLASSES)
+    assert_same(model, ROWS.astype(float), tolerance=1e-9)
+
+
+def test_a_net_that_cannot_be_followed_is_named(torch):
+    pytest.importorskip("skl2onnx")
+    from sklearn_prune.persistence import to_onnx
+
+    class Crossed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = torch.nn.Linear(12, 3)
+
+        def forward(self, rows):
+            return self.last(rows * rows.sum(dim=1, keepdim=True).sin())
+
+    with pytest.warns(UserWarning):
+        model = PrunedClassifier(classifier(Crossed), random_state=0).fit(ROWS, CLASSES)
+    with pytest.raises(TypeError, match="Crossed"):
+        to_onnx(model, ROWS[:1])
