@@ -58,8 +58,9 @@ def to_onnx(
     onnx.ModelProto
         With the outputs "label" and "probabilities" (or "scores", where there are no
         probabilities) of a classifier, "variable" of a regressor, in the shapes that the
-        model predicts. Scores have the type of the inputs, float or double. Of several
-        outputs, probabilities are "probabilities_0", "probabilities_1", ...
+        model predicts. Scores have the type of the inputs, float or double, or float with
+        single precision. Of several outputs, probabilities are "probabilities_0",
+        "probabilities_1", ...
 
     Raises
     ------
@@ -77,8 +78,8 @@ def to_onnx(
     Notes
     -----
     Texts and categories are encoded by transformers in a Pipeline, which skl2onnx writes.
-    A compact form refuses rows that scikit-learn refuses, with infinite values for
-    example; a graph does not.
+    A model refuses rows that scikit-learn refuses, with infinite values for example; a
+    graph does not. Which of several equally far neighbours counts may differ.
 
     Examples
     --------
@@ -194,18 +195,15 @@ def _model(graph, name, inputs, outputs):
         for label, dtype, shape in inputs
     ]
     results = []
+    zipped = {node.output[0]: node for node in graph.nodes if node.op_type == "ZipMap"}
     for label, value in outputs:
-        if any(
-            node.op_type == "ZipMap" and value.name in node.output for node in graph.nodes
-        ):
-            results.append(_dictionaries(graph, label, value))
-            graph.nodes.append(_named(graph, value, label))
+        if value.name in zipped:
+            zipped[value.name].output[:] = [label]
+            results.append(_dictionaries(label, zipped[value.name]))
             continue
-        graph.nodes.append(_named(graph, value, label))
-        shape = [None] * value.ndim
-        results.append(
-            helper.make_tensor_value_info(label, graph.tensor_type(value.dtype), shape)
-        )
+        graph.nodes.append(helper.make_node("Identity", [value.name], [label]))
+        kind = graph.tensor_type(value.dtype)
+        results.append(helper.make_tensor_value_info(label, kind, [None] * value.ndim))
     used = {name for node in graph.nodes for name in _reads(node)}
     constants = [tensor for key, tensor in graph.initializers.items() if key in used]
     made = helper.make_graph(graph.nodes, name, infos, results, constants)
@@ -229,16 +227,10 @@ def _reads(node):
                 yield from _reads(part)
 
 
-def _named(graph, value, label):
-    from onnx import helper
-
-    return helper.make_node("Identity", [value.name], [label])
-
-
-def _dictionaries(graph, label, value):
+def _dictionaries(label, node):
+    """What says that a result is a sequence of dictionaries."""
     from onnx import TensorProto, helper
 
-    node = next(node for node in graph.nodes if value.name in node.output)
     ints = any(part.name == "classlabels_int64s" for part in node.attribute)
     key = TensorProto.INT64 if ints else TensorProto.STRING
     number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])

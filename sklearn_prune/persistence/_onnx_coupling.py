@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_prune.persistence._onnx_graph import Value
+
 
 def couple(graph, logits, n_classes):
     """Class probabilities from those of pairs; see `compact._kernel.couple`."""
@@ -30,30 +32,25 @@ def _loop(graph, matrix, start, n_classes):
     yes = graph.constant(np.bool_(True))
     float_type = graph.tensor_type(start.dtype)
     names = [graph.fresh(stem) for stem in ("iteration", "goes_on", "estimates", "moving")]
-    from sklearn_prune.persistence._onnx_graph import Value
-
     estimates = Value(graph, names[2], start.dtype)
     with graph.inside() as nodes:
         stepped, moving = _step(graph, matrix, estimates, n_classes)
         moved = graph.where(moving, stepped, estimates)
         on = moving.cast(np.int64).reduce("Max", [0, 1]) > np.int64(0)
-        outputs = [on, moved]
+    counter, flag = (graph.tensor_type(np.dtype(kind)) for kind in (np.int64, bool))
     body = helper.make_graph(
         nodes,
         graph.fresh("coupling"),
         [
-            helper.make_tensor_value_info(
-                names[0], graph.tensor_type(np.dtype(np.int64)), []
-            ),
-            helper.make_tensor_value_info(names[1], graph.tensor_type(np.dtype(bool)), []),
+            helper.make_tensor_value_info(names[0], counter, []),
+            helper.make_tensor_value_info(names[1], flag, []),
             helper.make_tensor_value_info(names[2], float_type, [None, n_classes]),
         ],
         [
-            helper.make_tensor_value_info(on.name, graph.tensor_type(np.dtype(bool)), []),
+            helper.make_tensor_value_info(on.name, flag, []),
             helper.make_tensor_value_info(moved.name, float_type, [None, n_classes]),
         ],
     )
-    del outputs
     return graph.node("Loop", [most, yes, start], dtype=start.dtype, ndim=2, body=body)
 
 
@@ -70,13 +67,8 @@ def _step(graph, Q, p, n_classes):
         step = (pQp - Qp.take(at, axis=1)) / own.take(at, axis=1)
         p = p + step * np.eye(n_classes)[code]
         more = step + 1.0
-        pQp = pQp + step * (step * own.take(at, axis=1) + Qp_twice(Qp, at))
+        pQp = pQp + step * (step * own.take(at, axis=1) + Qp.take(at, axis=1) * 2.0)
         pQp = pQp / (more * more)
         Qp = (Qp + step * Q.column(code)) / more
         p = p / more
     return p, moving
-
-
-def Qp_twice(Qp, at):
-    """Twice one column of the products."""
-    return Qp.take(at, axis=1) * 2.0

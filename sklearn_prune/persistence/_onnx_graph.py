@@ -311,9 +311,9 @@ class GraphWriter:
         if isinstance(other, QuantizedArray | SparseWeights):
             return self.parameter(other, like.dtype)
         dtype = like.dtype
-        if dtype == np.float32 and np.asarray(other).dtype == np.float64:
-            if np.ndim(other) and self.float == np.float64:
-                dtype = np.float64  # as numpy promotes
+        wide = np.ndim(other) and np.asarray(other).dtype == np.float64
+        if dtype == np.float32 and wide and self.float == np.float64:
+            dtype = np.float64  # as numpy promotes
         return self.parameter(np.asarray(other), dtype)
 
     def promoted(self, first, second):
@@ -402,11 +402,11 @@ class Rows:
     def array(self, dtype=None):
         """All in one array of floats; as they are, or in a type."""
         graph = self.first.graph
-        for value, name in zip(self.values, self.names or [""] * len(self.values)):
+        for value in self.values:
             if value.dtype.kind in "OU":
                 raise TypeError(
-                    "The predictor must read numbers, or texts by a transformer. Got "
-                    f"the column {name!r} of strings. Encode it in a Pipeline."
+                    "A predictor reads numbers, and texts by a transformer. Got strings in "
+                    f"{value.name!r}. Encode them in a Pipeline."
                 )
         values = [value.as_float() for value in self.values]
         joined = graph.concat(values)

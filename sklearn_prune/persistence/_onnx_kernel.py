@@ -1,5 +1,7 @@
 """Kernel machines as ONNX operators."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.sparse import issparse
 
@@ -60,8 +62,8 @@ def kernel_matrix(graph, function, X, points, arrays):
         gamma = 1.0 if gamma is None else gamma
         return found if name == "additive_chi2" else (found * float(gamma)).exp()
     raise TypeError(
-        f"to_onnx writes scikit-learn's kernels. Got kernel={name!r}. Use save() and load() "
-        "instead."
+        f"to_onnx writes scikit-learn's kernels. Got kernel={name!r}. Use save() and "
+        "load() instead."
     )
 
 
@@ -112,7 +114,7 @@ class _SVC(Expansion):
         ends = compact._groups()
         sums = [
             kernel.take(np.arange(a, b), axis=1) @ coefficients.take(np.arange(a, b))
-            for a, b in zip(ends[:-1], ends[1:], strict=True)
+            for a, b in pairwise(ends)
         ]
         sums = self.graph.concat(sums)
         return sums.take(first, axis=1) + sums.take(second, axis=1) + compact.offsets_
@@ -139,7 +141,7 @@ class _SVC(Expansion):
         n_classes = len(compact.classes_)
         if compact.break_ties_ and compact.shape_ == "ovo":
             self.refuse(
-                "break_ties=True with decision_function_shape='ovo', which predicts nothing",
+                "break_ties=True with votes of pairs, which predicts nothing",
                 "Write break_ties=False.",
             )
         values = self.ask(compact, "_pairs", rows)

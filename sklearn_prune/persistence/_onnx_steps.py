@@ -45,9 +45,8 @@ def transformed(graph, name, step, rows):
         return rows
     if isinstance(step, FunctionTransformer) and step.func is None:
         return rows
-    if isinstance(step, SelectorMixin):
-        if step.n_features_in_ == len(rows.values) or len(rows.values) == 1:
-            return rows.take(np.flatnonzero(step.get_support()))
+    if isinstance(step, SelectorMixin) and len(rows.values) in (1, step.n_features_in_):
+        return rows.take(np.flatnonzero(step.get_support()))
     write = _WRITTEN.get(type(step))
     if isinstance(step, SimpleImputer) and not _is_plain_imputer(step):
         write = None

@@ -4,6 +4,8 @@ The leaf of a row is exact in single precision, and leaves that share their valu
 stored once, as in the flat form. Sums are made in double precision.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from sklearn_prune.persistence._onnx_parameters import scattered
@@ -83,9 +85,9 @@ def table(graph, trees):
         rows = np.repeat(np.arange(len(leaves)), np.diff(start))
         positions = rows * width + leaves.column.astype(np.int64)
         shape, values, scale = (len(leaves), width), leaves.values, float(leaves.scale)
-        if isinstance(values, QuantizedArray):
-            if values.codes.dtype == np.int8 and values.offset is None:
-                values, scale = values.codes, scale * float(values.scale)
+        whole = isinstance(values, QuantizedArray) and values.codes.dtype == np.int8
+        if whole and values.offset is None:
+            values, scale = values.codes, scale * float(values.scale)
         found = scattered(graph, values, positions, shape, dtype)
         found = found / found.sum(1, keepdims=True) if leaves.shares else found * scale
     if not trees.n_pure:
@@ -228,10 +230,10 @@ def _older_leaf_ids(graph, trees, nodes, X):
     modes = np.array([b"BRANCH_LEQ", b"LEAF"], dtype=object)
     is_leaf = joined(0 * own, none + 1)
     threshold = joined(nodes.threshold, 0.0 * none)
-    attributes = {"nodes_values": threshold.tolist(), "target_weights": nodes.ids.tolist()}
-    attributes["target_weights"] = nodes.ids.astype(float).tolist()
+    weights = nodes.ids.astype(float)
+    attributes = {"nodes_values": threshold.tolist(), "target_weights": weights.tolist()}
     if X.dtype == np.float64:
-        ids = numpy_helper.from_array(nodes.ids.astype(np.float64), "ids")
+        ids = numpy_helper.from_array(weights, "ids")
         values = numpy_helper.from_array(threshold, "values")
         attributes = {"nodes_values_as_tensor": values, "target_weights_as_tensor": ids}
     found = graph.node(
@@ -272,7 +274,7 @@ class _ForestClassifier(_Trees):
         if self.compact.n_outputs_ == 1:
             return shares
         bounds = np.cumsum([0, *self.compact.n_classes_])
-        return [shares[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [shares[a:b] for a, b in pairwise(bounds)]
 
     def predict(self, rows):
         found = self.ask(self.compact, "predict_proba", rows)

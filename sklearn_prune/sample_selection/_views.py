@@ -73,7 +73,8 @@ class Views:
             predictions = np.average(views, axis=0, weights=precisions)
             deviations = local_deviations(y, predictions)
             before, good = good, deviations <= limit
-            if not good.any() or np.array_equal(before, good):
+            counted = good if self.weights is None else good & (self.weights > 0)
+            if not counted.any() or np.array_equal(before, good):
                 break
         return deviations
 

@@ -9,6 +9,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import get_tags
 
 from sklearn_prune._folds import given_folds, shuffled_folds
+from sklearn_prune._meta import has_tags
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import check_groups, check_scored_classes, class_codes
 
@@ -30,7 +31,8 @@ def judge_by_folds(family, work, shares, requests, context):
 
 def inner_folds(context):
     """The folds of `cv` over the rows of the context: groups together, classes in each."""
-    if get_tags(context.estimator).input_tags.pairwise:
+    model = context.estimator
+    if has_tags(model) and get_tags(model).input_tags.pairwise:
         raise ValueError(
             "X must hold features to prune by. Got a precomputed matrix, whose columns are "
             "the training rows. Write SampleSubsetClassifier or SampleSubsetRegressor "

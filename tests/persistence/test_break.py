@@ -52,7 +52,7 @@ def test_attributes_do_not_stand_for_methods(name, files, path):
     schema["content"]["key_types"]["content"].append(
         schema["content"]["key_types"]["content"][0]
     )
-    refused(path, schema, members, header, f"attribute {name}|save wrote it")
+    refused(path, schema, members, header, f"the attribute {name}")
 
 
 def test_attributes_do_not_set_properties(files, path):
@@ -87,7 +87,7 @@ def test_counts_that_overflow():
         check_parts(weights, BYTES)
 
 
-def test_bounds_that_overflow(models):
+def test_bounds_that_overflow():
     from sklearn_prune.persistence._checks import _last_of_shares
 
     bounds = np.array([2**64 - 10**9, 3], dtype=np.uint64)
@@ -106,7 +106,7 @@ def test_dense_layers_have_matrices():
 
 def test_lists_of_lists_of_lists(files, path):
     """Each holds the one before twice: 2**60 in all, in a short file."""
-    schema, members, header = parts_of(files["forest"])
+    _, members, header = parts_of(files["forest"])
 
     def node(number, content):
         return {
@@ -124,7 +124,7 @@ def test_lists_of_lists_of_lists(files, path):
 
 
 def test_members_that_are_read_many_times(files, path):
-    schema, members, header = parts_of(files["forest"])
+    _, members, header = parts_of(files["forest"])
     members["big.npy"] = _array(np.zeros(100_000, np.uint8))
     array = {
         "__class__": "ndarray",

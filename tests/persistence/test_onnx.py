@@ -78,10 +78,11 @@ from sklearn_prune import (
 from tests.persistence.onnx_session import assert_same
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
-DIGITS = DIGITS[:, 8:36] + np.random.default_rng(0).normal(scale=0.5, size=(1797, 28))
-TEXTS = np.array(list("abcdefghij"))[DIGIT]
+DIGITS = DIGITS[:, 8:28] / 8 + np.random.default_rng(0).normal(scale=0.1, size=(1797, 20))
+DIGIT //= 2
+TEXTS = np.array(list("abcde"))[DIGIT]
 DIABETES, PROGRESSION = load_diabetes(return_X_y=True)
-N = 300
+N = 200
 
 CLASSIFIERS = {
     "logistic": LogisticRegression(max_iter=200),
@@ -103,16 +104,16 @@ CLASSIFIERS = {
     "neighbours": KNeighborsClassifier(),
     "weighted neighbours": KNeighborsClassifier(weights="distance", metric="manhattan"),
     "Gaussian": GaussianNB(),
-    "Bernoulli": BernoulliNB(binarize=6.0),
+    "Bernoulli": BernoulliNB(binarize=0.8),
     "LDA": LinearDiscriminantAnalysis(),
-    "QDA": QuadraticDiscriminantAnalysis(reg_param=0.1),
+    "QDA": QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1),
     "MLP": MLPClassifier((12,), max_iter=20, random_state=0),
     "one vs rest": OneVsRestClassifier(LinearSVC()),
     "one vs one": OneVsOneClassifier(GaussianNB()),
     "output code": OutputCodeClassifier(LinearSVC(), random_state=0),
     "soft vote": VotingClassifier(
-        [("a", GaussianNB()), ("b", SVC(probability=True))]
-    ).set_params(voting="soft"),
+        [("a", GaussianNB()), ("b", LogisticRegression())], voting="soft"
+    ),
     "hard vote": VotingClassifier(
         [("a", GaussianNB()), ("b", LinearSVC())], weights=[1, 2]
     ),
@@ -124,9 +125,9 @@ CLASSIFIERS = {
     "scaled": make_pipeline(StandardScaler(), SVC()),
     "AdaBoost": AdaBoostClassifier(n_estimators=3, random_state=0),
 }
-# What is computed in single precision, here or there.
+# What is computed in single precision, here or there, or has curves that are steps.
 ROUNDED = {"SVC", "linear kernel", "SVC votes", "SVC ties", "NuSVC", "Platt", "scaled"}
-ROUNDED |= {"bagged SVC", "soft vote", "AdaBoost"}
+ROUNDED |= {"bagged SVC", "AdaBoost", "isotonic"}
 
 REGRESSORS = {
     "least squares": LinearRegression(),
@@ -159,10 +160,10 @@ def fitted(model, X, y, n=N):
         return model.fit(X[:n], y[:n])
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["ten classes", "two classes"])
+@pytest.mark.parametrize("binary", [False, True], ids=["five classes", "two classes"])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_predict_the_same(name, binary):
-    y = np.where(DIGIT > 4, "large", "small") if binary else TEXTS
+    y = np.where(DIGIT > 2, "large", "small") if binary else TEXTS
     pruned = PrunedClassifier(CLASSIFIERS[name], keep=0.6, random_state=0)
     model = fitted(pruned, DIGITS, y)
     rows = DIGITS[N : N + 100]
@@ -189,10 +190,10 @@ def test_regressors_predict_the_same(name):
 def test_rounded_models_keep_their_codes(inner, scheme):
     pruned = PrunedClassifier(CLASSIFIERS[inner], keep=0.6, quantize=scheme, random_state=0)
     model = fitted(pruned, DIGITS, TEXTS)
-    rounded = assert_same(model, DIGITS[N : N + 50])
-    pruned.set_params(quantize=None)
-    whole = assert_same(fitted(pruned, DIGITS, TEXTS), DIGITS[N : N + 50])
-    assert rounded.ByteSize() < whole.ByteSize() or inner == "gradient boosting"
+    graph = assert_same(model, DIGITS[N : N + 50])
+    codes = {"float16": 10, "int8": 3, "codebook": 2}[scheme]
+    stored = [part for part in graph.graph.initializer if part.data_type == codes]
+    assert sum(int(np.prod(part.dims)) for part in stored) >= 20
 
 
 @pytest.mark.parametrize("n_values", [5, 16, 40])
@@ -231,7 +232,7 @@ def test_codes_of_four_bits(n_values):
     ids=lambda model: type(model).__name__,
 )
 def test_wrappers_pipelines_and_plain_models(model):
-    model = fitted(model, DIGITS, DIGIT > 4)
+    model = fitted(model, DIGITS, (DIGIT > 2).astype(int))
     rows = DIGITS[N : N + 100]
     assert_same(model, rows)
     assert_same(FrozenEstimator(model), rows.astype(np.float32))
@@ -249,8 +250,8 @@ def test_of_a_compact_form_and_of_a_subset_of_rows_for_regression():
     [
         DIGIT,
         DIGIT * 7 - 3,
-        DIGIT > 4,
-        DIGIT / 2,
+        DIGIT > 2,
+        1.0 * DIGIT,
         DIGIT.astype(np.int32),
         TEXTS.astype(object),
     ],
@@ -288,7 +289,7 @@ def test_classifiers_of_several_outputs(inner):
     ids=lambda model: type(model).__name__,
 )
 def test_classifiers_of_label_sets(inner):
-    y = np.stack([DIGIT % 2, DIGIT > 3, DIGIT > 6], axis=1).astype(int)
+    y = np.stack([DIGIT % 2, DIGIT > 1, DIGIT > 2], axis=1).astype(int)
     model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
     assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
 
@@ -312,7 +313,7 @@ def test_regressors_of_several_outputs(inner):
 
 
 @pytest.mark.parametrize(
-    "kernel, mode",
+    ("kernel", "mode"),
     [
         (gp.ConstantKernel(2.0) * gp.RBF(np.full(5, 2.0)), "one_vs_rest"),
         (gp.Matern(2.0, nu=2.5), "one_vs_one"),
@@ -322,7 +323,7 @@ def test_regressors_of_several_outputs(inner):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_gaussian_process_classifiers(kernel, mode, n_classes):
     process = GaussianProcessClassifier(kernel, optimizer=None, multi_class=mode)
-    X = DIGITS[:, 9:14] / 4
+    X = DIGITS[:, 9:14]
     model = fitted(PrunedClassifier(process), X, DIGIT % n_classes, 120)
     assert_same(model, X[120:200], tolerance=1e-9)
 
@@ -342,8 +343,8 @@ def test_distances_of_neighbours(metric):
 
 
 def test_counts_and_categories():
-    X = np.abs(DIGITS).astype(int) % 3
+    X = np.abs(3 * DIGITS).astype(int) % 3
     for inner in (CategoricalNB(min_categories=3), MultinomialNB()):
         model = fitted(PrunedClassifier(inner, random_state=0), X.astype(float), DIGIT)
         assert_same(model, X[N : N + 100].astype(float), tolerance=1e-9)
-    assert_same(model, X[N : N + 100].astype(float), precision="single", tolerance=1e-5)
+    assert_same(model, X[N : N + 100].astype(np.float32), precision="single")

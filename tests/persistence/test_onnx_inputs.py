@@ -174,7 +174,8 @@ def test_single_precision_holds_no_doubles(inner):
 @pytest.mark.parametrize("target_opset", [15, 17, 20, {"": 18, "ai.onnx.ml": 5}])
 def test_older_operators(model, target_opset):
     forest = PrunedClassifier(RandomForestClassifier(5, random_state=0)).fit(X, y)
-    neighbours = PrunedClassifier(KNeighborsClassifier()).fit(X, y)
+    apart = X + np.random.default_rng(0).normal(scale=1e-4, size=X.shape)
+    neighbours = PrunedClassifier(KNeighborsClassifier()).fit(apart, y)
     platt = PrunedClassifier(SVC(probability=True, random_state=0)).fit(X, y)
     for each in (model, forest, neighbours, platt):
         graph = assert_same(each, X, target_opset=target_opset)
@@ -192,7 +193,7 @@ def test_the_model_is_not_changed(model):
 
 
 @pytest.mark.parametrize(
-    "options, match",
+    ("options", "match"),
     [
         ({}, "Got neither"),
         ({"X": X, "initial_types": []}, "Got both"),

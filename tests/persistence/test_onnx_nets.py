@@ -56,7 +56,6 @@ def test_convolutions_and_pools(torch, pool):
         nn.Conv2d(2, 6, 3, padding=1, stride=(1, 2)),
         nn.BatchNorm2d(6),
         nn.ReLU(),
-        nn.Upsample(size=9) if False else nn.Identity(),
         getattr(nn, name)(*given, **settings),
         nn.Conv2d(6, 4, (2, 1), groups=2, dilation=(1, 2)),
         nn.AdaptiveAvgPool2d(2),
@@ -107,15 +106,11 @@ def test_a_net_that_cannot_be_followed_is_named(torch):
     pytest.importorskip("skl2onnx")
     from sklearn_prune.persistence import to_onnx
 
-    class Crossed(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.last = torch.nn.Linear(12, 3)
+    net = classifier(torch.nn.Bilinear, module__in1_features=12)
+    from sklearn_prune.weight_pruning.compact._module import CompactModule
 
-        def forward(self, rows):
-            return self.last(rows * rows.sum(dim=1, keepdim=True).sin())
-
-    with pytest.warns(UserWarning):
-        model = PrunedClassifier(classifier(Crossed), random_state=0).fit(ROWS, CLASSES)
-    with pytest.raises(TypeError, match="Crossed"):
-        to_onnx(model, ROWS[:1])
+    compact = CompactModule()
+    compact.net_, compact.packed_, compact.n_features_in_ = net, {}, 12
+    vars(net)["module_"] = torch.nn.Bilinear(12, 12, 3)
+    with pytest.raises(TypeError, match="Bilinear"):
+        to_onnx(compact, ROWS[:1])

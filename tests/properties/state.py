@@ -51,6 +51,14 @@ def fitted_state(estimator):
     return {k: v for k, v in parts.items() if k not in estimator.get_params(deep=False)}
 
 
+def assert_same_answers(ours, theirs):
+    """Two arrays or sparse matrices hold the same values, NaN where the other has it."""
+    assert issparse(ours) == issparse(theirs)
+    if issparse(ours):
+        ours, theirs = ours.toarray(), theirs.toarray()
+    np.testing.assert_array_equal(ours, theirs)
+
+
 def assert_same_state(ours, theirs, where=""):
     """Two fitted states hold equal values, at any depth."""
     assert type(ours) is type(theirs), where

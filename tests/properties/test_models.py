@@ -17,11 +17,13 @@ from sklearn_prune._meta import clone_seeded
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._seeds import fill_random_states
 from sklearn_prune.sample_selection import SampleSelector
+from sklearn_prune.weight_pruning.criteria import RandomCriterion
 from tests.properties.models import FAILING, PRUNED, SUBSETS, Failing, inner_models, subsets
 from tests.properties.problems import problems
 from tests.properties.record import counted
 from tests.properties.selectors import CLASSES, fit_or_refuse, seeded, selectors
 from tests.properties.state import (
+    assert_same_answers,
     assert_same_state,
     assert_unchanged,
     fitted_state,
@@ -100,8 +102,7 @@ def test_all_rows_are_the_bare_model_to_the_bit(data):
     for method in ANSWERS:
         assert hasattr(model, method) == hasattr(bare, method)
         if hasattr(bare, method):
-            ours, theirs = (getattr(m, method)(problem.X) for m in (model, bare))
-            assert np.asarray((ours != theirs).sum()) == 0
+            assert_same_answers(*(getattr(m, method)(problem.X) for m in (model, bare)))
     return both(model)
 
 
@@ -111,7 +112,11 @@ def test_all_parameters_are_the_bare_model(data):
     problem = data.draw(problems(min_rows=6, weights=False, groups=False))
     inner = data.draw(inner_models(problem))
     model = PRUNED[problem.task](inner, keep=1.0, random_state=data.draw(st.integers(0, 9)))
-    model.set_params(refit=data.draw(st.booleans()), tolerance=data.draw(st.floats(0, 1)))
+    model.set_params(
+        refit=data.draw(st.booleans()),
+        tolerance=data.draw(st.floats(0, 1)),
+        criterion=data.draw(st.sampled_from([None, RandomCriterion()])),
+    )
     fit_or_refuse(model, problem)
     bare = clone_seeded(inner, model.random_state, "estimator").fit(problem.X, problem.y)
     exact = type(inner).__name__.startswith(("DecisionTree", "RandomForest", "Gradient"))
@@ -125,6 +130,9 @@ def test_all_parameters_are_the_bare_model(data):
             np.testing.assert_array_equal(ours, theirs)
         else:
             atol = rtol * np.abs(theirs).max()
+            if problem.X.dtype == np.float32 and not exact:  # what its own products lose
+                precise = getattr(bare, method)(problem.X.astype(np.float64))
+                atol += 2 * np.abs(theirs - precise).max()
             np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
     return model, inner
 
@@ -150,6 +158,11 @@ def test_whole_weights_are_repetitions(data):
             single.scores_[present], sums[present], rtol=tiny, atol=tiny
         )
         return selector
+    # The variance that GaussianNB adds, and trees between equal rows, count rows.
+    problem = data.draw(problems(min_rows=4, ties=False, weights=False, sparse=False))
+    weights = np.resize(weights, len(problem))
+    weights[np.unique(problem.y, return_index=True)[1]] = 1
+    rows = np.repeat(np.arange(len(problem)), weights)
     models = [Ridge(solver="cholesky")]
     if problem.n_classes:
         models = [GaussianNB(), DecisionTreeClassifier(), LogisticRegression(tol=1e-10)]
@@ -223,8 +236,7 @@ def test_a_failing_fit_leaves_all_around_it_as_it_was(data):
     try:
         estimator.fit(problem.X, problem.y, **problem.fit_params)
     except error as caught:
-        assert str(caught) == "on purpose"
-        failed = True
+        failed = str(caught) == "on purpose"
     except ValueError:
         reject()
     assert_unchanged(before, surroundings(estimator, problem))
@@ -262,9 +274,12 @@ def test_another_fit_forgets_the_first(data):
     first = data.draw(problems(min_rows=6))
     second = data.draw(problems(min_rows=6, tasks=[first.task], sparse=False))
     estimator = data.draw(any_estimators(first))
-    fresh = clone(estimator)
     with suppress(ValueError):
         estimator.fit(first.X, first.y, **taken(estimator, first))
+    other = data.draw(any_estimators(second))
+    if type(other) is type(estimator):
+        estimator.set_params(**clone(other).get_params(deep=False))
+    fresh = clone(estimator)
     try:
         fresh.fit(second.X, second.y, **taken(fresh, second))
     except ValueError:
@@ -288,9 +303,10 @@ def test_pickling_in_between_changes_nothing(data):
         reject()
     twin.fit(problem.X, problem.y, **taken(twin, problem))
     back = pickle.loads(pickle.dumps(twin))
-    assert_same_state(fitted_state(estimator), fitted_state(back))
+    again = pickle.loads(pickle.dumps(estimator))  # what pickles leave out is left out
+    assert_same_state(fitted_state(again), fitted_state(back))
     for method in ANSWERS:
         if hasattr(estimator, method) and not isinstance(estimator, SampleSelector):
-            ours, theirs = (getattr(m, method)(problem.X) for m in (estimator, back))
-            assert np.asarray((ours != theirs).sum()) == 0
+            answers = (getattr(m, method)(problem.X) for m in (estimator, back))
+            assert_same_answers(*answers)
     return named(estimator)
