@@ -60,9 +60,7 @@ class KernelFunction:
         gamma = self.gamma
         columns = -gamma * squared_norms(points)
         if X.dtype == np.float64 and columns.min(initial=0) < -_FAR:
-            X, points = (
-                rows.toarray() if issparse(rows) else rows for rows in (X, points)
-            )
+            X, points = (rows.toarray() if issparse(rows) else rows for rows in (X, points))
             return np.exp(-gamma * cdist(X, points, "sqeuclidean"))
         rows = -gamma * squared_norms(X)
         products = safe_sparse_dot(X * X.dtype.type(2 * gamma), points.T, dense_output=True)
