@@ -11,7 +11,7 @@ _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 _ML = "ai.onnx.ml"
 
 
-def inlined(graph, what, model, rows, results, options=None):
+def inlined(graph, what, model, rows, options=None):
     """Results of a fitted object of scikit-learn, by skl2onnx.
 
     Parameters
@@ -24,8 +24,6 @@ def inlined(graph, what, model, rows, results, options=None):
         Fitted.
     rows : Rows
         What it reads.
-    results : list of str
-        What to call the results; as many as skl2onnx gives are returned.
     options : dict or None
         For skl2onnx.
 
@@ -48,7 +46,7 @@ def inlined(graph, what, model, rows, results, options=None):
                 f"{type(model).__name__}, whose graph by skl2onnx does not. Use save() and "
                 "load() instead."
             )
-    return _put(graph, found, dict(zip(names, values, strict=True)), what, results)
+    return _put(graph, found, dict(zip(names, values, strict=True)), what)
 
 
 def _converted(graph, what, model, names, values, options):
@@ -128,7 +126,7 @@ def _type_of(value, width):
     return types.Int64TensorType(shape)
 
 
-def _put(graph, found, inputs, what, results):
+def _put(graph, found, inputs, what):
     """Add the operators of another graph under names of their own."""
     from onnx import TensorProto, helper
 
@@ -153,7 +151,7 @@ def _put(graph, found, inputs, what, results):
         strings = tensor.elem_type == TensorProto.STRING
         dtype = object if strings else helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         values.append(Value(graph, info.name, dtype, max(1, len(tensor.shape.dim))))
-    return values[: len(results)] if results else values
+    return values
 
 
 class NeedsOlderOperators(Exception):

@@ -164,6 +164,11 @@ class _Latent(Expansion):
 
     def probability(self, rows):
         compact = self.compact
+        if self.graph.float != np.float64:
+            self.refuse(
+                "probabilities of Gaussian processes in single precision",
+                'Write precision="double".',
+            )
         kernel = compact.kernel_.kernel
         points = np.asarray(dense(compact.points_), dtype=np.float64)
         size = np.abs(np.asarray(dense(compact.coefficients_), dtype=np.float64)).ravel()

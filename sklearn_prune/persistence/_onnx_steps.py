@@ -54,7 +54,7 @@ def transformed(graph, name, step, rows):
         return Rows([write(step, rows.array())])
     from sklearn_prune.persistence._onnx_inline import inlined
 
-    return Rows(inlined(graph, f"the step {name!r}", step, rows, ["transform"]))
+    return Rows(inlined(graph, f"the step {name!r}", step, rows))
 
 
 def plain(step):

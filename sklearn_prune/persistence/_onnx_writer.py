@@ -44,6 +44,10 @@ class Writer:
         """Whether the predictor has a method."""
         return hasattr(self.compact, method)
 
+    def codes(self, rows):
+        """Positions of the labels in `classes_`."""
+        raise NotImplementedError
+
     def predict(self, rows):
         """Labels by their positions."""
         return self.labels(self.codes(rows))
@@ -110,7 +114,13 @@ class Translation:
         """What a method of a predictor gives for rows."""
         key = (id(compact), method, rows.key)
         if key not in self._answers:
-            self._answers[key] = getattr(self.writer(compact), method)(rows)
+            writer = self.writer(compact)
+            if method in METHODS and not (writer.gives(method) and hasattr(writer, method)):
+                raise TypeError(
+                    f"to_onnx writes no {method} of {_kind(compact)}, which the model "
+                    "around it reads. Use save() and load() instead."
+                )
+            self._answers[key] = getattr(writer, method)(rows)
         return self._answers[key]
 
     def writer(self, compact):
@@ -123,9 +133,14 @@ class Translation:
             else:
                 raise TypeError(
                     "to_onnx writes compact forms and models that skl2onnx knows. Got "
-                    f"{type(compact).__name__}. Use save() and load() instead."
+                    f"{_kind(compact)}. Use save() and load() instead."
                 )
         return self._writers[id(compact)]
+
+
+def _kind(compact):
+    """The name of a predictor, or of the model that it keeps."""
+    return type(getattr(compact, "model_", compact)).__name__
 
 
 def kinds():

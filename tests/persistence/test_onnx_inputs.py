@@ -1,5 +1,7 @@
 """Inputs, outputs, options and refusals of `to_onnx`."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.compose import make_column_transformer
@@ -33,7 +35,7 @@ def to_onnx(*args, **options):
 
 @pytest.fixture
 def model():
-    return PrunedClassifier(LogisticRegression(), keep=0.8).fit(X, y)
+    return PrunedClassifier(LogisticRegression(max_iter=500), keep=0.8).fit(X, y)
 
 
 def frame():
@@ -74,7 +76,9 @@ def test_columns_of_a_frame_are_inputs_by_name():
 
 def test_numeric_frames_and_features_that_are_left():
     rows = frame()[["length", "width", "count"]]
-    model = PrunedClassifier(LogisticRegression(), unit="feature", keep=2).fit(rows, y)
+    model = PrunedClassifier(LogisticRegression(max_iter=500), unit="feature", keep=2).fit(
+        rows, y
+    )
     graph = to_onnx(model, rows[:2])
     results = run(graph, columns_of(rows))
     np.testing.assert_array_equal(results["label"], model.predict(rows))
@@ -97,7 +101,7 @@ def test_categories_of_hist_boosting_by_their_texts():
 def test_polars_frames():
     polars = pytest.importorskip("polars")
     rows = polars.DataFrame({name: X[:, n] for n, name in enumerate("abcd")})
-    model = PrunedClassifier(LogisticRegression()).fit(rows, y)
+    model = PrunedClassifier(LogisticRegression(max_iter=500)).fit(rows, y)
     graph = to_onnx(model, rows)
     results = run(graph, {name: X[:, [n]] for n, name in enumerate("abcd")})
     np.testing.assert_array_equal(results["label"], model.predict(rows))
@@ -152,7 +156,7 @@ def test_raw_scores(model):
 
 @pytest.mark.parametrize(
     "inner",
-    [LogisticRegression(), SVC(), RandomForestClassifier(9, random_state=0)],
+    [LogisticRegression(max_iter=500), SVC(), RandomForestClassifier(9, random_state=0)],
     ids=lambda model: type(model).__name__,
 )
 def test_single_precision_holds_no_doubles(inner):
@@ -176,7 +180,9 @@ def test_older_operators(model, target_opset):
     forest = PrunedClassifier(RandomForestClassifier(5, random_state=0)).fit(X, y)
     apart = X + np.random.default_rng(0).normal(scale=1e-4, size=X.shape)
     neighbours = PrunedClassifier(KNeighborsClassifier()).fit(apart, y)
-    platt = PrunedClassifier(SVC(probability=True, random_state=0)).fit(X, y)
+    platt = PrunedClassifier(SVC(probability=True, random_state=0))
+    with warnings.catch_warnings(action="ignore"):
+        platt.fit(X, y)
     for each in (model, forest, neighbours, platt):
         graph = assert_same(each, X, target_opset=target_opset)
         versions = {part.domain: part.version for part in graph.opset_import}
@@ -230,3 +236,34 @@ def test_no_graph_without_the_extra(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ImportError, match="sklearn-prune\\[onnx\\]"):
         to_onnx(model, X[:1])
+
+
+def test_every_compact_form_is_written():
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from sklearn_prune.persistence._onnx_writer import kinds
+    from sklearn_prune.weight_pruning import compact as package
+    from sklearn_prune.weight_pruning.compact._base import Compact
+
+    for module in iter_modules(package.__path__):
+        import_module(f"{package.__name__}.{module.name}")
+    open_classes, known = [Compact], kinds()
+    while open_classes:
+        found = open_classes.pop()
+        open_classes += found.__subclasses__()
+        predicts = hasattr(found, "predict") and found.__name__.startswith("Compact")
+        if predicts and not found.__subclasses__():
+            assert any(base.__name__ in known for base in found.__mro__), found
+
+
+def test_scores_by_skl2onnx_are_not_trusted():
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import AdaBoostClassifier
+
+    inner = AdaBoostClassifier(n_estimators=2)
+    model = PrunedClassifier(CalibratedClassifierCV(inner), keep=1.0).fit(X, y)
+    with pytest.raises(TypeError, match="decision_function of AdaBoostClassifier"):
+        to_onnx(model, X[:1])
+    with pytest.raises(ValueError, match="raw_scores"):
+        to_onnx(inner.fit(X, y), X[:1], raw_scores=True)

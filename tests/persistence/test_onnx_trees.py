@@ -122,11 +122,11 @@ def test_other_libraries(library, n_classes):
     if library == "lightgbm":
         from lightgbm import LGBMClassifier
 
-        inner = LGBMClassifier(n_estimators=4, min_child_samples=5, verbose=-1)
+        inner = LGBMClassifier(n_estimators=4, min_child_samples=5, verbose=-1, n_jobs=1)
     else:
         from xgboost import XGBClassifier
 
-        inner = XGBClassifier(n_estimators=4)
+        inner = XGBClassifier(n_estimators=4, n_jobs=1)
     labels = y % n_classes
     rows = X.copy()
     rows[::5, 4] = 0.0
@@ -142,8 +142,12 @@ def test_regressors_of_other_libraries():
     lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
     target = np.exp(np.nan_to_num(X[:, 2]))
     for objective in ("poisson", "regression_l1", "huber"):
-        inner = lightgbm.LGBMRegressor(n_estimators=4, verbose=-1, objective=objective)
+        inner = lightgbm.LGBMRegressor(
+            n_estimators=4, verbose=-1, n_jobs=1, objective=objective
+        )
         model = PrunedRegressor(inner, keep=0.8).fit(X, target)
         assert_same(model, X, tolerance=1e-12)
-    model = PrunedRegressor(xgboost.XGBRegressor(n_estimators=4), keep=0.8).fit(X, target)
+    model = PrunedRegressor(xgboost.XGBRegressor(n_estimators=4, n_jobs=1), keep=0.8).fit(
+        X, target
+    )
     assert_same(model, X, tolerance=1e-6)
