@@ -1,6 +1,7 @@
 """Write a fitted model as an ONNX graph, without what has pruned it."""
 
 import numpy as np
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
 
 from sklearn_prune._optional import import_or_raise
 
@@ -107,12 +108,12 @@ def to_onnx(
             'precision must be "double" or "single". Got '
             f'{precision!r} instead. Write precision="double".'
         )
-    compact = compact_form(model)
-    if not hasattr(compact, "predict"):
+    if is_outlier_detector(model) or is_clusterer(model) or not hasattr(model, "predict"):
         raise TypeError(
-            "to_onnx writes models that predict. Got the transformer "
+            "to_onnx writes classifiers and regressors. Got "
             f"{type(model).__name__}. Pass it to skl2onnx.to_onnx."
         )
+    compact = compact_form(model)
     inputs = _inputs(compact, X, initial_types)
     opset, ml_opset = _opsets(target_opset)
     options = (name, zipmap, raw_scores, precision)
@@ -147,7 +148,7 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
 def _outputs(translation, compact, rows, raw_scores, float_type):
     """Names and values of what the graph gives."""
     predicted = translation.ask(compact, "predict", rows)
-    if not hasattr(compact, "classes_") and not _classifies(compact):
+    if not hasattr(compact, "classes_") and not is_classifier(compact):
         return [("variable", predicted.as_float().cast(float_type))]
     outputs = [("label", predicted)]
     gives = translation.writer(compact).gives
@@ -168,12 +169,6 @@ def _outputs(translation, compact, rows, raw_scores, float_type):
             f"{type(compact).__name__}. Write raw_scores=False."
         )
     return outputs
-
-
-def _classifies(compact):
-    from sklearn.base import is_classifier
-
-    return is_classifier(compact)
 
 
 def _by_label(graph, compact, probabilities):

@@ -4,9 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -219,8 +224,9 @@ def test_arguments_that_are_refused(model, options, match):
 def test_models_that_are_refused():
     with pytest.raises(NotFittedError):
         to_onnx(PrunedClassifier(SVC()), X[:1])
-    with pytest.raises(TypeError, match="StandardScaler"):
-        to_onnx(StandardScaler().fit(X), X[:1])
+    for other in (StandardScaler(), IsolationForest(n_estimators=2), KMeans(2)):
+        with pytest.raises(TypeError, match=type(other).__name__):
+            to_onnx(other.fit(X), X[:1])
     metric = KNeighborsClassifier(metric="canberra")
     with pytest.raises(TypeError, match="canberra"):
         to_onnx(PrunedClassifier(metric).fit(X, y), X[:1])

@@ -81,16 +81,26 @@ def test_activations(torch, name):
     assert_same(model, 5 * ROWS[80:], tolerance=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:A layer is left with a single weight")
 def test_regression_and_sparse_weights(torch):
     from skorch import NeuralNetRegressor
 
+    from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+
     nn = torch.nn
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(12, 40), nn.ReLU(), nn.Linear(40, 1))
+    module = nn.Sequential(nn.Linear(12, 40), nn.ReLU(), nn.Linear(40, 3))
     net = NeuralNetRegressor(module, max_epochs=1, verbose=0)
-    target = ROWS[:, :1] * 2
-    model = PrunedRegressor(net, unit="weight", keep=0.4, random_state=0).fit(ROWS, target)
-    assert_same(model, ROWS)
+    target = ROWS[:, :3] * 2
+    for quantize in (None, "int8"):
+        model = PrunedRegressor(
+            net, unit="weight", keep=0.3, quantize=quantize, random_state=0
+        )
+        model.fit(ROWS, target)
+        stored = [type(layer.weights) for layer in model.compact_.layers_]
+        assert SparseWeights in stored
+        graph = assert_same(model, ROWS)
+        assert any(node.op_type == "ScatterElements" for node in graph.graph.node)
 
 
 def test_double_precision_dense_net(torch):

@@ -33,25 +33,6 @@ CLASSES = [
 ]
 SELECTORS = [cls(**QUICK.get(cls, {})) for cls in CLASSES]
 NO_REGRESSION = {"TomekLinksSelector", "ICFSelector", "ConfidentLearningSelector"}
-#: Their order depends on the position of a row: by random keys, folds, bags or blocks.
-BY_POSITION = {
-    "AutoSelector",
-    "ChainSelector",
-    "CondensedNNSelector",
-    "ConfidentLearningSelector",
-    "CoverageCentricSelector",
-    "DataOOBSelector",
-    "EL2NSelector",
-    "ForgettingSelector",
-    "LeverageSelector",
-    "LossSelector",
-    "MarginSelector",
-    "MedoidSelector",
-    "OutlierSelector",
-    "RMHCSelector",
-    "RandomSelector",
-    "SensitivitySelector",
-}
 every = pytest.mark.parametrize("selector", SELECTORS, ids=lambda s: type(s).__name__)
 
 
@@ -96,8 +77,8 @@ def test_the_order_does_not_depend_on_threads(selector, classes):
 
 @every
 def test_rows_in_another_order_are_ranked_alike(selector, classes):
-    if type(selector).__name__ in BY_POSITION:
-        pytest.skip("it draws by position")
+    if selector.order_dependent:
+        pytest.skip("places of rows decide")
     X, y = classes
     shuffled = np.random.default_rng(0).permutation(len(y))
     one, two = seeded(selector).fit(X, y), seeded(selector).fit(X[shuffled], y[shuffled])
