@@ -4,7 +4,13 @@ from copy import copy
 
 import numpy as np
 from scipy.interpolate import BSpline
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.base import (
+    BaseEstimator,
+    is_classifier,
+    is_clusterer,
+    is_outlier_detector,
+    is_regressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import Pipeline
@@ -64,7 +70,17 @@ def compact_form(model):
     if any(hasattr(step, "fit_resample") for _, step in steps):
         # Samplers do nothing in predict.
         model = Pipeline([part for part in steps if not hasattr(part[1], "fit_resample")])
-    if hasattr(model, "predict") or is_classifier(model) or is_regressor(model):
+    detects = is_outlier_detector(model) or is_clusterer(model)
+    if detects and not hasattr(model, "transform"):
+        raise TypeError(
+            "A model to save classifies, regresses or transforms. Got "
+            f"{type(model).__name__}, which finds outliers or clusters. Use joblib for it."
+        )
+    if (
+        (hasattr(model, "predict") and not detects)
+        or is_classifier(model)
+        or is_regressor(model)
+    ):
         return fitted_form(model)
     if hasattr(model, "transform"):
         check_is_fitted(model)
@@ -115,13 +131,14 @@ def _storable_estimator(estimator, predicts):
         return storable(getattr(estimator, "transformer_", estimator.transformer))
     if isinstance(estimator, SelectorMixin) and not isinstance(estimator, ColumnSelector):
         estimator = ColumnSelector.of(estimator, estimator.get_support(indices=True))
-    elif predicts and not isinstance(estimator, Compact) and _is_fitted(estimator):
-        return storable(fitted_form(estimator))
+    elif predicts and not isinstance(estimator, Compact):
+        # One that is not fitted is what the others were cloned from.
+        return storable(fitted_form(estimator)) if _is_fitted(estimator) else None
     predicts = type(estimator).__name__ in _ASK_FOR_PREDICTIONS
     small = copy(estimator)
     for name, value in vars(estimator).items():
-        if predicts and name == "estimator" and value is not None:
-            value = clone(value)  # what it was fitted on before is of no use here
+        if predicts and name == "estimator":
+            value = None
         setattr(small, name, storable(value, predicts=predicts and name.endswith("_")))
     return small
 

@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cluster import DBSCAN
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import AdaBoostRegressor, IsolationForest, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVR
 
 import sklearn_prune.weight_pruning.compact as compact_package
 from sklearn_prune import (
@@ -164,6 +166,8 @@ def doubled(X):
         (make_pipeline(StandardScaler(), OwnClassifier()), ["OwnClassifier"]),
         (RadiusNeighborsClassifier(10.0), ["RadiusNeighborsClassifier", "KDTree"]),
         (SampleSubsetSampler(), ["SampleSubsetSampler"]),
+        (IsolationForest(n_estimators=3), ["IsolationForest"]),
+        (DBSCAN(), ["DBSCAN"]),
     ],
 )
 def test_what_has_no_compact_form_is_refused_by_name(model, names, path):
@@ -197,6 +201,12 @@ def test_transformers_are_saved_as_they_are(path):
     loaded = load(path)
     assert type(loaded) is StandardScaler
     np.testing.assert_array_equal(loaded.transform(X), scaler.transform(X))
+
+
+def test_what_members_were_cloned_from_is_left_behind(path):
+    model = AdaBoostRegressor(SVR(), n_estimators=3, random_state=0).fit(X, LABELS)
+    save(model, path)
+    np.testing.assert_allclose(load(path).predict(X), model.predict(X), rtol=1e-12)
 
 
 def test_samplers_of_pipelines_have_nothing_to_predict(path):
