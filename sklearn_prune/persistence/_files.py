@@ -25,7 +25,13 @@ from sklearn_prune.persistence._stored import StoredModule, name_of, restored
 from sklearn_prune.persistence._trusted import TRUSTED_TYPES
 
 FORMAT = 1
-_VALUES = ("FunctionNode", "JsonNode", "TupleNode", "TypeNode")  # equal ones are the same
+_VALUES = (
+    "DTypeNode",
+    "FunctionNode",
+    "JsonNode",
+    "TupleNode",
+    "TypeNode",
+)  # equal ones are the same
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 
 
