@@ -25,7 +25,8 @@ from sklearn_prune.persistence._stored import StoredModule, name_of, restored
 from sklearn_prune.persistence._trusted import TRUSTED_TYPES
 
 FORMAT = 1
-_VALUES = (
+# Equal ones are the same, wherever they are.
+_VALUES = ("DTypeNode", "FunctionNode", "JsonNode", "TupleNode", "TypeNode")
     "DTypeNode",
     "FunctionNode",
     "JsonNode",
