@@ -27,12 +27,6 @@ from sklearn_prune.persistence._trusted import TRUSTED_TYPES
 FORMAT = 1
 # Equal ones are the same, wherever they are.
 _VALUES = ("DTypeNode", "FunctionNode", "JsonNode", "TupleNode", "TypeNode")
-    "DTypeNode",
-    "FunctionNode",
-    "JsonNode",
-    "TupleNode",
-    "TypeNode",
-)  # equal ones are the same
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
 
 
