@@ -127,7 +127,7 @@ def other_order(subject):
     X, y = subject.rows()
     frame = as_frame(X, "pandas")
     fitted = subject.fit(frame, y)
-    assert_same_results(subject.results(fitted, frame), subject.run(X, y), rtol=1e-9)
+    assert_same_results(subject.results(fitted, frame), subject.run(X, y), rtol=1e-6)
     for columns in (["x3", "x2", "x1", "x0"], ["x0", "x1", "x2", "new"]):
         renamed = frame.set_axis(columns, axis=1) if "new" in columns else frame[columns]
         assert_refused(lambda: subject.results(fitted, renamed), ("feature",))  # noqa: B023

@@ -172,7 +172,9 @@ def scores(model, X):
 @pytest.mark.parametrize("share", [0.0, 0.2])
 @pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
 def test_probabilities_are_those_of_whole_rows(share):
-    X, y = make_classification(200, 5, n_classes=3, n_informative=4, n_redundant=0)
+    X, y = make_classification(
+        200, 5, n_classes=3, n_informative=4, n_redundant=0, random_state=0
+    )
     model = SVC(probability=True, random_state=0)
     small = PrunedClassifier(model, keep=0.4, dropout=share, random_state=0).fit(X, y)
     hits = small.predict_proba(X).argmax(axis=1) == y
