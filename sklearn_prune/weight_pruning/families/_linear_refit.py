@@ -59,7 +59,17 @@ def fit_columns(work, context):
     columns = np.flatnonzero(work.mask[0])
     model = _with_fewer_columns(context.template, work.model, len(columns))
     params = context.fit_params | _start_params(work, context, slice(None), columns)
-    model = context.fit(model, X=_columns_or_zeros(context.X, columns), params=params)
+    X = _columns_or_zeros(context.X, columns)
+    try:
+        model = context.fit(model, X=X, params=params)
+    except ValueError as error:  # some models need two columns
+        if len(columns) == work.mask.shape[1]:
+            raise
+        raise ValueError(
+            f"{type(model).__name__} cannot be fitted on {len(columns)} of "
+            f"{work.mask.shape[1]} features: {' '.join(str(error).split())} Write a larger "
+            "keep, or refit=False."
+        ) from error
     found = model.coef_.toarray() if issparse(model.coef_) else model.coef_
     coefficients = np.zeros(work.mask.shape, dtype=found.dtype)
     coefficients[:, columns] = np.atleast_2d(found)[:, : len(columns)]
