@@ -14,6 +14,9 @@ from sklearn_prune.sample_selection._leave_one_out import (
 )
 
 
+_NOISE = 1e-12  # of a margin, in units of the targets or robust standard deviations
+
+
 class _PenaltySelector(SampleSelector):
     """Values are leave-one-out margins; a subclass says of which linear model."""
 
@@ -28,7 +31,7 @@ class _PenaltySelector(SampleSelector):
         if context.task == "regression":
             predictions = self._leave_one_out(design, y[:, None], weights)[:, 0]
             values = residual_values(y - predictions, y, weights > 0)
-            return Ranking.from_scores(values, first=values >= 0)
+            return Ranking.from_scores(values, first=values >= -_NOISE)
         targets = one_against_rest(y)
         if not targets.shape[1]:
             return Ranking.from_scores(np.ones(n), first=np.ones(n, dtype=bool))
@@ -42,7 +45,8 @@ class _PenaltySelector(SampleSelector):
             where=class_weights > 0,
         )
         balanced = own_margin(self._leave_one_out(design, targets, weights * share[y]), y)
-        return Ranking.from_scores(values, first=(values >= 0) | (balanced >= 0))
+        kept = (values >= -_NOISE) | (balanced >= -_NOISE)
+        return Ranking.from_scores(values, first=kept)
 
 
 class L2PenaltySelector(_PenaltySelector):
