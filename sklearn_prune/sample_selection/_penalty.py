@@ -13,7 +13,6 @@ from sklearn_prune.sample_selection._leave_one_out import (
     ridge_leave_one_out,
 )
 
-
 _NOISE = 1e-12  # of a margin, in units of the targets or robust standard deviations
 
 
