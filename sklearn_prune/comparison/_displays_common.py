@@ -25,6 +25,16 @@ MEASURES = {
     "churn": "predictions that differ from the baseline's",
 }
 
+# Dark to light in grey; the shape says the same.
+VERDICTS = {
+    "baseline": {"marker": "*", "markersize": 15, "color": INK},
+    "not worse": {"marker": "o", "markersize": 8.5, "color": "#004488"},
+    "undecided": {"marker": "^", "markersize": 8.5, "color": "#DDAA33"},
+    "worse": {"marker": "X", "markersize": 8.5, "color": "#BB5566"},
+    "not tested": {"marker": "s", "markersize": 6.5, "color": "#9A9A9A"},
+    "pruned": {"marker": "o", "markersize": 8.5, "color": "#004488"},
+}
+
 
 def start_axes(ax, feature, figsize):
     """Return the axes to draw on: those given, or new ones of pyplot."""
@@ -296,3 +306,8 @@ def check_scorer(comparison, scorer):
             f"Write one of {list(comparison.scorers)}."
         )
     return scorer
+
+
+def name_of_interval(alpha):
+    """What error bars show, for a legend."""
+    return f"{human_number(100 * (1 - alpha))} % interval of the difference"

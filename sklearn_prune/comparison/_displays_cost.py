@@ -7,6 +7,7 @@ from sklearn_prune.comparison._displays_common import (
     GREY,
     INK,
     MEASURES,
+    VERDICTS,
     add_legend,
     check_scorer,
     compare_over_keep,
@@ -24,15 +25,6 @@ from sklearn_prune.comparison._displays_labels import place_labels, write_key
 from sklearn_prune.comparison._displays_search import best_whole, search_candidates
 
 COLUMNS = ["name", "role", "cost", "score", "verdict"]
-# Dark to light in grey; the shape says the same.
-VERDICTS = {
-    "baseline": {"marker": "*", "markersize": 15, "color": INK},
-    "not worse": {"marker": "o", "markersize": 8.5, "color": "#004488"},
-    "undecided": {"marker": "^", "markersize": 8.5, "color": "#DDAA33"},
-    "worse": {"marker": "X", "markersize": 8.5, "color": "#BB5566"},
-    "not tested": {"marker": "s", "markersize": 6.5, "color": "#9A9A9A"},
-    "pruned": {"marker": "o", "markersize": 8.5, "color": "#004488"},
-}
 CONTROLS = {"random": ("D", "random, same size"), "small": ("p", "small, from scratch")}
 
 

@@ -14,6 +14,7 @@ from sklearn_prune.comparison._displays_common import (
     height_for,
     human_number,
     label_log_axis,
+    name_of_interval,
     shorten,
     spans_a_decade,
     start_axes,
@@ -221,7 +222,7 @@ class PruningCurveDisplay:
             baseline=baseline,
             margin=comparison.margins.get(scorer),
             score_name=scorer,
-            interval_name=_interval_name(comparison.alpha),
+            interval_name=name_of_interval(comparison.alpha),
             baseline_keep=comparison.keeps.get(comparison.baseline) or 1.0,
         )
         return display.plot(ax=ax, **kwargs)
@@ -283,7 +284,7 @@ class PruningCurveDisplay:
             baseline=baseline,
             margin=margin,
             score_name="mean test score" if score in (None, "score") else score,
-            interval_name=_interval_name(alpha),
+            interval_name=name_of_interval(alpha),
             baseline_keep=1.0,
         )
         return display.plot(ax=ax, **kwargs)
@@ -408,7 +409,3 @@ class PruningCurveDisplay:
             handles.append(Patch(color=BAND))
             labels.append(f"margin of {human_number(self.margin)}")
         self.legend_ = add_legend(ax, handles, labels)
-
-
-def _interval_name(alpha):
-    return f"{human_number(100 * (1 - alpha))} % interval of the difference"

@@ -3,11 +3,13 @@
 import sys
 import threading
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.frozen import FrozenEstimator
 from threadpoolctl import ThreadpoolController
 
 from sklearn_prune._meta import has_tags
@@ -99,3 +101,21 @@ def one_thread():
 def _controller(n_modules):
     """Thread pools of the loaded libraries, looked up again when there are more."""
     return ThreadpoolController()
+
+
+@contextmanager
+def reported(context, model, X, y):
+    """Tell callbacks of a fit, and hand them on to a model that takes them."""
+    if context is None:
+        yield
+        return
+    context, owner = context
+    takes = isinstance(model, CallbackSupportMixin) and not isinstance(
+        model, FrozenEstimator
+    )
+    with context.propagate_callback_context(model) if takes else nullcontext():
+        context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
+        try:
+            yield
+        finally:
+            context.call_on_fit_task_end(estimator=owner, X=X, y=y)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
-from sklearn.callback import CallbackSupportMixin
-from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune._folds import split_rows
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
@@ -35,6 +33,7 @@ from sklearn_prune.comparison._describe import digest
 from sklearn_prune.comparison._isolation import (
     free_seeds,
     one_thread,
+    reported,
     seeded,
     seeded_numpy,
 )
@@ -334,7 +333,7 @@ class _Fold:
             _TORCH if torch_model else nullcontext(),
             seeded_numpy(seed),
             seeded_torch(model, seed),
-            _reported(context, model, X_train, y_train),
+            reported(context, model, X_train, y_train),
         ):
             model.fit(X_train, y_train, **params)
         return model, X_test, y_test
@@ -395,21 +394,3 @@ def _by_class(codes, train, kept):
     return np.array(
         [np.bincount(codes[rows], minlength=n_classes) for rows in (train, kept)]
     )
-
-
-@contextmanager
-def _reported(context, model, X, y):
-    """Tell callbacks of a fit, and hand them on to a model that takes them."""
-    if context is None:
-        yield
-        return
-    context, owner = context
-    takes = isinstance(model, CallbackSupportMixin) and not isinstance(
-        model, FrozenEstimator
-    )
-    with context.propagate_callback_context(model) if takes else nullcontext():
-        context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
-        try:
-            yield
-        finally:
-            context.call_on_fit_task_end(estimator=owner, X=X, y=y)

@@ -124,7 +124,8 @@ def to_onnx(
 
 
 def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precision):
-    from sklearn_prune.persistence._onnx_graph import GraphWriter, Rows, Value
+    from sklearn_prune.persistence._onnx_graph import GraphWriter, Value
+    from sklearn_prune.persistence._onnx_rows import Rows
     from sklearn_prune.persistence._onnx_writer import Translation
 
     graph = GraphWriter(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.compact._net_activations import _SELU_ALPHA, _SELU_SCALE
+from sklearn_prune.weight_pruning.compact._net_activations import SELU_ALPHA, SELU_SCALE
 
 
 def activated(z, name, settings, slopes):
@@ -33,7 +33,7 @@ def _expm1(z):
 
 
 def _selu(z):
-    return _elu(z, _SELU_ALPHA) * _SELU_SCALE
+    return _elu(z, SELU_ALPHA) * SELU_SCALE
 
 
 def _gelu(z, approximate="none"):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sklearn_prune.persistence._onnx_graph import Rows
 from sklearn_prune.persistence._onnx_linear import two_columns
+from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.persistence._onnx_trees import tree_sums
 from sklearn_prune.persistence._onnx_writer import Writer
 

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_prune.persistence._onnx_graph import Rows
+from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.persistence._onnx_steps import transformed
 from sklearn_prune.persistence._onnx_writer import Writer
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_prune.persistence._onnx_containers import score, single
-from sklearn_prune.persistence._onnx_graph import Rows
+from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.persistence._onnx_writer import Writer
 from sklearn_prune.weight_pruning.compact._members import pairs
 

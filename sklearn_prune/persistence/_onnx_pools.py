@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.compact._net_places import _places_out
+from sklearn_prune.weight_pruning.compact._net_places import places_out
 
 
 def pooled(graph, maps, settings, shape):
@@ -31,7 +31,7 @@ def _windowed(graph, maps, kind, settings, shape):
     strides, padding = each("stride", kernel), each("padding", 0)
     dilation = each("dilation", 1)
     ceil_mode = bool(settings.get("ceil_mode", False))
-    n_out = _places_out(shape[1:], kernel, strides, padding, dilation, ceil_mode)
+    n_out = places_out(shape[1:], kernel, strides, padding, dilation, ceil_mode)
     pads = padding * 2
     attributes = {"kernel_shape": kernel, "strides": strides}
     counts_border = settings.get("count_include_pad", True)

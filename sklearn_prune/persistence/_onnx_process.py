@@ -11,7 +11,7 @@ from sklearn_prune.persistence._onnx_linear import two_columns
 from sklearn_prune.persistence._onnx_writer import Writer
 from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._kernel import pairs_of
-from sklearn_prune.weight_pruning.compact._process import _RATES, _SHARES
+from sklearn_prune.weight_pruning.compact._process import RATES, SHARES
 
 _DEGREE = 30  # of the polynomial for the error function: 1e-15
 
@@ -182,7 +182,7 @@ class _Latent(Expansion):
         mean = self.ask(compact, "mean", rows).as_column()
         part = cross @ np.ascontiguousarray(inverse.T)
         variance = diagonal(self.graph, kernel, X) - (part * part).sum(1, keepdims=True)
-        rates, shares = _RATES.ravel(), _SHARES.ravel()
+        rates, shares = RATES.ravel(), SHARES.ravel()
         rate = 1.0 / (variance * 2.0)
         inner = mean * rates * (rate / (rate + rates**2)).sqrt()
         parts = (np.pi / rate).sqrt() * erf(self.graph, inner)

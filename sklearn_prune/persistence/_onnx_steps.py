@@ -17,8 +17,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_prune.persistence._onnx_graph import Rows
 from sklearn_prune.persistence._onnx_kernel import kernel_matrix
+from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
 
 

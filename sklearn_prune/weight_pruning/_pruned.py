@@ -2,7 +2,8 @@
 
 from sklearn.base import ClassifierMixin, RegressorMixin
 
-from sklearn_prune.weight_pruning._pruned_base import PrunedModel, delegate_has
+from sklearn_prune.weight_pruning._pruned_base import PrunedModel
+from sklearn_prune.weight_pruning._pruned_views import delegate_has
 
 
 class PrunedClassifier(ClassifierMixin, PrunedModel):

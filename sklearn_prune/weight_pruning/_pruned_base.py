@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_prune._explain import all_or_nothing, raise_explained
+from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
@@ -37,7 +37,6 @@ from sklearn_prune._sklearn_compat import (
     fit_context,
 )
 from sklearn_prune._validation import (
-    canonical,
     check_groups,
     check_kind_of_target,
     check_rows,
@@ -47,28 +46,10 @@ from sklearn_prune._validation import (
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._prune import prune
+from sklearn_prune.weight_pruning._pruned_views import DELEGATED, FittedViews
 from sklearn_prune.weight_pruning._quantize import check_quantize
 from sklearn_prune.weight_pruning._schedule import GradualSchedule, check_schedule
 from sklearn_prune.weight_pruning.criteria import check_criterion
-
-_DELEGATED = (
-    "predict",
-    "predict_proba",
-    "predict_log_proba",
-    "decision_function",
-    "score_samples",
-)
-
-
-def delegate_has(name):
-    """Check for `available_if`: the compact form or the unfitted model has the method."""
-
-    def check(owner):
-        inner = owner.__dict__.get("compact_", owner.estimator)
-        getattr(inner, name)  # its own AttributeError says more than ours
-        return True
-
-    return available_if(check)
 
 
 def _is_pruned_net(owner):
@@ -80,7 +61,7 @@ def _is_pruned_net(owner):
     return True
 
 
-class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What the classifier and the regressor share: arguments, fit, routing, delegation."""
 
     _kind = None
@@ -310,101 +291,6 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self._family = result.family
         self._importances = result.importances
 
-    @property
-    def kept_(self):
-        """Sorted ids of the units that are left, of shape (n_kept,), int."""
-        return np.flatnonzero(self.get_support())
-
-    def get_support(self, indices=False):
-        """Mask of the units that are left.
-
-        Parameters
-        ----------
-        indices : bool, default=False
-            Whether to return their ids instead.
-
-        Returns
-        -------
-        ndarray of shape (n_units,), bool, or of shape (n_kept,), int
-            True for the units that are left, or their sorted ids.
-        """
-        check_is_fitted(self)
-        mask = np.unpackbits(self._support, count=self.n_units_).astype(bool)
-        return np.flatnonzero(mask) if indices else mask
-
-    @property
-    def estimator_(self):
-        """The pruned model as the class of the inner model, a new one on each access."""
-        if "compact_" not in self.__dict__:
-            raise AttributeError(
-                f"{type(self).__name__} has no estimator_ before fit. Call fit(X, y)."
-            )
-        inner = self.estimator
-        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
-        template = clone_seeded(inner, None, "estimator")
-        return self._family.restore(deepcopy(self.compact_), template)
-
-    def __dir__(self):
-        # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
-        return [
-            name
-            for name in object.__dir__(self)
-            if name != "estimator_" and hasattr(self, name)
-        ]
-
-    @property
-    def coef_(self):
-        """Coefficients of all features, zeros for what is gone, where the model has any."""
-        return self._compact_or_error("coef_").coef_
-
-    @property
-    def intercept_(self):
-        """Intercepts, where the model has any."""
-        return self._compact_or_error("intercept_").intercept_
-
-    @property
-    def feature_importances_(self):
-        """Importances of all features, zeros for what is gone, where the model has any."""
-        if self.__dict__.get("_importances") is None:
-            raise AttributeError(
-                f"{type(self).__name__} has no feature_importances_ around this model."
-            )
-        return self._importances
-
-    def _compact_or_error(self, name):
-        if "compact_" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} has no {name} before fit.")
-        return self.compact_
-
-    @delegate_has("predict")
-    def predict(self, X, **params):
-        """Predict with the compact form.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters that `predict` of the inner model takes, such as `return_std`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
-        """
-        return self._ask("predict", X, params)
-
-    def _ask(self, method, X, params):
-        compact = self.__dict__.get("compact_")
-        if compact is None:
-            check_is_fitted(self)
-        if params and routing_enabled():
-            params = process_routing(self, method, **params).estimator[method]
-        try:
-            return getattr(compact, method)(canonical(X), **params)
-        except Exception as error:
-            raise_explained(error, X)
-
     def get_metadata_routing(self):
         """Get the metadata routing of this object.
 
@@ -416,7 +302,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        for method in _DELEGATED[:4]:  # the router knows no score_samples
+        for method in DELEGATED[:4]:  # the router knows no score_samples
             mapping.add(caller=method, callee=method)
         router.add(estimator=self.estimator, method_mapping=mapping)
         splitter = check_cv(self.cv)
@@ -424,9 +310,6 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             splitter = _grouped_folds()
         mapping = MethodMapping().add(caller="fit", callee="split")
         return router.add(splitter=splitter, method_mapping=mapping)
-
-    def __sklearn_is_fitted__(self):
-        return "compact_" in self.__dict__
 
     def _inherit_tags(self, tags):
         tags = inherit_tags(tags, self.estimator)

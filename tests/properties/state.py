@@ -51,12 +51,19 @@ def fitted_state(estimator):
     return {k: v for k, v in parts.items() if k not in estimator.get_params(deep=False)}
 
 
-def assert_same_answers(ours, theirs):
-    """Two arrays or sparse matrices hold the same values, NaN where the other has it."""
+def assert_same_answers(ours, theirs, within=0.0):
+    """Two arrays or sparse matrices hold the same values, NaN where the other has it.
+
+    Numbers may differ by `within` times the largest of them.
+    """
     assert issparse(ours) == issparse(theirs)
     if issparse(ours):
         ours, theirs = ours.toarray(), theirs.toarray()
-    np.testing.assert_array_equal(ours, theirs)
+    if within and theirs.dtype.kind == "f":
+        scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
+        np.testing.assert_allclose(ours, theirs, rtol=0.0, atol=within * scale)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def assert_same_state(ours, theirs, where=""):

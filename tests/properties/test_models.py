@@ -34,6 +34,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
 ]
 ANSWERS = ("predict", "predict_proba", "decision_function", "transform")
+#: BLAS rounds by where arrays lie in memory: a KernelRidge of scikit-learn alone predicts
+#: other last bits after unpickling in almost half of all small problems.
+ROUNDING = 1e-12
 
 
 def taken(estimator, problem):
@@ -308,5 +311,5 @@ def test_pickling_in_between_changes_nothing(data):
     for method in ANSWERS:
         if hasattr(estimator, method) and not isinstance(estimator, SampleSelector):
             answers = (getattr(m, method)(problem.X) for m in (estimator, back))
-            assert_same_answers(*answers)
+            assert_same_answers(*answers, within=ROUNDING)
     return named(estimator)

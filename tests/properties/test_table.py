@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests import test_properties
 from tests.properties import test_models
 from tests.properties.record import RECORDS
@@ -14,9 +12,6 @@ TABLE = Path(__file__).parents[2] / "docs" / "properties.md"
 FORMS = re.compile(r"^\| ([a-z ]+) \| ([\d,]+) \| \d+: ([\w, ]+) \| \d+ \|$", re.MULTILINE)
 
 
-@pytest.mark.xfail(
-    reason="Two of the twelve properties have an example among 5,000 that fails."
-)
 def test_each_property_was_tried_five_thousand_times():
     rows = {
         name: (number, names) for name, number, names in FORMS.findall(TABLE.read_text())

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import erf, expit
 
-_SELU_SCALE, _SELU_ALPHA = (
+SELU_SCALE, SELU_ALPHA = (
     1.0507009873554804934193349852946,
     1.6732632423543772848170429916717,
 )
@@ -34,7 +34,7 @@ def _celu(z, alpha=1.0):
 
 
 def _selu(z):
-    return _elu(z, _SELU_ALPHA) * z.dtype.type(_SELU_SCALE)
+    return _elu(z, SELU_ALPHA) * z.dtype.type(SELU_SCALE)
 
 
 def _gelu(z, approximate="none"):

@@ -79,7 +79,7 @@ def _windows(maps, kernel, stride, dilation):
     return windows[(slice(None), slice(None), *steps, *inner)]
 
 
-def _places_out(size, kernel, stride, padding, dilation, ceil_mode):
+def places_out(size, kernel, stride, padding, dilation, ceil_mode):
     """How many places a pool gives along each axis."""
     found = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
@@ -97,7 +97,7 @@ def _pooled_windows(maps, kernel, stride, padding, dilation, ceil_mode, value):
     stride = kernel if stride is None else _each(stride, n_places)
     dilation = _each(dilation, n_places)
     size = maps.shape[2:]
-    n_out = _places_out(size, kernel, stride, padding, dilation, ceil_mode)
+    n_out = places_out(size, kernel, stride, padding, dilation, ceil_mode)
     extra = [
         max(0, (m - 1) * s + d * (k - 1) + 1 - n - 2 * p)
         for m, s, d, k, n, p in zip(

@@ -15,8 +15,8 @@ from sklearn_prune.weight_pruning.compact._kernel import KernelExpansion, pairs_
 
 # The logistic function as a sum of error functions: Williams and Barber (1998). Bayesian
 # classification with Gaussian processes. IEEE TPAMI 20.
-_RATES = np.array([0.41, 0.4, 0.37, 0.44, 0.39])[:, None]
-_SHARES = np.array(
+RATES = np.array([0.41, 0.4, 0.37, 0.44, 0.39])[:, None]
+SHARES = np.array(
     [-1854.8214151, 3516.89893646, 221.29346712, 128.12323805, -2010.49422654]
 )[:, None]
 
@@ -128,13 +128,13 @@ class LatentProcess(_Factored, KernelExpansion):
         )
         variance = kernel.diag(X) - np.einsum("ij,ij->j", part, part)
         rate = 1 / (2 * variance)
-        turned = _RATES * mean
+        turned = RATES * mean
         parts = (
             np.sqrt(np.pi / rate)
-            * erf(turned * np.sqrt(rate / (rate + _RATES**2)))
+            * erf(turned * np.sqrt(rate / (rate + RATES**2)))
             / (2 * np.sqrt(variance * 2 * np.pi))
         )
-        return (_SHARES * parts).sum(axis=0) + 0.5 * _SHARES.sum()
+        return (SHARES * parts).sum(axis=0) + 0.5 * SHARES.sum()
 
 
 class CompactProcessClassifier(ClassifierMixin, Compact):

@@ -24,8 +24,9 @@ from sklearn_prune.weight_pruning.criteria import (
     SecondOrderCriterion,
 )
 from sklearn_prune.weight_pruning.families._boosting_arrays import (
+    above_children,
+    collapse_costs,
     fill_inner_values,
-    levels,
     pruned_nodes,
 )
 from sklearn_prune.weight_pruning.families._boosting_flat import fits_half, flat_trees
@@ -331,7 +332,7 @@ class BoostingFamily(Family):
 
     def weights(self, work, unit, context):
         """Gain of a split, or the largest of one below it: no split outlives its parent."""
-        return _above_children(work.model.trees, work.model.trees.gain)[:, None]
+        return above_children(work.model.trees, work.model.trees.gain)[:, None]
 
     def removal_losses(self, work, unit, context):
         """Rise of the loss, to second order, when all below a split becomes one leaf."""
@@ -376,27 +377,3 @@ class BoostingFamily(Family):
 def _random_keys(criterion, seed, n_nodes):
     seed = seed if criterion.random_state is None else criterion.random_state
     return row_keys(derive_seed(draw_seed(seed), "random-units"), n_nodes)
-
-
-def _above_children(trees, score):
-    """The score of each split, or the largest of one below it."""
-    score = score.copy()
-    for level in reversed(levels(trees)):
-        for child in (trees.left[level], trees.right[level]):
-            below = np.where(trees.left[child] >= 0, score[child], -np.inf)
-            score[level] = np.maximum(score[level], below)
-    return score[trees.left >= 0]
-
-
-def collapse_costs(trees, curvature):
-    """Sum of squares of the leaves below each split around their mean, by curvature."""
-    weight, mean, spread = curvature.copy(), trees.value.copy(), np.zeros(trees.n_nodes)
-    for level in reversed(levels(trees)):
-        left, right = trees.left[level], trees.right[level]
-        g, h = weight[left], weight[right]
-        share = np.divide(g, g + h, out=np.full(len(level), 0.5), where=g + h > 0)
-        weight[level] = g + h
-        mean[level] = share * mean[left] + (1 - share) * mean[right]
-        between = share * h * (mean[left] - mean[right]) ** 2
-        spread[level] = spread[left] + spread[right] + between
-    return spread[trees.left >= 0] / 2

@@ -194,3 +194,27 @@ def pruned_nodes(trees, becomes_leaf, tree_kept=None):
         **columns,
     )
     return smaller, kept, np.where(home >= 0, new[home], -1)
+
+
+def above_children(trees, score):
+    """The score of each split, or the largest of one below it."""
+    score = score.copy()
+    for level in reversed(levels(trees)):
+        for child in (trees.left[level], trees.right[level]):
+            below = np.where(trees.left[child] >= 0, score[child], -np.inf)
+            score[level] = np.maximum(score[level], below)
+    return score[trees.left >= 0]
+
+
+def collapse_costs(trees, curvature):
+    """Sum of squares of the leaves below each split around their mean, by curvature."""
+    weight, mean, spread = curvature.copy(), trees.value.copy(), np.zeros(trees.n_nodes)
+    for level in reversed(levels(trees)):
+        left, right = trees.left[level], trees.right[level]
+        g, h = weight[left], weight[right]
+        share = np.divide(g, g + h, out=np.full(len(level), 0.5), where=g + h > 0)
+        weight[level] = g + h
+        mean[level] = share * mean[left] + (1 - share) * mean[right]
+        between = share * h * (mean[left] - mean[right]) ** 2
+        spread[level] = spread[left] + spread[right] + between
+    return spread[trees.left >= 0] / 2
