@@ -1,6 +1,6 @@
 """Files of fitted models that hold no code, and ONNX."""
 
-from importlib import import_module
+from sklearn_prune._lazy import lazy_names
 
 _MODULE_OF = {
     "TRUSTED_TYPES": "_trusted",
@@ -10,13 +10,4 @@ _MODULE_OF = {
 }
 
 __all__ = [*_MODULE_OF]
-
-
-def __getattr__(name):
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)

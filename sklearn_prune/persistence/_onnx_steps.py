@@ -110,11 +110,21 @@ def _steps_of(X, operations):
 
 
 def _standard(step, X):
+    shift = step.mean_ if step.with_mean else None
+    return _shifted_and_scaled(X, shift, step.scale_ if step.with_std else None)
+
+
+def _robust(step, X):
+    shift = step.center_ if step.with_centering else None
+    return _shifted_and_scaled(X, shift, step.scale_ if step.with_scaling else None)
+
+
+def _shifted_and_scaled(X, shift, scale):
     operations = []
-    if step.with_mean:
-        operations.append(lambda value: value - step.mean_)
-    if step.with_std:
-        operations.append(lambda value: value / step.scale_)
+    if shift is not None:
+        operations.append(lambda value: value - shift)
+    if scale is not None:
+        operations.append(lambda value: value / scale)
     return _steps_of(X, operations)
 
 
@@ -126,15 +136,6 @@ def _min_max(step, X):
 def _max_abs(step, X):
     X = _steps_of(X, [lambda value: value / step.scale_])
     return X.clip(-1.0, 1.0) if getattr(step, "clip", False) else X
-
-
-def _robust(step, X):
-    operations = []
-    if step.with_centering:
-        operations.append(lambda value: value - step.center_)
-    if step.with_scaling:
-        operations.append(lambda value: value / step.scale_)
-    return _steps_of(X, operations)
 
 
 def _imputed(step, X):

@@ -1,6 +1,6 @@
 """Fewer parameters: criteria, schedules and quantizers, for every kind of model."""
 
-from importlib import import_module
+from sklearn_prune._lazy import lazy_names
 
 _MODULE_OF = {
     "ActivationCriterion": "criteria",
@@ -19,13 +19,4 @@ _MODULE_OF = {
 }
 
 __all__ = [*_MODULE_OF]
-
-
-def __getattr__(name):
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)
