@@ -4,6 +4,7 @@ from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
 from inspect import signature
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin
@@ -185,6 +186,17 @@ def route_fit_params(owner, params, *, inner, selector):
     if inner is None or "groups" not in signature(getattr(owner, inner).fit).parameters:
         inner_params.pop("groups", None)
     return inner_params, selector_params
+
+
+def own_params(params):
+    """Fit parameters with copies of what training starts from, as `coef_init`.
+
+    scikit-learn trains in the very array that it is given.
+    """
+    return {
+        name: np.array(value) if name.endswith("_init") and value is not None else value
+        for name, value in params.items()
+    }
 
 
 def last_step(estimator):

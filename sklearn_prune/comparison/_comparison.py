@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_prune._atomic import written_whole
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison._checklist import warnings_of
 from sklearn_prune.comparison._describe import describe, digest
@@ -235,8 +236,9 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         """
         from pathlib import Path
 
-        path = Path(path)
-        path.write_text(canonical_json(self.manifest) + "\n", encoding="utf-8")
+        path, text = Path(path), canonical_json(self.manifest) + "\n"
+        with written_whole(path) as file:
+            file.write(text.encode("utf-8"))
         return path
 
     def verify(self, X, y, *, estimators=None, groups=None, params=None, n_jobs=None):

@@ -1,10 +1,9 @@
 """A report in one file that opens without a network, and the short form for notebooks."""
 
-import os
-import secrets
 from html import escape
 from pathlib import Path
 
+from sklearn_prune._atomic import written_whole
 from sklearn_prune.comparison._displays_common import human_number, mean_measures
 from sklearn_prune.comparison._html_figures import figures_of
 from sklearn_prune.comparison._html_style import (
@@ -53,18 +52,9 @@ def write_report(comparison, path):
         The same path.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path must lie in a folder that is there. Got {str(path)!r}. Make the folder "
-            "first."
-        )
     content = report(comparison).encode("utf-8")
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        aside.write_bytes(content)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        file.write(content)
     return path
 
 

@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from sklearn_prune._folds import split_rows
+from sklearn_prune._meta import own_params
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
 from sklearn_prune._sklearn_compat import (
     count_rows,
@@ -335,7 +336,7 @@ class _Fold:
             seeded_torch(model, seed),
             reported(context, model, X_train, y_train),
         ):
-            model.fit(X_train, y_train, **params)
+            model.fit(X_train, y_train, **own_params(params))
         return model, X_test, y_test
 
     def _costs(self, model):

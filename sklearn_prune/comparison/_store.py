@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_prune._atomic import written_whole
 from sklearn_prune.comparison._describe import digest
 from sklearn_prune.comparison._manifest import canonical_json, first_difference
 from sklearn_prune.comparison._run import Fit, Kept
@@ -105,13 +106,10 @@ class Store:
 
     def save(self, key, fit):
         """Keep a fit under its key."""
-        path = self._path(key)
-        aside = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
         arrays = _to_arrays(fit)
         arrays["seal"] = np.frombuffer(self._seal(key, arrays), dtype=np.uint8)
-        with open(aside, "wb") as file:
+        with written_whole(self._path(key)) as file:
             np.savez_compressed(file, **arrays)
-        os.replace(aside, path)
 
     def _seal(self, key, arrays):
         """A hash of what was stored, for which fit, and of what it was made with."""
@@ -123,7 +121,7 @@ class Store:
 
 def _write(path, content):
     """Write a file as a whole; of two at a time the first one stays."""
-    aside = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
+    aside = path.with_name(f".{secrets.token_hex(8)}.part")
     aside.write_text(canonical_json(content), encoding="utf-8")
     try:
         os.link(aside, path)

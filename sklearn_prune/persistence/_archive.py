@@ -2,15 +2,13 @@
 
 import io
 import json
-import os
 import re
-import tempfile
-from contextlib import suppress
 from hashlib import sha256
-from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
+
+from sklearn_prune._atomic import written_whole
 
 HEADER = "sklearn_prune.json"
 SCHEMA = "schema.json"
@@ -31,41 +29,16 @@ def write_members(path, members, header):
     header : dict
         What else the header says.
     """
-    path = Path(path)
     header = header | {
         "sha256": {name: sha256(content).hexdigest() for name, content in members.items()}
     }
     text = json.dumps(header, indent=1, sort_keys=True)
-    # A name of its own: another process may be writing the same file.
-    handle, aside = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            with ZipFile(file, "w") as archive:
-                for name, content in {HEADER: text.encode(), **members}.items():
-                    # The same model makes the same file: there is no time in it.
-                    member = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-                    member.compress_type = ZIP_DEFLATED
-                    archive.writestr(member, content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(aside)
-        raise
-    with suppress(OSError):  # not every system opens folders
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _umask():
-    current = os.umask(0)
-    os.umask(current)
-    return current
+    with written_whole(path, durable=True) as file, ZipFile(file, "w") as archive:
+        for name, content in {HEADER: text.encode(), **members}.items():
+            # The same model makes the same file: there is no time in it.
+            member = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            member.compress_type = ZIP_DEFLATED
+            archive.writestr(member, content)
 
 
 def read_members(path, max_bytes):

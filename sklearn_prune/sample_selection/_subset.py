@@ -20,6 +20,7 @@ from sklearn_prune._meta import (
     has_tags,
     inherit_tags,
     last_step,
+    own_params,
     route_fit_params,
     routing_enabled,
     weight_parameter,
@@ -197,7 +198,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
                     )
         if pairwise:
             X_kept = take_rows(X_kept, kept, axis=1)
-        inner_params |= self._weights_for(model, choice.weights)
+        inner_params = own_params(inner_params) | self._weights_for(model, choice.weights)
         target = () if y is None else (y_kept,)
         task = callback_task(
             root, "fit-model", owner=self, target=model, X=X_kept, y=y_kept

@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_prune._meta import clone_seeded, weight_parameter
+from sklearn_prune._meta import clone_seeded, own_params, weight_parameter
 from sklearn_prune._seeds import derive_seed, seeded_torch
 from sklearn_prune._sklearn_compat import count_rows, take_rows, take_rows_of_params
 
@@ -111,7 +111,7 @@ class PruningContext:
         X = self.X if X is None else X
         with seeded_torch(model, self.seed):
             return model.fit(
-                X, self.y, **_own(self.fit_params if params is None else params)
+                X, self.y, **own_params(self.fit_params if params is None else params)
             )
 
     def fit_first(self, model=None):
@@ -122,7 +122,7 @@ class PruningContext:
             model = clone_seeded(self.estimator, self.seed, "estimator")
         with seeded_torch(model, self.seed):
             try:
-                return model.fit(self.X, self.y, **_own(self.fit_params))
+                return model.fit(self.X, self.y, **own_params(self.fit_params))
             except ValueError as error:
                 # A class whose rows all weigh nothing is not there for the model.
                 weights = self.sample_weight
@@ -154,14 +154,3 @@ class PruningContext:
             groups=self.groups if same_rows else None,
             refit_params={},
         )
-
-
-def _own(params):
-    """Fit parameters with copies of what training starts from, as `coef_init`.
-
-    scikit-learn trains in the very array that it is given.
-    """
-    return {
-        name: np.array(value) if name.endswith("_init") and value is not None else value
-        for name, value in params.items()
-    }

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -170,7 +171,7 @@ def test_a_failure_leaves_the_old_file(hostile, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(_html.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_report(hostile, path)
     assert path.read_text() == "old"

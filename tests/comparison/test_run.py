@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
 from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -287,6 +287,28 @@ def test_groups_may_be_among_the_params(data):
     models = {"linear": LINEAR, "half": HALF}
     one = compare_pruning(models, *data, params={"groups": groups})
     assert one.manifest == compare_pruning(models, *data, groups=groups).manifest
+
+
+def test_each_fold_trains_from_the_coefficients_that_it_was_given(data):
+    X, y = data
+    start = np.full((1, X.shape[1]), 50.0)
+    model = SGDClassifier(max_iter=1, tol=None, random_state=0)
+    found = compare_pruning(
+        {"sgd": model, "all": SampleSubsetClassifier(model, keep=1.0)},
+        *(X, y),
+        cv=KFold(3),
+        baseline="sgd",
+        params={"coef_init": start},
+        controls=(),
+    )
+    assert (start == 50).all()
+    wanted = [
+        clone(model).fit(X[train], y[train], coef_init=start.copy()).score(X[test], y[test])
+        for train, test in KFold(3).split(X)
+    ]
+    scores = found.frame().query("measure == @found.scorers[0]").groupby("variant")["value"]
+    for name in ("sgd", "all"):
+        assert scores.get_group(name).tolist() == wanted
 
 
 def test_a_control_of_another_size_is_none(data):

@@ -134,7 +134,7 @@ def test_damaged_files_are_made_again(data, models, tmp_path):
     files[0].write_bytes(files[0].read_bytes()[:100])
     files[1].write_bytes(b"")
     files[2].write_bytes(os.urandom(500))
-    (tmp_path / "left.123.tmp").write_bytes(b"half")
+    (tmp_path / ".123.part").write_bytes(b"half")
     again = compare_pruning(models, *data, cv=CV, store=tmp_path)
     assert again.manifest == whole.manifest
     (tmp_path / "comparison.json").write_text("{")
@@ -176,7 +176,7 @@ def test_runs_at_the_same_time_add_their_variants(tmp_path, monkeypatch):
         Store(tmp_path, INPUTS | {"design": {"seed": 1}}, {"c": {}})
     monkeypatch.undo()
     Store(tmp_path, INPUTS, {"a": {"C": 1}, "b": {"C": 2}, "c": {"C": 4}})
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_refused_run_adds_no_variant(tmp_path):
@@ -204,7 +204,7 @@ def test_a_folder_without_links_is_a_store_too(tmp_path, monkeypatch):
     Store(tmp_path, INPUTS, {"a": {"C": 1}})
     with pytest.raises(ValueError, match="C was 1, is 2"):
         Store(tmp_path, INPUTS, {"a": {"C": 2}})
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob("*.part"))
 
 
 SCRIPT = """

@@ -457,6 +457,27 @@ def test_failed_writes_leave_the_old_file(models, content, path, monkeypatch):
         assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_link_keeps_pointing_to_the_file(models, path, tmp_path):
+    link = tmp_path / "latest"
+    link.symlink_to(path)
+    save(models["logistic"][0], link)
+    assert link.is_symlink()
+    assert type(load(path)) is type(load(link))
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "\N{SNOWMAN} und mehr.skops", ".hidden"])
+def test_any_name_of_a_file_will_do(models, path, name):
+    path = path.with_name(name)
+    save(models["logistic"][0], path)
+    assert list(path.parent.iterdir()) == [path]
+    load(path)
+
+
+def test_a_folder_that_is_not_there(models, path):
+    with pytest.raises(FileNotFoundError, match="Make the folder first"):
+        save(models["logistic"][0], path.parent / "none" / "model.skops")
+
+
 def save_again_and_again(predictor, path):
     while True:
         save(predictor, path)

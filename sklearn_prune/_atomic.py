@@ -1,0 +1,59 @@
+"""Files that are there as a whole, or not at all."""
+
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(path, *, durable=False):
+    """Write a file beside `path`, and put it in its place when it is complete.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where the file will be; what is there stays until then. A link is followed.
+    durable : bool, default=False
+        Whether to wait until the file is on the disk, for power cuts.
+
+    Yields
+    ------
+    file
+        Open for bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path must lie in a folder that is there. Got {str(path)!r}. Make the folder "
+            "first."
+        )
+    # A name of its own: another process may be writing the same file.
+    aside = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with open(aside, "xb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder):
+    with suppress(OSError):  # not every system opens folders
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
