@@ -82,6 +82,10 @@ def check_weights(sample_weight, n):
         raise ValueError(
             f"{rule}. Got shape {weights.shape} for {n} rows. Pass an array of that length."
         )
+    if weights.dtype.kind == "c":
+        raise ValueError(
+            f"sample_weight must be real. Got dtype {weights.dtype}. Pass its real part."
+        )
     try:
         weights = weights.astype(np.float64).ravel()
     except (TypeError, ValueError) as error:
@@ -109,14 +113,12 @@ def check_groups(groups, n):
             f"groups must hold one group for each row. Got shape {values.shape} for {n} "
             "rows. Pass an array of that length."
         )
-    if values.dtype.kind in "fO" and any(
-        group is None or group != group for group in values
-    ):
+    if values.dtype.kind in "fcOmM" and any(map(_is_missing, values)):
         raise ValueError(
             "groups must hold a group for each row. Got a missing one. Give the rows "
             "without a group one of their own."
         )
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    return class_codes(values, "groups")[0]
 
 
 def check_target(y):
@@ -288,9 +290,16 @@ def check_scored_classes(scorer, learned, tested, *, name, where):
         )
 
 
-def class_codes(y):
+def class_codes(y, name="y"):
     """Codes from 0 of the classes in one column of labels, and the labels."""
-    labels, codes = np.unique(y, return_inverse=True)
+    try:
+        labels, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        kinds = " and ".join(sorted({type(label).__name__ for label in y}))
+        raise ValueError(
+            f"{name} must hold values that can be sorted, as those of one type can. Got "
+            f"{kinds}. Pass them all as strings."
+        ) from error
     return codes.astype(np.int64), labels
 
 
@@ -367,6 +376,14 @@ def not_finite_rows(X):
     if np.isfinite(np.sum(values, dtype=np.float64)):
         return np.empty(0, dtype=np.intp)
     return np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+
+
+def _is_missing(value):
+    """Whether a value is None or differs from itself, as NaN and NaT do."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA, of which nothing is known
+        return True
 
 
 def _is_no_value(entry):

@@ -11,10 +11,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_prune._validation import (
+    check_groups,
     check_readable_rows,
     check_same_length,
     check_target,
     check_weights,
+    class_codes,
     not_finite_rows,
     quantile_codes,
     resolve_task,
@@ -68,6 +70,42 @@ def test_task_can_be_imposed():
 def test_bad_weights_are_refused_in_one_line(weights, got):
     with pytest.raises(ValueError, match=f"^sample_weight must hold .*{got}"):
         check_weights(weights, 3)
+
+
+def test_weights_with_an_imaginary_part_are_refused():
+    with pytest.raises(ValueError, match=r"^sample_weight must be real\. Got .*complex"):
+        check_weights(np.ones(3) + 1j, 3)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        np.array(["2026-01-01", "NaT", "NaT"], dtype="M8[D]"),
+        np.array([1, "NaT", 2], dtype="m8[s]"),
+        np.array(["a", None, "b"], dtype=object),
+        [1.0, np.nan, 2.0],
+    ],
+)
+def test_missing_groups_are_refused(groups):
+    with pytest.raises(ValueError, match=r"^groups must hold .* Got a missing one"):
+        check_groups(groups, 3)
+
+
+def test_missing_groups_of_pandas_are_refused():
+    pandas = pytest.importorskip("pandas")
+    for groups in ([1, None, 2], ["a", None, "b"]):
+        series = pandas.Series(groups, dtype="Int64" if groups[0] == 1 else "string")
+        with pytest.raises(ValueError, match=r"^groups must hold .* Got a missing one"):
+            check_groups(series, 3)
+
+
+def test_mixed_types_are_named():
+    mixed = np.array([1, "a", 2.0], dtype=object)
+    got = "must hold values that can be sorted.* Got float and int and str"
+    with pytest.raises(ValueError, match=f"^groups {got}"):
+        check_groups(mixed, 3)
+    with pytest.raises(ValueError, match=f"^y {got}"):
+        class_codes(mixed)
 
 
 def test_target_must_be_there_in_each_row():

@@ -894,6 +894,19 @@ def test_meaningless_keep_is_refused(classes, model, keep):
         clone(model).set_params(keep=keep).fit(*classes)
 
 
+@pytest.mark.parametrize("selector", [RandomSelector(), L2PenaltySelector()], ids=repr)
+def test_labels_and_groups_of_mixed_types_are_named(classes, selector):
+    X, y = classes
+    mixed = np.array([1, "a"] * 120, dtype=object)
+    for model in (clone(selector), SampleSubsetSampler(selector)):
+        with pytest.raises(ValueError, match="^y must hold .*Got int and str"):
+            model.fit(X, mixed)
+        with pytest.raises(ValueError, match="^groups must hold .*Got int and str"):
+            model.fit(X, y, groups=mixed)
+    with pytest.raises(ValueError, match="label"):  # in scikit-learn's words
+        SampleSubsetClassifier(LogisticRegression(), selector).fit(X, mixed)
+
+
 def test_lengths_must_agree(classes):
     X, y = classes
     with pytest.raises(ValueError, match="Got X with 240 and y with 239"):
