@@ -11,9 +11,9 @@ from sklearn_prune._sklearn_compat import take_rows
 _LARGEST = np.sqrt(np.finfo(np.float64).max)
 #: What numpy, scipy and models say of values that they cannot reckon with.
 _BARE = re.compile(
-    "could not convert string|bytes/strings|int too large|infs or NaNs|not finite|"
-    "non-finite|not converge|Complex data|not 'complex'|gives only NaN|"
-    "must be finite|numpy|meta tensor"
+    r"could not convert string|float\(\) argument must be|bytes/strings|int too large|"
+    "infs or NaNs|not finite|non-finite|not converge|Complex data|not 'complex'|"
+    "gives only NaN|must be finite|numpy|meta tensor"
 )
 
 
@@ -76,8 +76,10 @@ def explain(error, X, y):
     for name, values in (("X", X), ("y", y)):
         if values is None:
             continue
-        reason = why_unreadable(name, values) or what_is_unusual(
-            name, values, "string" in said
+        reason = (
+            why_unreadable(name, values)
+            or _what_is_no_number(name, values, said)
+            or what_is_unusual(name, values, "string" in said)
         )
         if reason is not None:
             return reason
@@ -96,6 +98,22 @@ def why_unreadable(name, values):
             f"{name} must be an array that numpy can read. Got {type(values).__name__} on "
             f"{values.device}: {why} Pass {name}.detach().cpu().numpy()."
         )
+    return None
+
+
+def _what_is_no_number(name, values, said):
+    """Which entry float() refused by its type, in one line, or None."""
+    found = re.search(r"float\(\) argument must be .*, not '(\w+)'", said)
+    if found is None or found[1] in ("NoneType", "NAType"):  # said to be missing
+        return None
+    remedy = "Pass numbers, or make them in a pipeline."
+    if found[1] == "dict":
+        remedy = "Write make_pipeline(DictVectorizer(), model)."
+    for part in _columns(values):
+        if part.dtype.kind == "O" and any(
+            type(entry).__name__ == found[1] for entry in part.flat
+        ):
+            return f"{name} must hold numbers for this model. Got a {found[1]}. {remedy}"
     return None
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_prune._explain import what_is_unusual
 from sklearn_prune._meta import in_one_line, nested_estimators
+from sklearn_prune._rows import check_any_rows, check_same_length
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
     count_rows,
@@ -30,6 +31,8 @@ def check_rows(X, y):
     ------
     ValueError
         If X and y have different numbers of rows, or none.
+    TypeError
+        If one of them is nothing that has rows.
     """
     check_same_length(X, y=y)
     check_any_rows(X)
@@ -54,24 +57,6 @@ def canonical(X):
     if too_long:
         X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
     return X
-
-
-def check_any_rows(X):
-    """Raise unless X has a row."""
-    if count_rows(X) == 0:
-        raise ValueError("X must have at least one row. Got 0 sample(s). Pass some rows.")
-
-
-def check_same_length(X, **others):
-    """Raise unless each of the others is None or has as many rows as X."""
-    n = count_rows(X)
-    for name, values in others.items():
-        if values is not None and count_rows(values) != n:
-            raise ValueError(
-                f"X and {name} must have the same number of rows. Got X with {n} and "
-                f"{name} with {count_rows(values)}. Pass one entry of {name} for each "
-                "row of X."
-            )
 
 
 def check_weights(sample_weight, n):

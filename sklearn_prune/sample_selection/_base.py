@@ -15,6 +15,7 @@ from sklearn_prune._explain import all_or_nothing, check_magnitudes
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
+from sklearn_prune._rows import check_any_rows, check_same_length, count_named_rows
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     Interval,
@@ -27,9 +28,7 @@ from sklearn_prune._sklearn_compat import (
 )
 from sklearn_prune._validation import (
     canonical,
-    check_any_rows,
     check_groups,
-    check_same_length,
     check_target,
     check_weights,
     class_codes,
@@ -168,6 +167,7 @@ class SampleSelector(BaseEstimator, ABC):
             where it is needed.
         """
         context = self.__dict__.get("_context", RankingContext())
+        count_named_rows("X", X)
         X = self._check_rows(canonical(X))
         check_any_rows(X)
         check_same_length(X, y=y, groups=groups)

@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     StackingClassifier,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
@@ -39,6 +40,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import (
+    PrunedClassifier,
     SampleSubsetClassifier,
     SampleSubsetRegressor,
     SampleSubsetSampler,
@@ -46,6 +48,7 @@ from sklearn_prune import (
 )
 from sklearn_prune._ranking import Ranking
 from sklearn_prune.sample_selection import (
+    HardnessSelector,
     L1PenaltySelector,
     L2PenaltySelector,
     RandomSelector,
@@ -905,6 +908,49 @@ def test_labels_and_groups_of_mixed_types_are_named(classes, selector):
             model.fit(X, y, groups=mixed)
     with pytest.raises(ValueError, match="label"):  # in scikit-learn's words
         SampleSubsetClassifier(LogisticRegression(), selector).fit(X, mixed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "got"),
+    [
+        (5, "a single int"),
+        (np.array(3), "a single ndarray"),
+        (np.float64(2), "a single float64"),
+        ("text", "a str"),
+        ({"a": [1, 2]}, "a dict"),
+        ({1}, "a set"),
+        ((i for i in range(240)), "a generator"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomSelector(),
+        HardnessSelector(),
+        SampleSubsetClassifier(LogisticRegression()),
+        SampleSubsetSampler(),
+        PrunedClassifier(LogisticRegression()),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_what_has_no_rows_is_named(classes, model, rows, got):
+    X, y = classes
+    with pytest.raises(TypeError, match=f"^X must be an array.* Got {got}. Pass"):
+        clone(model).fit(rows, y)
+    with pytest.raises(TypeError, match=r"^X must be an array.* Got None\. Pass"):
+        clone(model).fit(None, y)
+    with pytest.raises(TypeError, match=f"^y must be an array.* Got {got}. Pass"):
+        clone(model).fit(X, rows)
+
+
+@pytest.mark.parametrize("wrapper", [SampleSubsetClassifier, PrunedClassifier])
+def test_dicts_are_named_where_the_model_cannot_read_them(classes, wrapper):
+    X, y = [{"a": value} for value in classes[0][:, 0]], classes[1]
+    with pytest.raises(ValueError, match=r"^X must hold numbers .* Got a dict\. Write"):
+        wrapper(LogisticRegression()).fit(X, y)
+    model = wrapper(make_pipeline(DictVectorizer(), LogisticRegression())).fit(X, y)
+    assert model.predict(X).shape == (240,)
 
 
 def test_lengths_must_agree(classes):
