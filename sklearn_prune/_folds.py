@@ -93,3 +93,29 @@ def split_rows(model, X, train, test):
     if has_tags(model) and get_tags(model).input_tags.pairwise:
         parts = (take_rows(part, train, axis=1) for part in parts)
     return tuple(parts)
+
+
+def rows_of_split(rows, split):
+    """What a split takes of the rows to train on and to test on.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples,)
+        All rows.
+    split : pair of array-like
+        Positions among them, or masks.
+
+    Raises
+    ------
+    ValueError
+        If it is no pair, or a position is not that of a row.
+    """
+    rule = "cv must give pairs of positions of rows, to train on and to test on"
+    try:
+        train, test = (rows[np.asarray(side) if len(side) else []] for side in split)
+        got = f"one of shapes {train.shape} and {test.shape}"
+        if train.ndim == test.ndim == 1:
+            return train, test
+    except (IndexError, TypeError, ValueError) as error:
+        got = f"one of which numpy says: {' '.join(str(error).split())}"
+    raise ValueError(f"{rule}. Got {got}. Write cv=5, or positions below {len(rows)}.")

@@ -37,6 +37,7 @@ from sklearn_prune.comparison._plan import (
     make_splits,
 )
 from sklearn_prune.comparison._statistics import looks_forward, share_of_test
+from sklearn_prune.comparison._store import check_folder
 
 
 def compare_pruning(
@@ -181,6 +182,8 @@ def compare_pruning(
     controls = check_names(controls, CONTROL_NAMES, "controls")
     params, groups = _check_params(params, groups)
     _check_seed(random_state)
+    _check_n_jobs(n_jobs)
+    check_folder(store)
     scorers = make_scorers(scoring, variants, kind)
     if isinstance(margin, dict) and not callable(scoring):
         check_margin_names(margin, scorers)
@@ -235,6 +238,7 @@ def compare_again(plan, X, y, groups, params, n_jobs, recorded):
     comparison : PruningComparison or None
         The second run, where there is no such difference.
     """
+    _check_n_jobs(n_jobs)
     X, y = _check_data(X, y, plan.kind)
     params, groups = _check_params(params, groups)
     groups = None if groups is None else np.asarray(groups)
@@ -270,6 +274,15 @@ def _check_seed(random_state):
         raise ValueError(
             "random_state must be an integer >= 0, a RandomState or None. Got "
             f"{random_state!r}. Write random_state=0."
+        )
+
+
+def _check_n_jobs(n_jobs):
+    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and not (whole and n_jobs):
+        raise ValueError(
+            "n_jobs must be None, an integer > 0, or one < 0 to count from all processors. "
+            f"Got {n_jobs!r}. Write n_jobs=2."
         )
 
 

@@ -1,5 +1,6 @@
 """What a comparison is made of, checked before anything is fitted."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
@@ -17,6 +18,7 @@ from sklearn.model_selection import (
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 
+from sklearn_prune._folds import rows_of_split
 from sklearn_prune._meta import has_tags, in_one_line, last_step
 from sklearn_prune._ranking import check_keep
 from sklearn_prune._seeds import derive_seed
@@ -177,11 +179,12 @@ def make_splits(splitter, X, y, groups, seed, asked):
     Raises
     ------
     ValueError
-        If there are fewer than two, or if rows are trained on and tested in one.
+        If there are fewer than two, if rows are trained on and tested in one, or if one
+        holds positions of no rows.
     """
     n = count_rows(X)
     rows = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
-    found = [(rows[train], rows[test]) for train, test in splitter.split(X, y, groups)]
+    found = [rows_of_split(rows, split) for split in splitter.split(X, y, groups)]
     if len(found) < 2:
         raise ValueError(
             f"cv must give at least two splits. Got {len(found)}, from "
@@ -387,7 +390,8 @@ def default_margin(name, scorers, *, given=None):
 
 def check_names(given, known, argument):
     """The names given as a tuple, if each is known."""
-    names = (given,) if isinstance(given, str) else tuple(given or ())
+    alone = isinstance(given, str) or not isinstance(given or (), Iterable)
+    names = (given,) if alone else tuple(given or ())
     for name in names:
         if name not in known:
             raise ValueError(

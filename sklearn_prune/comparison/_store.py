@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune._meta import in_one_line
 from sklearn_prune.comparison._describe import digest
 from sklearn_prune.comparison._manifest import canonical_json, first_difference
 from sklearn_prune.comparison._run import Fit, Kept
@@ -117,6 +118,19 @@ class Store:
 
     def _path(self, key):
         return self.folder / f"{key[:40]}.npz"
+
+
+def check_folder(store):
+    """Raise unless it is None, or the path of a folder as text or a Path."""
+    try:
+        named = store is None or b"\0" not in os.fsencode(store) != b""
+    except (TypeError, UnicodeEncodeError):
+        named = False
+    if not named or isinstance(store, bytes):
+        raise ValueError(
+            "store must be a folder, or a path where one can be made. Got "
+            f"{in_one_line(store)[:200]}. Write store='comparison', or '.' for this folder."
+        )
 
 
 def _write(path, content):

@@ -437,6 +437,40 @@ def test_wrong_input_is_one_clear_line(data, estimators, options, error, message
     assert "\n" not in str(caught.value)
 
 
+ROWS = np.arange(160)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"store": 5}, "store must be a folder.* Got 5"),
+        ({"store": True}, "store must be a folder.* Got True"),
+        ({"store": b"abc"}, "store must be a folder.* Got b'abc'"),
+        ({"store": "a\0b"}, "store must be a folder"),
+        ({"store": ""}, "store must be a folder.* Got ''"),
+        ({"costs": 5}, "costs must be among .*Got 5"),
+        ({"controls": 5}, "controls must be among .*Got 5"),
+        ({"n_jobs": "a"}, "n_jobs must be .*Got 'a'"),
+        ({"n_jobs": 0}, "n_jobs must be .*Got 0"),
+        ({"n_jobs": 1.5}, r"n_jobs must be .*Got 1\.5"),
+        ({"cv": [(ROWS, [160])] * 2}, "cv must give pairs .*index 160 is out of bounds"),
+        ({"cv": [([-161], ROWS)] * 2}, "cv must give pairs .*index -161 is out"),
+        ({"cv": [(ROWS[:99], ["a"])] * 2}, "cv must give pairs .*integer"),
+        ({"cv": [(ROWS[:99], [0.5])] * 2}, "cv must give pairs .*integer"),
+        ({"cv": [(ROWS[:99], [True])] * 2}, "cv must give pairs .*boolean"),
+        ({"cv": [(ROWS[:99], 120)] * 2}, "cv must give pairs .*no len"),
+        ({"cv": [(ROWS[:99], [[120]])] * 2}, r"cv must give pairs .*\(99,\) and \(1, 1\)"),
+        ({"cv": [(ROWS, [])] * 2}, "cv must hold out rows .* and 0 to test on"),
+    ],
+)
+def test_wrong_arguments_are_named(data, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message) as caught:
+        compare_pruning({"a": LINEAR, "b": HALF}, *data, **options)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_targets(data):
     with pytest.raises(ValueError, match="y must hold the targets"):
         compare_pruning({"a": LINEAR, "b": HALF}, data[0], None)
