@@ -140,7 +140,8 @@ def compare_pruning(
         If an argument is not valid, classifiers and regressors are mixed, an estimator
         lacks the method that a scorer asks for, or the store was made with another input;
         if the baseline fails, which is a RuntimeError as well. Another estimator that
-        fails is reported as failed.
+        fails, or has a score that is not finite where the baseline's is, is reported as
+        failed.
     TypeError
         If what is compared is not an estimator.
 

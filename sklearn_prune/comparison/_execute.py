@@ -20,7 +20,11 @@ from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._isolation import one_thread
 from sklearn_prune.comparison._manifest import environment
 from sklearn_prune.comparison._routing import route
-from sklearn_prune.comparison._run import Fit, Job, Member, run_task
+from sklearn_prune.comparison._run import Job, Member, run_task
+from sklearn_prune.comparison._score_checks import (
+    has_finite_scores,
+    with_usable_scores,
+)
 from sklearn_prune.comparison._store import Store
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
@@ -313,22 +317,25 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                             f"fold. Got, on fold {number}: {reason} Mend it, or name "
                             "another baseline."
                         )
-                    if store and not fit.error:
+                    if store and not fit.error and has_finite_scores(fit):
                         store.save(_key(described[name], number), fit)
                 total = {what: total[what] + spent[what] for what in total}
                 between += bookkeeping + perf_counter() - taken
         return total, between
 
     def _fail_other_scores(self):
-        """Count fits as failed whose scores have other names than the baseline's."""
-        wanted = self.fits_[self.plan.baseline][0].scores.keys()
+        """Count fits as failed whose scores cannot be compared with the baseline's."""
+        baseline = [fit.scores for fit in self.fits_[self.plan.baseline]]
+        names = baseline[0].keys()
         for name, fits in self.fits_.items():
             for number, fit in enumerate(fits):
-                fits[number] = _with_scores(fit, wanted)
+                fits[number] = with_usable_scores(fit, names, baseline[number])
                 if name == self.plan.baseline and fits[number].error:
                     raise BaselineError(f"{name!r}, fold {number}: {fits[number].error}")
                 for control, one in fit.controls.items():
-                    fit.controls[control] = one and _with_scores(one, wanted)
+                    fit.controls[control] = one and with_usable_scores(
+                        one, names, baseline[number]
+                    )
 
     def _note_churn(self):
         for number in range(len(self.plan.splits)):
@@ -368,17 +375,6 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             if store:
                 store.save(_key(described[name], 0), fit)
         return perf_counter() - started
-
-
-def _with_scores(fit, wanted):
-    """The fit, or one that failed where its scores have other names than those wanted."""
-    if fit.error or fit.scores.keys() == wanted:
-        return fit
-    return Fit(
-        error="ValueError: scoring must give each model scores of the same names. Got "
-        f"{', '.join(map(repr, fit.scores)) or 'none'} instead of the baseline's "
-        f"{', '.join(map(repr, wanted))}. Return the same keys for all."
-    )
 
 
 def _key(described, split):

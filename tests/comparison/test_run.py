@@ -20,7 +20,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
     compare_pruning,
 )
-from sklearn_prune.sample_selection import L2PenaltySelector, LossSelector
+from sklearn_prune.sample_selection import L2PenaltySelector, LossSelector, RandomSelector
 
 LINEAR = LogisticRegression()
 HALF = SampleSubsetClassifier(LINEAR, LossSelector(), keep=0.5)
@@ -351,6 +351,41 @@ def test_scores_of_other_names_are_a_failure(data, tmp_path):
         )
         assert comparison.verdict("model") == "failed"
         assert all(fit.error for fit in fits)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_is_a_failure(data, tmp_path, broken):
+    def once(model, X, y):
+        """A scorer that breaks on the pruned model, on one fold of three."""
+        first = hasattr(model, "sample_mask_") and X[0, 0] == data[0][0, 0]
+        return broken if first else model.score(X, y)
+
+    for _ in range(2):  # the second time the other folds are in the store
+        fits, comparison = fits_of(
+            HALF,
+            data,
+            cv=KFold(3),
+            scoring={"own": once},
+            margin=0.1,
+            store=tmp_path / "store",
+        )
+        assert comparison.failures["model"].startswith(
+            f"fold 0: ValueError: The score 'own' must be a finite number. Got {broken} "
+        )
+        assert comparison.verdict("model") == "failed"
+        assert [bool(fit.error) for fit in fits] == [True, False, False]
+
+
+def test_a_control_whose_score_is_not_finite_has_failed(data):
+    def random_only(model, X, y):
+        by_chance = isinstance(getattr(model, "selector", None), RandomSelector)
+        return np.nan if by_chance else model.score(X, y)
+
+    fits, comparison = fits_of(HALF, data, scoring=random_only, margin=0.1)
+    assert comparison.verdict("model") != "failed"
+    for fit in fits:
+        assert not fit.error
+        assert "must be a finite number" in fit.controls["random"].error
 
 
 def test_columns_and_targets_of_pandas(data):
