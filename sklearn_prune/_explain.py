@@ -15,6 +15,8 @@ _BARE = re.compile(
     "infs or NaNs|not finite|non-finite|not converge|Complex data|not 'complex'|"
     "gives only NaN|must be finite|numpy|meta tensor"
 )
+#: What Python says of entries of another type than numbers.
+_NO_NUMBER = re.compile(r"float\(\) argument must be .*, not '(\w+)'")
 
 
 def all_or_nothing(fit):
@@ -46,11 +48,12 @@ def all_or_nothing(fit):
 
 
 def raise_explained(error, X, y=None):
-    """Raise a ValueError that says what `explain` says, else the error itself."""
+    """Raise what `explain` says, as a ValueError or TypeError, else the error itself."""
     reason = explain(error, X, y)
     if reason is None:
         raise error
-    raise ValueError(reason) from error
+    kind = TypeError if _NO_NUMBER.search(str(error)) else ValueError
+    raise kind(reason) from error
 
 
 def explain(error, X, y):
@@ -103,7 +106,7 @@ def why_unreadable(name, values):
 
 def _what_is_no_number(name, values, said):
     """Which entry float() refused by its type, in one line, or None."""
-    found = re.search(r"float\(\) argument must be .*, not '(\w+)'", said)
+    found = _NO_NUMBER.search(said)
     if found is None or found[1] in ("NoneType", "NAType"):  # said to be missing
         return None
     remedy = "Pass numbers, or make them in a pipeline."
@@ -113,7 +116,10 @@ def _what_is_no_number(name, values, said):
         if part.dtype.kind == "O" and any(
             type(entry).__name__ == found[1] for entry in part.flat
         ):
-            return f"{name} must hold numbers for this model. Got a {found[1]}. {remedy}"
+            return (
+                f"{name} must hold numbers for this model. Got a {found[1]}: {found[0]}. "
+                f"{remedy}"
+            )
     return None
 
 
