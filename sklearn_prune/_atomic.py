@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def written_whole(path, *, durable=False):
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
+        with suppress(OSError):  # a file that is replaced keeps who may read it
+            os.chmod(aside, stat.S_IMODE(os.stat(path).st_mode))
         os.replace(aside, path)
     except BaseException:
         with suppress(OSError):

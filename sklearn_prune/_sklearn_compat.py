@@ -146,3 +146,14 @@ class RefusedAsPipelineStep:
         ):
             raise TypeError(self.reason.format(name=owner.__name__))
         raise AttributeError(f"{owner.__name__!r} has no attribute 'transform'")
+
+
+def columns_read(column_transformer):
+    """Positions of the columns that each transformer reads, by its name."""
+    return column_transformer._transformer_to_input_indices
+
+
+def directions_of(discriminant_analysis):
+    """The matrix that projects rows, of shape (n_features, n_components)."""
+    n_components = discriminant_analysis._max_components
+    return discriminant_analysis.scalings_[:, :n_components].copy()

@@ -11,12 +11,15 @@ from sklearn.base import (
     is_outlier_detector,
     is_regressor,
 )
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import SampleSubsetTransformer
+from sklearn_prune._meta import last_step
+from sklearn_prune._sklearn_compat import columns_read
 from sklearn_prune.persistence._stored import StoredModule, StoredSpline
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning.compact._base import Compact
@@ -66,6 +69,7 @@ def compact_form(model):
             "A model to save is a fitted estimator. Got "
             f"{_kind_of(model)}. Pass the estimator that fit returned."
         )
+    refuse_unfinished_search(model)
     steps = getattr(model, "steps", None) or []
     if any(hasattr(step, "fit_resample") for _, step in steps):
         # Samplers do nothing in predict.
@@ -89,6 +93,16 @@ def compact_form(model):
         "A model to save predicts or transforms. Got "
         f"{type(model).__name__}, which does neither. Save the model that was fitted."
     )
+
+
+def refuse_unfinished_search(model):
+    """Raise TypeError for a search that has fitted no model on all rows."""
+    search = last_step(model)
+    if hasattr(search, "cv_results_") and search.refit is False:
+        raise TypeError(
+            "A search to save or to write predicts with its best_estimator_. Got "
+            f"{type(search).__name__} with refit=False, which has none. Write refit=True."
+        )
 
 
 def storable(part, *, predicts=False):
@@ -134,12 +148,24 @@ def _storable_estimator(estimator, predicts):
     elif predicts and not isinstance(estimator, Compact):
         # One that is not fitted is what the others were cloned from.
         return storable(fitted_form(estimator)) if _is_fitted(estimator) else None
+    if isinstance(estimator, ColumnTransformer):
+        estimator = _with_positions(estimator)
     predicts = type(estimator).__name__ in _ASK_FOR_PREDICTIONS
     small = copy(estimator)
     for name, value in vars(estimator).items():
         if predicts and name == "estimator":
             value = None
         setattr(small, name, storable(value, predicts=predicts and name.endswith("_")))
+    return small
+
+
+def _with_positions(step):
+    """A fitted ColumnTransformer whose selectors of columns are what they selected."""
+    small, read = copy(step), columns_read(step)
+    small.transformers = [
+        (name, part, list(read.get(name, ())) if callable(columns) else columns)
+        for name, part, columns in step.transformers
+    ]
     return small
 
 

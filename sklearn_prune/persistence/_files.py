@@ -205,12 +205,18 @@ def _checked_path(path):
             f"path must be a str or PathLike. Got {type(path).__name__}. Write the name of "
             "a file, such as 'model.skops'."
         )
+    if not fspath(path) or "\0" in fspath(path) or Path(path).is_dir():
+        raise ValueError(
+            f"path must name a file. Got {fspath(path)!r}. Write the name of a file, such "
+            "as 'model.skops'."
+        )
     return Path(path)
 
 
 def _checked_modules(modules):
     """The allowed classes by name."""
-    if isinstance(modules, type) or not all(isinstance(each, type) for each in modules):
+    several = isinstance(modules, list | tuple | set | frozenset)
+    if not several or not all(isinstance(each, type) for each in modules):
         raise TypeError(
             "modules must be a sequence of torch.nn.Module classes. Got "
             f"{modules!r}. Write modules=[MyModule]."

@@ -1,5 +1,7 @@
 """Write a fitted model as an ONNX graph, without what has pruned it."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
 
@@ -72,6 +74,12 @@ def to_onnx(
     ValueError
         If an argument is not valid.
 
+    Warns
+    -----
+    UserWarning
+        If a transformer computes in single precision, although double was asked for,
+        because its converter has no other.
+
     See Also
     --------
     sklearn_prune.persistence.save : Stores a model for Python.
@@ -100,7 +108,10 @@ def to_onnx(
     True
     """
     import_or_raise("skl2onnx", _FEATURE, extra="onnx")
-    from sklearn_prune.persistence._compact_form import compact_form
+    from sklearn_prune.persistence._compact_form import (
+        compact_form,
+        refuse_unfinished_search,
+    )
     from sklearn_prune.persistence._onnx_inline import NeedsOlderOperators
 
     if precision not in ("double", "single"):
@@ -108,6 +119,17 @@ def to_onnx(
             'precision must be "double" or "single". Got '
             f'{precision!r} instead. Write precision="double".'
         )
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"name must be a text that is not empty. Got {name!r}. Write "
+            'name="sklearn_prune".'
+        )
+    if isinstance(model, type) or not hasattr(model, "get_params"):
+        got = f"the class {model.__name__}" if isinstance(model, type) else repr(model)
+        raise TypeError(
+            f"to_onnx writes a fitted estimator. Got {got}. Pass what fit returned."
+        )
+    refuse_unfinished_search(model)
     if is_outlier_detector(model) or is_clusterer(model) or not hasattr(model, "predict"):
         raise TypeError(
             "to_onnx writes classifiers and regressors. Got "
@@ -143,6 +165,9 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
     outputs = _outputs(translation, compact, rows, raw_scores, np.dtype(float_type))
     if zipmap and len(outputs) == 2 and outputs[1][0] == "probabilities":
         outputs[1] = ("probabilities", _by_label(graph, compact, outputs[1][1]))
+    if precision == "double":
+        for note in dict.fromkeys(graph.notes):
+            warnings.warn(note[0].upper() + note[1:], UserWarning, stacklevel=3)
     return _model(graph, name, inputs, outputs)
 
 
@@ -242,8 +267,9 @@ def _opsets(target_opset):
         return newest[""], newest["ai.onnx.ml"]
     given = {"": target_opset} if not isinstance(target_opset, dict) else dict(target_opset)
     opset = given.pop("", newest[""])
-    ml_opset = given.pop("ai.onnx.ml", _DEFAULT_ML if opset >= 21 else 3)
-    valid = isinstance(opset, int) and 15 <= opset <= newest[""] and not given
+    valid = isinstance(opset, int) and 15 <= opset <= newest[""]
+    ml_opset = given.pop("ai.onnx.ml", _DEFAULT_ML if valid and opset >= 21 else 3)
+    valid = valid and not given
     if not valid or ml_opset not in (3, 4, 5):
         raise ValueError(
             f"target_opset must be from 15 to {newest['']}, and that of ai.onnx.ml from 3 "
@@ -268,7 +294,14 @@ def _inputs(compact, X, initial_types):
 def _of_types(initial_types):
     import skl2onnx.common.data_types as types
 
-    found = []
+    found, pairs = [], isinstance(initial_types, list | tuple) and len(initial_types) > 0
+    if not pairs or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in initial_types
+    ):
+        raise ValueError(
+            f"initial_types must be a list of (name, type). Got {initial_types!r}. Write "
+            '[("X", FloatTensorType([None, n]))].'
+        )
     for label, kind in initial_types:
         for name, dtype in _DTYPES.items():
             if type(kind).__name__ == name and hasattr(types, name):
@@ -298,6 +331,11 @@ def _of_rows(X):
             (str(label), _dtype_of(np.asarray(X[label])), [None, 1]) for label in X.columns
         ]
     X = X if hasattr(X, "shape") else np.asarray(X)
+    if len(X.shape) < 2:
+        raise ValueError(
+            f"X must be rows, of two dimensions or more. Got shape {tuple(X.shape)}. Write "
+            "to_onnx(model, X[:1])."
+        )
     return [("X", _dtype_of(X), [None, *X.shape[1:]])]
 
 
@@ -306,7 +344,7 @@ def _dtype_of(array):
     if dtype is None or not isinstance(dtype, np.dtype):
         dtype = np.asarray(array).dtype
     if dtype.kind == "f":
-        return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float32)
+        return np.dtype(np.float64 if dtype.itemsize >= 8 else np.float32)
     if dtype.kind in "iu":
         return np.dtype(np.int64)
     if dtype.kind == "b":

@@ -241,6 +241,7 @@ class GraphWriter:
         self.nodes = []
         self.initializers = {}
         self.domains = {"": opset}
+        self.notes = []  # what the user should know
         self._constants = {}
         self._n_names = 0
 

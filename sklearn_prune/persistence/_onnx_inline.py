@@ -1,17 +1,20 @@
 """What skl2onnx makes of a fitted object, put into a graph under construction."""
 
 import warnings
+from contextlib import suppress
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sklearn_prune._optional import has
 from sklearn_prune.persistence._onnx_graph import Value
 
 _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 _ML = "ai.onnx.ml"
+_N_TRIED = 8  # rows
 
 
-def inlined(graph, what, model, rows, options=None):
+def inlined(graph, what, model, rows, options=None, *, method="transform"):
     """Results of a fitted object of scikit-learn, by skl2onnx.
 
     Parameters
@@ -26,6 +29,8 @@ def inlined(graph, what, model, rows, options=None):
         What it reads.
     options : dict or None
         For skl2onnx.
+    method : {"transform", "predict"}, default="transform"
+        What the graph computes.
 
     Returns
     -------
@@ -33,20 +38,38 @@ def inlined(graph, what, model, rows, options=None):
     """
     values = _as_expected(graph, model, rows)
     names = _names(model, rows, values)
-    found = _converted(graph, what, model, names, values, options)
-    if not _runs(found):  # some converters know single precision only
+    doubles = any(value.dtype == np.float64 for value in values)
+    found, wrong = _tried(graph, what, model, names, values, options, method)
+    if wrong and doubles:  # some converters know single precision only
         values = [
             value.cast(np.float32) if value.dtype == np.float64 else value
             for value in values
         ]
-        found = _converted(graph, what, model, names, values, options)
-        if not _runs(found):
-            raise TypeError(
-                f"to_onnx writes what runs in onnxruntime. Got {what}, a "
-                f"{type(model).__name__}, whose graph by skl2onnx does not. Use save() and "
-                "load() instead."
-            )
+        found, wrong = _tried(graph, what, model, names, values, options, method)
+    if isinstance(wrong, TypeError):
+        raise wrong
+    if wrong:
+        raise TypeError(
+            f"to_onnx writes what runs in onnxruntime. Got {what}, a "
+            f"{type(model).__name__}, whose graph by skl2onnx {wrong}. Use save() and "
+            "load() instead."
+        )
+    if doubles and _rounds(found):
+        graph.notes.append(
+            f"{what}, a {type(model).__name__}, rounds its inputs to single precision: the "
+            "converter of skl2onnx has no other. Scale them before it, or use save() and "
+            "load(), where their eighth digit matters."
+        )
     return _put(graph, found, dict(zip(names, values, strict=True)), what)
+
+
+def _tried(graph, what, model, names, values, options, method):
+    """The graph that skl2onnx makes, and what is wrong with it, or None."""
+    try:
+        found = _converted(graph, what, model, names, values, options)
+    except TypeError as error:
+        return None, error
+    return found, Trial(model, names, values, method).fault_of(found)
 
 
 def _converted(graph, what, model, names, values, options):
@@ -74,21 +97,94 @@ def _converted(graph, what, model, names, values, options):
         ) from error
 
 
-def _runs(model):
-    """Whether onnxruntime, where it is installed, has all operators for these types."""
-    if not has("onnxruntime"):
-        return True
-    import onnxruntime
+class Trial:
+    """A few rows of numbers on which a graph has to answer as the object does.
 
-    quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 4
-    try:
-        onnxruntime.InferenceSession(
-            model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
-        )
-    except Exception:  # it has a class of errors for each reason
-        return False
-    return True
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    names : list of str
+        Of the inputs.
+    values : list of Value
+        The inputs; with texts among them the graph is opened only.
+    method : str
+        What the graph computes.
+    """
+
+    def __init__(self, model, names, values, method):
+        width = _width(model, values)
+        self._wanted = None
+        if width is None or any(value.dtype.kind not in "biuf" for value in values):
+            return
+        rows = np.random.default_rng(0).normal(size=(_N_TRIED, width * len(values)))
+        parts = np.split(rows, len(values), axis=1)
+        parts = [
+            part.astype(value.dtype) for part, value in zip(parts, values, strict=True)
+        ]
+        self._inputs = dict(zip(names, parts, strict=True))
+        with suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of rows that the object refuses, nothing
+            self._wanted = _dense(
+                getattr(model, method)(_as_fitted(model, np.hstack(parts)))
+            )
+
+    def fault_of(self, found):
+        """What is wrong with a graph in onnxruntime, where that is installed, or None."""
+        if not has("onnxruntime"):
+            return None
+        import onnxruntime
+
+        quiet = onnxruntime.SessionOptions()
+        quiet.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(
+                found.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
+            )
+            if self._wanted is None:
+                return None
+            answer = _dense(session.run(None, self._inputs)[0])
+        except Exception:  # it has a class of errors for each reason
+            return "does not"
+        if answer.ndim < 2 or self._wanted.ndim < 2:
+            answer, wanted = answer.ravel(), self._wanted.ravel()
+        else:
+            wanted = self._wanted
+        if answer.shape != wanted.shape:
+            return f"gives the shape {answer.shape} where {wanted.shape} is right"
+        if answer.dtype.kind not in "biuf" or wanted.dtype.kind not in "biuf":
+            return None
+        close = np.isclose(answer, wanted, rtol=1e-3, atol=1e-3, equal_nan=True)
+        if close.reshape(_N_TRIED, -1).all(axis=1).mean() < 0.5:
+            return "gives other numbers"
+        return None
+
+
+def _dense(answer):
+    return np.asarray(answer.toarray() if issparse(answer) else answer)
+
+
+def _as_fitted(model, rows):
+    """Rows as a frame, where the object was fitted on one."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None or not has("pandas"):
+        return rows
+    import pandas
+
+    return pandas.DataFrame(rows, columns=names)
+
+
+def _rounds(found):
+    """Whether a graph with inputs of double precision computes in single."""
+    from onnx import TensorProto
+
+    return any(
+        node.op_type == "Cast" and part.name == "to" and part.i == TensorProto.FLOAT
+        for node in found.graph.node
+        for part in node.attribute
+    ) or any(
+        part.type.tensor_type.elem_type == TensorProto.FLOAT for part in found.graph.input
+    )
 
 
 def _as_expected(graph, model, rows):

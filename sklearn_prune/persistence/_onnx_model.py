@@ -16,7 +16,7 @@ class _Model(Writer):
         model = self.compact.model_
         options = {id(model): {"zipmap": False}} if is_classifier(model) else None
         what = f"the model {type(model).__name__}"
-        return inlined(self.graph, what, model, rows, options)
+        return inlined(self.graph, what, model, rows, options, method="predict")
 
     def predict(self, rows):
         found = self.ask(self.compact, "results", rows)[0]

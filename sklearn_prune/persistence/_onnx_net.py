@@ -18,13 +18,24 @@ from sklearn_prune.weight_pruning.compact._net_layers import (
 
 
 class _Net(Writer):
+    def _shape_of(self, rows):
+        """The shape of a row, which earlier steps of a Pipeline do not tell."""
+        if rows.first.shape is not None:
+            return rows.first.shape[1:]
+        first = self.compact.layers_[0]
+        if not isinstance(first, Dense):
+            return (None,)
+        if self.compact.columns_ is not None:
+            return (8 * len(self.compact.columns_),)
+        return (first.weights.shape[1],)
+
     def forward(self, rows):
         """What the last operation gives, in the precision of the net."""
         compact = self.compact
         X = rows.array().cast(self._float())
         shape = (compact.n_features_in_,)
         if compact.n_features_in_ is None:
-            shape = tuple(compact.input_shape_ or rows.first.shape[1:])
+            shape = tuple(compact.input_shape_ or self._shape_of(rows))
             if not all(isinstance(size, int) for size in shape):
                 self.refuse("rows of an unknown shape", "Pass X=X[:1].")
         if compact.columns_ is not None:

@@ -4,6 +4,7 @@ from copy import copy
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -13,10 +14,12 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    PolynomialFeatures,
     RobustScaler,
     StandardScaler,
 )
 
+from sklearn_prune._sklearn_compat import columns_read, directions_of
 from sklearn_prune.persistence._onnx_kernel import kernel_matrix
 from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
@@ -47,11 +50,17 @@ def transformed(graph, name, step, rows):
         return rows
     if isinstance(step, SelectorMixin) and len(rows.values) in (1, step.n_features_in_):
         return rows.take(np.flatnonzero(step.get_support()))
+    if isinstance(step, ColumnTransformer) and not _reads_vectors(step):
+        parts = _parts_of_columns(graph, name, step, rows)
+        if all(value.dtype.kind in "biuf" for value in parts):
+            return Rows([graph.concat([value.as_float() for value in parts])])
     write = _WRITTEN.get(type(step))
     if isinstance(step, SimpleImputer) and not _is_plain_imputer(step):
         write = None
+    if isinstance(step, PolynomialFeatures) and not step.powers_.any():
+        write = None
     if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
-        return Rows([write(step, rows.array())])
+        return Rows([write(step, rows.array().as_float())])
     from sklearn_prune.persistence._onnx_inline import inlined
 
     return Rows(inlined(graph, f"the step {name!r}", step, rows))
@@ -140,21 +149,70 @@ def _max_abs(step, X):
 
 def _imputed(step, X):
     """The statistic of each column in place of what is missing there."""
-    missing, filled = step.missing_values, step.statistics_
-    absent = X.is_nan() if missing != missing else X.equals(float(missing))
-    X = X.graph.where(absent, filled.astype(X.dtype), X)
-    left = np.flatnonzero(~np.isnan(filled))
-    return X if len(left) == len(filled) else X.take(left, axis=1)
+    filled, X = step.statistics_.astype(np.float64), X.as_float()
+    absent = _absent(step, X)
+    full = X.graph.where(absent, filled.astype(X.dtype), X)
+    if not step.keep_empty_features:
+        left = np.flatnonzero(~np.isnan(filled))
+        full = full if len(left) == len(filled) else full.take(left, axis=1)
+    if step.indicator_ is None:
+        return full
+    marked = absent.take(np.asarray(step.indicator_.features_, dtype=np.int64), axis=1)
+    return X.graph.concat([full, marked.cast(X.dtype)])
+
+
+def _absent(step, X):
+    missing = step.missing_values
+    return X.is_nan() if missing != missing else X.equals(float(missing))
 
 
 def _is_plain_imputer(step):
-    return (
-        isinstance(step, SimpleImputer)
-        and not step.add_indicator
-        and not step.keep_empty_features
-        and isinstance(step.missing_values, int | float)
-        and step.statistics_.dtype.kind == "f"
+    numbers = all(isinstance(value, int | float) for value in step.statistics_.tolist())
+    return isinstance(step.missing_values, int | float) and numbers
+
+
+def _discriminants(step, X):
+    """Projections on the directions that tell classes apart."""
+    X = _wide(X)
+    X = X - step.xbar_ if step.solver == "svd" else X
+    return X @ directions_of(step)
+
+
+def _polynomial(step, X):
+    """Products of columns, with ones in the place of what is not multiplied."""
+    ones = X.graph.filled(Rows([X]), X.dtype.type(1.0)).as_column()
+    X = X.graph.concat([X, ones])
+    factors = [np.repeat(np.arange(len(row)), row) for row in step.powers_]
+    places = np.full((max(map(len, factors)), len(factors)), step.n_features_in_)
+    for column, own in enumerate(factors):
+        places[: len(own), column] = own
+    product = X.take(places[0], axis=1)
+    for more in places[1:]:
+        product = product * X.take(more, axis=1)
+    return product
+
+
+def _reads_vectors(step):
+    """Whether a column goes to a transformer by itself, as texts do."""
+    return any(
+        np.ndim(columns) == 0
+        for *_, columns in step.transformers_
+        if not isinstance(columns, slice)
     )
+
+
+def _parts_of_columns(graph, name, step, rows):
+    """What each transformer makes of its columns."""
+    weights, parts = step.transformer_weights or {}, []
+    read = columns_read(step)
+    for inner, part, _ in step.transformers_:
+        columns = read[inner]
+        if (isinstance(part, str) and part == "drop") or not len(columns):
+            continue
+        found = transformed(graph, f"{name}__{inner}", part, rows.take(columns))
+        weight = weights.get(inner, 1.0)
+        parts += found.values if weight == 1 else [found.array() * weight]
+    return parts
 
 
 def _nystroem(step, X):
@@ -172,10 +230,12 @@ def _nystroem(step, X):
 
 
 _WRITTEN = {
+    LinearDiscriminantAnalysis: _discriminants,
     Nystroem: _nystroem,
     SimpleImputer: _imputed,
     StandardScaler: _standard,
     MinMaxScaler: _min_max,
+    PolynomialFeatures: _polynomial,
     MaxAbsScaler: _max_abs,
     RobustScaler: _robust,
 }

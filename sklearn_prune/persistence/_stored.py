@@ -103,6 +103,14 @@ class StoredModule:
                 f"save takes nets of the classes {', '.join(_nets())}. Got {stored.net}, "
                 "a class of your own. Use joblib, or one of these classes."
             )
+        if not isinstance(net.module, type):
+            raise TypeError(
+                "save takes nets whose module is a class, of which load makes a new one. "
+                f"Got an object of the class {stored.module}. Write module="
+                f"{stored.module.rpartition('.')[2]} and module__... in its place, or "
+                "save PrunedClassifier(FrozenEstimator(net), keep=1.0).fit(X, y), which "
+                "needs no torch."
+            )
         stored.params = {
             name.removeprefix("module__"): value
             for name, value in net.get_params(deep=False).items()

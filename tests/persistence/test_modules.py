@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
-from sklearn_prune.persistence import load, save
+from sklearn_prune.persistence import load, save, to_onnx
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
@@ -150,3 +153,28 @@ class Activated(Branching):
     def __init__(self, activation=None):
         super().__init__()
         self.activation = activation
+
+
+def test_an_object_as_module_is_refused_with_what_to_write(tmp_path):
+    y = (LABELS > 0).astype(np.int64)
+    layers = nn.Sequential(nn.Linear(4, 2), nn.Softmax(-1))
+    net = skorch.NeuralNetClassifier(layers, **SETTINGS).fit(X, y)
+    with pytest.raises(TypeError, match="whose module is a class"):
+        save(net, tmp_path / "net")
+    whole = PrunedClassifier(FrozenEstimator(net), keep=1.0).fit(X, y)
+    save(whole, tmp_path / "net")
+    np.testing.assert_array_equal(load(tmp_path / "net").predict(X), net.predict(X))
+
+
+def test_a_net_after_other_steps_is_written():
+    pytest.importorskip("skl2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    y = (LABELS > 0).astype(np.int64)
+    layers = nn.Sequential(nn.Linear(4, 2), nn.Softmax(-1))
+    net = skorch.NeuralNetClassifier(layers, **SETTINGS)
+    for keep in (1.0, 0.6):
+        pruned = PrunedClassifier(net, keep=keep, random_state=0)
+        model = make_pipeline(StandardScaler(), pruned).fit(X, y)
+        graph = to_onnx(model, X[:1]).SerializeToString()
+        found = onnxruntime.InferenceSession(graph).run(None, {"X": X})
+        np.testing.assert_array_equal(found[0], model.predict(X))
