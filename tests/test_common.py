@@ -102,6 +102,7 @@ FEW = {  # as many models as it takes to rank
     "EL2NSelector": {"n_repeats": 1},
     "ForgettingSelector": {"n_repeats": 2},
     "OutlierSelector": {"detector": IsolationForest(n_estimators=10)},
+    "RMHCSelector": {"n_iter": 100},
 }
 
 
