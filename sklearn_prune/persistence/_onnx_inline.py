@@ -146,10 +146,9 @@ class Trial:
             answer = _dense(session.run(None, self._inputs)[0])
         except Exception:  # it has a class of errors for each reason
             return "does not"
-        if answer.ndim < 2 or self._wanted.ndim < 2:
-            answer, wanted = answer.ravel(), self._wanted.ravel()
-        else:
-            wanted = self._wanted
+        wanted = self._wanted
+        if min(answer.ndim, wanted.ndim) < 2:
+            answer, wanted = answer.ravel(), wanted.ravel()
         if answer.shape != wanted.shape:
             return f"gives the shape {answer.shape} where {wanted.shape} is right"
         if answer.dtype.kind not in "biuf" or wanted.dtype.kind not in "biuf":
