@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning.criteria import RandomCriterion
 
 _FAMILIES = {
     "sklearn.LinearModel": "_linear.LinearFamily",
@@ -112,22 +113,34 @@ class Family:
     step changes what it is given. `settings` are alternatives among which inner
     validation chooses.
 
-    A subclass names its units, best first (none where only features can go), and for each
-    the criteria that rank it, best first; the unit "feature" is every family's
-    (`FeatureFamily`). The quantities that criteria ask for are methods:
-    ``weights(work, unit, context)`` of shape (n_units, m), ``gradient_effects`` and
-    ``removal_losses`` of shape (n_units,), ``points``, which gives points of shape
-    (n_units, d) and their class codes, targets or None,
-    ``contributions(work, unit, measure, context)``, which gives a Ranking, and
-    ``penalised(work, unit, penalty, context)``, which gives a working form that was
-    trained under the penalty and the strength of each unit in it, and ``activations(work,
-    unit, context)`` of shape (n_units,). `recurses` says that the family prunes the models
-    inside its own, features included; `has_layers`, that units lie in layers, which are
-    the groups of its tables.
+    A subclass names its units, best first (none where only features can go), for each
+    the criteria that rank it, best first, and for each the quantities that it `offers`;
+    the unit "feature" is every family's. A criterion ranks a unit if the unit offers what
+    it needs. `recurses` says that the family prunes the models inside its own, features
+    included; `has_layers`, that units lie in layers, which are the groups of its tables.
+
+    The quantities are methods of these names:
+
+    ==================== ======================================= ====================
+    quantity             called with                             gives
+    ==================== ======================================= ====================
+    weights              work, unit, context                     array (n_units, m)
+    gradient_effects     work, unit, context                     array (n_units,)
+    removal_losses       work, unit, context                     array (n_units,)
+    activations          work, unit, context                     array (n_units,)
+    shuffling_losses     work, unit, n_repeats, context          array (n_units,)
+    points               work, unit, context                     array (n_units, d),
+                                                                 and codes or targets
+                                                                 or None
+    contributions        work, unit, measure, context            Ranking
+    penalised            work, unit, penalty, context            trained working form,
+                                                                 array (n_units,)
+    ==================== ======================================= ====================
     """
 
     units = ()
     criteria = {}
+    offers = {}
     recurses = False
     has_layers = False
 
@@ -191,6 +204,10 @@ class Family:
         widths as they like.
         """
         return None
+
+    def ranks(self, unit, criterion):
+        """Whether a criterion needs nothing that this unit does not offer."""
+        return criterion.needs is None or criterion.needs in self.offers.get(unit, ())
 
     def criterion_for(self, unit, criterion):
         """The criterion asked for, or the family's own for this unit."""
@@ -321,16 +338,12 @@ def units_of(family):
 
 
 def check_unit(family, unit, criterion, model):
-    """Raise if the family has no such unit, or the criterion does not rank it."""
+    """Raise if the family has no such unit, or cannot give what the criterion needs."""
     what = type(model).__name__
-    name = type(criterion).__name__
-    criteria = {
-        unit: [cls.__name__ for cls in found] for unit, found in family.criteria.items()
-    }
     if unit == "auto":
-        if criterion is None or name == "RandomCriterion":
+        if criterion is None or isinstance(criterion, RandomCriterion):
             return
-        fitting = [repr(unit) for unit, names in criteria.items() if name in names]
+        fitting = [repr(unit) for unit in family.criteria if family.ranks(unit, criterion)]
         remedy = (
             f"Write unit={' or '.join(fitting)}." if fitting else "Write criterion=None."
         )
@@ -338,16 +351,15 @@ def check_unit(family, unit, criterion, model):
             'unit="auto" is a mix, which takes criterion=None or RandomCriterion(). Got '
             f"criterion={in_one_line(criterion)}. {remedy}"
         )
-    if unit not in criteria:
+    if unit not in family.criteria:
         raise InvalidParameterError(
             f"unit must be one that {what} has. Got {unit!r}. Write one of "
             f"{', '.join(map(repr, units_of(family)))}, or 'auto'."
         )
-    if criterion is None or name in criteria[unit]:
-        return
-    if name == "OrderedBy" and "CoverageCriterion" in criteria[unit]:
+    if criterion is None or family.ranks(unit, criterion):
         return
     raise InvalidParameterError(
-        f"criterion must be one that ranks the unit {unit!r} of {what}. Got "
-        f"{in_one_line(criterion)}. Write one of {', '.join(criteria[unit])}."
+        f"criterion must be one that ranks the unit {unit!r} of {what}, which offers no "
+        f"{criterion.needs!r}. Got {in_one_line(criterion)}. Write one of "
+        f"{', '.join(cls.__name__ for cls in family.criteria[unit])}."
     )

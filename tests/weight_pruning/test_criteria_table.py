@@ -1,5 +1,7 @@
 """Which criterion ranks which unit, and whether it beats random units at keep=0.2."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from sklearn import clone
@@ -8,15 +10,17 @@ from sklearn.ensemble import (
     AdaBoostClassifier,
     GradientBoostingClassifier,
     RandomForestClassifier,
+    VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 from sklearn.svm import SVC
 
-from sklearn_prune import PrunedClassifier
+from sklearn_prune import PrunedClassifier, weight_pruning
 from sklearn_prune.sample_selection import CondensedNNSelector
 from sklearn_prune.weight_pruning import (
     ContributionCriterion,
@@ -28,6 +32,7 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
     TaylorCriterion,
 )
+from sklearn_prune.weight_pruning._family import _FAMILIES, family_for
 
 MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
 PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]
@@ -168,3 +173,31 @@ def test_every_cell_prunes(model, unit, criterion):
         .fit(X[::2], y[::2])
         .predict(X),
     )
+
+
+def test_the_criteria_of_a_unit_are_those_whose_quantity_it_offers():
+    shipped = [
+        getattr(weight_pruning, name)
+        for name in weight_pruning.__all__
+        if name.endswith("Criterion") and name != "Criterion"
+    ]
+    paths = {path for paths in _FAMILIES.values() for path in paths.split()}
+    families = [
+        family_for(MLPClassifier(), "feature")[0],
+        *(family_for(model, unit)[0] for model, unit, _ in TABLE),
+        family_for(VotingClassifier([("a", FOREST), ("b", BOOSTING)]), "auto")[0],
+    ]
+    for path in paths:
+        module, name = path.split(".")
+        families.append(
+            getattr(
+                import_module(f"sklearn_prune.weight_pruning.families.{module}"), name
+            )()
+        )
+    for family in families:
+        assert family.criteria.keys() == family.offers.keys()
+        for unit, recommended in family.criteria.items():
+            ranking = {cls for cls in shipped if family.ranks(unit, cls())}
+            assert ranking == {*recommended, RandomCriterion}, (family, unit)
+        for unit in () if family.recurses else family.units:
+            assert all(callable(getattr(family, name)) for name in family.offers[unit])

@@ -1,7 +1,11 @@
 """Criteria: what ranks the parameters of a model."""
 
 from sklearn_prune.weight_pruning.criteria._activation import ActivationCriterion
-from sklearn_prune.weight_pruning.criteria._base import Criterion, check_criterion
+from sklearn_prune.weight_pruning.criteria._base import (
+    QUANTITIES,
+    Criterion,
+    check_criterion,
+)
 from sklearn_prune.weight_pruning.criteria._contribution import ContributionCriterion
 from sklearn_prune.weight_pruning.criteria._coverage import CoverageCriterion
 from sklearn_prune.weight_pruning.criteria._magnitude import MagnitudeCriterion
@@ -12,6 +16,7 @@ from sklearn_prune.weight_pruning.criteria._second_order import SecondOrderCrite
 from sklearn_prune.weight_pruning.criteria._taylor import TaylorCriterion
 
 __all__ = [
+    "QUANTITIES",
     "ActivationCriterion",
     "ContributionCriterion",
     "CoverageCriterion",

@@ -43,6 +43,8 @@ class ActivationCriterion(Criterion):
     4
     """
 
+    needs = "activations"
+
     def __init__(self, scope="layer"):
         self.scope = scope
 

@@ -8,18 +8,58 @@ from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import Ranking, merge_strata
 from sklearn_prune._sklearn_compat import InvalidParameterError
 
+#: What a family can offer for a unit, and a criterion can need; see `Family`.
+QUANTITIES = (
+    "weights",
+    "gradient_effects",
+    "activations",
+    "points",
+    "contributions",
+    "penalised",
+    "removal_losses",
+    "shuffling_losses",
+)
+
 
 class Criterion(BaseEstimator):
     """Base of criteria, which rank the units of a model from most to least worth keeping.
 
-    A subclass returns from `_scores` a number for each unit, larger is more worth
-    keeping, or from `_rank` a whole order. It asks the family for what it needs:
-    ``family.weights(work, unit, context)`` and the like.
+    A subclass names in `needs` the quantity that it reads, asks the family of the model
+    for it, and returns from ``_scores(family, work, unit, context)`` one number for each
+    unit: larger is more worth keeping. It then ranks every unit for which a family offers
+    that quantity, and other units raise an error.
+
+    Attributes
+    ----------
+    needs : str or None
+        The quantity: "weights", "gradient_effects", "activations", "points",
+        "contributions", "penalised", "removal_losses" or "shuffling_losses"; see
+        `Family`. None for a criterion that reads none of them.
 
     See Also
     --------
     sklearn_prune.PrunedClassifier : Takes one as `criterion`.
+    Family : What the quantities are.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn_prune import PrunedRegressor
+    >>> from sklearn_prune.weight_pruning import Criterion
+    >>> class LargestCriterion(Criterion):
+    ...     needs = "weights"
+    ...
+    ...     def _scores(self, family, work, unit, context):
+    ...         return abs(family.weights(work, unit, context)).max(axis=1)
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> PrunedRegressor(
+    ...     Ridge(), LargestCriterion(), unit="coefficient", keep=4
+    ... ).fit(X, y).kept_
+    array([2, 3, 6, 8])
     """
+
+    needs = None
 
     def rank_units(self, family, work, unit, context):
         """Rank the units of a working form.
@@ -82,6 +122,8 @@ class OrderedBy(Criterion):
         Its ``fit(points, y)`` sets `order_`, best first.
     """
 
+    needs = "points"
+
     def __init__(self, ranker):
         self.ranker = ranker
 
@@ -96,13 +138,19 @@ class OrderedBy(Criterion):
 
 def check_criterion(criterion):
     """Return the criterion, an object with `order_` after fit wrapped in one, or None."""
-    if criterion is None or hasattr(criterion, "rank_units"):
-        if isinstance(criterion, type):
+    if criterion is None:
+        return None
+    if isinstance(criterion, Criterion):
+        if criterion.needs is not None and criterion.needs not in QUANTITIES:
             raise InvalidParameterError(
-                "criterion must be None, a criterion, or an object with fit and order_. "
-                f"Got the class {criterion.__name__}. Write {criterion.__name__}()."
+                f"needs of {type(criterion).__name__} must be None or one of "
+                f"{', '.join(map(repr, QUANTITIES))}. Got {criterion.needs!r}."
             )
         return criterion
+    rule = "criterion must be None, a criterion, or an object with fit and order_. Got "
+    if isinstance(criterion, type):
+        name = criterion.__name__
+        raise InvalidParameterError(f"{rule}the class {name}. Write {name}().")
     if (
         has_tags(criterion)
         and hasattr(criterion, "fit")
@@ -110,6 +158,5 @@ def check_criterion(criterion):
     ):
         return OrderedBy(criterion)
     raise InvalidParameterError(
-        "criterion must be None, a criterion, or an object with fit and order_. Got "
-        f"{in_one_line(criterion)}. Write MagnitudeCriterion()."
+        f"{rule}{in_one_line(criterion)}. Write MagnitudeCriterion()."
     )

@@ -52,6 +52,8 @@ class ContributionCriterion(Criterion):
     5
     """
 
+    needs = "contributions"
+
     def __init__(self, measure="reduced_error"):
         self.measure = measure
 

@@ -57,6 +57,8 @@ class CoverageCriterion(Criterion):
     20
     """
 
+    needs = "points"
+
     def __init__(self, order="medoid"):
         self.order = order
 

@@ -55,6 +55,8 @@ class MagnitudeCriterion(Criterion):
     array([2, 3, 6, 8])
     """
 
+    needs = "weights"
+
     def __init__(self, norm="l2", *, scope="auto"):
         self.norm = norm
         self.scope = scope

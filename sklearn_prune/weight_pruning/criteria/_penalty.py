@@ -44,6 +44,8 @@ class PenaltyCriterion(Criterion):
     array([2, 3, 6, 8])
     """
 
+    needs = "penalised"
+
     def __init__(self, penalty="l1"):
         self.penalty = penalty
 

@@ -42,6 +42,8 @@ class PermutationCriterion(Criterion):
     array([2, 3])
     """
 
+    needs = "shuffling_losses"
+
     def __init__(self, n_repeats=5):
         self.n_repeats = n_repeats
 

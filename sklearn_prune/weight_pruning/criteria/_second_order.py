@@ -39,5 +39,7 @@ class SecondOrderCriterion(Criterion):
     array([2, 3, 6, 8])
     """
 
+    needs = "removal_losses"
+
     def _scores(self, family, work, unit, context):
         return family.removal_losses(work, unit, context)

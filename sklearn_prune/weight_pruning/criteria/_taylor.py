@@ -36,5 +36,7 @@ class TaylorCriterion(Criterion):
     array([2, 3, 6, 8])
     """
 
+    needs = "gradient_effects"
+
     def _scores(self, family, work, unit, context):
         return family.gradient_effects(work, unit, context)

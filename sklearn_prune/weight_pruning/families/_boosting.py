@@ -116,6 +116,10 @@ class BoostingFamily(Family):
             RandomCriterion,
         ),
     }
+    offers = {
+        "iteration": ("contributions", "penalised"),
+        "node": ("removal_losses", "weights", "penalised"),
+    }
 
     def accepts(self, model):
         return refusal(model)

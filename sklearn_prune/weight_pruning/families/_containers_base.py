@@ -88,6 +88,14 @@ class ContainerFamily(Family):
             for unit, found in first.items()
             if all(unit in other for other in others)
         }
+        self.offers = {
+            unit: tuple(
+                quantity
+                for quantity in families[0].offers.get(unit, ())
+                if all(quantity in family.offers.get(unit, ()) for family in families)
+            )
+            for unit in self.criteria
+        }
         own = families[0].inner.units if isinstance(families[0], FeatureFamily) else ()
         units = (*own, *families[0].units)
         self.units = tuple(unit for unit in dict.fromkeys(units) if unit in self.criteria)

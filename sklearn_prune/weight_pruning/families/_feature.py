@@ -32,6 +32,8 @@ from sklearn_prune.weight_pruning.families._feature_dropout import (
 _STORE_ROWS = {"prototype", "support_vector"}  # units of such models
 _ADD_COLUMNS = {"coefficient", "weight"}  # likewise
 
+_OF_INNER = {"gradient_effects", "removal_losses", "penalised"}  # asked on the columns
+
 _COUNT_COLUMNS = {
     "categorical_feature",
     "categorical_features",
@@ -67,6 +69,7 @@ class ModelFamily(Family):
     """A model without a form of its own: kept as it was fitted."""
 
     criteria = {"feature": (MagnitudeCriterion,)}
+    offers = {"feature": ("weights",)}
 
     def start(self, model, context):
         return model
@@ -117,6 +120,11 @@ class FeatureFamily(Family):
         self.criteria = {
             **self.inner.criteria,
             "feature": tuple(dict.fromkeys((*first, *own, RandomCriterion))),
+        }
+        of_inner = _OF_INNER.intersection(self.inner.offers.get("feature", ()))
+        self.offers = {
+            **self.inner.offers,
+            "feature": ("weights", "shuffling_losses", *of_inner),
         }
 
     def start(self, model, context):

@@ -47,6 +47,7 @@ _SPLIT_CRITERIA = (
     PenaltyCriterion,
     RandomCriterion,
 )
+_OF_SPLITS = ("removal_losses", "weights", "penalised")
 _SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005)
 _FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # where each costs more
 NO_REFIT = "leaves of several class outputs, or of one class, keep their votes"
@@ -68,6 +69,11 @@ class ForestFamily(Family):
         "node": _SPLIT_CRITERIA,
         "leaf": _SPLIT_CRITERIA,
         "tree": (ContributionCriterion, PenaltyCriterion, RandomCriterion),
+    }
+    offers = {
+        "node": _OF_SPLITS,
+        "leaf": _OF_SPLITS,
+        "tree": ("contributions", "penalised"),
     }
     strength = None
 

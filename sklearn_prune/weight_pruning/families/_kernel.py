@@ -53,6 +53,7 @@ class KernelFamily(Family):
             RandomCriterion,
         )
     }
+    offers = {"support_vector": ("points", "removal_losses", "penalised", "weights")}
 
     def accepts(self, model):
         if is_regressor(model):  # coefficients say more there than places

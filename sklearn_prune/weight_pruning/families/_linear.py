@@ -50,6 +50,8 @@ _CRITERIA = (
     RandomCriterion,
 )
 
+_QUANTITIES = ("removal_losses", "penalised", "weights", "gradient_effects")
+
 _OF_SPREAD = ("sigma_", "alpha_", "lambda_", "X_offset_")
 
 
@@ -80,6 +82,7 @@ class LinearFamily(Family):
 
     units = ("coefficient",)
     criteria = {"coefficient": _CRITERIA, "feature": _CRITERIA}
+    offers = {"coefficient": _QUANTITIES, "feature": _QUANTITIES}
 
     def accepts(self, model):
         name = type(model).__name__
@@ -129,8 +132,7 @@ class LinearFamily(Family):
     def prunes_while_training(self, work, request):
         """Whether all cuts are made within one fit."""
         unit = self.units[0] if request.unit == "auto" else request.unit
-        criterion = type(request.criterion)
-        known = request.criterion is None or criterion in self.criteria[unit]
+        known = request.criterion is None or self.ranks(unit, request.criterion)
         gradual = isinstance(request.schedule, GradualSchedule)
         return gradual and known and is_trained(work.model)
 

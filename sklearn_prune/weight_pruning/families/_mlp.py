@@ -46,6 +46,7 @@ class MlpFamily(NetFamily):
 
     units = ("weight", "neuron", "input")
     criteria = {unit: NetFamily.criteria[unit] for unit in units}
+    offers = {unit: NetFamily.offers[unit] for unit in units}
 
     def accepts(self, model):
         binarizer = getattr(model, "_label_binarizer", None)

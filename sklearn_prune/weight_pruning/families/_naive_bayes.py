@@ -31,6 +31,7 @@ class NaiveBayesFamily(Family):
     """Compact forms and weights of features; `FeatureFamily` drops the columns."""
 
     criteria = {"feature": (MagnitudeCriterion,)}
+    offers = {"feature": ("weights",)}
 
     def accepts(self, model):
         if _kind(model) is None:

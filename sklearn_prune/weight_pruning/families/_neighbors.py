@@ -80,6 +80,7 @@ class NeighborsFamily(Family):
 
     units = ("prototype",)
     criteria = {"prototype": (CoverageCriterion, MagnitudeCriterion, RandomCriterion)}
+    offers = {"prototype": ("points", "weights")}
 
     def accepts(self, model):
         if callable(model.weights):

@@ -41,6 +41,8 @@ _WEIGHT_CRITERIA = (
     RandomCriterion,
 )
 UNIT_CRITERIA = (ActivationCriterion, *_WEIGHT_CRITERIA)
+_OF_WEIGHTS = ("weights", "removal_losses", "gradient_effects", "penalised")
+OF_UNITS = (*_OF_WEIGHTS, "activations")
 _PLAN = GradualSchedule(n_steps=30)
 DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
 
@@ -60,6 +62,12 @@ class NetFamily(Family):
         "neuron": UNIT_CRITERIA,
         "channel": UNIT_CRITERIA,
         "input": UNIT_CRITERIA,
+    }
+    offers = {
+        "weight": _OF_WEIGHTS,
+        "neuron": OF_UNITS,
+        "channel": OF_UNITS,
+        "input": OF_UNITS,
     }
 
     def initial(self, work, context):

@@ -14,7 +14,7 @@ from sklearn_prune.weight_pruning.compact._net import (
     CompactNetClassifier,
     CompactNetRegressor,
 )
-from sklearn_prune.weight_pruning.families._net import UNIT_CRITERIA, NetFamily
+from sklearn_prune.weight_pruning.families._net import OF_UNITS, UNIT_CRITERIA, NetFamily
 from sklearn_prune.weight_pruning.families._net_graph import NetWork
 
 _BATCH = 32  # rows whose gradients are held at a time
@@ -28,6 +28,7 @@ class TorchFamily(NetFamily):
 
     recurses = True
     criteria = {**NetFamily.criteria, "feature": UNIT_CRITERIA}
+    offers = {**NetFamily.offers, "feature": OF_UNITS}
 
     def start(self, model, context):
         from sklearn_prune.weight_pruning.families._torch_graph import NotFollowed, follow
