@@ -15,6 +15,7 @@ from sklearn_prune._explain import all_or_nothing, check_magnitudes
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking
+from sklearn_prune._returns import check_ranking
 from sklearn_prune._rows import check_any_rows, check_same_length, count_named_rows
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
@@ -193,7 +194,7 @@ class SampleSelector(BaseEstimator, ABC):
         context = replace(context, task=task, sample_weight=sample_weight, groups=groups)
         with threadpool_limits(1):
             ranking = self._rank(X, y, context)
-        self._store(ranking)
+        self._store(check_ranking(ranking, count_rows(X), self))
         return self
 
     @abstractmethod

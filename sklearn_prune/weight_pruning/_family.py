@@ -8,6 +8,7 @@ from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._ranking import budget_size
+from sklearn_prune._returns import check_returned
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning.criteria import RandomCriterion
 
@@ -58,6 +59,57 @@ _PREDICTS = ("predict", "predict_proba", "decision_function", "score_samples")
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """The answer of a family that can prune a model.
+
+    Parameters
+    ----------
+    family : Family
+        What prunes the model: the family itself, or one whose `units`, `criteria` and
+        `offers` suit this model better.
+
+    See Also
+    --------
+    Refused : The other answer.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Accepted, Family
+    >>> family = Family()
+    >>> Accepted(family).family is family
+    True
+    """
+
+    family: object
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The answer of a family that cannot prune a model; it is false in a condition.
+
+    Parameters
+    ----------
+    reason : str
+        Why not, as the end of a sentence: "its metric is a function".
+
+    See Also
+    --------
+    Accepted : The other answer.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Refused
+    >>> bool(Refused("its metric is a function"))
+    False
+    """
+
+    reason: str
+
+    def __bool__(self):
+        return False
+
+
+@dataclass(frozen=True)
 class UnitTable:
     """The units of a model, one entry for each.
 
@@ -67,10 +119,21 @@ class UnitTable:
         Their numbers in the model as it was fitted: they stay when others are gone.
     parameters : ndarray of shape (n_units,), int
         How many stored numbers would go with each.
-    fixed : int
+    fixed : int, default=0
         How many stored numbers belong to no unit.
-    groups : ndarray of shape (n_units,), int, or None
+    groups : ndarray of shape (n_units,), int, default=None
         Codes from 0 of the groups that keep a unit each, such as the classes.
+
+    See Also
+    --------
+    Family : Gives one in `table`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_prune.weight_pruning import UnitTable
+    >>> UnitTable(np.arange(3), np.full(3, 2)).parameters.sum()
+    np.int64(6)
     """
 
     ids: np.ndarray
@@ -80,7 +143,7 @@ class UnitTable:
 
 
 @dataclass(frozen=True)
-class Request:
+class PruningRequest:
     """What is wanted of a family.
 
     Parameters
@@ -93,15 +156,100 @@ class Request:
         Rounds of pruning, or all at once.
     refit : bool
         Whether what is kept is estimated again.
-    setting : object
-        One of the family's `settings`, for it to read.
+    option : object
+        One of the family's `options`, for it to read.
     """
 
     unit: str
     criterion: object = None
     schedule: object = None
     refit: bool = True
-    setting: object = None
+    option: object = None
+
+
+class Restores:
+    """A family whose compact forms can become fitted models of the inner class again.
+
+    Without it `estimator_` of a pruned model raises AttributeError.
+
+    See Also
+    --------
+    Family : What a kind of model needs to be pruned.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Family, Restores
+    >>> class MeanFamily(Restores, Family):
+    ...     def restore(self, compact, template):
+    ...         template.constant_ = compact.mean_
+    ...         return template
+    """
+
+    def restore(self, compact, template):
+        """A fitted model, of the class of the unfitted `template`, from the compact form.
+
+        AttributeError with the reason where that class cannot hold it.
+        """
+        raise _missing(self, "restore(compact, template)")
+
+
+class TrainsOn:
+    """A family whose models train on: nets, which are pruned during or after training.
+
+    See Also
+    --------
+    Family : What a kind of model needs to be pruned.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Family, TrainsOn
+    >>> class SlowNetFamily(TrainsOn, Family):
+    ...     def partial_params(self, template):
+    ...         return {"max_iter": 1}
+    """
+
+    def untrained(self, model, context):
+        """The unfitted model as training begins, as if it were fitted."""
+        raise _missing(self, "untrained(model, context)")
+
+    def resumed(self, compact, model, context):
+        """The working form of a compact form, to be trained on.
+
+        `model` is what `restore` makes of it. What is zero is masked.
+        """
+        raise _missing(self, "resumed(compact, model, context)")
+
+    def train(self, work, context):
+        """The working form after more training on the rows of the context."""
+        raise _missing(self, "train(work, context)")
+
+    def partial_params(self, template):
+        """Parameters of the model that hold for one call of partial_fit."""
+        return {}
+
+
+class PrunesWhileTraining:
+    """A family that can make all cuts within one fit of the model.
+
+    See Also
+    --------
+    Family : What a kind of model needs to be pruned.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Family, PrunesWhileTraining
+    >>> class GradualFamily(PrunesWhileTraining, Family):
+    ...     def prunes_while_training(self, work, request):
+    ...         return request.schedule is not None
+    """
+
+    def prunes_while_training(self, work, request):
+        """Whether `reduce` makes all cuts of this request within one fit."""
+        raise _missing(self, "prunes_while_training(work, request)")
+
+    def on_columns(self, work, columns):
+        """The working form of the model of some of the columns only."""
+        raise _missing(self, "on_columns(work, columns)")
 
 
 class Family:
@@ -110,32 +258,67 @@ class Family:
     The steps are: `start` makes of a fitted model a *working form*, any object that the
     family likes; `table` lists its units, a criterion ranks them, `apply` removes all
     but some, `refit` estimates the rest again, and `compact` makes the predictor. No
-    step changes what it is given. `settings` are alternatives among which inner
-    validation chooses.
+    step changes what it is given, and a family keeps nothing of a model.
 
-    A subclass names its units, best first (none where only features can go), for each
-    the criteria that rank it, best first, and for each the quantities that it `offers`;
-    the unit "feature" is every family's. A criterion ranks a unit if the unit offers what
-    it needs. `recurses` says that the family prunes the models inside its own, features
-    included; `has_layers`, that units lie in layers, which are the groups of its tables.
+    A subclass defines `accepts`, `start`, `table`, `apply`, `refit` and `compact`, or only
+    `accepts`, `start` and `compact` where nothing but whole features can go; that unit is
+    every family's. All other methods have a default.
+
+    Attributes
+    ----------
+    units : tuple of str
+        The kinds of unit, best first.
+    criteria : dict of str to tuple
+        For each unit the classes of criteria that are recommended, best first.
+    offers : dict of str to tuple of str
+        For each unit the quantities that the family can give. A criterion ranks a unit
+        if the unit offers what it needs.
+    recurses : bool
+        Whether the family prunes the models inside its own, features included.
+    has_layers : bool
+        Whether units lie in layers, which are the groups of the tables.
+
+    See Also
+    --------
+    Criterion : Ranks units by a quantity.
+    Restores, TrainsOn, PrunesWhileTraining : What a family may be able to do besides.
+
+    Notes
+    -----
+    Arguments are the same everywhere: a fitted `model`; its working form `work`; a `unit`
+    of `units`, or "feature"; the `context` with rows, targets, weights and seed, which is
+    None where a model is only made compact; a `request` with unit, criterion, schedule,
+    refit and option; `shares`, descending fractions or numbers of units to keep.
 
     The quantities are methods of these names:
 
-    ==================== ======================================= ====================
-    quantity             called with                             gives
-    ==================== ======================================= ====================
-    weights              work, unit, context                     array (n_units, m)
-    gradient_effects     work, unit, context                     array (n_units,)
-    removal_losses       work, unit, context                     array (n_units,)
-    activations          work, unit, context                     array (n_units,)
-    shuffling_losses     work, unit, n_repeats, context          array (n_units,)
-    points               work, unit, context                     array (n_units, d),
-                                                                 and codes or targets
-                                                                 or None
-    contributions        work, unit, measure, context            Ranking
-    penalised            work, unit, penalty, context            trained working form,
-                                                                 array (n_units,)
-    ==================== ======================================= ====================
+    ==================== =============================== ==============================
+    quantity             arguments                       result
+    ==================== =============================== ==============================
+    weights              work, unit, context             array (n_units, m)
+    gradient_effects     work, unit, context             array (n_units,)
+    removal_losses       work, unit, context             array (n_units,)
+    activations          work, unit, context             array (n_units,)
+    shuffling_losses     work, unit, n_repeats, context  array (n_units,)
+    points               work, unit, context             array (n_units, d), and class
+                                                         codes, targets or None
+    contributions        work, unit, measure, context    Ranking
+    penalised            work, unit, penalty, context    trained working form, and
+                                                         array (n_units,)
+    ==================== =============================== ==============================
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Accepted, Family, MagnitudeCriterion
+    >>> class ScaleFamily(Family):
+    ...     units = ("scale",)
+    ...     criteria = {"scale": (MagnitudeCriterion,)}
+    ...     offers = {"scale": ("weights",)}
+    ...
+    ...     def accepts(self, model):
+    ...         return Accepted(self)
+    >>> ScaleFamily().ranks("scale", MagnitudeCriterion())
+    True
     """
 
     units = ()
@@ -145,32 +328,40 @@ class Family:
     has_layers = False
 
     def accepts(self, model):
-        """None if the family can prune this fitted model, or the reason why not."""
-        return None
+        """`Accepted` if the family can prune this model, fitted or not, else `Refused`."""
+        raise _missing(self, "accepts(model)")
+
+    def start(self, model, context):
+        """The working form of a fitted model, which is not changed."""
+        raise _missing(self, "start(model, context)")
+
+    def table(self, work, unit, context):
+        """The units there are, as a `UnitTable`."""
+        raise _missing(self, "table(work, unit, context)")
+
+    def apply(self, work, unit, kept, context):
+        """The working form without all units but those at the sorted positions `kept`."""
+        raise _missing(self, "apply(work, unit, kept, context)")
+
+    def refit(self, work, unit, context):
+        """The working form with what it holds estimated again on the rows."""
+        raise _missing(self, "refit(work, unit, context)")
+
+    def compact(self, work):
+        """The standalone predictor."""
+        raise _missing(self, "compact(work)")
 
     def holds(self, model):
-        """None if `as_fitted` can take this fitted model, or the reason why not."""
+        """`Accepted` if `as_fitted` can take this fitted model, else `Refused`."""
         return self.accepts(model)
 
     def as_fitted(self, model):
         """The standalone predictor of a fitted model as it is, made without any rows."""
         return self.compact(self.start(model, None))
 
-    def start(self, model, context):
-        """The working form of a fitted model, which is not changed."""
-        raise NotImplementedError
-
-    def table(self, work, unit, context):
-        """The units there are."""
-        raise NotImplementedError
-
-    def apply(self, work, unit, kept, context):
-        """The working form without all units but those at the sorted positions `kept`."""
-        raise NotImplementedError
-
-    def refit(self, work, unit, context):
-        """The working form with what it holds estimated again on the rows of `context`."""
-        raise NotImplementedError
+    def rewind(self, work, context):
+        """What is left, set back to the values that training started from."""
+        raise _missing(self, 'rewind(work, context) for rewind="init"')
 
     def unit_for(self, work, unit, context):
         """The unit that can be pruned where this one was asked for, with a warning."""
@@ -178,23 +369,6 @@ class Family:
 
     def check_left(self, work, unit, context):
         """Warn where what the user asked for leaves hardly anything."""
-
-    def rewind(self, work, context):
-        """What is left, set back to the values that training started from."""
-        raise NotImplementedError
-
-    def compact(self, work):
-        """The standalone predictor."""
-        raise NotImplementedError
-
-    def restore(self, compact, template, context=None):
-        """A fitted model, of the class of the unfitted `template`, from the compact form.
-
-        Raises AttributeError with the reason where that class cannot hold it.
-        """
-        raise AttributeError(
-            f"{type(template).__name__} cannot hold the pruned model. Use compact_ instead."
-        )
 
     def from_scratch(self, estimator, size):
         """The unfitted model with parameters that make a fit of the `WantedSize`.
@@ -215,7 +389,7 @@ class Family:
 
     def count(self, work):
         """How many numbers the predictor of a working form stores, and non-zero ones."""
-        compact = self.compact(work)
+        compact = predictor(self, work)
         return compact.n_parameters(), compact.n_nonzero()
 
     def feature_importances(self, work):
@@ -234,12 +408,12 @@ class Family:
         sizes = {budget_size(share, n_units): share for share in reversed(AUTO_SHARES)}
         return tuple(sorted(set(sizes.values()), reverse=True))
 
-    def settings(self, work, request, context):
+    def options(self, work, request, context):
         """Alternatives, among which inner validation chooses where there are several."""
         return (None,)
 
     def plan(self, work, shares, request, context):
-        """For each share of the parameters, descending, the smaller working form.
+        """For each share of the parameters, the smaller working form of unit="auto".
 
         This default prunes the first of `units`; a family with a better mix overrides it.
         """
@@ -257,20 +431,43 @@ class Family:
             return self.plan(work, shares, request, context)
         return reduce_unit(self, work, request.unit, shares, request, context)
 
-    def judge(self, work, shares, requests, context):
-        """Inner scores of the full model and of each request at each share.
+    def reduce_each(self, work, shares, requests, context):
+        """What `reduce` gives for each of several requests that differ in their option."""
+        return [self.reduce(work, shares, request, context) for request in requests]
 
-        Returns
-        -------
-        baseline : ndarray of shape (n_pieces,)
-            Larger is better; a piece is a row where the score is a mean over rows, else
-            a fold.
-        scores : ndarray of shape (n_requests, n_shares, n_pieces)
-            The same of the pruned models, which have not seen the piece.
+    def inner_validation(self, work, shares, requests, context):
+        """Inner scores of the full model, and of each request at each share.
+
+        The first are of shape (n_scores,), the others (n_requests, n_shares, n_scores):
+        one score for each row where the score is a mean over rows, else one for each
+        fold. Larger is better, and no model has seen the rows that score it.
         """
-        from sklearn_prune.weight_pruning._judge import judge_by_folds
+        from sklearn_prune.weight_pruning._judge import inner_scores
 
-        return judge_by_folds(self, work, shares, requests, context)
+        return inner_scores(self, work, shares, requests, context)
+
+
+def _missing(family, method):
+    return NotImplementedError(f"{type(family).__name__} must define {method}.")
+
+
+def predictor(family, work):
+    """The compact form of a working form; TypeError if it is no predictor."""
+    compact = family.compact(work)
+    needed = ("predict", "n_parameters", "n_nonzero")
+    wanted = f"an object with the methods {', '.join(needed)}"
+    has_all = all(hasattr(compact, name) for name in needed)
+    check_returned(has_all, family, "compact", wanted, compact)
+    return compact
+
+
+def restored(family, compact, template):
+    """A fitted model of the class of `template` from a compact form, or AttributeError."""
+    if not isinstance(family, Restores):
+        raise AttributeError(
+            f"{type(template).__name__} cannot hold the pruned model. Use compact_ instead."
+        )
+    return family.restore(compact, template)
 
 
 def family_of(model):
@@ -290,9 +487,13 @@ def family_of(model):
         model = model.estimator
     families, reason = families_of_class(model)
     for family in families:
-        reason = family.accepts(model)
-        if reason is None:
-            return family, None
+        answer = family.accepts(model)
+        wanted = "Accepted(family) or Refused(reason)"
+        is_answer = isinstance(answer, Accepted | Refused)
+        check_returned(is_answer, family, "accepts", wanted, answer)
+        if answer:
+            return answer.family, None
+        reason = answer.reason
     return FeatureFamily(), reason
 
 

@@ -38,6 +38,7 @@ def fitted_form(model):
         return CompactConstant.of(model)
     families, _ = families_of_class(model)
     for family in families:
-        if family.holds(model) is None:
-            return family.as_fitted(model)
+        answer = family.holds(model)
+        if answer:
+            return answer.family.as_fitted(model)
     return compact_model(model)

@@ -14,15 +14,15 @@ from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import check_groups, check_scored_classes, class_codes
 
 
-def judge_by_folds(family, work, shares, requests, context):
-    """Score by cross-validation inside the rows of the context; see `Family.judge`.
+def inner_scores(family, work, shares, requests, context):
+    """Score by cross-validation inside the rows: the default `Family.inner_validation`.
 
     In each fold the model is fitted on the other rows (a frozen one is taken as it is),
     ranked, cut and refitted there, and scored on the rows held out.
     """
     folds = inner_folds(context)
     parts = Parallel(n_jobs=context.n_jobs)(
-        delayed(_judge_fold)(family, shares, requests, context, train, test)
+        delayed(_fold_scores)(family, shares, requests, context, train, test)
         for train, test in folds
     )
     baseline = np.concatenate([part[0] for part in parts])
@@ -70,22 +70,19 @@ def one_fold(train):
         ) from error
 
 
-def _judge_fold(family, shares, requests, context, train, test):
+def _fold_scores(family, shares, requests, context, train, test):
     inside, outside = context.on(train), context.on(test)
     with one_fold(train):
         work = family.start(inside.fit_first(), inside)
-        baseline = pieces(family.compact(work), outside)
+        baseline = row_scores(family.compact(work), outside)
         scores = [
-            [
-                pieces(family.compact(smaller), outside)
-                for smaller in family.reduce(work, shares, request, inside)
-            ]
-            for request in requests
+            [row_scores(family.compact(smaller), outside) for smaller in of_request]
+            for of_request in family.reduce_each(work, shares, requests, inside)
         ]
     return baseline, np.array(scores)
 
 
-def pieces(predictor, context):
+def row_scores(predictor, context):
     """Scores of a predictor on the rows of a context, larger is better.
 
     Where the score is the estimator's own, a mean over rows, each row gives one: right
@@ -122,9 +119,9 @@ def not_worse(baseline, scores, tolerance):
 
     Parameters
     ----------
-    baseline : ndarray of shape (n_pieces,)
+    baseline : ndarray of shape (n_scores,)
         Scores of the full model.
-    scores : ndarray of shape (n_shares, n_pieces)
+    scores : ndarray of shape (n_shares, n_scores)
         Of the pruned ones.
     tolerance : float
         In units of the score.

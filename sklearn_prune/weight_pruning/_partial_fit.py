@@ -39,4 +39,4 @@ def trained_on(owner, X, y, fit_params):
     quantizer = check_quantize(owner.quantize)
     if quantizer is not None:
         compact = compact.quantized(quantizer)
-    return compact, trained.n_epochs - work.n_epochs
+    return compact, family.n_iter(trained) - family.n_iter(work)

@@ -8,10 +8,18 @@ from time import process_time
 import numpy as np
 
 from sklearn_prune._ranking import budget_size, keeps_all
+from sklearn_prune._returns import check_returned
 from sklearn_prune._sizes import arrays_in, pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning._family import Request, check_unit, family_for, units_of
+from sklearn_prune.weight_pruning._family import (
+    PruningRequest,
+    check_unit,
+    family_for,
+    predictor,
+    units_of,
+)
 from sklearn_prune.weight_pruning._judge import not_worse
+from sklearn_prune.weight_pruning._reduce import unit_table
 from sklearn_prune.weight_pruning._report import PruningReport
 
 
@@ -88,10 +96,11 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             f"{', '.join(map(repr, units_of(family)))}."
         )
     work = family.start(model, context)
+    check_returned(work is not None, family, "start", "a working form", work)
     if not keeps_all(keep):
         unit = family.unit_for(work, unit, context)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
-    units_before = family.table(work, counted, context).ids
+    units_before = unit_table(family, work, counted, context).ids
     parameters, nonzero = family.count(work)
     before = {
         "parameters": parameters,
@@ -101,8 +110,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     }
     if isinstance(keep, Integral):
         budget_size(keep, len(units_before), units=f"{counted}s")
-    request = Request(unit, criterion, schedule, refit)
-    judged = process_time()
+    request = PruningRequest(unit, criterion, schedule, refit)
+    validated = process_time()
     chosen, request, path = _choose(family, work, keep, request, context)
     pruned = process_time()
     smaller = work
@@ -113,7 +122,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
-        compact = family.compact(smaller)
+        compact = predictor(family, smaller)
         if quantizer is not None:
             compact = compact.quantized(quantizer)
     changed = smaller is not work or quantizer is not None
@@ -131,8 +140,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     }
     seconds = {
         "fit": fitted - started,
-        "judge": pruned - judged,
-        "prune": process_time() - pruned + judged - fitted,
+        "inner_validation": pruned - validated,
+        "prune": process_time() - pruned + validated - fitted,
     }
     return Pruned(
         compact,
@@ -149,18 +158,18 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
 
 
 def _choose(family, work, keep, request, context):
-    """The size, the request with its setting, and the path that was judged."""
+    """The size, the request with its option, and the path that was judged."""
     if keeps_all(keep):
         return keep, request, []
-    settings = family.settings(work, request, context)
-    requests = [replace(request, setting=setting) for setting in settings]
+    options = family.options(work, request, context)
+    requests = [replace(request, option=option) for option in options]
     automatic = keep == "auto"
     if not automatic and len(requests) == 1:
         return keep, requests[0], []
     shares = family.auto_shares(work, request.unit, context) if automatic else (keep,)
     if not shares:  # nothing can go
         return 1.0, request, []
-    baseline, scores = family.judge(work, shares, requests, context)
+    baseline, scores = family.inner_validation(work, shares, requests, context)
     best = np.argmax(np.round(scores.mean(axis=2), 12), axis=0)
     scores = scores[best, np.arange(len(shares))]
     fine, losses, errors = not_worse(baseline, scores, context.tolerance)
@@ -172,7 +181,7 @@ def _choose(family, work, keep, request, context):
     path = [
         {
             "keep": share,
-            "setting": settings[best[number]],
+            "option": options[best[number]],
             "loss": float(losses[number]),
             "error": float(errors[number]),
             "chosen": number == chosen,

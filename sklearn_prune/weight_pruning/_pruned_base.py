@@ -44,7 +44,7 @@ from sklearn_prune._validation import (
     check_weights,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import family_of
+from sklearn_prune.weight_pruning._family import TrainsOn, family_of
 from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._pruned_views import DELEGATED, FittedViews
 from sklearn_prune.weight_pruning._quantize import check_quantize
@@ -53,7 +53,7 @@ from sklearn_prune.weight_pruning.criteria import check_criterion
 
 
 def _is_pruned_net(owner):
-    if not hasattr(owner.__dict__.get("_family"), "resumed"):
+    if not isinstance(owner.__dict__.get("_family"), TrainsOn):
         raise AttributeError(
             f"{type(owner).__name__} has no partial_fit unless it is fitted, around a net. "
             "Call fit(X, y)."
@@ -239,7 +239,8 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         pruned_in_fit = isinstance(self.schedule, GradualSchedule) and isinstance(
             self.keep, Real
         )
-        if pruned_in_fit and not keeps_all(self.keep) and hasattr(family, "untrained"):
+        trains_on = isinstance(family, TrainsOn)
+        if pruned_in_fit and not keeps_all(self.keep) and trains_on:
             return family.untrained(model, context)
         return context.fit_first(model)
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_prune._explain import raise_explained
 from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._validation import canonical
+from sklearn_prune.weight_pruning._family import restored
 
 DELEGATED = (
     "predict",
@@ -67,7 +68,7 @@ class FittedViews:
         inner = self.estimator
         inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
         template = clone_seeded(inner, None, "estimator")
-        return self._family.restore(deepcopy(self.compact_), template)
+        return restored(self._family, deepcopy(self.compact_), template)
 
     def __dir__(self):
         # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.

@@ -5,6 +5,8 @@ from numbers import Integral
 import numpy as np
 
 from sklearn_prune._ranking import budget_size, keep_prefix
+from sklearn_prune._returns import check_ranking, check_returned
+from sklearn_prune.weight_pruning._family import UnitTable
 
 
 def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
@@ -20,7 +22,7 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
         The kind of unit.
     shares : list of float or int
         Fractions, or numbers, of units to keep.
-    request : Request
+    request : PruningRequest
         Criterion, schedule and whether to refit.
     context : PruningContext
         The rows.
@@ -33,7 +35,7 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
         The smaller working forms, in the order of `shares`. Ranks once.
     """
     criterion = family.criterion_for(unit, request.criterion)
-    if len(family.table(work, unit, context).ids) < 2:  # nothing to choose
+    if len(unit_table(family, work, unit, context).ids) < 2:  # nothing to choose
         whole = family.refit(work, unit, context) if context.dropout > 0 else work
         return [whole] * len(shares)
     if request.schedule is not None:
@@ -41,13 +43,37 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
             _in_rounds(family, work, unit, criterion, share, request, context, by_size)
             for share in shares
         ]
-    prepared, ranking = criterion.rank_units(family, work, unit, context)
-    table = family.table(prepared, unit, context)
+    prepared, ranking, table = ranked(criterion, family, work, unit, context)
     smaller = []
     for share in shares:
         kept = kept_units(ranking, table, share, by_size)
         smaller.append(_cut(family, prepared, unit, kept, request, context))
     return smaller
+
+
+def unit_table(family, work, unit, context):
+    """The table of the units; TypeError if the family gives another thing."""
+    table = family.table(work, unit, context)
+    wanted = "a UnitTable of int arrays of one length"
+    check_returned(isinstance(table, UnitTable), family, "table", wanted, table)
+    columns = [table.ids, table.parameters]
+    for column in columns if table.groups is None else [*columns, table.groups]:
+        fits = isinstance(column, np.ndarray) and column.shape == (np.size(table.ids),)
+        fits = fits and column.dtype.kind in "iu"
+        check_returned(fits, family, "table", wanted, column)
+    return table
+
+
+def ranked(criterion, family, work, unit, context):
+    """The working form to prune, the ranking of its units by a criterion, their table."""
+    found = criterion.rank_units(family, work, unit, context)
+    is_pair = isinstance(found, tuple) and len(found) == 2
+    wanted = "a working form and a Ranking"
+    check_returned(is_pair, criterion, "rank_units", wanted, found)
+    work, ranking = found
+    table = unit_table(family, work, unit, context)
+    check_ranking(ranking, len(table.ids), criterion, "rank_units", "units")
+    return work, ranking, table
 
 
 def kept_units(ranking, table, share, by_size):
@@ -70,21 +96,23 @@ def kept_units(ranking, table, share, by_size):
 
 def _cut(family, work, unit, kept, request, context):
     smaller = family.apply(work, unit, kept, context)
+    check_returned(smaller is not None, family, "apply", "a working form", smaller)
     if not request.refit:
         return smaller
     if getattr(request.schedule, "rewind", "none") == "init":
         smaller = family.rewind(smaller, context)
-    return family.refit(smaller, unit, context)
+    smaller = family.refit(smaller, unit, context)
+    check_returned(smaller is not None, family, "refit", "a working form", smaller)
+    return smaller
 
 
 def _in_rounds(family, work, unit, criterion, share, request, context, by_size):
     """Cut a little, refit, rank again, until the share is reached."""
-    table = family.table(work, unit, context)
+    table = unit_table(family, work, unit, context)
     total = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
     last = budget_size(share, total) / total
     for part in request.schedule.shares(last):
-        prepared, ranking = criterion.rank_units(family, work, unit, context)
-        table = family.table(prepared, unit, context)
+        prepared, ranking, table = ranked(criterion, family, work, unit, context)
         now = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
         relative = min(1.0, part * total / now)
         kept = kept_units(ranking, table, relative, by_size)

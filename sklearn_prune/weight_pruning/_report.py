@@ -18,9 +18,9 @@ class PruningReport:
         zero; "units": how many of the unit there are; "nbytes": length of the pickle, of
         the fitted inner model and of `compact_`.
     seconds : dict
-        CPU seconds of "fit", "judge" (inner scores) and "prune".
+        CPU seconds of "fit", "inner_validation" and "prune".
     path : list of dict
-        Where sizes were judged inside: "keep", "setting", "loss" (mean loss of score
+        Where sizes were judged inside: "keep", "option", "loss" (mean loss of score
         against keep=1.0), "error" (its standard error), "chosen".
     form : str
         Class of the compact form.

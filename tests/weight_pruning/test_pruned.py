@@ -25,7 +25,7 @@ from sklearn_prune.weight_pruning import (
     TaylorCriterion,
 )
 from sklearn_prune.weight_pruning._family import Family
-from sklearn_prune.weight_pruning._judge import not_worse, pieces
+from sklearn_prune.weight_pruning._judge import not_worse, row_scores
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_everything_is_the_plain_model(noisy):
     model = PrunedClassifier(boosted(), keep=1.0, **arguments).fit(X, y)
     assert np.array_equal(model.predict_proba(X), boosted().fit(X, y).predict_proba(X))
     assert model.report_.path == []
-    assert model.report_.seconds["judge"] < 0.1
+    assert model.report_.seconds["inner_validation"] < 0.1
     assert len(model.kept_) == model.n_units_ == 10
 
 
@@ -121,7 +121,7 @@ def test_the_rule_counts_one_paired_standard_error():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_pieces_average_to_the_score(noisy, weighted):
+def test_row_scores_average_to_the_score(noisy, weighted):
     from sklearn_prune.weight_pruning._context import PruningContext
 
     X, y = noisy
@@ -134,7 +134,7 @@ def test_pieces_average_to_the_score(noisy, weighted):
         model.fit(X, target)
         context = PruningContext(model, X, target, fit_params=params)
         score = model.score(X, target, sample_weight=weights)
-        assert np.mean(pieces(model, context)) == pytest.approx(score, abs=1e-12)
+        assert np.mean(row_scores(model, context)) == pytest.approx(score, abs=1e-12)
 
 
 def test_a_frozen_model_is_not_changed(noisy):

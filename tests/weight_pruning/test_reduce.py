@@ -12,7 +12,7 @@ from sklearn_prune.weight_pruning import (
     MagnitudeCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import Family, Request, UnitTable
+from sklearn_prune.weight_pruning._family import Family, PruningRequest, UnitTable
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     CoverageCriterion,
@@ -79,7 +79,7 @@ def shelf():
 
 
 def request(refit=False, **arguments):
-    return Request("book", refit=refit, **arguments)
+    return PruningRequest("book", refit=refit, **arguments)
 
 
 @pytest.mark.parametrize(("norm", "power"), [("l1", 1), ("l2", 2)])
@@ -99,7 +99,9 @@ def test_the_largest_stay_and_nothing_else_changes(shelf, norm, power):
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.2, 0.05])
 def test_the_plan_counts_parameters(shelf, share):
-    (smaller,) = ShelfFamily().reduce(shelf, [share], Request("auto", refit=False), CONTEXT)
+    (smaller,) = ShelfFamily().reduce(
+        shelf, [share], PruningRequest("auto", refit=False), CONTEXT
+    )
     total = shelf.sizes.sum() + 3
     order = np.argsort(-np.linalg.norm(shelf.weights, axis=1))
     sizes = np.cumsum(shelf.sizes[order]) + 3

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, clone
 
 from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import Ranking, merge_strata
+from sklearn_prune._returns import check_scores
 from sklearn_prune._sklearn_compat import InvalidParameterError
 
 #: What a family can offer for a unit, and a criterion can need; see `Family`.
@@ -85,9 +86,11 @@ class Criterion(BaseEstimator):
         return work, self._rank(family, work, unit, context)
 
     def _rank(self, family, work, unit, context):
-        ranking = Ranking.from_scores(self._scores(family, work, unit, context))
+        table = family.table(work, unit, context)
+        scores = self._scores(family, work, unit, context)
+        ranking = Ranking.from_scores(check_scores(scores, len(table.ids), self))
         if family.has_layers and self._by_layer(unit):
-            return by_layers(ranking, family.table(work, unit, context))
+            return by_layers(ranking, table)
         return ranking
 
     def _by_layer(self, unit):
@@ -95,7 +98,9 @@ class Criterion(BaseEstimator):
         return unit != "weight"
 
     def _scores(self, family, work, unit, context):
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define _scores(family, work, unit, context)."
+        )
 
 
 def by_layers(ranking, table):

@@ -9,8 +9,14 @@ from joblib import Parallel, delayed
 
 from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
-from sklearn_prune.weight_pruning._family import Family, UnitTable
-from sklearn_prune.weight_pruning._judge import inner_folds, pieces
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    Refused,
+    Restores,
+    UnitTable,
+)
+from sklearn_prune.weight_pruning._judge import inner_folds, row_scores
 from sklearn_prune.weight_pruning.compact._boosting import (
     METHODS,
     CompactBoosting,
@@ -51,7 +57,7 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
 )
 from sklearn_prune.weight_pruning.families._tree_dropout import refuse_dropout
 
-SETTINGS = ("no refit", "refit")
+OPTIONS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
 ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
@@ -92,7 +98,7 @@ class BoostingWork:
         return flat_trees(self.model, self.small_leaves)
 
 
-class BoostingFamily(Family):
+class BoostingFamily(Restores, Family):
     """GradientBoosting, HistGradientBoosting, LightGBM and XGBoost.
 
     Notes
@@ -122,11 +128,12 @@ class BoostingFamily(Family):
     }
 
     def accepts(self, model):
-        return refusal(model)
+        reason = refusal(model)
+        return Accepted(self) if reason is None else Refused(reason)
 
     def holds(self, model):
         if codes_by_frame(model):
-            return "its categories are known with the frame that it was fitted on"
+            return Refused("its categories are known with the frame that it was fitted on")
         return self.accepts(model)
 
     def from_scratch(self, estimator, size):
@@ -168,7 +175,7 @@ class BoostingFamily(Family):
             compact.feature_names_in_ = model.names
         return compact
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         from sklearn_prune.weight_pruning.families._boosting_restore import restore_model
 
         return restore_model(compact, template)
@@ -218,12 +225,12 @@ class BoostingFamily(Family):
     def auto_shares(self, work, unit, context):
         return MILESTONES if unit == "auto" else super().auto_shares(work, unit, context)
 
-    def settings(self, work, request, context):
+    def options(self, work, request, context):
         if work.monotonic:
             refuse_dropout(context, MONOTONIC)
         may_refit = request.unit == "auto" and request.refit and not work.monotonic
-        settings = SETTINGS[1:] if context.dropout else SETTINGS
-        return settings if may_refit else (None,)
+        options = OPTIONS[1:] if context.dropout else OPTIONS
+        return options if may_refit else (None,)
 
     def plan(self, work, shares, request, context):
         """Merge sibling leaves, refit the rest, drop trees that have no split left."""
@@ -246,7 +253,7 @@ class BoostingFamily(Family):
         if request.criterion is not None:
             n_nodes = work.model.trees.n_nodes
             keys = _random_keys(request.criterion, context.seed, n_nodes)
-        refits = request.setting == "refit"
+        refits = request.option == "refit"
         dropout = context.dropout if refits else 0.0
         path = LeafPath(work.model, rows, refits, keys, dropout=dropout)
         total = path.n_parameters()
@@ -263,20 +270,20 @@ class BoostingFamily(Family):
             part.advance(budget_size(share, total, units="parameters"))
             yield part
 
-    def judge(self, work, shares, requests, context):
+    def inner_validation(self, work, shares, requests, context):
         """Inner scores; the baseline is the best size where one beats the full model.
 
         A model that is too large for a part of the rows gains by any cut there, and less
         so on all of them.
         """
         if requests[0].unit != "auto":
-            return super().judge(work, shares, requests, context)
+            return super().inner_validation(work, shares, requests, context)
         folds = inner_folds(context)
         if context.cv is None or isinstance(context.cv, Integral):
             judged = np.cumsum([len(test) for _, test in folds])
             folds = folds[: 1 + np.searchsorted(judged, ENOUGH_JUDGED)]
         parts = Parallel(n_jobs=context.n_jobs)(
-            delayed(self._judge_fold)(shares, requests, context, train, test)
+            delayed(self._fold_scores)(shares, requests, context, train, test)
             for train, test in folds
         )
         baseline = np.concatenate([part[0] for part in parts])
@@ -284,14 +291,14 @@ class BoostingFamily(Family):
         candidates = np.vstack([baseline, scores.reshape(-1, len(baseline))])
         return candidates[np.argmax(np.round(candidates.mean(axis=1), 12))], scores
 
-    def _judge_fold(self, shares, requests, context, train, test):
-        """As `judge_by_folds`, but each row walks each tree once for all sizes."""
+    def _fold_scores(self, shares, requests, context, train, test):
+        """As `inner_scores`, but each row walks each tree once for all sizes."""
         inside, outside = context.on(train), context.on(test)
         work = self.start(inside.fit_first(), inside)
         rows = self.training_rows(work, inside)
         leaves = self._leaves(work, work.model, outside.X)
         scored = self.compact(work)
-        baseline = pieces(scored, outside)
+        baseline = row_scores(scored, outside)
         scores = []
         for request in requests:
             of_request = []
@@ -299,7 +306,7 @@ class BoostingFamily(Family):
                 if fits_half(path.value):
                     path.value = path.value.astype(np.float16).astype(np.float64)
                 raw = path.scores(leaves).T
-                of_request.append(pieces(ScoredRows.of(scored, raw), outside))
+                of_request.append(row_scores(ScoredRows.of(scored, raw), outside))
             scores.append(of_request)
         return baseline, np.array(scores)
 

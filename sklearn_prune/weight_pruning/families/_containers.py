@@ -17,6 +17,7 @@ from sklearn_prune._meta import (
     weight_parameter,
 )
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning._family import Refused
 from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
 from sklearn_prune.weight_pruning.compact._containers import (
     CompactThreshold,
@@ -84,13 +85,13 @@ class PipelineFamily(OneMemberFamily):
         inside = replace(context, X=X, fit_params=params)
         yield fitted, lambda pipeline: pipeline.steps[-1][1], inside
 
-    def judge(self, work, shares, requests, context):
+    def inner_validation(self, work, shares, requests, context):
         before = [step for _, step in work.model.steps[:-1] if step != "passthrough"]
         if not all(step is None or type(step) in COLUMNWISE for step in before):
-            return super().judge(work, shares, requests, context)
+            return super().inner_validation(work, shares, requests, context)
         # Scalers and imputers see no target, so the model's own inner scores are honest.
         member = work.members[0]
-        return member.family.judge(member.work, shares, requests, member.context)
+        return member.family.inner_validation(member.work, shares, requests, member.context)
 
     def assemble(self, work, compacts):
         plain = not hasattr(work.members[0].model, "feature_names_in_")
@@ -101,7 +102,7 @@ class PipelineFamily(OneMemberFamily):
         ]
         return CompactPipeline.around(compacts, work.model, steps_=steps)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         name, last = template.steps[-1]
         restored = restore_member(compact.members_[0], last)
         return Pipeline([*deepcopy(compact.steps_), (name, restored)])
@@ -144,7 +145,7 @@ class SubsetFamily(OneMemberFamily):
         columns = work.model.sample_indices_
         return CompactColumns.around(compacts[0], columns, work.model.n_features_in_)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         model.estimator_ = restore_member(compact, template.estimator)
         model._pairwise = False
@@ -187,16 +188,16 @@ class SearchFamily(OneMemberFamily):
             params = params_for(model, "estimator", params)
         yield model.best_estimator_, find, replace(context, fit_params=params)
 
-    def judge(self, work, shares, requests, context):
+    def inner_validation(self, work, shares, requests, context):
         member = work.members[0]
-        return member.family.judge(member.work, shares, requests, member.context)
+        return member.family.inner_validation(member.work, shares, requests, member.context)
 
     def assemble(self, work, compacts):
         compact = copy(compacts[0])
         compact.best_params_ = deepcopy(work.model.best_params_)
         return compact
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         inner = clone(template.estimator).set_params(**deepcopy(compact.best_params_))
         model.best_estimator_ = restore_member(compact, inner)
@@ -215,7 +216,7 @@ class SelfTrainingFamily(OneMemberFamily):
         inside = replace(context, y=labels, fit_params=params).on(rows)
         yield model.estimator_, lambda outer: outer.estimator, inside
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         model.estimator_ = restore_member(compact, template.estimator)
         model.classes_ = compact.classes_
@@ -243,7 +244,7 @@ class EliminationFamily(OneMemberFamily):
             getattr(work.model, "feature_names_in_", None),
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         model.estimator_ = restore_member(compact.inner_, template.estimator)
         model.n_features_ = len(compact.columns_)
@@ -260,7 +261,7 @@ class ThresholdFamily(ContainerFamily):
 
     def accepts(self, model):
         if getattr(model, "refit", True) is False or getattr(model, "cv", 0) == "prefit":
-            return "its model was not fitted on all rows (refit=False)"
+            return Refused("its model was not fitted on all rows (refit=False)")
         return super().accepts(model)
 
     def places(self, model, context):
@@ -291,7 +292,7 @@ class ThresholdFamily(ContainerFamily):
             positive_=positive,
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         if not hasattr(template, "threshold"):
             raise AttributeError(
                 f"{type(template).__name__} tunes its threshold in fit. Use compact_."
@@ -330,7 +331,7 @@ class TransformedTargetFamily(ContainerFamily):
             target_dim_=work.model._training_dim,
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         inner = _regressor_of(template)
         model.regressor_ = restore_member(compact.members_[0], inner)

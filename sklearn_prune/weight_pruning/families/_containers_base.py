@@ -11,7 +11,15 @@ from sklearn.utils.metadata_routing import process_routing
 
 from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
-from sklearn_prune.weight_pruning._family import Family, UnitTable, family_for, family_of
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    Restores,
+    UnitTable,
+    family_for,
+    family_of,
+    restored,
+)
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning._from_scratch import smaller_model
 from sklearn_prune.weight_pruning.compact._containers import CompactConstant
@@ -61,7 +69,7 @@ class ContainerWork:
     extra: object = None
 
 
-class ContainerFamily(Family):
+class ContainerFamily(Restores, Family):
     """A model made of models; `keep` applies to each of them.
 
     A subclass says in `inner_models` whose units there are, in `places` what each member
@@ -76,10 +84,10 @@ class ContainerFamily(Family):
     recurses = True
     same_role = False
 
-    def accepts(self, model):
-        for inner in self.inner_models(model):
-            refuse_pruned(inner, model)
-        families = [_feature_family(inner) for inner in self.inner_models(model)]
+    def __init__(self, families=()):
+        """A family with the units that all of the `families` of the models inside have."""
+        if not families:
+            return
         first, *others = [family.criteria for family in families]
         self.criteria = {
             unit: tuple(
@@ -99,10 +107,15 @@ class ContainerFamily(Family):
         own = families[0].inner.units if isinstance(families[0], FeatureFamily) else ()
         units = (*own, *families[0].units)
         self.units = tuple(unit for unit in dict.fromkeys(units) if unit in self.criteria)
-        return None
+
+    def accepts(self, model):
+        inner_models = self.inner_models(model)
+        for inner in inner_models:
+            refuse_pruned(inner, model)
+        return Accepted(type(self)([_feature_family(inner) for inner in inner_models]))
 
     def holds(self, model):
-        return None
+        return Accepted(self)
 
     def as_fitted(self, model):
         members = [
@@ -204,9 +217,9 @@ class ContainerFamily(Family):
         found = [m.family.auto_shares(m.work, unit, m.context) for m in prunable]
         return max(found, key=len, default=(1.0,))
 
-    def settings(self, work, request, context):
+    def options(self, work, request, context):
         prunable = [_in_unit(m, request.unit) for m in work.members if not _is_constant(m)]
-        found = [m.family.settings(m.work, request, m.context) for m in prunable]
+        found = [m.family.options(m.work, request, m.context) for m in prunable]
         # Members choose together, so alternatives that not all have are none.
         return found[0] if found and all(own == found[0] for own in found) else (None,)
 
@@ -228,7 +241,7 @@ class OneMemberFamily(ContainerFamily):
         return compacts[0]
 
 
-class CompactFamily(Family):
+class CompactFamily(Restores, Family):
     """A member that is in compact form already."""
 
     def compact(self, work):
@@ -249,7 +262,7 @@ class ConstantFamily(CompactFamily):
     def refit(self, work, unit, context):
         return work
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         return compact.restore()
 
 
@@ -280,7 +293,7 @@ def restore_member(compact, template):
         return compact.restore()
     template = clone(unfrozen(template))  # members may share one
     try:
-        return _feature_family(template).restore(compact, template)
+        return restored(_feature_family(template), compact, template)
     except AttributeError as error:
         raise AttributeError(f"{type(template).__name__} inside: {error}") from error
 

@@ -23,7 +23,7 @@ from sklearn_prune._sklearn_compat import (
     fit_calibrator,
     take_rows,
 )
-from sklearn_prune.weight_pruning._family import family_for
+from sklearn_prune.weight_pruning._family import Refused, family_for
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning.compact._calibrated import (
     CompactCalibrated,
@@ -62,12 +62,12 @@ class StackingFamily(ContainerFamily):
     """
 
     def accepts(self, model):
-        return self.holds(model) or super().accepts(model)
+        return self.holds(model) and super().accepts(model)
 
     def holds(self, model):
         if isinstance(getattr(model, "_label_encoder", None), list):
-            return "its targets are sets of labels"
-        return None
+            return Refused("its targets are sets of labels")
+        return super().holds(model)
 
     def extra_of(self, model):
         final = model.final_estimator_
@@ -181,7 +181,7 @@ class StackingFamily(ContainerFamily):
             final_=work.extra.family.compact(work.extra.work),
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         inner = [one for _, one in template.estimators if one != "drop"]
         model.estimators_ = [
@@ -219,7 +219,7 @@ class CalibratedFamily(ContainerFamily):
         cv = model.cv
         shuffles = getattr(cv, "shuffle", True)
         if shuffles and not isinstance(getattr(cv, "random_state", 0), int | np.integer):
-            return "its folds cannot be drawn again (give cv an int random_state)"
+            return Refused("its folds cannot be drawn again (give cv an int random_state)")
         return super().accepts(model)
 
     def inner_models(self, model):
@@ -346,7 +346,7 @@ class CalibratedFamily(ContainerFamily):
             compacts, work.model, method_=work.model.method, curves_=work.extra
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         model.classes_ = compact.classes_
         model.calibrated_classifiers_ = [

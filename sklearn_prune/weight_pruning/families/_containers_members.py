@@ -10,6 +10,7 @@ from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 from sklearn.utils import Bunch, check_array
 
 from sklearn_prune._meta import weight_parameter
+from sklearn_prune.weight_pruning._family import Refused
 from sklearn_prune.weight_pruning.compact import _members as compact_forms
 from sklearn_prune.weight_pruning.compact._containers import score_method
 from sklearn_prune.weight_pruning.families._containers_base import (
@@ -64,7 +65,7 @@ class OneVsRestFamily(_SameModelFamily):
             sparse_target_=binarizer.sparse_input_,
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = self._restored(compact, template)
         model.classes_ = compact.classes_
         binarizer = LabelBinarizer(sparse_output=True)
@@ -78,12 +79,12 @@ class OneVsOneFamily(_SameModelFamily):
     """OneVsOneClassifier: each member on the rows of its pair of classes."""
 
     def accepts(self, model):
-        return self.holds(model) or super().accepts(model)
+        return self.holds(model) and super().accepts(model)
 
     def holds(self, model):
         if getattr(model, "pairwise_indices_", None) is not None:
-            return "its members read a kernel matrix"
-        return None
+            return Refused("its members read a kernel matrix")
+        return super().holds(model)
 
     def places(self, model, context):
         X = check_array(context.X, accept_sparse=["csr", "csc"], ensure_all_finite=False)
@@ -102,7 +103,7 @@ class OneVsOneFamily(_SameModelFamily):
         methods = [score_method(member) for member in compacts]
         return compact_forms.CompactOneVsOne.around(compacts, work.model, methods_=methods)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = self._restored(compact, template)
         model.classes_, model.pairwise_indices_ = compact.classes_, None
         return model
@@ -125,7 +126,7 @@ class OutputCodeFamily(_SameModelFamily):
             code_book_=work.model.code_book_,
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = self._restored(compact, template)
         model.classes_, model.code_book_ = compact.classes_, compact.code_book_
         return model
@@ -145,7 +146,7 @@ class MultiOutputFamily(_SameModelFamily):
             kind = compact_forms.CompactMultiClassifier
         return kind.around(compacts, work.model)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = self._restored(compact, template)
         if hasattr(compact, "classes_"):
             model.classes_ = compact.classes_
@@ -190,7 +191,7 @@ class ChainFamily(_SameModelFamily):
             method_=getattr(work.model, "chain_method_", "predict"),
         )
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = self._restored(compact, template)
         model.order_ = compact.order_
         if hasattr(compact, "classes_"):
@@ -257,7 +258,7 @@ class BaggedFamily(_SameModelFamily):
         ]
         return kind.around(compacts, work.model, columns_=columns)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         inner = template._get_estimator()
         model.estimator_ = clone(inner)
@@ -307,7 +308,7 @@ class VotingFamily(ContainerFamily):
         weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         return kind.around(compacts, model, weights_=weights)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         model = clone(template)
         restored = []
         model.named_estimators_ = Bunch()

@@ -14,8 +14,15 @@ from sklearn_prune._sklearn_compat import (
     count_rows,
     take_rows,
 )
-from sklearn_prune.weight_pruning._family import Family, UnitTable
-from sklearn_prune.weight_pruning._judge import inner_folds, one_fold, pieces
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    PrunesWhileTraining,
+    Restores,
+    UnitTable,
+    restored,
+)
+from sklearn_prune.weight_pruning._judge import inner_folds, one_fold, row_scores
 from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
 from sklearn_prune.weight_pruning.compact._model import compact_model
 from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
@@ -65,7 +72,7 @@ class FeatureWork:
     names: np.ndarray | None = None
 
 
-class ModelFamily(Family):
+class ModelFamily(Restores, Family):
     """A model without a form of its own: kept as it was fitted."""
 
     criteria = {"feature": (MagnitudeCriterion,)}
@@ -77,7 +84,7 @@ class ModelFamily(Family):
     def compact(self, work):
         return compact_model(work)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         return compact.restore()
 
     def feature_importances(self, work):
@@ -99,7 +106,7 @@ class ModelFamily(Family):
         return importances[:, None] if importances.ndim == 1 else importances
 
 
-class FeatureFamily(Family):
+class FeatureFamily(Restores, Family):
     """Features of any model, whose own family makes the compact form.
 
     Dropout silences columns in copies of the rows that the model is fitted on: in one copy
@@ -126,6 +133,9 @@ class FeatureFamily(Family):
             **self.inner.offers,
             "feature": ("weights", "shuffling_losses", *of_inner),
         }
+
+    def accepts(self, model):
+        return Accepted(self)
 
     def start(self, model, context):
         n_features = getattr(model, "n_features_in_", None)
@@ -167,8 +177,8 @@ class FeatureFamily(Family):
         return work
 
     def reduce(self, work, shares, request, context):
-        in_training = getattr(self.inner, "prunes_while_training", None)
-        if in_training is None or not in_training(work.inner, request):
+        in_training = isinstance(self.inner, PrunesWhileTraining)
+        if not in_training or not self.inner.prunes_while_training(work.inner, request):
             return super().reduce(work, shares, request, context)
         smaller = []
         for inner in self.inner.reduce(work.inner, shares, request, context):
@@ -206,11 +216,11 @@ class FeatureFamily(Family):
         full[work.columns] = found
         return full
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         if not isinstance(compact, CompactColumns):
-            return self.inner.restore(compact, template)
+            return restored(self.inner, compact, template)
         selector = ColumnSelector.of(compact, compact.columns_)
-        return make_pipeline(selector, self.inner.restore(compact.inner_, template))
+        return make_pipeline(selector, restored(self.inner, compact.inner_, template))
 
     def weights(self, work, unit, context):
         inside = self._inside(work, context)
@@ -325,7 +335,7 @@ def _shuffled(model, context, n_repeats, seed):
     """Mean loss of the score on the rows of a context, for each column shuffled."""
 
     def score(model, X, y):
-        return float(pieces(model, replace(context, X=X)).mean())
+        return float(row_scores(model, replace(context, X=X)).mean())
 
     X = context.X.toarray() if issparse(context.X) else context.X
     found = permutation_importance(

@@ -1,13 +1,18 @@
 """Trees, forests and bagging of trees: trees, nodes and leaves."""
 
-from copy import copy
 from dataclasses import replace
 
 import numpy as np
 from sklearn.tree import BaseDecisionTree
 
 from sklearn_prune._sklearn_compat import count_rows
-from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    Refused,
+    Restores,
+    UnitTable,
+)
 from sklearn_prune.weight_pruning._reduce import reduce_unit
 from sklearn_prune.weight_pruning.compact._forest import FORESTS
 from sklearn_prune.weight_pruning.criteria import (
@@ -30,8 +35,8 @@ from sklearn_prune.weight_pruning.families._forest_criteria import (
     tree_strengths,
 )
 from sklearn_prune.weight_pruning.families._forest_from_scratch import forest_from_scratch
-from sklearn_prune.weight_pruning.families._forest_judge import judge_forest
-from sklearn_prune.weight_pruning.families._forest_plan import ForestPath, Setting
+from sklearn_prune.weight_pruning.families._forest_judge import forest_scores
+from sklearn_prune.weight_pruning.families._forest_plan import ForestPath, Option
 from sklearn_prune.weight_pruning.families._forest_restore import restored
 from sklearn_prune.weight_pruning.families._forest_units import (
     closed_order,
@@ -53,7 +58,7 @@ _FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # where each costs 
 NO_REFIT = "leaves of several class outputs, or of one class, keep their votes"
 
 
-class ForestFamily(Family):
+class ForestFamily(Restores, Family):
     """Decision trees and forests of scikit-learn.
 
     Nodes and leaves are two names for one thing: a forest with one split less has one
@@ -75,16 +80,14 @@ class ForestFamily(Family):
         "leaf": _OF_SPLITS,
         "tree": ("contributions", "penalised"),
     }
-    strength = None
 
     def accepts(self, model):
         if isinstance(model, BaseDecisionTree):
-            self.units = ("node", "leaf")
-            self.criteria = {"node": _SPLIT_CRITERIA, "leaf": _SPLIT_CRITERIA}
-            return None
+            return Accepted(TreeFamily())
         if isinstance(model, FORESTS):
-            return None
-        return f"{type(model).__name__} is not made of decision trees that predict"
+            return Accepted(self)
+        name = type(model).__name__
+        return Refused(f"{name} is not made of decision trees that predict")
 
     def start(self, model, context):
         return ForestWork(FittedForest(model))
@@ -100,7 +103,7 @@ class ForestFamily(Family):
             return work.fitted.n_parameters, work.fitted.n_nonzero()
         return super().count(work)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         if not hasattr(compact, "intercept_"):
             return restored(compact, template)
         raise AttributeError(
@@ -143,36 +146,36 @@ class ForestFamily(Family):
             refuse_dropout(context, NO_REFIT)
             return work
         nodes, fitted = work.nodes, work.fitted
-        strength = default_strength(fitted) if self.strength is None else self.strength
+        strength = default_strength(fitted) if work.strength is None else work.strength
         leaves = leaves_of_rows(nodes, fitted.rows(context))
         options = dropout_of(context)
         refit = fitted.joint_refit(nodes, leaves, context, strength, **options).sweep(8)
-        return ForestWork(fitted, nodes, refit.finished(rounded=False))
+        return replace(work, arrays=nodes, scored=refit.finished(rounded=False))
 
     def criterion_for(self, unit, criterion):
         criterion = super().criterion_for(unit, criterion)
         return criterion if unit == "tree" else ByTrees(criterion)
 
-    def settings(self, work, request, context):
+    def options(self, work, request, context):
         fitted = work.fitted
         if fitted.loss is None:
             refuse_dropout(context, NO_REFIT)
         if len(fitted.sizes) == fitted.sizes[:, 0].sum() or count_rows(context.X) < 8:
             strength = default_strength(fitted) if context.dropout else None
-            return (Setting(strength=strength),)
+            return (Option(strength=strength),)
         if (
             request.unit == "auto"
             and request.criterion is None
             and request.schedule is None
         ):
-            settings = plan_settings(fitted, request.refit, frozen=context.is_frozen)
-            return tuple(s for s in settings if s.strength or not context.dropout)
+            options = plan_options(fitted, request.refit, frozen=context.is_frozen)
+            return tuple(s for s in options if s.strength or not context.dropout)
         if not request.refit or fitted.loss is None:
             return (None,)
         own = default_strength(fitted)
         strengths = (own / 10, own, own * 10)
         strengths = strengths if context.dropout else (None, *strengths)
-        return tuple(Setting(strength=value) for value in strengths)
+        return tuple(Option(strength=value) for value in strengths)
 
     def auto_shares(self, work, unit, context):
         if unit != "auto":
@@ -183,34 +186,23 @@ class ForestFamily(Family):
 
     def plan(self, work, shares, request, context):
         if request.criterion is not None or request.schedule is not None:
-            return self._with(request).by_nodes(work, shares, request, context)
-        setting = request.setting
-        if setting is None:
-            setting = plan_settings(work.fitted, request.refit)[-1]
-        return ForestPath(work, shares, context).works(setting)
-
-    def by_nodes(self, work, shares, request, context):
-        """The plan where a criterion or a schedule is given: nodes, by their parameters."""
-        return super().plan(work, shares, request, context)
+            return super().plan(_with_strength(work, request), shares, request, context)
+        option = request.option
+        if option is None:
+            option = plan_options(work.fitted, request.refit)[-1]
+        return ForestPath(work, shares, context).works(option)
 
     def reduce(self, work, shares, request, context):
         if request.unit == "auto":
             return self.plan(work, shares, request, context)
-        if isinstance(request.setting, Setting):
-            refit = request.setting.strength is not None
+        if isinstance(request.option, Option):
+            refit = request.option.strength is not None
             request = replace(request, refit=refit and request.refit)
-        return reduce_unit(
-            self._with(request), work, request.unit, shares, request, context
-        )
+        work = _with_strength(work, request)
+        return reduce_unit(self, work, request.unit, shares, request, context)
 
-    def _with(self, request):
-        """This family with the strength that a setting says."""
-        own = copy(self)
-        own.strength = getattr(request.setting, "strength", None)
-        return own
-
-    def judge(self, work, shares, requests, context):
-        return judge_forest(self, work, shares, requests, context)
+    def inner_validation(self, work, shares, requests, context):
+        return forest_scores(self, work, shares, requests, context)
 
     def weights(self, work, unit, context):
         """By how much each split lowers the impurity, over all rows."""
@@ -255,14 +247,27 @@ class ByTrees(Criterion):
         return work, ranking
 
 
+class TreeFamily(ForestFamily):
+    """A single decision tree."""
+
+    units = ("node", "leaf")
+    criteria = {"node": _SPLIT_CRITERIA, "leaf": _SPLIT_CRITERIA}
+    offers = {"node": _OF_SPLITS, "leaf": _OF_SPLITS}
+
+
 class BaggingFamily(ForestFamily):
     """Bagging of decision trees."""
 
     def accepts(self, model):
         members = getattr(model, "estimators_", None) or [model._get_estimator()]
         if all(isinstance(member, BaseDecisionTree) for member in members):
-            return None
-        return f"{type(model).__name__} is not made of decision trees"
+            return Accepted(self)
+        return Refused(f"{type(model).__name__} is not made of decision trees")
+
+
+def _with_strength(work, request):
+    """The working form with the strength that the option of a request says."""
+    return replace(work, strength=getattr(request.option, "strength", None))
 
 
 def default_strength(fitted):
@@ -270,18 +275,18 @@ def default_strength(fitted):
     return {"logistic": 10.0, "softmax": 1.0, "squared": 30.0, None: 1.0}[fitted.loss]
 
 
-def plan_settings(fitted, refit, *, frozen=False):
+def plan_options(fitted, refit, *, frozen=False):
     """The ways among which inner validation chooses; the last one is the default.
 
     Of many trees the first 40 % are used, so that folds have to fit no more.
     """
     if fitted.n_trees == 1:
-        votes = (Setting(), Setting(min_rows=5))
+        votes = (Option(), Option(min_rows=5))
         own = default_strength(fitted)
-        ridges = tuple(Setting(strength=own * factor) for factor in (0.1, 1.0))
+        ridges = tuple(Option(strength=own * factor) for factor in (0.1, 1.0))
     else:
         share = 0.4 if fitted.n_trees >= 20 and not frozen else 1.0
-        votes = (Setting(share), Setting(share, 5), Setting(share, 20))
+        votes = (Option(share), Option(share, 5), Option(share, 20))
         grid = {
             "logistic": ((share, 8, 100.0), (share, 3, 10.0), (share, 3, 30.0)),
             "softmax": ((share / 2, 8, 3.0), (share, 8, 1.0)),
@@ -293,5 +298,5 @@ def plan_settings(fitted, refit, *, frozen=False):
             ),
             None: (),
         }[fitted.loss]
-        ridges = tuple(Setting(*values) for values in grid)
+        ridges = tuple(Option(*values) for values in grid)
     return votes + (ridges if refit and fitted.loss is not None else ())

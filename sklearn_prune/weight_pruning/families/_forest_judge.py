@@ -8,23 +8,23 @@ from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune._meta import clone_seeded
 from sklearn_prune._sklearn_compat import count_rows
-from sklearn_prune.weight_pruning._judge import inner_folds, pieces
+from sklearn_prune.weight_pruning._judge import inner_folds, row_scores
 from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows, pick_trees
 from sklearn_prune.weight_pruning.families._forest_criteria import out_of_bag
 from sklearn_prune.weight_pruning.families._forest_plan import ForestPath
 from sklearn_prune.weight_pruning.families._forest_work import voted
 
 
-def judge_forest(family, work, shares, requests, context):
-    """Score by inner folds; see `Family.judge`.
+def forest_scores(family, work, shares, requests, context):
+    """Score by inner folds; see `Family.inner_validation`.
 
     A frozen forest is refitted on the other rows of a fold and asked about those held
     out, each of its trees about rows that it has not seen, where it is known which.
 
-    In each fold only as many trees are fitted as the settings can use. The score of the
+    In each fold only as many trees are fitted as the options can use. The score of the
     whole forest there is that of these trees plus what the others would add: the loss of
     a mean of k trees falls as 1 / k [1]_, and how fast is seen from both halves of them.
-    Settings that are nowhere best in the first fold are not tried in the others; of those
+    Options that are nowhere best in the first fold are not tried in the others; of those
     left only the best at a size has scores, from folds that did not choose it. Among many
     sizes one is small and good by chance, so each is judged by the mean of its own score
     and that of the next smaller one. A whole forest gains more from more rows than a small
@@ -39,14 +39,16 @@ def judge_forest(family, work, shares, requests, context):
     n_total = work.fitted.n_trees
     needed = n_total
     counted = out_of_bag(work, context) if context.is_frozen else None
-    planned = all(request.setting is not None for request in requests)
+    planned = all(request.option is not None for request in requests)
     if counted is None and planned and requests[0].unit == "auto":
-        needed = max(round(request.setting.trees * n_total) for request in requests)
-    first = _judge_fold(family, work, shares, requests, context, *folds[0], needed, counted)
+        needed = max(round(request.option.trees * n_total) for request in requests)
+    first = _fold_scores(
+        family, work, shares, requests, context, *folds[0], needed, counted
+    )
     tried = _still_tried(first[1])
     others = [requests[number] for number in tried]
     rest = Parallel(n_jobs=context.n_jobs)(
-        delayed(_judge_fold)(
+        delayed(_fold_scores)(
             family, work, shares, others, context, train, test, needed, counted
         )
         for train, test in folds[1:]
@@ -60,19 +62,19 @@ def judge_forest(family, work, shares, requests, context):
 
 
 def _cross_chosen(parts):
-    """The best setting at each size, and scores as if it had been chosen elsewhere.
+    """The best option at each size, and scores as if it had been chosen elsewhere.
 
     Parameters
     ----------
-    parts : list of ndarray of shape (n_settings, n_shares, n_pieces)
+    parts : list of ndarray of shape (n_options, n_shares, n_scores)
         Scores in each fold.
 
     Returns
     -------
     best : ndarray of shape (n_shares,), int
         By all folds.
-    scores : ndarray of shape (n_shares, n_all_pieces)
-        In each fold those of the setting that is best in the other folds, since the best
+    scores : ndarray of shape (n_shares, n_all_scores)
+        In each fold those of the option that is best in the other folds, since the best
         of several in the same fold is so partly by chance.
     """
     sums = np.array([part.sum(axis=2) for part in parts])
@@ -90,12 +92,12 @@ def _cross_chosen(parts):
 
 
 def _still_tried(scores):
-    """The settings that are best at some size."""
+    """The options that are best at some size."""
     means = np.round(scores.mean(axis=2), 12)
     return np.unique(means.argmax(axis=0))
 
 
-def _judge_fold(family, work, shares, requests, context, train, test, n_trees, counted):
+def _fold_scores(family, work, shares, requests, context, train, test, n_trees, counted):
     inside, outside = context.on(train), context.on(test)
     n_total = work.fitted.n_trees
     model = work.fitted.model
@@ -106,9 +108,9 @@ def _judge_fold(family, work, shares, requests, context, train, test, n_trees, c
     if counted is not None:
         counted = counted[:, test]
         if context.scoring is None:
-            baseline = pieces(Predicted(own.predict(X, counted)), outside)
+            baseline = row_scores(Predicted(own.predict(X, counted)), outside)
         else:
-            baseline = pieces(family.compact(own), outside)
+            baseline = row_scores(family.compact(own), outside)
     else:
         baseline = _whole_score(own, X, outside, n_trees, n_total)
     fewer = len(train) / len(context.target) if len(shares) > 1 else 1.0
@@ -122,12 +124,12 @@ def _judge_fold(family, work, shares, requests, context, train, test, n_trees, c
     )
     scores = []
     for request in requests:
-        planned = request.unit == "auto" and request.setting is not None
+        planned = request.unit == "auto" and request.option is not None
         if planned and context.scoring is None:
-            found = [Predicted(labels) for labels in path.predictions(request.setting)]
+            found = [Predicted(labels) for labels in path.predictions(request.option)]
         else:
             smaller = (
-                path.works(request.setting)
+                path.works(request.option)
                 if planned
                 else family.reduce(own, _possible(shares, own, request), request, inside)
             )
@@ -135,7 +137,7 @@ def _judge_fold(family, work, shares, requests, context, train, test, n_trees, c
                 found = [Predicted(each.predict(X, counted)) for each in smaller]
             else:
                 found = [family.compact(each) for each in smaller]
-        scores.append([pieces(each, outside) for each in found])
+        scores.append([row_scores(each, outside) for each in found])
     return baseline, np.array(scores)
 
 
@@ -178,9 +180,9 @@ def _whole_score(work, X, outside, n_trees, n_total):
         if outside.scoring is None:
             part = pick_trees(arrays, trees)
             renumbered = leaves[trees] - (arrays.start[trees] - part.start[:-1])[:, None]
-            return pieces(Predicted(voted(work.fitted, part, renumbered)), outside)
+            return row_scores(Predicted(voted(work.fitted, part, renumbered)), outside)
         part = work if len(trees) == n_trees else work.cut(pick_trees(arrays, trees))
-        return pieces(part.compact(), outside)
+        return row_scores(part.compact(), outside)
 
     whole = score(np.arange(n_trees))
     missing = 1 - n_trees / n_total

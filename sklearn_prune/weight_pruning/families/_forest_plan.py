@@ -25,7 +25,7 @@ SWEEPS_AT_SIZE = 1
 
 
 @dataclass(frozen=True)
-class Setting:
+class Option:
     """One of the ways to make a forest smaller.
 
     Parameters
@@ -76,14 +76,14 @@ class ForestPath:
         self._leaves, self._watched_leaves = None, None
         self.watched, self.counted = watched, counted
 
-    def _start(self, setting):
+    def _start(self, option):
         """First trees without their small nodes, and the leaves of the rows in them."""
-        n_trees = min(self.fitted.n_trees, max(1, round(setting.trees * self.n_trees)))
+        n_trees = min(self.fitted.n_trees, max(1, round(option.trees * self.n_trees)))
         arrays = self.work.nodes
         first = (
             pick_trees(arrays, np.arange(n_trees)) if n_trees < arrays.n_trees else arrays
         )
-        smaller, position = collapse(first, first.rows >= setting.min_rows)
+        smaller, position = collapse(first, first.rows >= option.min_rows)
         watched = None
         if self.watched is not None:
             if self._watched_leaves is None:
@@ -91,35 +91,35 @@ class ForestPath:
             watched = position[self._watched_leaves[:n_trees]]
         return smaller, position, watched
 
-    def _refit(self, setting):
+    def _refit(self, option):
         if self._leaves is None:
             X = self.fitted.rows(self.context)
             self._leaves = leaves_of_rows(self.work.nodes, X)
-        smaller, position, watched = self._start(setting)
+        smaller, position, watched = self._start(option)
         leaves = position[self._leaves[: smaller.n_trees]]
         refit = self.fitted.joint_refit(
             smaller,
             leaves,
             self.context,
-            setting.strength,
+            option.strength,
             watched=watched,
             **dropout_of(self.context),
         )
         return refit.sweep(FIRST_SWEEPS)
 
-    def works(self, setting):
+    def works(self, option):
         """The smaller working forms."""
-        if setting.strength is None:
-            arrays, _, _ = self._start(setting)
+        if option.strength is None:
+            arrays, _, _ = self._start(option)
             return [
                 self.work.cut(self._within(arrays, budget)[0]) for budget in self.budgets
             ]
-        return [self._finished(refit) for refit in self._merged(setting)]
+        return [self._finished(refit) for refit in self._merged(option)]
 
-    def predictions(self, setting):
+    def predictions(self, option):
         """What the smaller forests predict for the watched rows."""
-        if setting.strength is None:
-            arrays, _, watched = self._start(setting)
+        if option.strength is None:
+            arrays, _, watched = self._start(option)
             found = []
             for budget in self.budgets:
                 smaller, position = self._within(arrays, budget)
@@ -129,15 +129,15 @@ class ForestPath:
             return found
         return [
             self.fitted.labels(refit.watched_scores(self._counted(refit.arrays)))
-            for refit in self._merged(setting)
+            for refit in self._merged(option)
         ]
 
     def _counted(self, arrays):
         return None if self.counted is None else self.counted[arrays.tree]
 
-    def _merged(self, setting):
+    def _merged(self, option):
         """The same refit, at one size after the other."""
-        refit = self._refit(setting)
+        refit = self._refit(option)
         for budget in self.budgets:
             n_splits = splits_within(budget, self.width, refit.arrays.n_trees)
             refit.merge_to(n_splits)

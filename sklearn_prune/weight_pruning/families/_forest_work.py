@@ -163,11 +163,14 @@ class ForestWork:
         What is left of the trees, with the values that they had; None for all.
     scored : ScoredTrees or None
         Scores that were estimated instead.
+    strength : float or None
+        Of the ridge penalty of a refit; None for the default of the loss.
     """
 
     fitted: FittedForest
     arrays: object = None
     scored: object = None
+    strength: float | None = None
 
     @property
     def nodes(self):

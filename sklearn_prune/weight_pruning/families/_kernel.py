@@ -7,7 +7,13 @@ from scipy.sparse import issparse
 from sklearn.base import is_regressor
 
 from sklearn_prune._ranking import budget_size
-from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    Refused,
+    Restores,
+    UnitTable,
+)
 from sklearn_prune.weight_pruning.criteria import (
     CoverageCriterion,
     MagnitudeCriterion,
@@ -28,7 +34,7 @@ _MANY = 10  # classes from which on the refits of all pairs take most of the tim
 _LARGEST_TRIED = 400  # points in a sum that all rows are refitted on at once
 
 
-class KernelFamily(Family):
+class KernelFamily(Restores, Family):
     """SVC, NuSVC, SVR, NuSVR, KernelRidge and Gaussian processes, by their stored rows.
 
     The refit minimises the estimator's own objective over functions of the basis: hinge
@@ -56,12 +62,10 @@ class KernelFamily(Family):
     offers = {"support_vector": ("points", "removal_losses", "penalised", "weights")}
 
     def accepts(self, model):
-        if is_regressor(model):  # coefficients say more there than places
-            ranked = self.criteria["support_vector"]
-            first = (MagnitudeCriterion, CoverageCriterion)
-            rest = (criterion for criterion in ranked if criterion not in first)
-            self.criteria = {"support_vector": (*first, *rest)}
-        return reason_against(model)
+        reason = reason_against(model)
+        if reason is not None:
+            return Refused(reason)
+        return Accepted(KernelRegressorFamily() if is_regressor(model) else self)
 
     def start(self, model, context):
         if hasattr(model, "base_estimator_"):
@@ -116,7 +120,7 @@ class KernelFamily(Family):
 
         return compact_machine(work)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         from sklearn_prune.weight_pruning.families._kernel_restore import restored
 
         return restored(compact, template)
@@ -137,3 +141,17 @@ class KernelFamily(Family):
         from sklearn_prune.weight_pruning.families._kernel_ranks import penalised_strengths
 
         return work, penalised_strengths(work, penalty)
+
+
+class KernelRegressorFamily(KernelFamily):
+    """Regressors, whose coefficients say more than the places of their points."""
+
+    criteria = {
+        "support_vector": (
+            MagnitudeCriterion,
+            CoverageCriterion,
+            SecondOrderCriterion,
+            PenaltyCriterion,
+            RandomCriterion,
+        )
+    }

@@ -9,7 +9,14 @@ from sklearn.base import is_classifier
 from sklearn.linear_model import ARDRegression, BayesianRidge
 from sklearn.preprocessing import LabelBinarizer
 
-from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    PrunesWhileTraining,
+    Refused,
+    Restores,
+    UnitTable,
+)
 from sklearn_prune.weight_pruning._schedule import GradualSchedule
 from sklearn_prune.weight_pruning.compact._linear import (
     CompactBayesianRegressor,
@@ -77,7 +84,7 @@ class LinearWork:
     mask: np.ndarray
 
 
-class LinearFamily(Family):
+class LinearFamily(PrunesWhileTraining, Restores, Family):
     """Linear models under any loss; a unit is a coefficient or the column of a feature."""
 
     units = ("coefficient",)
@@ -87,13 +94,13 @@ class LinearFamily(Family):
     def accepts(self, model):
         name = type(model).__name__
         if name == "SGDOneClassSVM":
-            return "it finds outliers and has no targets"
+            return Refused("it finds outliers and has no targets")
         if getattr(model, "multi_class", None) == "crammer_singer":
-            return "crammer_singer trains all classes in one problem"
+            return Refused("crammer_singer trains all classes in one problem")
         binarizer = getattr(model, "_label_binarizer", None)
         if binarizer is not None and binarizer.sparse_input_:
-            return "its labels are a sparse matrix"
-        return None
+            return Refused("its labels are a sparse matrix")
+        return Accepted(self)
 
     def start(self, model, context):
         coefficients = model.coef_.toarray() if issparse(model.coef_) else model.coef_
@@ -191,7 +198,7 @@ class LinearFamily(Family):
         nonzero = np.count_nonzero(work.coefficients) + np.count_nonzero(work.intercepts)
         return int(work.mask.sum()) + n_intercepts, nonzero
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         template.coef_ = compact.coef_
         template.intercept_ = compact.intercept_
         for name in ("classes_", "n_features_in_", "feature_names_in_"):

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
 from sklearn.preprocessing import LabelBinarizer
 
+from sklearn_prune.weight_pruning._family import Accepted, Refused
 from sklearn_prune.weight_pruning.compact._net import (
     CompactNetClassifier,
     CompactNetRegressor,
@@ -52,10 +53,10 @@ class MlpFamily(NetFamily):
         binarizer = getattr(model, "_label_binarizer", None)
         if binarizer is not None:
             if binarizer.sparse_input_:
-                return "its labels are a sparse matrix"
+                return Refused("its labels are a sparse matrix")
             if len(model.classes_) == 1:
-                return "it has seen a single class"
-        return None
+                return Refused("it has seen a single class")
+        return Accepted(self)
 
     def start(self, model, context):
         layers = zip(model.coefs_, model.intercepts_, strict=True)
@@ -137,7 +138,7 @@ class MlpFamily(NetFamily):
         names = getattr(model, "feature_names_in_", None)
         return cls.of(work.graph, work.values, model.n_features_in_, names=names, **facts)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         values = compact.full_values()
         layers = Layers.of(values)
         coefs, intercepts = living_layers(

@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from scipy.special import logsumexp
 from sklearn.preprocessing import binarize
 
-from sklearn_prune.weight_pruning._family import Family
+from sklearn_prune.weight_pruning._family import Accepted, Family, Refused, Restores
 from sklearn_prune.weight_pruning.compact._naive_bayes import (
     CompactCategorical,
     CompactDiscriminant,
@@ -27,7 +27,7 @@ _KINDS = (
 )
 
 
-class NaiveBayesFamily(Family):
+class NaiveBayesFamily(Restores, Family):
     """Compact forms and weights of features; `FeatureFamily` drops the columns."""
 
     criteria = {"feature": (MagnitudeCriterion,)}
@@ -35,8 +35,8 @@ class NaiveBayesFamily(Family):
 
     def accepts(self, model):
         if _kind(model) is None:
-            return "only scikit-learn's own naive Bayes models have a compact form"
-        return None
+            return Refused("only scikit-learn's own naive Bayes models have a compact form")
+        return Accepted(self)
 
     def adds_columns(self, model):
         """Whether scores of the model are sums of its columns, times coefficients."""
@@ -55,7 +55,7 @@ class NaiveBayesFamily(Family):
     def compact(self, work):
         return _COMPACT[_kind(work)](work)
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         """A model that predicts; the counts for `partial_fit` are gone."""
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             if hasattr(compact, name):

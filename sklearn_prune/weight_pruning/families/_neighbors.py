@@ -1,6 +1,6 @@
 """Nearest neighbours: fewer stored rows, moved so that they stand for all."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -8,7 +8,13 @@ from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.neighbors import NearestNeighbors
 
-from sklearn_prune.weight_pruning._family import Family, UnitTable
+from sklearn_prune.weight_pruning._family import (
+    Accepted,
+    Family,
+    Refused,
+    Restores,
+    UnitTable,
+)
 from sklearn_prune.weight_pruning._reduce import reduce_unit
 from sklearn_prune.weight_pruning.compact._neighbors import (
     CompactNeighborsClassifier,
@@ -47,9 +53,6 @@ class NeighborsWork:
         Which fitted row each was.
     n_neighbors : int
         How many vote.
-    reduced : dict
-        Smaller forms by how they were asked for: requests that differ only in the number
-        of voters share them.
     """
 
     model: object
@@ -57,7 +60,6 @@ class NeighborsWork:
     outputs: np.ndarray
     ids: np.ndarray
     n_neighbors: int
-    reduced: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def classifies(self):
@@ -65,7 +67,7 @@ class NeighborsWork:
         return is_classifier(self.model)
 
 
-class NeighborsFamily(Family):
+class NeighborsFamily(Restores, Family):
     """k-nearest neighbours: prototypes are rows, which a refit moves.
 
     The refit draws the kept rows to the means of the rows that they stand for and then
@@ -84,12 +86,12 @@ class NeighborsFamily(Family):
 
     def accepts(self, model):
         if callable(model.weights):
-            return "its weights are a function"
+            return Refused("its weights are a function")
         if callable(model.metric):
-            return "its metric is a function"
+            return Refused("its metric is a function")
         if model.metric == "precomputed":
-            return "its distances are precomputed"
-        return None
+            return Refused("its distances are precomputed")
+        return Accepted(self)
 
     def start(self, model, context):
         n_points, outputs = model._fit_X.shape[0], np.asarray(model._y)
@@ -113,7 +115,6 @@ class NeighborsFamily(Family):
             outputs=work.outputs[kept],
             ids=work.ids[kept],
             n_neighbors=min(work.n_neighbors, len(kept)),
-            reduced={},
         )
 
     def refit(self, work, unit, context):
@@ -146,7 +147,7 @@ class NeighborsFamily(Family):
             least = sum(map(len, classes)) if isinstance(classes, list) else len(classes)
         return tuple(share for share in SHARES if share * len(work.ids) >= least)
 
-    def settings(self, work, request, context):
+    def options(self, work, request, context):
         """Whether prototypes are moved, and how many of them vote."""
         if not _movable(work):
             refuse_dropout(context, UNMOVABLE)
@@ -162,25 +163,32 @@ class NeighborsFamily(Family):
         return found if len(found) > 1 else (None,)
 
     def reduce(self, work, shares, request, context):
-        moves, n_neighbors = request.setting or (request.refit, work.n_neighbors)
-        shared = None if moves and not work.classifies else n_neighbors
-        key = (request.unit, repr(request.criterion), repr(request.schedule), moves)
-        key = (*key, tuple(shares), n_neighbors if shared is None else None)
-        if key not in work.reduced:
-            unit = "prototype" if request.unit == "auto" else request.unit
-            work.reduced[key] = reduce_unit(
-                self,
-                replace(work, n_neighbors=n_neighbors, reduced={}),
-                unit,
-                shares,
-                replace(request, refit=moves),
-                context,
-                by_size=request.unit == "auto",
+        moves, n_neighbors = request.option or (request.refit, work.n_neighbors)
+        return reduce_unit(
+            self,
+            replace(work, n_neighbors=n_neighbors),
+            "prototype" if request.unit == "auto" else request.unit,
+            shares,
+            replace(request, refit=moves),
+            context,
+            by_size=request.unit == "auto",
+        )
+
+    def reduce_each(self, work, shares, requests, context):
+        """As `reduce` gives; what does not depend on the number of voters is made once."""
+        found, shared = [], {}
+        for request in requests:
+            moves, n_neighbors = request.option or (request.refit, work.n_neighbors)
+            key = (moves, n_neighbors if moves and not work.classifies else None)
+            if key not in shared:
+                shared[key] = self.reduce(work, shares, request, context)
+            found.append(
+                [
+                    replace(smaller, n_neighbors=min(n_neighbors, len(smaller.ids)))
+                    for smaller in shared[key]
+                ]
             )
-        return [
-            replace(smaller, n_neighbors=min(n_neighbors, len(smaller.ids)))
-            for smaller in work.reduced[key]
-        ]
+        return found
 
     def compact(self, work):
         untouched = work.points is work.model._fit_X
@@ -198,7 +206,7 @@ class NeighborsFamily(Family):
         compact.n_neighbors_ = work.n_neighbors
         return compact if untouched else compact.searching_by_products()
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         points = compact._points()
         if hasattr(compact, "feature_names_in_"):
             import pandas as pd

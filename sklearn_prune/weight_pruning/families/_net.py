@@ -7,8 +7,8 @@ import numpy as np
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning._family import Family, UnitTable
-from sklearn_prune.weight_pruning._reduce import kept_units
+from sklearn_prune.weight_pruning._family import Family, Restores, TrainsOn, UnitTable
+from sklearn_prune.weight_pruning._reduce import kept_units, ranked
 from sklearn_prune.weight_pruning._schedule import GradualSchedule
 from sklearn_prune.weight_pruning.compact._net import CompactNet
 from sklearn_prune.weight_pruning.criteria import (
@@ -47,7 +47,7 @@ _PLAN = GradualSchedule(n_steps=30)
 DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
 
 
-class NetFamily(Family):
+class NetFamily(TrainsOn, Restores, Family):
     """Nets: single weights, hidden neurons, channels and inputs.
 
     Training keeps the shapes and holds what is pruned at zero; the compact form leaves it
@@ -189,10 +189,6 @@ class NetFamily(Family):
         masks = {name: work.values[name] != 0 for name in work.weight_names()}
         return replace(work, masks=masks)
 
-    def partial_params(self, template):
-        """Parameters of the model that hold for one call of partial_fit."""
-        return {}
-
     def rewind(self, work, context):
         """What is left, set back to the values that training started from."""
         first = self.initial(work, context)
@@ -244,8 +240,7 @@ class NetFamily(Family):
 
         def cut_to(part):
             def cut(now):
-                ranking = criterion.rank_units(self, now, unit, context)[1]
-                table = self.table(now, unit, context)
+                _, ranking, table = ranked(criterion, self, now, unit, context)
                 size = (
                     int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
                 )

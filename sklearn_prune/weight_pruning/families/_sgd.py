@@ -8,7 +8,7 @@ from sklearn.base import clone, is_classifier
 
 from sklearn_prune._meta import weight_parameter
 from sklearn_prune._seeds import derive_seed, draw_seed
-from sklearn_prune.weight_pruning._reduce import kept_units
+from sklearn_prune.weight_pruning._reduce import kept_units, ranked
 from sklearn_prune.weight_pruning.compact._columns import take_columns
 from sklearn_prune.weight_pruning.families._linear_dropout import silenced
 from sklearn_prune.weight_pruning.families._linear_loss import (
@@ -58,7 +58,7 @@ def prune_while_training(family, work, unit, share, request, context):
         What is cut.
     share : float or int
         What is left in the end; a share of the parameters where the unit is "auto".
-    request : Request
+    request : PruningRequest
         Criterion and schedule.
     context : PruningContext
         The rows.
@@ -88,8 +88,7 @@ def prune_while_training(family, work, unit, share, request, context):
             columns = np.flatnonzero(now.mask.any(axis=0))
             rows = replace(context, X=take_columns(context.X, columns))
             now = family.on_columns(now, columns)
-        prepared, ranking = criterion.rank_units(family, now, unit, rows)
-        table = family.table(prepared, unit, rows)
+        _, ranking, table = ranked(criterion, family, now, unit, rows)
         relative = min(1.0, part * total / size_of(table))
         kept = kept_units(ranking, table, relative, by_size)
         mask = np.zeros_like(work.mask)

@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier
 from sklearn_prune._meta import clone_seeded
 from sklearn_prune._seeds import seeded_torch
 from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune.weight_pruning._family import Accepted
 from sklearn_prune.weight_pruning.compact._module import CompactModule
 from sklearn_prune.weight_pruning.compact._net import (
     CompactNetClassifier,
@@ -29,6 +30,9 @@ class TorchFamily(NetFamily):
     recurses = True
     criteria = {**NetFamily.criteria, "feature": UNIT_CRITERIA}
     offers = {**NetFamily.offers, "feature": OF_UNITS}
+
+    def accepts(self, model):
+        return Accepted(self)
 
     def start(self, model, context):
         from sklearn_prune.weight_pruning.families._torch_graph import NotFollowed, follow
@@ -156,7 +160,7 @@ class TorchFamily(NetFamily):
                 values[operation.bias] = offset
         return values
 
-    def restore(self, compact, template, context=None):
+    def restore(self, compact, template):
         from sklearn_prune.weight_pruning.families._torch_training import (
             KeepZeros,
             load_values,

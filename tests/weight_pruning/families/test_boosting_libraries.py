@@ -43,7 +43,7 @@ def holes(X):
 
 def compact_of(model, X, y):
     family = BoostingFamily()
-    assert family.accepts(model) is None
+    assert family.accepts(model)
     compact = family.compact(family.start(model, PruningContext(model, X, y)))
     return pickle.loads(pickle.dumps(compact))
 
@@ -194,7 +194,7 @@ def test_models_that_are_refused_say_why(xgb, lgb):
             model.set_params(objective="survival:cox")
             word = "survival"
         model.fit(X, y)
-        assert word in family.accepts(model)
+        assert word in family.accepts(model).reason
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

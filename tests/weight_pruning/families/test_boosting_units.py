@@ -244,13 +244,13 @@ def test_a_penalised_tree_has_its_optimum():
 def test_enough_judged_rows_end_the_folds(monkeypatch):
     X, y = numbers(n=300)
     seen = []
-    own = BoostingFamily._judge_fold
+    own = BoostingFamily._fold_scores
 
     def counted(self, shares, requests, context, train, test):
         seen.append(len(test))
         return own(self, shares, requests, context, train, test)
 
-    monkeypatch.setattr(BoostingFamily, "_judge_fold", counted)
+    monkeypatch.setattr(BoostingFamily, "_fold_scores", counted)
     model = HistGradientBoostingRegressor(max_iter=5, random_state=0)
     pruned = PrunedRegressor(model, keep="auto", cv=3, random_state=0).fit(X, y)
     assert seen == [100, 100, 100]

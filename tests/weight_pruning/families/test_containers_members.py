@@ -39,7 +39,7 @@ from sklearn_prune import (
 )
 from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import Request, family_for, family_of
+from sklearn_prune.weight_pruning._family import PruningRequest, family_for, family_of
 from sklearn_prune.weight_pruning.families._containers_members import BaggedFamily
 
 NB = GaussianNB()
@@ -119,7 +119,7 @@ def test_final_model_learns_out_of_fold(rare):
         context = PruningContext(NB, X[train], np.unique(y, return_inverse=True)[1][train])
         inner = _replace_seed(context, kept)
         family = family_for(NB, "feature")[0]
-        random = Request("feature", RandomCriterion())
+        random = PruningRequest("feature", RandomCriterion())
         work = family.start(inner.fit_first(), inner)
         (work,) = family.reduce(work, [3], random, inner)
         one = family.compact(work)
@@ -214,7 +214,7 @@ def test_bagging(inner, max_features):
     context = PruningContext(outer, X, y, seed=0)
     model = context.fit_first()
     family = BaggedFamily()
-    assert family.accepts(model) is None
+    assert family.accepts(model)
     work = family.start(model, context)
     compact = family.compact(work)
     for method in ("predict", "predict_proba", "predict_log_proba"):
@@ -230,7 +230,9 @@ def test_bagging(inner, max_features):
         again = member.context.fit_first().predict(member.context.X)
         assert _equal(again, member.model.predict(member.context.X))
         assert len(rows) == len(X)
-    (smaller,) = family.reduce(work, [3], Request("feature", RandomCriterion()), context)
+    (smaller,) = family.reduce(
+        work, [3], PruningRequest("feature", RandomCriterion()), context
+    )
     assert len(family.table(smaller, "feature", context).ids) == 12
 
 

@@ -35,7 +35,7 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import Request
+from sklearn_prune.weight_pruning._family import PruningRequest
 from sklearn_prune.weight_pruning.families._forest import BaggingFamily, ForestFamily
 from sklearn_prune.weight_pruning.families._forest_arrays import pick_trees
 from sklearn_prune.weight_pruning.families._forest_criteria import out_of_bag
@@ -55,7 +55,7 @@ def started(model, X, y, **settings):
     """A family, its working form of the fitted model, and the context."""
     family = BaggingFamily() if "Bagging" in type(model).__name__ else ForestFamily()
     context = PruningContext(clone(model), X, y, seed=0, **settings)
-    assert family.accepts(model) is None
+    assert family.accepts(model)
     return family, family.start(model, context), context
 
 
@@ -213,9 +213,7 @@ def test_trees_are_dropped_whole():
 
 
 def family_units(model):
-    family = ForestFamily()
-    family.accepts(model)
-    return family.units
+    return ForestFamily().accepts(model).family.units
 
 
 def test_out_of_bag_rows_are_those_that_a_tree_has_not_drawn():
@@ -385,20 +383,22 @@ def test_bagging_on_some_of_the_columns():
     assert np.allclose(small.predict_proba(X), np.mean(votes, axis=0))
 
 
-def test_an_explicit_setting_is_followed():
+def test_an_explicit_option_is_followed():
     fitted = forest().fit(*CANCER)
     family, work, context = started(fitted, *CANCER)
-    settings = family.settings(work, Request("auto"), context)
-    assert any(setting.strength is None for setting in settings)
+    options = family.options(work, PruningRequest("auto"), context)
+    assert any(option.strength is None for option in options)
     assert all(
-        setting.strength is None
-        for setting in family.settings(work, Request("auto", refit=False), context)
+        option.strength is None
+        for option in family.options(work, PruningRequest("auto", refit=False), context)
     )
-    (small,) = family.reduce(work, [0.2], Request("auto", setting=settings[0]), context)
+    (small,) = family.reduce(
+        work, [0.2], PruningRequest("auto", option=options[0]), context
+    )
     assert small.scored is None
 
 
-def test_a_setting_is_scored_where_it_was_not_chosen():
+def test_a_option_is_scored_where_it_was_not_chosen():
     parts = [
         np.array([[[1.0, 1.0]], [[0.0, 0.0]]]),
         np.array([[[0.0, 0.0]], [[1.0, 1.0]]]),
@@ -406,7 +406,7 @@ def test_a_setting_is_scored_where_it_was_not_chosen():
     ]
     best, scores = _cross_chosen(parts)
     assert list(best) == [1]
-    # best of the others: setting 1 for the first fold, 0 for the second, a tie
+    # best of the others: option 1 for the first fold, 0 for the second, a tie
     assert np.array_equal(scores, [[0.0, 0.0, 0.0, 0.0, 0.2, 0.2]])
 
 

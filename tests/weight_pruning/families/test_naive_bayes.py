@@ -26,7 +26,7 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import Request
+from sklearn_prune.weight_pruning._family import PruningRequest
 from sklearn_prune.weight_pruning.families._feature import FeatureFamily
 from sklearn_prune.weight_pruning.families._naive_bayes import NaiveBayesFamily
 
@@ -52,7 +52,7 @@ def pruned(model, criterion, keep, X, y):
     context = PruningContext(model, X, y, seed=0, cv=3)
     family = FeatureFamily(NaiveBayesFamily())
     work = family.start(context.fit_first(), context)
-    (work,) = family.reduce(work, [keep], Request("feature", criterion), context)
+    (work,) = family.reduce(work, [keep], PruningRequest("feature", criterion), context)
     return family, work
 
 
@@ -171,5 +171,5 @@ def test_variances_are_not_rounded(model):
 
 
 def test_other_naive_bayes_models_are_refused_by_a_reason():
-    assert NaiveBayesFamily().accepts(GaussianNB()) is None
-    assert "naive Bayes" in NaiveBayesFamily().accepts(object())
+    assert NaiveBayesFamily().accepts(GaussianNB())
+    assert "naive Bayes" in NaiveBayesFamily().accepts(object()).reason

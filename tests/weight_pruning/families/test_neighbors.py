@@ -245,7 +245,7 @@ def test_auto_finds_a_tenth_without_loss_and_reports_voters():
     assert pruned.estimator_.n_neighbors == pruned.compact_.n_neighbors_
     same = pruned.estimator_.predict(X) == pruned.predict(X)
     assert same.mean() > 0.999
-    assert {entry["setting"] for entry in pruned.report_.path} <= {
+    assert {entry["option"] for entry in pruned.report_.path} <= {
         (moves, n_neighbors) for moves in (True, False) for n_neighbors in (1, 5)
     }
 

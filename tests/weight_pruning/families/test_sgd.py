@@ -17,7 +17,7 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import Request
+from sklearn_prune.weight_pruning._family import PruningRequest
 from sklearn_prune.weight_pruning.families import _sgd
 from sklearn_prune.weight_pruning.families._linear import LinearFamily
 
@@ -51,7 +51,7 @@ def trained(model, X, y, unit="coefficient", share=0.3, schedule=None, **given):
     family = LinearFamily()
     work = family.start(context.fit_first(), context)
     schedule = GradualSchedule() if schedule is None else schedule
-    request = Request(unit, MagnitudeCriterion(), schedule)
+    request = PruningRequest(unit, MagnitudeCriterion(), schedule)
     return family.reduce(work, [share], request, context)[0]
 
 

@@ -1,5 +1,7 @@
 """Dropout of whole trees: the exact form, copies of rows, forests and boosting."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -228,8 +230,7 @@ def test_numbers_are_found_about_as_well(model, keep):
 def test_no_dropout_is_no_change(family, model, unit):
     X, y = load_iris(return_X_y=True)
     family, context = family(), PruningContext(model, X, y, seed=0)
-    family.accepts(model.fit(X, y))
-    work = family.start(model, context)
+    work = family.start(model.fit(X, y), context)
     values = [
         _values(family.refit(work, unit, PruningContext(model, X, y, seed=0, **given)))
         for given in ({}, {"dropout": 0.0}, {"dropout": 0.4})
@@ -258,10 +259,9 @@ def test_a_single_tree_is_drawn_to_the_mean():
     X, y = load_diabetes(return_X_y=True)
     model = DecisionTreeRegressor(max_leaf_nodes=4, random_state=0).fit(X, y)
     family = ForestFamily()
-    family.accepts(model)
-    family.strength = 1e-9
     context = PruningContext(model, X, y, dropout=0.25)
-    refit = family.refit(family.start(model, context), "node", context)
+    work = replace(family.start(model, context), strength=1e-9)
+    refit = family.refit(work, "node", context)
     expected = y.mean() + 0.75 * (model.predict(X) - y.mean())
     assert np.allclose(refit.compact().predict(X), expected, rtol=1e-4)
 
