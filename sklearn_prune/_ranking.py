@@ -17,25 +17,39 @@ _KEEP_RULE = (
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """An order of n units from most to least worth keeping.
+    """An order of n units, rows or parameters, from most to least worth keeping.
+
+    What a selector or a criterion returns. For each size the kept units are a prefix of
+    the order, so that smaller selections lie inside larger ones.
 
     Parameters
     ----------
     order : ndarray of shape (n,), int
         A permutation of ``range(n)``, best first.
-    scores : ndarray of shape (n,), float, or None
+    scores : ndarray of shape (n,), float, default=None
         Larger is more worth keeping.
-    natural_size : int or None
+    natural_size : int, default=None
         The size that the method itself would keep.
-    keys : ndarray of shape (n,), float, or None
+    keys : ndarray of shape (n,), float, default=None
         Where given, the number kept is random: a unit stays if and only if its key
         is below the fraction to keep.
-    importances : ndarray of shape (n,), float, or None
+    importances : ndarray of shape (n,), float, default=None
         Where given, the order is a draw without replacement in which a unit comes the
         earlier the larger this positive number is.
-    draws : ndarray of shape (n,), float, or None
+    draws : ndarray of shape (n,), float, default=None
         Beside `importances`: a uniform number divided by the importance of the unit;
         the order ascends in it.
+
+    See Also
+    --------
+    sklearn_prune.sample_selection.SampleSelector : Ranks rows.
+    sklearn_prune.weight_pruning.Criterion : Ranks parameters.
+
+    Examples
+    --------
+    >>> from sklearn_prune.sample_selection import Ranking
+    >>> Ranking.from_scores([0.1, 0.7, 0.4]).order
+    array([1, 2, 0])
     """
 
     order: np.ndarray

@@ -1,5 +1,6 @@
 """Selectors: estimators that rank the rows of a training set."""
 
+from sklearn_prune._ranking import Ranking
 from sklearn_prune.sample_selection._auto import AutoSelector
 from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
 from sklearn_prune.sample_selection._chain import ChainSelector
@@ -55,6 +56,7 @@ __all__ = [
     "RENNSelector",
     "RMHCSelector",
     "RandomSelector",
+    "Ranking",
     "RankingContext",
     "SampleSelector",
     "SensitivitySelector",

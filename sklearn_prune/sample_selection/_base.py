@@ -100,7 +100,7 @@ class SampleSelector(BaseEstimator, ABC):
     """Base class of selectors: estimators whose `fit` ranks the rows it is given.
 
     A subclass writes ``_rank(X, y, context)`` and returns a
-    :class:`~sklearn_prune._ranking.Ranking`. It is given rows and targets that are
+    :class:`~sklearn_prune.sample_selection.Ranking`. It is given rows and targets that are
     checked already: y holds class codes from 0, or floats for regression.
 
     Attributes

@@ -224,7 +224,7 @@ class TrainsOn:
         raise _missing(self, "train(work, context)")
 
     def partial_params(self, template):
-        """Parameters of the model that hold for one call of partial_fit."""
+        """The parameters of the model that hold for one call of partial_fit."""
         return {}
 
 
@@ -397,7 +397,7 @@ class Family:
         return None
 
     def n_iter(self, work):
-        """Passes over the rows in all, where training goes on; None elsewhere."""
+        """The passes over the rows in all, where training goes on; None elsewhere."""
         return None
 
     def auto_shares(self, work, unit, context):

@@ -143,6 +143,17 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         "inner_validation": pruned - validated,
         "prune": process_time() - pruned + validated - fitted,
     }
+    report = PruningReport(
+        unit, chosen, before, after, seconds, path, type(compact).__name__, notes
+    )
+    if report.larger and not keeps_all(chosen):
+        warnings.warn(
+            f"The pruned {type(model).__name__} is larger than the whole model: "
+            f"{after['nbytes']:,} bytes, and {before['nbytes']:,} before. Use the "
+            f"{type(model).__name__} itself, a smaller keep, or another unit.",
+            UserWarning,
+            stacklevel=5,
+        )
     return Pruned(
         compact,
         family,
@@ -151,9 +162,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         len(units_before),
         family.feature_importances(smaller),
         family.n_iter(smaller),
-        PruningReport(
-            unit, chosen, before, after, seconds, path, type(compact).__name__, notes
-        ),
+        report,
     )
 
 

@@ -26,6 +26,11 @@ class PruningReport:
         Class of the compact form.
     notes : tuple of str
         What is worth knowing, such as why a closer family did not apply.
+
+    Attributes
+    ----------
+    larger : bool
+        Whether the pruned model has more bytes than the inner model, where both are known.
     """
 
     unit: str
@@ -37,6 +42,12 @@ class PruningReport:
     form: str = ""
     notes: tuple = ()
 
+    @property
+    def larger(self):
+        """Whether the pickle of the pruned model is longer than that of the inner model."""
+        before, after = self.before.get("nbytes"), self.after.get("nbytes")
+        return None not in (before, after) and after > before
+
     def __str__(self):
         lines = [f"{'':<12}{'before':>14}{'after':>14}{'ratio':>9}"]
         for name in ("parameters", "nonzero", "units", "nbytes"):
@@ -47,6 +58,8 @@ class PruningReport:
             lines.append(f"{name:<12}{before:>14,}{after:>14,}{ratio}")
         spent = ", ".join(f"{name} {value:.2f} s" for name, value in self.seconds.items())
         lines.append(f"unit {self.unit!r}, keep={self.keep!r}, {self.form}; {spent}")
+        if self.larger:
+            lines.append("The pruned model is larger than the inner model.")
         return "\n".join((*lines, *self.notes))
 
     def _repr_html_(self):
