@@ -122,14 +122,16 @@ class Family:
     ``penalised(work, unit, penalty, context)``, which gives a working form that was
     trained under the penalty and the strength of each unit in it, and ``activations(work,
     unit, context)`` of shape (n_units,). `recurses` says that the family prunes the models
-    inside its own, features included; `has_layers`, that units lie in layers, which are
-    the groups of its tables.
+    inside its own (`inner_models`), features included; `has_layers`, that units lie in
+    layers, which are the groups of its tables; `takes_dropout`, that the refit drops units
+    at random by the `dropout` of its context.
     """
 
     units = ()
     criteria = {}
     recurses = False
     has_layers = False
+    takes_dropout = False
 
     def accepts(self, model):
         """None if the family can prune this fitted model, or the reason why not."""
@@ -313,6 +315,35 @@ def family_for(model, unit):
     if not whole and (unit == "feature" or not family.units):
         return FeatureFamily(family), reason
     return family, reason
+
+
+def check_dropout(model, unit, dropout):
+    """Raise if dropout is asked for and a model, or one inside it, does not take it.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted or not.
+    unit : str
+        The kind of unit that is pruned; a refit of features takes no dropout.
+    dropout : float in [0, 1)
+        Nothing is checked where it is 0.
+    """
+    if dropout == 0:
+        return
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
+    family, reason = family_for(model, unit)
+    if family.recurses:
+        for inner in family.inner_models(model):
+            check_dropout(inner, unit, dropout)
+    elif not family.takes_dropout:
+        what = type(model).__name__ + (' and unit="feature"' if unit == "feature" else "")
+        because = "" if reason is None else f" ({reason})"
+        raise InvalidParameterError(
+            "dropout needs a neural net, a linear model or a forest, whose own units are "
+            f"refitted. Got dropout={dropout} for {what}{because}. Write dropout=0.0."
+        )
 
 
 def units_of(family):

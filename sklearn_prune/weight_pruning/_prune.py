@@ -10,7 +10,13 @@ import numpy as np
 from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._sizes import arrays_in, pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning._family import Request, check_unit, family_for, units_of
+from sklearn_prune.weight_pruning._family import (
+    Request,
+    check_dropout,
+    check_unit,
+    family_for,
+    units_of,
+)
 from sklearn_prune.weight_pruning._judge import not_worse
 from sklearn_prune.weight_pruning._report import PruningReport
 
@@ -69,6 +75,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         The compact form and what was done.
     """
     fitted = process_time()
+    check_dropout(model, unit, context.dropout)  # a search may have found another model
     family, reason = family_for(model, unit)
     notes = ()
     if reason is not None:

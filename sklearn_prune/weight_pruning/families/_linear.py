@@ -29,7 +29,7 @@ from sklearn_prune.weight_pruning.families._linear_curvature import (
     effects_of_units,
     losses_of_removal,
 )
-from sklearn_prune.weight_pruning.families._linear_dropout import fit_silenced
+from sklearn_prune.weight_pruning.families._linear_dropout import fit_with_dropout
 from sklearn_prune.weight_pruning.families._linear_loss import output_spreads
 from sklearn_prune.weight_pruning.families._linear_penalty import (
     l1_strengths,
@@ -80,6 +80,7 @@ class LinearFamily(Family):
 
     units = ("coefficient",)
     criteria = {"coefficient": _CRITERIA, "feature": _CRITERIA}
+    takes_dropout = True
 
     def accepts(self, model):
         name = type(model).__name__
@@ -115,7 +116,7 @@ class LinearFamily(Family):
         return replace(work, mask=mask, coefficients=coefficients)
 
     def refit(self, work, unit, context):
-        fit = fit_silenced if context.dropout > 0 else fit_masked
+        fit = fit_with_dropout if context.dropout > 0 else fit_masked
         coefficients, intercepts = fit(work, context)
         shape = np.shape(work.intercepts)
         intercepts = np.array(intercepts[0] if shape == () else intercepts)[()]

@@ -54,6 +54,7 @@ class NetFamily(Family):
     """
 
     has_layers = True
+    takes_dropout = True
     units = ("weight", "neuron", "channel", "input")
     criteria = {
         "weight": _WEIGHT_CRITERIA,
