@@ -1,4 +1,4 @@
-"""scikit-learn's MLPs, and dropout for every family."""
+"""scikit-learn's MLPs, and dropout for linear models, forests and nets."""
 
 import numpy as np
 from families_data import load
@@ -7,7 +7,7 @@ from nets_data import Dense
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import LinearSVC
 from torch import nn
 
 from sklearn_prune.weight_pruning import RandomCriterion
@@ -82,7 +82,6 @@ def skorch_net(part, seed):
 DROPOUT_MODELS = {
     "logistic": lambda part, seed: LogisticRegression(max_iter=500),
     "LinearSVC": lambda part, seed: LinearSVC(),
-    "SVC": lambda part, seed: SVC(),
     "forest": lambda part, seed: RandomForestClassifier(50, random_state=seed),
     "MLP": lambda part, seed: MLPClassifier((50,), max_iter=40, random_state=seed),
     "skorch": skorch_net,

@@ -277,6 +277,8 @@ class Family:
         Whether the family prunes the models inside its own, features included.
     has_layers : bool
         Whether units lie in layers, which are the groups of the tables.
+    takes_dropout : bool
+        Whether the refit drops units at random, by the `dropout` of its context.
 
     See Also
     --------
@@ -292,40 +294,14 @@ class Family:
 
     The quantities are methods of these names:
 
-    ==================== =============================== ==============================
-    quantity             arguments                       result
-    ==================== =============================== ==============================
-    weights              work, unit, context             array (n_units, m)
-    gradient_effects     work, unit, context             array (n_units,)
-    removal_losses       work, unit, context             array (n_units,)
-    activations          work, unit, context             array (n_units,)
-    shuffling_losses     work, unit, n_repeats, context  array (n_units,)
-    points               work, unit, context             array (n_units, d), and class
-                                                         codes, targets or None
-    contributions        work, unit, measure, context    Ranking
-    penalised            work, unit, penalty, context    trained working form, and
-                                                         array (n_units,)
-    ==================== =============================== ==============================
-
-    Examples
-    --------
-    >>> from sklearn_prune.weight_pruning import Accepted, Family, MagnitudeCriterion
-    >>> class ScaleFamily(Family):
-    ...     units = ("scale",)
-    ...     criteria = {"scale": (MagnitudeCriterion,)}
-    ...     offers = {"scale": ("weights",)}
-    ...
-    ...     def accepts(self, model):
-    ...         return Accepted(self)
-    >>> ScaleFamily().ranks("scale", MagnitudeCriterion())
-    True
-    """
+    ==================== =============================== =======================    """
 
     units = ()
     criteria = {}
     offers = {}
     recurses = False
     has_layers = False
+    takes_dropout = False
 
     def accepts(self, model):
         """`Accepted` if the family can prune this model, fitted or not, else `Refused`."""
@@ -531,6 +507,35 @@ def family_for(model, unit):
     if not whole and (unit == "feature" or not family.units):
         return FeatureFamily(family), reason
     return family, reason
+
+
+def check_dropout(model, unit, dropout):
+    """Raise if dropout is asked for and a model, or one inside it, does not take it.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted or not.
+    unit : str
+        The kind of unit that is pruned; a refit of features takes no dropout.
+    dropout : float in [0, 1)
+        Nothing is checked where it is 0.
+    """
+    if dropout == 0:
+        return
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
+    family, reason = family_for(model, unit)
+    if family.recurses:
+        for inner in family.inner_models(model):
+            check_dropout(inner, unit, dropout)
+    elif not family.takes_dropout:
+        what = type(model).__name__ + (' and unit="feature"' if unit == "feature" else "")
+        because = "" if reason is None else f" ({reason})"
+        raise InvalidParameterError(
+            "dropout needs a neural net, a linear model or a forest, whose own units are "
+            f"refitted. Got dropout={dropout} for {what}{because}. Write dropout=0.0."
+        )
 
 
 def units_of(family):

@@ -13,6 +13,7 @@ from sklearn_prune._sizes import arrays_in, pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import (
     PruningRequest,
+    check_dropout,
     check_unit,
     family_for,
     predictor,
@@ -77,6 +78,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         The compact form and what was done.
     """
     fitted = process_time()
+    check_dropout(model, unit, context.dropout)  # a search may have found another model
     family, reason = family_for(model, unit)
     notes = ()
     if reason is not None:

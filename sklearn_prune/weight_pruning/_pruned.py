@@ -47,9 +47,9 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
         How the parameters are rounded in the end.
     dropout : float in [0, 1), default=0.0
-        Probability with which a kept unit is silenced at each step of the refit: hidden
-        units of nets, features of linear models, basis vectors of kernel machines, trees,
-        prototypes. At keep=1.0 it makes a refit of the whole model.
+        Probability with which a kept unit is dropped at each step of the refit: hidden
+        units of nets, features of linear models, trees of forests. Other models, and
+        unit="feature", raise an error. At keep=1.0 it makes a refit of the whole model.
     random_state : int, RandomState instance or None, default=None
         Seeds the inner folds, the criterion and those parts of the inner model whose
         `random_state` is None; an int makes the fit reproducible.
@@ -215,9 +215,9 @@ class PrunedRegressor(RegressorMixin, PrunedModel):
     quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
         How the parameters are rounded in the end.
     dropout : float in [0, 1), default=0.0
-        Probability with which a kept unit is silenced at each step of the refit: hidden
-        units of nets, features of linear models, basis vectors of kernel machines, trees,
-        prototypes. At keep=1.0 it makes a refit of the whole model.
+        Probability with which a kept unit is dropped at each step of the refit: hidden
+        units of nets, features of linear models, trees of forests. Other models, and
+        unit="feature", raise an error. At keep=1.0 it makes a refit of the whole model.
     random_state : int, RandomState instance or None, default=None
         Seeds the inner folds, the criterion and those parts of the inner model whose
         `random_state` is None; an int makes the fit reproducible.

@@ -44,7 +44,7 @@ from sklearn_prune._validation import (
     check_weights,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import TrainsOn, family_of
+from sklearn_prune.weight_pruning._family import TrainsOn, check_dropout, family_of
 from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._pruned_views import DELEGATED, FittedViews
 from sklearn_prune.weight_pruning._quantize import check_quantize
@@ -248,10 +248,11 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         check_keep(self.keep, units="units")
         if self.dropout > 0 and self.refit is False:
             raise InvalidParameterError(
-                "dropout silences kept units at each step of the refit. Got "
+                "dropout needs a refit, which drops kept units at random. Got "
                 f"dropout={self.dropout} with refit=False. Write refit=True, or "
                 "dropout=0.0."
             )
+        check_dropout(self.estimator, self.unit, self.dropout)
         check_schedule(self.schedule, self.estimator)
         if self.scoring is not None:
             scorer = get_scorer(self.scoring)  # a callable is returned as it is

@@ -55,13 +55,11 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
     rescaled,
     training_rows,
 )
-from sklearn_prune.weight_pruning.families._tree_dropout import refuse_dropout
 
 OPTIONS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
 ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
-MONOTONIC = "leaves whose scores must rise or fall with a feature are not"
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,6 @@ class BoostingFamily(Restores, Family):
     order assumes the refit, which makes up for what is cut.
 
     An int `cv` means as many folds as it takes to judge 12,000 rows, and at most `cv`.
-
-    Dropout silences trees while leaves are refitted, which then always are.
     """
 
     units = ("iteration", "node")
@@ -212,25 +208,21 @@ class BoostingFamily(Restores, Family):
 
     def refit(self, work, unit, context):
         if work.monotonic:
-            refuse_dropout(context, MONOTONIC)
             return work
         rows, model, pull = self.training_rows(work, context), work.model, PULL
         if unit == "iteration":
             model, pull = rescaled(model, rows), PULL_OF_ITERATIONS
-        path = LeafPath(model, rows, refits=True, pull=pull, dropout=context.dropout)
+        path = LeafPath(model, rows, refits=True, pull=pull)
         path.sweep()
         trees = replace(work.model.trees, value=path.value)
-        return replace(work, model=replace(path.model, trees=trees))
+        return replace(work, model=replace(model, trees=trees))
 
     def auto_shares(self, work, unit, context):
         return MILESTONES if unit == "auto" else super().auto_shares(work, unit, context)
 
     def options(self, work, request, context):
-        if work.monotonic:
-            refuse_dropout(context, MONOTONIC)
         may_refit = request.unit == "auto" and request.refit and not work.monotonic
-        options = OPTIONS[1:] if context.dropout else OPTIONS
-        return options if may_refit else (None,)
+        return OPTIONS if may_refit else (None,)
 
     def plan(self, work, shares, request, context):
         """Merge sibling leaves, refit the rest, drop trees that have no split left."""
@@ -254,8 +246,7 @@ class BoostingFamily(Restores, Family):
             n_nodes = work.model.trees.n_nodes
             keys = _random_keys(request.criterion, context.seed, n_nodes)
         refits = request.option == "refit"
-        dropout = context.dropout if refits else 0.0
-        path = LeafPath(work.model, rows, refits, keys, dropout=dropout)
+        path = LeafPath(work.model, rows, refits, keys)
         total = path.n_parameters()
         stops = list(MILESTONES)
         for share in shares:

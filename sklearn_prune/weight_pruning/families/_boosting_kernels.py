@@ -26,12 +26,10 @@ def refit_leaves(
     lasso,
     moves,
     curvature,
-    added,
 ):
     """One exact step of least squares for the leaves of each tree, in turn.
 
-    Added to the squares are ``ridge / 2 * (value - anchor)**2 + lasso * abs(value)`` and
-    ``added / 2 * curvature * value**2``.
+    Added to the squares is ``ridge / 2 * (value - anchor)**2 + lasso * abs(value)``.
 
     The leaves of a tree part the rows, so that its normal matrix is diagonal; its
     `curvature` is set in any case, `value` and `residual` only if it `moves`. Nodes of
@@ -53,8 +51,7 @@ def refit_leaves(
         for leaf in range(first, last):
             if curvature[leaf] > 0.0:
                 slope = move[leaf] + curvature[leaf] * value[leaf] + ridge * anchor[leaf]
-                held = curvature[leaf] * (1.0 + added) + ridge
-                size = max(abs(slope) - lasso, 0.0) / held
+                size = max(abs(slope) - lasso, 0.0) / (curvature[leaf] + ridge)
                 move[leaf] = (size if slope > 0.0 else -size) - value[leaf]
                 value[leaf] += move[leaf]
         for i in range(len(place)):

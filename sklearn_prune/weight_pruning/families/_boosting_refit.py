@@ -7,14 +7,12 @@ import numpy as np
 
 from sklearn_prune.weight_pruning.families._boosting_arrays import levels, pruned_nodes
 from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
-from sklearn_prune.weight_pruning.families._tree_dropout import added_penalty
 
 MERGED_AT_ONCE = 0.3  # share of the sibling pairs that a round may merge
 FLOOR = 0.1  # of the mean second derivative, which a row counts at least
 PULL = 50.0  # to the model's own leaves, in rows of mean second derivative
 PULL_OF_ITERATIONS = 10.0  # likewise, where whole iterations are gone
 N_SWEEPS = 2  # over all trees, after each cut
-DROPOUT_SWEEPS = 6  # likewise, where trees are silenced
 PULL_OF_PENALTY = 10.0  # to zero, where the penalty is a criterion
 PENALISED_SWEEPS = 4  # times the above
 
@@ -99,21 +97,6 @@ def rescaled(model, rows):
     return replace(model, trees=replace(model.trees, value=model.trees.value * factor))
 
 
-def centred(model, rows):
-    """The same model, whose trees add nothing in the weighted mean over the rows."""
-    trees, start = model.trees, model.start.astype(np.float64)
-    of_tree, value = trees.tree_of_nodes(), trees.value.copy()
-    means = np.zeros(len(trees.roots))
-    for tree, leaves in enumerate(rows.leaves):
-        weights = rows.weights[trees.output[tree]]
-        means[tree] = np.average(value[leaves], weights=weights)
-    np.add.at(start, trees.output, means)
-    is_leaf = trees.left < 0
-    value[is_leaf] -= means[of_tree[is_leaf]]
-    start = start.astype(model.start.dtype)
-    return replace(model, trees=replace(trees, value=value), start=start)
-
-
 class LeafPath:
     """Trees on their way to fewer leaves.
 
@@ -130,8 +113,6 @@ class LeafPath:
         that costs least.
     pull : float, default=50.0
         How strongly leaves stay where they are, in rows of mean second derivative.
-    dropout : float in [0, 1), default=0.0
-        Probability with which a tree is silent in the refit.
 
     Notes
     -----
@@ -140,15 +121,9 @@ class LeafPath:
     least squares towards the scores of the whole model, block by block, a tree a block:
     towards the targets it overfits, since the model was stopped early enough and a joint
     refit is not. The second derivatives of the loss are its weights.
-
-    Since the refit is least squares whatever the loss of the model, dropout takes its exact
-    form there: ``p / (1 - p)`` times the second derivatives, towards zero. What a tree says
-    in the mean over the rows is never silent; it is part of where the raw score starts.
     """
 
-    def __init__(self, model, rows, refits, keys=None, pull=PULL, dropout=0.0):
-        self.added = added_penalty(dropout)
-        model = centred(model, rows) if dropout > 0 else model
+    def __init__(self, model, rows, refits, keys=None, pull=PULL):
         self.model, self.rows, self.refits, self.keys = model, rows, refits, keys
         self.ridge, self.lasso = pull * rows.weights.mean(), 0.0
         trees = model.trees
@@ -176,8 +151,7 @@ class LeafPath:
 
         rows = self.rows
         residual = rows.target - self.scores(rows.leaves)
-        n_sweeps = DROPOUT_SWEEPS if self.added else N_SWEEPS
-        for _ in range(n_sweeps if moves else 1):
+        for _ in range(N_SWEEPS if moves else 1):
             kernels.refit_leaves(
                 rows.leaves,
                 self.home,
@@ -191,17 +165,7 @@ class LeafPath:
                 self.lasso,
                 moves,
                 self.curvature,
-                self.added,
             )
-            if self.added and moves:
-                self._move_start(residual)
-
-    def _move_start(self, residual):
-        """Start the raw scores where the residuals, which change, have the mean zero."""
-        shift = np.average(residual, axis=1, weights=self.rows.weights)
-        residual -= shift[:, None]
-        start = (self.model.start + shift).astype(self.model.start.dtype)
-        self.model = replace(self.model, start=start)
 
     def advance(self, n_parameters):
         """Merge down to this number of parameters, then refit if anything was merged."""

@@ -31,13 +31,6 @@ from sklearn_prune.weight_pruning.criteria import (
     PermutationCriterion,
     RandomCriterion,
 )
-from sklearn_prune.weight_pruning.families._feature_dropout import (
-    N_COPIES,
-    silenced_copies,
-)
-
-_STORE_ROWS = {"prototype", "support_vector"}  # units of such models
-_ADD_COLUMNS = {"coefficient", "weight"}  # likewise
 
 _OF_INNER = {"gradient_effects", "removal_losses", "penalised"}  # asked on the columns
 
@@ -107,13 +100,7 @@ class ModelFamily(Restores, Family):
 
 
 class FeatureFamily(Restores, Family):
-    """Features of any model, whose own family makes the compact form.
-
-    Dropout silences columns in copies of the rows that the model is fitted on: in one copy
-    for a model that stores rows, in four for any other. What is heard is divided by
-    ``1 - dropout`` for models that add columns up; see `silenced_copies`. Linear models
-    have a refit of their own for it.
-    """
+    """Features of any model, whose own family makes the compact form."""
 
     units = ("feature",)
 
@@ -160,17 +147,7 @@ class FeatureFamily(Restores, Family):
 
     def refit(self, work, unit, context):
         inside = self._inside(work, context)
-        own_units = set(self.inner.units)
-        silences = "coefficient" in own_units  # features, in the refit of the family
-        rows = inside
-        if context.dropout > 0 and not silences:
-            n_copies = N_COPIES if _STORE_ROWS.isdisjoint(own_units) else 1
-            divided = _adds_columns(self.inner, inside.template)
-            rows = silenced_copies(inside, n_copies, divided=divided)
-        inner = self.inner.start(_fitted_on(rows, work), inside)
-        if context.dropout > 0 and silences:
-            inner = self.inner.refit(inner, "coefficient", inside)
-        return replace(work, inner=inner)
+        return replace(work, inner=self.inner.start(_fitted_on(inside, work), inside))
 
     def rewind(self, work, context):
         """The same: the refit starts anew."""
@@ -323,12 +300,6 @@ def _whole_numbers(value):
     elif isinstance(value, list | tuple | set | np.ndarray):
         for part in value:
             yield from _whole_numbers(part)
-
-
-def _adds_columns(family, model):
-    """Whether a model reads its columns by sums of them."""
-    asked = getattr(family, "adds_columns", None)
-    return not _ADD_COLUMNS.isdisjoint(family.units) if asked is None else asked(model)
 
 
 def _shuffled(model, context, n_repeats, seed):

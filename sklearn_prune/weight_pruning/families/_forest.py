@@ -55,7 +55,6 @@ _SPLIT_CRITERIA = (
 _OF_SPLITS = ("removal_losses", "weights", "penalised")
 _SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005)
 _FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # where each costs more
-NO_REFIT = "leaves of several class outputs, or of one class, keep their votes"
 
 
 class ForestFamily(Restores, Family):
@@ -64,9 +63,9 @@ class ForestFamily(Restores, Family):
     Nodes and leaves are two names for one thing: a forest with one split less has one
     leaf less. What ranks splits ranks leaves, and each prefix of an order is a forest.
 
-    Dropout silences whole trees while leaves are refitted; ways to prune without a refit
-    are then not tried. Of a single tree this leaves a score that is drawn to the mean of
-    the targets by about `dropout`.
+    Dropout drops whole trees while leaves are refitted; ways to prune without a refit are
+    then not tried. For a single tree, it shrinks predictions toward the mean of the targets
+    by about the dropout rate.
     """
 
     units = ("node", "leaf", "tree")
@@ -80,6 +79,7 @@ class ForestFamily(Restores, Family):
         "leaf": _OF_SPLITS,
         "tree": ("contributions", "penalised"),
     }
+    takes_dropout = True
 
     def accepts(self, model):
         if isinstance(model, BaseDecisionTree):
@@ -143,7 +143,7 @@ class ForestFamily(Restores, Family):
 
     def refit(self, work, unit, context):
         if work.fitted.loss is None:
-            refuse_dropout(context, NO_REFIT)
+            refuse_dropout(context)
             return work
         nodes, fitted = work.nodes, work.fitted
         strength = default_strength(fitted) if work.strength is None else work.strength
@@ -159,7 +159,7 @@ class ForestFamily(Restores, Family):
     def options(self, work, request, context):
         fitted = work.fitted
         if fitted.loss is None:
-            refuse_dropout(context, NO_REFIT)
+            refuse_dropout(context)
         if len(fitted.sizes) == fitted.sizes[:, 0].sum() or count_rows(context.X) < 8:
             strength = default_strength(fitted) if context.dropout else None
             return (Option(strength=strength),)

@@ -49,7 +49,7 @@ def merge_order(work, context, strength, *, penalised=False, l1=False):
 
 def tree_order(work, context, measure):
     """An order of the trees by what they contribute to the votes."""
-    votes, truth, weight, counted = _ballots(work, context)
+    votes, truth, weight, counted = _votes_of_trees(work, context)
     classes = work.fitted.classifies and work.fitted.n_outputs == 1
     return greedy_order(votes, truth, weight, counted, measure, classes=classes)
 
@@ -61,7 +61,7 @@ def tree_strengths(work, context, *, l1):
     penalty is at which it comes in. Each pair of trees is compared on the rows that may
     judge both.
     """
-    votes, truth, weight, counted = _ballots(work, context)
+    votes, truth, weight, counted = _votes_of_trees(work, context)
     n_trees = len(votes)
     flat = (votes * (counted * np.sqrt(weight))[:, :, None]).reshape(n_trees, -1)
     both = np.maximum((counted * weight) @ counted.T, 1e-300)
@@ -83,7 +83,7 @@ def tree_strengths(work, context, *, l1):
     return entered + 1e-9 * target
 
 
-def _ballots(work, context):
+def _votes_of_trees(work, context):
     """Votes of the trees, what is right, weights, and which rows may judge which tree."""
     nodes, fitted = work.nodes, work.fitted
     n = len(context.target)

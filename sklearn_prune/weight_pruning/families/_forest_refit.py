@@ -20,7 +20,7 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
 from sklearn_prune.weight_pruning.families._forest_scores import ScoredTrees, added_up
 from sklearn_prune.weight_pruning.families._tree_dropout import (
     added_penalty,
-    heard_trees,
+    dropout_masks,
     sweep_copies,
 )
 
@@ -61,8 +61,8 @@ class JointRefit:
     l1 : bool, default=False
         Whether the penalty is on absolute values instead of squares.
     dropout : float in [0, 1), default=0.0
-        With what probability a tree is silent about a row: exactly in the mean for
-        "squared", in copies of the rows for the other losses.
+        Probability with which a tree is dropped for a row. Exact in the mean for
+        "squared"; drawn in copies of the rows for the other losses.
     seed : int, default=0
         Of the copies.
 
@@ -95,9 +95,9 @@ class JointRefit:
         self.loss, self.strength, self.rounds = loss, float(strength), 0
         self.merged = []
         n, n_trees = leaves.shape[1], arrays.n_trees
-        self.dropout, self.heard = float(dropout), None
+        self.dropout, self.masks = float(dropout), None
         if dropout > 0 and loss != "squared":
-            self.heard = heard_trees(dropout, n_trees, n, seed)
+            self.masks = dropout_masks(dropout, n_trees, n, seed)
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         self.weight = weight / max(weight.mean(), 1e-300)
         self.unit = np.ones(1)
@@ -161,9 +161,9 @@ class JointRefit:
         from sklearn_prune.weight_pruning.families import _forest_refit_kernels as kernels
 
         settings = (self.strength, self.l1, RATE if grid == 0 else 1.0)
-        if self.heard is not None:
-            sweep_copies(self, *self.heard, settings, n_sweeps, float(grid))
-            # What follows only sets the curvatures, as they are if no tree is silent.
+        if self.masks is not None:
+            sweep_copies(self, *self.masks, settings, n_sweeps, float(grid))
+            # What follows only sets the curvatures, as they are if no tree is dropped.
             settings, n_sweeps, grid = (*settings[:2], 0.0), 1, 0.0
         if self.loss == "softmax":
             kernels.sweep_softmax(

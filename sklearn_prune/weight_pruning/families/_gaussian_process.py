@@ -10,7 +10,6 @@ from sklearn_prune.weight_pruning.compact._process import (
     CompactProcessClassifier,
     LatentProcess,
 )
-from sklearn_prune.weight_pruning.families._kernel_dropout import silenced_mode
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ class ClassesWork:
     classes: np.ndarray
     pairwise: bool
     names: np.ndarray | None = None
-    silenced: bool = False
     kind = "process classes"
 
     @property
@@ -76,27 +74,22 @@ class ClassesWork:
             members=tuple(members),
         )
 
-    def refitted_alone(self, context):
+    def refitted_alone(self):
         """The mode found again on the kept points alone, kernels as they were fitted.
 
         The label of a point in a problem is the sign of its coefficient. O(n_points**3)
         for each of them.
         """
         members = []
-        for number, member in enumerate(self.members):
+        for member in self.members:
             points, labels = self.points[member.rows], member.coefficients > 0
             if labels.all() or not labels.any():
                 members.append(member)
                 continue
-            if context.dropout > 0:
-                seed = context.role_seed(f"dropout-{number}")
-                found = silenced_mode(member.kernel(points), labels, context.dropout, seed)
-                members.append(replace(member, coefficients=found))
-                continue
             model = GaussianProcessClassifier(kernel=member.kernel, optimizer=None)
             binary = model.fit(points, labels).base_estimator_
             members.append(replace(member, coefficients=binary.y_train_ - binary.pi_))
-        return replace(self, members=tuple(members), silenced=context.dropout > 0)
+        return replace(self, members=tuple(members))
 
     def compact(self):
         """The standalone predictor."""
@@ -105,7 +98,6 @@ class ClassesWork:
         compact.n_features_in_ = self.points.shape[1]
         if self.names is not None:
             compact.feature_names_in_ = self.names
-        compact.silenced_ = self.silenced
         compact.members_ = []
         for member in self.members:
             latent = LatentProcess()

@@ -1,7 +1,7 @@
 """Move prototypes so that the nearest one predicts well."""
 
 import numpy as np
-from scipy.sparse import csr_array, diags_array, vstack
+from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsqr
 
 from sklearn_prune._seeds import derive_seed
@@ -50,7 +50,7 @@ def class_means(points, codes, rows, row_codes):
     return moved
 
 
-def glvq(points, codes, rows, row_codes, *, seed, dropout=0.0):
+def glvq(points, codes, rows, row_codes, *, seed):
     """Move prototypes by generalised learning vector quantization [1]_.
 
     For each row the nearest prototype of its class is drawn nearer and the nearest of
@@ -66,11 +66,7 @@ def glvq(points, codes, rows, row_codes, *, seed, dropout=0.0):
     rows, row_codes : ndarray of shape (n_samples, n_features), (n_samples,)
         The rows.
     seed : int
-        Of the order of the rows, and of which prototypes are silent.
-    dropout : float in [0, 1), default=0.0
-        Probability with which a prototype is silent at a step: the nearest of the others
-        moves instead of it. Steps are not divided by 1 - `dropout`, for prototypes do not
-        add up.
+        Of the order of the rows.
 
     Returns
     -------
@@ -83,7 +79,7 @@ def glvq(points, codes, rows, row_codes, *, seed, dropout=0.0):
     """
     from sklearn_prune.weight_pruning.families._glvq_kernels import glvq_epoch
 
-    scale = _typical_distance(rows, points, dropout)
+    scale = _typical_distance(rows, points)
     if not scale > 0 or len(np.unique(codes)) < 2:
         return points
     by_class = np.argsort(codes, kind="stable")
@@ -100,27 +96,16 @@ def glvq(points, codes, rows, row_codes, *, seed, dropout=0.0):
     for epoch in range(N_EPOCHS):
         order = generator.permutation(len(rows))
         rate = RATE * (1 - epoch / N_EPOCHS)
-        key = derive_seed(seed, f"silent-{epoch}")
-        glvq_epoch(
-            rows, row_codes, order, columns, starts, STEEPNESS, rate, decay, dropout, key
-        )
+        glvq_epoch(rows, row_codes, order, columns, starts, STEEPNESS, rate, decay)
     moved = np.empty_like(points)
     moved[by_class] = columns.T * scale + center
     return moved
 
 
-def _typical_distance(rows, points, dropout):
-    """Root mean square of the distance to the nearest prototype that is heard.
-
-    Those after the second nearest do not count.
-    """
-    two = dropout > 0 and len(points) > 1
-    nearest = nearest_by_products(rows, points, 2 if two else 1)
-    squares = np.sum((rows - points[nearest[:, 0]]) ** 2, axis=1)
-    if two:
-        others = np.sum((rows - points[nearest[:, 1]]) ** 2, axis=1)
-        squares += dropout * (others - squares)
-    return np.sqrt(np.mean(squares))
+def _typical_distance(rows, points):
+    """Root mean square of the distance to the nearest prototype."""
+    nearest = nearest_by_products(rows, points)[:, 0]
+    return np.sqrt(np.mean(np.sum((rows - points[nearest]) ** 2, axis=1)))
 
 
 def joint_means(points, targets, rows, row_targets):
@@ -150,15 +135,11 @@ def joint_means(points, targets, rows, row_targets):
     return moved[:, :n_features], np.where(factor > 0, means, targets)
 
 
-def refitted_targets(
-    points, targets, rows, row_targets, n_neighbors, weights, *, dropout=0.0
-):
+def refitted_targets(points, targets, rows, row_targets, n_neighbors, weights):
     """Targets of prototypes that minimise the squared error of their weighted means.
 
     A ridge of strength 1 around the given targets, solved by LSQR: prototypes that no row
-    is near to keep theirs. With dropout a prototype that would speak is silent, which
-    stands for the mean of the targets, and the others count ``1 / (1 - dropout)``; the
-    mean over all ways to be silent is another ridge, around that mean.
+    is near to keep theirs.
     """
     positions = nearest_by_products(rows, points, n_neighbors)
     shares = np.full(positions.shape, 1.0 / n_neighbors)
@@ -171,11 +152,5 @@ def refitted_targets(
         (shares.ravel(), positions.ravel(), starts), shape=(len(rows), len(points))
     )
     residuals = row_targets - design @ targets
-    if dropout > 0:
-        squares = np.asarray(design.multiply(design).sum(axis=0)).ravel()
-        held = np.sqrt(dropout / (1 - dropout) * squares)
-        design = vstack([design, diags_array(held)], format="csr")
-        away = row_targets.mean(axis=0) - targets
-        residuals = np.vstack([residuals, held[:, None] * away])
     steps = [lsqr(design, residual, damp=1.0, iter_lim=100)[0] for residual in residuals.T]
     return targets + np.column_stack(steps)

@@ -5,28 +5,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def mixed(key):
-    """A number in [0, 1) from each key, by the last steps of SplitMix64."""
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    key = key ^ (key >> np.uint64(31))
-    return np.float64(key >> np.uint64(11)) * 2.0**-53
-
-
-@njit(cache=True, nogil=True)
-def silence(squared, key, dropout):
-    """Put prototypes out of reach with probability `dropout`; gives the next key."""
-    for j in range(len(squared)):
-        key += np.uint64(0x9E3779B97F4A7C15)
-        if mixed(key) < dropout:
-            squared[j] = np.inf
-    return key
-
-
-@njit(cache=True, nogil=True)
-def glvq_epoch(
-    rows, codes, order, prototypes, starts, steepness, rate, decay, dropout=0.0, key=0
-):
+def glvq_epoch(rows, codes, order, prototypes, starts, steepness, rate, decay):
     """Move prototypes in place by the rows, one after the other.
 
     Parameters
@@ -45,13 +24,8 @@ def glvq_epoch(
         Of the sigmoid.
     rate, decay : float
         Length of the first step, and what is taken off for each row.
-    dropout : float, default=0.0
-        Probability with which a prototype is out of reach of a row.
-    key : int, default=0
-        Where the draws of this pass start.
     """
     n_features, n_prototypes = prototypes.shape
-    state = np.uint64(key)
     squared = np.empty(n_prototypes, dtype=np.float32)
     for i in order:
         squared[:] = 0.0
@@ -61,8 +35,6 @@ def glvq_epoch(
             for j in range(n_prototypes):
                 difference = value - column[j]
                 squared[j] += difference * difference
-        if dropout > 0.0:
-            state = silence(squared, state, dropout)
         start, stop = starts[codes[i]], starts[codes[i] + 1]
         own = start
         for j in range(start + 1, stop):

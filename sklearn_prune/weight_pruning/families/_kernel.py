@@ -42,8 +42,7 @@ class KernelFamily(Restores, Family):
     errors; the penalty is the norm of the function in the space of the kernel, as in the
     full model. A basis row of a classifier serves the pairs of its own class, as a support
     vector does. Without refit, what is left of a kernel machine is of little use. A narrow
-    kernel in many dimensions is not to be had from few points, with or without one. Under
-    dropout, entries of the kernel matrix between rows and basis are silenced.
+    kernel in many dimensions is not to be had from few points, with or without one.
 
     Gaussian process classifiers are the exception: the mode is found again on the kept rows
     alone. Regressors have a spread only where no row is gone.
@@ -103,7 +102,7 @@ class KernelFamily(Restores, Family):
 
     def refit(self, work, unit, context):
         if work.kind == "process classes":
-            return work.refitted_alone(context)
+            return work.refitted_alone()
         from sklearn_prune.weight_pruning.families._kernel_losses import refit_machine
 
         coefficients, offsets, traits = refit_machine(work, context)

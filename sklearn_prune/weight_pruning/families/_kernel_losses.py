@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_prune.weight_pruning.families._kernel_dropout import SilencedRows, kernel_rows
 from sklearn_prune.weight_pruning.families._kernel_refit import (
     WIDTH,
     KernelRows,
@@ -14,7 +13,6 @@ from sklearn_prune.weight_pruning.families._kernel_refit import (
 )
 
 _SHRINKAGE = 0.001  # of the mean diagonal of the kernel matrix
-_LONG = {"n_steps": 50, "tol": 1e-6}  # silenced columns span more than the kernel's rank
 _TUBE_WIDTH = 0.05  # over which the corner of the tube is rounded, in spreads of the target
 
 
@@ -33,20 +31,16 @@ def refit_machine(work, context):
     X, points = _shifted(X, origin), _shifted(work.points, origin)
     if work.kind == "svc":
         codes = np.searchsorted(work.traits["classes"], y)
-        return _refit_pairs(work, X, points, codes, weights, context)
+        return _refit_pairs(work, X, points, codes, weights)
     targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
     basis = between_points(work.kernel, points)
-    if work.kind == "svr":
-        rows, source, n_copies = kernel_rows(work.kernel, X, points, context, "tube")
-        weights = weights[source] / n_copies
-        return _refit_tube(work, rows, basis, targets.ravel()[source], weights)
     rows = KernelRows(work.kernel, X, points)
-    silenced = context.dropout
+    if work.kind == "svr":
+        return _refit_tube(work, rows, basis, targets.ravel(), weights)
     if work.kind == "ridge":
-        penalty = work.traits["alpha"]
-        found = fit_ridge(rows, basis, targets, weights, penalty, silenced)
+        found = fit_ridge(rows, basis, targets, weights, work.traits["alpha"])
         return found, work.offsets, {}
-    return _refit_process(work, rows, basis, targets, points, used, silenced)
+    return _refit_process(work, rows, basis, targets, points, used)
 
 
 def between_points(kernel, points):
@@ -76,7 +70,7 @@ def _shifted(X, origin):
     return (X.toarray() if issparse(X) else X) - origin
 
 
-def _refit_pairs(work, X, points, codes, weights, context):
+def _refit_pairs(work, X, points, codes, weights):
     n_classes = len(work.traits["classes"])
     cost = work.traits["cost"] * weights
     rows_of = [np.flatnonzero(codes == code) for code in range(n_classes)]
@@ -94,25 +88,20 @@ def _refit_pairs(work, X, points, codes, weights, context):
                 platt.append((-1.0, 0.0))
                 continue
             basis = points[own]
-            matrix, source, n_copies = kernel_rows(
-                work.kernel, X[rows], basis, context, f"{low}-{high}"
-            )
+            matrix = KernelRows(work.kernel, X[rows], basis)
             found, offset = fit_expansion(
                 matrix,
                 _shrunk(between_points(work.kernel, basis)),
-                signs[source],
-                cost[rows][source] / n_copies,
+                signs,
+                cost[rows],
                 hinge(WIDTH),
                 WIDTH,
-                **(_LONG if isinstance(matrix, SilencedRows) else {}),
             )
             column = 0 if n_classes == 2 else high - 1
             coefficients[ends[low] : ends[low + 1], column] = found[: counts[low]]
             coefficients[ends[high] : ends[high + 1], low] = found[counts[low] :]
             offsets.append(offset)
             if work.traits["probability"] is not None:
-                if isinstance(matrix, SilencedRows):
-                    matrix = KernelRows(work.kernel, X[rows], basis)
                 values = matrix.times(found) + offset
                 platt.append(sigmoid(values, signs > 0, weights[rows]))
     wanted = work.traits["probability"] is not None
@@ -147,12 +136,13 @@ def _refit_tube(work, rows, basis, targets, weights):
     """The loss of SVR; for NuSVR the tube that leaves a share `nu` of the rows outside."""
     centre = np.median(targets)
     cost = work.traits["cost"] * weights
-    steps = _LONG if isinstance(rows, SilencedRows) else {"n_steps": 25, "tol": 1e-4}
 
     def fit(epsilon):
         width = max(epsilon, _TUBE_WIDTH * targets.std(), 1e-12)
         loss = tube(epsilon, width)
-        return fit_expansion(rows, basis, targets - centre, cost, loss, width, **steps)
+        return fit_expansion(
+            rows, basis, targets - centre, cost, loss, width, n_steps=25, tol=1e-4
+        )
 
     if "nu" in work.traits:
         found, offset = fit(0.0)
@@ -163,7 +153,7 @@ def _refit_tube(work, rows, basis, targets, weights):
     return found[:, None], np.array([offset + centre]), {}
 
 
-def _refit_process(work, rows, basis, targets, points, used, silenced):
+def _refit_process(work, rows, basis, targets, points, used):
     """The mean for the kernel as it was fitted; each row has its own noise."""
     kernel, scale = work.kernel.kernel, work.traits["scale"]
     noise = np.asarray(work.traits["alpha"], dtype=np.float64)
@@ -174,5 +164,5 @@ def _refit_process(work, rows, basis, targets, points, used, silenced):
     white = float(kernel(some)[0, 0] - kernel(some, some.copy())[0, 0])
     costs = 1.0 / np.maximum(noise + white, 1e-10)
     normal = (targets - work.offsets) / scale
-    found = fit_ridge(rows, basis, normal, costs, 1.0, silenced)
+    found = fit_ridge(rows, basis, normal, costs, 1.0)
     return found * scale, work.offsets, {}

@@ -34,13 +34,9 @@ class KernelRows:
         if self.shape[0] * self.shape[1] <= _STORED:
             self._blocks = list(self._make())
 
-    def slices(self):
-        """The rows of each block."""
-        for start in range(0, self.shape[0], _ROWS):
-            yield slice(start, min(start + _ROWS, self.shape[0]))
-
     def _make(self):
-        for rows in self.slices():
+        for start in range(0, self.shape[0], _ROWS):
+            rows = slice(start, min(start + _ROWS, self.shape[0]))
             yield rows, self.kernel(self.X[rows], self.basis).astype(self.dtype, copy=False)
 
     def blocks(self):
@@ -166,7 +162,7 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
     return found[:m], found[m]
 
 
-def fit_ridge(rows, basis_kernel, targets, costs, penalty, silenced=0.0):
+def fit_ridge(rows, basis_kernel, targets, costs, penalty):
     """Minimise the weighted squared errors plus the squared norm of the function.
 
     Parameters
@@ -181,9 +177,6 @@ def fit_ridge(rows, basis_kernel, targets, costs, penalty, silenced=0.0):
         Weights of the rows.
     penalty : float or ndarray of shape (n_outputs,)
         Weight of the squared norm.
-    silenced : float in [0, 1), default=0.0
-        Probability with which an entry of the matrix is silenced. The mean over all masks
-        is fitted: sums of squares of the columns are added to the penalty.
 
     Returns
     -------
@@ -195,8 +188,6 @@ def fit_ridge(rows, basis_kernel, targets, costs, penalty, silenced=0.0):
     .. [1] Quinonero-Candela, Rasmussen (2005). A unifying view of sparse approximate
        Gaussian process regression. JMLR 6.
     """
-    if silenced > 0:
-        return _fit_silenced_ridge(rows, basis_kernel, targets, costs, penalty, silenced)
     root = root_of(basis_kernel)
     m = len(basis_kernel)
     gram, products = np.zeros((m, m)), np.zeros((m, targets.shape[1]))
@@ -211,24 +202,6 @@ def fit_ridge(rows, basis_kernel, targets, costs, penalty, silenced=0.0):
         np.maximum(values, 0)[:, None] + np.broadcast_to(penalty, turned.shape)
     )
     return solve_triangular(root, vectors @ shrunk, lower=True, trans="T")
-
-
-def _fit_silenced_ridge(rows, basis_kernel, targets, costs, penalty, share):
-    """Solve the mean of the normal equations over all masks."""
-    m = len(basis_kernel)
-    gram, products = np.zeros((m, m)), np.zeros((m, targets.shape[1]))
-    for part, kernel in rows.blocks():
-        kernel = kernel.astype(np.float64)
-        gram += kernel.T @ (kernel * costs[part][:, None])
-        products += kernel.T @ (targets[part] * costs[part][:, None])
-    gram[np.diag_indices_from(gram)] /= 1 - share
-    penalties = np.broadcast_to(penalty, targets.shape[1])
-    found = np.empty_like(products)
-    for value in np.unique(penalties):
-        own = penalties == value
-        root = root_of(gram + value * basis_kernel)
-        found[:, own] = cho_solve((root, True), products[:, own], check_finite=False)
-    return found
 
 
 def root_of(matrix):

@@ -129,11 +129,6 @@ def _process_classifier(compact, template):
             f"{type(template).__name__} makes several latent functions only in its own "
             "fit. Use compact_ instead."
         )
-    if compact.silenced_:
-        raise AttributeError(
-            f"{type(template).__name__} knows no dropout in its own fit. Use compact_ "
-            "instead."
-        )
     member = compact.members_[0]
     points, coefficients = _points_and_coefficients(member)
     labels = compact.classes_.take((coefficients.ravel() > 0).astype(np.intp))

@@ -36,7 +36,7 @@ from sklearn_prune.weight_pruning.families._linear_curvature import (
     effects_of_units,
     losses_of_removal,
 )
-from sklearn_prune.weight_pruning.families._linear_dropout import fit_silenced
+from sklearn_prune.weight_pruning.families._linear_dropout import fit_with_dropout
 from sklearn_prune.weight_pruning.families._linear_loss import output_spreads
 from sklearn_prune.weight_pruning.families._linear_penalty import (
     l1_strengths,
@@ -90,6 +90,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
     units = ("coefficient",)
     criteria = {"coefficient": _CRITERIA, "feature": _CRITERIA}
     offers = {"coefficient": _QUANTITIES, "feature": _QUANTITIES}
+    takes_dropout = True
 
     def accepts(self, model):
         name = type(model).__name__
@@ -125,7 +126,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
         return replace(work, mask=mask, coefficients=coefficients)
 
     def refit(self, work, unit, context):
-        fit = fit_silenced if context.dropout > 0 else fit_masked
+        fit = fit_with_dropout if context.dropout > 0 else fit_masked
         coefficients, intercepts = fit(work, context)
         shape = np.shape(work.intercepts)
         intercepts = np.array(intercepts[0] if shape == () else intercepts)[()]

@@ -1,4 +1,4 @@
-"""Refit linear models with features silenced at random: expected, or on seeded copies."""
+"""Refit linear models with features dropped at random: in the mean, or on copies."""
 
 from dataclasses import replace
 
@@ -27,8 +27,8 @@ _RIDGES = ("LinearRegression", "Ridge", "BayesianRidge", "ARDRegression")
 _BY_GRAM = ("Lasso", "ElasticNet", "MultiTask", "Lars", "OrthogonalMatchingPursuit")
 
 
-def fit_silenced(work, context):
-    """Coefficients and intercepts fitted with each kept feature silenced at random.
+def fit_with_dropout(work, context):
+    """Coefficients and intercepts fitted with each kept feature dropped at random.
 
     An entry of X is 0 with the probability p of the dropout, else divided by 1 - p. Under
     a squared loss the mean over all masks is a fit of its own: its normal equations have
@@ -46,7 +46,7 @@ def fit_silenced(work, context):
     Returns
     -------
     coefficients : ndarray of shape (n_outputs, n_features)
-        Zero outside the mask; used as they are, with nothing silenced.
+        Zero outside the mask; used as they are, with nothing dropped.
     intercepts : ndarray of shape (n_outputs,)
         One for each output.
 
@@ -220,7 +220,7 @@ def _as_if_of(work, template, n_columns, total):
 
 
 def _with_copies(work, context):
-    """The context with copies of the rows, of which each has features silenced.
+    """The context with copies of the rows, of which each has features dropped.
 
     Each copy weighs its share of a row where the loss is a sum over the rows.
     """
@@ -230,7 +230,7 @@ def _with_copies(work, context):
     n_copies = int(np.clip(_ENTRIES // size, 2, MOST_COPIES))
     rows = np.tile(np.arange(n_rows), n_copies)
     rng = np.random.default_rng(context.role_seed("dropout"))
-    copies = [silenced(X, context.dropout, rng) for _ in range(n_copies)]
+    copies = [dropped(X, context.dropout, rng) for _ in range(n_copies)]
     params = take_rows_of_params(context.X, context.fit_params, rows)
     template = _without_search(work, context)
     name = weight_parameter(template)
@@ -256,7 +256,7 @@ def _is_mean(model):
     return any(cls.__name__ == "BaseSGD" for cls in type(model).__mro__)
 
 
-def silenced(X, share, rng):
+def dropped(X, share, rng):
     """A copy of X with entries at zero, each with the probability `share`."""
     left = 1 - share
     if not issparse(X):

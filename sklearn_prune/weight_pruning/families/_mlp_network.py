@@ -80,7 +80,7 @@ class Network:
     n_rows : int
         The most rows of a call of `loss_and_gradient`, for which room is made.
     dropout : float, default=0.0
-        Probability that a hidden unit is silent in a row.
+        Probability that a hidden unit is dropped in a row.
     rng : numpy.random.Generator or None
         Draws which.
 
@@ -99,14 +99,14 @@ class Network:
         self._deltas = [np.empty((n_rows, n), dtype) for n in layers.sizes[1:]]
         self._scratch = np.empty_like(layers.weights)
         self._dropout, self._rng = dropout, rng
-        self._factors = self._silenced = None
+        self._factors = self._dropped = None
         if dropout > 0:
             self._factors = [np.empty_like(hidden) for hidden in self._hidden[:-1]]
-            self._silenced = [np.empty_like(hidden) for hidden in self._hidden[:-1]]
-            self.draw_silence()
+            self._dropped = [np.empty_like(hidden) for hidden in self._hidden[:-1]]
+            self.draw_dropout()
 
-    def draw_silence(self):
-        """Draw anew which hidden units are silent in which row."""
+    def draw_dropout(self):
+        """Draw anew which hidden units are dropped in which row."""
         if self._factors is None:
             return
         for factors in self._factors:
@@ -166,9 +166,9 @@ class Network:
                 break
             activate(self.activation, result)
             if self._factors is not None:
-                silenced = self._silenced[layer][:n_rows]
-                np.multiply(result, self._factors[layer][:n_rows], out=silenced)
-                result = silenced
+                dropped = self._dropped[layer][:n_rows]
+                np.multiply(result, self._factors[layer][:n_rows], out=dropped)
+                result = dropped
             inputs.append(result)
         return inputs
 

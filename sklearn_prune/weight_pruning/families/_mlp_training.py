@@ -71,7 +71,7 @@ class TrainingPlan:
         after each update. Training then takes as many epochs as the net had, at most
         those that the settings allow.
     dropout : float
-        Probability that a hidden unit is silent in a row of an update.
+        Probability that a hidden unit is dropped in a row of an update.
     dropout_seed : int or None
         Seed of which.
     """
@@ -259,7 +259,7 @@ def _train_by_batches(run, rows):
         for number, batch in enumerate(batches, start=epoch * len(batches) + 1):
             some = training.take(order[batch] if model.shuffle else batch)
             if some.weights is None or some.weights.any():
-                network.draw_silence()
+                network.draw_dropout()
                 found = network.loss_and_gradient(
                     some.X, some.targets, some.weights, float(model.alpha)
                 )
@@ -284,7 +284,7 @@ def _train_at_once(run, rows):
     """L-BFGS on all rows; returns the number of iterations.
 
     It starts anew after each cut. Under dropout or shrinkage it starts anew every few
-    iterations: what is silent is fixed while it runs.
+    iterations: the dropped units are fixed while it runs.
     """
     model, plan = run.model, run.plan
     network = run.network(rows.X.shape[0])
@@ -296,7 +296,7 @@ def _train_at_once(run, rows):
         n_next = min([run.n_epochs, *run.cuts_at[:1]]) - n_done
         if restless:
             n_next = min(n_next, _ITERATIONS)
-            network.draw_silence()
+            network.draw_dropout()
         n_iter, used, ended = minimise_kept(
             network, run.movable, parts, model, n_next, n_fun
         )

@@ -17,7 +17,6 @@ from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion
 from sklearn_prune.weight_pruning.families._feature import spreads
 
 _LOG_LINEAR = ("MultinomialNB", "ComplementNB", "BernoulliNB")
-_SUMS = ("MultinomialNB", "ComplementNB", "LinearDiscriminantAnalysis")
 _KINDS = (
     *_LOG_LINEAR,
     "GaussianNB",
@@ -37,10 +36,6 @@ class NaiveBayesFamily(Restores, Family):
         if _kind(model) is None:
             return Refused("only scikit-learn's own naive Bayes models have a compact form")
         return Accepted(self)
-
-    def adds_columns(self, model):
-        """Whether scores of the model are sums of its columns, times coefficients."""
-        return _kind(model) in _SUMS
 
     def start(self, model, context):
         if not np.all(getattr(model, "var_", 1.0) > 0):

@@ -31,10 +31,8 @@ from sklearn_prune.weight_pruning.families._glvq import (
     joint_means,
     refitted_targets,
 )
-from sklearn_prune.weight_pruning.families._tree_dropout import refuse_dropout
 
 SHARES = (0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
-UNMOVABLE = "prototypes move by Euclidean distances, dense rows and one output only"
 
 
 @dataclass(frozen=True)
@@ -75,9 +73,6 @@ class NeighborsFamily(Restores, Family):
     distances; with any other metric, sparse rows or several class outputs, rows are
     selected and stay. GLVQ makes the single nearest prototype right: each stands for many
     rows, and inner validation chooses between the model's own number of neighbours and 1.
-
-    Dropout silences prototypes at each step of GLVQ, or while targets are refitted; they
-    are then always refitted. With all rows kept this costs O(n_samples**2 * n_features).
     """
 
     units = ("prototype",)
@@ -119,7 +114,6 @@ class NeighborsFamily(Restores, Family):
 
     def refit(self, work, unit, context):
         if not _movable(work):
-            refuse_dropout(context, UNMOVABLE)
             return work
         rows = np.asarray(context.array, dtype=np.float64)
         if work.classifies:
@@ -128,13 +122,7 @@ class NeighborsFamily(Restores, Family):
         targets = work.outputs.astype(np.float64).reshape(len(work.ids), -1)
         points, targets = joint_means(work.points, targets, rows, row_targets)
         targets = refitted_targets(
-            points,
-            targets,
-            rows,
-            row_targets,
-            work.n_neighbors,
-            work.model.weights,
-            dropout=context.dropout,
+            points, targets, rows, row_targets, work.n_neighbors, work.model.weights
         )
         return replace(
             work, points=_narrowed(points), outputs=targets.reshape(work.outputs.shape)
@@ -149,12 +137,10 @@ class NeighborsFamily(Restores, Family):
 
     def options(self, work, request, context):
         """Whether prototypes are moved, and how many of them vote."""
-        if not _movable(work):
-            refuse_dropout(context, UNMOVABLE)
         if len(work.ids) < 2 * work.n_neighbors:  # too few for inner folds
             return (None,)
         moves = [True] if request.refit and _movable(work) else [False]
-        if request.unit == "auto" and not context.dropout:
+        if request.unit == "auto":
             moves = sorted({*moves, False}, reverse=True)
         elif moves == [False]:
             return (None,)
@@ -284,7 +270,7 @@ def _refit_classes(work, rows, context):
     rows, codes = rows[known], np.searchsorted(classes, context.target[known])
     points = class_means(work.points, work.outputs, rows, codes)
     seed = context.role_seed("prototypes")
-    moved = glvq(points, work.outputs, rows, codes, seed=seed, dropout=context.dropout)
+    moved = glvq(points, work.outputs, rows, codes, seed=seed)
     return replace(work, points=_narrowed(moved))
 
 

@@ -56,6 +56,7 @@ class NetFamily(TrainsOn, Restores, Family):
     """
 
     has_layers = True
+    takes_dropout = True
     units = ("weight", "neuron", "channel", "input")
     criteria = {
         "weight": _WEIGHT_CRITERIA,

@@ -10,7 +10,7 @@ from sklearn_prune._meta import weight_parameter
 from sklearn_prune._seeds import derive_seed, draw_seed
 from sklearn_prune.weight_pruning._reduce import kept_units, ranked
 from sklearn_prune.weight_pruning.compact._columns import take_columns
-from sklearn_prune.weight_pruning.families._linear_dropout import silenced
+from sklearn_prune.weight_pruning.families._linear_dropout import dropped
 from sklearn_prune.weight_pruning.families._linear_loss import (
     targets_of,
     weights_of_classes,
@@ -117,7 +117,7 @@ class _Training:
         template = context.template
         state = template.random_state
         self.seed = context.role_seed("train") if state is None else draw_seed(state)
-        self.silencing = np.random.default_rng(context.role_seed("dropout"))
+        self.dropout_rng = np.random.default_rng(context.role_seed("dropout"))
         self.weights = None
         if weight_parameter(template) is not None:
             self.weights = context.sample_weight
@@ -179,7 +179,7 @@ class _Training:
 
     def _fit(self, model, output, X, rows):
         if self.context.dropout > 0:
-            X = silenced(X, self.context.dropout, self.silencing)
+            X = dropped(X, self.context.dropout, self.dropout_rng)
         params = {"classes": np.array([-1, 1])} if self.classifies else {}
         if self.weights is not None:
             params["sample_weight"] = self.weights[rows]

@@ -31,7 +31,7 @@ class KeepZeros(Callback):
 
 
 class MaskedTraining(Callback):
-    """Start from given parameters, hold zeros, cut on time, silence units.
+    """Start from given parameters, hold zeros, cut on time, drop units.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class MaskedTraining(Callback):
     shrink : callable or None
         Replaces each weight after each update.
     dropout : float
-        Probability of silencing.
+        Probability with which a unit is dropped.
     """
 
     def __init__(self, work, cuts=(), shrink=None, dropout=0.0):
@@ -64,11 +64,11 @@ class MaskedTraining(Callback):
         if self.dropout > 0:
             names = _names_of_readers(self.work, net.module_)
             self.hooks_ = [
-                net.module_.get_submodule(name).register_forward_pre_hook(self._silence)
+                net.module_.get_submodule(name).register_forward_pre_hook(self._drop)
                 for name in names
             ]
 
-    def _silence(self, module, inputs):
+    def _drop(self, module, inputs):
         dropout = functional.dropout
         if isinstance(module, _CONVOLUTIONS):
             dropout = functional.dropout1d

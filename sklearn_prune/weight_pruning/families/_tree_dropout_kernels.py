@@ -1,4 +1,4 @@
-"""Compiled Newton sweeps over copies of the rows in which some trees are silent."""
+"""Compiled Newton sweeps over copies of the rows in which some trees are dropped."""
 
 import numpy as np
 from numba import njit
@@ -8,12 +8,12 @@ from sklearn_prune.weight_pruning.families._forest_refit_kernels import moved_we
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep_logistic_copies(
-    A, heard, n_copies, share, y, weight, start, intercept, W, prior, strength, l1, rate,
+    A, masks, n_copies, share, y, weight, start, intercept, W, prior, strength, l1, rate,
     n_sweeps, grid, H,
 ):  # fmt: skip
     """Newton steps on the leaves of one tree after the other, logistic loss.
 
-    Bit c of ``heard[t, i]`` says whether tree t counts, ``1 / share`` times, in copy c of
+    Bit c of ``masks[t, i]`` says whether tree t counts, ``1 / share`` times, in copy c of
     row i, which weighs ``weight[i] / n_copies``. O(n_copies * n_samples * n_trees) for each
     sweep; kept are the scores of the copies, as exp(-score).
     """
@@ -24,7 +24,7 @@ def sweep_logistic_copies(
         for i in range(n):
             total = intercept[0]
             for t in range(n_trees):
-                if (heard[t, i] >> c) & 1:
+                if (masks[t, i] >> c) & 1:
                     total += W[A[t, i], 0] / share
             state[c, i] = np.exp(-min(max(total, -300.0), 300.0))
     for _ in range(n_sweeps):
@@ -33,7 +33,7 @@ def sweep_logistic_copies(
                 step[node] = H[node] = 0.0
             for c in range(n_copies):
                 for i in range(n):
-                    if (heard[t, i] >> c) & 1:
+                    if (masks[t, i] >> c) & 1:
                         q = 1.0 / (1.0 + state[c, i])
                         mass = weight[i] / (n_copies * share)
                         step[A[t, i]] += mass * (q - y[i])
@@ -47,14 +47,14 @@ def sweep_logistic_copies(
                 W[node, 0] = new
             for c in range(n_copies):
                 for i in range(n):
-                    if (heard[t, i] >> c) & 1:
+                    if (masks[t, i] >> c) & 1:
                         moved = state[c, i] * step[A[t, i]]
                         state[c, i] = min(max(moved, 1e-150), 1e150)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep_softmax_copies(
-    A, heard, n_copies, share, y, weight, start, intercept, first, column, W, prior,
+    A, masks, n_copies, share, y, weight, start, intercept, first, column, W, prior,
     strength, l1, rate, n_sweeps, grid, H,
 ):  # fmt: skip
     """The same for several classes; see `sweep_softmax` and `sweep_logistic_copies`."""
@@ -67,7 +67,7 @@ def sweep_softmax_copies(
             of_row = odds[copy, i]
             of_row[:] = intercept
             for t in range(n_trees):
-                if (heard[t, i] >> copy) & 1:
+                if (masks[t, i] >> copy) & 1:
                     for e in range(first[A[t, i]], first[A[t, i] + 1]):
                         of_row[column[e]] += W[e] / share
             of_row[:] = np.exp(of_row - of_row.max())
@@ -86,7 +86,7 @@ def sweep_softmax_copies(
                 step[e] = H[e] = 0.0
             for copy in range(n_copies):
                 for i in range(n):
-                    if not (heard[t, i] >> copy) & 1:
+                    if not (masks[t, i] >> copy) & 1:
                         continue
                     per = 1.0 / total[copy, i]
                     mass = weight[i] / (n_copies * share)
@@ -100,7 +100,7 @@ def sweep_softmax_copies(
                 W[e] = new
             for copy in range(n_copies):
                 for i in range(n):
-                    if not (heard[t, i] >> copy) & 1:
+                    if not (masks[t, i] >> copy) & 1:
                         continue
                     change = 0.0
                     for e in range(first[A[t, i]], first[A[t, i] + 1]):

@@ -73,16 +73,16 @@ def refitted(model, X, y, mask=None, dropout=P, seed=0, **fit_params):
 
 
 def mean_of_masks(X, Y, weights, n_masks=2000):
-    """Mean normal equations, the column of the intercept last and never silenced."""
+    """Mean normal equations, the column of the intercept last and never dropped."""
     rng = np.random.default_rng(1)
     d = X.shape[1]
     gram, products = np.zeros((d + 1, d + 1)), np.zeros((d + 1, Y.shape[1]))
     for _ in range(n_masks):
-        silenced = np.column_stack(
+        dropped = np.column_stack(
             [X * (rng.random(X.shape) >= P) / (1 - P), np.ones(len(X))]
         )
-        gram += silenced.T @ (silenced * weights[:, None]) / n_masks
-        products += silenced.T @ (Y * weights[:, None]) / n_masks
+        gram += dropped.T @ (dropped * weights[:, None]) / n_masks
+        products += dropped.T @ (Y * weights[:, None]) / n_masks
     return gram, products
 
 
@@ -285,7 +285,7 @@ def test_copies_are_fewer_where_rows_are_many(monkeypatch):
         assert abs(np.mean(copies.X) - 1) < 0.1
         sizes.append(len(copies.X) // 100)
     assert sizes == [10, 5, 2]
-    sparse = _linear_dropout.silenced(csr_array(X), P, np.random.default_rng(0))
+    sparse = _linear_dropout.dropped(csr_array(X), P, np.random.default_rng(0))
     assert sparse.nnz < X.size
     assert (sparse.data > 1).all()
     assert csr_array(X).nnz == X.size

@@ -83,7 +83,7 @@ def test_gradient_under_dropout_is_the_slope_of_the_same_draw():
     first = value()
     gradient = network.gradient.flat.copy()
     np.testing.assert_allclose(gradient, differences(value, layers.flat), atol=1e-7)
-    network.draw_silence()
+    network.draw_dropout()
     assert value() != first
 
 
@@ -95,7 +95,7 @@ def test_dropout_keeps_the_mean():
     plain.loss_and_gradient(X, targets, None, 0.0)
     total = 0.0
     for _ in range(4000):
-        network.draw_silence()
+        network.draw_dropout()
         network.loss_and_gradient(X, targets, None, 0.0)
         total = total + network.gradient.intercepts[-1]
     np.testing.assert_allclose(total / 4000, plain.gradient.intercepts[-1], atol=0.05)

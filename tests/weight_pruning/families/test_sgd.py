@@ -196,8 +196,8 @@ def test_dropout_while_training_shrinks():
     X, y = problem(SGDRegressor())
     model = SGDRegressor(max_iter=200, tol=None, random_state=0, average=True)
     plain = trained(model, X, y, share=4)
-    silenced = trained(model, X, y, share=4, dropout=0.5)
-    ratio = np.linalg.norm(silenced.coefficients) / np.linalg.norm(plain.coefficients)
+    dropped = trained(model, X, y, share=4, dropout=0.5)
+    ratio = np.linalg.norm(dropped.coefficients) / np.linalg.norm(plain.coefficients)
     np.testing.assert_allclose(ratio, 0.5, atol=0.1)  # unit columns: 1 / (1 + p / (1 - p))
 
 

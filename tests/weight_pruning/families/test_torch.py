@@ -286,14 +286,14 @@ def test_removal_equals_masking():
     gone = np.setdiff1d(np.arange(6), model.kept_)
     assert len(gone) == 3
 
-    def silence(module, inputs, output):
+    def drop(module, inputs, output):
         output = output.clone()
         output[:, gone] = 0
         return output
 
     masked = deepcopy(net)
     for name in ("norm", "second_norm"):
-        masked.module_.get_submodule(name).register_forward_hook(silence)
+        masked.module_.get_submodule(name).register_forward_hook(drop)
     expected = masked.predict_proba(IMAGES)
     assert abs(expected - net.predict_proba(IMAGES)).max() > 0.01
     np.testing.assert_allclose(model.predict_proba(IMAGES), expected, atol=1e-5)

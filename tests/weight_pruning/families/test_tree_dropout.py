@@ -1,4 +1,4 @@
-"""Dropout of whole trees: the exact form, copies of rows, forests and boosting."""
+"""Dropout of whole trees: the exact form, copies of rows, forests."""
 
 from dataclasses import replace
 
@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
-from sklearn.base import is_classifier
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -22,15 +17,14 @@ from sklearn.model_selection import train_test_split
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
-from sklearn_prune.weight_pruning.families._boosting_refit import LeafPath, centred
 from sklearn_prune.weight_pruning.families._forest import ForestFamily
 from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows
 from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
 from sklearn_prune.weight_pruning.families._tree_dropout import (
     added_penalty,
-    heard_trees,
+    dropout_masks,
 )
 
 DROPOUT = 0.3
@@ -39,14 +33,10 @@ CLASSIFIERS = [
     ExtraTreesClassifier(15, max_depth=8, random_state=0),
     BaggingClassifier(n_estimators=8, random_state=0),
     DecisionTreeClassifier(random_state=0),
-    GradientBoostingClassifier(n_estimators=8, random_state=0),
-    HistGradientBoostingClassifier(max_iter=8, random_state=0),
 ]
 REGRESSORS = [
     RandomForestRegressor(15, random_state=0),
     DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
-    GradientBoostingRegressor(n_estimators=30, random_state=0),
-    HistGradientBoostingRegressor(max_iter=30, random_state=0),
 ]
 
 
@@ -60,17 +50,17 @@ def fitted_arrays(model, X, y):
     return work.nodes, leaves_of_rows(work.nodes, X.astype(np.float32))
 
 
-def indicators(arrays, leaves, heard=None):
-    """One column for each leaf; trees that are not heard about a row have zeros in it."""
+def indicators(arrays, leaves, factors=None):
+    """One column for each leaf; a tree that is dropped for a row has zeros there."""
     design = np.zeros((leaves.shape[1], len(arrays.left)))
     for tree, of_tree in enumerate(leaves):
-        said = 1.0 if heard is None else heard[tree]
-        design[np.arange(len(of_tree)), of_tree] = said
+        factor = 1.0 if factors is None else factors[tree]
+        design[np.arange(len(of_tree)), of_tree] = factor
     return design[:, arrays.is_leaf]
 
 
-def bits(heard, copy):
-    return ((heard >> copy) & 1) / (1 - DROPOUT)
+def factors_of(masks, copy):
+    return ((masks >> copy) & 1) / (1 - DROPOUT)
 
 
 def test_the_exact_form_is_the_mean_of_sampled_normal_equations():
@@ -83,8 +73,8 @@ def test_the_exact_form_is_the_mean_of_sampled_normal_equations():
     mean = np.zeros((plain.shape[1],) * 2)
     right = np.zeros(plain.shape[1])
     for _ in range(2000):
-        heard = (generator.random(leaves.shape) >= DROPOUT) / (1 - DROPOUT)
-        design = indicators(arrays, leaves, heard)
+        factors = (generator.random(leaves.shape) >= DROPOUT) / (1 - DROPOUT)
+        design = indicators(arrays, leaves, factors)
         mean += design.T @ (weight[:, None] * design) / 2000
         right += design.T @ (weight * y) / 2000
     exact = plain.T @ (weight[:, None] * plain)
@@ -102,39 +92,6 @@ def test_the_exact_form_is_the_mean_of_sampled_normal_equations():
     assert np.allclose(refit.W[arrays.is_leaf, 0] * refit.unit, expected)
 
 
-def test_boosting_solves_the_exact_normal_equations():
-    X, y = load_diabetes(return_X_y=True)
-    model = GradientBoostingRegressor(n_estimators=5, max_depth=2, random_state=0)
-    family, context = BoostingFamily(), PruningContext(model, X, y)
-    work = family.start(model.fit(X, y), context)
-    rows = family.training_rows(work, context)
-    path = LeafPath(work.model, rows, refits=True, pull=2.0, dropout=DROPOUT)
-    for _ in range(200):
-        path.sweep()
-    used = path.curvature > 0
-    design = (rows.leaves[:, :, None] == np.flatnonzero(used)).any(axis=0) * 1.0
-    normal = design.T @ design
-    normal += np.diag((added_penalty(DROPOUT) * np.diag(normal)) + 2.0)
-    left = rows.target[0] - path.model.start[0]
-    right = design.T @ left + 2.0 * path.anchor[used]
-    assert np.allclose(path.value[used], np.linalg.solve(normal, right), atol=1e-6)
-    assert np.mean(left - design @ path.value[used]) == pytest.approx(0, abs=1e-6)
-
-
-def test_centred_trees_say_the_same_and_nothing_in_the_mean():
-    X, y = load_iris(return_X_y=True)
-    model = GradientBoostingClassifier(n_estimators=4, random_state=0).fit(X, y)
-    family, context = BoostingFamily(), PruningContext(model, X, y)
-    work = family.start(model, context)
-    rows = family.training_rows(work, context)
-    other = centred(work.model, rows)
-    path = LeafPath(other, rows, refits=False)
-    assert np.allclose(path.scores(rows.leaves), rows.target)
-    said = other.trees.value[rows.leaves]
-    weights = rows.weights[other.trees.output]
-    assert np.allclose(np.average(said, axis=1, weights=weights), 0)
-
-
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_copies_of_the_rows_minimise_the_loss_over_them(n_classes):
     X, y = load_iris(return_X_y=True)
@@ -148,8 +105,8 @@ def test_copies_of_the_rows_minimise_the_loss_over_them(n_classes):
         dropout=DROPOUT, seed=3,
     )  # fmt: skip
     refit.sweep(400)
-    heard, n_copies = refit.heard
-    designs = [indicators(arrays, leaves, bits(heard, c)) for c in range(n_copies)]
+    masks, n_copies = refit.masks
+    designs = [indicators(arrays, leaves, factors_of(masks, c)) for c in range(n_copies)]
     there = indicators(arrays, leaves).T @ np.eye(n_classes)[y] > 0
     if n_classes == 2:
         there = np.ones((len(there), 1), dtype=bool)
@@ -173,14 +130,14 @@ def test_copies_of_the_rows_minimise_the_loss_over_them(n_classes):
     assert objective(found + 0.05) > objective(found)
 
 
-def test_trees_are_silent_as_often_as_asked():
-    heard, n_copies = heard_trees(0.2, 50, 1000, seed=0)
+def test_trees_are_dropped_as_often_as_asked():
+    masks, n_copies = dropout_masks(0.2, 50, 1000, seed=0)
     assert n_copies == 8
-    shares = [((heard >> copy) & 1).mean() for copy in range(8)]
+    shares = [((masks >> copy) & 1).mean() for copy in range(8)]
     assert np.allclose(shares, 0.8, atol=0.01)
-    first, _ = heard_trees(0.2, 20, 1000, seed=0)
-    assert np.array_equal(first, heard[:20])
-    assert heard_trees(0.2, 1, 10**6, seed=0)[1] == 2
+    first, _ = dropout_masks(0.2, 20, 1000, seed=0)
+    assert np.array_equal(first, masks[:20])
+    assert dropout_masks(0.2, 1, 10**6, seed=0)[1] == 2
 
 
 def digits():
@@ -194,13 +151,13 @@ def test_classes_are_found_about_as_well(model, keep):
     X, X_test, y, y_test = digits()
     settings = {"keep": keep, "cv": 2, "random_state": 0}
     plain = PrunedClassifier(model, **settings).fit(X, y)
-    silenced = PrunedClassifier(model, dropout=0.2, **settings).fit(X, y)
+    dropped = PrunedClassifier(model, dropout=0.2, **settings).fit(X, y)
     again = PrunedClassifier(model, dropout=0.2, n_jobs=2, **settings).fit(X, y)
-    scores = silenced.predict_proba(X_test)
+    scores = dropped.predict_proba(X_test)
     assert not np.allclose(scores, plain.predict_proba(X_test))
     assert np.array_equal(scores, again.predict_proba(X_test))
     assert np.allclose(scores.sum(axis=1), 1)
-    loss = plain.score(X_test, y_test) - silenced.score(X_test, y_test)
+    loss = plain.score(X_test, y_test) - dropped.score(X_test, y_test)
     assert loss < 0.1
 
 
@@ -210,26 +167,24 @@ def test_numbers_are_found_about_as_well(model, keep):
     X, X_test, y, y_test = train_test_split(*load_diabetes(return_X_y=True), random_state=0)
     settings = {"keep": keep, "cv": 2, "random_state": 0}
     plain = PrunedRegressor(model, **settings).fit(X, y)
-    silenced = PrunedRegressor(model, dropout=0.2, **settings).fit(X, y)
-    found = silenced.predict(X_test)
+    dropped = PrunedRegressor(model, dropout=0.2, **settings).fit(X, y)
+    found = dropped.predict(X_test)
     assert not np.allclose(found, plain.predict(X_test))
-    assert plain.score(X_test, y_test) - silenced.score(X_test, y_test) < 0.1
+    assert plain.score(X_test, y_test) - dropped.score(X_test, y_test) < 0.1
     # Shrinking is around the mean, not around zero.
     assert found.mean() == pytest.approx(y.mean(), abs=0.2 * y.std())
 
 
 @pytest.mark.parametrize(
-    ("family", "model", "unit"),
+    ("model", "unit"),
     [
-        (ForestFamily, RandomForestClassifier(6, random_state=0), "node"),
-        (ForestFamily, RandomForestRegressor(6, random_state=0), "tree"),
-        (BoostingFamily, GradientBoostingClassifier(n_estimators=5), "iteration"),
-        (BoostingFamily, HistGradientBoostingRegressor(max_iter=5), "node"),
+        (RandomForestClassifier(6, random_state=0), "node"),
+        (RandomForestRegressor(6, random_state=0), "tree"),
     ],
 )
-def test_no_dropout_is_no_change(family, model, unit):
+def test_no_dropout_is_no_change(model, unit):
     X, y = load_iris(return_X_y=True)
-    family, context = family(), PruningContext(model, X, y, seed=0)
+    family, context = ForestFamily(), PruningContext(model, X, y, seed=0)
     work = family.start(model.fit(X, y), context)
     values = [
         _values(family.refit(work, unit, PruningContext(model, X, y, seed=0, **given)))
@@ -240,7 +195,7 @@ def test_no_dropout_is_no_change(family, model, unit):
 
 
 def _values(work):
-    return work.scored.arrays.value if hasattr(work, "scored") else work.model.trees.value
+    return work.scored.arrays.value
 
 
 def test_seeds_are_in_the_copies():
@@ -267,39 +222,8 @@ def test_a_single_tree_is_drawn_to_the_mean():
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.5])
-@pytest.mark.parametrize(
-    ("model", "y", "what"),
-    [
-        (
-            HistGradientBoostingRegressor(max_iter=3, monotonic_cst=[1] + [0] * 9),
-            lambda y: y,
-            "rise or fall",
-        ),
-        (
-            RandomForestClassifier(3),
-            lambda y: np.stack([y > 100, y > 200], axis=1),
-            "several class outputs",
-        ),
-    ],
-)
-def test_what_is_not_refitted_is_an_error(model, y, what, keep):
-    X, target = load_diabetes(return_X_y=True)
-    kind = PrunedClassifier if is_classifier(model) else PrunedRegressor
-    with pytest.raises(ValueError, match=f"{what}.*Write dropout=0.0"):
-        kind(model, keep=keep, dropout=0.2).fit(X, y(target))
-
-
-@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
-def test_other_libraries(library):
-    module = pytest.importorskip(library)
-    name = {"lightgbm": "LGBMRegressor", "xgboost": "XGBRegressor"}[library]
-    model = getattr(module, name)(n_estimators=20, max_depth=3, n_jobs=1)
-    X, X_test, y, y_test = train_test_split(*load_diabetes(return_X_y=True), random_state=0)
-    for keep in (1.0, 0.4):
-        settings = {"keep": keep, "cv": 2, "random_state": 0}
-        plain = PrunedRegressor(model, **settings).fit(X, y)
-        silenced = PrunedRegressor(model, dropout=0.2, **settings).fit(X, y)
-        found = silenced.predict(X_test)
-        assert not np.allclose(found, plain.predict(X_test))
-        assert found.mean() == pytest.approx(y.mean(), abs=0.2 * y.std())
-        assert silenced.score(X_test, y_test) > plain.score(X_test, y_test) - 0.1
+def test_several_class_outputs_are_not_refitted(keep):
+    X, y = load_diabetes(return_X_y=True)
+    model = PrunedClassifier(RandomForestClassifier(3), keep=keep, dropout=0.2)
+    with pytest.raises(InvalidParameterError, match=r"outputs.*Write dropout=0\.0"):
+        model.fit(X, np.stack([y > 100, y > 200], axis=1))
