@@ -109,7 +109,10 @@ class Ranking:
         """
         scores = np.asarray(scores, dtype=np.float64)
         if not np.isfinite(scores).all():
-            raise ValueError("The scores of a ranking must be finite. Got NaN or infinity.")
+            raise ValueError(
+                "The scores of a ranking must be finite. Got NaN or infinity. Scale the "
+                "columns of X, and y."
+            )
         descending = -round_significant(scores)
         if first is None:
             return cls(np.argsort(descending, kind="stable"), scores)

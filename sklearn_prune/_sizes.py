@@ -39,11 +39,6 @@ def arrays_in(thing):
                         pending.append(getattr(item, name))
 
 
-def live_bytes(thing):
-    """Sum of `nbytes` of every distinct array reachable from an object."""
-    return sum(array.nbytes for array in arrays_in(thing))
-
-
 def pickled_bytes(thing):
     """Length of the object's pickle (protocol 5), which is not held in memory."""
     counter = ByteCounter()

@@ -3,7 +3,6 @@
 A new scikit-learn that moves one of them is repaired here.
 """
 
-import sys
 from functools import partial
 from importlib import import_module
 
@@ -21,7 +20,6 @@ from sklearn.utils.validation import _num_samples as count_rows
 __all__ = [
     "Interval",
     "InvalidParameterError",
-    "RefusedAsPipelineStep",
     "StrOptions",
     "align_api_if_sparse",
     "columns_of_encoder",
@@ -117,35 +115,6 @@ def score_and_predictions(model, X, y, scorers, params):
         else:
             scores[name] = float(value)
     return scores, responses.get("predict")
-
-
-class RefusedAsPipelineStep:
-    """Stand in for `transform` on a class whose rows a Pipeline would lose.
-
-    The attribute does not exist: ``hasattr`` is False, as it has to be for
-    imbalanced-learn and for every tool that looks for transformers. But a
-    scikit-learn Pipeline that finds no `transform` on a middle step raises a
-    sentence that cannot name the right class, so the moment in which it looks
-    is used to raise the better one. Should scikit-learn rename its check, its
-    own TypeError is raised instead.
-
-    Parameters
-    ----------
-    reason : str
-        What the user should type instead; ``{name}`` is the class name.
-    """
-
-    def __init__(self, reason):
-        self.reason = reason
-
-    def __get__(self, step, owner):
-        asker = sys._getframe(1)
-        if (
-            asker.f_code.co_name == "_validate_steps"
-            and asker.f_globals.get("__name__") == "sklearn.pipeline"
-        ):
-            raise TypeError(self.reason.format(name=owner.__name__))
-        raise AttributeError(f"{owner.__name__!r} has no attribute 'transform'")
 
 
 def columns_read(column_transformer):

@@ -6,10 +6,9 @@ from numbers import Number
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import assert_all_finite, get_tags, indexable
+from sklearn.utils import assert_all_finite, check_array, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_prune._explain import what_is_unusual
 from sklearn_prune._meta import in_one_line, nested_estimators
 from sklearn_prune._rows import check_any_rows, check_same_length
 from sklearn_prune._sklearn_compat import (
@@ -122,7 +121,8 @@ def check_target(y):
     Raises
     ------
     ValueError
-        If a label is missing or a value is not finite.
+        If a label is missing, or a value is complex, an integer too large for a float,
+        or not finite.
     """
     if y is None:
         return None
@@ -134,10 +134,17 @@ def check_target(y):
             "y must have a label in each row. Got None. Drop the rows without a label, "
             "or give them a label of their own."
         )
-    if y.dtype.kind in "cO":
-        reason = what_is_unusual("y", y)
-        if reason is not None:
-            raise ValueError(reason)
+    labels = y.ravel() if y.dtype.kind == "O" else ()
+    if y.dtype.kind == "c" or any(isinstance(label, complex) for label in labels):
+        raise ValueError(
+            "Complex data not supported: y must be real. Got complex numbers. Pass y.real."
+        )
+    for label in labels:
+        if isinstance(label, int) and label.bit_length() > 1023:
+            raise ValueError(
+                "y must hold numbers below 1e308. Got an integer of "
+                f"{label.bit_length()} bits. Pass its logarithm."
+            )
     if y.dtype.kind in "fO":
         assert_all_finite(y, input_name="y")
     return y
@@ -311,7 +318,7 @@ def check_readable_rows(X, estimator):
     if is_objects and entries.ndim == 2 and not parts:
         accepted = tags[0].input_tags
         if not (accepted.string or accepted.categorical or accepted.dict):
-            values = entries.astype(np.float64)
+            check_array(entries, dtype=np.float64, input_name="X", estimator=estimator)
     if values is not None:
         assert_all_finite(values, input_name="X", estimator_name=type(estimator).__name__)
 

@@ -9,9 +9,14 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune._sizes import live_bytes
+from sklearn_prune._sizes import arrays_in
 
 METHODS = ("predict", "predict_proba", "decision_function")
+
+
+def live_bytes(thing):
+    """Bytes of all arrays that are reachable from an object."""
+    return sum(array.nbytes for array in arrays_in(thing))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_prune._explain import why_unreadable
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune._validation import (
@@ -294,10 +293,6 @@ def _check_data(X, y, kind):
         )
     if not hasattr(y, "iloc") and hasattr(y, "categories"):
         y = np.asarray(y)  # a bare Categorical has no rows to take
-    for name, values in (("X", X), ("y", y)):
-        reason = why_unreadable(name, values)
-        if reason is not None:
-            raise ValueError(reason)
     X, y = check_rows(X, y)
     check_kind_of_target(y, kind)
     return X, y

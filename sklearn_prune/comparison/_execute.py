@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_prune._explain import explain
 from sklearn_prune._folds import split_rows
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune._validation import class_codes
@@ -311,10 +310,9 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                 for name, fit in fits.items():
                     done[name, number] = fit
                     if name == self.plan.baseline and fit.error:
-                        reason = explain(fit.error, job.X, job.y) or fit.error
                         raise BaselineError(
                             f"the baseline {name!r} must be fitted and scored on every "
-                            f"fold. Got, on fold {number}: {reason} Mend it, or name "
+                            f"fold. Got on fold {number}: {fit.error} Correct it, or name "
                             "another baseline."
                         )
                     if store and not fit.error and has_finite_scores(fit):

@@ -21,7 +21,6 @@ from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     Interval,
     InvalidParameterError,
-    RefusedAsPipelineStep,
     StrOptions,
     count_rows,
     fit_context,
@@ -133,12 +132,6 @@ class SampleSelector(BaseEstimator, ABC):
 
     __metadata_request__fit = {"groups": True}
     _parameter_constraints = {}
-
-    transform = RefusedAsPipelineStep(
-        "{name} ranks rows and drops none, so it has no place in the middle of a "
-        "Pipeline. Put SampleSubsetClassifier(model, {name}()) or "
-        "SampleSubsetRegressor(model, {name}()) as the last step instead."
-    )
 
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)

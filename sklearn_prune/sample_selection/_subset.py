@@ -11,7 +11,6 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, check_memory
 
-from sklearn_prune._explain import raise_explained
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
@@ -33,7 +32,6 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
     take_rows_of_params,
 )
-from sklearn_prune._training_state import renew_generators, without_training_state
 from sklearn_prune._validation import (
     canonical,
     check_readable_rows,
@@ -230,21 +228,6 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return output
 
-    def __getstate__(self):
-        """Leave out what prediction never reads: optimizers, generators of numbers."""
-        state = dict(super().__getstate__())
-        fitted = {
-            name: state[name] for name in (f"{self._inner}_", "selector_") if name in state
-        }
-        fitted, incomplete = without_training_state(fitted)
-        state |= fitted
-        return state | {"_incomplete": incomplete} if incomplete else state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        renew_generators(state.pop("_incomplete", ()))
-        super().__setstate__(state)
-
     def _weights_for(self, model, weights):
         """The weights of the kept rows as a fit parameter, where the model takes one."""
         if weights is None or isinstance(model, FrozenEstimator):
@@ -273,10 +256,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             params = process_routing(self, method, **params)[self._inner][method]
         if self._pairwise:
             X = take_rows(X, self.sample_indices_, axis=1)
-        try:
-            return getattr(model, method)(canonical(X), **params)
-        except Exception as error:
-            raise_explained(error, X)
+        return getattr(model, method)(canonical(X), **params)
 
 
 def _weights_among(params):

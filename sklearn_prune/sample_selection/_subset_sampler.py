@@ -5,7 +5,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import route_fit_params, routing_enabled
 from sklearn_prune._seeds import draw_seed
-from sklearn_prune._sklearn_compat import RefusedAsPipelineStep, fit_context, take_rows
+from sklearn_prune._sklearn_compat import fit_context, take_rows
 from sklearn_prune._validation import check_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._subset import SampleSubset
@@ -14,9 +14,10 @@ from sklearn_prune.sample_selection._subset import SampleSubset
 class SampleSubsetSampler(SampleSubset):
     """Drop rows from X and y, for the Pipeline of imbalanced-learn.
 
-    A scikit-learn Pipeline cannot drop rows: there, use :class:`SampleSubsetClassifier`
-    or :class:`SampleSubsetRegressor` as the last step. They also slice `sample_weight`
-    along, which a sampler cannot.
+    A scikit-learn Pipeline cannot drop rows and raises an error for a sampler. Use the
+    Pipeline of ``imblearn.pipeline``, or :class:`SampleSubsetClassifier` or
+    :class:`SampleSubsetRegressor` as the last step. These two also drop the rows of
+    `sample_weight`, which a sampler cannot.
 
     Parameters
     ----------
@@ -81,12 +82,6 @@ class SampleSubsetSampler(SampleSubset):
 
     _estimator_type = "sampler"  # how imbalanced-learn knows one
     _parameter_constraints = {**SampleSubset._parameter_constraints, "task": [TASK_OPTIONS]}
-
-    transform = RefusedAsPipelineStep(
-        "{name} drops rows, which a scikit-learn Pipeline cannot do. Use "
-        "SampleSubsetClassifier(model, selector) or SampleSubsetRegressor(model, selector) "
-        "as the last step instead, or the Pipeline of imblearn.pipeline."
-    )
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_prune._meta import clone_seeded, own_params, weight_parameter
 from sklearn_prune._seeds import derive_seed, seeded_torch
-from sklearn_prune._sklearn_compat import count_rows, take_rows, take_rows_of_params
+from sklearn_prune._sklearn_compat import take_rows, take_rows_of_params
 
 
 @dataclass(frozen=True)
@@ -140,17 +140,4 @@ class PruningContext:
             y=take_rows(self.y, rows),
             fit_params=take_rows_of_params(self.X, self.fit_params, rows),
             groups=None if self.groups is None else self.groups[rows],
-        )
-
-    def for_inner(self, estimator, X=None, y=None, fit_params=None):
-        """A context for a model inside this one, on X and y as that model sees them."""
-        same_rows = X is None or count_rows(X) == count_rows(self.X)
-        return replace(
-            self,
-            estimator=estimator,
-            X=self.X if X is None else X,
-            y=self.y if y is None else y,
-            fit_params=self.fit_params if fit_params is None else fit_params,
-            groups=self.groups if same_rows else None,
-            refit_params={},
         )

@@ -131,7 +131,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
         raise ValueError(
             "What is left of a model must be finite numbers. Got NaN or infinity where the "
-            "whole model has none. Scale the columns of X and the target."
+            "whole model has none. Scale the columns of X, and y."
         )
     kept = family.table(smaller, counted, context).ids
     after = {

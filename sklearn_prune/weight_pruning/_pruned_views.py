@@ -8,7 +8,6 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._explain import raise_explained
 from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._validation import canonical
 from sklearn_prune.weight_pruning._family import restored
@@ -126,10 +125,7 @@ class FittedViews:
             check_is_fitted(self)
         if params and routing_enabled():
             params = process_routing(self, method, **params).estimator[method]
-        try:
-            return getattr(compact, method)(canonical(X), **params)
-        except Exception as error:
-            raise_explained(error, X)
+        return getattr(compact, method)(canonical(X), **params)
 
     def __sklearn_is_fitted__(self):
         return "compact_" in self.__dict__

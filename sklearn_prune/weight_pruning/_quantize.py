@@ -206,14 +206,6 @@ def _by_line(array, axis):
     return QuantizedArray(codes, scale.astype(np.float32))
 
 
-def _symmetric(array, axis):
-    """Integers of one byte with a scale for each line along an axis."""
-    reach = np.abs(array).max(axis=axis, keepdims=True, initial=0)
-    scale = np.where(reach > 0, reach / 127, 1.0)
-    codes = np.rint(array / scale).astype(np.int8)
-    return QuantizedArray(codes, scale.astype(np.float32))
-
-
 def _codebook(array, n_values):
     """Positions of shared values: k-means in one dimension on the sorted entries."""
     flat = array.ravel()

@@ -36,7 +36,7 @@ from tests.faults.subjects import (
     assert_not_fitted,
     assert_refused,
     assert_same_results,
-    check_message,
+    check_error,
     fault,
     mixed,
 )
@@ -332,7 +332,7 @@ def poisoned_file(subject):
             try:
                 same = answers(load(path), X)
             except ValueError as error:
-                check_message(error, ("file",), (str(path),))
+                check_error(error, ("file",), (str(path),))
             else:
                 assert_same_results(same, methods)
         path.write_bytes(content)

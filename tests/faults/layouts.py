@@ -259,7 +259,8 @@ def tensors(subject):
         followed = rows.clone().requires_grad_()
         cells["with gradients"] = answer(subject, followed, y, right, names)
         elsewhere = torch.empty(X.shape, device="meta")
-        cells["on a device"] = answer(subject, elsewhere, y, right, names)
+        if subject.kind != "comparison":  # which copies tensors to the CPU
+            cells["on a device"] = answer(subject, elsewhere, y, right, names)
         if subject.predicts:
             fitted = subject.fit(X, y)
             for tensor in (followed, elsewhere):

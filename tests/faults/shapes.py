@@ -11,7 +11,7 @@ from tests.faults.subjects import (
     assert_refused,
     assert_refuses_fit,
     assert_same_results,
-    check_message,
+    check_error,
     does_not_apply,
     fault,
     mixed,
@@ -43,7 +43,7 @@ def single_row(subject):
         try:
             return answer(subject, X[:1], y[:1], right, names)
         except ValueError as error:  # nearest neighbours say it of the rows to predict
-            check_message(error, ("n_samples_fit",))
+            check_error(error, ("n_samples_fit",))
             return REFUSED
 
     return over_tasks(subject, check)

@@ -17,6 +17,7 @@ OPENING = """\
 
 Each of these faults ends in the right result, which the tests compare with what it has to
 be, or in a `ValueError` or `TypeError` that names the argument, what came and what to do.
+Errors that scikit-learn, an inner model or PyTorch raises pass through unchanged.
 A fit that was refused leaves nothing that looks fitted. {n_subjects} estimators meet
 {n_faults} faults; where those in one column differ, their number is in brackets and the
 notes name them. [faults.csv](faults.csv) has every cell. `python -m tests.test_faults`

@@ -260,8 +260,8 @@ def _fitted_on(context, work):
         ) from error
     if n_left < n_features and context.is_classification and _knows_nothing(model, context):
         raise ValueError(
-            f"{type(model).__name__} gives only NaN as probabilities with {n_left} of "
-            f"{n_features} features. {remedy}"
+            f"{type(model).__name__} must give finite probabilities. Got only NaN with "
+            f"{n_left} of {n_features} features of X. Scale them. {remedy}"
         )
     return model
 

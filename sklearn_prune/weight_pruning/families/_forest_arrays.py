@@ -128,12 +128,6 @@ def concatenated(trees, features=None, classes=None, width=None):
     )
 
 
-def _outputs_side_by_side(tree):
-    """Values of the nodes of a tree, those of all outputs in one row."""
-    n_classes = np.atleast_1d(tree.n_classes)
-    return np.hstack([tree.value[:, k, :n] for k, n in enumerate(n_classes)])
-
-
 def _among(shares, classes, width):
     """Shares of some classes as shares of all."""
     full = np.zeros((len(shares), width))

@@ -180,13 +180,6 @@ class JointRefit:
         )  # fmt: skip
         return self
 
-    def by_node(self):
-        """Scores and curvatures of the nodes, zeros for what is no leaf."""
-        if self.loss != "softmax":
-            return self.W, self.H
-        H = np.bincount(self.entry_node, self.H, minlength=len(self.leaf))
-        return self._table(), H
-
     def merge_to(self, n_splits):
         """Merge sibling leaves until at most `n_splits` nodes are split.
 

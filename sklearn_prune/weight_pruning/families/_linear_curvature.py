@@ -157,6 +157,11 @@ def _diagonal(X, curvatures, model):
 def _inverse(hessian):
     """Inverse of a Hessian, which may lack some rank."""
     diagonal = np.diag(hessian)
+    if not np.isfinite(hessian).all():
+        raise ValueError(
+            "X must hold numbers whose squares do not overflow. Got NaN or infinity among "
+            "its products. Scale its columns."
+        )
     scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = hessian / np.outer(scale, scale)
     identity = np.eye(len(hessian))

@@ -122,7 +122,7 @@ def test_softmax_loss_is_minimised_over_the_classes_in_leaves():
         scores = log_softmax(refit.intercept + design @ weights, axis=1)
         return -scores[np.arange(len(y)), y].sum() + (flat**2).sum() / 2
 
-    found = refit.by_node()[0][arrays.is_leaf]
+    found = refit._table()[arrays.is_leaf]
     assert not found[~there].any()
     best = minimize(objective, np.zeros(there.sum()), method="BFGS").fun
     assert objective(found[there]) == pytest.approx(best, rel=1e-5)

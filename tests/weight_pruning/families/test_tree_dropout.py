@@ -124,7 +124,7 @@ def test_copies_of_the_rows_minimise_the_loss_over_them(n_classes):
             total -= refit.weight @ logs / n_copies
         return total
 
-    found = refit.by_node()[0][arrays.is_leaf][there]
+    found = refit._table()[arrays.is_leaf][there]
     best = minimize(objective, np.zeros(there.sum()), method="BFGS")
     assert objective(found) == pytest.approx(best.fun, rel=1e-6)
     assert objective(found + 0.05) > objective(found)
