@@ -20,7 +20,7 @@ from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 from sklearn_prune.weight_pruning.compact._base import Compact
-from sklearn_prune.weight_pruning.compact._calibrated import curve_of
+from sklearn_prune.weight_pruning.families._containers_folds import curve_of
 
 COSTS = ("nbytes", "n_params", "n_nonzero", "n_samples", "predict_latency", "fit_time")
 _UNKNOWN = (float("nan"), float("nan"))

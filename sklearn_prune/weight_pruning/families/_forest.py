@@ -9,7 +9,6 @@ from sklearn.tree import BaseDecisionTree
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.weight_pruning._family import Family, UnitTable
 from sklearn_prune.weight_pruning._reduce import reduce_unit
-from sklearn_prune.weight_pruning.compact._forest import FORESTS
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     Criterion,
@@ -24,6 +23,7 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
     leaves_of_rows,
     pick_trees,
 )
+from sklearn_prune.weight_pruning.families._forest_compact import FORESTS
 from sklearn_prune.weight_pruning.families._forest_criteria import (
     merge_order,
     tree_order,
