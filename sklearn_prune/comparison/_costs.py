@@ -52,7 +52,7 @@ def count_parameters(model):
     NotFittedError
         If the model is not fitted.
     """
-    if has_tags(model) and not isinstance(model, Compact):  # which have no fit
+    if has_tags(model):
         check_is_fitted(model)
     try:
         n_params, n_nonzero = _counts(model)
