@@ -14,7 +14,13 @@ _MODULE_OF = {
     "SampleSubsetTransformer": "sample_selection._subset_transformer",
     "compare_pruning": "comparison._compare",
 }
-_SUBPACKAGES = ("comparison", "persistence", "sample_selection", "weight_pruning")
+_SUBPACKAGES = (
+    "comparison",
+    "persistence",
+    "predictors",
+    "sample_selection",
+    "weight_pruning",
+)
 
 __all__ = [*_MODULE_OF, *_SUBPACKAGES]
 __getattr__, __dir__ = lazy_names(__name__, _MODULE_OF, _SUBPACKAGES)

@@ -20,7 +20,7 @@ from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import family_of
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 from sklearn_prune.weight_pruning.compact._base import Compact
-from sklearn_prune.weight_pruning.compact._calibrated import curve_of
+from sklearn_prune.weight_pruning.families._containers_folds import curve_of
 
 COSTS = ("nbytes", "n_params", "n_nonzero", "n_samples", "predict_latency", "fit_time")
 _UNKNOWN = (float("nan"), float("nan"))
@@ -52,7 +52,7 @@ def count_parameters(model):
     NotFittedError
         If the model is not fitted.
     """
-    if has_tags(model) and not isinstance(model, Compact):  # which have no fit
+    if has_tags(model):
         check_is_fitted(model)
     try:
         n_params, n_nonzero = _counts(model)

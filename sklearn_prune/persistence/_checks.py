@@ -11,7 +11,6 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
 from sklearn_prune._sklearn_compat import columns_of_encoder
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._kernel import CompactSVC
 from sklearn_prune.weight_pruning.compact._leaves import (
     ShareLeaves,
@@ -21,6 +20,7 @@ from sklearn_prune.weight_pruning.compact._leaves import (
 from sklearn_prune.weight_pruning.compact._net import CompactNet
 from sklearn_prune.weight_pruning.compact._net_layers import Dense, Layer
 from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 from sklearn_prune.weight_pruning.compact._tree_columns import CATEGORIES, KeyColumns
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees
 

@@ -22,7 +22,7 @@ from sklearn_prune._meta import last_step
 from sklearn_prune._sklearn_compat import columns_read
 from sklearn_prune.persistence._stored import StoredModule, StoredSpline
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import Compact, Estimator
 from sklearn_prune.weight_pruning.compact._module import CompactModule
 from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 
@@ -127,7 +127,7 @@ def storable(part, *, predicts=False):
         return part if type(part) is np.ndarray else np.array(part)
     if isinstance(part, _GENERATORS):
         return None
-    if isinstance(part, BaseEstimator):
+    if isinstance(part, BaseEstimator | Estimator):
         return _storable_estimator(part, predicts)
     if isinstance(part, dict):
         small = copy(part)
@@ -143,7 +143,7 @@ def storable(part, *, predicts=False):
 def _storable_estimator(estimator, predicts):
     if isinstance(estimator, SampleSubsetTransformer):
         return storable(getattr(estimator, "transformer_", estimator.transformer))
-    if isinstance(estimator, SelectorMixin) and not isinstance(estimator, ColumnSelector):
+    if isinstance(estimator, SelectorMixin):
         estimator = ColumnSelector.of(estimator, estimator.get_support(indices=True))
     elif predicts and not isinstance(estimator, Compact):
         # One that is not fitted is what the others were cloned from.

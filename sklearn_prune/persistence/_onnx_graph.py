@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 
 SPARSE_SHARE = 0.5  # of non-zeros, below which only they are stored
 FEW = 256  # entries from which on that is worth it

@@ -7,8 +7,8 @@ from scipy.sparse import issparse
 
 from sklearn_prune.persistence._onnx_distances import squared_distances, squared_norms
 from sklearn_prune.persistence._onnx_writer import Writer
-from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._kernel import pairs_of
+from sklearn_prune.weight_pruning.compact._quantized import dense
 
 _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_prune.persistence._onnx_writer import Writer
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 
 
 def normalised(graph, found):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from sklearn_prune.persistence._onnx_graph import FEW, SPARSE_SHARE
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 
 
 def parameter(graph, array, dtype):

@@ -9,9 +9,9 @@ from sklearn_prune.persistence._onnx_distances import squared_distances
 from sklearn_prune.persistence._onnx_kernel import Expansion
 from sklearn_prune.persistence._onnx_linear import two_columns
 from sklearn_prune.persistence._onnx_writer import Writer
-from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._kernel import pairs_of
 from sklearn_prune.weight_pruning.compact._process import RATES, SHARES
+from sklearn_prune.weight_pruning.compact._quantized import dense
 
 _DEGREE = 30  # of the polynomial for the error function: 1e-15
 

@@ -23,6 +23,7 @@ from sklearn_prune._sklearn_compat import columns_read, directions_of
 from sklearn_prune.persistence._onnx_kernel import kernel_matrix
 from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
+from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 
 
 def transformed(graph, name, step, rows):
@@ -48,7 +49,8 @@ def transformed(graph, name, step, rows):
         return rows
     if isinstance(step, FunctionTransformer) and step.func is None:
         return rows
-    if isinstance(step, SelectorMixin) and len(rows.values) in (1, step.n_features_in_):
+    selects = isinstance(step, SelectorMixin | ColumnSelector)
+    if selects and len(rows.values) in (1, step.n_features_in_):
         return rows.take(np.flatnonzero(step.get_support()))
     if isinstance(step, ColumnTransformer) and not _reads_vectors(step):
         parts = _parts_of_columns(graph, name, step, rows)

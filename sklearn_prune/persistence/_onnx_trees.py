@@ -10,12 +10,12 @@ import numpy as np
 
 from sklearn_prune.persistence._onnx_parameters import scattered
 from sklearn_prune.persistence._onnx_writer import Writer
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._leaves import (
     ShareLeaves,
     SparseLeaves,
     ValueLeaves,
 )
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 from sklearn_prune.weight_pruning.compact._tree_columns import (
     CATEGORIES,
     MISSING_LEFT,

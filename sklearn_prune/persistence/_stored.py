@@ -5,8 +5,9 @@ from scipy.interpolate import BSpline
 from sklearn.base import BaseEstimator
 
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._base import Estimator
 from sklearn_prune.weight_pruning.compact._module import CompactModule, emptied
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 
 _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
@@ -42,7 +43,7 @@ def _restored(part, modules, known):
         return type(part)(*(restored(value, modules, known) for value in part))
     elif isinstance(part, tuple):
         return tuple(restored(value, modules, known) for value in part)
-    elif isinstance(part, BaseEstimator):
+    elif isinstance(part, BaseEstimator | Estimator):
         for name, value in vars(part).items():
             setattr(part, name, restored(value, modules, known))
     return part

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_prune.weight_pruning._family import families_of_class
 from sklearn_prune.weight_pruning.compact._base import Compact
 from sklearn_prune.weight_pruning.compact._containers import CompactConstant
-from sklearn_prune.weight_pruning.compact._model import compact_model
+from sklearn_prune.weight_pruning.families._feature import compact_model
 
 
 def fitted_form(model):
@@ -35,7 +35,7 @@ def fitted_form(model):
     if isinstance(getattr(model, "compact_", None), Compact):
         return model.compact_
     if type(model).__name__ == "_ConstantPredictor":
-        return CompactConstant.of(model)
+        return CompactConstant.of(model.y_)
     families, _ = families_of_class(model)
     for family in families:
         answer = family.holds(model)

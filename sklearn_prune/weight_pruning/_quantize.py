@@ -1,82 +1,14 @@
 """Store parameters in fewer bytes: half floats, scaled integers, shared values."""
 
-from math import prod
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 
 SCHEMES = ("float16", "int8", "codebook")
-
-
-class QuantizedArray:
-    """An array in few bytes, which `dense` gives back in float32.
-
-    Parameters
-    ----------
-    codes : ndarray of float16, int8 or uint8
-        What is stored for each entry; two 4-bit codes share a byte if `packed`.
-    scale : ndarray of float32, or None
-        Factor for each column, each row, or one for all: ``codes * scale``.
-    offset : ndarray of float32, or None
-        Added likewise.
-    values : ndarray of float32, or None
-        Shared values, of which `codes` are the positions.
-    shape : tuple of int, or None
-        Shape of the array where the codes are packed.
-    """
-
-    def __init__(self, codes, scale=None, offset=None, values=None, shape=None):
-        self.codes = codes
-        self.scale = scale
-        self.offset = offset
-        self.values = values
-        self.shape = codes.shape if shape is None else shape
-
-    ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: prod(self.shape))
-    nbytes = property(
-        lambda self: sum(
-            part.nbytes
-            for part in (self.codes, self.scale, self.offset, self.values)
-            if part is not None
-        )
-    )
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.dense(), dtype=dtype)
-
-    def dense(self, dtype=np.float32):
-        """The rounded values as a new array."""
-        if self.values is not None:
-            values = self.values.astype(dtype, copy=False)
-            if self.codes.shape == self.shape:
-                return values.take(self.codes)
-            return _of_pairs(values, self.codes)[: self.size].reshape(self.shape)
-        dense = self.codes.astype(dtype)
-        if self.scale is not None:
-            dense *= self.scale
-        if self.offset is not None:
-            dense += self.offset
-        return dense
-
-
-def _of_pairs(values, codes):
-    """Shared values by codes of 4 bits, of which two share a byte, the lower first."""
-    pairs = np.zeros((16, 16, 2), dtype=values.dtype)
-    pairs[:, : len(values), 0] = values
-    pairs[: len(values), :, 1] = values[:, None]
-    return pairs.reshape(256, 2).take(codes, axis=0).ravel()
-
-
-def dense(array):
-    """The array itself, or what a quantized one stands for."""
-    return array.dense() if isinstance(array, QuantizedArray) else array
 
 
 class Quantizer(BaseEstimator):

@@ -22,7 +22,7 @@ WORDS = [
     "DictNode",
     "ListNode",
     "TupleNode",
-    "sklearn_prune.weight_pruning.compact._trees.FlatTrees",
+    "sklearn_prune.predictors.FlatTrees",
 ]
 NUMBERS = [-1, 0, 1, 2, 255, 2**31, 2**63, -(2**40), 0.5, 1e308, None, "", "a", [], {}]
 

@@ -3,13 +3,9 @@
 from copy import copy
 
 import numpy as np
-from scipy.sparse import issparse
-from scipy.special import expit
-from sklearn.utils.extmath import softmax
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import assert_all_finite, validate_data
 
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import Compact, available_if
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 METHODS = ("predict_proba", "predict_log_proba", "decision_function")
 
@@ -67,17 +63,17 @@ class CompactBoosting(Compact):
         if not np.isnan(self.missing_):
             X = np.where(np.equal(X, self.missing_), np.nan, X)
         if self.zeros_missing_ is not None:
-            X = X.toarray() if issparse(X) else X.copy()
+            X = X.toarray() if is_sparse(X) else X.copy()
             part = X[:, self.zeros_missing_]
             X[:, self.zeros_missing_] = np.where(np.abs(part) <= 1e-35, np.nan, part)
-        if self.library_ == "lightgbm" and not issparse(X):
+        if self.library_ == "lightgbm" and not is_sparse(X):
             tiny = (np.abs(X) <= 1e-35) & (X != 0)  # LightGBM reads them as zeros
             X = np.where(tiny, 0.0, X) if tiny.any() else X
         return X if X.dtype == self.trees_.dtype else X.astype(self.trees_.dtype)
 
     def _check_shape(self, X):
         """X as an array of the right width; missing and infinite values pass."""
-        if self.library_ == "xgboost" and issparse(X):
+        if self.library_ == "xgboost" and is_sparse(X):
             X = _absent_as_missing(X)
         if self.library_ == "lightgbm" and not hasattr(self, "feature_names_in_"):
             X = X.to_numpy() if hasattr(X, "to_numpy") else X  # by position, as it does
@@ -90,6 +86,8 @@ class CompactBoosting(Compact):
             and not hasattr(self, "feature_names_in_")
         ):
             return X.astype(np.float32) if self.library_ == "xgboost" else X
+        from sklearn.utils.validation import validate_data
+
         return validate_data(
             self,
             X,
@@ -101,6 +99,8 @@ class CompactBoosting(Compact):
 
     def _coded(self, X):
         """X with the positions of categories in place of their values."""
+        from sklearn.utils.validation import assert_all_finite, validate_data
+
         validate_data(self, X, reset=False, skip_check_array=True)
         is_frame = hasattr(X, "iloc")
         if not is_frame:
@@ -154,9 +154,13 @@ class CompactBoosting(Compact):
         if self.link_ == "log1p":
             return np.log1p(np.exp(raw))
         if self.link_ == "softmax":
+            from sklearn.utils.extmath import softmax
+
             # numpy adds up rows of many classes in another order by memory layout.
             layout = "F" if self.library_ == "hist" else "C"
             return softmax(np.asarray(raw, order=layout), copy=True)
+        from scipy.special import expit
+
         return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
 
     def predict(self, X):

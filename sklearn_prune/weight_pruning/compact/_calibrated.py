@@ -1,13 +1,9 @@
 """Compact form of calibrated classifiers: predictors and the curves that follow them."""
 
 import numpy as np
-from scipy.interpolate import interp1d
-from scipy.special import expit
-from sklearn.base import ClassifierMixin
-from sklearn.utils.extmath import softmax
 
-from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.weight_pruning.compact._containers import CompactContainer
+from sklearn_prune.weight_pruning.compact._rows import count_rows
 
 
 def response(classifier, X):
@@ -20,16 +16,9 @@ def response(classifier, X):
     return found.reshape(-1, 1) if found.ndim == 1 else found
 
 
-def curve_of(calibrator, method):
-    """The numbers of a fitted calibrator as one array."""
-    if method == "sigmoid":
-        return np.array([calibrator.a_, calibrator.b_])
-    if method == "isotonic":
-        return np.stack([calibrator.X_thresholds_, calibrator.y_thresholds_])
-    return np.array([calibrator.beta_])
-
-
 def _sigmoid(curve, scores):
+    from scipy.special import expit
+
     return expit(-(curve[0] * scores + curve[1]))
 
 
@@ -40,6 +29,8 @@ def _isotonic(curve, scores):
         return values.repeat(scores.shape)
     if at.dtype == np.float64:
         return np.interp(scores, at, values)
+    from scipy.interpolate import interp1d
+
     return interp1d(at, values)(scores).astype(at.dtype)
 
 
@@ -53,7 +44,7 @@ def _logits(scores):
     return scores
 
 
-class CompactCalibrated(ClassifierMixin, CompactContainer):
+class CompactCalibrated(CompactContainer):
     """The mean over folds of calibrated predictors.
 
     `curves_` holds for each member the numbers of its calibrators: slope and intercept,
@@ -77,6 +68,8 @@ class CompactCalibrated(ClassifierMixin, CompactContainer):
         if self.method_ == "temperature":
             if scores.shape[1] == 1 and not hasattr(member, "decision_function"):
                 scores = np.concatenate([1 - scores, scores], axis=1)
+            from sklearn.utils.extmath import softmax
+
             found = softmax(curves[0][0] * _logits(scores))
         else:
             found = self._each_class(member, curves, scores)

@@ -3,19 +3,10 @@
 from copy import copy
 
 import numpy as np
-from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
-from sklearn_prune._sklearn_compat import take_rows
-from sklearn_prune.weight_pruning._quantize import dense
-from sklearn_prune.weight_pruning.compact._base import Compact
-
-
-def take_columns(X, columns):
-    """Some columns of an array, sparse matrix, frame or list of rows."""
-    X = X if hasattr(X, "shape") else np.asarray(X)
-    return take_rows(X, columns.astype(np.intp), axis=1)
+from sklearn_prune.weight_pruning.compact._base import Compact, available_if
+from sklearn_prune.weight_pruning.compact._quantized import dense
+from sklearn_prune.weight_pruning.compact._rows import take_columns
 
 
 def _inner_has(method):
@@ -39,18 +30,20 @@ class CompactColumns(Compact):
         return compact
 
     def __sklearn_tags__(self):
-        return (
-            get_tags(self.inner_) if hasattr(self, "inner_") else super().__sklearn_tags__()
-        )
+        if not hasattr(self, "inner_"):
+            return super().__sklearn_tags__()
+        return self.inner_.__sklearn_tags__()
 
     def _take(self, X):
         if self._is_plain(X):
             return X[:, self.columns_]
+        from sklearn.utils.validation import validate_data
+
         if hasattr(X, "columns"):
             validate_data(self, X, reset=False, skip_check_array=True)
         else:
             finite = True
-            if get_tags(self.inner_).input_tags.allow_nan:
+            if self.inner_.__sklearn_tags__().input_tags.allow_nan:
                 finite = not getattr(self.inner_, "allows_infinity", False) and "allow-nan"
             X = validate_data(
                 self,

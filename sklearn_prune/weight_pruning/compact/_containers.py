@@ -3,14 +3,9 @@
 from copy import copy
 
 import numpy as np
-from sklearn.base import RegressorMixin, is_regressor
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
-from sklearn_prune._sklearn_compat import count_rows
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import Compact, available_if
+from sklearn_prune.weight_pruning.compact._rows import count_rows
 
 
 class CompactContainer(Compact):
@@ -34,7 +29,7 @@ class CompactContainer(Compact):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         for member in getattr(self, "members_", ()):
-            found = get_tags(member).input_tags
+            found = member.__sklearn_tags__().input_tags
             tags.input_tags.sparse &= found.sparse
             tags.input_tags.allow_nan = found.allow_nan
         return tags
@@ -49,6 +44,8 @@ class CompactContainer(Compact):
             and not hasattr(self, "feature_names_in_")
         ):
             return X
+        from sklearn.utils.validation import validate_data
+
         return validate_data(
             self, X, accept_sparse=True, ensure_all_finite=False, reset=False
         )
@@ -80,13 +77,6 @@ def members_have(method):
     return available_if(check)
 
 
-def score_method(member):
-    """The method whose output tells the positive class from the other."""
-    if is_regressor(member):
-        return "predict"
-    return "decision_function" if hasattr(member, "decision_function") else "predict_proba"
-
-
 def positive_scores(member, method, X):
     """Scores of the positive class of a binary model."""
     found = getattr(member, method)(X)
@@ -99,10 +89,10 @@ class CompactConstant(Compact):
     """A binary predictor that has seen one class."""
 
     @classmethod
-    def of(cls, model):
-        """From the fitted stand-in of scikit-learn."""
+    def of(cls, value):
+        """The predictor of one class, as an array of one 0 or 1."""
         compact = cls()
-        compact.value_ = model.y_
+        compact.value_ = value
         return compact
 
     def __sklearn_is_fitted__(self):
@@ -125,27 +115,20 @@ class CompactConstant(Compact):
         """Itself: there is nothing to round."""
         return self
 
-    def restore(self):
-        """The stand-in of scikit-learn."""
-        from sklearn_prune._sklearn_compat import ConstantPredictor
-
-        model = ConstantPredictor()
-        model.y_ = self.value_
-        return model
-
 
 def transformed_back(transformer, values):
     """Undo a fitted transformer of targets; for cheap ones without checking the values."""
-    if type(transformer) is StandardScaler and values.dtype == np.float64:
+    kind = type(transformer).__name__
+    if kind == "StandardScaler" and values.dtype == np.float64:
         values = values * transformer.scale_ if transformer.with_std else values
         return values + transformer.mean_ if transformer.with_mean else values
-    if type(transformer) is FunctionTransformer and transformer.inv_kw_args is None:
+    if kind == "FunctionTransformer" and transformer.inv_kw_args is None:
         inverse = transformer.inverse_func
         return values if inverse is None else inverse(values)
     return transformer.inverse_transform(values)
 
 
-class CompactTransformedTarget(RegressorMixin, CompactContainer):
+class CompactTransformedTarget(CompactContainer):
     """A regressor whose predictions are transformed back."""
 
     def predict(self, X, **params):
@@ -169,7 +152,7 @@ class CompactThreshold(CompactContainer):
     def __sklearn_tags__(self):
         if not hasattr(self, "members_"):
             return super().__sklearn_tags__()
-        return get_tags(self.members_[0])
+        return self.members_[0].__sklearn_tags__()
 
     def predict(self, X):
         """The positive class from the threshold on, else the other."""

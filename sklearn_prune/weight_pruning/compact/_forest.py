@@ -1,121 +1,12 @@
 """Trees and forests as flat arrays that predict, to the bit, what the model predicts."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
-from sklearn.ensemble import (
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.tree import BaseDecisionTree
-from sklearn.utils import get_tags
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
-from sklearn_prune.weight_pruning.compact._score_forest import (
-    CompactScoreForestClassifier,
-    CompactScoreForestRegressor,
-    CompactTrees,
-    compact_score_forest,
-)
-from sklearn_prune.weight_pruning.compact._trees import FlatTrees, tree_arrays
-
-__all__ = [
-    "CompactBaggingClassifier",
-    "CompactForestClassifier",
-    "CompactForestRegressor",
-    "CompactScoreForestClassifier",
-    "CompactScoreForestRegressor",
-    "compact_forest",
-    "compact_score_forest",
-    "is_forest_of_trees",
-]
-
-FORESTS = (
-    RandomForestClassifier,
-    RandomForestRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-)
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
+from sklearn_prune.weight_pruning.compact._score_forest import CompactTrees
 
 
-def compact_forest(model):
-    """The flat form of a fitted decision tree, forest, or bagging of decision trees.
-
-    Parameters
-    ----------
-    model : DecisionTree*, ExtraTree*, RandomForest*, ExtraTrees* or Bagging*
-        A fitted model of scikit-learn; it is not changed.
-
-    Returns
-    -------
-    CompactForestClassifier or CompactForestRegressor
-        Predicts the same to the bit. Of a model that sums its trees in several threads,
-        what it predicts with ``n_jobs=None``.
-
-    Raises
-    ------
-    TypeError
-        If the model is not made of scikit-learn's decision trees.
-    """
-    if not is_forest_of_trees(model):
-        raise TypeError(
-            "compact_forest takes fitted decision trees, random forests, extra trees and "
-            f"bagging of decision trees. Got {model!r} instead."
-        )
-    trees = model.estimators_ if hasattr(model, "estimators_") else [model]
-    arrays = [tree_arrays(tree.tree_) for tree in trees]
-    bagged = isinstance(model, BaggingClassifier | BaggingRegressor)
-    if bagged:
-        for tree, features in zip(arrays, model.estimators_features_, strict=True):
-            tree.feature = np.asarray(features)[np.maximum(tree.feature, 0)]
-    if is_classifier(model):
-        compact = CompactBaggingClassifier() if bagged else CompactForestClassifier()
-        compact.classes_, compact.n_classes_ = model.classes_, model.n_classes_
-        compact.n_outputs_ = 1 if bagged else model.n_outputs_
-        if bagged:
-            for tree, of in zip(arrays, trees, strict=True):
-                tree.value = _among(tree.value, of.classes_, model.n_classes_)
-        several = compact.n_outputs_ > 1
-        compact.trees_ = FlatTrees.build(
-            arrays,
-            model.n_features_in_,
-            one_hot_classes=None if several else int(model.n_classes_),
-            bounds=np.cumsum([0, *model.n_classes_]) if several else None,
-        )
-    else:
-        compact = CompactForestRegressor()
-        compact.trees_ = FlatTrees.build(arrays, model.n_features_in_)
-        compact.n_outputs_ = compact.trees_.n_outputs
-    compact._allow_nan = get_tags(trees[0]).input_tags.allow_nan
-    compact.n_jobs = getattr(model, "n_jobs", None)
-    compact.n_features_in_ = model.n_features_in_
-    if hasattr(model, "feature_names_in_"):
-        compact.feature_names_in_ = model.feature_names_in_
-    if hasattr(model, "feature_importances_"):
-        compact._importances = model.feature_importances_.astype(np.float32)
-    return compact
-
-
-def is_forest_of_trees(model):
-    """Whether `compact_forest` takes this fitted model."""
-    if isinstance(model, BaggingClassifier | BaggingRegressor):
-        return all(isinstance(tree, BaseDecisionTree) for tree in model.estimators_)
-    return isinstance(model, (*FORESTS, BaseDecisionTree))
-
-
-def _among(shares, classes, n_classes):
-    """Shares of some classes as shares of all classes."""
-    if len(classes) == n_classes:
-        return shares
-    full = np.zeros((len(shares), n_classes))
-    full[:, classes] = shares
-    return full
-
-
-class CompactForestClassifier(ClassifierMixin, CompactTrees):
+class CompactForestClassifier(CompactTrees):
     """Mean of the class shares of trees; `compact_forest` makes one.
 
     Attributes
@@ -128,7 +19,8 @@ class CompactForestClassifier(ClassifierMixin, CompactTrees):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = True
         return tags
 
     @property
@@ -229,7 +121,7 @@ class CompactBaggingClassifier(CompactForestClassifier):
         return total - np.log(self.trees_.n_trees)
 
 
-class CompactForestRegressor(RegressorMixin, CompactTrees):
+class CompactForestRegressor(CompactTrees):
     """Mean of the values of trees; `compact_forest` makes one.
 
     Attributes

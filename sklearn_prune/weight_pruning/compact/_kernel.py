@@ -5,13 +5,11 @@ from functools import lru_cache
 from operator import matmul
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
-from sklearn_prune.weight_pruning._quantize import dense
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import Compact, available_if
 from sklearn_prune.weight_pruning.compact._kernel_function import blocks_of
+from sklearn_prune.weight_pruning.compact._quantized import dense
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 
 class KernelExpansion(Compact):
@@ -41,7 +39,7 @@ class KernelExpansion(Compact):
         """The blocks `combine(kernel matrix or rows, coefficients)`, in one array."""
         X = self._check(X)
         if self.center_ is not None:
-            X = X - self.center_ if not issparse(X) else X.toarray() - self.center_
+            X = X - self.center_ if not is_sparse(X) else X.toarray() - self.center_
         X = X.astype(self.precision_, copy=False)
         coefficients = dense(self.coefficients_).astype(self.precision_, copy=False)
         if self.points_ is None:
@@ -54,7 +52,7 @@ class KernelExpansion(Compact):
     def quantized(self, quantizer):
         """A copy with rounded points and coefficients; sparse points stay as they are."""
         small = copy(self)
-        if self.points_ is None or issparse(self.points_):
+        if self.points_ is None or is_sparse(self.points_):
             small.coefficients_ = quantizer.quantize(self.coefficients_)
             return small
         from sklearn_prune.weight_pruning.compact._kernel_round import round_expansion
@@ -71,10 +69,10 @@ class KernelExpansion(Compact):
     def _stored(self):
         for values in (self.points_, self.coefficients_, self.offsets_):
             if values is not None:
-                yield values.data if issparse(values) else np.asarray(dense(values))
+                yield values.data if is_sparse(values) else np.asarray(dense(values))
 
 
-class CompactSVR(RegressorMixin, KernelExpansion):
+class CompactSVR(KernelExpansion):
     """Regression by a sum of kernels; `flat_` says whether one output is one column."""
 
     def predict(self, X):
@@ -99,7 +97,7 @@ def _has_probability(compact):
     return True
 
 
-class CompactSVC(ClassifierMixin, KernelExpansion):
+class CompactSVC(KernelExpansion):
     """Classification by votes between all pairs of classes.
 
     Points are grouped by class, `n_support_` of each; column k of `coefficients_` holds
@@ -144,7 +142,7 @@ class CompactSVC(ClassifierMixin, KernelExpansion):
             return values
         close = np.flatnonzero((np.abs(values) <= self.exact_).any(axis=1))
         if len(close):
-            from sklearn_prune.weight_pruning.families._kernel_restore import as_libsvm
+            from sklearn_prune.weight_pruning.compact._libsvm import as_libsvm
 
             X = self._check(X)
             exact = as_libsvm(self)._decision_function(X[close])

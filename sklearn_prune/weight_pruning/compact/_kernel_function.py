@@ -3,16 +3,15 @@
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import issparse
-from scipy.spatial.distance import cdist
-from sklearn.metrics.pairwise import pairwise_kernels
-from sklearn.utils.extmath import safe_sparse_dot
+
+from sklearn_prune.weight_pruning.compact._quantized import Stored
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 _BLOCK = 2**17  # entries of a kernel matrix that are made at a time
 _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits
 
 
-class KernelFunction:
+class KernelFunction(Stored):
     """A kernel with its parameters.
 
     Parameters
@@ -45,9 +44,11 @@ class KernelFunction:
         if self.name == "rbf":
             return self._gaussian(X, points)
         if self.name not in ("linear", "poly", "sigmoid"):
+            from sklearn.metrics.pairwise import pairwise_kernels
+
             given = {"gamma": self.gamma} if self.name in ("laplacian", "chi2") else {}
             return pairwise_kernels(X, points, metric=self.name, **given)
-        products = safe_sparse_dot(X, points.T, dense_output=True)
+        products = _products(X, points)
         if self.name == "linear":
             return products
         products *= products.dtype.type(self.gamma)
@@ -60,10 +61,12 @@ class KernelFunction:
         gamma = self.gamma
         columns = -gamma * squared_norms(points)
         if X.dtype == np.float64 and columns.min(initial=0) < -_FAR:
-            X, points = (rows.toarray() if issparse(rows) else rows for rows in (X, points))
+            from scipy.spatial.distance import cdist
+
+            X, points = (x.toarray() if is_sparse(x) else x for x in (X, points))
             return np.exp(-gamma * cdist(X, points, "sqeuclidean"))
         rows = -gamma * squared_norms(X)
-        products = safe_sparse_dot(X * X.dtype.type(2 * gamma), points.T, dense_output=True)
+        products = _products(X * X.dtype.type(2 * gamma), points)
         products = np.ascontiguousarray(products)
         from sklearn_prune.weight_pruning.compact._kernel_kernels import (
             gaussian32,
@@ -77,9 +80,15 @@ class KernelFunction:
         return products
 
 
+def _products(X, points):
+    """Inner products of rows and points, as an array."""
+    found = X @ points.T
+    return found.toarray() if is_sparse(found) else found
+
+
 def squared_norms(X):
     """Squared length of each row."""
-    if issparse(X):
+    if is_sparse(X):
         return np.asarray(X.multiply(X).sum(axis=1), dtype=X.dtype).ravel()
     return np.einsum("ij,ij->i", X, X)
 

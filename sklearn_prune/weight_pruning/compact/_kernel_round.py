@@ -3,9 +3,8 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, solve
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 
 _RIDGE = 1e-3  # of the mean diagonal of the kernel matrix
 _LARGEST = 2000  # of a group; a larger one is rounded in parts
@@ -42,6 +41,8 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
     .. [1] Frantar, Alistarh (2022). Optimal brain compression: a framework for accurate
        post-training quantization and pruning. NeurIPS.
     """
+    from scipy.linalg import LinAlgError, cholesky, solve
+
     groups = [
         slice(first, min(first + _LARGEST, end))
         for start, end in pairwise(ends)

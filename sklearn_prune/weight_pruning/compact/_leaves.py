@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
+from sklearn_prune.weight_pruning.compact._quantized import (
+    QuantizedArray,
+    Stored,
+    dense,
+    rows_of,
+)
 
 LARGEST_COUNT = 65_535
 SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
@@ -26,15 +31,7 @@ def distinct_rows(rows):
     return first, inverse
 
 
-def rows_of(values, positions):
-    """Some rows of an array, which may be a quantized one whose codes are not packed."""
-    if not isinstance(values, QuantizedArray):
-        return values[positions]
-    codes = values.codes[positions]
-    return QuantizedArray(codes, values.scale, values.offset, values.values)
-
-
-class ValueLeaves:
+class ValueLeaves(Stored):
     """A row of values for each leaf id.
 
     Parameters
@@ -69,7 +66,7 @@ class ValueLeaves:
         return np.asarray(dense(self.values), dtype=np.float64)
 
 
-class ShareLeaves:
+class ShareLeaves(Stored):
     """Class counts for each leaf id, which adds their shares.
 
     Parameters
@@ -99,7 +96,7 @@ class ShareLeaves:
         return np.hstack([group / group.sum(axis=1, keepdims=True) for group in groups])
 
 
-class SparseLeaves:
+class SparseLeaves(Stored):
     """Few values for each leaf id, and the outputs that they are added to.
 
     Parameters

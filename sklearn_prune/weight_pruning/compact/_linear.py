@@ -3,14 +3,10 @@
 from copy import copy
 
 import numpy as np
-from scipy.sparse import issparse
-from scipy.special import expit
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.extmath import softmax
-from sklearn.utils.metaestimators import available_if
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
-from sklearn_prune.weight_pruning.compact._base import EITHER, Compact
+from sklearn_prune.weight_pruning.compact._base import EITHER, Compact, available_if
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray, dense
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 # Taking a column of X apart costs about as much as this many products with it.
 _COST_OF_TAKING = 8
@@ -92,7 +88,7 @@ class CompactLinear(Compact):
         few = columns is not None and (
             len(columns) * (_COST_OF_TAKING + n_outputs) < n_outputs * self.n_features_in_
         )
-        if few and not issparse(X):
+        if few and not is_sparse(X):
             weights = self._weights()
             X = X.take(columns, axis=1)
         else:
@@ -107,7 +103,7 @@ class CompactLinear(Compact):
         return np.array(self._full_weights().T)
 
 
-class CompactLinearRegressor(RegressorMixin, CompactLinear):
+class CompactLinearRegressor(CompactLinear):
     """A linear regressor; `logarithmic_` ones predict the exponential of the score."""
 
     logarithmic_ = False
@@ -154,7 +150,7 @@ def _gives(name):
     return available_if(lambda self: self.probability_ is not None)
 
 
-class CompactLinearClassifier(ClassifierMixin, CompactLinear):
+class CompactLinearClassifier(CompactLinear):
     """A linear classifier.
 
     `probability_` says what makes probabilities of scores: "expit" (normalised over the
@@ -179,10 +175,14 @@ class CompactLinearClassifier(ClassifierMixin, CompactLinear):
         """Class probabilities, as the model defines them."""
         scores = self.decision_function(X)
         if scores.ndim > 1 and self.probability_ == "softmax":
+            from sklearn.utils.extmath import softmax
+
             return softmax(scores, copy=False)
         if self.probability_ == "clip":
             positive = (np.clip(scores, -1, 1) + 1.0) / 2.0
         else:
+            from scipy.special import expit
+
             positive = expit(scores, out=scores)
         if positive.ndim == 1:
             return np.stack([1 - positive, positive], axis=1)

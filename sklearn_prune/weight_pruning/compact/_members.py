@@ -3,18 +3,15 @@
 from itertools import combinations
 
 import numpy as np
-from scipy.sparse import csr_array, csr_matrix, hstack, issparse
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.metrics import pairwise_distances_argmin
-from sklearn.utils.metaestimators import available_if
 
-from sklearn_prune._sklearn_compat import align_api_if_sparse, count_rows
+from sklearn_prune.weight_pruning.compact._base import available_if
 from sklearn_prune.weight_pruning.compact._containers import (
     CompactConstant,
     CompactContainer,
     members_have,
     positive_scores,
 )
+from sklearn_prune.weight_pruning.compact._rows import count_rows, is_sparse
 
 
 def pairs(n_classes):
@@ -42,7 +39,7 @@ class _Binary(CompactContainer):
         return 0.0 if decides and not isinstance(first, CompactConstant) else 0.5
 
 
-class CompactOneVsRest(ClassifierMixin, _Binary):
+class CompactOneVsRest(_Binary):
     """A class, or a set of labels, by one binary predictor for each."""
 
     @property
@@ -91,11 +88,14 @@ class CompactOneVsRest(ClassifierMixin, _Binary):
 
 
 def _sparse(found):
+    from scipy.sparse import csr_array, csr_matrix
+    from sklearn import get_config
 
-    return align_api_if_sparse(csr_array(found))
+    as_array = get_config().get("sparse_interface") == "sparray"
+    return csr_array(found) if as_array else csr_matrix(found)
 
 
-class CompactOneVsOne(ClassifierMixin, _Binary):
+class CompactOneVsOne(_Binary):
     """A class by the votes of one binary predictor for each pair."""
 
     @property
@@ -128,13 +128,15 @@ class CompactOneVsOne(ClassifierMixin, _Binary):
         return found[:, 1] if len(self.classes_) == 2 else found
 
 
-class CompactOutputCode(ClassifierMixin, _Binary):
+class CompactOutputCode(_Binary):
     """A class by its code, a bit from each member."""
 
     _parameters = ("code_book_",)
 
     def predict(self, X):
         """The class whose code is nearest."""
+        from sklearn.metrics import pairwise_distances_argmin
+
         scores = np.array(self._scores(X), order="F", dtype=np.float64).T
         return self.classes_[pairwise_distances_argmin(scores, self.code_book_)]
 
@@ -153,11 +155,11 @@ class _Multi(CompactContainer):
         return np.asarray([member.predict(X) for member in self.members_]).T
 
 
-class CompactMultiRegressor(RegressorMixin, _Multi):
+class CompactMultiRegressor(_Multi):
     """One regressor for each output."""
 
 
-class CompactMultiClassifier(ClassifierMixin, _Multi):
+class CompactMultiClassifier(_Multi):
     """One classifier for each output."""
 
     @_all_have("predict_proba")
@@ -183,7 +185,9 @@ class _Chain(CompactContainer):
         outputs, features = np.zeros(shape), np.zeros(shape)
         for number, member in enumerate(self.members_):
             earlier = features[:, :number]
-            if issparse(X):
+            if is_sparse(X):
+                from scipy.sparse import csr_matrix, hstack
+
                 augmented = hstack((csr_matrix(X), earlier), format="csr")
             else:
                 augmented = np.hstack((X, earlier))
@@ -198,11 +202,11 @@ class _Chain(CompactContainer):
         return self._outputs(X, "predict")
 
 
-class CompactRegressorChain(RegressorMixin, _Chain):
+class CompactRegressorChain(_Chain):
     """Regressors that read the outputs before them."""
 
 
-class CompactClassifierChain(ClassifierMixin, _Chain):
+class CompactClassifierChain(_Chain):
     """Binary classifiers that read the outputs before them."""
 
     @_all_have("predict_proba")
@@ -235,7 +239,7 @@ class _Bagged(CompactContainer):
         return found / len(self.members_)
 
 
-class CompactBaggedRegressor(RegressorMixin, _Bagged):
+class CompactBaggedRegressor(_Bagged):
     """The mean of regressors."""
 
     def predict(self, X):
@@ -243,7 +247,7 @@ class CompactBaggedRegressor(RegressorMixin, _Bagged):
         return self._mean(X, "predict")
 
 
-class CompactBaggedClassifier(ClassifierMixin, _Bagged):
+class CompactBaggedClassifier(_Bagged):
     """The mean of classifiers, or their vote where they have no probabilities."""
 
     def predict(self, X):
@@ -281,7 +285,7 @@ class CompactBaggedClassifier(ClassifierMixin, _Bagged):
         return self._mean(X, "decision_function")
 
 
-class CompactVotingRegressor(RegressorMixin, CompactContainer):
+class CompactVotingRegressor(CompactContainer):
     """The weighted mean of regressors."""
 
     def predict(self, X):
@@ -290,7 +294,7 @@ class CompactVotingRegressor(RegressorMixin, CompactContainer):
         return np.average(found, axis=1, weights=self.weights_)
 
 
-class CompactSoftVoting(ClassifierMixin, CompactContainer):
+class CompactSoftVoting(CompactContainer):
     """The weighted mean of class probabilities."""
 
     def predict(self, X):
@@ -303,7 +307,7 @@ class CompactSoftVoting(ClassifierMixin, CompactContainer):
         return np.average(found, axis=0, weights=self.weights_)
 
 
-class CompactHardVoting(ClassifierMixin, CompactContainer):
+class CompactHardVoting(CompactContainer):
     """The weighted votes of classifiers, whose labels are positions in `classes_`."""
 
     def predict(self, X):

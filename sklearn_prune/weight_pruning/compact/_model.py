@@ -2,30 +2,8 @@
 
 from copy import deepcopy
 
-from sklearn.base import is_classifier
-from sklearn.utils.metaestimators import available_if
-
-from sklearn_prune._sizes import arrays_in
-from sklearn_prune.weight_pruning.compact._base import Compact
-
-# What some models keep of their training and never read again.
-_OF_TRAINING = (
-    *("_x_scores", "_y_scores", "x_scores_", "y_scores_"),  # partial least squares
-    *("_optimizer", "_random_state"),  # nets
-    "inlier_mask_",  # RANSAC
-)
-
-
-def compact_model(model):
-    """The fitted model as a predictor among the compact forms; it is copied."""
-    compact = CompactModel()
-    compact.model_ = deepcopy(model)
-    for name in _OF_TRAINING:
-        compact.model_.__dict__.pop(name, None)
-    for name in ("classes_", "n_features_in_", "feature_names_in_"):
-        if hasattr(model, name):
-            setattr(compact, name, getattr(model, name))
-    return compact
+from sklearn_prune.weight_pruning.compact._base import Compact, available_if
+from sklearn_prune.weight_pruning.compact._quantized import arrays_in
 
 
 def _inner_has(method):
@@ -39,11 +17,9 @@ class CompactModel(Compact):
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self):
-        return (
-            self.model_.__sklearn_tags__()
-            if hasattr(self, "model_")
-            else (super().__sklearn_tags__())
-        )
+        if not hasattr(self, "model_"):
+            return super().__sklearn_tags__()
+        return self.model_.__sklearn_tags__()
 
     def predict(self, X, **params):
         """Predict as the model does."""
@@ -90,7 +66,7 @@ class CompactModel(Compact):
 
     def quantized(self, quantizer):
         """Refuse: which of the arrays of an unknown model may be rounded is not known."""
-        kind = "classifiers" if is_classifier(self) else "regressors"
+        kind = "classifiers" if hasattr(self, "classes_") else "regressors"
         raise ValueError(
             "quantize rounds the parameters of a model with a compact form. Got "
             f"{type(self.model_).__name__}, which has none. Write quantize=None, or use "

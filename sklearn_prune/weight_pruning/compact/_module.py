@@ -4,11 +4,9 @@ from copy import deepcopy
 from pickle import PicklingError
 
 import numpy as np
-from sklearn.base import is_classifier
-from sklearn.utils.metaestimators import available_if
 
-from sklearn_prune.weight_pruning._quantize import dense
-from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._base import Compact, available_if
+from sklearn_prune.weight_pruning.compact._quantized import dense
 
 
 class CompactModule(Compact):
@@ -81,7 +79,9 @@ class CompactModule(Compact):
         """Predict as the net does."""
         return self._net().predict(X)
 
-    @available_if(lambda self: hasattr(self.net_, "predict_proba") and is_classifier(self))
+    @available_if(
+        lambda self: hasattr(self.net_, "predict_proba") and hasattr(self, "classes_")
+    )
     def predict_proba(self, X):
         """Class probabilities as the net gives them."""
         return self._net().predict_proba(X)

@@ -1,17 +1,12 @@
 """Naive Bayes and discriminant analysis: the arrays that predict reads."""
 
 import numpy as np
-from scipy.special import expit, logsumexp, softmax
-from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import binarize
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_non_negative, validate_data
 
-from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._base import EITHER, Compact
+from sklearn_prune.weight_pruning.compact._quantized import dense
 
 
-class _CompactScores(ClassifierMixin, Compact):
+class _CompactScores(Compact):
     """Classes by the largest joint log-likelihood."""
 
     _accept_sparse = ()
@@ -48,6 +43,8 @@ class _CompactScores(ClassifierMixin, Compact):
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities."""
+        from scipy.special import logsumexp
+
         scores = self._scores(self._check(X))
         return scores - logsumexp(scores, axis=1, keepdims=True)
 
@@ -80,8 +77,10 @@ class CompactLogLinear(_CompactScores):
 
     def _scores(self, X):
         if self.threshold_ is not None:
+            from sklearn.preprocessing import binarize
+
             X = binarize(X, threshold=self.threshold_)
-        return safe_sparse_dot(X, dense(self.weights_).T) + self.constants_
+        return X @ dense(self.weights_).T + self.constants_
 
 
 class CompactCategorical(_CompactScores):
@@ -91,6 +90,8 @@ class CompactCategorical(_CompactScores):
     _quantizable = ("table_",)
 
     def _check(self, X):
+        from sklearn.utils.validation import check_non_negative, validate_data
+
         X = validate_data(self, X, reset=False, dtype="int", ensure_all_finite=True)
         check_non_negative(X, "CategoricalNB (input X)")
         unseen = np.greater_equal(X, self.n_categories_)
@@ -159,6 +160,8 @@ class CompactDiscriminant(_CompactScores):
 
     def predict_proba(self, X):
         """Class probabilities."""
+        from scipy.special import expit, softmax
+
         scores = self.decision_function(X)
         if scores.ndim == 1:
             second = expit(scores)

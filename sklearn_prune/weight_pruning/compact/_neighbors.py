@@ -1,18 +1,13 @@
 """Nearest-neighbour predictors: stored points with their labels or targets."""
 
-from copy import copy, deepcopy
+from copy import copy
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
-from sklearn.utils.extmath import weighted_mode
-from sklearn.utils.validation import validate_data
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
 from sklearn_prune.weight_pruning.compact._base import Compact
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray, dense
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
-_TREES = {"kd_tree": KDTree, "ball_tree": BallTree}
 _BLOCK = 2_000_000  # distances that are held at once
 _FEW = 8  # neighbours that are found one after the other
 _OWN_DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
@@ -31,40 +26,20 @@ class CompactNeighbors(Compact):
     _quantizable = ("points_",)
     _outputs = None
 
-    @classmethod
-    def of(cls, model, points, outputs):
-        """The predictor on other points, with the metric and search of a fitted model."""
-        compact = cls()
-        compact.n_features_in_ = model.n_features_in_
-        if hasattr(model, "feature_names_in_"):
-            compact.feature_names_in_ = model.feature_names_in_
-        compact.points_ = smallest_exact(points)
-        setattr(compact, cls._outputs, outputs)
-        compact.n_neighbors_ = model.n_neighbors
-        compact.weights_ = model.weights or "uniform"
-        compact.search_ = model._fit_method
-        compact.leaf_size_ = model.leaf_size
-        compact.metric_ = model.effective_metric_
-        compact.metric_params_ = deepcopy(model.effective_metric_params_)
-        compact.dtype_ = points.dtype.str
-        compact._allow_nan = model.effective_metric_ == "nan_euclidean"
-        return compact
-
     def __getstate__(self):
-        state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_index"}
+        return {name: value for name, value in vars(self).items() if name != "_index"}
 
     def searching_by_products(self):
         """A copy that finds Euclidean neighbours by matrix products."""
         other = copy(self)
         other.__dict__.pop("_index", None)
-        if self.metric_ == "euclidean" and not issparse(self.points_):
+        if self.metric_ == "euclidean" and not is_sparse(self.points_):
             other.search_ = "products"
         return other
 
     def quantized(self, quantizer):
         """A copy whose points are rounded; sparse points are refused."""
-        if issparse(self.points_):
+        if is_sparse(self.points_):
             raise ValueError(
                 "quantize rounds dense rows of nearest neighbours. Got a sparse X. Write "
                 "quantize=None, or X.toarray()."
@@ -80,13 +55,15 @@ class CompactNeighbors(Compact):
 
     def n_nonzero(self):
         """Number of those that are not zero."""
-        points = self.points_ if issparse(self.points_) else dense(self.points_)
-        stored = points.nnz if issparse(points) else np.count_nonzero(points)
+        points = self.points_ if is_sparse(self.points_) else dense(self.points_)
+        stored = points.nnz if is_sparse(points) else np.count_nonzero(points)
         return int(stored) + np.size(getattr(self, self._outputs))
 
     def _check(self, X):
         if self._is_plain(X):
             return np.ascontiguousarray(X)
+        from sklearn.utils.validation import validate_data
+
         X = validate_data(
             self,
             X,
@@ -95,11 +72,11 @@ class CompactNeighbors(Compact):
             order="C",
             ensure_all_finite="allow-nan" if self._allow_nan else True,
         )
-        return X.toarray() if issparse(X) and self.search_ != "brute" else X
+        return X.toarray() if is_sparse(X) and self.search_ != "brute" else X
 
     def _points(self):
         """The points in the dtype in which the model was fitted."""
-        if isinstance(self.points_, QuantizedArray) or issparse(self.points_):
+        if isinstance(self.points_, QuantizedArray) or is_sparse(self.points_):
             return dense(self.points_)
         return self.points_.astype(self.dtype_, copy=False)
 
@@ -121,9 +98,12 @@ class CompactNeighbors(Compact):
         return (found[1], found[0]) if wanted else (found, None)
 
     def _built_index(self):
+        from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
+
         points = self._points()
         if self.search_ != "brute":
-            self._index = _TREES[self.search_](
+            tree = {"kd_tree": KDTree, "ball_tree": BallTree}[self.search_]
+            self._index = tree(
                 points, self.leaf_size_, metric=self.metric_, **self.metric_params_
             )
             return self._index
@@ -140,7 +120,7 @@ class CompactNeighbors(Compact):
         return index
 
 
-class CompactNeighborsClassifier(ClassifierMixin, CompactNeighbors):
+class CompactNeighborsClassifier(CompactNeighbors):
     """Votes of the nearest points."""
 
     _parameters = ("points_", "codes_")
@@ -148,7 +128,8 @@ class CompactNeighborsClassifier(ClassifierMixin, CompactNeighbors):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = True
         return tags
 
     def predict(self, X):
@@ -176,7 +157,7 @@ class CompactNeighborsClassifier(ClassifierMixin, CompactNeighbors):
         ]
 
 
-class CompactNeighborsRegressor(RegressorMixin, CompactNeighbors):
+class CompactNeighborsRegressor(CompactNeighbors):
     """Means over the nearest points."""
 
     _parameters = ("points_", "targets_")
@@ -231,7 +212,7 @@ def nearest_by_products(rows, points, n_neighbors=1):
 
 def smallest_exact(points):
     """The points in the smallest dtype that holds them exactly."""
-    if issparse(points) or points.dtype.kind not in "iuf" or np.isnan(points).any():
+    if is_sparse(points) or points.dtype.kind not in "iuf" or np.isnan(points).any():
         return points
     for dtype in _OWN_DTYPES:
         limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo(dtype)
@@ -258,6 +239,8 @@ def _majority(codes, distances, n_classes):
     if codes.shape[1] == 1:
         return codes[:, 0]
     if distances is not None:
+        from sklearn.utils.extmath import weighted_mode
+
         votes = weighted_mode(codes, inverse_distances(distances), axis=1)[0]
         return votes.ravel().astype(np.intp)
     return np.argmax(_counts(codes, n_classes), axis=1)

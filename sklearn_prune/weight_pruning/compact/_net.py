@@ -3,13 +3,10 @@
 from copy import copy
 
 import numpy as np
-from scipy.sparse import issparse
-from scipy.special import expit
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_array
 
 from sklearn_prune.weight_pruning.compact._base import Compact
 from sklearn_prune.weight_pruning.compact._net_activations import activate
+from sklearn_prune.weight_pruning.compact._net_graph import Site
 from sklearn_prune.weight_pruning.compact._net_layers import Dense, layers_of
 from sklearn_prune.weight_pruning.compact._net_shrink import expand, shrink
 from sklearn_prune.weight_pruning.compact._net_weights import (
@@ -19,7 +16,7 @@ from sklearn_prune.weight_pruning.compact._net_weights import (
     values_of,
     wide,
 )
-from sklearn_prune.weight_pruning.families._net_graph import Site
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 # Rows that go through the net together: what lies between layers stays small.
 _ROWS_AT_ONCE, _MAPS_AT_ONCE = 4096, 256
@@ -112,6 +109,8 @@ class CompactNet(Compact):
             return super()._check(X)
         shape = self.input_shape_
         if not (type(X) is np.ndarray and X.dtype == self._dtype and np.isfinite(X.sum())):
+            from sklearn.utils.validation import check_array
+
             X = np.asarray(X)
             X = check_array(X, dtype=self._dtype, allow_nd=True, ensure_2d=False)
         if shape is not None and X.shape[1:] != tuple(shape):
@@ -179,7 +178,7 @@ class CompactNet(Compact):
             ]
             return X, layers
         columns = np.flatnonzero(mask)
-        X = X[:, columns] if issparse(X) else X.take(columns, axis=1)
+        X = X[:, columns] if is_sparse(X) else X.take(columns, axis=1)
         return X, self.layers_
 
     def full_values(self):
@@ -258,7 +257,7 @@ def _widened(site, parameters, mask):
     return True
 
 
-class CompactNetClassifier(ClassifierMixin, CompactNet):
+class CompactNetClassifier(CompactNet):
     """A net that classifies.
 
     Attributes
@@ -303,6 +302,8 @@ class CompactNetClassifier(ClassifierMixin, CompactNet):
         if self.output_ == "softmax":
             return activate(scores, "softmax")
         if self.output_ == "sigmoid":
+            from scipy.special import expit
+
             scores = expit(scores)
         if self.multilabel_ or (scores.ndim > 1 and scores.shape[1] > 1):
             return scores
@@ -317,7 +318,7 @@ class CompactNetClassifier(ClassifierMixin, CompactNet):
             return np.log(self.predict_proba(X))
 
 
-class CompactNetRegressor(RegressorMixin, CompactNet):
+class CompactNetRegressor(CompactNet):
     """A net that predicts numbers.
 
     Attributes

@@ -1,7 +1,6 @@
 """Activations of nets, in place where numpy can."""
 
 import numpy as np
-from scipy.special import erf, expit
 
 SELU_SCALE, SELU_ALPHA = (
     1.0507009873554804934193349852946,
@@ -41,10 +40,14 @@ def _gelu(z, approximate="none"):
     if approximate == "tanh":
         inner = np.sqrt(2 / np.pi).astype(z.dtype) * (z + 0.044715 * z**3)
         return 0.5 * z * (1 + np.tanh(inner))
+    from scipy.special import erf
+
     return 0.5 * z * (1 + erf(z * z.dtype.type(np.sqrt(0.5))))
 
 
 def _silu(z):
+    from scipy.special import expit
+
     return z * expit(z)
 
 
@@ -57,6 +60,8 @@ def _tanh(z):
 
 
 def _sigmoid(z):
+    from scipy.special import expit
+
     return expit(z, out=z)
 
 

@@ -3,9 +3,7 @@
 from copy import copy
 
 import numpy as np
-from scipy.sparse import issparse
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact import _net_places as places
 from sklearn_prune.weight_pruning.compact._net_activations import (
     KNOWN_ACTIVATIONS,
@@ -19,6 +17,8 @@ from sklearn_prune.weight_pruning.compact._net_weights import (
     short_floats,
     wide,
 )
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray, Stored
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 __all__ = ["KNOWN_ACTIVATIONS", "Layer", "layer_of", "layers_of", "zero_at_zero"]
 
@@ -30,7 +30,7 @@ _SPARSE_PRODUCT_SHARE = 0.1
 _FEW_ROWS = 3
 
 
-class Layer:
+class Layer(Stored):
     """One step; the activation that follows it is part of it.
 
     Attributes
@@ -97,7 +97,7 @@ class Dense(Layer):
 
     def step(self, rows):
         weights, bias = self.weights, self.bias
-        if not isinstance(weights, np.ndarray) and not issparse(rows):
+        if not isinstance(weights, np.ndarray) and not is_sparse(rows):
             result = self._without_blas(rows)
             if result is not None:
                 return result

@@ -1,6 +1,6 @@
-"""Convolutions and pools: torch's where it is installed, numpy's else."""
+"""Convolutions and pools: torch's where it is imported, numpy's else."""
 
-from functools import lru_cache
+import sys
 from itertools import product
 from math import prod
 
@@ -8,14 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 
-@lru_cache(maxsize=1)
 def _torch():
-    """torch, or None. Its tensors share the memory of the arrays."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    return torch
+    """torch if it is imported already, else None. Its tensors share memory with arrays."""
+    return sys.modules.get("torch")
 
 
 def _tensor(array):

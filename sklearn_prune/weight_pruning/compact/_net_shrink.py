@@ -10,7 +10,7 @@ from sklearn_prune.weight_pruning.compact._net_constants import (
     is_padded,
     matrix_of,
 )
-from sklearn_prune.weight_pruning.families._net_graph import Graph
+from sklearn_prune.weight_pruning.compact._net_graph import Graph
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray, Stored, dense
 
 # Share of non-zero weights below which only they are stored: 5 bytes each instead of 4
 # for all. Making the full matrix again takes 0.2 ms of the 3.2 ms that BLAS takes for
@@ -12,7 +12,7 @@ from sklearn_prune.weight_pruning._quantize import QuantizedArray, dense
 SPARSE_SHARE = 0.5
 
 
-class SparseWeights:
+class SparseWeights(Stored):
     """The non-zero entries of a matrix, row by row.
 
     Attributes

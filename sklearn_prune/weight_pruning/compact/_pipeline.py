@@ -1,12 +1,8 @@
 """Fitted transformers before a compact predictor."""
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-from sklearn.utils import get_tags
 
 from sklearn_prune.weight_pruning.compact._containers import CompactContainer, inner_has
-from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 
 
 def _standardised(step, X):
@@ -39,19 +35,19 @@ def _imputed(step, X):
 
 # The same arithmetic as in `transform`, on a finite float64 array of the right width.
 _ON_ARRAYS = {
-    StandardScaler: _standardised,
-    MinMaxScaler: _scaled_to_range,
-    MaxAbsScaler: _scaled_by_maximum,
-    RobustScaler: _scaled_robustly,
-    SimpleImputer: _imputed,
-    ColumnSelector: lambda step, X: X[:, step.columns],
+    "StandardScaler": _standardised,
+    "MinMaxScaler": _scaled_to_range,
+    "MaxAbsScaler": _scaled_by_maximum,
+    "RobustScaler": _scaled_robustly,
+    "SimpleImputer": _imputed,
+    "ColumnSelector": lambda step, X: X[:, step.columns],
 }
-COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 
 
 def transformed(step, X, finite):
     """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
-    quick = _ON_ARRAYS.get(type(step)) if finite else None
+    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
+    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
     if (
         quick is not None
         and X.shape[1] == step.n_features_in_
@@ -69,9 +65,9 @@ class CompactPipeline(CompactContainer):
     def __sklearn_tags__(self):
         if not hasattr(self, "members_"):
             return super().__sklearn_tags__()
-        tags = get_tags(self.members_[0])
+        tags = self.members_[0].__sklearn_tags__()
         if self.steps_:
-            tags.input_tags = get_tags(self.steps_[0][1]).input_tags
+            tags.input_tags = self.steps_[0][1].__sklearn_tags__().input_tags
         return tags
 
     def _transform(self, X):

@@ -5,13 +5,10 @@ from copy import copy
 from operator import matmul
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
-from scipy.special import erf
-from sklearn.base import ClassifierMixin, RegressorMixin
 
-from sklearn_prune.weight_pruning._quantize import dense
 from sklearn_prune.weight_pruning.compact._base import Compact
 from sklearn_prune.weight_pruning.compact._kernel import KernelExpansion, pairs_of
+from sklearn_prune.weight_pruning.compact._quantized import dense
 
 # The logistic function as a sum of error functions: Williams and Barber (1998). Bayesian
 # classification with Gaussian processes. IEEE TPAMI 20.
@@ -27,12 +24,10 @@ class _Factored:
     _accept_sparse = ()
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_factor", None)
-        return state
+        return {name: value for name, value in vars(self).items() if name != "_factor"}
 
 
-class CompactProcess(_Factored, RegressorMixin, KernelExpansion):
+class CompactProcess(_Factored, KernelExpansion):
     """The mean of a Gaussian process.
 
     The spread needs the factor of the kernel matrix of all training rows. It is not
@@ -69,6 +64,8 @@ class CompactProcess(_Factored, RegressorMixin, KernelExpansion):
                 "return_std and return_cov need all training rows, and some are pruned. "
                 "Write keep=1.0 and quantize=None, which keeps them."
             )
+        from scipy.linalg import cholesky, solve_triangular
+
         X = self._check(X)
         kernel = self.kernel_.kernel
         points = np.asarray(self.points_, dtype=np.float64)
@@ -113,6 +110,9 @@ class LatentProcess(_Factored, KernelExpansion):
 
     def probability(self, X):
         """Probability of the second class."""
+        from scipy.linalg import cholesky, solve_triangular
+        from scipy.special import erf
+
         kernel = self.kernel_.kernel
         points = np.asarray(dense(self.points_), dtype=np.float64)
         size = np.abs(np.asarray(dense(self.coefficients_), dtype=np.float64)).ravel()
@@ -137,7 +137,7 @@ class LatentProcess(_Factored, KernelExpansion):
         return (SHARES * parts).sum(axis=0) + 0.5 * SHARES.sum()
 
 
-class CompactProcessClassifier(ClassifierMixin, Compact):
+class CompactProcessClassifier(Compact):
     """Gaussian process classification: one latent function for each class or pair.
 
     Labels of two classes need the mean only. All else needs a factor for each function,

@@ -1,13 +1,10 @@
 """What compact tree ensembles share, and those whose leaves hold scores to be summed."""
 
 import numpy as np
-from scipy.sparse import issparse
-from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from sklearn_prune.weight_pruning.compact._base import Compact
 from sklearn_prune.weight_pruning.compact._leaves import ShareLeaves
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 
 class CompactTrees(Compact):
@@ -37,7 +34,9 @@ class CompactTrees(Compact):
         return self._importances.astype(np.float64)
 
     def _check(self, X):
-        if issparse(X):  # missing values are for dense rows only
+        if is_sparse(X):  # missing values are for dense rows only
+            from sklearn.utils.validation import validate_data
+
             return validate_data(
                 self, X, reset=False, dtype=self._dtype, accept_sparse="csr"
             )
@@ -99,7 +98,7 @@ def compact_score_forest(trees, intercept, classes=None):
     return compact
 
 
-class CompactScoreForestClassifier(ClassifierMixin, CompactTrees):
+class CompactScoreForestClassifier(CompactTrees):
     """Sums of leaf scores: a logistic link for two classes, else softmax.
 
     Attributes
@@ -125,6 +124,8 @@ class CompactScoreForestClassifier(ClassifierMixin, CompactTrees):
         -------
         ndarray of shape (n_samples, n_classes)
         """
+        from scipy.special import expit, softmax
+
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
             return softmax(scores, axis=1)
@@ -144,6 +145,8 @@ class CompactScoreForestClassifier(ClassifierMixin, CompactTrees):
         -------
         ndarray of shape (n_samples, n_classes)
         """
+        from scipy.special import log_expit, log_softmax
+
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
             return log_softmax(scores, axis=1)
@@ -170,7 +173,7 @@ class CompactScoreForestClassifier(ClassifierMixin, CompactTrees):
         return self.classes_.take(above.astype(np.intp))
 
 
-class CompactScoreForestRegressor(RegressorMixin, CompactTrees):
+class CompactScoreForestRegressor(CompactTrees):
     """Sums of leaf values.
 
     Attributes

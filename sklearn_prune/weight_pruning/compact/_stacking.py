@@ -1,11 +1,10 @@
 """Compact form of stacked predictors: members, and one that reads what they predict."""
 
 import numpy as np
-from scipy.sparse import hstack, issparse
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
+from sklearn_prune.weight_pruning.compact._base import available_if
 from sklearn_prune.weight_pruning.compact._containers import CompactContainer
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 
 def stacked(predictions, methods, X, binary, passthrough):
@@ -38,7 +37,9 @@ def stacked(predictions, methods, X, binary, passthrough):
             columns.append(found[:, first:])
     if passthrough:
         columns.append(X)
-        if issparse(X):
+        if is_sparse(X):
+            from scipy.sparse import hstack
+
             return hstack(columns, format=X.format)
     return np.hstack(columns)
 
@@ -71,11 +72,11 @@ class CompactStacking(CompactContainer):
         return super().n_nonzero() + self.final_.n_nonzero()
 
 
-class CompactStackingRegressor(RegressorMixin, CompactStacking):
+class CompactStackingRegressor(CompactStacking):
     """Stacked regressors."""
 
 
-class CompactStackingClassifier(ClassifierMixin, CompactStacking):
+class CompactStackingClassifier(CompactStacking):
     """Stacked classifiers; labels inside are positions in `classes_`."""
 
     def predict(self, X, **params):

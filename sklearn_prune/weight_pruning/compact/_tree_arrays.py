@@ -38,20 +38,6 @@ class TreeArrays:
     weight: np.ndarray | None = None
 
 
-def tree_arrays(tree):
-    """The arrays of a tree of scikit-learn (`tree_` of a fitted estimator)."""
-    n_classes = np.atleast_1d(tree.n_classes)
-    return TreeArrays(
-        tree.children_left,
-        tree.children_right,
-        tree.feature,
-        tree.threshold,
-        np.hstack([tree.value[:, k, :n] for k, n in enumerate(n_classes)]),
-        tree.missing_go_to_left,
-        weight=tree.weighted_n_node_samples,
-    )
-
-
 def split_trees(flat):
     """The trees of a `FlatTrees`, one by one; see `FlatTrees.to_arrays`."""
     _, inner, column, keys = flat.node_parts()

@@ -4,7 +4,9 @@ from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import issparse
+
+from sklearn_prune.weight_pruning.compact._quantized import Stored
+from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = range(5)
 NOT_A_SPLIT = 0xFFFFFFFF  # the key of the one node of a tree without splits
@@ -32,7 +34,7 @@ class CategorySet:
         return np.concatenate([head, ~np.asarray(self.left, dtype=bool)])
 
 
-class KeyColumns:
+class KeyColumns(Stored):
     """Columns of keys: a feature, with where its missing values go or with categories.
 
     Keys of float32 features are their bits, put in order; keys of float64 features are
@@ -173,7 +175,7 @@ class KeyColumns:
         return self.keys(X), own, np.full(len(self), KEY, dtype=np.uint8)
 
     def _dense(self, X):
-        if issparse(X):
+        if is_sparse(X):
             X = X.toarray()
         return np.ascontiguousarray(X, dtype=self.dtype)
 
@@ -182,7 +184,7 @@ class KeyColumns:
 
         For rows without missing values, columns that differ in where these go are one.
         """
-        values = X.data if issparse(X) else X
+        values = X.data if is_sparse(X) else X
         with np.errstate(invalid="ignore", over="ignore"):
             total = np.sum(values)
         if np.isnan(total):  # or both infinities, for which all columns will do

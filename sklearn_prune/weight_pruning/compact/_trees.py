@@ -3,20 +3,18 @@
 from copy import copy
 
 import numpy as np
-from sklearn.utils import gen_batches
 
-from sklearn_prune._graph import in_threads
 from sklearn_prune.weight_pruning.compact._leaves import (
     ValueLeaves,
     distinct_rows,
     leaf_table,
     rows_of,
 )
+from sklearn_prune.weight_pruning.compact._quantized import Stored
 from sklearn_prune.weight_pruning.compact._tree_arrays import (
     TreeArrays,
     TreeNodes,
     split_trees,
-    tree_arrays,
 )
 from sklearn_prune.weight_pruning.compact._tree_columns import (
     NOT_A_SPLIT,
@@ -26,7 +24,7 @@ from sklearn_prune.weight_pruning.compact._tree_columns import (
 )
 from sklearn_prune.weight_pruning.compact._tree_state import packed, unpack
 
-__all__ = ["CategorySet", "FlatTrees", "TreeArrays", "tree_arrays"]
+__all__ = ["CategorySet", "FlatTrees", "TreeArrays"]
 
 ADDRESS_BITS = 30  # of a node, for its column and the position of its child
 BLOCK = 8192  # rows that are walked together
@@ -36,7 +34,7 @@ VISITS = 16  # nodes that a walk through one tree may ask
 FEW_ROWS = 256  # up to here trees are walked as they are stored
 
 
-class FlatTrees:
+class FlatTrees(Stored):
     """Trees in flat arrays; `build` makes them.
 
     Only inner nodes are stored, breadth first, 8 bytes each. A leaf is an id of 1 to 4
@@ -295,13 +293,15 @@ class FlatTrees:
         """Do the work on blocks of rows."""
         per_row = max(len(self.columns) + self.n_trees, self.n_features)
         block = max(FEW_ROWS, min(BLOCK, BLOCK_ENTRIES // per_row))
-        if n_rows <= block:
-            work(slice(0, n_rows))
-        elif n_jobs in (None, 1):
-            for rows in gen_batches(n_rows, block):
+        blocks = [slice(start, start + block) for start in range(0, n_rows, block)]
+        if len(blocks) < 2 or n_jobs in (None, 1):
+            for rows in blocks:
                 work(rows)
-        else:
-            in_threads(work, n_rows, n_jobs, batch_size=block)
+            return
+        from joblib import Parallel, delayed
+
+        threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
+        threads(delayed(work)(rows) for rows in blocks)
 
     def _walk(self, X, id_bytes):
         """Leaf of each (tree, row): its id; without `id_bytes` its position."""

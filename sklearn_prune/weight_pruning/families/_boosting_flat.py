@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
 from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
 
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well

@@ -7,8 +7,10 @@ from numbers import Real
 import numpy as np
 from sklearn.base import clone
 from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from sklearn_prune._meta import (
     nested_estimators,
@@ -23,7 +25,7 @@ from sklearn_prune.weight_pruning.compact._containers import (
     CompactThreshold,
     CompactTransformedTarget,
 )
-from sklearn_prune.weight_pruning.compact._pipeline import COLUMNWISE, CompactPipeline
+from sklearn_prune.weight_pruning.compact._pipeline import CompactPipeline
 from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 from sklearn_prune.weight_pruning.families._containers_base import (
     ContainerFamily,
@@ -31,6 +33,8 @@ from sklearn_prune.weight_pruning.families._containers_base import (
     params_for,
     restore_member,
 )
+
+COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 
 
 class PipelineFamily(OneMemberFamily):

@@ -169,7 +169,7 @@ class ContainerFamily(Restores, Family):
 
     def _member(self, fitted, find, unfitted, number, inside, context):
         if type(fitted).__name__ == "_ConstantPredictor":
-            return Member(fitted, ConstantFamily(), CompactConstant.of(fitted), inside)
+            return Member(fitted, ConstantFamily(), CompactConstant.of(fitted.y_), inside)
         estimator, refit_params = find(unfitted), {}
         if context.refit_params and not isinstance(estimator, FrozenEstimator):
             refit_params = find(context.template).get_params(deep=False)
@@ -263,7 +263,7 @@ class ConstantFamily(CompactFamily):
         return work
 
     def restore(self, compact, template):
-        return compact.restore()
+        return restore_member(compact, template)
 
 
 def reduce_member(member, shares, request):
@@ -290,7 +290,11 @@ def refit_member(member):
 def restore_member(compact, template):
     """A fitted model of the class of an unfitted one, from its compact form."""
     if isinstance(compact, CompactConstant):
-        return compact.restore()
+        from sklearn_prune._sklearn_compat import ConstantPredictor
+
+        model = ConstantPredictor()
+        model.y_ = compact.value_
+        return model
     template = clone(unfrozen(template))  # members may share one
     try:
         return restored(_feature_family(template), compact, template)

@@ -25,11 +25,7 @@ from sklearn_prune._sklearn_compat import (
 )
 from sklearn_prune.weight_pruning._family import Refused, family_for
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
-from sklearn_prune.weight_pruning.compact._calibrated import (
-    CompactCalibrated,
-    curve_of,
-    response,
-)
+from sklearn_prune.weight_pruning.compact._calibrated import CompactCalibrated, response
 from sklearn_prune.weight_pruning.compact._stacking import (
     CompactStackingClassifier,
     CompactStackingRegressor,
@@ -385,3 +381,12 @@ def _calibrator_of(curve, method):
         calibrator = TemperatureScaling()
         calibrator.beta_ = curve[0]
     return calibrator
+
+
+def curve_of(calibrator, method):
+    """The numbers of a fitted calibrator as one array."""
+    if method == "sigmoid":
+        return np.array([calibrator.a_, calibrator.b_])
+    if method == "isotonic":
+        return np.stack([calibrator.X_thresholds_, calibrator.y_thresholds_])
+    return np.array([calibrator.beta_])

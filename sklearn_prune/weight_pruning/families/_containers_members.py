@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, issparse
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import LabelBinarizer, LabelEncoder
 from sklearn.utils import Bunch, check_array
@@ -12,7 +12,6 @@ from sklearn.utils import Bunch, check_array
 from sklearn_prune._meta import weight_parameter
 from sklearn_prune.weight_pruning._family import Refused
 from sklearn_prune.weight_pruning.compact import _members as compact_forms
-from sklearn_prune.weight_pruning.compact._containers import score_method
 from sklearn_prune.weight_pruning.families._containers_base import (
     ContainerFamily,
     labels_of,
@@ -325,3 +324,10 @@ class VotingFamily(ContainerFamily):
             model.le_ = LabelEncoder()
             model.le_.classes_ = compact.classes_
         return model
+
+
+def score_method(member):
+    """The method whose output tells the positive class from the other."""
+    if is_regressor(member):
+        return "predict"
+    return "decision_function" if hasattr(member, "decision_function") else "predict_proba"

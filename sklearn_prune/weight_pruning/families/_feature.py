@@ -1,5 +1,6 @@
 """Input features of any model: columns are dropped and the model is fitted on the rest."""
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -24,7 +25,7 @@ from sklearn_prune.weight_pruning._family import (
 )
 from sklearn_prune.weight_pruning._judge import inner_folds, one_fold, row_scores
 from sklearn_prune.weight_pruning.compact._columns import CompactColumns, take_columns
-from sklearn_prune.weight_pruning.compact._model import compact_model
+from sklearn_prune.weight_pruning.compact._model import CompactModel
 from sklearn_prune.weight_pruning.compact._steps import ColumnSelector
 from sklearn_prune.weight_pruning.criteria import (
     MagnitudeCriterion,
@@ -33,6 +34,12 @@ from sklearn_prune.weight_pruning.criteria import (
 )
 
 _OF_INNER = {"gradient_effects", "removal_losses", "penalised"}  # asked on the columns
+# What some models keep of their training and never read again.
+_OF_TRAINING = (
+    *("_x_scores", "_y_scores", "x_scores_", "y_scores_"),  # partial least squares
+    *("_optimizer", "_random_state"),  # nets
+    "inlier_mask_",  # RANSAC
+)
 
 _COUNT_COLUMNS = {
     "categorical_feature",
@@ -322,3 +329,15 @@ def spreads(X):
         squares = np.asarray(X.multiply(X).mean(axis=0)).ravel()
         return np.sqrt(np.maximum(squares - means**2, 0))
     return np.nan_to_num(np.nanstd(X, axis=0))
+
+
+def compact_model(model):
+    """The fitted model as a predictor among the compact forms; it is copied."""
+    compact = CompactModel()
+    compact.model_ = deepcopy(model)
+    for name in _OF_TRAINING:
+        compact.model_.__dict__.pop(name, None)
+    for name in ("classes_", "n_features_in_", "feature_names_in_"):
+        if hasattr(model, name):
+            setattr(compact, name, getattr(model, name))
+    return compact

@@ -14,7 +14,6 @@ from sklearn_prune.weight_pruning._family import (
     UnitTable,
 )
 from sklearn_prune.weight_pruning._reduce import reduce_unit
-from sklearn_prune.weight_pruning.compact._forest import FORESTS
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     Criterion,
@@ -29,6 +28,7 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
     leaves_of_rows,
     pick_trees,
 )
+from sklearn_prune.weight_pruning.families._forest_compact import FORESTS
 from sklearn_prune.weight_pruning.families._forest_criteria import (
     merge_order,
     tree_order,

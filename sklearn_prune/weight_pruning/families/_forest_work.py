@@ -10,18 +10,16 @@ from sklearn.tree import BaseDecisionTree
 from sklearn.utils import get_tags
 
 from sklearn_prune._ranking import budget_size
-from sklearn_prune.weight_pruning._quantize import QuantizedArray
-from sklearn_prune.weight_pruning.compact._forest import (
-    compact_forest,
-    compact_score_forest,
-)
 from sklearn_prune.weight_pruning.compact._leaves import SparseLeaves, ValueLeaves
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
+from sklearn_prune.weight_pruning.compact._score_forest import compact_score_forest
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
 from sklearn_prune.weight_pruning.families._forest_arrays import (
     concatenated,
     impurity_decreases,
     leaves_of_rows,
 )
+from sklearn_prune.weight_pruning.families._forest_compact import compact_forest
 from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
 from sklearn_prune.weight_pruning.families._forest_restore import with_trees
 from sklearn_prune.weight_pruning.families._forest_scores import added_up

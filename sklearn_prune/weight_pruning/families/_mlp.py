@@ -13,6 +13,7 @@ from sklearn_prune.weight_pruning.compact._net import (
     CompactNetClassifier,
     CompactNetRegressor,
 )
+from sklearn_prune.weight_pruning.compact._net_graph import Graph, Operation, Site
 from sklearn_prune.weight_pruning.families._mlp_from_scratch import (
     perceptron_from_scratch,
 )
@@ -27,12 +28,7 @@ from sklearn_prune.weight_pruning.families._mlp_training import (
     train_masked,
 )
 from sklearn_prune.weight_pruning.families._net import NetFamily
-from sklearn_prune.weight_pruning.families._net_graph import (
-    Graph,
-    NetWork,
-    Operation,
-    Site,
-)
+from sklearn_prune.weight_pruning.families._net_graph import NetWork
 
 _LOSSES = {
     "softmax": "log_loss",

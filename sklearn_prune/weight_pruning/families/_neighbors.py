@@ -1,5 +1,6 @@
 """Nearest neighbours: fewer stored rows, moved so that they stand for all."""
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -19,6 +20,7 @@ from sklearn_prune.weight_pruning._reduce import reduce_unit
 from sklearn_prune.weight_pruning.compact._neighbors import (
     CompactNeighborsClassifier,
     CompactNeighborsRegressor,
+    smallest_exact,
 )
 from sklearn_prune.weight_pruning.criteria import (
     CoverageCriterion,
@@ -182,12 +184,12 @@ class NeighborsFamily(Restores, Family):
         if untouched:  # the arrays may be the user's own
             points, outputs = points.copy(), outputs.copy()
         if not work.classifies:
-            compact = CompactNeighborsRegressor.of(work.model, points, outputs)
+            compact = _around(CompactNeighborsRegressor(), work.model, points, outputs)
         else:
             classes = work.model.classes_
             most = max(map(len, classes)) if isinstance(classes, list) else len(classes)
             codes = work.outputs.astype(np.min_scalar_type(most - 1))
-            compact = CompactNeighborsClassifier.of(work.model, points, codes)
+            compact = _around(CompactNeighborsClassifier(), work.model, points, codes)
             compact.classes_ = classes
         compact.n_neighbors_ = work.n_neighbors
         return compact if untouched else compact.searching_by_products()
@@ -280,3 +282,21 @@ def _narrowed(points):
     with np.errstate(invalid="ignore"):
         fine = np.abs(narrow - points).max(axis=0) <= 1e-4 * points.std(axis=0)
     return narrow if (fine | (points == points[0]).all(axis=0)).all() else points
+
+
+def _around(compact, model, points, outputs):
+    """A predictor on other points, with the metric and search of a fitted model."""
+    compact.n_features_in_ = model.n_features_in_
+    if hasattr(model, "feature_names_in_"):
+        compact.feature_names_in_ = model.feature_names_in_
+    compact.points_ = smallest_exact(points)
+    setattr(compact, compact._outputs, outputs)
+    compact.n_neighbors_ = model.n_neighbors
+    compact.weights_ = model.weights or "uniform"
+    compact.search_ = model._fit_method
+    compact.leaf_size_ = model.leaf_size
+    compact.metric_ = model.effective_metric_
+    compact.metric_params_ = deepcopy(model.effective_metric_params_)
+    compact.dtype_ = points.dtype.str
+    compact._allow_nan = model.effective_metric_ == "nan_euclidean"
+    return compact

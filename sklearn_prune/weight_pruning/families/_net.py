@@ -11,6 +11,7 @@ from sklearn_prune.weight_pruning._family import Family, Restores, TrainsOn, Uni
 from sklearn_prune.weight_pruning._reduce import kept_units, ranked
 from sklearn_prune.weight_pruning._schedule import GradualSchedule
 from sklearn_prune.weight_pruning.compact._net import CompactNet
+from sklearn_prune.weight_pruning.compact._net_graph import Graph
 from sklearn_prune.weight_pruning.criteria import (
     ActivationCriterion,
     MagnitudeCriterion,
@@ -19,7 +20,6 @@ from sklearn_prune.weight_pruning.criteria import (
     SecondOrderCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning.families._net_graph import Graph
 from sklearn_prune.weight_pruning.families._net_units import (
     alive_units,
     count_parameters,

@@ -6,7 +6,7 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from sklearn_prune.weight_pruning.compact._net_activations import KNOWN_ACTIVATIONS
-from sklearn_prune.weight_pruning.families._net_graph import Graph, Operation
+from sklearn_prune.weight_pruning.compact._net_graph import Graph, Operation
 from sklearn_prune.weight_pruning.families._torch_sites import sites_of
 
 _ACTIVATIONS = {

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from sklearn_prune.weight_pruning.families._net_graph import Site
+from sklearn_prune.weight_pruning.compact._net_graph import Site
 
 _MIXES = ("softmax", "log_softmax")
 

@@ -27,12 +27,12 @@ from sklearn.tree import (
 
 from sklearn_prune._sizes import arrays_in
 from sklearn_prune.weight_pruning import Quantizer
-from sklearn_prune.weight_pruning.compact._forest import (
+from sklearn_prune.weight_pruning.compact._score_forest import compact_score_forest
+from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning.families._forest_compact import (
     compact_forest,
-    compact_score_forest,
     is_forest_of_trees,
 )
-from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
 
 MANY = {"n_estimators": 9, "random_state": 0}
 CLASSIFIERS = [

@@ -22,8 +22,8 @@ from sklearn_prune.weight_pruning.compact._net_activations import (
     activate,
     zero_at_zero,
 )
+from sklearn_prune.weight_pruning.compact._net_graph import Graph, Operation
 from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
-from sklearn_prune.weight_pruning.families._net_graph import Graph, Operation
 from tests.weight_pruning.compact.test_net_shrink import chain, interpret, residual
 
 

@@ -9,9 +9,9 @@ from sklearn_prune.weight_pruning.compact._net_activations import (
     KNOWN_ACTIVATIONS,
     activate,
 )
+from sklearn_prune.weight_pruning.compact._net_graph import Graph, Operation, Site
 from sklearn_prune.weight_pruning.compact._net_layers import layer_of
 from sklearn_prune.weight_pruning.compact._net_shrink import expand, shrink
-from sklearn_prune.weight_pruning.families._net_graph import Graph, Operation, Site
 
 
 def interpret(graph, values, X):
