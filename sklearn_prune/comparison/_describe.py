@@ -52,9 +52,9 @@ def describe(value):
 
     Estimators are described by class and parameters. Their fitted state counts where
     `clone` keeps it: in a FrozenEstimator, and in what is no estimator itself, such as
-    the arguments of a `partial`. Functions are described by their name, bytecode,
-    defaults and closure; functions and classes of packages without a version also by
-    the code that they call. Generators of random numbers are described by their state.
+    the arguments of a `partial`. Functions and classes are described by their name, and
+    where their package has no version by their source, defaults and closure too.
+    Generators of random numbers are described by their state.
 
     Parameters
     ----------

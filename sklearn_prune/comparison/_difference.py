@@ -32,7 +32,6 @@ _TAGS = ("class", "function", "type", "array", "tensor", "shape", "dtype")
 _SENTENCES = {
     "fitted": "was fitted otherwise",
     "code": "has other code",
-    "reads": "calls or reads something else",
     "sha256": "has other values",
 }
 _KINDS = {
