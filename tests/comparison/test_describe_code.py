@@ -11,7 +11,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_prune.comparison._describe import describe, digest
 
-
 CELLS = itertools.count()
 
 
