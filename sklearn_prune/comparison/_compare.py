@@ -320,3 +320,67 @@ def _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks):
         feature_names=None if names is None else np.array([str(name) for name in names]),
         classes=classes,
     )
+
+
+def keep_parameter(estimator, name=None):
+    """Return the name of the parameter that says how much to keep.
+
+    Raises
+    ------
+    ValueError
+        If `name` is no parameter, or if it is None and not exactly one fits.
+    """
+    params = estimator.get_params()
+    found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
+    if name is not None:
+        if name in params:
+            return name
+        raise ValueError(
+            f"param_name must be a parameter of the estimator. Got {name!r}. "
+            f"Write one of {found or sorted(params)}."
+        )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(
+            "The estimator must have a parameter named keep. Got "
+            f"{type(estimator).__name__} without one. Write "
+            "SampleSubsetClassifier(estimator) or PrunedClassifier(estimator)."
+        )
+    raise ValueError(
+        "The estimator must have one parameter named keep, or param_name must say which. "
+        f"Got {found}. Write param_name={found[0]!r}."
+    )
+
+
+def compare_over_keep(
+    estimator, X, y, *, keep, param_name=None, random_control=True, **options
+):
+    """Compare one estimator over values of `keep`; 1.0 is the baseline.
+
+    Raises
+    ------
+    ValueError
+        If no other value could be fitted.
+    """
+    name = keep_parameter(estimator, param_name)
+    values = sorted({1.0, *keep}, key=lambda k: (isinstance(k, int), k), reverse=True)
+    values.sort(key=lambda k: not (isinstance(k, float) and k == 1.0))
+    estimators = {
+        f"keep={value}": clone(estimator).set_params(**{name: value}) for value in values
+    }
+    comparison = compare_pruning(
+        estimators,
+        X,
+        y,
+        baseline="keep=1.0",
+        controls=("random",) if random_control else (),
+        **options,
+    )
+    pruned = [variant for variant in estimators if variant != comparison.baseline]
+    if pruned and all(variant in comparison.failures for variant in pruned):
+        raise ValueError(
+            "keep must have a value that can be fitted and scored. Got, with "
+            f"{pruned[0]}, {comparison.failures[pruned[0]]} Write other values of keep."
+        )
+    return comparison

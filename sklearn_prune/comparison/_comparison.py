@@ -290,13 +290,18 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         pyplot = import_or_raise(
             "matplotlib.pyplot", "PruningComparison.plot", extra="compare"
         )
-        from sklearn_prune.comparison import PruningCurveDisplay, ScoreCostDisplay
+        from sklearn_prune.comparison._draw import (
+            curve_of,
+            draw_cost,
+            draw_curve,
+            points_of,
+        )
 
         figure, (left, right) = pyplot.subplots(
             1, 2, figsize=(12, 4.5), layout="constrained"
         )
-        PruningCurveDisplay.from_comparison(self, scorer=scorer, ax=left)
-        ScoreCostDisplay.from_comparison(self, scorer=scorer, cost=cost, ax=right)
+        draw_curve(left, **curve_of(self, scorer=scorer))
+        draw_cost(right, **points_of(self, scorer=scorer, cost=cost))
         return figure
 
     def to_html(self, path):

@@ -1,4 +1,4 @@
-"""A gallery of single rows: images where they are images, else a table."""
+"""A gallery of single rows, as images of a given shape or as a table."""
 
 import math
 
@@ -22,7 +22,7 @@ def draw_gallery(
 ):
     """Draw the chosen rows; return the axes used and the table, or None for images."""
     import_or_raise("matplotlib", "SampleScoreDisplay.plot_gallery", extra="compare")
-    shape = _image_shape(X, image_shape)
+    shape = _check_image_shape(X, image_shape)
     titles = [human_number(score) for score in scores]
     if shape is None:
         return _draw_table(X, chosen, labels, titles, y, axes, feature_names, score_name)
@@ -39,57 +39,22 @@ def draw_gallery(
     return axes, None
 
 
-def looks_like_images(X):
-    """Whether rows of numbers look like square grey images.
-
-    They do where the width is the square of a whole number of at least 8, all values are
-    finite and none is below zero, and pixels beside and below one another correlate: on
-    average by 0.2 at least, and twice as much as any two pixels.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows; the first 500 are looked at.
-
-    Returns
-    -------
-    bool
-        True for images.
-    """
-    side = math.isqrt(X.shape[1])
-    if side < 8 or side * side != X.shape[1] or X.dtype.kind not in "biuf":
-        return False
-    sample = X[:500].astype(float)
-    if not np.isfinite(sample).all() or sample.min() < 0:
-        return False
-    spread = sample.std(axis=0)
-    sample = (sample - sample.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    images = sample.reshape(-1, side, side)
-    down = (images[:, 1:] * images[:, :-1]).mean()
-    across = (images[:, :, 1:] * images[:, :, :-1]).mean()
-    any_two = np.square(sample.mean(axis=1)).mean()
-    return min(down, across) > max(0.2, 2 * any_two)
-
-
-def _image_shape(X, image_shape):
-    shape = getattr(X, "shape", ())
-    if image_shape is not None:
-        width = math.prod(shape[1:]) if len(shape) > 1 else 0
-        if len(image_shape) not in (2, 3) or math.prod(image_shape) != width:
+def _check_image_shape(X, image_shape):
+    inner = tuple(getattr(X, "shape", ())[1:])
+    if image_shape is None:
+        if len(inner) > 1:
             raise ValueError(
-                f"image_shape must hold {width} values, as (height, width) or "
-                f"(height, width, 3). Got {tuple(image_shape)}. Write None for a table."
+                f"image_shape must be given for rows of shape {inner}. Got None. Write "
+                f"image_shape={inner}."
             )
-        return tuple(image_shape)
-    if len(shape) == 3 or (
-        len(shape) == 4 and (shape[3] in (1, 3, 4) or shape[1] in (1, 3))
-    ):
-        return shape[1:]
-    if len(shape) != 2 or issparse(X) or hasattr(X, "columns"):
         return None
-    if not looks_like_images(np.asarray(X)):
-        return None
-    return (math.isqrt(shape[1]),) * 2
+    width = math.prod(inner) if inner else 0
+    if len(image_shape) not in (2, 3) or math.prod(image_shape) != width:
+        raise ValueError(
+            f"image_shape must hold {width} values, as (height, width) or "
+            f"(height, width, 3). Got {tuple(image_shape)}. Write None for a table."
+        )
+    return tuple(image_shape)
 
 
 def _rows(X, chosen):

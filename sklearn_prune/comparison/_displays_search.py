@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune.comparison._displays_common import shorten
-from sklearn_prune.comparison._displays_lines import fits_axis
+from sklearn_prune.comparison._draw import fits_axis
 from sklearn_prune.comparison._search_results import (
     find_costs,
     find_keep,

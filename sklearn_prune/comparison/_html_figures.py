@@ -3,15 +3,20 @@
 import io
 import re
 import warnings
+from functools import partial
 from html import escape
 
 import numpy as np
 
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison._displays_common import MEASURES, height_for, mean_measures
-from sklearn_prune.comparison._displays_cost import ScoreCostDisplay
-from sklearn_prune.comparison._displays_curve import PruningCurveDisplay
-from sklearn_prune.comparison._displays_lines import drawable_chains
+from sklearn_prune.comparison._draw import (
+    curve_of,
+    draw_cost,
+    draw_curve,
+    drawable_chains,
+    points_of,
+)
 
 _SETTINGS = {
     "svg.fonttype": "none",
@@ -34,7 +39,7 @@ def figures_of(comparison):
     list of (title, caption, svg)
     """
     means, scorer = mean_measures(comparison), comparison.scorers[0]
-    size = (7.6, height_for(len(comparison.variants) + 5, 4.6))
+    size = (7.6, height_for(len(comparison.variants) + 6, 4.6))
     found = []
     for cost in ("nbytes", "predict_latency"):
         known = cost in means.columns and np.isfinite(means[cost])
@@ -49,7 +54,7 @@ def figures_of(comparison):
                     " Hollow marks are controls, tied by dots to the variant whose size "
                     "they have."
                 )
-            draw = _drawing(ScoreCostDisplay, comparison, cost=cost)
+            draw = partial(draw_cost, **points_of(comparison, cost=cost))
             found.append((title, caption, inline_svg(draw, title, f"cost-{cost}", size)))
     for kind, chains in drawable_chains(comparison).items():
         if sum(map(len, chains.values())) > 1:
@@ -58,7 +63,7 @@ def figures_of(comparison):
                 "Bars: interval of the difference to the baseline. Grey band: not worse "
                 "by more than the margin. Dashes: the same size chosen at random."
             )
-            draw = _drawing(PruningCurveDisplay, comparison, kind=kind)
+            draw = partial(draw_curve, **curve_of(comparison, kind=kind))
             found.append((title, caption, inline_svg(draw, title, f"keep-{kind}", size)))
     return found
 
@@ -101,7 +106,3 @@ def inline_svg(draw, title, prefix, size):
     svg = _TAG.sub(lambda tag: _ID.sub(rf"\1{prefix}-", tag[0]), svg)
     label = f'<svg role="img" aria-label="{escape(title)}"'
     return svg.replace("<svg", label, 1).strip()
-
-
-def _drawing(display, comparison, **options):
-    return lambda ax: display.from_comparison(comparison, ax=ax, **options)
