@@ -12,9 +12,8 @@ import sklearn
 
 import sklearn_prune
 from sklearn_prune.comparison._canonical import canonical_json, hash_json
-from sklearn_prune.comparison._describe import describe, digest
+from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._describe_code import has_version
-from sklearn_prune.comparison._describe_data import describe_data
 from sklearn_prune.comparison._difference import first_difference
 
 __all__ = [
