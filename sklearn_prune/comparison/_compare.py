@@ -1,35 +1,32 @@
 """Compare pruned models with an unpruned one: same folds, same seeds, honest verdicts."""
 
-from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_prune._explain import why_unreadable
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune._validation import (
     check_groups,
-    check_kind_of_target,
-    check_rows,
     check_weights,
 )
 from sklearn_prune.comparison._chains import make_chains
 from sklearn_prune.comparison._comparison import PruningComparison
-from sklearn_prune.comparison._describe import describe
-from sklearn_prune.comparison._execute import ComparisonRun, Plan, inputs_of
-from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison._execute import Plan, inputs_of, run_plan
 from sklearn_prune.comparison._plan import (
     CONTROL_NAMES,
     COST_NAMES,
     check_alpha,
     check_baseline,
     check_classes,
+    check_data,
     check_estimators,
     check_margin,
     check_margin_names,
+    check_n_jobs,
     check_names,
+    check_params,
     choose_splitter,
     default_margin,
     keeps_together,
@@ -181,9 +178,9 @@ def compare_pruning(
     alpha = check_alpha(alpha)
     costs = check_names(costs, COST_NAMES, "costs")
     controls = check_names(controls, CONTROL_NAMES, "controls")
-    params, groups = _check_params(params, groups)
+    params, groups = check_params(params, groups)
     _check_seed(random_state)
-    _check_n_jobs(n_jobs)
+    check_n_jobs(n_jobs)
     check_folder(store)
     scorers = make_scorers(scoring, variants, kind)
     if isinstance(margin, dict) and not callable(scoring):
@@ -191,7 +188,7 @@ def compare_pruning(
     for name in () if callable(scoring) and isinstance(margin, dict) else scorers:
         if (margin.get(name) if isinstance(margin, dict) else margin) is None:
             default_margin(name, scorers, given=margin)
-    X, y = _check_data(X, y, kind)
+    X, y = check_data(X, y, kind)
     groups = None if groups is None else np.asarray(groups)
     if groups is not None:
         check_groups(groups, count_rows(X))
@@ -226,45 +223,18 @@ def compare_pruning(
         looks_forward=looks_forward(pairs),
     )
     inputs = inputs_of(plan, X, y, groups, params)
-    return _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks)
-
-
-def compare_again(plan, X, y, groups, params, n_jobs, recorded):
-    """Run a plan on these rows, unless its inputs differ from what was recorded.
-
-    Returns
-    -------
-    difference : str or None
-        The first difference of the inputs.
-    comparison : PruningComparison or None
-        The second run, where there is no such difference.
-    """
-    _check_n_jobs(n_jobs)
-    X, y = _check_data(X, y, plan.kind)
-    params, groups = _check_params(params, groups)
-    groups = None if groups is None else np.asarray(groups)
-    inputs = inputs_of(plan, X, y, groups, params)
-    estimators = {name: describe(one) for name, one in plan.estimators.items()}
-    now = {**recorded, **inputs, "estimators": estimators}
-    now["design"] = {**recorded["design"], **inputs["design"]}
-    difference = first_difference(recorded, now)
-    if difference is not None:
-        return difference, None
-    return None, _run(plan, inputs, X, y, groups, params, n_jobs, None, None)
-
-
-def _check_params(params, groups):
-    """Metadata as a dict, and the groups, which may be among them."""
-    if params is None:
-        return None, groups
-    if not isinstance(params, Mapping):
-        raise TypeError(
-            f"params must map names to values. Got {type(params).__name__}. Write "
-            'params={"sample_weight": weights}.'
-        )
-    if groups is None and params.get("groups") is not None:
-        groups = params["groups"]
-    return {name: value for name, value in params.items() if name != "groups"}, groups
+    fits, seconds = run_plan(
+        plan, inputs, X, y, groups, params, n_jobs=n_jobs, store=store, callbacks=callbacks
+    )
+    names = getattr(X, "columns", None)
+    return PruningComparison(
+        plan,
+        inputs,
+        fits,
+        seconds,
+        feature_names=None if names is None else np.array([str(name) for name in names]),
+        classes=np.unique(y) if kind == "classifier" and np.ndim(y) == 1 else None,
+    )
 
 
 def _check_seed(random_state):
@@ -276,50 +246,6 @@ def _check_seed(random_state):
             "random_state must be an integer >= 0, a RandomState or None. Got "
             f"{random_state!r}. Write random_state=0."
         )
-
-
-def _check_n_jobs(n_jobs):
-    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
-    if n_jobs is not None and not (whole and n_jobs):
-        raise ValueError(
-            "n_jobs must be None, an integer > 0, or one < 0 to count from all processors. "
-            f"Got {n_jobs!r}. Write n_jobs=2."
-        )
-
-
-def _check_data(X, y, kind):
-    if y is None:
-        raise ValueError(
-            "y must hold the targets. Got None. Call compare_pruning(estimators, X, y)."
-        )
-    if not hasattr(y, "iloc") and hasattr(y, "categories"):
-        y = np.asarray(y)  # a bare Categorical has no rows to take
-    for name, values in (("X", X), ("y", y)):
-        reason = why_unreadable(name, values)
-        if reason is not None:
-            raise ValueError(reason)
-    X, y = check_rows(X, y)
-    check_kind_of_target(y, kind)
-    return X, y
-
-
-def _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks):
-    run = ComparisonRun(plan, inputs, groups, params, n_jobs, store)
-    if callbacks is not None:
-        run.set_callbacks(
-            *(callbacks if isinstance(callbacks, list | tuple) else [callbacks])
-        )
-    run.fit(X, y)
-    names = getattr(X, "columns", None)
-    classes = np.unique(y) if plan.kind == "classifier" and np.ndim(y) == 1 else None
-    return PruningComparison(
-        plan,
-        inputs,
-        run.fits_,
-        run.seconds_,
-        feature_names=None if names is None else np.array([str(name) for name in names]),
-        classes=classes,
-    )
 
 
 def keep_parameter(estimator, name=None):

@@ -1,18 +1,15 @@
 """What a comparison found: scores, verdicts, costs, what was kept, how to check it."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
 from sklearn_prune._optional import import_or_raise
+from sklearn_prune.comparison._canonical import canonical_json
 from sklearn_prune.comparison._checklist import warnings_of
-from sklearn_prune.comparison._describe import describe, digest
-from sklearn_prune.comparison._manifest import canonical_json, first_difference
-from sklearn_prune.comparison._plan import resolve_margins
+from sklearn_prune.comparison._plan import margins_of
 from sklearn_prune.comparison._tables import ComparisonTables
 from sklearn_prune.comparison._verdicts import ComparisonVerdicts
-from sklearn_prune.comparison._verification import Verification, hashes_of
+from sklearn_prune.comparison._verification import manifest_of, verify
 
 
 class PruningComparison(ComparisonVerdicts, ComparisonTables):
@@ -100,11 +97,7 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
             if fit.error
         }
         self.scorers = tuple(fits[self.baseline][0].scores)
-        means = {
-            scorer: float(np.mean(self._scores(self.baseline, scorer)))
-            for scorer in self.scorers
-        }
-        self.margins = resolve_margins(plan.margin, plan.scorers, means)
+        self.margins = margins_of(plan, fits)
         self.warnings = warnings_of(plan, fits, self.scorers)
 
     def _scores(self, name, scorer, control=None):
@@ -203,23 +196,7 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         Equal inputs and results give equal manifests, to the byte of their canonical
         JSON; times are not in it.
         """
-        plan = self._plan
-        design = {
-            **self._inputs["design"],
-            "margins": self.margins,
-            "alpha": self.alpha,
-            "chains": {name: list(chain) for name, chain in self.chains.items()},
-        }
-        content = {
-            "format": 1,
-            **self._inputs,
-            "design": design,
-            "estimators": {name: describe(one) for name, one in plan.estimators.items()},
-            "results": {
-                name: [hashes_of(fit) for fit in fits] for name, fits in self._fits.items()
-            },
-        }
-        return {**content, "sha256": digest(content)}
+        return manifest_of(self._plan, self._inputs, self._fits)
 
     def save_manifest(self, path):
         """Write the manifest as canonical JSON.
@@ -261,16 +238,16 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
             True if the data, the versions, the estimators and all results are the same;
             its text is the first difference. Nothing is fitted where the inputs differ.
         """
-        from sklearn_prune.comparison._compare import compare_again
-
-        plan = self._plan
-        if estimators is not None:
-            plan = replace(plan, estimators=dict(estimators))
-        recorded = self.manifest
-        difference, again = compare_again(plan, X, y, groups, params, n_jobs, recorded)
-        if difference is None:
-            difference = first_difference(recorded, again.manifest)
-        return Verification(difference)
+        return verify(
+            self._plan,
+            self.manifest,
+            X,
+            y,
+            estimators=estimators,
+            groups=groups,
+            params=params,
+            n_jobs=n_jobs,
+        )
 
     def plot(self, cost="nbytes", *, scorer=None):
         """Draw the score over `keep`, and the score against a cost.

@@ -118,6 +118,19 @@ def inputs_of(plan, X, y, groups, params):
     }
 
 
+def run_plan(
+    plan, inputs, X, y, groups, params, *, n_jobs=None, store=None, callbacks=None
+):
+    """All fits of a plan on these rows, by variant, and where the time went."""
+    run = ComparisonRun(plan, inputs, groups, params, n_jobs, store)
+    if callbacks is not None:
+        run.set_callbacks(
+            *(callbacks if isinstance(callbacks, list | tuple) else [callbacks])
+        )
+    run.fit(X, y)
+    return run.fits_, run.seconds_
+
+
 class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     """All fits of a comparison as one task, which callbacks can follow.
 
