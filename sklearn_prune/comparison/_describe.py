@@ -21,11 +21,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from sklearn_prune.comparison._canonical import canonical_json, class_name, hash_json
 from sklearn_prune.comparison._describe_code import (
+    canonical_json,
+    class_name,
     code_of_class,
     describe_class,
     describe_function,
+    hash_json,
     is_function,
 )
 from sklearn_prune.comparison._describe_data import (

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_prune.comparison._canonical import canonical_json, class_name, hash_json
+from sklearn_prune.comparison._describe_code import canonical_json, class_name, hash_json
 
 N_BLOCKS = 64
 CHUNK_BYTES = 1 << 22  # what is made contiguous, or read from a memory map, at once

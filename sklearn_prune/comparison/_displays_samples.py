@@ -10,8 +10,8 @@ from sklearn_prune.comparison._displays_common import (
     start_axes,
     tidy_axes,
 )
-from sklearn_prune.comparison._displays_gallery import draw_gallery
-from sklearn_prune.comparison._displays_strips import (
+from sklearn_prune.comparison._draw_rows import (
+    draw_gallery,
     draw_strip,
     is_numeric_target,
     make_edges,

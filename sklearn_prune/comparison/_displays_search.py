@@ -12,9 +12,9 @@ from sklearn_prune.comparison._search_results import (
     find_keep,
     find_scores,
     refuse_halving,
+    share_of,
 )
 from sklearn_prune.comparison._statistics import corrected_posterior
-from sklearn_prune.comparison._test_share import share_of
 
 
 @dataclass(frozen=True)

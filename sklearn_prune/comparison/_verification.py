@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sklearn_prune.comparison._describe import describe, digest
-from sklearn_prune.comparison._difference import first_difference
 from sklearn_prune.comparison._execute import inputs_of, run_plan
+from sklearn_prune.comparison._manifest import first_difference
 from sklearn_prune.comparison._plan import (
     check_data,
     check_n_jobs,
