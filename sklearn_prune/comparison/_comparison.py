@@ -21,7 +21,7 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         What was compared.
     inputs : dict
         Inputs as the manifest has them.
-    fits : dict of str to list of Fit
+    fits : dict of str to list of FoldResult
         Of each variant, one for each split.
     seconds : dict of str to float
         Where the time went.
@@ -317,7 +317,7 @@ def warnings_of(plan, fits, scorers):
     ----------
     plan : Plan
         What was compared.
-    fits : dict of str to list of Fit
+    fits : dict of str to list of FoldResult
         What was found.
     scorers : tuple of str
         Names of the scores.

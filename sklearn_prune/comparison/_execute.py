@@ -24,8 +24,8 @@ from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._isolation import one_thread
 from sklearn_prune.comparison._manifest import environment
 from sklearn_prune.comparison._run import (
-    Job,
-    Member,
+    FoldJob,
+    Variant,
     has_finite_scores,
     run_task,
     with_usable_scores,
@@ -158,7 +158,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
 
     Attributes
     ----------
-    fits_ : dict of str to list of Fit
+    fits_ : dict of str to list of FoldResult
         For each variant, one for each split.
     seconds_ : dict of str to float
         "fit" and "score": spent in these, summed over the workers; "bookkeeping": spent
@@ -202,7 +202,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         )
         labels = np.asarray(y)
         classes = plan.kind == "classifier" and labels.ndim == 1
-        job = Job(
+        job = FoldJob(
             X=X,
             y=y,
             codes=class_codes(labels)[0] if classes else None,
@@ -274,8 +274,8 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                 shared = random_control(estimator)
             groups.setdefault(digest(shared), []).append(name)
         for number in range(len(self.plan.splits)):
-            for members in groups.values():
-                names = [name for name in members if (name, number) not in done]
+            for group in groups.values():
+                names = [name for name in group if (name, number) not in done]
                 if names:
                     yield names, number
 
@@ -308,12 +308,12 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     def _run(self, job, tasks, contexts, done, store, described):
         """Run the tasks and take what they return as it comes."""
         splits = self.plan.splits
-        members = {name: Member.of(one) for name, one in self.plan.estimators.items()}
+        variants = {name: Variant.of(one) for name, one in self.plan.estimators.items()}
         calls = (
             (
                 position,
                 job,
-                {name: members[name] for name in names},
+                {name: variants[name] for name in names},
                 split,
                 splits[split].train,
                 splits[split].test,

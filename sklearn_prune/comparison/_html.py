@@ -39,10 +39,10 @@ from sklearn_prune.comparison._html_tables import (
 )
 from sklearn_prune.comparison._html_words import (
     beside_random,
-    chains_in_words,
     headline,
     how_to_read,
     in_short,
+    lines_of_chains,
     picked_variant,
 )
 
@@ -189,7 +189,7 @@ def _warnings(comparison):
 def _reading(comparison):
     lines = ["<h2>How to read this</h2>"]
     lines += [f"<p>{escape(text)}</p>" for text in how_to_read(comparison)]
-    chains = chains_in_words(comparison)
+    chains = lines_of_chains(comparison)
     if chains:
         items = "".join(f"<li>{escape(chain)}</li>" for chain in chains)
         lines.append(f"<p>Chains, from the mildest to the hardest:</p><ul>{items}</ul>")

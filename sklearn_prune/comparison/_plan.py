@@ -189,7 +189,7 @@ def make_splits(splitter, X, y, groups, seed, asked):
     if len(found) < 2:
         raise ValueError(
             f"cv must give at least two splits. Got {len(found)}, from "
-            f"{_cv_in_words(asked)}. Write cv=5."
+            f"{_cv_text(asked)}. Write cv=5."
         )
     splits, repeat, fold, seen = [], 0, 0, np.zeros(len(rows), dtype=bool)
     for number, (train, test) in enumerate(found):
@@ -197,7 +197,7 @@ def make_splits(splitter, X, y, groups, seed, asked):
             raise ValueError(
                 "cv must hold out rows that are not trained on, and leave some. Got "
                 f"{len(train)} rows to train on and {len(test)} to test on in split "
-                f"{number}, from {_cv_in_words(asked)}. Write cv=5."
+                f"{number}, from {_cv_text(asked)}. Write cv=5."
             )
         if seen[test].any():
             repeat, fold, seen[:] = repeat + 1, 0, False
@@ -212,7 +212,7 @@ def keeps_together(splits, groups):
     return not any(np.isin(groups[test], groups[train]).any() for train, test in splits)
 
 
-def _cv_in_words(cv):
+def _cv_text(cv):
     known = hasattr(cv, "split") or isinstance(cv, Integral)
     return in_one_line(cv)[:200] if known else f"the {type(cv).__name__} of splits given"
 
