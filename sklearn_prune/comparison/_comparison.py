@@ -11,6 +11,8 @@ from sklearn_prune.comparison._plan import margins_of
 from sklearn_prune.comparison._tables import ComparisonTables, ComparisonVerdicts, as_text
 from sklearn_prune.comparison._verification import manifest_of, verify
 
+_FEW_ZEROS = 0.1
+
 
 class PruningComparison(ComparisonVerdicts, ComparisonTables):
     """The result of `compare_pruning`.
@@ -305,9 +307,6 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         from sklearn_prune.comparison._html import to_html_fragment
 
         return to_html_fragment(self)
-
-
-_FEW_ZEROS = 0.1
 
 
 def warnings_of(plan, fits, scorers):

@@ -40,8 +40,6 @@ from sklearn_prune.comparison._describe_data import (
     tensor_array,
 )
 
-__all__ = ["canonical_json", "describe", "describe_data", "digest"]
-
 MAX_DEPTH = 50  # of things in things; Python's own limit would depend on the caller
 LONG_BYTES = 64
 LONG_STATE = 2000  # characters; a longer state is given by its hash

@@ -16,6 +16,8 @@ import types
 
 import numpy as np
 
+_NO_SOURCE = (OSError, TypeError)
+
 
 def canonical_json(thing):
     """Write `thing` as JSON in one way only: sorted keys, no spaces, ASCII.
@@ -70,13 +72,10 @@ def name_in_module(value, separator=":"):
     return f"{module}{separator}{name}"
 
 
-_NO_SOURCE = (OSError, TypeError)
-
-
 def is_function(value):
     """Whether the value is described by name and code rather than by its state."""
     return (
-        inspect.isroutine(value)
+        (inspect.isroutine(value) and hasattr(value, "__name__"))
         or isinstance(value, (functools.partial, np.ufunc))
         or _wrapped_function(value) is not None
         or _found_by_name(value)

@@ -19,6 +19,8 @@ from sklearn_prune.comparison._displays_common import (
 
 KEPT_COLOR, DROPPED_COLOR = COLORS[0], "#F0D9A0"
 
+_FEATURES_SHOWN = 8
+
 
 def is_numeric_target(y):
     """Whether a target is a quantity, not a class."""
@@ -112,9 +114,6 @@ def draw_strip(ax, place, counts, edges):
             )
         )
     return artists
-
-
-_FEATURES_SHOWN = 8
 
 
 def draw_gallery(

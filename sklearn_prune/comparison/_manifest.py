@@ -11,21 +11,23 @@ import scipy
 import sklearn
 
 import sklearn_prune
-from sklearn_prune.comparison._describe import describe, describe_data, digest
-from sklearn_prune.comparison._describe_code import canonical_json, has_version, hash_json
+from sklearn_prune.comparison._describe_code import has_version
 from sklearn_prune.comparison._describe_data import block_bounds
 
-__all__ = [
-    "canonical_json",
-    "describe",
-    "describe_data",
-    "digest",
-    "environment",
-    "first_difference",
-    "hash_json",
-]
-
 _IF_IMPORTED = ("torch", "skorch", "lightgbm", "xgboost")
+
+MAX_SHOWN = 60  # characters of a value
+_ABSENT = object()  # what a manifest does not hold
+# Causes before effects; other keys come between these and _LAST.
+_FIRST = (
+    *("format", "environment", "data", "design", "estimators", "results"),
+    *("python", "X", "y", "groups", "kind", "shape", "dtype", "columns", "parts", "blocks"),
+    *("seed", "cv", "fold_seeds", "splits", "scoring", "train", "test"),
+    *("rows", "mask", "predictions", "scores"),
+)
+_LAST = ("blas", "machine", "system", "threads", "controls", "sha256")
+_HASHES = ("code", "fitted", "mask", "predictions", "rows", "sha256", "test", "train")
+_TAGS = ("class", "function", "type", "array", "tensor")
 
 
 def environment(descriptions=None):
@@ -99,21 +101,6 @@ def _packages_named(description):
         if isinstance(name, str):
             found.add(name.partition(":")[0].partition(".")[0])
     return found
-
-
-MAX_SHOWN = 60  # characters of a value
-
-_ABSENT = object()  # what a manifest does not hold
-# Causes before effects; other keys come between these and _LAST.
-_FIRST = (
-    *("format", "environment", "data", "design", "estimators", "results"),
-    *("python", "X", "y", "groups", "kind", "shape", "dtype", "columns", "parts", "blocks"),
-    *("seed", "cv", "fold_seeds", "splits", "scoring", "train", "test"),
-    *("rows", "mask", "predictions", "scores"),
-)
-_LAST = ("blas", "machine", "system", "threads", "controls", "sha256")
-_HASHES = ("code", "fitted", "mask", "predictions", "rows", "sha256", "test", "train")
-_TAGS = ("class", "function", "type", "array", "tensor")
 
 
 def first_difference(old, new):

@@ -22,6 +22,8 @@ from sklearn_prune.comparison._statistics import looks_forward, share_of_test
 
 _TIMES = ("fit_time", "score_time")
 
+_OF_K_FOLDS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
+
 
 def refuse_halving(results):
     """Raise if candidates were not all scored on the same rows."""
@@ -241,9 +243,6 @@ def _same(first, second):
         return bool(first == second)
     except (TypeError, ValueError):  # no truth value, as of a frame
         return False
-
-
-_OF_K_FOLDS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
 
 
 def share_of(test_share):

@@ -11,7 +11,8 @@ import numpy as np
 from sklearn_prune._atomic import written_whole
 from sklearn_prune._meta import in_one_line
 from sklearn_prune.comparison._describe import digest
-from sklearn_prune.comparison._manifest import canonical_json, first_difference
+from sklearn_prune.comparison._describe_code import canonical_json
+from sklearn_prune.comparison._manifest import first_difference
 from sklearn_prune.comparison._run import FoldResult, KeptUnits
 
 _FORMAT = 3

@@ -14,6 +14,15 @@ from sklearn_prune.comparison._statistics import (
     verdict,
 )
 
+_WITH_IDENTITY = ("feature", "input", "coefficient")  # the same thing in every fit
+_SHOWN = {
+    "nbytes": "bytes",
+    "n_params": "parameters",
+    "n_samples": "rows",
+    "fit_time": "fit s",
+    "predict_latency": "1 row s",
+}
+
 
 class ComparisonVerdicts:
     """The verdicts that `PruningComparison` gives."""
@@ -137,9 +146,6 @@ class ComparisonVerdicts:
         if self._plan.looks_forward:
             return replace(posterior, scale=np.nan)
         return posterior
-
-
-_WITH_IDENTITY = ("feature", "input", "coefficient")  # the same thing in every fit
 
 
 @dataclass(frozen=True)
@@ -383,15 +389,6 @@ def as_text(comparison):
     notes = [f"{name}: {error}" for name, error in comparison.failures.items()]
     first = [comparison.conclusion(), ""] if has("pandas") else []
     return "\n".join([*first, *lines, about, *notes, *comparison.warnings])
-
-
-_SHOWN = {
-    "nbytes": "bytes",
-    "n_params": "parameters",
-    "n_samples": "rows",
-    "fit_time": "fit s",
-    "predict_latency": "1 row s",
-}
 
 
 def _number(value):

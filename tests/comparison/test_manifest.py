@@ -17,14 +17,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sklearn_prune
 from sklearn_prune import PrunedClassifier
-from sklearn_prune.comparison._manifest import (
-    canonical_json,
-    describe,
-    describe_data,
-    digest,
-    environment,
-    first_difference,
-)
+from sklearn_prune.comparison._describe import describe, describe_data, digest
+from sklearn_prune.comparison._describe_code import canonical_json
+from sklearn_prune.comparison._manifest import environment, first_difference
 
 
 def manifest():
