@@ -2,8 +2,6 @@
 
 import pickle
 
-from sklearn_prune.weight_pruning.compact._quantized import arrays_in
-
 
 def pickled_bytes(thing):
     """Length of the object's pickle (protocol 5), which is not held in memory."""

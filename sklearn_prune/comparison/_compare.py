@@ -1,34 +1,36 @@
 """Compare pruned models with an unpruned one: same folds, same seeds, honest verdicts."""
 
-from collections.abc import Mapping
+import re
+from itertools import count, takewhile
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_prune._meta import in_one_line
 from sklearn_prune._seeds import draw_seed
-from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune._sklearn_compat import BaseSearchCV, count_rows
 from sklearn_prune._validation import (
     check_groups,
-    check_kind_of_target,
-    check_rows,
     check_weights,
 )
-from sklearn_prune.comparison._chains import make_chains
 from sklearn_prune.comparison._comparison import PruningComparison
-from sklearn_prune.comparison._describe import describe
-from sklearn_prune.comparison._execute import ComparisonRun, Plan, inputs_of
-from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison._costs import requested_keeps
+from sklearn_prune.comparison._describe import digest
+from sklearn_prune.comparison._execute import Plan, inputs_of, run_plan
 from sklearn_prune.comparison._plan import (
     CONTROL_NAMES,
     COST_NAMES,
     check_alpha,
     check_baseline,
     check_classes,
+    check_data,
     check_estimators,
     check_margin,
     check_margin_names,
+    check_n_jobs,
     check_names,
+    check_params,
     choose_splitter,
     default_margin,
     keeps_together,
@@ -37,6 +39,7 @@ from sklearn_prune.comparison._plan import (
 )
 from sklearn_prune.comparison._statistics import looks_forward, share_of_test
 from sklearn_prune.comparison._store import check_folder
+from sklearn_prune.sample_selection._subset import SampleSubset
 
 
 def compare_pruning(
@@ -180,9 +183,9 @@ def compare_pruning(
     alpha = check_alpha(alpha)
     costs = check_names(costs, COST_NAMES, "costs")
     controls = check_names(controls, CONTROL_NAMES, "controls")
-    params, groups = _check_params(params, groups)
+    params, groups = check_params(params, groups)
     _check_seed(random_state)
-    _check_n_jobs(n_jobs)
+    check_n_jobs(n_jobs)
     check_folder(store)
     scorers = make_scorers(scoring, variants, kind)
     if isinstance(margin, dict) and not callable(scoring):
@@ -190,7 +193,7 @@ def compare_pruning(
     for name in () if callable(scoring) and isinstance(margin, dict) else scorers:
         if (margin.get(name) if isinstance(margin, dict) else margin) is None:
             default_margin(name, scorers, given=margin)
-    X, y = _check_data(X, y, kind)
+    X, y = check_data(X, y, kind)
     groups = None if groups is None else np.asarray(groups)
     if groups is not None:
         check_groups(groups, count_rows(X))
@@ -225,45 +228,18 @@ def compare_pruning(
         looks_forward=looks_forward(pairs),
     )
     inputs = inputs_of(plan, X, y, groups, params)
-    return _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks)
-
-
-def compare_again(plan, X, y, groups, params, n_jobs, recorded):
-    """Run a plan on these rows, unless its inputs differ from what was recorded.
-
-    Returns
-    -------
-    difference : str or None
-        The first difference of the inputs.
-    comparison : PruningComparison or None
-        The second run, where there is no such difference.
-    """
-    _check_n_jobs(n_jobs)
-    X, y = _check_data(X, y, plan.kind)
-    params, groups = _check_params(params, groups)
-    groups = None if groups is None else np.asarray(groups)
-    inputs = inputs_of(plan, X, y, groups, params)
-    estimators = {name: describe(one) for name, one in plan.estimators.items()}
-    now = {**recorded, **inputs, "estimators": estimators}
-    now["design"] = {**recorded["design"], **inputs["design"]}
-    difference = first_difference(recorded, now)
-    if difference is not None:
-        return difference, None
-    return None, _run(plan, inputs, X, y, groups, params, n_jobs, None, None)
-
-
-def _check_params(params, groups):
-    """Metadata as a dict, and the groups, which may be among them."""
-    if params is None:
-        return None, groups
-    if not isinstance(params, Mapping):
-        raise TypeError(
-            f"params must map names to values. Got {type(params).__name__}. Write "
-            'params={"sample_weight": weights}.'
-        )
-    if groups is None and params.get("groups") is not None:
-        groups = params["groups"]
-    return {name: value for name, value in params.items() if name != "groups"}, groups
+    fits, seconds = run_plan(
+        plan, inputs, X, y, groups, params, n_jobs=n_jobs, store=store, callbacks=callbacks
+    )
+    names = getattr(X, "columns", None)
+    return PruningComparison(
+        plan,
+        inputs,
+        fits,
+        seconds,
+        feature_names=None if names is None else np.array([str(name) for name in names]),
+        classes=np.unique(y) if kind == "classifier" and np.ndim(y) == 1 else None,
+    )
 
 
 def _check_seed(random_state):
@@ -277,41 +253,207 @@ def _check_seed(random_state):
         )
 
 
-def _check_n_jobs(n_jobs):
-    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
-    if n_jobs is not None and not (whole and n_jobs):
+def keep_parameter(estimator, name=None):
+    """Return the name of the parameter that says how much to keep.
+
+    Raises
+    ------
+    ValueError
+        If `name` is no parameter, or if it is None and not exactly one fits.
+    """
+    params = estimator.get_params()
+    found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
+    if name is not None:
+        if name in params:
+            return name
         raise ValueError(
-            "n_jobs must be None, an integer > 0, or one < 0 to count from all processors. "
-            f"Got {n_jobs!r}. Write n_jobs=2."
+            f"param_name must be a parameter of the estimator. Got {name!r}. "
+            f"Write one of {found or sorted(params)}."
         )
-
-
-def _check_data(X, y, kind):
-    if y is None:
+    if len(found) == 1:
+        return found[0]
+    if not found:
         raise ValueError(
-            "y must hold the targets. Got None. Call compare_pruning(estimators, X, y)."
+            "The estimator must have a parameter named keep. Got "
+            f"{type(estimator).__name__} without one. Write "
+            "SampleSubsetClassifier(estimator) or PrunedClassifier(estimator)."
         )
-    if not hasattr(y, "iloc") and hasattr(y, "categories"):
-        y = np.asarray(y)  # a bare Categorical has no rows to take
-    X, y = check_rows(X, y)
-    check_kind_of_target(y, kind)
-    return X, y
-
-
-def _run(plan, inputs, X, y, groups, params, n_jobs, store, callbacks):
-    run = ComparisonRun(plan, inputs, groups, params, n_jobs, store)
-    if callbacks is not None:
-        run.set_callbacks(
-            *(callbacks if isinstance(callbacks, list | tuple) else [callbacks])
-        )
-    run.fit(X, y)
-    names = getattr(X, "columns", None)
-    classes = np.unique(y) if plan.kind == "classifier" and np.ndim(y) == 1 else None
-    return PruningComparison(
-        plan,
-        inputs,
-        run.fits_,
-        run.seconds_,
-        feature_names=None if names is None else np.array([str(name) for name in names]),
-        classes=classes,
+    raise ValueError(
+        "The estimator must have one parameter named keep, or param_name must say which. "
+        f"Got {found}. Write param_name={found[0]!r}."
     )
+
+
+def compare_over_keep(
+    estimator, X, y, *, keep, param_name=None, random_control=True, **options
+):
+    """Compare one estimator over values of `keep`; 1.0 is the baseline.
+
+    Raises
+    ------
+    ValueError
+        If no other value could be fitted.
+    """
+    name = keep_parameter(estimator, param_name)
+    values = sorted({1.0, *keep}, key=lambda k: (isinstance(k, int), k), reverse=True)
+    values.sort(key=lambda k: not (isinstance(k, float) and k == 1.0))
+    estimators = {
+        f"keep={value}": clone(estimator).set_params(**{name: value}) for value in values
+    }
+    comparison = compare_pruning(
+        estimators,
+        X,
+        y,
+        baseline="keep=1.0",
+        controls=("random",) if random_control else (),
+        **options,
+    )
+    pruned = [variant for variant in estimators if variant != comparison.baseline]
+    if pruned and all(variant in comparison.failures for variant in pruned):
+        raise ValueError(
+            "keep must have a value that can be fitted and scored. Got, with "
+            f"{pruned[0]}, {comparison.failures[pruned[0]]} Write other values of keep."
+        )
+    return comparison
+
+
+def make_chains(variants, baseline, given, n_train):
+    """Chains of the variants, and the keep by which each stands in its chain.
+
+    Parameters
+    ----------
+    variants : dict of str to estimator
+        All of them.
+    baseline : str
+        Belongs to no chain.
+    given : dict of str to list of str, or None
+        Chains that the user fixed, mildest first; what is in none is a chain of its own.
+        None finds those that differ in one `keep` only.
+    n_train : float
+        Mean number of training rows, to order fractions and numbers of rows.
+
+    Returns
+    -------
+    chains : dict of str to tuple of str
+        Mildest first. Each variant but the baseline is in one.
+    keeps : dict of str to float, int, "auto" or None
+        None where a variant has no `keep`, or several.
+
+    Raises
+    ------
+    ValueError
+        If a given chain names what is not there or is in another, or if fractions and
+        numbers of units cannot be ordered.
+    """
+    rest = [name for name in variants if name != baseline]
+    requested = {name: _given_keeps(estimator) for name, estimator in variants.items()}
+    keeps = {
+        name: next(iter(found.values())) if len(found) == 1 else None
+        for name, found in requested.items()
+    }
+    if given is not None:
+        return _given_chains(given, rest, baseline, variants), keeps
+    groups = {}
+    for name in rest:
+        for parameter, keep in sorted(requested[name].items()):
+            if isinstance(keep, str):
+                continue
+            others = clone(variants[name]).set_params(**{parameter: "any"})
+            groups.setdefault((parameter, digest(others)), []).append(name)
+    chains, taken = [], set()
+    for (parameter, _), members in sorted(groups.items(), key=lambda item: -len(item[1])):
+        members = [name for name in members if name not in taken]
+        if len(members) < 2:
+            continue
+        taken |= set(members)
+        keeps |= {name: requested[name][parameter] for name in members}
+        chains.append(_ordered(members, parameter, variants, keeps, n_train))
+    chains += [(name,) for name in rest if name not in taken]
+    chains.sort(key=lambda chain: min(rest.index(name) for name in chain))
+    names = _names(chains)
+    return dict(zip(names, chains, strict=True)), keeps
+
+
+def _given_keeps(estimator):
+    """Requested keeps but for those that a search chooses."""
+    params = estimator.get_params(deep=True) | {"": estimator}
+
+    def is_searched(name):
+        parts = name.split("__")
+        outer = ("__".join(parts[:length]) for length in range(len(parts)))
+        return any(isinstance(params.get(one), BaseSearchCV) for one in outer)
+
+    keeps = requested_keeps(estimator)
+    return {name: keep for name, keep in keeps.items() if not is_searched(name)}
+
+
+def _given_chains(given, rest, baseline, variants):
+    chains, owner = {}, {}
+    if not hasattr(given, "items"):
+        raise ValueError(
+            "chains must map names to lists of estimators, the mildest first. Got "
+            f'{in_one_line(given)[:200]}. Write {{"forest": ["keep 0.5", "keep 0.1"]}}.'
+        )
+    for chain, members in given.items():
+        members = [members] if isinstance(members, str) else list(members)
+        for name in members:
+            if name not in variants:
+                raise ValueError(
+                    f"chains must hold names of estimators. Got {name!r} in {chain!r}. "
+                    f"Write some of {', '.join(map(repr, rest))}."
+                )
+            if name in owner:
+                raise ValueError(
+                    f"an estimator can be in one chain. Got {name!r} in {owner[name]!r} "
+                    f"and {chain!r}. Leave it out of one."
+                )
+            owner[name] = chain
+        members = tuple(name for name in members if name != baseline)
+        if members:
+            chains[str(chain)] = members
+    for name in rest:
+        if name not in owner:
+            chains[_unused(name, chains)] = (name,)
+    return chains
+
+
+def _ordered(members, parameter, variants, keeps, n_train):
+    """Members from the largest keep to the smallest."""
+    numbers = {name: keeps[name] for name in members}
+    counts = [name for name in members if isinstance(numbers[name], Integral)]
+    if counts and len(counts) < len(members):
+        path = parameter.rpartition("__")[0]
+        one = variants[members[0]]
+        part = one.get_params(deep=True)[path] if path else one
+        if not isinstance(part, SampleSubset):
+            raise ValueError(
+                "variants of one chain must all keep a fraction or all keep a number of "
+                f"units. Got keep={numbers[counts[0]]!r} among fractions. Write chains= "
+                "to say which is milder."
+            )
+        numbers |= {name: numbers[name] / n_train for name in counts}
+    return tuple(sorted(members, key=lambda name: -numbers[name]))
+
+
+def _names(chains):
+    """What the names of the members have in common, or the name of the mildest."""
+    names = []
+    for chain in chains:
+        common = chain[0]
+        if len(chain) > 1:
+            common = "".join(letters[0] for letters in _equal_start(chain))
+            common = re.sub(r"[\s,:;=_(-]*(keep)?[\s,:;=_(-]*[\d.]*$", "", common)
+        if not common or common in names:
+            common = chain[0]
+        names.append(_unused(common, names))
+    return names
+
+
+def _unused(name, names):
+    """The name, or the first of "name (2)", "name (3)", ... that is not among the names."""
+    free = (f"{name} ({number})" for number in count(2))
+    return name if name not in names else next(one for one in free if one not in names)
+
+
+def _equal_start(texts):
+    return takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))

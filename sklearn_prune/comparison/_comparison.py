@@ -1,18 +1,17 @@
 """What a comparison found: scores, verdicts, costs, what was kept, how to check it."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune._meta import is_frozen
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.comparison._checklist import warnings_of
-from sklearn_prune.comparison._describe import describe, digest
-from sklearn_prune.comparison._manifest import canonical_json, first_difference
-from sklearn_prune.comparison._plan import resolve_margins
-from sklearn_prune.comparison._tables import ComparisonTables
-from sklearn_prune.comparison._verdicts import ComparisonVerdicts
-from sklearn_prune.comparison._verification import Verification, hashes_of
+from sklearn_prune.comparison._costs import prunes_nothing
+from sklearn_prune.comparison._describe_code import canonical_json
+from sklearn_prune.comparison._plan import margins_of
+from sklearn_prune.comparison._tables import ComparisonTables, ComparisonVerdicts, as_text
+from sklearn_prune.comparison._verification import manifest_of, verify
+
+_FEW_ZEROS = 0.1
 
 
 class PruningComparison(ComparisonVerdicts, ComparisonTables):
@@ -24,7 +23,7 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         What was compared.
     inputs : dict
         Inputs as the manifest has them.
-    fits : dict of str to list of Fit
+    fits : dict of str to list of FoldResult
         Of each variant, one for each split.
     seconds : dict of str to float
         Where the time went.
@@ -100,11 +99,7 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
             if fit.error
         }
         self.scorers = tuple(fits[self.baseline][0].scores)
-        means = {
-            scorer: float(np.mean(self._scores(self.baseline, scorer)))
-            for scorer in self.scorers
-        }
-        self.margins = resolve_margins(plan.margin, plan.scorers, means)
+        self.margins = margins_of(plan, fits)
         self.warnings = warnings_of(plan, fits, self.scorers)
 
     def _scores(self, name, scorer, control=None):
@@ -203,23 +198,7 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         Equal inputs and results give equal manifests, to the byte of their canonical
         JSON; times are not in it.
         """
-        plan = self._plan
-        design = {
-            **self._inputs["design"],
-            "margins": self.margins,
-            "alpha": self.alpha,
-            "chains": {name: list(chain) for name, chain in self.chains.items()},
-        }
-        content = {
-            "format": 1,
-            **self._inputs,
-            "design": design,
-            "estimators": {name: describe(one) for name, one in plan.estimators.items()},
-            "results": {
-                name: [hashes_of(fit) for fit in fits] for name, fits in self._fits.items()
-            },
-        }
-        return {**content, "sha256": digest(content)}
+        return manifest_of(self._plan, self._inputs, self._fits)
 
     def save_manifest(self, path):
         """Write the manifest as canonical JSON.
@@ -261,16 +240,16 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
             True if the data, the versions, the estimators and all results are the same;
             its text is the first difference. Nothing is fitted where the inputs differ.
         """
-        from sklearn_prune.comparison._compare import compare_again
-
-        plan = self._plan
-        if estimators is not None:
-            plan = replace(plan, estimators=dict(estimators))
-        recorded = self.manifest
-        difference, again = compare_again(plan, X, y, groups, params, n_jobs, recorded)
-        if difference is None:
-            difference = first_difference(recorded, again.manifest)
-        return Verification(difference)
+        return verify(
+            self._plan,
+            self.manifest,
+            X,
+            y,
+            estimators=estimators,
+            groups=groups,
+            params=params,
+            n_jobs=n_jobs,
+        )
 
     def plot(self, cost="nbytes", *, scorer=None):
         """Draw the score over `keep`, and the score against a cost.
@@ -290,13 +269,18 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         pyplot = import_or_raise(
             "matplotlib.pyplot", "PruningComparison.plot", extra="compare"
         )
-        from sklearn_prune.comparison import PruningCurveDisplay, ScoreCostDisplay
+        from sklearn_prune.comparison._draw import (
+            curve_of,
+            draw_cost,
+            draw_curve,
+            points_of,
+        )
 
         figure, (left, right) = pyplot.subplots(
             1, 2, figsize=(12, 4.5), layout="constrained"
         )
-        PruningCurveDisplay.from_comparison(self, scorer=scorer, ax=left)
-        ScoreCostDisplay.from_comparison(self, scorer=scorer, cost=cost, ax=right)
+        draw_curve(left, **curve_of(self, scorer=scorer))
+        draw_cost(right, **points_of(self, scorer=scorer, cost=cost))
         return figure
 
     def to_html(self, path):
@@ -317,11 +301,124 @@ class PruningComparison(ComparisonVerdicts, ComparisonTables):
         return write_report(self, path)
 
     def __repr__(self):
-        from sklearn_prune.comparison._text import as_text
-
         return as_text(self)
 
     def _repr_html_(self):
         from sklearn_prune.comparison._html import to_html_fragment
 
         return to_html_fragment(self)
+
+
+def warnings_of(plan, fits, scorers):
+    """Sentences on what the comparison does not show [1]_.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was compared.
+    fits : dict of str to list of FoldResult
+        What was found.
+    scorers : tuple of str
+        Names of the scores.
+
+    Returns
+    -------
+    tuple of str
+        None of them, if all is as it should be.
+
+    References
+    ----------
+    .. [1] Blalock, Gonzalez Ortiz, Frankle, Guttag (2020). What is the state of neural
+       network pruning? MLSys.
+    """
+    pruned = [name for name, model in plan.estimators.items() if not prunes_nothing(model)]
+    found = []
+    if pruned and "random" not in plan.controls:
+        found.append(
+            "No random control: nothing says that what was kept is better than chance. "
+            'Write controls=("random",).'
+        )
+    if _one_seed(plan.estimators):
+        found.append(
+            "One seed: each random_state is fixed, so that every fold uses the same one "
+            "and luck with it is not seen. Leave random_state=None; the comparison fills "
+            "it for each fold."
+        )
+    if len({split.repeat for split in plan.splits}) == 1 and not plan.looks_forward:
+        found.append(
+            "One repetition: how much the result depends on the folds is not seen. Write "
+            "cv=RepeatedStratifiedKFold(), or leave cv=None."
+        )
+    sizes = {
+        plan.keeps[name] for name in pruned if isinstance(plan.keeps[name], float | int)
+    }
+    if pruned and len(sizes) < 2:
+        found.append(
+            "One value of keep: where the score begins to fall is not seen. Compare "
+            "several, such as 0.5, 0.2, 0.1 and 0.05."
+        )
+    for name, model in plan.estimators.items():
+        if _has_frozen(model):
+            found.append(
+                f"{name!r} holds a frozen model, which may have seen the test rows of "
+                "every fold: its score may be too high."
+            )
+        share = _share_of_zeros(fits[name])
+        if name in pruned and share > _share_of_zeros(fits[plan.baseline]) + _FEW_ZEROS:
+            found.append(
+                f"{share:.0%} of the numbers that {name!r} stores are zeros: they count in "
+                "its bytes and in its parameters, though not in its non-zeros."
+            )
+        unknown = sorted(
+            scorer
+            for scorer in scorers
+            if any(
+                not fit.error and not np.isfinite(fit.scores.get(scorer, np.nan))
+                for fit in fits[name]
+            )
+        )
+        if unknown:
+            found.append(f"The {unknown[0]} of {name!r} is not finite on some folds.")
+    if any(map(_holds_neighbors, plan.estimators.values())):
+        found.append(
+            "Nearest neighbours: their folds agree more than the test allows for, so that "
+            "verdicts are wrong up to twice as often as alpha says."
+        )
+    if plan.splits_groups:
+        found.append(
+            "Groups are on both sides of a split: scores may be too high. Write "
+            "cv=GroupKFold(5), or leave cv=None."
+        )
+    if plan.looks_forward:
+        found.append(
+            "Each split tests on later rows: only differences are given, since such folds "
+            "allow no test of them."
+        )
+    return tuple(found)
+
+
+def _one_seed(estimators):
+    """Whether seeds are set somewhere and nowhere left open."""
+    seeds = [
+        value
+        for model in estimators.values()
+        for name, value in model.get_params(deep=True).items()
+        if name.rpartition("__")[2] == "random_state"
+    ]
+    return bool(seeds) and all(seed is not None for seed in seeds)
+
+
+def _holds_neighbors(model):
+    parts = (model, *model.get_params(deep=True).values())
+    return any(type(part).__name__.startswith("KNeighbors") for part in parts)
+
+
+def _has_frozen(model):
+    params = model.get_params(deep=True).values()
+    return is_frozen(model) or any(is_frozen(part) for part in params)
+
+
+def _share_of_zeros(fits):
+    counts = [fit.costs for fit in fits if {"n_params", "n_nonzero"} <= set(fit.costs)]
+    shares = [1 - one["n_nonzero"] / max(1, one["n_params"]) for one in counts]
+    return float(np.nanmean(shares)) if np.isfinite(shares).any() else 0.0

@@ -5,34 +5,43 @@ and holds no address, no path of a file of code and no time of day.
 """
 
 import copyreg
+import enum
+import hashlib
 import math
+import re
 import types
+from datetime import date, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import PurePath
 
 import numpy as np
+from joblib import Memory
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from sklearn_prune.comparison._canonical import canonical_json, class_name, hash_json
 from sklearn_prune.comparison._describe_code import (
+    canonical_json,
+    class_name,
     code_of_class,
     describe_class,
     describe_function,
+    hash_json,
     is_function,
 )
 from sklearn_prune.comparison._describe_data import (
     array_sha256,
-    describe_data,
+    dtype_text,
+    hash_data,
     is_column,
     is_frame,
     is_tensor,
     tensor_array,
 )
-from sklearn_prune.comparison._describe_values import find_way
-
-__all__ = ["canonical_json", "describe", "describe_data", "digest"]
 
 MAX_DEPTH = 50  # of things in things; Python's own limit would depend on the caller
+LONG_BYTES = 64
 LONG_STATE = 2000  # characters; a longer state is given by its hash
 
 # What records how a fit went and is read by no prediction; times are in it.
@@ -52,9 +61,9 @@ def describe(value):
 
     Estimators are described by class and parameters. Their fitted state counts where
     `clone` keeps it: in a FrozenEstimator, and in what is no estimator itself, such as
-    the arguments of a `partial`. Functions are described by their name, bytecode,
-    defaults and closure; functions and classes of packages without a version also by
-    the code that they call. Generators of random numbers are described by their state.
+    the arguments of a `partial`. Functions and classes are described by their name, and
+    where their package has no version by their source, defaults and closure too.
+    Generators of random numbers are described by their state.
 
     Parameters
     ----------
@@ -95,8 +104,25 @@ def digest(value):
         64 digits.
     """
     if isinstance(value, np.ndarray) and type(value) in (np.ndarray, np.memmap):
-        return array_sha256(value)
+        return array_sha256(value, describe)
     return hash_json(describe(value))
+
+
+def describe_data(X):
+    """Hash rows as `hash_data` does; `describe` describes entries that are objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_prune.comparison._describe import describe_data
+    >>> X = np.arange(6.0).reshape(3, 2)
+    >>> described = describe_data(X)
+    >>> described["shape"], described["dtype"], len(described["blocks"])
+    ([3, 2], 'float64', 3)
+    >>> describe_data(np.asfortranarray(X)) == described
+    True
+    """
+    return hash_data(X, describe)
 
 
 class Describer:
@@ -150,24 +176,28 @@ class Describer:
             return describe_class(value, self)
         if isinstance(value, MetadataRequest):
             return {"requests": self(_requests(value))}
-        if (way := find_way(value)) is not None:
-            return way(self, value)
+        if (handler := handler_for(value)) is not None:
+            return handler(self, value)
         if is_function(value):
             return describe_function(value, self)
         if issparse(value):
-            return {"sparse": _data(value)}
+            return {"sparse": self._data(value)}
         if is_tensor(value):
             array, dtype = tensor_array(value)
             return {
                 "tensor": dtype,
                 "shape": list(value.shape),
-                "sha256": array_sha256(array),
+                "sha256": array_sha256(array, self.kept),
             }
         if is_frame(value) or is_column(value):
-            return {"class": class_name(type(value)), **_data(value)}
+            return {"class": class_name(type(value)), **self._data(value)}
         if hasattr(value, "get_params"):
             return self._estimator(value)
         return self._object(value)
+
+    def _data(self, value):
+        described = hash_data(value, self.kept)
+        return {key: entry for key, entry in described.items() if key != "blocks"}
 
     def _estimator(self, estimator):
         cls = type(estimator)
@@ -245,11 +275,6 @@ class Describer:
         return {"state": self(state)}
 
 
-def _data(value):
-    """A description of data without its blocks."""
-    return {key: entry for key, entry in describe_data(value).items() if key != "blocks"}
-
-
 def _clones_itself(cls):
     """Whether a class says itself what a clone is, as FrozenEstimator does."""
     inherited = (None, BaseEstimator.__sklearn_clone__)
@@ -270,3 +295,144 @@ def _requests(request):
     methods = vars(request) if request is not None else {}
     asked = {name: getattr(part, "requests", None) for name, part in methods.items()}
     return {name: requests for name, requests in asked.items() if requests}
+
+
+def handler_for(value):
+    """The function that describes a plain value; None if it is none."""
+    return next((handler for cls, handler in _HANDLERS if isinstance(value, cls)), None)
+
+
+def _float(describe, value):
+    return value if math.isfinite(value) else {"float": str(value)}
+
+
+def _complex(describe, value):
+    return {"complex": [describe(value.real), describe(value.imag)]}
+
+
+def _numpy_scalar(describe, value):
+    """Note the dtype where Python has no number of that kind."""
+    if isinstance(value, (np.float64, np.int64, np.bool_, np.str_)):
+        return describe(value.item())
+    if isinstance(value, np.void):
+        return _array(describe, np.asarray(value))
+    if isinstance(value, (np.datetime64, np.timedelta64, np.longdouble)):
+        return {dtype_text(value.dtype): str(value)}
+    return {dtype_text(value.dtype): describe(value.item())}
+
+
+def _array(describe, array):
+    described = {
+        "array": dtype_text(array.dtype),
+        "shape": list(array.shape),
+        "sha256": array_sha256(array, describe.kept),
+    }
+    if type(array) not in (np.ndarray, np.memmap):
+        described["class"] = class_name(type(array))
+    if isinstance(array, np.ma.MaskedArray):
+        described["mask"] = array_sha256(np.ma.getmaskarray(array), describe)
+        described["sha256"] = array_sha256(array.filled(0), describe.kept)
+    return described
+
+
+def _dict(describe, value):
+    entries = _entry_describer(describe, value)
+    pairs = [[describe(key), entries(entry)] for key, entry in value.items()]
+    pairs.sort(key=lambda pair: canonical_json(pair[0]))
+    return _noting_class({"dict": pairs}, value)
+
+
+def _list(describe, value):
+    described = list(map(_entry_describer(describe, value), value))
+    return described if type(value) is list else _noting_class({"list": described}, value)
+
+
+def _tuple(describe, value):
+    described = list(map(_entry_describer(describe, value), value))
+    return _noting_class({"tuple": described}, value)
+
+
+def _set(describe, value):
+    described = sorted(map(_entry_describer(describe, value), value), key=canonical_json)
+    return _noting_class({"set": described}, value)
+
+
+def _is_derived(container):
+    return type(container) not in (dict, list, tuple, set, frozenset)
+
+
+def _entry_describer(describe, container):
+    """How to describe the entries: `clone` goes into plain containers only."""
+    return describe.kept if _is_derived(container) else describe
+
+
+def _noting_class(described, container):
+    if _is_derived(container):
+        described["class"] = class_name(type(container))
+    return described
+
+
+def _bytes(describe, value):
+    raw = bytes(value)
+    if len(raw) > LONG_BYTES:
+        return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+    return {"bytes": raw.hex()}
+
+
+def _pattern(describe, value):
+    return {"pattern": describe(value.pattern), "flags": int(value.flags)}
+
+
+def _as_text(describe, value):
+    return {"class": class_name(type(value)), "value": str(value)}
+
+
+def _path(describe, value):
+    return {"class": "pathlib.Path", "value": value.as_posix()}
+
+
+def _enum(describe, value):
+    return {"class": class_name(type(value)), "name": value.name or str(value.value)}
+
+
+def _by_class(describe, value):
+    return {"class": class_name(type(value))}
+
+
+def _random_state(describe, value):
+    if value is check_random_state(None):  # numpy's own: other numbers in each process
+        return {"class": class_name(type(value)), "state": "global"}
+    state = describe(value.get_state(legacy=False))
+    return {"class": class_name(type(value)), "state": state}
+
+
+def _generator(describe, value):
+    state = describe(value.bit_generator.state)
+    return {"class": class_name(type(value)), "state": state}
+
+
+def _seeds(describe, value):
+    return {"class": class_name(type(value)), "state": describe(value.state)}
+
+
+_HANDLERS = [
+    (enum.Enum, _enum),
+    (np.generic, _numpy_scalar),
+    (float, _float),
+    (complex, _complex),
+    (np.ndarray, _array),
+    (np.dtype, lambda describe, value: {"dtype": dtype_text(value)}),
+    ((dict, types.MappingProxyType), _dict),
+    (list, _list),
+    (tuple, _tuple),
+    ((set, frozenset), _set),
+    ((bytes, bytearray, memoryview), _bytes),
+    ((date, time, timedelta, timezone, Decimal), _as_text),
+    (PurePath, _path),
+    (re.Pattern, _pattern),
+    (types.ModuleType, lambda describe, value: {"module": value.__name__}),
+    (Memory, _by_class),  # where results are kept does not change them
+    (np.random.RandomState, _random_state),
+    (np.random.Generator, _generator),
+    ((np.random.BitGenerator, np.random.SeedSequence), _seeds),
+]

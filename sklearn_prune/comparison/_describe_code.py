@@ -1,44 +1,82 @@
-"""Descriptions of functions and classes by what they do.
+"""Names and hashes: canonical JSON, and descriptions of functions and classes.
 
-A function is known by its name and by its bytecode and constants. Of packages with a
-version that is enough, because manifests record versions. Functions and classes of other
-modules, such as a script or a notebook, change without notice: there, what their code
-calls and the constants that it reads count too, as far as they are global names. Globals
-that can change in place, such as lists, and what is reached through a module, do not.
+Manifests record the versions of packages, so that the name of an importable function or
+class of a package is enough. Functions and classes of other modules, such as a script or a
+notebook, change without notice: there the source counts, with defaults and closure values.
+What their code calls does not count.
 """
 
-import dis
 import functools
+import hashlib
+import inspect
+import json
 import sys
+import textwrap
 import types
 
 import numpy as np
 
-from sklearn_prune.comparison._canonical import class_name, name_in_module, short_hash
+_NO_SOURCE = (OSError, TypeError)
 
-_CONSTANTS = (types.NoneType, bool, int, float, complex, str, bytes, tuple, frozenset)
-_METHODS_OF_C = (
-    types.MethodDescriptorType,
-    types.WrapperDescriptorType,
-    types.ClassMethodDescriptorType,
-    types.GetSetDescriptorType,
-    types.MemberDescriptorType,
-)
-_BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType)
-_FUNCTIONS = (
-    types.FunctionType,
-    types.MethodType,
-    functools.partial,
-    np.ufunc,
-    *_BUILTIN,
-    *_METHODS_OF_C,
-)
+
+def canonical_json(thing):
+    """Write `thing` as JSON in one way only: sorted keys, no spaces, ASCII.
+
+    Parameters
+    ----------
+    thing : None, bool, int, float, str, list or dict
+        What JSON has; `describe` makes it from anything.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Raises
+    ------
+    ValueError
+        If it holds NaN or infinity, which `describe` writes as texts.
+    TypeError
+        If it holds what JSON has not.
+
+    Examples
+    --------
+    >>> from sklearn_prune.comparison._describe_code import canonical_json
+    >>> canonical_json({"seed": 0, "folds": [1, None]})
+    '{"folds":[1,null],"seed":0}'
+    """
+    return json.dumps(thing, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def hash_json(thing):
+    """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(thing).encode()).hexdigest()
+
+
+def short_hash(thing):
+    """The first 16 digits of `hash_json`."""
+    return hash_json(thing)[:16]
+
+
+def class_name(cls):
+    """Module and qualified name of a class."""
+    return name_in_module(cls, ".")
+
+
+def name_in_module(value, separator=":"):
+    """Module and qualified name of a function or class."""
+    module = getattr(value, "__module__", None) or "builtins"
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "?")
+    # what runs as a script has another name in the processes that it starts
+    module = "__main__" if module == "__mp_main__" else module
+    return f"{module}{separator}{name}"
 
 
 def is_function(value):
     """Whether the value is described by name and code rather than by its state."""
     return (
-        isinstance(value, _FUNCTIONS)
+        (inspect.isroutine(value) and hasattr(value, "__name__"))
+        or isinstance(value, (functools.partial, np.ufunc))
         or _wrapped_function(value) is not None
         or _found_by_name(value)
     )
@@ -60,22 +98,11 @@ def describe_function(function, describe):
             "args": [describe.kept(argument) for argument in function.args],
             "keywords": describe.kept(dict(function.keywords)),
         }
-    if isinstance(function, types.MethodType):
-        return {
-            "method": describe(function.__func__),
-            "of": describe.kept(function.__self__),
-        }
-    if isinstance(function, _BUILTIN):
-        owner = function.__self__
-        if owner is None or isinstance(owner, types.ModuleType):
-            return {"function": name_in_module(function)}
-        return {"method": function.__name__, "of": describe.kept(owner)}
-    if isinstance(function, _METHODS_OF_C):
-        return {"function": f"{name_in_module(function.__objclass__)}.{function.__name__}"}
-    if isinstance(function, np.ufunc):
-        return {"function": f"ufunc:{function.__name__}", "arity": function.nargs}
     if isinstance(function, types.FunctionType):
         return _describe_python_function(function, describe)
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, types.ModuleType):
+        return {"method": function.__name__, "of": describe.kept(owner)}
     inner = _wrapped_function(function)
     if inner is None or (_found_by_name(function) and has_version(function.__module__)):
         return {"function": name_in_module(function)}
@@ -105,28 +132,56 @@ def _found_by_name(value):
 
 
 def _describe_python_function(function, describe):
-    name = name_in_module(function)
+    described = {"function": name_in_module(function)}
     if has_version(function.__module__) and _found_by_name(function):
-        return {"function": name, "code": _code_of_chain(function, describe)}
-    described = {"function": name, "code": _code(function, describe)}
+        return described
+    described["code"] = _code_of_function(function, describe)
     if function.__defaults__:
         described["defaults"] = [describe.kept(value) for value in function.__defaults__]
     if function.__kwdefaults__:
         described["keyword defaults"] = describe.kept(function.__kwdefaults__)
     if closure := _closure(function):
         described["closure"] = {name: describe.kept(closure[name]) for name in closure}
-    if reads := _globals_read(function, describe):
-        described["reads"] = short_hash(reads)
     return described
 
 
-def _code_of_chain(function, describe):
-    """Hash of the code of a function and of those that it wraps."""
-    codes = []
-    while isinstance(function, types.FunctionType) and len(codes) < 9:
-        codes.append(_code(function, describe))
-        function = getattr(function, "__wrapped__", None)
-    return short_hash(codes)
+def _closure(function):
+    closure = {}
+    for name, cell in zip(
+        function.__code__.co_freevars, function.__closure__ or (), strict=True
+    ):
+        if name != "__class__":  # for super()
+            try:
+                closure[name] = cell.cell_contents
+            except ValueError:  # not assigned yet
+                closure[name] = None
+    return closure
+
+
+def _code_of_function(function, describe):
+    """Hash of the source; of the bytecode where there is none, and of lambdas.
+
+    Several lambdas can share the lines that count as their source.
+    """
+    if function.__name__ != "<lambda>":
+        try:
+            return short_hash(textwrap.dedent(inspect.getsource(function)))
+        except _NO_SOURCE:
+            pass
+    return short_hash(_bytecode(function.__code__, describe))
+
+
+def _bytecode(code, describe):
+    return [
+        code.co_code.hex(),
+        [code.co_names, code.co_varnames],
+        [
+            _bytecode(part, describe)
+            if isinstance(part, types.CodeType)
+            else describe(part)
+            for part in code.co_consts
+        ],
+    ]
 
 
 def describe_class(cls, describe):
@@ -137,7 +192,7 @@ def describe_class(cls, describe):
 
 
 def code_of_class(cls, describe):
-    """Hash of the methods and constants of a class whose package has no version.
+    """Hash of the source of a class, and of its ancestors that have no version either.
 
     Returns
     -------
@@ -146,138 +201,27 @@ def code_of_class(cls, describe):
     """
     if has_version(cls.__module__):
         return None
+    bases = [base for base in cls.__mro__ if not has_version(base.__module__)]
     return short_hash(
         [
-            describe.once(base, "code", lambda base=base: _class_body(base, describe))
-            for base in cls.__mro__
-            if not has_version(base.__module__)
+            describe.once(base, "code", lambda base=base: _code_of_class(base, describe))
+            for base in bases
         ]
     )
 
 
-def _class_body(cls, describe):
-    """Methods and constants of one class, without what the methods themselves set."""
-    members = {
-        name: member
-        for name, member in vars(cls).items()
-        if not name.startswith("__") or isinstance(member, types.FunctionType)
-    }
-    own_code = [
-        nested
-        for member in members.values()
-        for function in _functions_in(member)
-        for nested in _nested_code(function.__code__)
-    ]
-    changing = _names_in(own_code, "STORE_ATTR")
-    return {
-        name: _read(members[name], describe)
-        for name in sorted(members)
-        if name not in changing
-    }
+def _code_of_class(cls, describe):
+    try:
+        return textwrap.dedent(inspect.getsource(cls))
+    except _NO_SOURCE:  # of a notebook, say, where the methods may have one
+        return [
+            _code_of_function(function, describe)
+            for _, member in sorted(vars(cls).items())
+            for function in _functions_in(member)
+        ]
 
 
 def _functions_in(member):
     """The Python functions of a method, property or other member of a class."""
-    if isinstance(member, property):
-        parts = [member.fget, member.fset, member.fdel]
-    else:
-        parts = [getattr(member, "func", None), getattr(member, "__func__", None), member]
-    for part in parts:
-        inner = part if isinstance(part, types.FunctionType) else _wrapped_function(part)
-        if inner is not None:
-            yield inner
-
-
-def _read(value, describe):
-    """Describe what code finds by a name: functions and constants, not what can change."""
-    if isinstance(value, types.ModuleType):
-        return {"module": value.__name__}
-    if isinstance(value, type):
-        return {"type": name_in_module(value), "code": code_of_class(value, describe)}
-    if isinstance(value, _CONSTANTS):
-        return describe(value)
-    if isinstance(value, functools.partial):
-        parts = [value.func, *value.args, *value.keywords.values()]
-        return [sorted(value.keywords), *(_read(part, describe) for part in parts)]
-    functions = list(_functions_in(value))
-    if not functions:
-        return {"class": name_in_module(type(value))}
-    return [
-        describe.once(part, "read", lambda part=part: _body(part, describe))
-        for part in functions
-    ]
-
-
-def _body(function, describe):
-    """What a function does, as far as it cannot change in place."""
-    if has_version(function.__module__) and _found_by_name(function):
-        return name_in_module(function)
-    closure = _closure(function)
-    defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    return [
-        _code(function, describe),
-        [_read(value, describe) for value in defaults],
-        {name: _read(closure[name], describe) for name in closure},
-        _globals_read(function, describe),
-    ]
-
-
-def _closure(function):
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    closure = {}
-    for name, cell in cells:
-        try:
-            closure[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            closure[name] = None
-    closure.pop("__class__", None)  # for super()
-    return closure
-
-
-def _globals_read(function, describe):
-    """The global names that code of a module without a version reads, described."""
-    if has_version(function.__module__):
-        return {}
-    codes = list(_nested_code(function.__code__))
-    names = _names_in(codes, "LOAD_GLOBAL", "LOAD_NAME") - _names_in(codes, "STORE_GLOBAL")
-    known = function.__globals__
-    return {name: _read(known[name], describe) for name in sorted(names & known.keys())}
-
-
-def _nested_code(code):
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _nested_code(constant)
-
-
-def _names_in(codes, *operations):
-    return {
-        step.argval
-        for code in codes
-        for step in dis.get_instructions(code)
-        if step.opname in operations
-    }
-
-
-def _code(function, describe):
-    """Hash of bytecode and constants, without places in files and without docstring."""
-    return short_hash(_describe_code(function.__code__, describe, function.__doc__))
-
-
-def _describe_code(code, describe, docstring=None):
-    constants = list(code.co_consts)
-    if docstring is not None and constants and constants[0] is docstring:
-        constants[0] = None
-    return [
-        code.co_code.hex(),
-        getattr(code, "co_exceptiontable", b"").hex(),
-        [code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags],
-        [code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars],
-        [
-            _describe_code(constant, describe)
-            if isinstance(constant, types.CodeType)
-            else describe(constant)
-            for constant in constants
-        ],
-    ]
+    parts = [getattr(member, name, None) for name in ("fget", "fset", "func", "__func__")]
+    return [part for part in (*parts, member) if isinstance(part, types.FunctionType)]

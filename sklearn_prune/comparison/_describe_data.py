@@ -9,11 +9,13 @@ from itertools import groupby
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_prune.comparison._describe_code import canonical_json, class_name, hash_json
+
 N_BLOCKS = 64
 CHUNK_BYTES = 1 << 22  # what is made contiguous, or read from a memory map, at once
 
 
-def describe_data(X):
+def hash_data(X, describe):
     """Hash rows so that equal values have equal hashes and a changed row can be found.
 
     Memory order, views, byte order, read-only and memory-mapped arrays, the format of a
@@ -26,46 +28,37 @@ def describe_data(X):
     X : array, sparse matrix, DataFrame, Series, tensor, list, mapping of these, or None
         The rows. Arrays are read in pieces of a few megabytes; frames column by column;
         sparse matrices other than CSR are converted.
+    describe : callable
+        Describes what is no number and no text: entries of lists and of object arrays.
 
     Returns
     -------
     dict
         "sha256", "kind", "shape", "dtype" or "columns", and "blocks": the first 16 digits
         of the hashes of up to 64 blocks of consecutive rows. For a mapping "parts".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_prune.comparison._describe_data import describe_data
-    >>> X = np.arange(6.0).reshape(3, 2)
-    >>> described = describe_data(X)
-    >>> described["shape"], described["dtype"], len(described["blocks"])
-    ([3, 2], 'float64', 3)
-    >>> describe_data(np.asfortranarray(X)) == described
-    True
     """
     if X is None:
         return _finish("none", None, "none", [])
     if isinstance(X, Mapping):
-        return _describe_parts(X)
+        return _describe_parts(X, describe)
     if issparse(X):
         return _describe_sparse(X)
     if is_frame(X):
-        return _describe_frame(X)
+        return _describe_frame(X, describe)
     if is_column(X):
-        dtype, arrays = column_arrays(X)
+        dtype, arrays = column_arrays(X, describe)
         if isinstance(arrays[0], np.ndarray) and dtype == dtype_text(arrays[0].dtype):
-            return _describe_array(arrays[0])
-        return _hash_columns("column", [len(X)], dtype, [arrays])
+            return _describe_array(arrays[0], describe)
+        return _hash_columns("column", [len(X)], dtype, [arrays], describe)
     if is_tensor(X):
-        return _describe_array(*tensor_array(X))
+        array, dtype = tensor_array(X)
+        return _describe_array(array, describe, dtype)
     if isinstance(X, (list, tuple)):
-        return _describe_list(X)
+        return _describe_list(X, describe)
     if hasattr(X, "__array__"):
-        return _describe_array(np.asarray(X))
-    from sklearn_prune.comparison._describe import class_name, digest
-
-    return _finish("object", None, class_name(type(X)), [digest(X).encode()], blocks=False)
+        return _describe_array(np.asarray(X), describe)
+    digest = hash_json(describe(X)).encode()
+    return _finish("object", None, class_name(type(X)), [digest], blocks=False)
 
 
 def block_bounds(n_rows, n_blocks):
@@ -73,9 +66,9 @@ def block_bounds(n_rows, n_blocks):
     return [block * n_rows // n_blocks for block in range(n_blocks + 1)]
 
 
-def array_sha256(array):
+def array_sha256(array, describe):
     """Hash of the values, shape and dtype of one array, as one block."""
-    return _describe_array(array, n_blocks=1)["sha256"]
+    return _describe_array(array, describe, n_blocks=1)["sha256"]
 
 
 def dtype_text(dtype):
@@ -141,52 +134,51 @@ def _finish(kind, shape, dtype, digests, *, blocks=True):
     return {"sha256": total.hexdigest(), **head, "blocks": shown}
 
 
-def _describe_parts(X):
-    parts = {str(key): describe_data(part) for key, part in X.items()}
+def _describe_parts(X, describe):
+    parts = {str(key): hash_data(part, describe) for key, part in X.items()}
     digests = [f"{json.dumps(key)}{parts[key]['sha256']}".encode() for key in sorted(parts)]
     return _finish("parts", None, "parts", digests, blocks=False) | {"parts": parts}
 
 
-def _describe_array(array, dtype=None, n_blocks=N_BLOCKS):
+def _describe_array(array, describe, dtype=None, n_blocks=N_BLOCKS):
     array = np.asarray(array)
     dtype = dtype or dtype_text(array.dtype)
     shape = list(array.shape)
     rows = array if array.ndim else array.reshape(1)
-    return _hash_columns("array", shape, dtype, [[rows]], n_blocks)
+    return _hash_columns("array", shape, dtype, [[rows]], describe, n_blocks)
 
 
-def _describe_list(X):
+def _describe_list(X, describe):
     if len(X) == 0 or not isinstance(X[0], (str, bytes, dict, type(None))):
         try:
             array = np.asarray(X)
         except (RuntimeError, TypeError, ValueError):  # rows of different lengths, say
             array = None
         if array is not None and array.dtype.kind in "biufc":
-            return _describe_array(array)
+            return _describe_array(array, describe)
     dtype = "str" if all(type(entry) is str for entry in X) else "object"
     kind = "array" if all(isinstance(entry, str) for entry in X) else "list"
-    return _hash_columns(kind, [len(X)], dtype, [[X]])
+    return _hash_columns(kind, [len(X)], dtype, [[X]], describe)
 
 
-def _describe_frame(X):
-    from sklearn_prune.comparison._describe import describe
-
+def _describe_frame(X, describe):
     hashed, dtypes = [], []
-    for width, dtype, arrays in _pandas_runs(X) if hasattr(X, "iloc") else _columns(X):
+    runs = _pandas_runs if hasattr(X, "iloc") else _columns
+    for width, dtype, arrays in runs(X, describe):
         dtypes += [dtype] * width
         hashed.append(arrays)
     columns = [
         [describe(name), dtype] for name, dtype in zip(X.columns, dtypes, strict=True)
     ]
-    return _hash_columns("frame", list(X.shape), columns, hashed)
+    return _hash_columns("frame", list(X.shape), columns, hashed, describe)
 
 
-def _columns(X):
+def _columns(X, describe):
     for name in X.columns:
-        yield 1, *column_arrays(X.get_column(name))
+        yield 1, *column_arrays(X.get_column(name), describe)
 
 
-def _pandas_runs(X):
+def _pandas_runs(X, describe):
     """Width, dtype and values of neighbouring columns that are of one plain dtype."""
     plain = [
         dtype_text(dtype) if isinstance(dtype, np.dtype) and dtype.kind != "O" else None
@@ -196,7 +188,7 @@ def _pandas_runs(X):
         positions = list(run)
         if dtype is None:
             for position in positions:
-                yield 1, *column_arrays(X.iloc[:, position])
+                yield 1, *column_arrays(X.iloc[:, position], describe)
         else:
             part = X.iloc[:, positions[0] : positions[-1] + 1]
             yield len(positions), dtype, [_LazyRows(part)]
@@ -216,19 +208,20 @@ class _LazyRows:
         return self.frame.iloc[rows].to_numpy()
 
 
-def column_arrays(column):
+def column_arrays(column, describe):
     """Dtype of a column of a frame, and arrays that together hold its values."""
     if type(column).__module__.startswith("polars"):
         return _polars_arrays(column)
-    return _pandas_arrays(column if hasattr(column, "iloc") else column.to_series())
+    column = column if hasattr(column, "iloc") else column.to_series()
+    return _pandas_arrays(column, describe)
 
 
-def _pandas_arrays(column):
+def _pandas_arrays(column, describe):
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
         return dtype_text(dtype), [column.to_numpy()]
     if hasattr(dtype, "categories"):
-        labels = describe_data(np.asarray(dtype.categories, dtype=object))["sha256"][:16]
+        labels = array_sha256(dtype.categories, describe)[:16]
         ordered = "ordered" if dtype.ordered else "unordered"
         text = f"category[{dtype.categories.dtype}, {labels}, {ordered}]"
         return text, [column.cat.codes.to_numpy().astype(np.int64)]
@@ -258,7 +251,7 @@ def _polars_arrays(column):
     return str(dtype), [column.to_list()]
 
 
-def _hash_columns(kind, shape, dtype, columns, n_blocks=N_BLOCKS):
+def _hash_columns(kind, shape, dtype, columns, describe, n_blocks=N_BLOCKS):
     """Hash blocks of rows of parallel columns, each given by one array or more."""
     n_rows = shape[0] if shape else 1
     n_blocks = min(n_blocks, n_rows)
@@ -267,31 +260,31 @@ def _hash_columns(kind, shape, dtype, columns, n_blocks=N_BLOCKS):
     for arrays in columns:
         for array in arrays:
             for block, hasher in enumerate(hashers):
-                _update(hasher, array, bounds[block], bounds[block + 1])
+                _update(hasher, array, bounds[block], bounds[block + 1], describe)
     return _finish(kind, shape, dtype, [hasher.digest() for hasher in hashers])
 
 
-def _update(hasher, rows, start, stop):
+def _update(hasher, rows, start, stop, describe=None):
     """Feed some rows of an array, of a part of a frame or of a list to a hasher."""
     if isinstance(rows, (list, tuple)):
-        hasher.update(_cells(rows[start:stop]))
+        hasher.update(_cells(rows[start:stop], describe))
         return
     row_bytes = max(1, rows.nbytes // max(1, len(rows)))
     step = max(1, CHUNK_BYTES // row_bytes)
     for first in range(start, stop, step):
-        for piece in _plain_pieces(rows[first : min(stop, first + step)]):
+        for piece in _plain_pieces(rows[first : min(stop, first + step)], describe):
             hasher.update(piece)
 
 
-def _plain_pieces(chunk):
+def _plain_pieces(chunk, describe=None):
     """Canonical bytes of a piece of an array: C order, little-endian, one NaN."""
     dtype = chunk.dtype
     if dtype.fields is not None:
         for name in dtype.names:  # not the padding between them
-            yield from _plain_pieces(chunk[name])
+            yield from _plain_pieces(chunk[name], describe)
         return
     if dtype.kind in "OUT":
-        yield _cells(chunk.ravel().tolist())
+        yield _cells(chunk.ravel().tolist(), describe)
         return
     if dtype.char == "G":
         chunk, dtype = np.stack([chunk.real, chunk.imag], axis=-1), np.dtype("g")
@@ -320,14 +313,12 @@ def _extended_pieces(chunk):
     yield from _plain_pieces(np.where(finite, exponent, 0).astype(np.int64))
 
 
-def _cells(cells):
+def _cells(cells, describe):
     """Bytes of a list of Python objects, such that other objects have other bytes."""
     if all(type(cell) is str for cell in cells):
         lengths = np.array([len(cell) for cell in cells], dtype="<i8")
         text = "".join(cells).encode("utf-8", "surrogatepass")
         return b"s" + lengths.tobytes() + text
-    from sklearn_prune.comparison._describe import canonical_json, describe
-
     return b"o" + canonical_json([describe(cell) for cell in cells]).encode()
 
 

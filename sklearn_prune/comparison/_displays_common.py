@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from sklearn.base import clone
 
 from sklearn_prune._optional import import_or_raise
 
@@ -114,11 +113,10 @@ def literal(text_artist):
     return text_artist
 
 
-def add_legend(ax, handles, labels, *, beside=True):
+def add_legend(ax, handles, labels):
     """Draw a legend above the axes, or beside them if there are many lines.
 
-    Labels are shown as they are, in as many columns as their lengths allow. Where
-    `beside` is False, for something else stands there, many lines are above too.
+    Labels are shown as they are, in as many columns as their lengths allow.
     """
     # matplotlib leaves out labels with a leading underscore: a space makes them visible.
     labels = [f" {label}" if label.startswith("_") else label for label in labels]
@@ -126,7 +124,7 @@ def add_legend(ax, handles, labels, *, beside=True):
     room = 1.2 * ax.get_window_extent().width / ax.figure.dpi
     n_columns = int(max(1, min(4, room // width)))
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": n_columns}
-    if beside and len(labels) > 4 * n_columns:
+    if len(labels) > 4 * n_columns:
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
     legend = ax.legend(handles, labels, fontsize="small", frameon=False, **place)
     for text in legend.get_texts():
@@ -220,84 +218,13 @@ def mean_of(means, variant, role, measure):
     return float(means.loc[(variant, role), measure])
 
 
-def keep_parameter(estimator, name=None):
-    """Return the name of the parameter that says how much to keep.
-
-    Raises
-    ------
-    ValueError
-        If `name` is no parameter, or if it is None and not exactly one fits.
-    """
-    params = estimator.get_params()
-    found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
-    if name is not None:
-        if name in params:
-            return name
-        raise ValueError(
-            f"param_name must be a parameter of the estimator. Got {name!r}. "
-            f"Write one of {found or sorted(params)}."
-        )
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise ValueError(
-            "The estimator must have a parameter named keep. Got "
-            f"{type(estimator).__name__} without one. Write "
-            "SampleSubsetClassifier(estimator) or PrunedClassifier(estimator)."
-        )
-    raise ValueError(
-        "The estimator must have one parameter named keep, or param_name must say which. "
-        f"Got {found}. Write param_name={found[0]!r}."
-    )
-
-
-def compare_over_keep(
-    estimator, X, y, *, keep, param_name=None, random_control=True, **options
-):
-    """Compare one estimator over values of `keep`; 1.0 is the baseline.
-
-    Raises
-    ------
-    ValueError
-        If no other value could be fitted.
-    """
-    from sklearn_prune.comparison._compare import compare_pruning
-
-    name = keep_parameter(estimator, param_name)
-    values = sorted({1.0, *keep}, key=lambda k: (isinstance(k, int), k), reverse=True)
-    values.sort(key=lambda k: not (isinstance(k, float) and k == 1.0))
-    estimators = {
-        f"keep={value}": clone(estimator).set_params(**{name: value}) for value in values
-    }
-    comparison = compare_pruning(
-        estimators,
-        X,
-        y,
-        baseline="keep=1.0",
-        controls=("random",) if random_control else (),
-        **options,
-    )
-    pruned = [variant for variant in estimators if variant != comparison.baseline]
-    if pruned and all(variant in comparison.failures for variant in pruned):
-        raise ValueError(
-            "keep must have a value that can be fitted and scored. Got, with "
-            f"{pruned[0]}, {comparison.failures[pruned[0]]} Write other values of keep."
-        )
-    return comparison
-
-
-def check_comparison(comparison):
-    """Raise unless it is what compare_pruning gives."""
+def check_scorer(comparison, scorer):
+    """Return a scorer of the comparison, the first where none is named."""
     if not hasattr(comparison, "scorers"):
         raise TypeError(
             "from_comparison takes what compare_pruning gives. Got "
             f"{type(comparison).__name__}. Write from_comparison(comparison)."
         )
-
-
-def check_scorer(comparison, scorer):
-    """Return a scorer of the comparison, the first where none is named."""
-    check_comparison(comparison)
     if scorer is None:
         return comparison.scorers[0]
     if scorer not in comparison.scorers:

@@ -1,31 +1,10 @@
 """Draw the score of each variant against what it costs, and the front of the best."""
 
-import numpy as np
-
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.comparison._displays_common import (
-    GREY,
-    INK,
-    MEASURES,
-    VERDICTS,
-    add_legend,
-    check_scorer,
-    compare_over_keep,
-    height_for,
-    human_measure,
-    label_log_axis,
-    mean_measures,
-    mean_of,
-    shorten,
-    start_axes,
-    tidy_axes,
-)
-from sklearn_prune.comparison._displays_front import corners_of_steps, pareto_front
-from sklearn_prune.comparison._displays_labels import place_labels, write_key
+from sklearn_prune.comparison._compare import compare_over_keep
+from sklearn_prune.comparison._displays_common import height_for, start_axes
 from sklearn_prune.comparison._displays_search import best_whole, search_candidates
-
-COLUMNS = ["name", "role", "cost", "score", "verdict"]
-CONTROLS = {"random": ("D", "random, same size"), "small": ("p", "small, from scratch")}
+from sklearn_prune.comparison._draw import COST_COLUMNS, draw_cost, points_of
 
 
 class ScoreCostDisplay:
@@ -60,9 +39,7 @@ class ScoreCostDisplay:
     front_names_ : list of str
         The variants on the front, cheapest first: none costs less and scores more.
     labels_ : list of matplotlib Annotation
-        The names beside the points, or their numbers where the names do not fit.
-    key_ : list of str
-        The names, in the order of the numbers.
+        The numbers beside the points, which the legend names.
 
     See Also
     --------
@@ -195,26 +172,8 @@ class ScoreCostDisplay:
         ValueError
             If the cost was not measured.
         """
-        pandas = import_or_raise("pandas", cls.__name__, extra="compare")
-        scorer = check_scorer(comparison, scorer)
-        means = mean_measures(comparison)
-        if cost not in means.columns:
-            known = [name for name in MEASURES if name in means.columns]
-            raise ValueError(
-                f"cost must be one that was measured. Got {cost!r}. Write one of "
-                f"{', '.join(map(repr, known))}."
-            )
-        verdicts = comparison.verdicts(scorer)["verdict"]
-        rows = []
-        for name in comparison.variants:
-            role = "baseline" if name == comparison.baseline else "variant"
-            verdict = "baseline" if role == "baseline" else verdicts.get(name, "pruned")
-            for each in (role, *CONTROLS):
-                values = [mean_of(means, name, each, column) for column in (cost, scorer)]
-                if np.isfinite(values).all():
-                    rows.append((name, each, *values, verdict))
-        points = pandas.DataFrame(rows, columns=COLUMNS)
-        return cls(points, score_name=scorer, cost_name=cost).plot(ax=ax, **kwargs)
+        found = points_of(comparison, scorer=scorer, cost=cost)
+        return cls(**found).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_cv_results(
@@ -257,7 +216,7 @@ class ScoreCostDisplay:
             verdict = "baseline" if candidate is whole else "pruned"
             name = ", ".join(filter(None, (candidate.line, f"keep={candidate.keep}")))
             rows.append((name, role, candidate.cost, candidate.scores.mean(), verdict))
-        points = pandas.DataFrame(rows, columns=COLUMNS)
+        points = pandas.DataFrame(rows, columns=COST_COLUMNS)
         score = "mean test score" if score in (None, "score") else score
         return cls(points, score_name=score, cost_name=cost).plot(ax=ax, **kwargs)
 
@@ -269,8 +228,7 @@ class ScoreCostDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes new ones.
         show_names : bool, default=True
-            Whether to write the names beside the points. Where they do not fit, the
-            points get numbers and the names stand beside the axes.
+            Whether to number the points and to name them in the legend.
 
         Returns
         -------
@@ -282,126 +240,14 @@ class ScoreCostDisplay:
         ValueError
             If no point has both a score and a positive cost.
         """
-        points = self.points
-        finite = np.isfinite(points[["cost", "score"]].to_numpy(dtype=float)).all(axis=1)
-        points = points[finite & (points["cost"] > 0)]
-        if points.empty:
-            raise ValueError(
-                f"A point needs a score and a positive {self.cost_name}. Got none. "
-                "Choose another cost."
-            )
-        real = points[~points["role"].isin(list(CONTROLS))]
-        size = (7.2, height_for(len(real), 4.6))
+        size = (7.2, height_for(self.points["name"].nunique() + 6, 4.6))
         ax = start_axes(ax, type(self).__name__, size)
-        tidy_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
-        self._draw_front(ax, real)
-        self._draw_controls(ax, points, real)
-        self._draw_points(ax, real)
-        self._draw_legend(ax)
-        self._set_axes(ax, points)
-        self._draw_names(ax, points, real, show_names)
+        drawn = draw_cost(
+            ax,
+            self.points,
+            score_name=self.score_name,
+            cost_name=self.cost_name,
+            show_names=show_names,
+        )
+        vars(self).update(drawn, ax_=ax, figure_=ax.figure)
         return self
-
-    def _draw_front(self, ax, real):
-        self.front_ = None
-        front = pareto_front(real["cost"], real["score"])
-        self.front_names_ = list(real["name"].iloc[front])
-        self._front_corners = real[["cost", "score"]].iloc[front].to_numpy(dtype=float)
-        if len(front) > 1:
-            (self.front_,) = ax.plot(
-                *self._front_corners.T,
-                drawstyle="steps-post",
-                color=INK,
-                linewidth=1.1,
-                zorder=2,
-            )
-
-    def _draw_controls(self, ax, points, real):
-        self.controls_, self._ties = {}, []
-        at = real.set_index("name")[["cost", "score"]]
-        for role, (marker, label) in CONTROLS.items():
-            part = points[points["role"] == role]
-            if part.empty:
-                continue
-            for row in part.itertuples():
-                if row.name in at.index:
-                    end = at.loc[row.name]
-                    line = ([row.cost, end["cost"]], [row.score, end["score"]])
-                    self._ties.append(np.transpose(line))
-                    ax.plot(*line, color=GREY, linestyle=":", linewidth=1, zorder=1.8)
-            (self.controls_[role],) = ax.plot(
-                part["cost"],
-                part["score"],
-                linestyle="",
-                marker=marker,
-                markersize=6,
-                markerfacecolor="white",
-                markeredgecolor=GREY,
-                zorder=2.5,
-                label=label,
-            )
-
-    def _draw_points(self, ax, real):
-        self.points_ = {}
-        for verdict, style in VERDICTS.items():
-            part = real[real["verdict"] == verdict]
-            if len(part):
-                (self.points_[verdict],) = ax.plot(
-                    part["cost"],
-                    part["score"],
-                    linestyle="",
-                    markeredgecolor="white",
-                    markeredgewidth=0.8,
-                    zorder=4 if verdict == "baseline" else 3,
-                    label=verdict,
-                    **style,
-                )
-
-    def _set_axes(self, ax, points):
-        costs = points["cost"].to_numpy(dtype=float)
-        ax.set_xscale("log")
-        room = max((costs.max() / costs.min()) ** 0.12, 1.05)
-        ax.set_xlim(costs.min() / room, costs.max() * room)
-        ax.margins(y=0.12)
-        ax.set_xlabel(MEASURES.get(self.cost_name, self.cost_name))
-        ax.set_ylabel(self.score_name)
-        self._label_costs(ax, points)
-
-    def _label_costs(self, ax, points):
-        costs = points["cost"].to_numpy(dtype=float)
-
-        def as_text(value, _=None):
-            return human_measure(self.cost_name, value)
-
-        label_log_axis(ax.xaxis, costs, as_text)
-
-    def _draw_legend(self, ax, *, beside=True):
-        handles = [*self.points_.values(), *self.controls_.values()]
-        labels = [handle.get_label() for handle in handles]
-        if self.front_ is not None:
-            handles.append(self.front_)
-            labels.append("front: nothing is cheaper and better")
-        self.legend_ = add_legend(ax, handles, labels, beside=beside)
-
-    def _draw_names(self, ax, points, real, show_names):
-        self.labels_, self.key_ = [], list(real["name"])
-        if not show_names:
-            return
-        # The layout has to be settled before texts can be measured against it.
-        ax.figure.draw_without_rendering()
-        controls = points[points["role"].isin(list(CONTROLS))]
-        at = [*real[["cost", "score"]].to_numpy(dtype=float)]
-        at += [*controls[["cost", "score"]].to_numpy(dtype=float)]
-        steps = corners_of_steps(self._front_corners)
-        texts = [shorten(name, 30) for name in self.key_]
-        placed = place_labels(ax, at, texts, lines=[steps], ties=self._ties)
-        if placed is None:
-            write_key(ax, [shorten(name, 36) for name in self.key_])
-            self._draw_legend(ax, beside=False)
-            self._label_costs(ax, points)
-            ax.figure.draw_without_rendering()
-            numbers = [str(number) for number, _ in enumerate(self.key_, 1)]
-            placed = place_labels(ax, at, numbers, lines=[steps])
-            placed = placed or place_labels(ax, at, numbers)
-        self.labels_ = placed or []

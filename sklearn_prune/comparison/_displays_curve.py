@@ -1,35 +1,14 @@
 """Draw the score of a pruned model over how much of it is kept."""
 
-import numpy as np
-
 from sklearn_prune._optional import import_or_raise
+from sklearn_prune.comparison._compare import compare_over_keep
 from sklearn_prune.comparison._displays_common import (
-    COLORS,
-    GREY,
-    INK,
-    MARKERS,
-    add_legend,
-    check_scorer,
-    compare_over_keep,
     height_for,
-    human_number,
-    label_log_axis,
     name_of_interval,
-    shorten,
-    spans_a_decade,
     start_axes,
-    tidy_axes,
-)
-from sklearn_prune.comparison._displays_lines import (
-    fits_axis,
-    is_number,
-    kind_of_axis,
-    rows_of_chains,
 )
 from sklearn_prune.comparison._displays_search import rows_of_search, search_candidates
-
-BAND = "#E9E9E9"
-COLUMNS = ["line", "keep", "score", "low", "high", "random"]
+from sklearn_prune.comparison._draw import CURVE_COLUMNS, curve_of, draw_curve
 
 
 class PruningCurveDisplay:
@@ -214,18 +193,8 @@ class PruningCurveDisplay:
         PruningCurveDisplay
             The display, drawn.
         """
-        pandas = import_or_raise("pandas", cls.__name__, extra="compare")
-        scorer = check_scorer(comparison, scorer)
-        rows, baseline = rows_of_chains(comparison, scorer, chains, kind)
-        display = cls(
-            pandas.DataFrame(rows, columns=COLUMNS),
-            baseline=baseline,
-            margin=comparison.margins.get(scorer),
-            score_name=scorer,
-            interval_name=name_of_interval(comparison.alpha),
-            baseline_keep=comparison.keeps.get(comparison.baseline) or 1.0,
-        )
-        return display.plot(ax=ax, **kwargs)
+        found = curve_of(comparison, scorer=scorer, chains=chains, kind=kind)
+        return cls(**found).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_cv_results(
@@ -280,7 +249,7 @@ class PruningCurveDisplay:
         candidates = search_candidates(cv_results, keep=keep, score=score)
         rows, baseline = rows_of_search(candidates, test_share, 1 - alpha)
         display = cls(
-            pandas.DataFrame(rows, columns=COLUMNS),
+            pandas.DataFrame(rows, columns=CURVE_COLUMNS),
             baseline=baseline,
             margin=margin,
             score_name="mean test score" if score in (None, "score") else score,
@@ -311,101 +280,18 @@ class PruningCurveDisplay:
         ValueError
             If fractions and numbers of `keep` are to share an axis.
         """
-        scored = np.isfinite(self.curves["score"].to_numpy(dtype=float))
-        curves = self.curves[scored]
-        keeps = curves["keep"].to_numpy(dtype=float)
-        marked = is_number(self.baseline_keep) and fits_axis(self.baseline_keep, keeps)
-        if marked:
-            keeps = np.append(keeps, float(self.baseline_keep))
-        kind = kind_of_axis(keeps)
-        names = list(dict.fromkeys(curves["line"]))
-        size = (6.4, height_for(len(names) + 5, 4.4))
+        size = (6.4, height_for(self.curves["line"].nunique() + 5, 4.4))
         ax = start_axes(ax, type(self).__name__, size)
-        tidy_axes(ax)
-        self.ax_, self.figure_ = ax, ax.figure
-        self.lines_, self.errorbars_, self.random_lines_ = [], [], []
-        self._draw_baseline(ax, keeps[-1] if marked else None)
-        log = spans_a_decade(keeps)
-        for number, name in enumerate(names):
-            points = curves[curves["line"] == name].sort_values("keep")
-            keep = points["keep"].to_numpy(dtype=float)
-            # Side by side, so that no interval hides another.
-            shift = 0.02 * (number - (len(names) - 1) / 2)
-            keep = keep * (1 + shift) if log else keep + shift * np.ptp(keeps) / 2
-            self._draw_line(ax, number, keep, points, line_kw or {}, random_kw or {})
-        if log:
-            ax.set_xscale("log")
-            ax.set_xlim(keeps.min() / 1.15, keeps.max() * 1.15)
-        ax.set_xlabel(f"keep ({kind})")
-        ax.set_ylabel(self.score_name)
-        self._draw_legend(ax, names)
-        if log:
-            label_log_axis(ax.xaxis, keeps, human_number)
-        return self
-
-    def _draw_baseline(self, ax, keep):
-        self.baseline_ = self.band_ = self.star_ = None
-        if self.baseline is None or not np.isfinite(self.baseline):
-            return
-        self.baseline_ = ax.axhline(self.baseline, color=INK, linewidth=1.2, zorder=1.5)
-        if keep is not None:
-            style = {"marker": "*", "markersize": 14, "markeredgecolor": "white"}
-            (self.star_,) = ax.plot(
-                keep, self.baseline, linestyle="", color=INK, zorder=4, **style
-            )
-        if self.margin is not None and np.isfinite(self.margin):
-            bottom = self.baseline - self.margin
-            self.band_ = ax.axhspan(bottom, self.baseline, color=BAND, zorder=0.5)
-
-    def _draw_line(self, ax, number, keep, points, line_kw, random_kw):
-        score, low, high, random = (
-            points[column].to_numpy(dtype=float) for column in COLUMNS[2:]
+        drawn = draw_curve(
+            ax,
+            self.curves,
+            baseline=self.baseline,
+            margin=self.margin,
+            score_name=self.score_name,
+            interval_name=self.interval_name,
+            baseline_keep=self.baseline_keep,
+            line_kw=line_kw,
+            random_kw=random_kw,
         )
-        color = COLORS[number % len(COLORS)]
-        marker = MARKERS[number % len(MARKERS)]
-        style = {"color": color, "marker": marker, "markersize": 5.5, "linewidth": 1.6}
-        self.lines_ += ax.plot(keep, score, **style | {"zorder": 3} | line_kw)
-        known = np.isfinite(low) & np.isfinite(high) & np.isfinite(score)
-        if known.any():
-            # An interval of the difference holds its mean but for rounding.
-            ends = np.maximum(0.0, [(score - low)[known], (high - score)[known]])
-            self.errorbars_.append(
-                ax.errorbar(
-                    keep[known],
-                    score[known],
-                    ends,
-                    fmt="none",
-                    ecolor=color,
-                    elinewidth=1.2,
-                    capsize=3,
-                    zorder=2.5,
-                )
-            )
-        if np.isfinite(random).any():
-            hollow = {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"}
-            self.random_lines_ += ax.plot(
-                keep, random, **style | hollow | {"zorder": 2} | random_kw
-            )
-
-    def _draw_legend(self, ax, names):
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Patch
-
-        handles = list(self.lines_)
-        labels = [shorten(name, 36) or "pruned" for name in names]
-        if self.random_lines_:
-            style = {"color": GREY, "linestyle": "--", "markerfacecolor": "white"}
-            handles.append(Line2D([], [], marker="o", markersize=5.5, **style))
-            labels.append("random, same size")
-        if self.errorbars_:
-            handles.append(
-                Line2D([], [], marker="|", markersize=11, linestyle="", color=GREY)
-            )
-            labels.append(self.interval_name)
-        if self.baseline_ is not None:
-            handles.append(self.baseline_)
-            labels.append("baseline")
-        if self.band_ is not None:
-            handles.append(Patch(color=BAND))
-            labels.append(f"margin of {human_number(self.margin)}")
-        self.legend_ = add_legend(ax, handles, labels)
+        vars(self).update(drawn, ax_=ax, figure_=ax.figure)
+        return self

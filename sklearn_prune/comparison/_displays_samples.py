@@ -10,8 +10,8 @@ from sklearn_prune.comparison._displays_common import (
     start_axes,
     tidy_axes,
 )
-from sklearn_prune.comparison._displays_gallery import draw_gallery
-from sklearn_prune.comparison._displays_strips import (
+from sklearn_prune.comparison._draw_rows import (
+    draw_gallery,
     draw_strip,
     is_numeric_target,
     make_edges,
@@ -297,19 +297,15 @@ class SampleScoreDisplay:
     ):
         """Draw the rows that were dropped first: those with the lowest scores.
 
-        Rows are shown as images where `image_shape` is given, where X has the shape
-        (n, height, width) or (n, height, width, 3), or where they have the width of a
-        square of at least 8 x 8, no value below zero, and pixels that correlate with
-        their neighbours: by 0.2 at least, and twice as much as with any other.
-        Otherwise they are lines of a table, with the features in which they are furthest
-        from the mean of their class.
+        Rows are images where `image_shape` is given. Otherwise they are lines of a table,
+        with the features in which they are furthest from the mean of their class.
 
         Parameters
         ----------
         n : int, default=24
             Number of rows, at most.
         image_shape : tuple of int, default=None
-            (height, width) or (height, width, 3).
+            (height, width), (height, width, 3) or (3, height, width).
         axes : array of matplotlib Axes, default=None
             At least n of them for images, one for a table; None makes new ones.
         names : dict or sequence, default=None

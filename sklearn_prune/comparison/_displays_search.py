@@ -6,15 +6,15 @@ import numpy as np
 
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune.comparison._displays_common import shorten
-from sklearn_prune.comparison._displays_lines import fits_axis
+from sklearn_prune.comparison._draw import fits_axis
 from sklearn_prune.comparison._search_results import (
     find_costs,
     find_keep,
     find_scores,
     refuse_halving,
+    share_of,
 )
 from sklearn_prune.comparison._statistics import corrected_posterior
-from sklearn_prune.comparison._test_share import share_of
 
 
 @dataclass(frozen=True)

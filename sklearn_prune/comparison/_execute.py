@@ -1,30 +1,37 @@
 """Running a comparison: all fits, in any backend, from a store where there is one."""
 
 from dataclasses import dataclass
+from inspect import signature
 from time import perf_counter
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._folds import split_rows
-from sklearn_prune._sklearn_compat import fit_context
-from sklearn_prune._validation import class_codes
+from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled
+from sklearn_prune._sklearn_compat import count_rows, fit_context
+from sklearn_prune._validation import check_same_length, check_weights, class_codes
 from sklearn_prune.comparison._agreement import churn
 from sklearn_prune.comparison._controls import random_control
 from sklearn_prune.comparison._costs import interleaved_latency, prunes_nothing
 from sklearn_prune.comparison._describe import describe, describe_data, digest
 from sklearn_prune.comparison._isolation import one_thread
 from sklearn_prune.comparison._manifest import environment
-from sklearn_prune.comparison._routing import route
-from sklearn_prune.comparison._run import Job, Member, run_task
-from sklearn_prune.comparison._score_checks import (
+from sklearn_prune.comparison._run import (
+    FoldJob,
+    Variant,
     has_finite_scores,
+    run_task,
     with_usable_scores,
 )
 from sklearn_prune.comparison._store import Store
+from sklearn_prune.sample_selection._subset import SampleSubset
+from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
 _SHARE_OF_FITS = 0.01  # of the time of all fits, for each latency
@@ -117,6 +124,19 @@ def inputs_of(plan, X, y, groups, params):
     }
 
 
+def run_plan(
+    plan, inputs, X, y, groups, params, *, n_jobs=None, store=None, callbacks=None
+):
+    """All fits of a plan on these rows, by variant, and where the time went."""
+    run = ComparisonRun(plan, inputs, groups, params, n_jobs, store)
+    if callbacks is not None:
+        run.set_callbacks(
+            *(callbacks if isinstance(callbacks, list | tuple) else [callbacks])
+        )
+    run.fit(X, y)
+    return run.fits_, run.seconds_
+
+
 class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     """All fits of a comparison as one task, which callbacks can follow.
 
@@ -137,7 +157,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
 
     Attributes
     ----------
-    fits_ : dict of str to list of Fit
+    fits_ : dict of str to list of FoldResult
         For each variant, one for each split.
     seconds_ : dict of str to float
         "fit" and "score": spent in these, summed over the workers; "bookkeeping": spent
@@ -181,7 +201,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         )
         labels = np.asarray(y)
         classes = plan.kind == "classifier" and labels.ndim == 1
-        job = Job(
+        job = FoldJob(
             X=X,
             y=y,
             codes=class_codes(labels)[0] if classes else None,
@@ -253,8 +273,8 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                 shared = random_control(estimator)
             groups.setdefault(digest(shared), []).append(name)
         for number in range(len(self.plan.splits)):
-            for members in groups.values():
-                names = [name for name in members if (name, number) not in done]
+            for group in groups.values():
+                names = [name for name in group if (name, number) not in done]
                 if names:
                     yield names, number
 
@@ -287,12 +307,12 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     def _run(self, job, tasks, contexts, done, store, described):
         """Run the tasks and take what they return as it comes."""
         splits = self.plan.splits
-        members = {name: Member.of(one) for name, one in self.plan.estimators.items()}
+        variants = {name: Variant.of(one) for name, one in self.plan.estimators.items()}
         calls = (
             (
                 position,
                 job,
-                {name: members[name] for name in names},
+                {name: variants[name] for name in names},
                 split,
                 splits[split].train,
                 splits[split].test,
@@ -392,3 +412,82 @@ def _results(calls, n_jobs):
     except ValueError:  # multiprocessing returns lists only
         parallel = Parallel(n_jobs=n_jobs)
     return parallel(delayed(_numbered_task)(*call) for call in calls)
+
+
+def route(params, groups, X, variants, splitter, scorers):
+    """Parameters for the fit of each variant and for each scorer.
+
+    With metadata routing enabled, requests decide. Otherwise `sample_weight` goes to
+    every fit (to the last step of a Pipeline), `groups` to the splitter, to the
+    meta-estimators of this package and to a fit that names it, anything else to every
+    fit, and nothing to scorers.
+
+    Returns
+    -------
+    fit_params, score_params : dict of str to dict
+        By variant and by scorer.
+    """
+    params = dict(params or {})
+    if groups is not None:
+        check_same_length(X, groups=groups)
+    for name, values in params.items():
+        if values is not None and name.rpartition("__")[2] == "sample_weight":
+            check_weights(values, count_rows(X))
+    if not routing_enabled():
+        return {
+            name: _fit_params(name, estimator, params, groups)
+            for name, estimator in variants.items()
+        }, {}
+    if groups is not None:
+        params["groups"] = groups
+    if not params:
+        return {name: {} for name in variants}, {}
+    router = MetadataRouter(owner="compare_pruning")
+    router.add(
+        splitter=splitter, method_mapping=MethodMapping().add(caller="fit", callee="split")
+    )
+    for number, estimator in enumerate(variants.values()):
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router.add(method_mapping=mapping, **{f"estimator_{number}": estimator})
+    for number, scorer in enumerate(scorers.values()):
+        if hasattr(scorer, "get_metadata_routing"):
+            mapping = MethodMapping().add(caller="fit", callee="score")
+            router.add(method_mapping=mapping, **{f"scorer_{number}": scorer})
+    routed = process_routing(router, "fit", **params)
+    fit_params = {
+        name: dict(routed[f"estimator_{number}"]["fit"])
+        for number, name in enumerate(variants)
+    }
+    score_params = {
+        name: dict(routed[f"scorer_{number}"]["score"])
+        for number, (name, scorer) in enumerate(scorers.items())
+        if hasattr(scorer, "get_metadata_routing")
+    }
+    return fit_params, score_params
+
+
+def _fit_params(name, estimator, params, groups):
+    last, prefix = last_step(estimator), pipeline_prefix(estimator)
+    steps = [step for step, _ in getattr(estimator, "steps", ())]
+    for parameter in params:
+        step, separator, _ = parameter.partition("__")
+        if steps and separator and step not in steps:
+            raise ValueError(
+                "params must name steps that every Pipeline has. Got "
+                f"{parameter!r}, and {name!r} has the steps {', '.join(steps)}. Write "
+                "sample_weight for the last step of each, or name the steps alike."
+            )
+    own = isinstance(last, SampleSubset | PrunedModel)
+    given = dict(params)
+    if given.get("sample_weight") is not None:
+        weights = given.pop("sample_weight")
+        if not own and not has_fit_parameter(last, "sample_weight"):
+            raise ValueError(
+                "params may hold sample_weight if every estimator takes it. Got "
+                f"{name!r}, a {type(last).__name__}, which does not. Enable metadata "
+                "routing to weight some of them."
+            )
+        given[f"{prefix}sample_weight"] = weights
+    if groups is not None and (own or "groups" in signature(last.fit).parameters):
+        given[f"{prefix}groups"] = groups
+    return given

@@ -16,8 +16,8 @@ from sklearn_prune.comparison._html_words import (
     SIGNS,
     difference_and_interval,
     percent,
+    ratio_text,
     rounded_up,
-    times,
 )
 
 _COSTS = {
@@ -181,7 +181,7 @@ def probability(value):
 def _cost_cell(cost, value, baseline, is_baseline):
     below = None
     if not is_baseline:
-        found = times(cost, value, baseline, sign="\N{MULTIPLICATION SIGN}")
+        found = ratio_text(cost, value, baseline, sign="\N{MULTIPLICATION SIGN}")
         below = (
             "same"
             if found == ""

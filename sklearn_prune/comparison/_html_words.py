@@ -32,7 +32,7 @@ COMPARED = {
 }
 
 
-LESS = {
+WORDS_FOR_LESS = {
     "nbytes": "smaller",
     "n_params": "smaller",
     "n_nonzero": "smaller",
@@ -49,7 +49,7 @@ def quoted(name):
     return f"“{shorten(name, 80)}”"
 
 
-def times(measure, value, baseline, *, sign=" times"):
+def ratio_text(measure, value, baseline, *, sign=" times"):
     """Say by what factor a cost is less or more, such as "24 times smaller".
 
     Returns None where one of the two is unknown, and "" where they differ by less than
@@ -105,7 +105,7 @@ def difference_and_interval(row):
     return signed(row["difference"], decimals), interval
 
 
-def difference_in_words(row, alpha):
+def difference_text(row, alpha):
     """Write the difference of a variant with its interval."""
     difference, interval = difference_and_interval(row)
     text = f"difference {difference}"
@@ -166,7 +166,7 @@ def headline(comparison, means, verdicts, cost="nbytes"):
     return (
         f"{words}: with these data a margin of {rounded_up(reachable[name])}{of} could be, "
         f"for {quoted(name)} "
-        f"({difference_in_words(verdicts.loc[name], comparison.alpha)})."
+        f"({difference_text(verdicts.loc[name], comparison.alpha)})."
     )
 
 
@@ -185,7 +185,7 @@ def _scores(comparison):
 def _of_the_picked(comparison, means, verdicts, name, cost):
     scorer, base = comparison.scorers[0], comparison.baseline
     gains = _gains(comparison, means, name, cost)
-    found = difference_in_words(verdicts.loc[name], comparison.alpha)
+    found = difference_text(verdicts.loc[name], comparison.alpha)
     margin = human_number(comparison.margins.get(scorer, math.nan))
     text = f"its {scorer} is not worse by more than {margin} ({found})"
     if len(comparison.scorers) > 1:
@@ -203,7 +203,7 @@ def _of_the_no_cheaper(comparison, means, passed, cost):
         f"{_listed(passed)} {'is' if len(passed) == 1 else 'are'} not worse than "
         f"{quoted(comparison.baseline)} by more than {_margin(comparison)} in "
         f"{_scores(comparison)}, but {'it is not' if len(passed) == 1 else 'none is'} "
-        f"{LESS[cost]}"
+        f"{WORDS_FOR_LESS[cost]}"
     )
     if cost == "n_samples":
         return f"{text}."
@@ -238,7 +238,7 @@ def _gains(comparison, means, name, cost):
 def _gain(comparison, means, name, measure, *, fewer_only=False):
     value = mean_of(means, name, "variant", measure)
     whole = mean_of(means, comparison.baseline, "baseline", measure)
-    return None if fewer_only and value > whole else times(measure, value, whole)
+    return None if fewer_only and value > whole else ratio_text(measure, value, whole)
 
 
 def beside_random(comparison, means, verdicts):
@@ -323,7 +323,7 @@ def how_to_read(comparison):
     return paragraphs
 
 
-def chains_in_words(comparison):
+def lines_of_chains(comparison):
     """One line for each chain with more than one variant."""
     return [
         f"{shorten(chain, 80)}: " + " → ".join(shorten(name, 60) for name in names)

@@ -1,6 +1,6 @@
 """What a comparison is made of, checked before anything is fitted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
@@ -29,7 +29,7 @@ from sklearn_prune._sklearn_compat import (
     methods_of_scorer,
     metric_of_scorer,
 )
-from sklearn_prune._validation import check_scored_classes
+from sklearn_prune._validation import check_kind_of_target, check_rows, check_scored_classes
 from sklearn_prune.comparison._costs import prunes_nothing, requested_keeps
 
 CONTROL_NAMES = ("random", "small")
@@ -188,7 +188,7 @@ def make_splits(splitter, X, y, groups, seed, asked):
     if len(found) < 2:
         raise ValueError(
             f"cv must give at least two splits. Got {len(found)}, from "
-            f"{_cv_in_words(asked)}. Write cv=5."
+            f"{_cv_text(asked)}. Write cv=5."
         )
     splits, repeat, fold, seen = [], 0, 0, np.zeros(len(rows), dtype=bool)
     for number, (train, test) in enumerate(found):
@@ -196,7 +196,7 @@ def make_splits(splitter, X, y, groups, seed, asked):
             raise ValueError(
                 "cv must hold out rows that are not trained on, and leave some. Got "
                 f"{len(train)} rows to train on and {len(test)} to test on in split "
-                f"{number}, from {_cv_in_words(asked)}. Write cv=5."
+                f"{number}, from {_cv_text(asked)}. Write cv=5."
             )
         if seen[test].any():
             repeat, fold, seen[:] = repeat + 1, 0, False
@@ -211,7 +211,7 @@ def keeps_together(splits, groups):
     return not any(np.isin(groups[test], groups[train]).any() for train, test in splits)
 
 
-def _cv_in_words(cv):
+def _cv_text(cv):
     known = hasattr(cv, "split") or isinstance(cv, Integral)
     return in_one_line(cv)[:200] if known else f"the {type(cv).__name__} of splits given"
 
@@ -370,6 +370,13 @@ def resolve_margins(margin, scorers, baseline_means):
     return margins
 
 
+def margins_of(plan, fits):
+    """The margin for each scorer, given the scores of the baseline."""
+    scores = [fit.scores for fit in fits[plan.baseline]]
+    means = {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+    return resolve_margins(plan.margin, plan.scorers, means)
+
+
 def default_margin(name, scorers, *, given=None):
     """0.01 for a scorer that is bounded by 1, else an error."""
     scorer = scorers.get(name)
@@ -399,3 +406,40 @@ def check_names(given, known, argument):
                 f"Write {argument}=({known[0]!r},)."
             )
     return names
+
+
+def check_params(params, groups):
+    """Metadata as a dict, and the groups, which may be among them."""
+    if params is None:
+        return None, groups
+    if not isinstance(params, Mapping):
+        raise TypeError(
+            f"params must map names to values. Got {type(params).__name__}. Write "
+            'params={"sample_weight": weights}.'
+        )
+    if groups is None and params.get("groups") is not None:
+        groups = params["groups"]
+    return {name: value for name, value in params.items() if name != "groups"}, groups
+
+
+def check_n_jobs(n_jobs):
+    """Raise unless it is None or a whole number other than 0."""
+    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and not (whole and n_jobs):
+        raise ValueError(
+            "n_jobs must be None, an integer > 0, or one < 0 to count from all processors. "
+            f"Got {n_jobs!r}. Write n_jobs=2."
+        )
+
+
+def check_data(X, y, kind):
+    """The rows and targets, checked as far as every estimator needs it."""
+    if y is None:
+        raise ValueError(
+            "y must hold the targets. Got None. Call compare_pruning(estimators, X, y)."
+        )
+    if not hasattr(y, "iloc") and hasattr(y, "categories"):
+        y = np.asarray(y)  # a bare Categorical has no rows to take
+    X, y = check_rows(X, y)
+    check_kind_of_target(y, kind)
+    return X, y

@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from math import isfinite
 from time import perf_counter
 
 import numpy as np
@@ -46,7 +47,7 @@ _MOST_RESIZINGS = 5
 
 
 @dataclass
-class Kept:
+class KeptUnits:
     """What one fit kept of one kind of unit.
 
     Parameters
@@ -70,7 +71,7 @@ class Kept:
 
 
 @dataclass
-class Fit:
+class FoldResult:
     """What is known of one fitted model on one fold; times in seconds.
 
     Parameters
@@ -79,7 +80,7 @@ class Fit:
         Why there is no result.
     scores, costs : dict of str to float
         By name of the scorer and of the cost.
-    kept : list of Kept
+    kept : list of KeptUnits
         Rows or parameters that are left, where any were pruned.
     predictions : ndarray or None
         Of the test rows.
@@ -87,7 +88,7 @@ class Fit:
         Rows of each class that were there and that were kept.
     seed_churn : float or None
         Churn of the predictions against a fit with other seeds; None if not measured.
-    controls : dict of str to Fit or None
+    controls : dict of str to FoldResult or None
         None where the control is not defined.
     fit_time, score_time : float
         Seconds, measured where it was fitted.
@@ -109,7 +110,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Job:
+class FoldJob:
     """What every fit of a comparison shares.
 
     Parameters
@@ -141,7 +142,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Member:
+class Variant:
     """A variant, and what its parameters say of it.
 
     Parameters
@@ -160,19 +161,19 @@ class Member:
 
     @classmethod
     def of(cls, estimator):
-        """The member for an estimator."""
+        """The variant for an estimator."""
         prunes = not prunes_nothing(estimator)
         return cls(estimator, prunes, prunes and is_its_own_random_control(estimator))
 
 
-def run_task(job, members, split, train, test, seed, keep_models=False, contexts=None):
+def run_task(job, variants, split, train, test, seed, keep_models=False, contexts=None):
     """Fit variants that share their control on one fold, and the control once.
 
     Parameters
     ----------
-    job : Job
+    job : FoldJob
         What all fits share.
-    members : dict of str to Member
+    variants : dict of str to Variant
         Variants.
     split : int
         Number of the fold.
@@ -183,11 +184,11 @@ def run_task(job, members, split, train, test, seed, keep_models=False, contexts
     keep_models : bool
         Whether to return the fitted models and to fit again with other seeds.
     contexts : dict of str to (CallbackContext, estimator), or None
-        For the callbacks of each member, and the estimator that they belong to.
+        For the callbacks of each variant, and the estimator that they belong to.
 
     Returns
     -------
-    fits : dict of str to Fit
+    fits : dict of str to FoldResult
         By variant.
     spent : dict of str to float
         Seconds that went into "fit" and "score".
@@ -199,17 +200,19 @@ def run_task(job, members, split, train, test, seed, keep_models=False, contexts
     fits, known = {}, {}
     with one_thread():
         # A variant that is random itself is the control of those that are not.
-        for name, member in sorted(members.items(), key=lambda item: not item[1].is_random):
+        for name, variant in sorted(
+            variants.items(), key=lambda item: not item[1].is_random
+        ):
             context = None if contexts is None else contexts[name]
-            fit, model = fold.fit(member.estimator, name, context)
+            fit, model = fold.fit(variant.estimator, name, context)
             fits[name] = fit
             if model is None:
                 continue
-            if member.prunes:
-                fold.add_controls(fit, member, model, name, known)
+            if variant.prunes:
+                fold.add_controls(fit, variant, model, name, known)
             if keep_models:
                 if "seed_churn" in job.costs:
-                    fit.seed_churn = fold.seed_churn(fit, member.estimator, name)
+                    fit.seed_churn = fold.seed_churn(fit, variant.estimator, name)
                 fit.model = model
     elapsed = perf_counter() - started
     return fits, fold.spent, elapsed - sum(fold.spent.values())
@@ -224,8 +227,8 @@ class _Fold:
         self.spent = {"fit": 0.0, "score": 0.0}
 
     def fit(self, estimator, name, context=None):
-        """Fit, score and measure; return a Fit and the fitted model, None if it failed."""
-        fit = Fit()
+        """Fit, score and measure; return the result and the model, None if it failed."""
+        fit = FoldResult()
         try:
             with self._timed("fit") as fit_time:
                 model, X_test, y_test = self._fitted(estimator, name, self.seed, context)
@@ -240,23 +243,23 @@ class _Fold:
             fit.costs = self._costs(model)
             self._note_what_is_kept(fit, model)
         except Exception as error:
-            return Fit(error=in_words(error)), None
+            return FoldResult(error=error_text(error)), None
         return fit, model
 
-    def add_controls(self, fit, member, model, name, known):
+    def add_controls(self, fit, variant, model, name, known):
         """Fit the controls of a variant, those that are known already excepted."""
         for control in self.job.controls:
             try:
-                alternative = CONTROLS[control](member.estimator, model)
+                alternative = CONTROLS[control](variant.estimator, model)
             except Exception as error:
-                fit.controls[control] = Fit(error=in_words(error))
+                fit.controls[control] = FoldResult(error=error_text(error))
                 continue
             if alternative is None:
                 fit.controls[control] = None
                 continue
             key = digest(alternative)
-            if control == "random" and member.is_random:
-                known[key] = Fit(**{**vars(fit), "controls": {}})
+            if control == "random" and variant.is_random:
+                known[key] = FoldResult(**{**vars(fit), "controls": {}})
             if key not in known:
                 known[key], fitted = self.fit(alternative, name)
                 if control == "random" and fitted is not None:
@@ -298,7 +301,7 @@ class _Fold:
             if abs(np.log(found / wanted)) < best:
                 fit, best = other, abs(np.log(found / wanted))
         if best > _NEAR_SIZE:
-            return Fit(error="No random mix of units has the size of the variant.")
+            return FoldResult(error="No random mix of units has the size of the variant.")
         return fit
 
     def seed_churn(self, fit, estimator, name):
@@ -368,10 +371,10 @@ class _Fold:
         for unit, ids, n_units in units:
             mask = np.zeros(n_units, dtype=bool)
             mask[ids] = True
-            fit.kept.append(Kept(unit, n_units, np.packbits(mask)))
+            fit.kept.append(KeptUnits(unit, n_units, np.packbits(mask)))
 
 
-def in_words(error):
+def error_text(error):
     """Class and message of an error, in one line that ends in a full stop."""
     message = " ".join(str(error).split())
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
@@ -395,3 +398,45 @@ def _by_class(codes, train, kept):
     return np.array(
         [np.bincount(codes[rows], minlength=n_classes) for rows in (train, kept)]
     )
+
+
+def has_finite_scores(fit):
+    """Whether each score of a fit is a finite number."""
+    return all(map(isfinite, fit.scores.values()))
+
+
+def with_usable_scores(fit, names, baseline):
+    """The fit, or one that failed where its scores cannot be compared.
+
+    Parameters
+    ----------
+    fit : FoldResult
+        Of any variant, or of a control.
+    names : set of str
+        Of the scores that each fit must have.
+    baseline : dict of str to float
+        Scores of the baseline on the same fold. Where one of these is not finite, such as
+        that of a metric that is not defined on this fold, the fit's need not be either.
+
+    Returns
+    -------
+    FoldResult
+        One without a result has an error.
+    """
+    if fit.error:
+        return fit
+    if fit.scores.keys() != names:
+        return FoldResult(
+            error="ValueError: scoring must give each model scores of the same names. Got "
+            f"{', '.join(map(repr, fit.scores)) or 'none'} instead of the baseline's "
+            f"{', '.join(map(repr, names))}. Return the same keys for all."
+        )
+    for name, score in fit.scores.items():
+        known = name in baseline and isfinite(baseline[name])
+        if known and not isfinite(score):
+            return FoldResult(
+                error=f"ValueError: The score {name!r} must be a finite number. Got "
+                f"{score} where the baseline has {baseline[name]:.6g}. Return a number "
+                "for each model."
+            )
+    return fit

@@ -9,19 +9,20 @@ from sklearn_prune._meta import in_one_line
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison._plan import check_alpha, check_margin, resolve_margins
 from sklearn_prune.comparison._search_results import (
+    check_number_of_splits,
     find_baseline,
     find_chains,
     find_costs,
     find_keep,
     find_scores,
     refuse_halving,
+    share_of,
 )
 from sklearn_prune.comparison._statistics import (
     corrected_posterior,
     fixed_sequence,
     verdict,
 )
-from sklearn_prune.comparison._test_share import check_number_of_splits, share_of
 
 
 def smallest_not_worse(

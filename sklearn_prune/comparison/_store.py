@@ -11,8 +11,9 @@ import numpy as np
 from sklearn_prune._atomic import written_whole
 from sklearn_prune._meta import in_one_line
 from sklearn_prune.comparison._describe import digest
-from sklearn_prune.comparison._manifest import canonical_json, first_difference
-from sklearn_prune.comparison._run import Fit, Kept
+from sklearn_prune.comparison._describe_code import canonical_json
+from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison._run import FoldResult, KeptUnits
 
 _FORMAT = 3
 
@@ -172,7 +173,7 @@ def _to_arrays(fit, prefix=""):
 def _from_arrays(arrays, prefix=""):
     plain = json.loads(arrays[f"{prefix}plain"].tobytes())
     kept = [
-        Kept(unit, n_units, arrays[f"{prefix}kept_{position}"])
+        KeptUnits(unit, n_units, arrays[f"{prefix}kept_{position}"])
         for position, (unit, n_units) in enumerate(plain.pop("kept"))
     ]
     controls = {
@@ -182,7 +183,7 @@ def _from_arrays(arrays, prefix=""):
     of_arrays = {
         name: arrays.get(f"{prefix}{name}") for name in ("predictions", "by_class")
     }
-    known = {field.name for field in fields(Fit)}
+    known = {field.name for field in fields(FoldResult)}
     if not set(plain) <= known:
         raise ValueError("unknown fields")
-    return Fit(**plain, **of_arrays, kept=kept, controls=controls)
+    return FoldResult(**plain, **of_arrays, kept=kept, controls=controls)

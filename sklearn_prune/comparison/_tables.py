@@ -1,13 +1,151 @@
-"""Tables of a comparison: all measurements, their means, and what was kept."""
+"""What a comparison found: verdicts, tables, and how they read in a terminal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._optional import has, import_or_raise
 from sklearn_prune.comparison._agreement import feature_stability, row_stability
+from sklearn_prune.comparison._statistics import (
+    certifiable_margin,
+    corrected_posterior,
+    fixed_sequence,
+    p_equivalent,
+    verdict,
+)
 
 _WITH_IDENTITY = ("feature", "input", "coefficient")  # the same thing in every fit
+_SHOWN = {
+    "nbytes": "bytes",
+    "n_params": "parameters",
+    "n_samples": "rows",
+    "fit_time": "fit s",
+    "predict_latency": "1 row s",
+}
+
+
+class ComparisonVerdicts:
+    """The verdicts that `PruningComparison` gives."""
+
+    def verdicts(self, scorer=None):
+        """What the folds allow to say of each variant.
+
+        Parameters
+        ----------
+        scorer : str or None, default=None
+            Name of the score; None is the primary one.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by variant, without the baseline: `chain`, `keep`, `alpha` (of the
+            chain), `margin`, `score`, `difference` (variant minus baseline), `ci_low`,
+            `ci_high` (two-sided, level 1 - `PruningComparison.alpha`), `p_value` (of no
+            difference, two-sided), `p_better`, `p_equivalent`, `p_not_worse`
+            (probability that the loss is below the margin), `verdict` ("not worse",
+            "worse", "undecided", "not tested", "failed") and `certifiable_margin` (the
+            smallest for which the verdict would be "not worse").
+        """
+        pandas = import_or_raise("pandas", "PruningComparison.verdicts", extra="compare")
+        scorer = self._check_scorer(scorer)
+        found = self._verdicts(scorer)
+        margin, rows = self.margins[scorer], {}
+        for name in self.variants:
+            if name == self.baseline:
+                continue
+            posterior = self._posterior(name, scorer)
+            low, high = posterior.interval(1 - self.alpha)
+            chain, word = found[name]
+            rows[name] = {
+                "chain": chain,
+                "keep": self.keeps[name],
+                "alpha": self._alpha_of_chain,
+                "margin": margin,
+                "score": float(np.mean(self._scores(name, scorer))),
+                "difference": posterior.mean,
+                "ci_low": low,
+                "ci_high": high,
+                "p_value": posterior.p_value,
+                "p_better": posterior.above(0.0),
+                "p_equivalent": p_equivalent(posterior, margin),
+                "p_not_worse": posterior.above(-margin),
+                "verdict": word,
+                "certifiable_margin": certifiable_margin(posterior, self._alpha_of_chain),
+            }
+        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+    def verdict(self, variant, scorer=None):
+        """The verdict on one variant.
+
+        Parameters
+        ----------
+        variant : str
+            Its name.
+        scorer : str or None, default=None
+            Name of the score; None is the primary one.
+
+        Returns
+        -------
+        str
+            "baseline", "not worse", "worse", "undecided", "not tested" or "failed".
+        """
+        if self._check_variant(variant) == self.baseline:
+            return "baseline"
+        return self._verdicts(self._check_scorer(scorer))[variant][1]
+
+    def certifiable_margin(self, variant, scorer=None):
+        """The smallest margin for which a variant would be "not worse", tested alone.
+
+        Parameters
+        ----------
+        variant : str
+            Its name.
+        scorer : str or None, default=None
+            Name of the score; None is the primary one.
+
+        Returns
+        -------
+        float
+            In the units of the score.
+        """
+        posterior = self._posterior(
+            self._check_variant(variant), self._check_scorer(scorer)
+        )
+        return certifiable_margin(posterior, self._alpha_of_chain)
+
+    @property
+    def _alpha_of_chain(self):
+        return self.alpha / len(self.chains)
+
+    def _verdicts(self, scorer):
+        """Chain and verdict of each variant, gated in the order of its chain."""
+        found = {}
+        for chain, members in self.chains.items():
+            words = []
+            for name in members:
+                posterior = self._posterior(name, scorer)
+                failed = name in self.failures
+                words.append(
+                    "failed"
+                    if failed
+                    else verdict(posterior, self.margins[scorer], self._alpha_of_chain)
+                )
+            gated = fixed_sequence(words)
+            for name, word, own in zip(members, gated, words, strict=True):
+                found[name] = (chain, own if own == "failed" else word)
+        return found
+
+    def _posterior(self, name, scorer):
+        scores = self._scores(name, scorer)
+        reference = self._scores(self.baseline, scorer)
+        known = np.abs([scores, reference])
+        magnitude = float(known[np.isfinite(known)].max(initial=0.0)) or 1.0
+        posterior = corrected_posterior(
+            scores - reference, self._plan.test_share, magnitude=magnitude
+        )
+        if self._plan.looks_forward:
+            return replace(posterior, scale=np.nan)
+        return posterior
 
 
 @dataclass(frozen=True)
@@ -209,3 +347,51 @@ class ComparisonTables:
             return pandas.DataFrame(columns=["class", "seen", "kept"])
         seen, kept = np.mean(counts, axis=0)
         return pandas.DataFrame({"class": self._classes, "seen": seen, "kept": kept})
+
+
+def as_text(comparison):
+    """The conclusion, a table, and what to know."""
+    primary = comparison.scorers[0]
+    costs = [cost for cost in comparison._plan.costs if cost in _SHOWN]
+    header = ["", primary, "difference", "interval", "verdict", *(_SHOWN[c] for c in costs)]
+    rows = [header]
+    in_order = sorted(comparison.variants, key=lambda name: name != comparison.baseline)
+    for name in in_order:
+        scores = comparison._scores(name, primary)
+        mean = np.mean(scores)
+        row = [name, f"{mean:.4f}" if np.isfinite(mean) else "-"]
+        if name == comparison.baseline:
+            row += ["", "", "baseline"]
+        else:
+            posterior = comparison._posterior(name, primary)
+            low, high = posterior.interval(1 - comparison.alpha)
+            row += [
+                f"{posterior.mean:+.4f}" if np.isfinite(posterior.mean) else "-",
+                f"{low:+.4f} to {high:+.4f}" if np.isfinite([low, high]).all() else "-",
+                comparison.verdict(name),
+            ]
+        values = comparison._mean_costs(name)
+        rows.append([*row, *(_number(values[cost]) for cost in costs)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column in (0, 4) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    margin = comparison.margins[primary]
+    n_chains = len(comparison.chains)
+    about = (
+        f"{comparison.n_splits} folds; margin {margin:.3g}; corrected resampled t, "
+        f"{n_chains} chain{'s' if n_chains > 1 else ''}, risk {comparison.alpha:g} in all"
+    )
+    notes = [f"{name}: {error}" for name, error in comparison.failures.items()]
+    first = [comparison.conclusion(), ""] if has("pandas") else []
+    return "\n".join([*first, *lines, about, *notes, *comparison.warnings])
+
+
+def _number(value):
+    if not np.isfinite(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,8 +1,18 @@
-"""What a second run of a comparison has to find again, and whether it did."""
+"""The manifest of a comparison, and a second run that has to find it again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sklearn_prune.comparison._describe import digest
+import numpy as np
+
+from sklearn_prune.comparison._describe import describe, digest
+from sklearn_prune.comparison._execute import inputs_of, run_plan
+from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison._plan import (
+    check_data,
+    check_n_jobs,
+    check_params,
+    margins_of,
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,44 @@ class Verification:
         return self.difference or "identical"
 
 
-def hashes_of(fit):
+def manifest_of(plan, inputs, fits):
+    """All that a second run has to find again, as a dict of plain values."""
+    design = {
+        **inputs["design"],
+        "margins": margins_of(plan, fits),
+        "alpha": plan.alpha,
+        "chains": {name: list(chain) for name, chain in plan.chains.items()},
+    }
+    content = {
+        "format": 1,
+        **inputs,
+        "design": design,
+        "estimators": {name: describe(one) for name, one in plan.estimators.items()},
+        "results": {name: [_hashes_of(fit) for fit in own] for name, own in fits.items()},
+    }
+    return {**content, "sha256": digest(content)}
+
+
+def verify(plan, recorded, X, y, *, estimators, groups, params, n_jobs):
+    """Run a plan again on these rows, unless its inputs differ from what was recorded."""
+    if estimators is not None:
+        plan = replace(plan, estimators=dict(estimators))
+    check_n_jobs(n_jobs)
+    X, y = check_data(X, y, plan.kind)
+    params, groups = check_params(params, groups)
+    groups = None if groups is None else np.asarray(groups)
+    inputs = inputs_of(plan, X, y, groups, params)
+    described = {name: describe(one) for name, one in plan.estimators.items()}
+    design = {**recorded["design"], **inputs["design"]}
+    now = {**recorded, **inputs, "estimators": described, "design": design}
+    difference = first_difference(recorded, now)
+    if difference is None:
+        fits, _ = run_plan(plan, inputs, X, y, groups, params, n_jobs=n_jobs)
+        difference = first_difference(recorded, manifest_of(plan, inputs, fits))
+    return Verification(difference)
+
+
+def _hashes_of(fit):
     """What the manifest says of one fit; None where a control is not defined."""
     if fit is None:
         return None
@@ -38,5 +85,5 @@ def hashes_of(fit):
         "error": fit.error,
     }
     if fit.controls:
-        hashes["controls"] = {name: hashes_of(one) for name, one in fit.controls.items()}
+        hashes["controls"] = {name: _hashes_of(one) for name, one in fit.controls.items()}
     return hashes

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._returns import check_returned
-from sklearn_prune._sizes import arrays_in, pickled_bytes
+from sklearn_prune._sizes import pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import (
     PruningRequest,
@@ -22,6 +22,7 @@ from sklearn_prune.weight_pruning._family import (
 from sklearn_prune.weight_pruning._judge import not_worse
 from sklearn_prune.weight_pruning._reduce import unit_table
 from sklearn_prune.weight_pruning._report import PruningReport
+from sklearn_prune.weight_pruning.compact._quantized import arrays_in
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ from sklearn_prune import (
 )
 from sklearn_prune.comparison._costs import (
     COSTS,
+    _ShippingPickler,
     cost_scorer,
     count_parameters,
     fit_seconds,
@@ -68,7 +69,6 @@ from sklearn_prune.comparison._costs import (
     saved_bytes,
     shipped,
 )
-from sklearn_prune.comparison._shipped import _ShippingPickler
 from sklearn_prune.sample_selection import HardnessSelector, RMHCSelector
 
 FOREST = RandomForestClassifier(5, random_state=0)

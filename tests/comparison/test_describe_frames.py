@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from sklearn_prune.comparison._describe_data import block_bounds, describe_data
+from sklearn_prune.comparison._describe import describe_data
+from sklearn_prune.comparison._describe_data import block_bounds
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")

@@ -14,7 +14,6 @@ pd = pytest.importorskip("pandas")
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune.comparison import (
@@ -22,17 +21,16 @@ from sklearn_prune.comparison import (
     ScoreCostDisplay,
     cost_scorer,
 )
+from sklearn_prune.comparison._compare import keep_parameter
 from sklearn_prune.comparison._displays_common import (
     COLORS,
     MARKERS,
     human_bytes,
     human_number,
     human_seconds,
-    keep_parameter,
     shorten,
 )
-from sklearn_prune.comparison._displays_cost import VERDICTS
-from sklearn_prune.comparison._displays_front import pareto_front
+from sklearn_prune.comparison._draw import VERDICTS, pareto_front
 from sklearn_prune.comparison._statistics import corrected_posterior
 
 
@@ -56,7 +54,7 @@ def lightness(color):
 
 
 def boxes_of(labels):
-    return np.array([Text.get_window_extent(label).extents for label in labels])
+    return np.array([label.get_window_extent().extents for label in labels])
 
 
 def overlaps(first, second):
@@ -344,56 +342,23 @@ def test_cost_of_a_comparison():
         ScoreCostDisplay.from_comparison(comparison, scorer="f1")
 
 
-@pytest.mark.parametrize("n", [3, 8, 14])
-@pytest.mark.parametrize("spread", [0.0, 0.001, 0.1])
-def test_no_label_covers_another_or_a_point(n, spread):
-    random = np.random.RandomState(n)
-    spec = {"baseline": (0.9, 10_000_000, 1.0, None)}
-    for i in range(n):
-        size = int(10 ** random.uniform(4, 7))
-        mean = 0.9 + spread * random.randn()
-        spec[f"variant number {i}, keep {size}"] = (mean, size, 0.1 + i / 100, f"chain {i}")
-    display = ScoreCostDisplay.from_comparison(FakeComparison(spec, controls=()))
-    display.figure_.canvas.draw()
-    boxes = boxes_of(display.labels_)
-    assert len(boxes) in (0, n + 1)
-    assert len(boxes) or spread == 0.0
-    for i, box in enumerate(boxes):
-        assert not any(overlaps(box, other) for other in boxes[i + 1 :])
-    points = display.ax_.transData.transform(display.points[["cost", "score"]])
-    for box in boxes:
-        inside = ((points > box[:2]) & (points < box[2:])).all(axis=1)
-        assert not inside.any()
-
-
-def test_labels_become_numbers_where_the_names_do_not_fit():
-    long = "a name that is much too long to stand beside a point"
-    spec = {"baseline": (0.9, 10_000_000, 1.0, None)}
-    for i in range(12):
-        spec[f"{long} {i}"] = (0.9 - 0.001 * i, 9_000_000 - 100_000 * i, 0.5, f"{i}")
-    display = ScoreCostDisplay.from_comparison(FakeComparison(spec))
-    texts = [label.get_text() for label in display.labels_]
-    assert texts == [str(i) for i in range(1, 14)]
-    assert display.key_ == list(spec)
-    written = [text.get_text() for text in display.ax_.texts]
-    assert all(shorten(name, 36) in written for name in spec)
-
-
-@pytest.mark.parametrize("width", [4.5, 5.5])
-def test_the_key_leaves_the_legend_alone(width):
-    _, ax = plt.subplots(figsize=(width, 4.6), layout="constrained")
-    names = [f"a name that is much too long to stand beside {i}" for i in range(8)]
+def test_the_legend_names_the_numbers_beside_the_points():
+    names = [f"a name that is much too long to stand beside a point {i}" for i in range(12)]
     spec = {"baseline": (0.9, 10_000_000, 1.0, None)} | {
-        name: (0.9 - 0.004 * i, 9e6 / 2.5**i, 0.5, name) for i, name in enumerate(names)
+        name: (0.9 - 0.004 * i, 9e6 / 1.5**i, 0.5, name) for i, name in enumerate(names)
     }
-    comparison = FakeComparison(spec, controls=("random", "small"))
-    display = ScoreCostDisplay.from_comparison(comparison, ax=ax)
+    display = ScoreCostDisplay.from_comparison(FakeComparison(spec))
+    numbers = [label.get_text() for label in display.labels_]
+    assert numbers == [str(number) for number in range(1, 14)]
+    legend = display.legend_
+    markers = [handle.get_marker() for handle in legend.legend_handles[-13:]]
+    assert markers == [f"${number}$" for number in numbers]
+    texts = [text.get_text() for text in legend.get_texts()[-13:]]
+    assert texts == [shorten(name, 36) for name in spec]
     display.figure_.canvas.draw()
-    legend = display.legend_.get_window_extent().extents
-    key = [text for text in ax.texts if text.get_text() in map(shorten, names, [36] * 8)]
-    assert len(key) == 8
-    assert not any(overlaps(box, legend) for box in boxes_of(key))
-    assert not overlaps(ax.get_window_extent().extents, legend)
+    box, axes = legend.get_window_extent().extents, display.ax_.get_window_extent().extents
+    assert not overlaps(box, axes)
+    assert not ScoreCostDisplay(display.points).plot(show_names=False).labels_
 
 
 @pytest.mark.parametrize("width", [3.0, 6.0])

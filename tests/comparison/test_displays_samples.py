@@ -15,7 +15,6 @@ import matplotlib.pyplot as plt
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune.comparison import SampleScoreDisplay
 from sklearn_prune.comparison._displays_common import human_number, shorten
-from sklearn_prune.comparison._displays_gallery import looks_like_images
 from sklearn_prune.sample_selection import L2PenaltySelector, MedoidSelector
 
 
@@ -139,7 +138,8 @@ def test_far_scores_are_pooled_in_the_last_bin():
 
 def test_gallery_shows_the_rows_with_the_lowest_scores(fitted, digits):
     X, y = digits
-    display = SampleScoreDisplay.from_estimator(fitted, X, y).plot_gallery(6)
+    display = SampleScoreDisplay.from_estimator(fitted, X, y)
+    display.plot_gallery(6, image_shape=(8, 8))
     dropped = np.flatnonzero(~fitted.sample_mask_)
     lowest = dropped[np.argsort(fitted.sample_scores_[dropped], kind="stable")][:6]
     np.testing.assert_array_equal(display.gallery_indices_, lowest)
@@ -150,27 +150,14 @@ def test_gallery_shows_the_rows_with_the_lowest_scores(fitted, digits):
         assert ax.get_title() == f"{y[row]}\n{score}"
 
 
-def test_what_looks_like_images(digits):
-    random = np.random.RandomState(0)
-    assert looks_like_images(digits[0])
-    assert not looks_like_images(digits[0] - 1)
-    assert not looks_like_images(digits[0][:, :63])
-    assert not looks_like_images(digits[0][:, random.permutation(64)])
-    assert not looks_like_images(random.rand(200, 64))
-    assert not looks_like_images(random.rand(200, 1) + 0.1 * random.rand(200, 64))
-    assert not looks_like_images(random.rand(200, 64) * np.exp(3 * random.randn(64)))
-    assert not looks_like_images(random.rand(200, 9))
-
-
 @pytest.mark.parametrize(
     ("shape", "image_shape", "drawn"),
     [
         ((30, 12), (3, 4), (3, 4)),
         ((30, 36), (3, 4, 3), (3, 4, 3)),
-        ((30, 5, 4), None, (5, 4)),
-        ((30, 5, 4, 3), None, (5, 4, 3)),
-        ((30, 3, 6, 7), None, (6, 7, 3)),
-        ((30, 1, 6, 7), None, (6, 7)),
+        ((30, 5, 4), (5, 4), (5, 4)),
+        ((30, 3, 6, 7), (3, 6, 7), (6, 7, 3)),
+        ((30, 1, 6, 7), (1, 6, 7), (6, 7)),
     ],
 )
 def test_gallery_shapes(shape, image_shape, drawn):
@@ -241,9 +228,11 @@ def test_gallery_refuses_what_does_not_fit(digits):
         SampleScoreDisplay(scores, scores >= 0, X=X).plot_gallery()
     with pytest.raises(ValueError, match=r"must hold 64 values.*Got \(8, 9\)"):
         SampleScoreDisplay(scores, kept, X=X).plot_gallery(image_shape=(8, 9))
+    with pytest.raises(ValueError, match=r"Write image_shape=\(8, 8\)"):
+        SampleScoreDisplay(scores, kept, X=X.reshape(-1, 8, 8)).plot_gallery()
     _, axes = plt.subplots(1, 2)
     with pytest.raises(ValueError, match="Got 2 for 3 rows"):
-        SampleScoreDisplay(scores, kept, X=X).plot_gallery(3, axes=axes)
+        SampleScoreDisplay(scores, kept, X=X).plot_gallery(3, image_shape=(8, 8), axes=axes)
 
 
 def test_a_missing_matplotlib_says_what_to_type(monkeypatch):

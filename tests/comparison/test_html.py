@@ -24,8 +24,8 @@ from sklearn_prune.comparison._html_words import (
     difference_and_interval,
     headline,
     how_to_read,
+    ratio_text,
     rounded_up,
-    times,
 )
 from sklearn_prune.sample_selection import L2PenaltySelector
 
@@ -338,7 +338,7 @@ def test_how_to_reproduce(text):
     ],
 )
 def test_times(measure, value, baseline, said):
-    assert times(measure, value, baseline) == said
+    assert ratio_text(measure, value, baseline) == said
 
 
 @pytest.mark.parametrize(

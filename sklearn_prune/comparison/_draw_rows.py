@@ -1,20 +1,119 @@
-"""A gallery of single rows: images where they are images, else a table."""
+"""Draw rows: strips of kept and dropped rows, and a gallery of single ones."""
 
 import math
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.multiclass import type_of_target
 
 from sklearn_prune._sklearn_compat import take_rows
 from sklearn_prune.comparison._displays_common import (
+    COLORS,
     FAINT,
+    GREY,
     human_number,
     import_or_raise,
     literal,
     shorten,
 )
 
+KEPT_COLOR, DROPPED_COLOR = COLORS[0], "#F0D9A0"
+
 _FEATURES_SHOWN = 8
+
+
+def is_numeric_target(y):
+    """Whether a target is a quantity, not a class."""
+    kind = type_of_target(np.asarray(y))
+    return kind.startswith("continuous") or (
+        kind == "multiclass" and np.asarray(y).dtype.kind in "iuf" and _many(y)
+    )
+
+
+def _many(y):
+    values = np.unique(np.asarray(y))
+    return len(values) > 20 and len(values) > len(np.asarray(y)) / 4
+
+
+def naming(y, names):
+    """Return a function from class to name."""
+    if names is None:
+        return lambda v: human_number(v) if isinstance(v, float | np.floating) else str(v)
+    if hasattr(names, "get"):
+        return lambda value: str(names.get(value, value))
+    classes = np.unique(np.asarray(y))
+    if len(names) != len(classes):
+        raise ValueError(
+            f"names must hold one name for each class. Got {len(names)} for "
+            f"{len(classes)} classes. Write a dict from class to name."
+        )
+    table = dict(zip(classes.tolist(), names, strict=True))
+    return lambda value: str(table.get(value, value))
+
+
+def make_strips(y, kept, known, names, max_strips):
+    """Return names and row masks of what is shown in a strip each."""
+    if y is None:
+        return [("all rows", np.ones(len(kept), dtype=bool))]
+    y = np.asarray(y)
+    if y.ndim > 1:
+        y = y[:, 0]
+    if is_numeric_target(y):
+        edges = np.unique(np.quantile(y.astype(float), [0, 0.25, 0.5, 0.75, 1]))
+        part = np.clip(np.searchsorted(edges, y, side="right") - 1, 0, len(edges) - 2)
+        return [
+            (f"{human_number(edges[i])} to {human_number(edges[i + 1])}", part == i)
+            for i in range(len(edges) - 1)
+        ]
+    name_of = naming(y, names)
+    classes = list(dict.fromkeys(np.unique(y[known]).tolist()))
+    if len(classes) > max_strips:
+        lost = {c: (~kept)[known & (y == c)].mean() for c in classes}
+        classes.sort(key=lambda c: -lost[c])
+        shown, others = classes[: max_strips - 1], classes[max_strips - 1 :]
+        strips = [(shorten(name_of(c), 24), y == c) for c in shown]
+        return [*strips, (f"{len(others)} other classes", np.isin(y, others))]
+    return [(shorten(name_of(c), 24), y == c) for c in classes]
+
+
+def make_edges(scores, bins):
+    """Bins over the central 99 % of the scores, if the rest lies far out."""
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return np.linspace(-0.5, 0.5, bins + 1), True
+    low, high = scores.min(), scores.max()
+    inner_low, inner_high = np.quantile(scores, [0.005, 0.995])
+    if inner_high > inner_low and high - low > 3 * (inner_high - inner_low):
+        return np.linspace(inner_low, inner_high, bins + 1), True
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, bins + 1), False
+
+
+def draw_strip(ax, place, counts, edges):
+    """Draw histograms of kept rows upwards and of dropped rows downwards."""
+    top = max(counts[0].max(), counts[1].max(), 1) / 0.42
+    ax.axhline(place, color=FAINT, linewidth=0.8, zorder=1)
+    artists = []
+    for count, style in (
+        (counts[0], {"facecolor": KEPT_COLOR, "edgecolor": KEPT_COLOR}),
+        (
+            -counts[1],
+            {"facecolor": DROPPED_COLOR, "edgecolor": GREY, "hatch": "////"},
+        ),
+    ):
+        artists.append(
+            ax.stairs(
+                place + count / top,
+                edges,
+                baseline=place,
+                fill=True,
+                linewidth=0.6,
+                zorder=2,
+                **style,
+            )
+        )
+    return artists
 
 
 def draw_gallery(
@@ -22,7 +121,7 @@ def draw_gallery(
 ):
     """Draw the chosen rows; return the axes used and the table, or None for images."""
     import_or_raise("matplotlib", "SampleScoreDisplay.plot_gallery", extra="compare")
-    shape = _image_shape(X, image_shape)
+    shape = _check_image_shape(X, image_shape)
     titles = [human_number(score) for score in scores]
     if shape is None:
         return _draw_table(X, chosen, labels, titles, y, axes, feature_names, score_name)
@@ -39,57 +138,22 @@ def draw_gallery(
     return axes, None
 
 
-def looks_like_images(X):
-    """Whether rows of numbers look like square grey images.
-
-    They do where the width is the square of a whole number of at least 8, all values are
-    finite and none is below zero, and pixels beside and below one another correlate: on
-    average by 0.2 at least, and twice as much as any two pixels.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows; the first 500 are looked at.
-
-    Returns
-    -------
-    bool
-        True for images.
-    """
-    side = math.isqrt(X.shape[1])
-    if side < 8 or side * side != X.shape[1] or X.dtype.kind not in "biuf":
-        return False
-    sample = X[:500].astype(float)
-    if not np.isfinite(sample).all() or sample.min() < 0:
-        return False
-    spread = sample.std(axis=0)
-    sample = (sample - sample.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    images = sample.reshape(-1, side, side)
-    down = (images[:, 1:] * images[:, :-1]).mean()
-    across = (images[:, :, 1:] * images[:, :, :-1]).mean()
-    any_two = np.square(sample.mean(axis=1)).mean()
-    return min(down, across) > max(0.2, 2 * any_two)
-
-
-def _image_shape(X, image_shape):
-    shape = getattr(X, "shape", ())
-    if image_shape is not None:
-        width = math.prod(shape[1:]) if len(shape) > 1 else 0
-        if len(image_shape) not in (2, 3) or math.prod(image_shape) != width:
+def _check_image_shape(X, image_shape):
+    inner = tuple(getattr(X, "shape", ())[1:])
+    if image_shape is None:
+        if len(inner) > 1:
             raise ValueError(
-                f"image_shape must hold {width} values, as (height, width) or "
-                f"(height, width, 3). Got {tuple(image_shape)}. Write None for a table."
+                f"image_shape must be given for rows of shape {inner}. Got None. Write "
+                f"image_shape={inner}."
             )
-        return tuple(image_shape)
-    if len(shape) == 3 or (
-        len(shape) == 4 and (shape[3] in (1, 3, 4) or shape[1] in (1, 3))
-    ):
-        return shape[1:]
-    if len(shape) != 2 or issparse(X) or hasattr(X, "columns"):
         return None
-    if not looks_like_images(np.asarray(X)):
-        return None
-    return (math.isqrt(shape[1]),) * 2
+    width = math.prod(inner) if inner else 0
+    if len(image_shape) not in (2, 3) or math.prod(image_shape) != width:
+        raise ValueError(
+            f"image_shape must hold {width} values, as (height, width) or "
+            f"(height, width, 3). Got {tuple(image_shape)}. Write None for a table."
+        )
+    return tuple(image_shape)
 
 
 def _rows(X, chosen):
