@@ -8,13 +8,13 @@ from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison._costs import prunes_nothing
 from sklearn_prune.comparison._describe_code import canonical_json
 from sklearn_prune.comparison._plan import margins_of
-from sklearn_prune.comparison._tables import ComparisonTables, ComparisonVerdicts, as_text
+from sklearn_prune.comparison._tables import ComparisonTables, as_text
 from sklearn_prune.comparison._verification import manifest_of, verify
 
 _FEW_ZEROS = 0.1
 
 
-class PruningComparison(ComparisonVerdicts, ComparisonTables):
+class PruningComparison(ComparisonTables):
     """The result of `compare_pruning`.
 
     Parameters

@@ -1,11 +1,11 @@
 """What a comparison found: verdicts, tables, and how they read in a terminal."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from sklearn_prune._optional import has, import_or_raise
-from sklearn_prune.comparison._agreement import feature_stability, row_stability
+from sklearn_prune.comparison._agreement import Stability, feature_stability, row_stability
 from sklearn_prune.comparison._statistics import (
     certifiable_margin,
     corrected_posterior,
@@ -24,8 +24,8 @@ _SHOWN = {
 }
 
 
-class ComparisonVerdicts:
-    """The verdicts that `PruningComparison` gives."""
+class ComparisonTables:
+    """The verdicts and tables that `PruningComparison` gives."""
 
     def verdicts(self, scorer=None):
         """What the folds allow to say of each variant.
@@ -147,17 +147,6 @@ class ComparisonVerdicts:
             return replace(posterior, scale=np.nan)
         return posterior
 
-
-@dataclass(frozen=True)
-class _Stable:
-    value: float
-    low: float
-    high: float
-
-
-class ComparisonTables:
-    """The tables that `PruningComparison` gives."""
-
     def frame(self):
         """All measurements.
 
@@ -270,11 +259,11 @@ class ComparisonTables:
         if unit == "row" and known:
             trained = [np.sort(split.train) for split in self._plan.splits]
             value = row_stability([one.ids for one in kept], trained)
-            return _Stable(value, np.nan, np.nan)
+            return Stability(value, np.nan, np.nan)
         if unit in _WITH_IDENTITY and known:
             masks = np.array([np.unpackbits(one.mask, count=one.n_units) for one in kept])
             return feature_stability(masks.astype(bool))
-        return _Stable(np.nan, np.nan, np.nan)
+        return Stability(np.nan, np.nan, np.nan)
 
     @staticmethod
     def _kept_units(fits):
