@@ -37,6 +37,9 @@ def derive_seed(seed, role):
 def row_keys(seed, n_rows, start=0):
     """Give each row a uniform number in [0, 1) that depends on seed and position only.
 
+    The bits are ``mix64(mix64(position * G) ^ seed64)`` with the finalizer of SplitMix64
+    as mix64, so that a database can compute the same keys.
+
     Parameters
     ----------
     seed : int
@@ -50,12 +53,23 @@ def row_keys(seed, n_rows, start=0):
     -------
     ndarray of shape (n_rows,), float64
         Multiples of 2**-53, equal on every platform and version of numpy.
+
+    References
+    ----------
+    .. [1] Steele, Lea, Flood (2014). Fast splittable pseudorandom number generators.
+       OOPSLA.
     """
-    generator = np.random.Philox(np.random.SeedSequence(seed))
-    generator.advance(start // 4)  # Philox makes four numbers at each step
-    skipped = start % 4
-    raw = generator.random_raw(n_rows + skipped)[skipped:]
-    return (raw >> np.uint64(11)) * 2.0**-53
+    seed64 = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    positions = np.arange(start, start + n_rows, dtype=np.uint64)
+    keys = _mix64(_mix64(positions * np.uint64(0x9E3779B97F4A7C15)) ^ seed64)
+    return (keys >> np.uint64(11)) * 2.0**-53
+
+
+def _mix64(x):
+    """The finalizer of SplitMix64 of each uint64."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def fill_random_states(estimator, seed, role):

@@ -6,7 +6,7 @@ from numbers import Number
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import assert_all_finite, check_array, get_tags, indexable
+from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_prune._meta import in_one_line, nested_estimators
@@ -318,9 +318,22 @@ def check_readable_rows(X, estimator):
     if is_objects and entries.ndim == 2 and not parts:
         accepted = tags[0].input_tags
         if not (accepted.string or accepted.categorical or accepted.dict):
-            check_array(entries, dtype=np.float64, input_name="X", estimator=estimator)
+            values = _as_floats(entries, estimator)
     if values is not None:
         assert_all_finite(values, input_name="X", estimator_name=type(estimator).__name__)
+
+
+def _as_floats(entries, estimator):
+    """The entries of X as floats; raise where one is no number."""
+    try:
+        return entries.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"X must hold numbers for {type(estimator).__name__}. Got an entry that is "
+            f"none: {error}. Encode texts first, such as by make_pipeline(OneHotEncoder(), "
+            "model), and dicts by DictVectorizer()."
+        ) from error
 
 
 def show_dropped_rows(model, X, kept):

@@ -15,12 +15,30 @@ def test_keys_depend_on_seed_and_position_only():
     assert not np.intersect1d(row_keys(8, 1000), keys).size
 
 
-def test_keys_are_the_same_everywhere():
-    assert row_keys(0, 3).tolist() == [
-        0.014067035665647709,
-        0.2577672456246177,
-        0.47156538101528966,
+def mixed(x):
+    """The finalizer of SplitMix64 in Python's integers."""
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+    return x ^ x >> 31
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31])
+def test_keys_are_those_of_the_formula(seed):
+    low, high = map(int, np.random.SeedSequence(seed).generate_state(2))
+    positions = [0, 1, 2, 999, 2**40]
+    expected = [
+        (mixed(mixed(p * 0x9E3779B97F4A7C15 % 2**64) ^ (high << 32 | low)) >> 11) / 2**53
+        for p in positions
     ]
+    assert [row_keys(seed, 1, p)[0] for p in positions] == expected
+
+
+def test_the_mixing_is_that_of_splitmix64():
+    state, outputs = 1234567, []  # the reference outputs of this seed
+    for _ in range(3):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        outputs.append(mixed(state))
+    assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
 
 
 def test_keys_are_uniform():
@@ -29,6 +47,17 @@ def test_keys_are_uniform():
     assert keys.max() < 1
     counts = np.histogram(keys, 20, (0, 1))[0]
     assert abs(counts - 5000).max() < 5 * np.sqrt(5000)
+
+
+def test_keys_of_seeds_and_lags_are_uncorrelated():
+    n = 20_000
+    keys = np.array([row_keys(seed, n) for seed in range(21)])
+    keys = (keys - 0.5) * np.sqrt(12)
+    for lag in range(51):  # each pair in both orders: lags of both signs
+        found = keys[:, lag:] @ keys[:, : n - lag].T / np.sqrt(n - lag)
+        if lag == 0:
+            np.fill_diagonal(found, 0.0)
+        assert np.abs(found).max() < 5
 
 
 def test_a_role_has_its_own_seed():

@@ -945,9 +945,9 @@ def test_what_has_no_rows_is_named(classes, model, rows, got):
 
 
 @pytest.mark.parametrize("wrapper", [SampleSubsetClassifier, PrunedClassifier])
-def test_dicts_are_named_where_the_model_cannot_read_them(classes, wrapper):
+def test_dicts_are_refused_where_the_model_cannot_read_them(classes, wrapper):
     X, y = [{"a": value} for value in classes[0][:, 0]], classes[1]
-    with pytest.raises(TypeError, match=r"^X must hold numbers .* Got a dict: .* Write"):
+    with pytest.raises(TypeError, match="not 'dict'"):
         wrapper(LogisticRegression()).fit(X, y)
     model = wrapper(make_pipeline(DictVectorizer(), LogisticRegression())).fit(X, y)
     assert model.predict(X).shape == (240,)
