@@ -8,7 +8,6 @@ from time import process_time
 import numpy as np
 
 from sklearn_prune._ranking import budget_size, keeps_all
-from sklearn_prune._returns import check_returned
 from sklearn_prune._sizes import arrays_in, pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import (
@@ -95,8 +94,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             f'keep={keep} with unit="auto". Write a float, or name a unit: '
             f"{', '.join(map(repr, units_of(family)))}."
         )
-    work = family.start(model, context)
-    check_returned(work is not None, family, "start", "a working form", work)
+    work = started(family, model, context)
     if not keeps_all(keep):
         unit = family.unit_for(work, unit, context)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
