@@ -451,7 +451,7 @@ def _missing(family, method):
     return NotImplementedError(f"{type(family).__name__} must define {method}.")
 
 
-def started(family, model, context):
+def working_form(family, model, context):
     """The working form of a fitted model; TypeError if the family gives none."""
     work = family.start(model, context)
     check_returned(work is not None, family, "start", "a working form", work)

@@ -16,6 +16,7 @@ from sklearn_prune.weight_pruning._family import (
     family_for,
     predictor,
     units_of,
+    working_form,
 )
 from sklearn_prune.weight_pruning._judge import not_worse
 from sklearn_prune.weight_pruning._reduce import unit_table
@@ -94,7 +95,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             f'keep={keep} with unit="auto". Write a float, or name a unit: '
             f"{', '.join(map(repr, units_of(family)))}."
         )
-    work = started(family, model, context)
+    work = working_form(family, model, context)
     if not keeps_all(keep):
         unit = family.unit_for(work, unit, context)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit

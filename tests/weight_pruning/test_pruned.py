@@ -246,6 +246,7 @@ def test_grid_search_over_everything(noisy):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The pruned AdaBoostClassifier is larger:UserWarning")
 def test_both_wings_nest(noisy):
     X, y = noisy
     pruned = PrunedClassifier(boosted(), unit="feature", keep=3)

@@ -20,7 +20,7 @@ from sklearn_prune.weight_pruning._family import (
     family_of,
     predictor,
     restored,
-    started,
+    working_form,
 )
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning._from_scratch import smaller_model
@@ -195,7 +195,7 @@ class ContainerFamily(Restores, Family):
             cv=cv,
         )
         family, reason = family_for(fitted, "auto")
-        return Member(fitted, family, started(family, fitted, inside), inside, reason)
+        return Member(fitted, family, working_form(family, fitted, inside), inside, reason)
 
     def table(self, work, unit, context):
         ids, parameters, fixed, offset = [], [], 0, 0
