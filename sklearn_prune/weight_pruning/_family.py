@@ -427,6 +427,13 @@ def _missing(family, method):
     return NotImplementedError(f"{type(family).__name__} must define {method}.")
 
 
+def working_form(family, model, context):
+    """The working form of a fitted model; TypeError if the family gives none."""
+    work = family.start(model, context)
+    check_returned(work is not None, family, "start", "a working form", work)
+    return work
+
+
 def predictor(family, work):
     """The compact form of a working form; TypeError if it is no predictor."""
     compact = family.compact(work)

@@ -8,7 +8,6 @@ from time import process_time
 import numpy as np
 
 from sklearn_prune._ranking import budget_size, keeps_all
-from sklearn_prune._returns import check_returned
 from sklearn_prune._sizes import pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import (
@@ -18,6 +17,7 @@ from sklearn_prune.weight_pruning._family import (
     family_for,
     predictor,
     units_of,
+    working_form,
 )
 from sklearn_prune.weight_pruning._judge import not_worse
 from sklearn_prune.weight_pruning._reduce import unit_table
@@ -98,8 +98,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             f'keep={keep} with unit="auto". Write a float, or name a unit: '
             f"{', '.join(map(repr, units_of(family)))}."
         )
-    work = family.start(model, context)
-    check_returned(work is not None, family, "start", "a working form", work)
+    work = working_form(family, model, context)
     if not keeps_all(keep):
         unit = family.unit_for(work, unit, context)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit

@@ -2,18 +2,25 @@
 
 import pickle
 import re
+from importlib import import_module
 
 import numpy as np
 import pytest
 from sklearn import clone
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, IsolationForest
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
@@ -24,7 +31,7 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._family import Family
+from sklearn_prune.weight_pruning._family import _FAMILIES, Family, families_of_class
 from sklearn_prune.weight_pruning._judge import not_worse, row_scores
 
 
@@ -239,6 +246,7 @@ def test_grid_search_over_everything(noisy):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The pruned AdaBoostClassifier is larger:UserWarning")
 def test_both_wings_nest(noisy):
     X, y = noisy
     pruned = PrunedClassifier(boosted(), unit="feature", keep=3)
@@ -395,17 +403,48 @@ def test_delegation_follows_the_model():
     assert hasattr(PrunedClassifier(LogisticRegression()), "decision_function")
 
 
-def test_the_families_keep_the_protocol():
-    from importlib import import_module
-
-    from sklearn_prune.weight_pruning._family import _FAMILIES
-
-    for path in {path for paths in _FAMILIES.values() for path in paths.split()}:
+def all_families():
+    paths = sorted({path for paths in _FAMILIES.values() for path in paths.split()})
+    for path in paths:
         module, name = path.split(".")
-        family = getattr(
-            import_module(f"sklearn_prune.weight_pruning.families.{module}"), name
-        )
-        assert issubclass(family, Family)
+        module = import_module(f"sklearn_prune.weight_pruning.families.{module}")
+        yield getattr(module, name)
+
+
+@pytest.mark.parametrize("family", list(all_families()), ids=lambda cls: cls.__name__)
+def test_the_families_keep_the_protocol(family):
+    assert issubclass(family, Family)
+    needed = {"accepts", "start", "compact"}
+    if family.units or family.recurses:
+        needed |= {"table", "refit", "reduce" if family.recurses else "apply"}
+    missing = {name for name in needed if getattr(family, name) is getattr(Family, name)}
+    # Nets of skorch recurse over no models, and are cut as other nets are.
+    assert missing <= ({"reduce"} if family.__name__ == "TorchFamily" else set())
+
+
+@pytest.mark.parametrize(
+    ("model", "units"),
+    [
+        (DecisionTreeClassifier(), ("node", "leaf")),
+        (RandomForestClassifier(), ("node", "leaf", "tree")),
+        (make_pipeline(DecisionTreeClassifier()), ("node", "leaf")),
+        (make_pipeline(RandomForestClassifier()), ("node", "leaf", "tree")),
+    ],
+    ids=["tree", "forest", "pipeline of a tree", "pipeline of a forest"],
+)
+def test_a_family_answers_and_stays_as_it_is(model, units):
+    (family,), _ = families_of_class(model)
+    before = dict(vars(family)), family.units, family.criteria, family.offers
+    answer = family.accepts(model)
+    assert answer
+    assert answer.family.units[: len(units)] == units
+    assert (dict(vars(family)), family.units, family.criteria, family.offers) == before
+
+
+def test_a_family_without_its_methods_names_them():
+    for name, n_arguments in (("accepts", 1), ("start", 2), ("table", 3), ("compact", 1)):
+        with pytest.raises(NotImplementedError, match=rf"Family must define {name}\("):
+            getattr(Family(), name)(*[None] * n_arguments)
 
 
 def test_callbacks_reach_the_inner_model(noisy):

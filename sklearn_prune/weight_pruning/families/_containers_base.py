@@ -18,7 +18,9 @@ from sklearn_prune.weight_pruning._family import (
     UnitTable,
     family_for,
     family_of,
+    predictor,
     restored,
+    working_form,
 )
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
 from sklearn_prune.weight_pruning._from_scratch import smaller_model
@@ -193,7 +195,7 @@ class ContainerFamily(Restores, Family):
             cv=cv,
         )
         family, reason = family_for(fitted, "auto")
-        return Member(fitted, family, family.start(fitted, inside), inside, reason)
+        return Member(fitted, family, working_form(family, fitted, inside), inside, reason)
 
     def table(self, work, unit, context):
         ids, parameters, fixed, offset = [], [], 0, 0
@@ -224,7 +226,7 @@ class ContainerFamily(Restores, Family):
         return found[0] if found and all(own == found[0] for own in found) else (None,)
 
     def compact(self, work):
-        return self.assemble(work, [m.family.compact(m.work) for m in work.members])
+        return self.assemble(work, [predictor(m.family, m.work) for m in work.members])
 
 
 class OneMemberFamily(ContainerFamily):

@@ -13,7 +13,7 @@ from sklearn_prune.weight_pruning._family import (
     Restores,
     UnitTable,
 )
-from sklearn_prune.weight_pruning._reduce import reduce_unit
+from sklearn_prune.weight_pruning._reduce import ranked, reduce_unit
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     Criterion,
@@ -240,7 +240,7 @@ class ByTrees(Criterion):
 
     def rank_units(self, family, work, unit, context):
         """Rank splits, or the leaves that go with them."""
-        work, ranking = self.criterion.rank_units(family, work, "node", context)
+        work, ranking, _ = ranked(self.criterion, family, work, "node", context)
         ranking = closed_order(work.nodes, ranking)
         if unit == "leaf":
             ranking = leaf_order(work.nodes, ranking, work.fitted.numbers)
