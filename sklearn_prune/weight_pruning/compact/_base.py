@@ -81,10 +81,11 @@ class Compact(Estimator):
     _dtype = np.float64
 
     def fit(self, X, y=None, **fit_params):
-        """Raise TypeError: a predictor is fitted already, and cannot be trained."""
+        """Raise TypeError: a predictor is fitted already and cannot be trained."""
         raise TypeError(
-            f"A predictor cannot be fitted again. Got {type(self).__name__}.fit. "
-            "Write FrozenEstimator(model) to use it where scikit-learn calls fit."
+            f"A predictor cannot be trained. Got {type(self).__name__}.fit. Write "
+            "FrozenEstimator(model) to hand it to scikit-learn. To train or prune again, "
+            "use the model that it was made of."
         )
 
     def get_params(self, deep=True):
