@@ -33,12 +33,6 @@ from sklearn_prune.weight_pruning.families._boosting_flat import fits_half, flat
 from sklearn_prune.weight_pruning.families._boosting_from_scratch import (
     boosting_from_scratch,
 )
-from sklearn_prune.weight_pruning.families._boosting_readers import (
-    BoostedModel,
-    codes_by_frame,
-    read_model,
-    refusal,
-)
 from sklearn_prune.weight_pruning.families._boosting_refit import (
     PULL,
     PULL_OF_ITERATIONS,
@@ -50,6 +44,12 @@ from sklearn_prune.weight_pruning.families._boosting_refit import (
     training_rows,
 )
 from sklearn_prune.weight_pruning.families._tree_dropout import refuse_dropout
+from sklearn_prune.weight_pruning.readers.boosted_model import BoostedModel
+from sklearn_prune.weight_pruning.readers.boosting import (
+    codes_by_frame,
+    read_model,
+    refusal,
+)
 
 SETTINGS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
@@ -308,7 +308,7 @@ class BoostingFamily(Family):
         n_rows = len(y)
         if work.model.classes is not None:
             y = np.searchsorted(work.model.classes, y)
-        if work.model.library == "hist":  # whose class_weight goes by class codes
+        if work.model.weights_by_code:
             context = replace(context, y=y)
         weights = context.row_weights()
         weights = np.ones(n_rows) if weights is None else weights

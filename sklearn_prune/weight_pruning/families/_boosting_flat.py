@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_prune.weight_pruning._quantize import QuantizedArray
+from sklearn_prune.weight_pruning.compact._boosting_dialects import DIALECTS
 from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
 
@@ -37,7 +38,8 @@ def flat_trees(model, small_leaves=False):
     return FlatTrees.build(
         parts,
         model.n_features,
-        exact_float64_thresholds=not model.float32 or bool(trees.category_sets),
+        exact_float64_thresholds=not DIALECTS[model.library].float32
+        or bool(trees.category_sets),
         n_outputs=n_outputs,
         output_column=output,
         category_sets=trees.category_sets,

@@ -29,8 +29,8 @@ from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
 from sklearn_prune.weight_pruning.families._boosting_arrays import collapse_costs
 from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
-from sklearn_prune.weight_pruning.families._boosting_readers import read_model, refusal
 from sklearn_prune.weight_pruning.families._boosting_refit import LeafPath
+from sklearn_prune.weight_pruning.readers.boosting import read_model, refusal
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 

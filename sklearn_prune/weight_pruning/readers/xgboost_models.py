@@ -10,7 +10,10 @@ from sklearn_prune.weight_pruning.families._boosting_arrays import (
     NAN_RIGHT,
     TreeStack,
 )
-from sklearn_prune.weight_pruning.families._boosting_readers import BoostedModel
+from sklearn_prune.weight_pruning.readers.boosted_model import (
+    BoostedModel,
+    BoostingReader,
+)
 
 _LINKS = {
     "binary:logistic": ("logit", "logistic"),
@@ -28,7 +31,7 @@ _LINKS = {
 }
 
 
-def refuse_xgboost(model):
+def _refusal(model):
     """Why an XGBoost model has no compact form, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster"):
@@ -59,7 +62,7 @@ def _learner(booster):
     return json.loads(booster.save_raw("json").decode())["learner"]
 
 
-def read_xgboost(model, X=None):
+def _read(model, X=None):
     """Trees up to the best iteration, and what their sum means."""
     learner = _learner(model.get_booster())
     forest = learner["gradient_booster"]["model"]
@@ -81,10 +84,14 @@ def read_xgboost(model, X=None):
         link=link,
         loss=loss,
         n_features=model.n_features_in_,
-        float32=True,
         missing=float("nan" if model.missing is None else model.missing),
         categories=_categories(X),
+        names=getattr(model, "feature_names_in_", None),
     )
+
+
+def _codes_by_frame(model):
+    return "c" in (model.get_booster().feature_types or ())
 
 
 def _start(text, link, n_outputs):
@@ -142,3 +149,6 @@ def _add_tree(stack, sets, tree, iteration, output):
         cover=tree["sum_hessian"],
         gain=tree["loss_changes"],
     )
+
+
+XGBOOST = BoostingReader(_read, _refusal, _codes_by_frame)

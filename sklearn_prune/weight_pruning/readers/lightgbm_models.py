@@ -11,7 +11,10 @@ from sklearn_prune.weight_pruning.families._boosting_arrays import (
     NAN_RIGHT,
     TreeStack,
 )
-from sklearn_prune.weight_pruning.families._boosting_readers import BoostedModel
+from sklearn_prune.weight_pruning.readers.boosted_model import (
+    BoostedModel,
+    BoostingReader,
+)
 
 _LINKS = {
     "binary": ("logit", "logistic"),
@@ -31,7 +34,7 @@ _LINKS = {
 }
 
 
-def refuse_lightgbm(model):
+def _refusal(model):
     """Why a LightGBM model has no compact form, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster") or model._Booster is None:
@@ -47,7 +50,7 @@ def refuse_lightgbm(model):
     return None
 
 
-def read_lightgbm(model, X=None):
+def _read(model, X=None):
     """Trees up to the best iteration, and what their sum means."""
     text = model.booster_.model_to_string()
     head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
@@ -77,7 +80,14 @@ def read_lightgbm(model, X=None):
         divisor=len(blocks) // per_iteration if "average_output" in head.split("\n") else 1,
         zeros_missing="[zero_as_missing: 1]" in text,
         categories=_categories(text, X),
+        # LightGBM makes names up where X has none, and rewrites others.
+        names=getattr(X, "columns", None),
     )
+
+
+def _codes_by_frame(model):
+    text = model.booster_.model_to_string(num_iteration=1)
+    return text.rpartition("pandas_categorical:")[2].strip() not in ("", "null", "[]")
 
 
 def _header(text):
@@ -152,3 +162,6 @@ def _add_tree(stack, sets, block, iteration, output):
         cover=np.concatenate(weights),
         gain=np.append(_numbers(fields, "split_gain", np.float64), tail),
     )
+
+
+LIGHTGBM = BoostingReader(_read, _refusal, _codes_by_frame)
