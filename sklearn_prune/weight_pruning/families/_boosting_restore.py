@@ -39,9 +39,9 @@ def restore_model(compact, template):
 def _rounds(compact):
     """The trees of each iteration, one for each output, None where there is none."""
     trees = compact.trees_.to_arrays()
-    outputs = np.resize(compact.trees_.output_column, len(trees))
+    outputs = np.resize(compact.trees_.output_column, trees.n_trees)
     rounds, last = [], len(compact.start_)
-    for tree, output in zip(trees, outputs, strict=True):
+    for tree, output in zip(trees.one_by_one(), outputs, strict=True):
         if output <= last:
             rounds.append([None] * len(compact.start_))
         rounds[-1][output] = tree

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.families._boosting_arrays import BoostedTrees
+from sklearn_prune.weight_pruning.compact._tree_arrays import TreeArrays, joined, levels
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class BoostedModel:
 
     Parameters
     ----------
-    trees : BoostedTrees
-        The trees.
+    trees : TreeArrays
+        With `gain`, `iteration` and `output`.
     start : ndarray of shape (n_outputs,), float64 or float32
         Raw score before the first tree; its dtype is the one of the sums.
     library : {"gradient", "hist", "lightgbm", "xgboost"}
@@ -43,7 +43,7 @@ class BoostedModel:
         Whether the class weights of the estimator name the codes of classes.
     """
 
-    trees: BoostedTrees
+    trees: TreeArrays
     start: np.ndarray
     library: str
     link: str
@@ -62,6 +62,29 @@ class BoostedModel:
     def n_outputs(self):
         """Number of columns of the raw score."""
         return len(self.start)
+
+
+def boosted_trees(parts, category_sets=()):
+    """The trees of a boosting model from arrays of each, whose inner values are not read.
+
+    Splits are numbered.
+    """
+    trees = joined(parts)
+    trees.category_sets = tuple(category_sets)
+    trees.node = np.cumsum(trees.left >= 0) - 1
+    fill_inner_values(trees)
+    return trees
+
+
+def fill_inner_values(trees):
+    """Write at each split the mean of its children, weighted by their weight, in place."""
+    for level in reversed(levels(trees)):
+        left, right = trees.left[level], trees.right[level]
+        weights = trees.weight[left] + trees.weight[right]
+        share = np.divide(
+            trees.weight[left], weights, out=np.full(len(level), 0.5), where=weights > 0
+        )
+        trees.value[level] = share * trees.value[left] + (1 - share) * trees.value[right]
 
 
 @dataclass(frozen=True)

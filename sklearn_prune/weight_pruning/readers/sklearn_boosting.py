@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.compact._tree_columns import CategorySet
-from sklearn_prune.weight_pruning.families._boosting_arrays import (
-    NAN_LEFT,
-    NAN_RIGHT,
-    TreeStack,
+from sklearn_prune.weight_pruning.compact._tree_arrays import TreeArrays
+from sklearn_prune.weight_pruning.compact._tree_columns import (
+    MISSING_LEFT,
+    MISSING_RIGHT,
+    CategorySet,
 )
 from sklearn_prune.weight_pruning.readers.boosted_model import (
     BoostedModel,
     BoostingReader,
+    boosted_trees,
 )
 
 _LINKS = {
@@ -41,7 +42,7 @@ def _refusal(model):
 
 def _read_gradient(model, X=None):
     """Trees of GradientBoostingClassifier or -Regressor; leaves times the learning rate."""
-    stack = TreeStack()
+    parts = []
     for iteration, stage in enumerate(model.estimators_):
         for output, member in enumerate(stage):
             tree = member.tree_
@@ -53,22 +54,25 @@ def _read_gradient(model, X=None):
                 - decrease[tree.children_left[inner]]
                 - decrease[tree.children_right[inner]]
             )
-            stack.add(
-                iteration,
-                output,
-                left=tree.children_left,
-                right=tree.children_right,
-                feature=tree.feature,
-                threshold=tree.threshold,
-                missing=NAN_RIGHT,
-                value=model.learning_rate * tree.value[:, 0, 0],
-                cover=tree.weighted_n_node_samples,
-                gain=gain,
+            parts.append(
+                TreeArrays(
+                    left=tree.children_left,
+                    right=tree.children_right,
+                    feature=tree.feature,
+                    threshold=tree.threshold,
+                    value=model.learning_rate * tree.value[:, 0, 0],
+                    missing=np.full(tree.node_count, MISSING_RIGHT),
+                    category=np.full(tree.node_count, -1),
+                    weight=tree.weighted_n_node_samples,
+                    gain=gain,
+                    iteration=[iteration],
+                    output=[output],
+                )
             )
     link, loss = _LINKS[type(model._loss).__name__]
     n_outputs = model.n_trees_per_iteration_
     return BoostedModel(
-        trees=stack.stacked(),
+        trees=boosted_trees(parts),
         start=_start_of_gradient(model, n_outputs),
         library="gradient",
         link=link,
@@ -89,7 +93,7 @@ def _start_of_gradient(model, n_outputs):
 
 def _read_hist(model, X=None):
     """Trees of HistGradientBoostingClassifier or -Regressor."""
-    stack, sets = TreeStack(), []
+    parts, sets = [], []
     position, categories, known = _columns_of_hist(model)
     for iteration, stage in enumerate(model._predictors):
         for output, predictor in enumerate(stage):
@@ -104,22 +108,26 @@ def _read_hist(model, X=None):
                 feature = nodes["feature_idx"][node]
                 category[node] = len(sets)
                 sets.append(CategorySet(bits[: known[feature]].astype(bool), left, left))
-            stack.add(
-                iteration,
-                output,
-                left=np.where(is_leaf, -1, nodes["left"].astype(np.int64)),
-                right=np.where(is_leaf, -1, nodes["right"].astype(np.int64)),
-                feature=position[np.where(is_leaf, 0, nodes["feature_idx"])],
-                threshold=nodes["num_threshold"],
-                missing=np.where(nodes["missing_go_to_left"] == 1, NAN_LEFT, NAN_RIGHT),
-                category=category,
-                value=nodes["value"],
-                cover=nodes["count"],
-                gain=np.where(is_leaf, 0.0, nodes["gain"]),
+            parts.append(
+                TreeArrays(
+                    left=np.where(is_leaf, -1, nodes["left"].astype(np.int64)),
+                    right=np.where(is_leaf, -1, nodes["right"].astype(np.int64)),
+                    feature=position[np.where(is_leaf, 0, nodes["feature_idx"])],
+                    threshold=nodes["num_threshold"],
+                    missing=np.where(
+                        nodes["missing_go_to_left"] == 1, MISSING_LEFT, MISSING_RIGHT
+                    ),
+                    category=category,
+                    value=nodes["value"],
+                    weight=nodes["count"],
+                    gain=np.where(is_leaf, 0.0, nodes["gain"]),
+                    iteration=[iteration],
+                    output=[output],
+                )
             )
     link, loss = _LINKS[type(model._loss).__name__]
     return BoostedModel(
-        trees=stack.stacked(sets),
+        trees=boosted_trees(parts, sets),
         start=np.ravel(model._baseline_prediction).copy(),
         library="hist",
         link=link,
