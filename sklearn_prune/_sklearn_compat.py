@@ -79,9 +79,12 @@ def metric_of_scorer(scorer):
 def columns_of_encoder(encoder):
     """Number of columns that a fitted OneHotEncoder makes of each feature.
 
-    Raises ValueError where its codes of infrequent categories lie outside of them.
+    Raises ValueError where it has stored other numbers, or where its codes of infrequent
+    categories lie outside of the columns.
     """
     columns = [int(number) for number in encoder._compute_n_features_outs()]
+    if [*encoder._n_features_outs] != columns:
+        raise ValueError("the columns of an encoder do not fit its categories")
     codes_of = getattr(encoder, "_default_to_infrequent_mappings", None) or ()
     drops = encoder.drop_idx_ is not None
     for number, codes in zip(columns, codes_of, strict=False):

@@ -44,9 +44,12 @@ def seeded(estimator, seed):
     return copy.set_params(**changes) if changes else copy
 
 
+_FREE_THREADS = ("lightgbm", "xgboost")  # which take all processors by default
+
+
 def _free_threads(estimator):
     """Names of the nested `n_jobs` by which None means all processors."""
-    if not {"lightgbm", "xgboost"} & set(sys.modules):
+    if not set(_FREE_THREADS) & set(sys.modules):
         return []
     params = estimator.get_params(deep=True)
     return [
@@ -55,7 +58,7 @@ def _free_threads(estimator):
         if value is None
         and name.rpartition("__")[2] == "n_jobs"
         and type(params.get(name.rpartition("__")[0], estimator)).__module__.startswith(
-            ("lightgbm", "xgboost")
+            _FREE_THREADS
         )
     ]
 

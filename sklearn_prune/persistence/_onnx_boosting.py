@@ -16,7 +16,7 @@ class _Boosting(Writer):
         if compact.categories_ is not None:
             if len(rows.values) > 1:
                 rows = self._coded(rows)
-            elif compact.library_ == "hist":
+            elif compact.dialect.encodes_arrays:
                 rows = self._coded(
                     Rows(
                         [
@@ -26,11 +26,11 @@ class _Boosting(Writer):
                     )
                 )
         X = rows.array()
-        if compact.library_ in ("gradient", "xgboost"):
+        if compact.dialect.float32:
             X = X.cast(np.float32)
         if not np.isnan(compact.missing_):
             X = graph.where(X.equals(float(compact.missing_)), np.float32(np.nan), X)
-        X = X.cast(np.float64 if compact.library_ == "lightgbm" else X.dtype)
+        X = X.cast(np.float64 if compact.dialect.tiny_is_zero else X.dtype)
         zeros = compact.zeros_missing_
         if zeros is not None:
             small = X.abs() <= _TINY
@@ -38,7 +38,7 @@ class _Boosting(Writer):
             mask[zeros] = True
             missing = graph.node("And", [small, graph.constant(mask)], dtype=bool)
             X = graph.where(missing, np.float64(np.nan), X)
-        if compact.library_ == "lightgbm":
+        if compact.dialect.tiny_is_zero:
             X = graph.where(X.abs() <= _TINY, np.float64(0.0), X)
         return X
 
@@ -110,19 +110,19 @@ class _Boosting(Writer):
         if not hasattr(compact, "classes_"):
             return self._values(raw).ravel()
         codes = self._codes(raw)
-        return codes.cast(np.int64) if compact.library_ == "xgboost" else self.labels(codes)
+        if compact.dialect.predicts_codes:
+            return codes.cast(np.int64)
+        return self.labels(codes)
 
     def _codes(self, raw):
-        compact = self.compact
-        if len(compact.start_) > 1:
-            own = compact.library_ in ("lightgbm", "xgboost")
-            return (self._values(raw) if own else raw).argmax()
-        raw = raw.ravel()
-        if compact.library_ == "gradient":
-            return raw >= 0.0
-        if compact.library_ == "hist":
-            return raw > 0.0
-        return self._values(raw) > 0.5
+        dialect = self.compact.dialect
+        scores, middle = (
+            (raw, 0.0) if dialect.decides_by_scores else (self._values(raw), 0.5)
+        )
+        if len(self.compact.start_) > 1:
+            return scores.argmax()
+        scores = scores.ravel()
+        return scores >= middle if dialect.zero_is_positive else scores > middle
 
     def predict_proba(self, rows):
         raw = self.ask(self.compact, "_raw", rows)

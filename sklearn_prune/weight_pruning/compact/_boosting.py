@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 
 from sklearn_prune.weight_pruning.compact._base import Compact, available_if
+from sklearn_prune.weight_pruning.compact._boosting_dialects import DIALECTS
 from sklearn_prune.weight_pruning.compact._rows import is_sparse
 
 METHODS = ("predict_proba", "predict_log_proba", "decision_function")
@@ -23,7 +24,7 @@ class CompactBoosting(Compact):
     start_ : ndarray of shape (n_outputs,)
         Raw score before the first tree; sums are made in its dtype.
     library_ : {"gradient", "hist", "lightgbm", "xgboost"}
-        Whose conventions hold for input and ties.
+        Whose `dialect` holds for input and ties.
     link_ : str
         How raw scores become what is predicted.
     slope_ : float
@@ -43,40 +44,37 @@ class CompactBoosting(Compact):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "trees_")
 
-    _allow_nan = property(lambda self: getattr(self, "library_", "hist") != "gradient")
+    dialect = property(lambda self: DIALECTS[getattr(self, "library_", "hist")])
+    _allow_nan = property(lambda self: self.dialect.allow_nan)
     allows_infinity = _allow_nan
-    _accept_sparse = property(
-        lambda self: False if getattr(self, "library_", "hist") == "hist" else ("csr",)
-    )
-    _dtype = property(
-        lambda self: np.float32 if self.library_ in ("gradient", "xgboost") else np.float64
-    )
+    _accept_sparse = property(lambda self: self.dialect.accept_sparse and ("csr",))
+    _dtype = property(lambda self: np.float32 if self.dialect.float32 else np.float64)
 
     def _check(self, X):
         if self.categories_ is not None:
             X = self._coded(X)
-        if self.library_ == "gradient":
-            X = super()._check(X)
-        else:
+        if self.dialect.allow_nan:
             with np.errstate(over="ignore"):  # XGBoost reads 1e300 as infinity
                 X = self._check_shape(X)
+        else:
+            X = super()._check(X)
         if not np.isnan(self.missing_):
             X = np.where(np.equal(X, self.missing_), np.nan, X)
         if self.zeros_missing_ is not None:
             X = X.toarray() if is_sparse(X) else X.copy()
             part = X[:, self.zeros_missing_]
             X[:, self.zeros_missing_] = np.where(np.abs(part) <= 1e-35, np.nan, part)
-        if self.library_ == "lightgbm" and not is_sparse(X):
-            tiny = (np.abs(X) <= 1e-35) & (X != 0)  # LightGBM reads them as zeros
+        if self.dialect.tiny_is_zero and not is_sparse(X):
+            tiny = (np.abs(X) <= 1e-35) & (X != 0)
             X = np.where(tiny, 0.0, X) if tiny.any() else X
         return X if X.dtype == self.trees_.dtype else X.astype(self.trees_.dtype)
 
     def _check_shape(self, X):
         """X as an array of the right width; missing and infinite values pass."""
-        if self.library_ == "xgboost" and is_sparse(X):
+        if self.dialect.absent_is_missing and is_sparse(X):
             X = _absent_as_missing(X)
-        if self.library_ == "lightgbm" and not hasattr(self, "feature_names_in_"):
-            X = X.to_numpy() if hasattr(X, "to_numpy") else X  # by position, as it does
+        if self.dialect.columns_by_position and not hasattr(self, "feature_names_in_"):
+            X = X.to_numpy() if hasattr(X, "to_numpy") else X
         if (
             type(X) is np.ndarray
             and X.dtype.char in "fd"
@@ -85,7 +83,7 @@ class CompactBoosting(Compact):
             and X.shape[0] > 0
             and not hasattr(self, "feature_names_in_")
         ):
-            return X.astype(np.float32) if self.library_ == "xgboost" else X
+            return X.astype(np.float32) if self.dialect.float32 else X
         from sklearn.utils.validation import validate_data
 
         return validate_data(
@@ -105,17 +103,17 @@ class CompactBoosting(Compact):
         is_frame = hasattr(X, "iloc")
         if not is_frame:
             X = np.asarray(X)
-            if self.library_ != "hist":
+            if not self.dialect.encodes_arrays:
                 return X
         coded = np.empty((len(X), self.n_features_in_), dtype=np.float64)
         for number in range(self.n_features_in_):
             column = X.iloc[:, number] if is_frame else X[:, number]
             if number in self.categories_:
                 values = np.asarray(column)
-                if self.library_ == "hist" and values.dtype.kind == "f":
+                if self.dialect.encodes_arrays and values.dtype.kind == "f":
                     assert_all_finite(values, allow_nan=True)  # as its encoder does
                 coded[:, number] = _positions(values, self.categories_[number])
-                if self.library_ == "xgboost":
+                if self.dialect.refuses_unknown:
                     _refuse_unknown(number, column[np.isnan(coded[:, number])])
             else:
                 coded[:, number] = column
@@ -157,7 +155,7 @@ class CompactBoosting(Compact):
             from sklearn.utils.extmath import softmax
 
             # numpy adds up rows of many classes in another order by memory layout.
-            layout = "F" if self.library_ == "hist" else "C"
+            layout = "F" if self.dialect.column_major else "C"
             return softmax(np.asarray(raw, order=layout), copy=True)
         from scipy.special import expit
 
@@ -176,19 +174,18 @@ class CompactBoosting(Compact):
         ndarray of shape (n_samples,)
             Labels or targets.
         """
-        raw = self._raw(X)
+        raw, dialect = self._raw(X), self.dialect
         if not hasattr(self, "classes_"):
             return self._values(raw).ravel()
+        scores, middle = (
+            (raw, 0.0) if dialect.decides_by_scores else (self._values(raw), 0.5)
+        )
         if raw.shape[1] > 1:
-            scores = self._values(raw) if self.library_ in ("lightgbm", "xgboost") else raw
             codes = np.argmax(scores, axis=1)
-        elif self.library_ == "gradient":
-            codes = (raw.ravel() >= 0).astype(int)
-        elif self.library_ == "hist":
-            codes = (raw.ravel() > 0).astype(int)
         else:
-            codes = (self._values(raw.ravel()) > 0.5).astype(int)
-        return codes if self.library_ == "xgboost" else self.classes_[codes]
+            above = scores >= middle if dialect.zero_is_positive else scores > middle
+            codes = above.ravel().astype(int)
+        return codes if dialect.predicts_codes else self.classes_[codes]
 
     @_offers("predict_proba")
     def predict_proba(self, X):
@@ -253,7 +250,7 @@ class ScoredRows(CompactBoosting):
 
 
 def _absent_as_missing(X):
-    """A dense array with NaN where a sparse matrix holds nothing, as XGBoost reads it."""
+    """A dense array with NaN where a sparse matrix holds nothing."""
     X = X.tocoo()
     dense = np.full(X.shape, np.nan, dtype=np.float32)
     dense[X.row, X.col] = X.data
@@ -269,7 +266,7 @@ def _positions(values, categories):
 
 
 def _refuse_unknown(number, column):
-    """Raise if what has no position is not missing: XGBoost raises too, or guesses."""
+    """Raise if what has no position is not missing."""
     unknown = column.dropna()
     if len(unknown):
         raise ValueError(

@@ -208,13 +208,6 @@ def float32_below(threshold):
     return np.where(narrow.astype(np.float64) > threshold, down, narrow)
 
 
-def next_below(threshold, float64):
-    """The largest value below each threshold, in the dtype of the features."""
-    below = threshold if float64 else float32_below(threshold)
-    moved = np.nextafter(below, below.dtype.type(-np.inf))
-    return np.where(below == threshold, moved, below).astype(np.float64)
-
-
 def float32_keys(values):
     """Unsigned integers that are ordered as these float32 values are."""
     bits = (values + np.float32(0)).view(np.uint32)

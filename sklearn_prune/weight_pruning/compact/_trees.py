@@ -12,15 +12,14 @@ from sklearn_prune.weight_pruning.compact._leaves import (
 )
 from sklearn_prune.weight_pruning.compact._quantized import Stored
 from sklearn_prune.weight_pruning.compact._tree_arrays import (
+    FlatNodes,
     TreeArrays,
-    TreeNodes,
-    split_trees,
+    arrays_of_flat,
 )
 from sklearn_prune.weight_pruning.compact._tree_columns import (
     NOT_A_SPLIT,
     CategorySet,
     KeyColumns,
-    next_below,
 )
 from sklearn_prune.weight_pruning.compact._tree_state import packed, unpack
 
@@ -69,7 +68,6 @@ class FlatTrees(Stored):
         one_hot_classes=None,
         bounds=None,
         exact_float64_thresholds=False,
-        strictly_below=False,
         n_outputs=None,
         output_column=None,
         category_sets=(),
@@ -79,8 +77,8 @@ class FlatTrees(Stored):
 
         Parameters
         ----------
-        trees : sequence of TreeArrays
-            At least one; their values have one width.
+        trees : TreeArrays or sequence of TreeArrays
+            At least one tree; their values have one width.
         n_features : int
             Number of columns of X.
         one_hot_classes : int or None, default=None
@@ -93,8 +91,6 @@ class FlatTrees(Stored):
         exact_float64_thresholds : bool, default=False
             Whether features are compared in float64. Else rows are float32, and
             thresholds are rounded down to float32, which changes no comparison.
-        strictly_below : bool, default=False
-            Whether rows go left if they are below the threshold, not at it.
         n_outputs : int or None, default=None
             Number of outputs; by default the width of the values.
         output_column : sequence of int or None, default=None
@@ -117,14 +113,11 @@ class FlatTrees(Stored):
         """
         self = cls()
         self.n_features = int(n_features)
-        width = trees[0].value.shape[1]
-        self.n_outputs = width if n_outputs is None else int(n_outputs)
+        nodes = FlatNodes([trees] if isinstance(trees, TreeArrays) else trees)
+        self.n_outputs = nodes.value.shape[1] if n_outputs is None else int(n_outputs)
         self.output_column = np.asarray(
             [0] if output_column is None else output_column, dtype=np.int64
         )
-        nodes = TreeNodes(trees)
-        if strictly_below:
-            nodes.threshold = next_below(nodes.threshold, exact_float64_thresholds)
         self.columns, column, keys = KeyColumns.of(
             nodes,
             n_features,
@@ -329,11 +322,11 @@ class FlatTrees(Stored):
 
         Returns
         -------
-        list of TreeArrays
+        TreeArrays
             Nodes breadth first, inner ones with values of zero. `category` holds the
             column of a categorical node, whose set is among ``columns.category_sets()``.
         """
-        return split_trees(self)
+        return arrays_of_flat(self)
 
     def leaf_values(self):
         """What each leaf adds, in the order of `leaf_start`, float64.

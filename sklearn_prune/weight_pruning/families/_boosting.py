@@ -22,6 +22,11 @@ from sklearn_prune.weight_pruning.compact._boosting import (
     CompactBoosting,
     ScoredRows,
 )
+from sklearn_prune.weight_pruning.compact._boosting_dialects import DIALECTS
+from sklearn_prune.weight_pruning.compact._leaves import ValueLeaves, leaf_table
+from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
+from sklearn_prune.weight_pruning.compact._trees import FlatTrees
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     MagnitudeCriterion,
@@ -29,36 +34,35 @@ from sklearn_prune.weight_pruning.criteria import (
     RandomCriterion,
     SecondOrderCriterion,
 )
-from sklearn_prune.weight_pruning.families._boosting_arrays import (
-    above_children,
-    collapse_costs,
-    fill_inner_values,
-    pruned_nodes,
-)
-from sklearn_prune.weight_pruning.families._boosting_flat import fits_half, flat_trees
 from sklearn_prune.weight_pruning.families._boosting_from_scratch import (
     boosting_from_scratch,
-)
-from sklearn_prune.weight_pruning.families._boosting_readers import (
-    BoostedModel,
-    codes_by_frame,
-    read_model,
-    refusal,
 )
 from sklearn_prune.weight_pruning.families._boosting_refit import (
     PULL,
     PULL_OF_ITERATIONS,
     LeafPath,
+    collapse_costs,
     leaf_nodes,
     penalised_path,
     raw_scores,
     rescaled,
     training_rows,
 )
+from sklearn_prune.weight_pruning.families._forest_arrays import collapse, max_below
+from sklearn_prune.weight_pruning.readers.boosted_model import (
+    BoostedModel,
+    fill_inner_values,
+)
+from sklearn_prune.weight_pruning.readers.boosting import (
+    codes_by_frame,
+    read_model,
+    refusal,
+)
 
 OPTIONS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
+HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
 ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
 
 
@@ -70,8 +74,6 @@ class BoostingWork:
     ----------
     model : BoostedModel
         Its trees, and what their sum means.
-    node_ids : ndarray of shape (n_nodes,), int
-        Number of each split in the model as it was fitted; at leaves of no meaning.
     methods : tuple of str
         What the fitted model offers besides `predict`.
     whole : BoostedModel
@@ -84,7 +86,6 @@ class BoostingWork:
     """
 
     model: BoostedModel
-    node_ids: np.ndarray
     methods: tuple
     whole: BoostedModel
     monotonic: bool = False
@@ -142,7 +143,6 @@ class BoostingFamily(Restores, Family):
         monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))
         return BoostingWork(
             found,
-            np.cumsum(found.trees.left >= 0) - 1,
             methods,
             found,
             monotonic=monotonic is not None,
@@ -160,7 +160,8 @@ class BoostingFamily(Restores, Family):
         compact.missing_ = model.missing
         compact.zeros_missing_ = None
         if model.zeros_missing:
-            categorical = model.trees.feature[model.trees.category >= 0]
+            trees = model.trees
+            categorical = trees.feature[(trees.category >= 0) & ~trees.is_leaf]
             compact.zeros_missing_ = np.setdiff1d(np.arange(model.n_features), categorical)
         compact.categories_ = model.categories
         compact.methods_ = work.methods
@@ -180,9 +181,8 @@ class BoostingFamily(Restores, Family):
         trees = work.model.trees
         if unit == "node":
             splits = np.flatnonzero(trees.left >= 0)
-            return UnitTable(
-                work.node_ids[splits], np.full(len(splits), 3), fixed=len(trees.roots)
-            )
+            sizes = np.full(len(splits), 3)
+            return UnitTable(trees.node[splits], sizes, fixed=trees.n_trees)
         ids, of_tree = np.unique(trees.iteration, return_inverse=True)
         splits = np.bincount(
             of_tree[trees.tree_of_nodes()], weights=trees.left >= 0, minlength=len(ids)
@@ -191,20 +191,16 @@ class BoostingFamily(Restores, Family):
         return UnitTable(ids, (3 * splits + n_trees).astype(np.int64))
 
     def apply(self, work, unit, kept, context):
-        trees = work.model.trees
-        stays = np.zeros(trees.n_nodes, dtype=bool)
-        tree_kept = None
+        trees, divisor = work.model.trees, work.model.divisor
         if unit == "node":
+            stays = np.zeros(trees.n_nodes, dtype=bool)
             stays[np.flatnonzero(trees.left >= 0)[kept]] = True
+            trees, _ = collapse(trees, stays)
         else:
-            stays[:] = True
-            tree_kept = np.isin(trees.iteration, np.unique(trees.iteration)[kept])
-        smaller, nodes, _ = pruned_nodes(trees, ~stays, tree_kept)
-        divisor = work.model.divisor
-        if divisor > 1 and unit == "iteration":
-            divisor = len(kept)
-        model = replace(work.model, trees=smaller, divisor=divisor)
-        return replace(work, model=model, node_ids=work.node_ids[nodes])
+            stays = np.isin(trees.iteration, np.unique(trees.iteration)[kept])
+            trees = pick_trees(trees, np.flatnonzero(stays))
+            divisor = len(kept) if divisor > 1 else divisor
+        return replace(work, model=replace(work.model, trees=trees, divisor=divisor))
 
     def refit(self, work, unit, context):
         if work.monotonic:
@@ -229,10 +225,7 @@ class BoostingFamily(Restores, Family):
         smaller = []
         rows = self.training_rows(work, context)
         for path in self._paths(work, shares, request, rows, context):
-            model, kept = path.trees_now()
-            smaller.append(
-                replace(work, model=model, node_ids=work.node_ids[kept], small_leaves=True)
-            )
+            smaller.append(replace(work, model=path.trees_now(), small_leaves=True))
         return smaller
 
     def _paths(self, work, shares, request, rows, context):
@@ -310,7 +303,7 @@ class BoostingFamily(Restores, Family):
         n_rows = len(y)
         if work.model.classes is not None:
             y = np.searchsorted(work.model.classes, y)
-        if work.model.library == "hist":  # whose class_weight goes by class codes
+        if work.model.weights_by_code:
             context = replace(context, y=y)
         weights = context.row_weights()
         weights = np.ones(n_rows) if weights is None else weights
@@ -334,7 +327,8 @@ class BoostingFamily(Restores, Family):
 
     def weights(self, work, unit, context):
         """Gain of a split, or the largest of one below it: no split outlives its parent."""
-        return above_children(work.model.trees, work.model.trees.gain)[:, None]
+        trees = work.model.trees
+        return max_below(trees, trees.gain)[~trees.is_leaf, None]
 
     def removal_losses(self, work, unit, context):
         """Rise of the loss, to second order, when all below a split becomes one leaf."""
@@ -379,3 +373,31 @@ class BoostingFamily(Restores, Family):
 def _random_keys(criterion, seed, n_nodes):
     seed = seed if criterion.random_state is None else criterion.random_state
     return row_keys(derive_seed(draw_seed(seed), "random-units"), n_nodes)
+
+
+def flat_trees(model, small_leaves=False):
+    """The trees in the flat form."""
+    trees, n_outputs = model.trees, model.n_outputs
+    small_leaves = small_leaves and fits_half(trees.value[trees.is_leaf])
+    output = trees.output
+    if np.array_equal(output, np.resize(np.arange(n_outputs), len(output))):
+        output = np.arange(n_outputs)
+    float32 = DIALECTS[model.library].float32 and not trees.category_sets
+    return FlatTrees.build(
+        trees,
+        model.n_features,
+        exact_float64_thresholds=not float32,
+        n_outputs=n_outputs,
+        output_column=output,
+        category_sets=trees.category_sets,
+        table=_half_table if small_leaves else leaf_table,
+    )
+
+
+def fits_half(values):
+    """Whether half floats hold these leaf values well."""
+    return HALF_RANGE[0] < np.abs(values).max(initial=0.0) < HALF_RANGE[1]
+
+
+def _half_table(rows, totals, bounds):
+    return ValueLeaves(QuantizedArray(rows.astype(np.float16)))

@@ -5,8 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.families._boosting_arrays import levels, pruned_nodes
+from sklearn_prune.weight_pruning.compact._tree_arrays import (
+    flat_order,
+    levels,
+    pick_trees,
+)
 from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
+from sklearn_prune.weight_pruning.families._forest_arrays import collapse
 
 MERGED_AT_ONCE = 0.3  # share of the sibling pairs that a round may merge
 FLOOR = 0.1  # of the mean second derivative, which a row counts at least
@@ -132,7 +137,7 @@ class LeafPath:
         self.value = trees.value.copy()
         self.anchor = trees.value.copy()
         self.curvature = np.zeros(trees.n_nodes)
-        self.ends = np.append(trees.roots, trees.n_nodes)
+        self.ends = trees.start
         self.n_splits = int(np.count_nonzero(~self.is_leaf))
         self.sweep(moves=False)
 
@@ -206,7 +211,7 @@ class LeafPath:
             self.n_splits -= size
 
     def trees_now(self):
-        """The model with the trees as they are now, and the nodes that are left.
+        """The model with the trees as they are now.
 
         A tree without a split is added to where the raw score starts.
         """
@@ -217,9 +222,10 @@ class LeafPath:
             single = single.copy()
             single[0] = False
         np.add.at(start, trees.output[single], self.value[trees.roots[single]])
-        valued = replace(trees, value=self.value)
-        smaller, kept, _ = pruned_nodes(valued, self.is_leaf, ~single)
-        return replace(self.model, trees=smaller, start=start), kept
+        smaller, _ = collapse(replace(trees, value=self.value), ~self.is_leaf)
+        if single.any():
+            smaller = pick_trees(smaller, np.flatnonzero(~single))
+        return replace(self.model, trees=smaller, start=start)
 
     def copy(self):
         """Another path that starts where this one is."""
@@ -245,18 +251,24 @@ def penalised_path(model, rows, penalty):
 
 def leaf_nodes(trees, flat, X):
     """Node in which each row ends, by (tree, row)."""
-    order = np.concatenate([np.zeros(0, dtype=np.int64), *levels(trees)])
-    of_tree = trees.tree_of_nodes()
-    order = order[np.argsort(of_tree[order], kind="stable")]
-    children = np.stack([trees.left[order], trees.right[order]], axis=1).ravel()
-    single = trees.roots[trees.left[trees.roots] < 0]
-    leaves = np.concatenate([children[trees.left[children] < 0], single])
-    leaves = leaves[np.argsort(of_tree[leaves], kind="stable")]
-    first = np.searchsorted(of_tree[leaves], np.arange(len(trees.roots)))
+    _, _, leaves = flat_order(trees)
+    first = flat.leaf_start[:-1].astype(np.int64)
     local = flat.apply_leaves(X)
     found = np.empty((local.shape[1], local.shape[0]), dtype=np.int32)
     for t in range(len(found)):
-        found[t] = leaves[
-            first[t] + np.where(trees.left[trees.roots[t]] < 0, 0, local[:, t])
-        ]
+        found[t] = leaves[first[t] + local[:, t]]
     return found
+
+
+def collapse_costs(trees, curvature):
+    """Sum of squares of the leaves below each split around their mean, by curvature."""
+    weight, mean, spread = curvature.copy(), trees.value.copy(), np.zeros(trees.n_nodes)
+    for level in reversed(levels(trees)):
+        left, right = trees.left[level], trees.right[level]
+        g, h = weight[left], weight[right]
+        share = np.divide(g, g + h, out=np.full(len(level), 0.5), where=g + h > 0)
+        weight[level] = g + h
+        mean[level] = share * mean[left] + (1 - share) * mean[right]
+        between = share * h * (mean[left] - mean[right]) ** 2
+        spread[level] = spread[left] + spread[right] + between
+    return spread[trees.left >= 0] / 2

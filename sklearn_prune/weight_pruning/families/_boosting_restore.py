@@ -12,7 +12,7 @@ def restore_model(compact, template):
     has its start in its first trees, which rounds scores in the last digit.
     """
     name = type(template).__name__
-    if compact.library_ not in ("gradient", "hist"):
+    if compact.library_ not in _WRITERS:
         raise AttributeError(
             f"{name} builds its own model and takes no other. Use compact_ instead."
         )
@@ -22,28 +22,15 @@ def restore_model(compact, template):
             "compact_ instead."
         )
     params = template.get_params()
-    if compact.library_ == "gradient" and params["learning_rate"] == 0:
+    if params["learning_rate"] == 0 and compact.library_ == "gradient":
         raise AttributeError(
             f"{name} with learning_rate=0.0 does not ask its trees. Use compact_ instead."
         )
-    if compact.library_ == "gradient":
-        free = {"n_estimators": 1, "init": "zero", "warm_start": False, "ccp_alpha": 0.0}
-        free |= {"n_iter_no_change": None, "subsample": 1.0}
-    else:
-        free = {"max_iter": 1, "early_stopping": False, "warm_start": False}
-        free |= {
-            "monotonic_cst": None,
-            "interaction_cst": None,
-            "categorical_features": None,
-        }
+    write, free = _WRITERS[compact.library_]
     model = clone(template).set_params(**free)
     y = np.repeat(getattr(compact, "classes_", np.array([1.0, 2.0])), 2)
     model.fit(np.zeros((len(y), compact.n_features_in_)), y)
-    rounds = _rounds(compact)
-    if compact.library_ == "gradient":
-        _write_gradient(model, rounds, compact.start_, params["learning_rate"])
-    else:
-        _write_hist(model, rounds, compact.start_)
+    write(model, _rounds(compact), compact.start_)
     if hasattr(compact, "feature_names_in_"):
         model.feature_names_in_ = compact.feature_names_in_
     return model.set_params(**params)
@@ -52,9 +39,9 @@ def restore_model(compact, template):
 def _rounds(compact):
     """The trees of each iteration, one for each output, None where there is none."""
     trees = compact.trees_.to_arrays()
-    outputs = np.resize(compact.trees_.output_column, len(trees))
+    outputs = np.resize(compact.trees_.output_column, trees.n_trees)
     rounds, last = [], len(compact.start_)
-    for tree, output in zip(trees, outputs, strict=True):
+    for tree, output in zip(trees.one_by_one(), outputs, strict=True):
         if output <= last:
             rounds.append([None] * len(compact.start_))
         rounds[-1][output] = tree
@@ -88,7 +75,7 @@ def _write_hist(model, rounds, start):
     model.train_score_ = model.validation_score_ = np.zeros(0)
 
 
-def _write_gradient(model, rounds, start, learning_rate):
+def _write_gradient(model, rounds, start):
     example = model.estimators_[0, 0]
 
     def member(tree, added):
@@ -113,7 +100,7 @@ def _write_gradient(model, rounds, start, learning_rate):
                 "max_depth": n_nodes.bit_length(),
                 "node_count": n_nodes,
                 "nodes": nodes,
-                "values": np.ascontiguousarray((value + added) / learning_rate)[
+                "values": np.ascontiguousarray((value + added) / model.learning_rate)[
                     :, None, None
                 ],
             }
@@ -127,3 +114,29 @@ def _write_gradient(model, rounds, start, learning_rate):
     model.estimators_ = np.array(members, dtype=object)
     model.n_estimators_ = len(members)
     model.train_score_ = np.zeros(len(members))
+
+
+_WRITERS = {  # and the parameters of the fit that is written into
+    "gradient": (
+        _write_gradient,
+        {
+            "n_estimators": 1,
+            "init": "zero",
+            "warm_start": False,
+            "ccp_alpha": 0.0,
+            "n_iter_no_change": None,
+            "subsample": 1.0,
+        },
+    ),
+    "hist": (
+        _write_hist,
+        {
+            "max_iter": 1,
+            "early_stopping": False,
+            "warm_start": False,
+            "monotonic_cst": None,
+            "interaction_cst": None,
+            "categorical_features": None,
+        },
+    ),
+}

@@ -33,6 +33,11 @@ from sklearn_prune.weight_pruning.families._containers_base import (
     params_for,
     restore_member,
 )
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    positive_label,
+    set_target_dimensions,
+    target_dimensions,
+)
 
 COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 
@@ -284,8 +289,7 @@ class ThresholdFamily(ContainerFamily):
             threshold = model.threshold
         if not isinstance(threshold, Real):
             threshold = 0.5 if method == "predict_proba" else 0.0
-        scorer = getattr(model, "_curve_scorer", None)
-        label = scorer._get_pos_label() if scorer is not None else model.pos_label
+        label = positive_label(model)
         positive = 1 if label is None else int(np.flatnonzero(model.classes_ == label)[0])
         return CompactThreshold.around(
             compacts,
@@ -332,7 +336,7 @@ class TransformedTargetFamily(ContainerFamily):
             compacts,
             work.model,
             transformer_=deepcopy(work.model.transformer_),
-            target_dim_=work.model._training_dim,
+            target_dim_=target_dimensions(work.model),
         )
 
     def restore(self, compact, template):
@@ -340,7 +344,7 @@ class TransformedTargetFamily(ContainerFamily):
         inner = _regressor_of(template)
         model.regressor_ = restore_member(compact.members_[0], inner)
         model.transformer_ = deepcopy(compact.transformer_)
-        model._training_dim = compact.target_dim_
+        set_target_dimensions(model, compact.target_dim_)
         if hasattr(compact, "feature_names_in_"):
             model.feature_names_in_ = compact.feature_names_in_
         return model

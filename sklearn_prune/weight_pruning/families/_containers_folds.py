@@ -46,6 +46,12 @@ from sklearn_prune.weight_pruning.families._containers_out_of_fold import (
     out_of_fold,
     refitted_ones,
 )
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    inner_estimator,
+    label_encoder,
+    set_label_encoder,
+    set_thresholds,
+)
 
 
 class StackingFamily(ContainerFamily):
@@ -61,7 +67,7 @@ class StackingFamily(ContainerFamily):
         return self.holds(model) and super().accepts(model)
 
     def holds(self, model):
-        if isinstance(getattr(model, "_label_encoder", None), list):
+        if isinstance(label_encoder(model), list):
             return Refused("its targets are sets of labels")
         return super().holds(model)
 
@@ -193,8 +199,9 @@ class StackingFamily(ContainerFamily):
             model.feature_names_in_ = compact.feature_names_in_
         if hasattr(compact, "classes_"):
             model.classes_ = compact.classes_
-            model._label_encoder = LabelEncoder()
-            model._label_encoder.classes_ = compact.classes_
+            encoder = LabelEncoder()
+            encoder.classes_ = compact.classes_
+            set_label_encoder(model, encoder)
         return model
 
 
@@ -219,10 +226,10 @@ class CalibratedFamily(ContainerFamily):
         return super().accepts(model)
 
     def inner_models(self, model):
-        return [model._get_estimator()]
+        return [inner_estimator(model)]
 
     def named_inner(self, estimator):
-        return {"estimator": estimator._get_estimator()}
+        return {"estimator": inner_estimator(estimator)}
 
     def places(self, model, context):
         inside = replace(
@@ -232,7 +239,7 @@ class CalibratedFamily(ContainerFamily):
         )
 
         def find(container):
-            return container._get_estimator()
+            return inner_estimator(container)
 
         fitted = [one.estimator for one in model.calibrated_classifiers_]
         if not _is_ensemble(model):
@@ -252,7 +259,7 @@ class CalibratedFamily(ContainerFamily):
         params = context.fit_params
         if routing_enabled():
             return params_for(model, "estimator", params)
-        takes = signature(unfrozen(model._get_estimator()).fit).parameters
+        takes = signature(unfrozen(inner_estimator(model)).fit).parameters
         return {
             name: value
             for name, value in params.items()
@@ -347,7 +354,7 @@ class CalibratedFamily(ContainerFamily):
         model.classes_ = compact.classes_
         model.calibrated_classifiers_ = [
             CalibratedPair(
-                restore_member(member, template._get_estimator()),
+                restore_member(member, inner_estimator(template)),
                 [_calibrator_of(curve, compact.method_) for curve in curves],
                 method=compact.method_,
                 classes=compact.classes_,
@@ -362,7 +369,7 @@ class CalibratedFamily(ContainerFamily):
 
 def _is_ensemble(model):
     if model.ensemble == "auto":
-        return not isinstance(model._get_estimator(), FrozenEstimator)
+        return not isinstance(inner_estimator(model), FrozenEstimator)
     return model.ensemble
 
 
@@ -373,10 +380,7 @@ def _calibrator_of(curve, method):
         calibrator.a_, calibrator.b_ = curve
     elif method == "isotonic":
         calibrator = IsotonicRegression(out_of_bounds="clip")
-        calibrator.X_thresholds_, calibrator.y_thresholds_ = curve
-        calibrator.X_min_, calibrator.X_max_ = curve[0, 0], curve[0, -1]
-        calibrator.increasing_ = True
-        calibrator._build_f(*curve)
+        set_thresholds(calibrator, *curve)
     else:
         calibrator = TemperatureScaling()
         calibrator.beta_ = curve[0]

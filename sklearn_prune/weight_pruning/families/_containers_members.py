@@ -20,6 +20,10 @@ from sklearn_prune.weight_pruning.families._containers_base import (
     unfrozen,
     weights_for,
 )
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    inner_estimator,
+    voting_weights,
+)
 
 
 class _SameModelFamily(ContainerFamily):
@@ -202,10 +206,10 @@ class BaggedFamily(_SameModelFamily):
     """BaggingClassifier and -Regressor of any model: each member on the rows it drew."""
 
     def inner_models(self, model):
-        return [getattr(model, "estimator_", model._get_estimator())]
+        return [getattr(model, "estimator_", inner_estimator(model))]
 
     def named_inner(self, estimator):
-        return {"estimator": estimator._get_estimator()}
+        return {"estimator": inner_estimator(estimator)}
 
     def from_scratch(self, estimator, size):
         """Smaller members, or fewer where these cannot be made smaller."""
@@ -227,7 +231,7 @@ class BaggedFamily(_SameModelFamily):
         name = weight_parameter(unfrozen(model.estimator_))
 
         def find(container):
-            return container._get_estimator()
+            return inner_estimator(container)
 
         drawn = model.estimators_samples_
         for fitted, rows, columns in zip(
@@ -259,7 +263,7 @@ class BaggedFamily(_SameModelFamily):
 
     def restore(self, compact, template):
         model = clone(template)
-        inner = template._get_estimator()
+        inner = inner_estimator(template)
         model.estimator_ = clone(inner)
         model.estimators_ = [restore_member(member, inner) for member in compact.members_]
         model.n_features_in_ = compact.n_features_in_
@@ -297,7 +301,7 @@ class VotingFamily(ContainerFamily):
 
     def assemble(self, work, compacts):
         model = work.model
-        weights = model._weights_not_none
+        weights = voting_weights(model)
         if not hasattr(model, "classes_"):
             kind = compact_forms.CompactVotingRegressor
         elif model.voting == "soft":

@@ -14,6 +14,7 @@ from sklearn_prune.weight_pruning._family import (
     UnitTable,
 )
 from sklearn_prune.weight_pruning._reduce import ranked, reduce_unit
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     Criterion,
@@ -26,7 +27,6 @@ from sklearn_prune.weight_pruning.families._forest_arrays import (
     collapse,
     impurity_decreases,
     leaves_of_rows,
-    pick_trees,
 )
 from sklearn_prune.weight_pruning.families._forest_compact import FORESTS
 from sklearn_prune.weight_pruning.families._forest_criteria import (
@@ -45,6 +45,7 @@ from sklearn_prune.weight_pruning.families._forest_units import (
 )
 from sklearn_prune.weight_pruning.families._forest_work import FittedForest, ForestWork
 from sklearn_prune.weight_pruning.families._tree_dropout import dropout_of, refuse_dropout
+from sklearn_prune.weight_pruning.readers.sklearn_models import inner_estimator
 
 _SPLIT_CRITERIA = (
     SecondOrderCriterion,
@@ -127,7 +128,7 @@ class ForestFamily(Restores, Family):
             parameters = np.full(len(ids), 2 + width)
             return UnitTable(ids, parameters, fixed=nodes.n_trees * width)
         parameters = np.full(nodes.n_leaves, 2 + width)
-        of_tree = nodes.tree_of_node()[is_leaf]
+        of_tree = nodes.tree_of_nodes()[is_leaf]
         parameters[np.flatnonzero(np.diff(of_tree, prepend=-1))] = width
         return UnitTable(numbers.leaf[nodes.node[is_leaf]], parameters)
 
@@ -259,7 +260,7 @@ class BaggingFamily(ForestFamily):
     """Bagging of decision trees."""
 
     def accepts(self, model):
-        members = getattr(model, "estimators_", None) or [model._get_estimator()]
+        members = getattr(model, "estimators_", None) or [inner_estimator(model)]
         if all(isinstance(member, BaseDecisionTree) for member in members):
             return Accepted(self)
         return Refused(f"{type(model).__name__} is not made of decision trees")

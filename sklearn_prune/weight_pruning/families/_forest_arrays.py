@@ -1,146 +1,14 @@
-"""The nodes of many trees in arrays, and what is left of them when some are cut."""
+"""What is left of trees when nodes are cut, and what is asked of the nodes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_prune.weight_pruning.compact._tree_arrays import picked
+
 SPLITS_SHARING = 3  # a threshold, where a feature has many splits
 MIN_VALUES, MAX_VALUES = 16, 128  # different thresholds of such a feature
-
-
-@dataclass(frozen=True)
-class ForestArrays:
-    """Trees one after the other; each node comes after its parent.
-
-    Parameters
-    ----------
-    left, right : ndarray of shape (n_nodes,), int32
-        Positions of the children in these arrays, -1 for a leaf.
-    start : ndarray of shape (n_trees + 1,), int64
-        Position of the root of each tree, and the end.
-    feature : ndarray of shape (n_nodes,), int32
-        Column that a node reads.
-    threshold : ndarray of shape (n_nodes,), float64
-        A row goes left if its value is at most this.
-    missing : ndarray of shape (n_nodes,), uint8
-        Whether missing values go left.
-    value : ndarray of shape (n_nodes, width), float64
-        Mean of the targets, or class shares, of the training rows of a node.
-    weight : ndarray of shape (n_nodes,), float64
-        Weight of those rows.
-    rows : ndarray of shape (n_nodes,), int64
-        Their number.
-    impurity : ndarray of shape (n_nodes,), float64
-        Their impurity.
-    node : ndarray of shape (n_nodes,), int64
-        Number of the node in the forest as it was fitted, all trees counted.
-    tree : ndarray of shape (n_trees,), int64
-        Number of the tree there.
-    """
-
-    left: np.ndarray
-    right: np.ndarray
-    start: np.ndarray
-    feature: np.ndarray
-    threshold: np.ndarray
-    missing: np.ndarray
-    value: np.ndarray
-    weight: np.ndarray
-    rows: np.ndarray
-    impurity: np.ndarray
-    node: np.ndarray
-    tree: np.ndarray
-
-    @property
-    def is_leaf(self):
-        return self.left < 0
-
-    @property
-    def n_trees(self):
-        return len(self.tree)
-
-    @property
-    def n_leaves(self):
-        return int(np.count_nonzero(self.is_leaf))
-
-    def tree_of_node(self):
-        """Which of these trees each node belongs to."""
-        return np.repeat(np.arange(self.n_trees), np.diff(self.start))
-
-    def n_parameters(self):
-        """Two for each split, and the outputs of each leaf."""
-        n_leaves = self.n_leaves
-        return 2 * (len(self.left) - n_leaves) + n_leaves * self.value.shape[1]
-
-
-def concatenated(trees, features=None, classes=None, width=None):
-    """The arrays of trees of scikit-learn.
-
-    Parameters
-    ----------
-    trees : list of (int, Tree)
-        The number of each tree among all, where its nodes start there, and its `tree_`.
-    features : list of ndarray or None
-        For each tree the columns that it was fitted on.
-    classes : list of ndarray or None
-        For each tree the codes of the classes that it has seen, of `width`.
-    """
-    sizes = [tree.node_count for _, _, tree in trees]
-    start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-    def stacked(name, dtype):
-        return np.concatenate([getattr(tree, name) for *_, tree in trees]).astype(dtype)
-
-    offset = np.repeat(start[:-1], sizes)
-    left, right = stacked("children_left", np.int64), stacked("children_right", np.int64)
-    is_leaf = left < 0
-    columns = [tree.feature for *_, tree in trees]
-    if features is not None:
-        columns = [
-            np.asarray(of)[np.maximum(column, 0)]
-            for column, of in zip(columns, features, strict=True)
-        ]
-    values = [
-        np.hstack(
-            [tree.value[:, k, :n] for k, n in enumerate(np.atleast_1d(tree.n_classes))]
-        )
-        for *_, tree in trees
-    ]
-    if classes is not None:
-        values = [
-            _among(own, np.asarray(of, dtype=np.intp), width)
-            for own, of in zip(values, classes, strict=True)
-        ]
-    return ForestArrays(
-        np.where(is_leaf, -1, left + offset).astype(np.int32),
-        np.where(is_leaf, -1, right + offset).astype(np.int32),
-        start,
-        np.where(is_leaf, 0, np.concatenate(columns)).astype(np.int32),
-        stacked("threshold", np.float64),
-        stacked("missing_go_to_left", np.uint8),
-        np.concatenate(values),
-        stacked("weighted_n_node_samples", np.float64),
-        stacked("n_node_samples", np.int64),
-        stacked("impurity", np.float64),
-        np.concatenate([first + np.arange(tree.node_count) for _, first, tree in trees]),
-        np.array([number for number, *_ in trees], dtype=np.int64),
-    )
-
-
-def _among(shares, classes, width):
-    """Shares of some classes as shares of all."""
-    full = np.zeros((len(shares), width))
-    full[:, classes] = shares
-    return full
-
-
-def pick_trees(arrays, positions):
-    """The trees at the positions, in their order."""
-    nodes = np.concatenate(
-        [np.arange(arrays.start[t], arrays.start[t + 1]) for t in positions]
-    )
-    return _pick_nodes(arrays, nodes, arrays.left, arrays.right, positions)
 
 
 def collapse(arrays, inner):
@@ -148,14 +16,14 @@ def collapse(arrays, inner):
 
     Parameters
     ----------
-    arrays : ForestArrays
+    arrays : TreeArrays
         The trees.
     inner : ndarray of shape (n_nodes,), bool
         Nodes that may stay inner: those do whose ancestors do.
 
     Returns
     -------
-    arrays : ForestArrays
+    arrays : TreeArrays
         What is left.
     position : ndarray of shape (n_nodes,), int32
         For each node before, the position of the node or leaf that is left of it.
@@ -167,35 +35,9 @@ def collapse(arrays, inner):
     stays = alive & inner & ~arrays.is_leaf
     left = np.where(stays, arrays.left, -1)
     right = np.where(stays, arrays.right, -1)
-    kept = _pick_nodes(
-        arrays, np.flatnonzero(alive), left, right, np.arange(arrays.n_trees)
-    )
+    kept = picked(arrays, np.flatnonzero(alive), left, right, np.arange(arrays.n_trees))
     renumbered = np.cumsum(alive) - 1
     return kept, renumbered[keeper].astype(np.int32)
-
-
-def _pick_nodes(arrays, nodes, left, right, positions):
-    """The nodes in the order given, children renumbered."""
-    renumbered = np.full(len(arrays.left), -1, dtype=np.int64)
-    renumbered[nodes] = np.arange(len(nodes))
-    tree_of = arrays.tree_of_node()[nodes]
-    counts = np.bincount(tree_of, minlength=arrays.n_trees)[positions]
-    is_leaf = left[nodes] < 0
-    return replace(
-        arrays,
-        left=np.where(is_leaf, -1, renumbered[left[nodes]]).astype(np.int32),
-        right=np.where(is_leaf, -1, renumbered[right[nodes]]).astype(np.int32),
-        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        feature=arrays.feature[nodes],
-        threshold=arrays.threshold[nodes],
-        missing=arrays.missing[nodes],
-        value=arrays.value[nodes],
-        weight=arrays.weight[nodes],
-        rows=arrays.rows[nodes],
-        impurity=arrays.impurity[nodes],
-        node=arrays.node[nodes],
-        tree=arrays.tree[positions],
-    )
 
 
 def leaves_of_rows(arrays, X, block=8192):

@@ -18,7 +18,8 @@ from sklearn_prune.weight_pruning.compact._forest import (
     CompactForestClassifier,
     CompactForestRegressor,
 )
-from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning.compact._trees import FlatTrees
+from sklearn_prune.weight_pruning.readers.sklearn_trees import read_trees
 
 FORESTS = (
     RandomForestClassifier,
@@ -52,19 +53,12 @@ def compact_forest(model):
             "compact_forest takes fitted decision trees, random forests, extra trees and "
             f"bagging of decision trees. Got {model!r} instead."
         )
-    trees = model.estimators_ if hasattr(model, "estimators_") else [model]
-    arrays = [tree_arrays(tree.tree_) for tree in trees]
     bagged = isinstance(model, BaggingClassifier | BaggingRegressor)
-    if bagged:
-        for tree, features in zip(arrays, model.estimators_features_, strict=True):
-            tree.feature = np.asarray(features)[np.maximum(tree.feature, 0)]
+    arrays = read_trees(model)
     if is_classifier(model):
         compact = CompactBaggingClassifier() if bagged else CompactForestClassifier()
         compact.classes_, compact.n_classes_ = model.classes_, model.n_classes_
         compact.n_outputs_ = 1 if bagged else model.n_outputs_
-        if bagged:
-            for tree, of in zip(arrays, trees, strict=True):
-                tree.value = _among(tree.value, of.classes_, model.n_classes_)
         several = compact.n_outputs_ > 1
         compact.trees_ = FlatTrees.build(
             arrays,
@@ -76,7 +70,8 @@ def compact_forest(model):
         compact = CompactForestRegressor()
         compact.trees_ = FlatTrees.build(arrays, model.n_features_in_)
         compact.n_outputs_ = compact.trees_.n_outputs
-    compact._allow_nan = get_tags(trees[0]).input_tags.allow_nan
+    member = model.estimators_[0] if hasattr(model, "estimators_") else model
+    compact._allow_nan = get_tags(member).input_tags.allow_nan
     compact.n_jobs = getattr(model, "n_jobs", None)
     compact.n_features_in_ = model.n_features_in_
     if hasattr(model, "feature_names_in_"):
@@ -91,26 +86,3 @@ def is_forest_of_trees(model):
     if isinstance(model, BaggingClassifier | BaggingRegressor):
         return all(isinstance(tree, BaseDecisionTree) for tree in model.estimators_)
     return isinstance(model, (*FORESTS, BaseDecisionTree))
-
-
-def _among(shares, classes, n_classes):
-    """Shares of some classes as shares of all classes."""
-    if len(classes) == n_classes:
-        return shares
-    full = np.zeros((len(shares), n_classes))
-    full[:, classes] = shares
-    return full
-
-
-def tree_arrays(tree):
-    """The arrays of a tree of scikit-learn (`tree_` of a fitted estimator)."""
-    n_classes = np.atleast_1d(tree.n_classes)
-    return TreeArrays(
-        tree.children_left,
-        tree.children_right,
-        tree.feature,
-        tree.threshold,
-        np.hstack([tree.value[:, k, :n] for k, n in enumerate(n_classes)]),
-        tree.missing_go_to_left,
-        weight=tree.weighted_n_node_samples,
-    )

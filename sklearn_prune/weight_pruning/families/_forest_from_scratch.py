@@ -5,6 +5,8 @@ from math import ceil, sqrt
 from sklearn.base import clone
 from sklearn.tree import BaseDecisionTree
 
+from sklearn_prune.weight_pruning.readers.sklearn_models import inner_estimator
+
 FEWEST_LEAVES = 4  # of a tree in a forest
 
 
@@ -31,7 +33,7 @@ def forest_from_scratch(estimator, size):
     leaves = _leaves(size.after / n_small, size)
     if hasattr(estimator, "max_leaf_nodes"):
         return small.set_params(max_leaf_nodes=leaves)
-    tree = clone(estimator._get_estimator())
+    tree = clone(inner_estimator(estimator))
     return small.set_params(estimator=tree.set_params(max_leaf_nodes=leaves))
 
 

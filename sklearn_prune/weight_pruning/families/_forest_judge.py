@@ -9,7 +9,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_prune._meta import clone_seeded
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.weight_pruning._judge import inner_folds, row_scores
-from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows, pick_trees
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
+from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows
 from sklearn_prune.weight_pruning.families._forest_criteria import out_of_bag
 from sklearn_prune.weight_pruning.families._forest_plan import ForestPath
 from sklearn_prune.weight_pruning.families._forest_work import voted

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_prune._ranking import Ranking
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
 from sklearn_prune.weight_pruning.families._forest_arrays import (
     collapse,
     impurity_decreases,
     leaves_of_rows,
-    pick_trees,
     shared_thresholds,
 )
 from sklearn_prune.weight_pruning.families._forest_units import closed_order

@@ -13,10 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.families._forest_arrays import (
-    collapse,
-    pick_trees,
-)
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
+from sklearn_prune.weight_pruning.families._forest_arrays import collapse
 from sklearn_prune.weight_pruning.families._forest_scores import ScoredTrees, added_up
 from sklearn_prune.weight_pruning.families._tree_dropout import (
     added_penalty,
@@ -37,7 +35,7 @@ class JointRefit:
 
     Parameters
     ----------
-    arrays : ForestArrays
+    arrays : TreeArrays
         The trees.
     leaves : ndarray of shape (n_trees, n_samples), int32
         Position of the leaf of each row in each tree.
@@ -325,12 +323,12 @@ class JointRefit:
         Parameters
         ----------
         reassign : callable or None, default=None
-            Gives the leaf of each row in each tree of a ForestArrays, as `leaves` is;
+            Gives the leaf of each row in each tree of a TreeArrays, as `leaves` is;
             for `share_thresholds`.
         n_sweeps : int, default=3
             Steps on all trees before the end.
         share_thresholds : callable or None, default=None
-            Gives a ForestArrays with fewer different thresholds for one.
+            Gives a TreeArrays with fewer different thresholds for one.
         rounded : bool, default=True
             Whether scores become integers times one number, and half of the classes in
             leaves are left out. Trees are rounded in turn; those that follow make up for

@@ -1,13 +1,14 @@
 """Scikit-learn's trees and forests from arrays of nodes."""
 
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.tree import BaseDecisionTree
 
 from sklearn_prune._sklearn_compat import Tree
-from sklearn_prune.weight_pruning.families._forest_arrays import ForestArrays
+from sklearn_prune.weight_pruning.readers.sklearn_models import inner_estimator
 
 
 def with_trees(model, arrays):
@@ -90,29 +91,14 @@ def _depth(left, right):
 
 def arrays_of_compact(compact):
     """The arrays of a compact form of averages; impurity NaN, no numbers of rows."""
-    trees = compact.trees_.to_arrays()
-    sizes = [len(tree.left) for tree in trees]
-    start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    offset = np.repeat(start[:-1], sizes)
-
-    def stacked(name):
-        return np.concatenate([getattr(tree, name) for tree in trees])
-
-    left, right = stacked("left").astype(np.int64), stacked("right").astype(np.int64)
-    n_nodes = len(left)
-    return ForestArrays(
-        np.where(left < 0, -1, left + offset).astype(np.int32),
-        np.where(right < 0, -1, right + offset).astype(np.int32),
-        start,
-        np.where(left < 0, 0, stacked("feature")).astype(np.int32),
-        stacked("threshold"),
-        stacked("missing").astype(np.uint8),
-        stacked("value"),
-        np.zeros(n_nodes),
-        np.zeros(n_nodes, dtype=np.int64),
-        np.full(n_nodes, np.nan),
-        np.arange(n_nodes),
-        np.arange(len(trees)),
+    arrays = compact.trees_.to_arrays()
+    nothing = np.zeros(arrays.n_nodes)
+    return replace(
+        arrays,
+        weight=nothing,
+        rows=nothing.astype(np.int64),
+        impurity=nothing + np.nan,
+        tree=np.arange(arrays.n_trees),
     )
 
 
@@ -157,7 +143,7 @@ def restored(compact, template):
         model = member(model, 0)
     elif hasattr(template, "bootstrap_features"):
         fill(model, classes)
-        model.estimator_ = clone(template._get_estimator())
+        model.estimator_ = clone(inner_estimator(template))
         model.estimators_ = [
             member(clone(model.estimator_), t) for t in range(arrays.n_trees)
         ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.families._forest_arrays import ForestArrays
+from sklearn_prune.weight_pruning.compact._tree_arrays import TreeArrays
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class ScoredTrees:
 
     Parameters
     ----------
-    arrays : ForestArrays
+    arrays : TreeArrays
         The trees; `value` of a leaf is what it adds.
     intercept : ndarray of shape (n_outputs,)
         What the sums start from.
@@ -21,7 +21,7 @@ class ScoredTrees:
         The scores are integers from -127 to 127 times this, where they are rounded.
     """
 
-    arrays: ForestArrays
+    arrays: TreeArrays
     intercept: np.ndarray
     scale: np.ndarray | None = None
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_prune._ranking import Ranking
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
 from sklearn_prune.weight_pruning.families._forest_arrays import (
     collapse,
     max_below,
-    pick_trees,
 )
 
 
@@ -53,7 +53,7 @@ def closed_order(arrays, ranking):
 
     Parameters
     ----------
-    arrays : ForestArrays
+    arrays : TreeArrays
         The trees.
     ranking : Ranking
         An order of their splits.

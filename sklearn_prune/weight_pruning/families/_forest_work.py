@@ -13,9 +13,9 @@ from sklearn_prune._ranking import budget_size
 from sklearn_prune.weight_pruning.compact._leaves import SparseLeaves, ValueLeaves
 from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
 from sklearn_prune.weight_pruning.compact._score_forest import compact_score_forest
-from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning.compact._tree_arrays import joined
+from sklearn_prune.weight_pruning.compact._trees import FlatTrees
 from sklearn_prune.weight_pruning.families._forest_arrays import (
-    concatenated,
     impurity_decreases,
     leaves_of_rows,
 )
@@ -24,6 +24,7 @@ from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
 from sklearn_prune.weight_pruning.families._forest_restore import with_trees
 from sklearn_prune.weight_pruning.families._forest_scores import added_up
 from sklearn_prune.weight_pruning.families._forest_units import UnitNumbers
+from sklearn_prune.weight_pruning.readers.sklearn_trees import read_trees
 
 
 class FittedForest:
@@ -75,19 +76,10 @@ class FittedForest:
 
     def arrays(self, n_trees=None):
         """The nodes of all, or of the first trees."""
-        chosen = self.estimators[:n_trees]
-        first = np.concatenate([[0], np.cumsum(self.sizes[:, 0])])
-        trees = [
-            (number, first[number], estimator.tree_)
-            for number, estimator in enumerate(chosen)
-        ]
-        columns = getattr(self.model, "estimators_features_", None)
-        classes = None
-        if columns is not None:
-            columns = columns[:n_trees]
-            if self.classifies:
-                classes = [estimator.classes_ for estimator in chosen]
-        return concatenated(trees, columns, classes, int(self.n_classes.sum()))
+        arrays = joined(read_trees(self.model, n_trees))
+        return replace(
+            arrays, node=np.arange(arrays.n_nodes), tree=np.arange(arrays.n_trees)
+        )
 
     @cached_property
     def whole(self):
@@ -157,7 +149,7 @@ class ForestWork:
     ----------
     fitted : FittedForest
         As it was fitted.
-    arrays : ForestArrays or None
+    arrays : TreeArrays or None
         What is left of the trees, with the values that they had; None for all.
     scored : ScoredTrees or None
         Scores that were estimated instead.
@@ -215,7 +207,7 @@ class ForestWork:
         if self.arrays is None:
             return self.fitted.model.feature_importances_
         nodes, n_features = self.arrays, self.fitted.model.n_features_in_
-        cells = nodes.tree_of_node() * n_features + nodes.feature
+        cells = nodes.tree_of_nodes() * n_features + nodes.feature
         sums = np.bincount(
             cells, impurity_decreases(nodes), minlength=nodes.n_trees * n_features
         ).reshape(nodes.n_trees, n_features)
@@ -253,20 +245,6 @@ def parameters_of(share, total):
 
 def _scored_compact(work):
     arrays, scale = work.scored.arrays, work.scored.scale
-    trees = []
-    for t in range(arrays.n_trees):
-        nodes = slice(int(arrays.start[t]), int(arrays.start[t + 1]))
-        inner = arrays.left[nodes] >= 0
-        trees.append(
-            TreeArrays(
-                np.where(inner, arrays.left[nodes] - nodes.start, -1),
-                np.where(inner, arrays.right[nodes] - nodes.start, -1),
-                np.where(inner, arrays.feature[nodes], -2),
-                arrays.threshold[nodes],
-                arrays.value[nodes],
-                arrays.missing[nodes],
-            )
-        )
 
     def table(rows, totals=None, bounds=None):
         if rows.shape[1] > 1 and work.fitted.classifies:
@@ -281,7 +259,7 @@ def _scored_compact(work):
         return ValueLeaves(QuantizedArray(codes, scale.astype(np.float32)))
 
     classes = work.fitted.model.classes_ if work.fitted.classifies else None
-    flat = FlatTrees.build(trees, work.fitted.model.n_features_in_, table=table)
+    flat = FlatTrees.build(arrays, work.fitted.model.n_features_in_, table=table)
     compact = compact_score_forest(flat, work.scored.intercept, classes)
     compact.n_outputs_ = work.fitted.n_outputs
     return compact

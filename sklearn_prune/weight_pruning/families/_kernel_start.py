@@ -6,6 +6,11 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    n_classes_with_support,
+    read_libsvm,
+    target_scale,
+)
 
 _PAIRWISE = ("linear", "poly", "polynomial", "rbf", "sigmoid", "laplacian", "cosine")
 _POSITIVE = ("chi2", "additive_chi2")
@@ -77,43 +82,38 @@ def reason_against(model):
         return "it detects outliers"
     if isinstance(kernel, str) and kernel not in (*_PAIRWISE, *_POSITIVE):
         return f"kernel={kernel!r} is not known here"
-    if len(getattr(model, "_n_support", ())) < len(getattr(model, "classes_", ())):
+    if n_classes_with_support(model) < len(getattr(model, "classes_", ())):
         return "it has a class whose rows weigh nothing"
     return None
 
 
 def start_libsvm(model):
     """SVC, NuSVC, SVR, NuSVR."""
-    kernel = KernelFunction(model.kernel, model._gamma, model.degree, model.coef0)
-    coefficients = model._dual_coef_
-    coefficients = coefficients.toarray() if issparse(coefficients) else coefficients
-    points = model.support_vectors_
-    points = points.tocsr() if issparse(points) else np.array(points)
+    found = read_libsvm(model)
     traits = {"n_features": model.n_features_in_, "cost": model.C}
     kind, codes = "svr", None
     if hasattr(model, "classes_"):
         kind = "svc"
-        codes = np.repeat(np.arange(len(model.classes_)), model._n_support)
-        platt = model._probA.size > 0
+        codes = np.repeat(np.arange(len(model.classes_)), found.n_support)
         traits |= {
             "classes": model.classes_,
-            "probability": np.stack([model._probA, model._probB]) if platt else None,
+            "probability": found.platt,
             "shape": model.decision_function_shape,
             "break_ties": model.break_ties,
         }
-        if model._impl == "nu_svc":
-            traits["cost"] = _cost_of_nu(coefficients)
-    elif model._impl == "nu_svr":
+        if found.kind == "nu_svc":
+            traits["cost"] = _cost_of_nu(found.coefficients)
+    elif found.kind == "nu_svr":
         traits["nu"] = model.nu
     else:
         traits["epsilon"] = model.epsilon
     return KernelWork(
         kind,
-        kernel,
-        points,
-        np.ascontiguousarray(coefficients.T),
-        np.array(model._intercept_, dtype=np.float64),
-        np.arange(points.shape[0]),
+        KernelFunction(model.kernel, found.gamma, model.degree, model.coef0),
+        found.points,
+        found.coefficients,
+        found.intercepts,
+        np.arange(found.points.shape[0]),
         codes,
         traits | _names(model),
     )
@@ -158,13 +158,14 @@ def start_process(model):
     coefficients = alpha[:, None] if alpha.ndim == 1 else alpha
     n_outputs = coefficients.shape[1]
     points = np.array(model.X_train_, dtype=np.float64)
-    scale = np.broadcast_to(model._y_train_std, n_outputs).astype(np.float64)
+    mean, scale = target_scale(model)
+    scale = np.broadcast_to(scale, n_outputs).astype(np.float64)
     return KernelWork(
         "process",
         KernelFunction("object", kernel=model.kernel_),
         points,
         coefficients * scale,
-        np.broadcast_to(model._y_train_mean, n_outputs).astype(np.float64),
+        np.broadcast_to(mean, n_outputs).astype(np.float64),
         np.arange(len(points)),
         None,
         {

@@ -48,6 +48,12 @@ from sklearn_prune.weight_pruning.families._sgd import (
     is_trained,
     prune_while_training,
 )
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    base_loss,
+    label_binarizer,
+    set_base_loss,
+    set_label_binarizer,
+)
 
 _CRITERIA = (
     SecondOrderCriterion,
@@ -98,7 +104,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
             return Refused("it finds outliers and has no targets")
         if getattr(model, "multi_class", None) == "crammer_singer":
             return Refused("crammer_singer trains all classes in one problem")
-        binarizer = getattr(model, "_label_binarizer", None)
+        binarizer = label_binarizer(model)
         if binarizer is not None and binarizer.sparse_input_:
             return Refused("its labels are a sparse matrix")
         return Accepted(self)
@@ -213,9 +219,8 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
             if isinstance(compact, CompactMultilabelClassifier):
                 labels = np.vstack([np.ones_like(labels), np.eye(len(labels), dtype=int)])
             binarizer = LabelBinarizer(pos_label=1, neg_label=-1)
-            template._label_binarizer = binarizer.fit(labels)
-        if hasattr(template, "_get_loss"):
-            template._base_loss = template._get_loss()
+            set_label_binarizer(template, binarizer.fit(labels))
+        set_base_loss(template)
         return template
 
     def weights(self, work, unit, context):
@@ -239,7 +244,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
 
 
 def _is_multilabel(model):
-    binarizer = getattr(model, "_label_binarizer", None)
+    binarizer = label_binarizer(model)
     return binarizer is not None and binarizer.y_type_.startswith("multilabel")
 
 
@@ -253,5 +258,5 @@ def _probability_of(model):
 
 def _has_log_link(model):
     """Whether predictions are the exponential of the scores."""
-    base_loss = getattr(model, "_base_loss", None)
-    return base_loss is not None and type(base_loss.link).__name__ == "LogLink"
+    loss = base_loss(model)
+    return loss is not None and type(loss.link).__name__ == "LogLink"

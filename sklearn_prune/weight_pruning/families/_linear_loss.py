@@ -6,13 +6,15 @@ from sklearn.base import is_classifier
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.extmath import safe_sparse_dot
 
+from sklearn_prune.weight_pruning.readers.sklearn_models import base_loss
+
 _LEAST_CURVATURE = 1e-6
 
 
 def loss_of(model):
     """Name of the loss of a fitted linear model, as SGDClassifier and others call it."""
     name = type(model).__name__
-    if hasattr(model, "_base_loss"):
+    if base_loss(model) is not None:
         return "generalized"
     if name.startswith("LogisticRegression"):
         return "log_loss" if model.coef_.shape[0] == 1 else "multinomial"
@@ -106,7 +108,7 @@ def derivatives(model, scores, targets, loss=None):
         shares = softmax(scores, axis=1)
         return shares - (targets > 0), shares * (1 - shares)
     if loss == "generalized":
-        gradients, curvatures = model._base_loss.gradient_hessian(
+        gradients, curvatures = base_loss(model).gradient_hessian(
             y_true=np.ascontiguousarray(targets[:, 0]),
             raw_prediction=np.ascontiguousarray(scores[:, 0]),
         )
@@ -221,7 +223,7 @@ def squared_penalty(model, total):
     alpha = getattr(model, "alpha_", getattr(model, "alpha", 0.0))
     if name.startswith("Ridge"):
         return np.reshape(alpha, (-1, 1))
-    if hasattr(model, "_base_loss"):
+    if base_loss(model) is not None:
         return alpha * total
     if name == "HuberRegressor":
         return 2 * alpha

@@ -29,6 +29,12 @@ from sklearn_prune.weight_pruning.families._mlp_training import (
 )
 from sklearn_prune.weight_pruning.families._net import NetFamily
 from sklearn_prune.weight_pruning.families._net_graph import NetWork
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    drop_optimizer,
+    label_binarizer,
+    ready_to_go_on,
+    set_label_binarizer,
+)
 
 _LOSSES = {
     "softmax": "log_loss",
@@ -46,7 +52,7 @@ class MlpFamily(NetFamily):
     offers = {unit: NetFamily.offers[unit] for unit in units}
 
     def accepts(self, model):
-        binarizer = getattr(model, "_label_binarizer", None)
+        binarizer = label_binarizer(model)
         if binarizer is not None:
             if binarizer.sparse_input_:
                 return Refused("its labels are a sparse matrix")
@@ -215,7 +221,7 @@ def _without_moving(model, X, y, **fit_params):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, y, **fit_params)
-    del model._optimizer
+    drop_optimizer(model)
     model.n_iter_ = 0
     return model.set_params(**params)
 
@@ -232,11 +238,11 @@ def _targets(model, context):
     """Zeros and ones for classes and labels, or numbers, of shape (n, n_outputs)."""
     if not is_classifier(model):
         return context.target.reshape(-1, model.n_outputs_).astype(np.float64, copy=False)
-    return model._label_binarizer.transform(context.target).astype(np.float64)
+    return label_binarizer(model).transform(context.target).astype(np.float64)
 
 
 def _is_multilabel(model):
-    return model._label_binarizer.y_type_.startswith("multilabel")
+    return label_binarizer(model).y_type_.startswith("multilabel")
 
 
 def _filled(template, compact, coefs, intercepts):
@@ -257,9 +263,10 @@ def _filled(template, compact, coefs, intercepts):
         labels = compact.classes_
         if compact.multilabel_:
             labels = np.eye(len(labels), dtype=int)
-        template._label_binarizer = LabelBinarizer().fit(labels)
+        set_label_binarizer(template, LabelBinarizer().fit(labels))
     if template.solver != "lbfgs":
-        template.loss_curve_, template._no_improvement_count = [], 0
+        ready_to_go_on(template)
+        template.loss_curve_ = []
         template.best_loss_ = np.inf
         template.validation_scores_ = template.best_validation_score_ = None
     return template

@@ -33,6 +33,10 @@ from sklearn_prune.weight_pruning.families._glvq import (
     joint_means,
     refitted_targets,
 )
+from sklearn_prune.weight_pruning.readers.sklearn_models import (
+    search_method,
+    stored_rows,
+)
 
 SHARES = (0.5, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 
@@ -91,12 +95,11 @@ class NeighborsFamily(Restores, Family):
         return Accepted(self)
 
     def start(self, model, context):
-        n_points, outputs = model._fit_X.shape[0], np.asarray(model._y)
+        points, outputs = stored_rows(model)
         if not is_classifier(model):
             outputs = outputs.astype(np.float64, copy=False)
-        return NeighborsWork(
-            model, model._fit_X, outputs, np.arange(n_points), model.n_neighbors
-        )
+        ids = np.arange(points.shape[0])
+        return NeighborsWork(model, points, outputs, ids, model.n_neighbors)
 
     def table(self, work, unit, context):
         single = work.outputs.ndim == 1
@@ -179,7 +182,7 @@ class NeighborsFamily(Restores, Family):
         return found
 
     def compact(self, work):
-        untouched = work.points is work.model._fit_X
+        untouched = work.points is stored_rows(work.model)[0]
         points, outputs = work.points, work.outputs
         if untouched:  # the arrays may be the user's own
             points, outputs = points.copy(), outputs.copy()
@@ -250,7 +253,7 @@ def _stored_neighbors(work, points):
     }
     finder = NearestNeighbors(
         n_neighbors=min(work.n_neighbors, points.shape[0] - 1),
-        algorithm=model._fit_method,
+        algorithm=search_method(model),
         metric=model.effective_metric_,
         p=model.effective_metric_params_.get("p", 2),
         metric_params=params or None,

@@ -192,7 +192,7 @@ def test_leaves_are_numbered_as_in_the_arrays(forest):
     X = rows(np.random.default_rng(7), 40, np.float32)
     flat = FlatTrees.build(forest, N_FEATURES)
     found = flat.apply_leaves(X)
-    for t, tree in enumerate(flat.to_arrays()):
+    for t, tree in enumerate(flat.to_arrays().one_by_one()):
         leaves = np.flatnonzero(tree.left < 0)
         assert_array_equal(leaves[found[:, t]], walk(X, tree))
         inner = np.flatnonzero(tree.left >= 0)

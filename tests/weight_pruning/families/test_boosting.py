@@ -27,10 +27,9 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
-from sklearn_prune.weight_pruning.families._boosting_arrays import collapse_costs
 from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
-from sklearn_prune.weight_pruning.families._boosting_readers import read_model, refusal
-from sklearn_prune.weight_pruning.families._boosting_refit import LeafPath
+from sklearn_prune.weight_pruning.families._boosting_refit import LeafPath, collapse_costs
+from sklearn_prune.weight_pruning.readers.boosting import read_model, refusal
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -207,7 +206,7 @@ def test_a_refit_comes_closer_to_the_whole_model():
         path = LeafPath(work.model, rows, refits)
         for share in (0.5, 0.2):
             path.advance(int(share * 3 * path.n_splits))
-        smaller, _ = path.trees_now()
+        smaller = path.trees_now()
         found = walked(smaller.trees, X[1000:])[:, 0] + smaller.start[0]
         distances.append(np.mean((found - model.predict(X[1000:])) ** 2))
     assert distances[1] < distances[0] / 2

@@ -36,8 +36,8 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import PruningRequest
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
 from sklearn_prune.weight_pruning.families._forest import BaggingFamily, ForestFamily
-from sklearn_prune.weight_pruning.families._forest_arrays import pick_trees
 from sklearn_prune.weight_pruning.families._forest_criteria import out_of_bag
 from sklearn_prune.weight_pruning.families._forest_judge import _cross_chosen, _whole_score
 from sklearn_prune.weight_pruning.families._forest_units import greedy_order

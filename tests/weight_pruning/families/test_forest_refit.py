@@ -9,24 +9,21 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import Ridge
 
+from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
 from sklearn_prune.weight_pruning.families._forest_arrays import (
     collapse,
-    concatenated,
     leaves_of_rows,
     max_below,
-    pick_trees,
     shared_thresholds,
 )
 from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
+from sklearn_prune.weight_pruning.families._forest_work import FittedForest
 
 RNG = np.random.default_rng(0)
 
 
 def arrays_of(forest):
-    sizes = [tree.tree_.node_count for tree in forest.estimators_]
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    trees = [(t, first[t], tree.tree_) for t, tree in enumerate(forest.estimators_)]
-    return concatenated(trees)
+    return FittedForest(forest).whole
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,18 @@ import json
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.compact._tree_columns import CategorySet
-from sklearn_prune.weight_pruning.families._boosting_arrays import (
-    NAN_IS_ZERO,
-    NAN_LEFT,
-    NAN_RIGHT,
-    TreeStack,
+from sklearn_prune.weight_pruning.compact._tree_arrays import TreeArrays
+from sklearn_prune.weight_pruning.compact._tree_columns import (
+    MISSING_LEFT,
+    MISSING_RIGHT,
+    MISSING_ZERO,
+    CategorySet,
 )
-from sklearn_prune.weight_pruning.families._boosting_readers import BoostedModel
+from sklearn_prune.weight_pruning.readers.boosted_model import (
+    BoostedModel,
+    BoostingReader,
+    boosted_trees,
+)
 
 _LINKS = {
     "binary": ("logit", "logistic"),
@@ -31,7 +35,7 @@ _LINKS = {
 }
 
 
-def refuse_lightgbm(model):
+def _refusal(model):
     """Why a LightGBM model has no compact form, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster") or model._Booster is None:
@@ -47,15 +51,17 @@ def refuse_lightgbm(model):
     return None
 
 
-def read_lightgbm(model, X=None):
+def _read(model, X=None):
     """Trees up to the best iteration, and what their sum means."""
     text = model.booster_.model_to_string()
     head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
     header = _header(head)
     per_iteration = int(header["num_tree_per_iteration"])
-    stack, sets = TreeStack(), []
-    for number, block in enumerate(blocks):
-        _add_tree(stack, sets, block, number // per_iteration, number % per_iteration)
+    sets = []
+    parts = [
+        _read_tree(block, sets, *divmod(number, per_iteration))
+        for number, block in enumerate(blocks)
+    ]
     objective, *settings = header["objective"].split()
     link, loss = _LINKS[objective]
     slope = 1.0
@@ -67,7 +73,7 @@ def read_lightgbm(model, X=None):
     if slope != 1.0:
         loss = None
     return BoostedModel(
-        trees=stack.stacked(sets),
+        trees=boosted_trees(parts, sets),
         start=np.zeros(per_iteration),
         library="lightgbm",
         link=link,
@@ -77,7 +83,14 @@ def read_lightgbm(model, X=None):
         divisor=len(blocks) // per_iteration if "average_output" in head.split("\n") else 1,
         zeros_missing="[zero_as_missing: 1]" in text,
         categories=_categories(text, X),
+        # LightGBM makes names up where X has none, and rewrites others.
+        names=getattr(X, "columns", None),
     )
+
+
+def _codes_by_frame(model):
+    text = model.booster_.model_to_string(num_iteration=1)
+    return text.rpartition("pandas_categorical:")[2].strip() not in ("", "null", "[]")
 
 
 def _header(text):
@@ -104,20 +117,18 @@ def _numbers(fields, name, dtype):
     return np.array(fields.get(name, "").split(), dtype=dtype)
 
 
-def _add_tree(stack, sets, block, iteration, output):
+def _read_tree(block, sets, iteration, output):
     """Splits come first, leaves after them, which keeps parents before children."""
     fields = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
     n_leaves = int(fields["num_leaves"])
     n_splits = n_leaves - 1
-    values = _numbers(fields, "leaf_value", np.float64)
-    if not n_splits:
-        stack.add(iteration, output, left=[-1], right=[-1], value=values[:1])
-        return
     kinds = _numbers(fields, "decision_type", np.int64)
     thresholds = _numbers(fields, "threshold", np.float64)
     is_set, default_left, missing = kinds & 1, (kinds >> 1) & 1, (kinds >> 2) & 3
     rules = np.where(
-        missing == 0, NAN_IS_ZERO, np.where(default_left == 1, NAN_LEFT, NAN_RIGHT)
+        missing == 0,
+        MISSING_ZERO,
+        np.where(default_left == 1, MISSING_LEFT, MISSING_RIGHT),
     )
     category = np.full(n_splits, -1)
     if is_set.any():
@@ -132,23 +143,26 @@ def _add_tree(stack, sets, block, iteration, output):
     weights = [
         _numbers(fields, f"{part}_weight", np.float64) for part in ("internal", "leaf")
     ]
-    children = (
+    weight = np.concatenate(weights) if n_splits else tail
+    left, right = (
         np.append(np.where(child < 0, n_splits + ~child, child), np.full(n_leaves, -1))
         for child in (
             _numbers(fields, f"{side}_child", np.int64) for side in ("left", "right")
         )
     )
-    left, right = children
-    stack.add(
-        iteration,
-        output,
+    return TreeArrays(
         left=left,
         right=right,
         feature=np.append(_numbers(fields, "split_feature", np.int64), tail),
         threshold=np.append(np.where(is_set, 0.0, thresholds), tail),
         missing=np.append(rules, tail),
         category=np.append(category, tail - 1),
-        value=np.append(np.zeros(n_splits), values),
-        cover=np.concatenate(weights),
+        value=np.append(np.zeros(n_splits), _numbers(fields, "leaf_value", np.float64)),
+        weight=weight,
         gain=np.append(_numbers(fields, "split_gain", np.float64), tail),
+        iteration=[iteration],
+        output=[output],
     )
+
+
+LIGHTGBM = BoostingReader(_read, _refusal, _codes_by_frame)

@@ -4,13 +4,17 @@ import json
 
 import numpy as np
 
-from sklearn_prune.weight_pruning.compact._tree_columns import CategorySet
-from sklearn_prune.weight_pruning.families._boosting_arrays import (
-    NAN_LEFT,
-    NAN_RIGHT,
-    TreeStack,
+from sklearn_prune.weight_pruning.compact._tree_arrays import TreeArrays
+from sklearn_prune.weight_pruning.compact._tree_columns import (
+    MISSING_LEFT,
+    MISSING_RIGHT,
+    CategorySet,
 )
-from sklearn_prune.weight_pruning.families._boosting_readers import BoostedModel
+from sklearn_prune.weight_pruning.readers.boosted_model import (
+    BoostedModel,
+    BoostingReader,
+    boosted_trees,
+)
 
 _LINKS = {
     "binary:logistic": ("logit", "logistic"),
@@ -28,7 +32,7 @@ _LINKS = {
 }
 
 
-def refuse_xgboost(model):
+def _refusal(model):
     """Why an XGBoost model has no compact form, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster"):
@@ -59,32 +63,36 @@ def _learner(booster):
     return json.loads(booster.save_raw("json").decode())["learner"]
 
 
-def read_xgboost(model, X=None):
+def _read(model, X=None):
     """Trees up to the best iteration, and what their sum means."""
     learner = _learner(model.get_booster())
     forest = learner["gradient_booster"]["model"]
     bounds = forest["iteration_indptr"]
     best = learner["attributes"].get("best_iteration")
     n_iterations = len(bounds) - 1 if best is None else int(best) + 1
-    stack, sets = TreeStack(), []
-    for iteration in range(n_iterations):
-        for number in range(bounds[iteration], bounds[iteration + 1]):
-            _add_tree(
-                stack, sets, forest["trees"][number], iteration, forest["tree_info"][number]
-            )
+    sets = []
+    parts = [
+        _read_tree(forest["trees"][number], sets, iteration, forest["tree_info"][number])
+        for iteration in range(n_iterations)
+        for number in range(bounds[iteration], bounds[iteration + 1])
+    ]
     link, loss = _LINKS[learner["objective"]["name"]]
     n_outputs = max(1, int(learner["learner_model_param"]["num_class"]))
     return BoostedModel(
-        trees=stack.stacked(sets),
+        trees=boosted_trees(parts, sets),
         start=_start(learner["learner_model_param"]["base_score"], link, n_outputs),
         library="xgboost",
         link=link,
         loss=loss,
         n_features=model.n_features_in_,
-        float32=True,
         missing=float("nan" if model.missing is None else model.missing),
         categories=_categories(X),
+        names=getattr(model, "feature_names_in_", None),
     )
+
+
+def _codes_by_frame(model):
+    return "c" in (model.get_booster().feature_types or ())
 
 
 def _start(text, link, n_outputs):
@@ -111,7 +119,7 @@ def _categories(X):
     return found or None
 
 
-def _add_tree(stack, sets, tree, iteration, output):
+def _read_tree(tree, sets, iteration, output):
     """Breadth-first, since nodes are numbered in the order in which they were split."""
     left = np.array(tree["left_children"])
     conditions = np.array(tree["split_conditions"], dtype=np.float32)
@@ -129,16 +137,19 @@ def _add_tree(stack, sets, tree, iteration, output):
         stays[right] = False
         category[node] = len(sets)
         sets.append(CategorySet(stays, True, bool(default_left[node])))
-    stack.add(
-        iteration,
-        output,
+    return TreeArrays(
         left=left,
         right=tree["right_children"],
         feature=tree["split_indices"],
         threshold=np.nextafter(conditions, np.float32(-np.inf)),
-        missing=np.where(default_left, NAN_LEFT, NAN_RIGHT),
+        missing=np.where(default_left, MISSING_LEFT, MISSING_RIGHT),
         category=category,
         value=np.where(is_leaf, conditions, 0),
-        cover=tree["sum_hessian"],
+        weight=tree["sum_hessian"],
         gain=tree["loss_changes"],
+        iteration=[iteration],
+        output=[output],
     )
+
+
+XGBOOST = BoostingReader(_read, _refusal, _codes_by_frame)
