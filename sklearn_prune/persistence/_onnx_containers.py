@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from sklearn_prune.persistence._onnx_model import _Model
 from sklearn_prune.persistence._onnx_rows import Rows
 from sklearn_prune.persistence._onnx_steps import transformed
 from sklearn_prune.persistence._onnx_writer import Writer
@@ -261,6 +262,7 @@ class _Calibrated(Writer):
 
 
 WRITERS = {
+    "CompactModel": _Model,
     "CompactColumns": _Columns,
     "CompactPipeline": _Pipeline,
     "CompactConstant": _Constant,

@@ -31,7 +31,9 @@ def kernel_matrix(graph, function, X, points, arrays):
     """
     name = function.name
     if name == "object":
-        from sklearn_prune.persistence._onnx_process import process_kernel
+        from sklearn_prune.persistence._onnx_process import (
+            process_kernel,
+        )
 
         return process_kernel(graph, function.kernel, X, points, arrays)
     if name == "rbf":
@@ -160,4 +162,10 @@ class _SVC(Expansion):
         return couple(self.graph, values * slopes + shifts, len(self.compact.classes_))
 
 
-WRITERS = {"CompactSVR": _SVR, "CompactSVC": _SVC}
+WRITERS = {
+    "CompactSVR": _SVR,
+    "CompactSVC": _SVC,
+    "CompactProcess": _Mean,
+    "LatentProcess": _Latent,
+    "CompactProcessClassifier": _ProcessClassifier,
+}

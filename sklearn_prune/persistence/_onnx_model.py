@@ -33,6 +33,3 @@ class _Model(Writer):
 
     def predict_proba(self, rows):
         return self.ask(self.compact, "results", rows)[1]
-
-
-WRITERS = {"CompactModel": _Model}

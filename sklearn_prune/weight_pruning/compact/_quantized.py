@@ -8,11 +8,15 @@ _ATOMS = (str, bytes, int, float, complex, bool, type(None), type)
 
 
 class Stored:
-    """Base of the classes that pickles and files hold, under one stable module name."""
+    """Base of the classes that pickles and files hold.
+
+    Those of this package have one stable module name, whichever file they stand in.
+    """
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls.__module__ = "sklearn_prune.predictors"
+        if cls.__module__.startswith("sklearn_prune."):
+            cls.__module__ = "sklearn_prune.predictors"
 
 
 class QuantizedArray(Stored):
