@@ -30,11 +30,7 @@ from sklearn.model_selection import (
 from sklearn.svm import SVC
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
-from sklearn_prune.comparison import (
-    PruningCurveDisplay,
-    cost_scorer,
-    smallest_not_worse,
-)
+from sklearn_prune.comparison import PruningCurveDisplay, cost_scorer, smallest_not_worse
 from sklearn_prune.sample_selection import AutoSelector
 
 MARGIN = 0.01

@@ -5,14 +5,14 @@ from sklearn_prune._lazy import lazy_names
 __version__ = "0.1.0.dev0"
 
 _MODULE_OF = {
-    "PruningComparison": "comparison._comparison",
+    "PruningComparison": "comparison.result",
     "PrunedClassifier": "weight_pruning._pruned",
     "PrunedRegressor": "weight_pruning._pruned",
     "SampleSubsetClassifier": "sample_selection._subset_predictors",
     "SampleSubsetRegressor": "sample_selection._subset_predictors",
     "SampleSubsetSampler": "sample_selection._subset_sampler",
     "SampleSubsetTransformer": "sample_selection._subset_transformer",
-    "compare_pruning": "comparison._compare",
+    "compare_pruning": "comparison.compare",
 }
 _SUBPACKAGES = (
     "comparison",

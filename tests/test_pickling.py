@@ -35,11 +35,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_prune
-from sklearn_prune import (
-    PrunedClassifier,
-    SampleSubsetClassifier,
-    compare_pruning,
-)
+from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, compare_pruning
 from sklearn_prune.sample_selection import L2PenaltySelector
 from tests.sample_selection.test_all_selectors import SELECTORS
 from tests.test_common import INNER, PRUNED

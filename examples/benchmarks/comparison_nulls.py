@@ -23,7 +23,7 @@ from sklearn.model_selection import (
     ShuffleSplit,
 )
 
-from sklearn_prune.comparison._statistics import (
+from sklearn_prune.comparison.verdicts.statistics import (
     corrected_posterior,
     fixed_sequence,
     share_of_test,

@@ -19,8 +19,8 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from sklearn_prune.comparison._isolation import seeded
-from sklearn_prune.comparison._plan import COST_NAMES
+from sklearn_prune.comparison.run.isolation import seeded
+from sklearn_prune.comparison.run.plan import COST_NAMES
 
 COSTS = tuple(cost for cost in COST_NAMES if cost != "seed_churn")  # one more fit
 EXAMPLE = Path(__file__).parents[1] / "plot_compare_digits.py"

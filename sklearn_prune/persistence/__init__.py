@@ -3,10 +3,9 @@
 from sklearn_prune._lazy import lazy_names
 
 _MODULE_OF = {
-    "TRUSTED_TYPES": "_trusted",
     "load": "_files",
     "save": "_files",
-    "to_onnx": "_onnx",
+    "to_onnx": "export.onnx.export",
 }
 
 __all__ = [*_MODULE_OF]

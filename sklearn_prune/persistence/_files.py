@@ -19,10 +19,15 @@ from sklearn_prune.persistence._archive import (
     write_members,
 )
 from sklearn_prune.persistence._checks import check_parts
-from sklearn_prune.persistence._compact_form import compact_form, storable
-from sklearn_prune.persistence._schema import foreign_types, forged_sharing
-from sklearn_prune.persistence._stored import StoredModule, name_of, restored
-from sklearn_prune.persistence._trusted import TRUSTED_TYPES
+from sklearn_prune.persistence._schema import foreign_types, forged_sharing, trusted_types
+from sklearn_prune.persistence._stored import (
+    StoredModule,
+    compact_form,
+    name_of,
+    restored,
+    storable,
+)
+from sklearn_prune.weight_pruning import predictor_names
 
 FORMAT = 1
 # Equal ones are the same, wherever they are.
@@ -96,7 +101,7 @@ def save(model, path):
     with ZipFile(io.BytesIO(content)) as archive:
         members = {part: archive.read(part) for part in archive.namelist()}
     schema = json.loads(members.pop(SCHEMA))
-    foreign = foreign_types(schema)
+    foreign = foreign_types(schema, predictor_names(registered=True))
     if foreign:
         raise _refused(name, ", ".join(foreign))
     schema, members = _numbered(schema, members)
@@ -104,12 +109,12 @@ def save(model, path):
     write_members(path, members, {"format": FORMAT, "model": name, "versions": _versions()})
 
 
-def load(path, *, max_bytes=2**30, modules=()):
+def load(path, *, max_bytes=2**30, modules=(), forms=()):
     """Load what `save` wrote.
 
-    No code of the file runs: only types of `TRUSTED_TYPES`, numbers, texts and
-    scikit-learn's own estimators are made, after everything has been looked through, and
-    the positions in all arrays that compiled code follows are checked.
+    No code of the file runs. Only predictors of `sklearn_prune.predictors`, numbers, texts
+    and scikit-learn's own estimators are made, after the whole file was checked. Positions
+    in arrays that compiled code follows are checked too.
 
     Parameters
     ----------
@@ -120,6 +125,9 @@ def load(path, *, max_bytes=2**30, modules=()):
     modules : sequence of torch.nn.Module classes, default=()
         Classes that skorch nets in the file may be made of. Their constructors are called
         with the numbers and texts of the file.
+    forms : sequence of classes, default=()
+        Predictors from outside this package that the file may hold. Their attributes are
+        set to numbers, texts and arrays of the file.
 
     Returns
     -------
@@ -154,7 +162,8 @@ def load(path, *, max_bytes=2**30, modules=()):
         raise ValueError(
             f"max_bytes must be a positive int. Got {max_bytes!r}. Write max_bytes=2**30."
         )
-    modules = _checked_modules(modules)
+    modules = _checked_classes("modules", modules, "torch.nn.Module classes", "MyModule")
+    forms = _checked_classes("forms", forms, "classes of predictors", "MyPredictor")
     skops = import_or_raise("skops.io", "load", extra="persist")
     members, header = read_members(path, int(max_bytes))
     if header["format"] > FORMAT:
@@ -164,11 +173,12 @@ def load(path, *, max_bytes=2**30, modules=()):
             f"{header['versions'].get('sklearn-prune', 'unknown')}. Upgrade sklearn-prune."
         )
     schema = parse_json(members[SCHEMA], path)
-    foreign = foreign_types(schema)
+    foreign = foreign_types(schema, forms)
     if foreign:
         raise ValueError(
-            "A file to load holds types of TRUSTED_TYPES and scikit-learn's estimators. "
-            f"Got {', '.join(foreign)} in {path}. Save the model again by save."
+            "A file to load holds predictors of this package and scikit-learn's estimators. "
+            f"Got {', '.join(foreign)} in {path}. Write load(path, forms=[MyPredictor]) for "
+            "predictors of your own, or save the model again by save."
         )
     sizes = {name: len(content) for name, content in members.items()}
     wrong = isinstance(schema, dict) and forged_sharing(schema, sizes, int(max_bytes))
@@ -180,8 +190,8 @@ def load(path, *, max_bytes=2**30, modules=()):
         for name, content in members.items():
             archive.writestr(name, content)
     try:
-        loaded = skops.loads(buffer.getvalue(), trusted=list(TRUSTED_TYPES))
-        found = check_parts(loaded, int(max_bytes))
+        loaded = skops.loads(buffer.getvalue(), trusted=trusted_types(forms))
+        found = check_parts(loaded, int(max_bytes), tuple(forms.values()))
     except Exception as error:
         raise not_ours(path, f"{type(error).__name__}: {str(error)[:200]}") from error
     for name in sorted(part.module for part in found if isinstance(part, StoredModule)):
@@ -213,15 +223,15 @@ def _checked_path(path):
     return Path(path)
 
 
-def _checked_modules(modules):
+def _checked_classes(name, classes, kind, example):
     """The allowed classes by name."""
-    several = isinstance(modules, list | tuple | set | frozenset)
-    if not several or not all(isinstance(each, type) for each in modules):
+    several = isinstance(classes, list | tuple | set | frozenset)
+    if not several or not all(isinstance(each, type) for each in classes):
         raise TypeError(
-            "modules must be a sequence of torch.nn.Module classes. Got "
-            f"{modules!r}. Write modules=[MyModule]."
+            f"{name} must be a sequence of {kind}. Got {classes!r}. Write "
+            f"{name}=[{example}]."
         )
-    return {name_of(module): module for module in modules}
+    return {name_of(each): each for each in classes}
 
 
 def _refused(name, foreign):

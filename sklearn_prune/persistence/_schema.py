@@ -3,7 +3,7 @@
 from functools import cache
 
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.persistence._trusted import TRUSTED_TYPES
+from sklearn_prune.weight_pruning import predictor_names
 
 _CONTAINERS = {
     "DictNode": {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"},
@@ -25,23 +25,58 @@ _UNCHECKED = {
         "svm._classes.SVR",
     )
 }
+_KERNELS = (
+    "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Hyperparameter "
+    "Matern PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel"
+)
+_OTHERS = (
+    "sklearn_prune.persistence._stored.StoredModule",
+    "sklearn_prune.persistence._stored.StoredSpline",
+    "numpy.dtype",
+    "numpy.mean",  # of FeatureAgglomeration
+    "numpy.number",  # of make_column_selector
+    "scipy.sparse._csc.csc_array",
+    "scipy.sparse._csc.csc_matrix",
+    "scipy.sparse._csr.csr_array",
+    "scipy.sparse._csr.csr_matrix",
+    "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.impute._iterative._ImputerTriplet",
+    "sklearn.utils._bunch.Bunch",
+)
 _MOST_NODES = 10_000_000
 
 
-def foreign_types(schema):
+def trusted_types(forms=()):
+    """Names of the types that `load` makes of a file, as `skops.io.load` takes them.
+
+    Beside these, a file may hold numbers, texts, containers of them, numpy's ufuncs and
+    scikit-learn's estimators, which are the transformers of pipelines.
+
+    Parameters
+    ----------
+    forms : sequence of str
+        Names of predictors from outside this package.
+    """
+    kernels = (f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS.split())
+    return sorted({*predictor_names(), *kernels, *_OTHERS, *forms})
+
+
+def foreign_types(schema, forms=()):
     """Names of the types in a description that `load` makes nothing of.
 
     Parameters
     ----------
     schema : dict
         As skops writes it.
+    forms : sequence of str
+        Names of predictors from outside this package that are allowed.
 
     Returns
     -------
     list of str
         Sorted; empty if the description can be followed.
     """
-    allowed, found = _allowed(), set()
+    allowed, found = _allowed(frozenset(forms)), set()
     left, n_nodes = [schema], 0
     while left:
         part = left.pop()
@@ -107,10 +142,10 @@ def _name_of(node):
 
 
 @cache
-def _allowed():
+def _allowed(forms):
     """Names of types by the loader of skops that makes them."""
     known = import_or_raise("skops.io._trusted_types", "load", extra="persist")
-    ours = set(TRUSTED_TYPES)
+    ours = set(trusted_types())
     estimators = set(known.SKLEARN_ESTIMATOR_TYPE_NAMES) - _UNCHECKED
     scalars = {*known.NUMPY_DTYPE_TYPE_NAMES, "numpy.bool"}
     functions = {*known.NUMPY_UFUNC_TYPE_NAMES, *known.SCIPY_UFUNC_TYPE_NAMES}
@@ -125,5 +160,5 @@ def _allowed():
             "numpy.number",
         },
         "FunctionNode": {*functions, "numpy.mean"},
-        "ObjectNode": estimators | {name for name in ours if _is_object(name)},
+        "ObjectNode": estimators | {name for name in ours if _is_object(name)} | forms,
     }

@@ -1,55 +1,134 @@
-"""Predictors: the small form of a fitted model, which needs numpy to be imported."""
+"""Predictors: the compact form of each kind of model. Imports numpy only.
+
+Pickles and saved files name the classes by this module. The files in which they stand may
+change, this name does not.
+"""
 
 from importlib import import_module
 
-_PACKAGE = "sklearn_prune.weight_pruning.compact"
-_NAMES_IN = {
-    "_boosting": "CompactBoosting",
-    "_calibrated": "CompactCalibrated",
-    "_columns": "CompactColumns",
-    "_containers": "CompactConstant CompactThreshold CompactTransformedTarget",
-    "_forest": "CompactBaggingClassifier CompactForestClassifier CompactForestRegressor",
-    "_kernel": "CompactSVC CompactSVR",
-    "_kernel_function": "KernelFunction",
-    "_leaves": "ShareLeaves SparseLeaves ValueLeaves",
-    "_linear": (
-        "CompactBayesianRegressor CompactLinearClassifier CompactLinearRegressor "
-        "CompactMultilabelClassifier"
-    ),
-    "_members": (
-        "CompactBaggedClassifier CompactBaggedRegressor CompactClassifierChain "
-        "CompactHardVoting CompactMultiClassifier CompactMultiRegressor CompactOneVsOne "
-        "CompactOneVsRest CompactOutputCode CompactRegressorChain CompactSoftVoting "
-        "CompactVotingRegressor"
-    ),
-    "_model": "CompactModel",
-    "_module": "CompactModule",
-    "_naive_bayes": (
-        "CompactCategorical CompactDiscriminant CompactGaussian CompactLogLinear "
-        "CompactQuadratic"
-    ),
-    "_neighbors": "CompactNeighborsClassifier CompactNeighborsRegressor",
-    "_net": "CompactNetClassifier CompactNetRegressor",
-    "_net_layers": "Add Convolution Dense Flatten Layer Pool Reshape Scale",
-    "_net_weights": "SparseWeights",
-    "_pipeline": "CompactPipeline",
-    "_process": "CompactProcess CompactProcessClassifier LatentProcess",
-    "_quantized": "QuantizedArray",
-    "_score_forest": "CompactScoreForestClassifier CompactScoreForestRegressor",
-    "_stacking": "CompactStackingClassifier CompactStackingRegressor",
-    "_steps": "ColumnSelector",
-    "_tree_columns": "KeyColumns",
-    "_trees": "FlatTrees",
+_MODULE_OF = {
+    "Add": "nets.layers",
+    "ColumnSelector": "steps",
+    "Compact": "base",
+    "CompactBaggedClassifier": "containers",
+    "CompactBaggedRegressor": "containers",
+    "CompactBaggingClassifier": "trees.forest",
+    "CompactBayesianRegressor": "linear",
+    "CompactBoosting": "boosting",
+    "CompactCalibrated": "cross_fitted",
+    "CompactCategorical": "bayes",
+    "CompactClassifierChain": "containers",
+    "CompactColumns": "steps",
+    "CompactConstant": "containers",
+    "CompactDiscriminant": "bayes",
+    "CompactForestClassifier": "trees.forest",
+    "CompactForestRegressor": "trees.forest",
+    "CompactGaussian": "bayes",
+    "CompactHardVoting": "containers",
+    "CompactLinearClassifier": "linear",
+    "CompactLinearRegressor": "linear",
+    "CompactLogLinear": "bayes",
+    "CompactModel": "model",
+    "CompactModule": "nets.module",
+    "CompactMultiClassifier": "containers",
+    "CompactMultiRegressor": "containers",
+    "CompactMultilabelClassifier": "linear",
+    "CompactNeighborsClassifier": "neighbors",
+    "CompactNeighborsRegressor": "neighbors",
+    "CompactNetClassifier": "nets.net",
+    "CompactNetRegressor": "nets.net",
+    "CompactOneVsOne": "containers",
+    "CompactOneVsRest": "containers",
+    "CompactOutputCode": "containers",
+    "CompactPipeline": "steps",
+    "CompactProcess": "gaussian_process",
+    "CompactProcessClassifier": "gaussian_process",
+    "CompactQuadratic": "bayes",
+    "CompactRegressorChain": "containers",
+    "CompactSVC": "kernel",
+    "CompactSVR": "kernel",
+    "CompactScoreForestClassifier": "trees.forest",
+    "CompactScoreForestRegressor": "trees.forest",
+    "CompactSoftVoting": "containers",
+    "CompactStackingClassifier": "cross_fitted",
+    "CompactStackingRegressor": "cross_fitted",
+    "CompactThreshold": "containers",
+    "CompactTransformedTarget": "containers",
+    "CompactVotingRegressor": "containers",
+    "Convolution": "nets.layers",
+    "Dense": "nets.layers",
+    "FlatTrees": "trees.flat",
+    "Flatten": "nets.layers",
+    "KernelFunction": "kernel",
+    "KeyColumns": "trees.columns",
+    "LatentProcess": "gaussian_process",
+    "Layer": "nets.layers",
+    "Pool": "nets.layers",
+    "QuantizedArray": "quantized",
+    "Reshape": "nets.layers",
+    "Scale": "nets.layers",
+    "ShareLeaves": "trees.leaves",
+    "SparseLeaves": "trees.leaves",
+    "SparseWeights": "nets.weights",
+    "ValueLeaves": "trees.leaves",
 }
-_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}
+# Not public: what other parts of the package use.
+_SHARED = {
+    "Stored": "quantized",
+    "check_quantized": "quantized",
+    "is_count": "quantized",
+    "need": "quantized",
+    "CATEGORIES": "trees.columns",
+    "CategorySet": "trees.columns",
+    "CompactNet": "nets.net",
+    "DIALECTS": "boosting",
+    "Estimator": "base",
+    "Graph": "nets.graph",
+    "KNOWN_ACTIVATIONS": "nets.activations",
+    "METHODS": "boosting",
+    "MISSING_LEFT": "trees.columns",
+    "MISSING_RIGHT": "trees.columns",
+    "MISSING_ZERO": "trees.columns",
+    "Operation": "nets.graph",
+    "RATES": "gaussian_process",
+    "SELU_ALPHA": "nets.activations",
+    "SELU_SCALE": "nets.activations",
+    "SHARES": "gaussian_process",
+    "ScoredRows": "boosting",
+    "Site": "nets.graph",
+    "TreeArrays": "trees.arrays",
+    "arrays_in": "quantized",
+    "as_libsvm": "kernel",
+    "compact_score_forest": "trees.forest",
+    "dense": "quantized",
+    "emptied": "nets.module",
+    "flat_order": "trees.arrays",
+    "hold": "kernel",
+    "inverse_distances": "neighbors",
+    "joined": "trees.arrays",
+    "leaf_table": "trees.leaves",
+    "levels": "trees.arrays",
+    "nearest_by_products": "neighbors",
+    "pairs": "containers",
+    "pairs_of": "kernel",
+    "pick_trees": "trees.arrays",
+    "picked": "trees.arrays",
+    "places_out": "nets.places",
+    "points_and_coefficients": "kernel",
+    "response": "cross_fitted",
+    "smallest_exact": "neighbors",
+    "stacked": "cross_fitted",
+    "take_columns": "quantized",
+}
 
 __all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name):
-    if name not in _MODULE_OF:
+    module = _MODULE_OF.get(name) or _SHARED.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{_PACKAGE}.{_MODULE_OF[name]}"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 def __dir__():

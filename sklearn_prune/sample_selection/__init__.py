@@ -26,6 +26,7 @@ from sklearn_prune.sample_selection._random import RandomSelector
 from sklearn_prune.sample_selection._report import selection_report
 from sklearn_prune.sample_selection._rmhc import RMHCSelector
 from sklearn_prune.sample_selection._sensitivity import SensitivitySelector
+from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel  # noqa: F401
 from sklearn_prune.sample_selection._tomek import TomekLinksSelector
 
 __all__ = [

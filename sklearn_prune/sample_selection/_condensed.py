@@ -16,10 +16,7 @@ from sklearn_prune.sample_selection._editing import (
     rows_that_count,
     target_residuals,
 )
-from sklearn_prune.sample_selection._neighbor_base import (
-    METRIC_OPTIONS,
-    NeighborSelector,
-)
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 N_NEIGHBORS = 9  # whose targets say how far apart two targets may be
 

@@ -8,11 +8,7 @@ import numpy as np
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._ranking import Ranking, budget_size, round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
-from sklearn_prune._sklearn_compat import (
-    Interval,
-    InvalidParameterError,
-    count_rows,
-)
+from sklearn_prune._sklearn_compat import Interval, InvalidParameterError, count_rows
 from sklearn_prune.sample_selection._base import KEEP_OPTIONS
 from sklearn_prune.sample_selection._chain import NestedSelector
 

@@ -17,10 +17,7 @@ from sklearn_prune.sample_selection._editing import (
     rows_that_count,
     unsettled_rows,
 )
-from sklearn_prune.sample_selection._neighbor_base import (
-    METRIC_OPTIONS,
-    NeighborSelector,
-)
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 DEPTH = 32  # neighbours in whose lists the survivors are looked for
 

@@ -11,10 +11,7 @@ from sklearn_prune._graph import in_threads
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._space import Space
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._neighbor_base import (
-    METRIC_OPTIONS,
-    NeighborSelector,
-)
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 MOST_PAIRS = 5_000_000  # pairs of rows whose similarities are held at once, about
 SCALE_ROWS = 1000  # rows that the width of the kernel is read from
@@ -139,10 +136,7 @@ def facility_location_order(space, weights, n_jobs=None):
     ndarray of shape (n_samples,), int
         A permutation, ties by position.
     """
-    from sklearn_prune.sample_selection._facility_location_kernels import (
-        cover,
-        lazy_greedy,
-    )
+    from sklearn_prune.sample_selection._facility_location_kernels import cover, lazy_greedy
 
     similarity = _Similarity.of(space)
     taken = _take_first(similarity, weights, n_jobs)

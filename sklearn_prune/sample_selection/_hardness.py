@@ -13,10 +13,7 @@ from sklearn_prune.sample_selection._editing import (
     judge_labels,
     rows_that_count,
 )
-from sklearn_prune.sample_selection._neighbor_base import (
-    METRIC_OPTIONS,
-    NeighborSelector,
-)
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 
 class HardnessSelector(NeighborSelector):

@@ -13,10 +13,7 @@ from sklearn_prune.sample_selection._drop import (
     agreement_of_labels,
     nearest_enemies,
 )
-from sklearn_prune.sample_selection._neighbor_base import (
-    METRIC_OPTIONS,
-    NeighborSelector,
-)
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 DEPTH = 32  # neighbours that are counted where there are too many pairs
 PAIRS = 10**9  # of rows of one class, that are all looked at

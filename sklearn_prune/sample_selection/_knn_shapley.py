@@ -9,10 +9,7 @@ from sklearn.utils import gen_batches
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._neighbor_base import (
-    METRIC_OPTIONS,
-    NeighborSelector,
-)
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 _BLOCK_BYTES = 16 * 2**20
 

@@ -24,10 +24,7 @@ from sklearn_prune._meta import (
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
 from sklearn_prune._validation import check_groups
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._refitting import (
-    RefittingSelector,
-    as_target,
-)
+from sklearn_prune.sample_selection._refitting import RefittingSelector, as_target
 
 N_FOLDS = 5
 

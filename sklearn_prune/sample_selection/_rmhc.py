@@ -9,11 +9,7 @@ from sklearn_prune._ranking import Ranking, budget_size, merge_strata, round_sig
 from sklearn_prune._seeds import derive_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import (
-    KEEP_OPTIONS,
-    TASK_OPTIONS,
-    SampleSelector,
-)
+from sklearn_prune.sample_selection._base import KEEP_OPTIONS, TASK_OPTIONS, SampleSelector
 
 MOST_JUDGED = 5_000  # rows that the objective counts
 

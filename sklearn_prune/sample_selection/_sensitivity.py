@@ -3,11 +3,7 @@
 import numpy as np
 
 from sklearn_prune._ranking import budget_size
-from sklearn_prune.sample_selection._base import (
-    KEEP_OPTIONS,
-    TASK_OPTIONS,
-    SampleSelector,
-)
+from sklearn_prune.sample_selection._base import KEEP_OPTIONS, TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._leverage import draw, leverages
 
 

@@ -9,6 +9,7 @@ _MODULE_OF = {
     "CoverageCriterion": "criteria",
     "Criterion": "criteria",
     "Family": "_family",
+    "FamilySpec": "_registry",
     "GradualSchedule": "_schedule",
     "IterativeSchedule": "_schedule",
     "MagnitudeCriterion": "criteria",
@@ -24,7 +25,31 @@ _MODULE_OF = {
     "TaylorCriterion": "criteria",
     "TrainsOn": "_family",
     "UnitTable": "_family",
+    "register_family": "_registry",
+}
+
+# Not public: what other parts of the package use.
+_SHARED = {
+    "PrunedModel": "_pruned_base",
+    "PruningContext": "_context",
+    "checks": "_registry",
+    "exporters": "_registry",
+    "family_for": "_registry",
+    "family_of": "_registry",
+    "fitted_form": "_fitted_form",
+    "inner_folds": "_judge",
+    "kept_units": "_reduce",
+    "one_fold": "_judge",
+    "predictor": "_family",
+    "predictor_names": "_registry",
+    "ranked": "_reduce",
+    "reduce_unit": "_reduce",
+    "restored": "_family",
+    "row_scores": "_judge",
+    "smaller_from_scratch": "_from_scratch",
+    "smaller_model": "_from_scratch",
+    "working_form": "_family",
 }
 
 __all__ = [*_MODULE_OF]
-__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)
+__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF | _SHARED)

@@ -3,10 +3,8 @@
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune.weight_pruning._family import families_of_class
-from sklearn_prune.weight_pruning.compact._base import Compact
-from sklearn_prune.weight_pruning.compact._containers import CompactConstant
-from sklearn_prune.weight_pruning.families._feature import compact_model
+from sklearn_prune.predictors import Compact
+from sklearn_prune.weight_pruning._registry import MODEL_FAMILY, families_of_class, resolve
 
 
 def fitted_form(model):
@@ -34,11 +32,9 @@ def fitted_form(model):
     check_is_fitted(model)
     if isinstance(getattr(model, "compact_", None), Compact):
         return model.compact_
-    if type(model).__name__ == "_ConstantPredictor":
-        return CompactConstant.of(model.y_)
     families, _ = families_of_class(model)
     for family in families:
         answer = family.holds(model)
         if answer:
             return answer.family.as_fitted(model)
-    return compact_model(model)
+    return resolve(MODEL_FAMILY)().as_fitted(model)

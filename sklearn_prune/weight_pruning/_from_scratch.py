@@ -6,9 +6,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_prune.weight_pruning._family import family_of
-from sklearn_prune.weight_pruning.compact._columns import CompactColumns
-from sklearn_prune.weight_pruning.compact._model import CompactModel
+from sklearn_prune.predictors import CompactColumns, CompactModel
+from sklearn_prune.weight_pruning._registry import family_of
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,11 @@ from sklearn_prune._validation import (
     check_weights,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import TrainsOn, check_dropout, family_of
+from sklearn_prune.weight_pruning._family import TrainsOn
 from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._pruned_views import DELEGATED, FittedViews
 from sklearn_prune.weight_pruning._quantize import check_quantize
+from sklearn_prune.weight_pruning._registry import check_dropout, family_of
 from sklearn_prune.weight_pruning._schedule import GradualSchedule, check_schedule
 from sklearn_prune.weight_pruning.criteria import check_criterion
 

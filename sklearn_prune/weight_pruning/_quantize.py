@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
+from sklearn_prune.predictors import QuantizedArray
 
 SCHEMES = ("float16", "int8", "codebook")
 

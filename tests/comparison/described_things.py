@@ -41,8 +41,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune._optional import has
-from sklearn_prune.comparison._describe import describe
-from sklearn_prune.comparison._describe_code import canonical_json
+from sklearn_prune.comparison.provenance.descriptions import describe
+from sklearn_prune.comparison.provenance.functions import canonical_json
 from sklearn_prune.sample_selection import AutoSelector
 from sklearn_prune.weight_pruning import GradualSchedule
 

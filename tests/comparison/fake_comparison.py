@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_prune.comparison._statistics import (
+from sklearn_prune.comparison.verdicts.statistics import (
     certifiable_margin,
     corrected_posterior,
     fixed_sequence,

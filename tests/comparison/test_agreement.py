@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.model_selection import KFold, RepeatedKFold
 
-from sklearn_prune.comparison import _agreement
-from sklearn_prune.comparison._agreement import churn, feature_stability, row_stability
+from sklearn_prune.comparison.verdicts import agreement as _agreement
+from sklearn_prune.comparison.verdicts.agreement import (
+    churn,
+    feature_stability,
+    row_stability,
+)
 
 
 def published_stability(masks, level):

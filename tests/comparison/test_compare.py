@@ -40,9 +40,9 @@ from sklearn_prune import (
     compare_pruning,
 )
 from sklearn_prune._optional import has
-from sklearn_prune.comparison._describe_code import canonical_json
-from sklearn_prune.comparison._isolation import seeded
-from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison.provenance.functions import canonical_json
+from sklearn_prune.comparison.provenance.manifest import first_difference
+from sklearn_prune.comparison.run.isolation import seeded
 from sklearn_prune.sample_selection import (
     ENNSelector,
     HerdingSelector,

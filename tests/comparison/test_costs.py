@@ -52,7 +52,7 @@ from sklearn_prune import (
     SampleSubsetSampler,
     SampleSubsetTransformer,
 )
-from sklearn_prune.comparison._costs import (
+from sklearn_prune.comparison.run.costs import (
     COSTS,
     _ShippingPickler,
     cost_scorer,

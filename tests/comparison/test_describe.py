@@ -32,8 +32,8 @@ from sklearn.utils.discovery import all_estimators
 
 from sklearn_prune import PrunedClassifier
 from sklearn_prune._optional import has
-from sklearn_prune.comparison._describe import describe, digest
-from sklearn_prune.comparison._describe_code import canonical_json
+from sklearn_prune.comparison.provenance.descriptions import describe, digest
+from sklearn_prune.comparison.provenance.functions import canonical_json
 
 SCRIPT = Path(__file__).with_name("described_things.py")
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_prune.comparison._describe import describe, digest
+from sklearn_prune.comparison.provenance.descriptions import describe, digest
 
 CELLS = itertools.count()
 

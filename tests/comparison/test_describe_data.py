@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
 
-from sklearn_prune.comparison._describe import describe_data
-from sklearn_prune.comparison._describe_data import block_bounds
-from sklearn_prune.comparison._manifest import first_difference
+from sklearn_prune.comparison.provenance.data import block_bounds
+from sklearn_prune.comparison.provenance.descriptions import describe_data
+from sklearn_prune.comparison.provenance.manifest import first_difference
 
 DTYPES = st.one_of(
     hnp.floating_dtypes(sizes=(16, 32, 64)),

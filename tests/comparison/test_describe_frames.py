@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sklearn_prune.comparison._describe import describe_data
-from sklearn_prune.comparison._describe_data import block_bounds
+from sklearn_prune.comparison.provenance.data import block_bounds
+from sklearn_prune.comparison.provenance.descriptions import describe_data
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")

@@ -16,22 +16,19 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
-from sklearn_prune.comparison import (
-    PruningCurveDisplay,
-    ScoreCostDisplay,
-    cost_scorer,
-)
-from sklearn_prune.comparison._compare import keep_parameter
-from sklearn_prune.comparison._displays_common import (
+from sklearn_prune.comparison import PruningCurveDisplay, ScoreCostDisplay, cost_scorer
+from sklearn_prune.comparison.compare import keep_parameter
+from sklearn_prune.comparison.displays.common import (
     COLORS,
     MARKERS,
+    VERDICTS,
     human_bytes,
     human_number,
     human_seconds,
     shorten,
 )
-from sklearn_prune.comparison._draw import VERDICTS, pareto_front
-from sklearn_prune.comparison._statistics import corrected_posterior
+from sklearn_prune.comparison.displays.draw import pareto_front
+from sklearn_prune.comparison.verdicts.statistics import corrected_posterior
 
 
 @pytest.fixture(autouse=True)

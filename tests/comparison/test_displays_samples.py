@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune.comparison import SampleScoreDisplay
-from sklearn_prune.comparison._displays_common import human_number, shorten
+from sklearn_prune.comparison.displays.common import human_number, shorten
 from sklearn_prune.sample_selection import L2PenaltySelector, MedoidSelector
 
 

@@ -16,11 +16,12 @@ matplotlib.use("Agg")
 pd = pytest.importorskip("pandas")
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
-from sklearn_prune.comparison import _html, compare_pruning
-from sklearn_prune.comparison._displays_common import mean_measures
-from sklearn_prune.comparison._html import report, to_html_fragment, write_report
-from sklearn_prune.comparison._html_tables import probability
-from sklearn_prune.comparison._html_words import (
+from sklearn_prune.comparison import compare_pruning
+from sklearn_prune.comparison.displays.common import mean_measures
+from sklearn_prune.comparison.report import html as _html
+from sklearn_prune.comparison.report.html import report, to_html_fragment, write_report
+from sklearn_prune.comparison.report.tables import probability
+from sklearn_prune.comparison.report.words import (
     difference_and_interval,
     headline,
     how_to_read,

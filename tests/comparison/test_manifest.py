@@ -17,9 +17,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sklearn_prune
 from sklearn_prune import PrunedClassifier
-from sklearn_prune.comparison._describe import describe, describe_data, digest
-from sklearn_prune.comparison._describe_code import canonical_json
-from sklearn_prune.comparison._manifest import environment, first_difference
+from sklearn_prune.comparison.provenance.descriptions import describe, describe_data, digest
+from sklearn_prune.comparison.provenance.functions import canonical_json
+from sklearn_prune.comparison.provenance.manifest import environment, first_difference
 
 
 def manifest():
@@ -364,7 +364,7 @@ def test_environment():
 def test_environment_is_the_same_elsewhere():
     described = [describe(make_pipeline(TfidfVectorizer(), LogisticRegression()))]
     script = (
-        "import json\nfrom sklearn_prune.comparison._manifest import environment\n"
+        "import json\nfrom sklearn_prune.comparison.provenance.manifest import environment\n"
         f"print(json.dumps(environment({described!r})))"
     )
     threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

@@ -35,8 +35,8 @@ from sklearn.svm import SVC
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune.comparison import cost_scorer, smallest_not_worse
-from sklearn_prune.comparison._search_results import share_of
-from sklearn_prune.comparison._statistics import share_of_test
+from sklearn_prune.comparison.search.results import share_of
+from sklearn_prune.comparison.verdicts.statistics import share_of_test
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 KEEPS = (1.0, 0.5, 0.2, 0.1)

@@ -15,7 +15,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from sklearn_prune.comparison._statistics import (
+from sklearn_prune.comparison.verdicts.statistics import (
     Posterior,
     certifiable_margin,
     corrected_posterior,

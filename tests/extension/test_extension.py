@@ -22,9 +22,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, compare_pruning
+from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.sample_selection import Ranking
 from sklearn_prune.weight_pruning import MagnitudeCriterion, UnitTable
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
 from tests.extension.outside import (
     AnswerCriterion,
     AnswerSelector,

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import compare_pruning, sample_selection
 from sklearn_prune._sklearn_compat import count_rows
-from sklearn_prune.comparison._execute import BaselineError
+from sklearn_prune.comparison.run.execute import BaselineError
 from sklearn_prune.sample_selection import SampleSelector
 from tests.faults.models import COMPARISONS, PREDICTORS, QUICK
 

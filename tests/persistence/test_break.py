@@ -10,10 +10,10 @@ import pytest
 from sklearn_prune.persistence import load, save
 from sklearn_prune.persistence._archive import write_members
 from sklearn_prune.persistence._checks import check_parts
-from sklearn_prune.weight_pruning.compact._leaves import ShareLeaves
-from sklearn_prune.weight_pruning.compact._net_layers import Dense
-from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
-from sklearn_prune.weight_pruning.compact._quantized import QuantizedArray
+from sklearn_prune.predictors.nets.layers import Dense
+from sklearn_prune.predictors.nets.weights import SparseWeights
+from sklearn_prune.predictors.quantized import QuantizedArray
+from sklearn_prune.predictors.trees.leaves import ShareLeaves
 from tests.persistence.damage import members_of
 
 pytest.importorskip("skops")

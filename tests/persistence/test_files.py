@@ -35,8 +35,8 @@ from sklearn_prune import (
 )
 from sklearn_prune.persistence import TRUSTED_TYPES, load, save
 from sklearn_prune.persistence._archive import write_members
+from sklearn_prune.predictors.base import Compact
 from sklearn_prune.weight_pruning._fitted_form import fitted_form
-from sklearn_prune.weight_pruning.compact._base import Compact
 from tests.persistence.damage import members_of, packed
 from tests.persistence.models import LABELS, NAMES, X, _models, answers
 

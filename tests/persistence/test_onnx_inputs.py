@@ -248,9 +248,9 @@ def test_every_compact_form_is_written():
     from importlib import import_module
     from pkgutil import iter_modules
 
-    from sklearn_prune.persistence._onnx_writer import kinds
+    from sklearn_prune.persistence.export.onnx.writer import kinds
+    from sklearn_prune.predictors.base import Compact
     from sklearn_prune.weight_pruning import compact as package
-    from sklearn_prune.weight_pruning.compact._base import Compact
 
     for module in iter_modules(package.__path__):
         import_module(f"{package.__name__}.{module.name}")

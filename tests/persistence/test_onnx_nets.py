@@ -85,7 +85,7 @@ def test_activations(torch, name):
 def test_regression_and_sparse_weights(torch):
     from skorch import NeuralNetRegressor
 
-    from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+    from sklearn_prune.predictors.nets.weights import SparseWeights
 
     nn = torch.nn
     torch.manual_seed(0)
@@ -117,7 +117,7 @@ def test_a_net_that_cannot_be_followed_is_named(torch):
     from sklearn_prune.persistence import to_onnx
 
     net = classifier(torch.nn.Bilinear, module__in1_features=12)
-    from sklearn_prune.weight_pruning.compact._module import CompactModule
+    from sklearn_prune.predictors.nets.module import CompactModule
 
     compact = CompactModule()
     compact.net_, compact.packed_, compact.n_features_in_ = net, {}, 12

@@ -6,10 +6,10 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
-
 import sklearn_prune.weight_pruning.compact as package
+
 from sklearn_prune import predictors
-from sklearn_prune.weight_pruning.compact._quantized import Stored
+from sklearn_prune.predictors.quantized import Stored
 
 SCRIPT = r"""
 import sys

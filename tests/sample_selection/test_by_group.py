@@ -3,11 +3,7 @@ import pytest
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from sklearn_prune import (
-    SampleSubsetClassifier,
-    SampleSubsetRegressor,
-    SampleSubsetSampler,
-)
+from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor, SampleSubsetSampler
 from sklearn_prune._ranking import Ranking, keep_groups
 from sklearn_prune.sample_selection import L2PenaltySelector, RandomSelector
 

@@ -7,11 +7,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetSampler
 from sklearn_prune._ranking import Ranking
-from sklearn_prune.sample_selection import (
-    L2PenaltySelector,
-    RandomSelector,
-    SampleSelector,
-)
+from sklearn_prune.sample_selection import L2PenaltySelector, RandomSelector, SampleSelector
 from sklearn_prune.sample_selection._coverage_centric import (
     CoverageCentricSelector,
     allot_budget,

@@ -16,9 +16,9 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetTransformer
+from sklearn_prune._meta import weight_params
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune.sample_selection._data_oob import DataOOBSelector
-from sklearn_prune.sample_selection._refitting import weight_params
 
 
 def naive_values(model, X, y, *, n_bags, size, seed, groups=None, weights=None):

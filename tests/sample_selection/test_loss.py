@@ -9,11 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import SampleSubsetClassifier
-from sklearn_prune.sample_selection._loss import (
-    EL2NSelector,
-    LossSelector,
-    MarginSelector,
-)
+from sklearn_prune.sample_selection._loss import EL2NSelector, LossSelector, MarginSelector
 
 SELECTORS = [LossSelector, MarginSelector, EL2NSelector]
 

@@ -29,8 +29,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
+from sklearn_prune._folds import shuffled_folds
 from sklearn_prune.sample_selection._loss import LossSelector, MarginSelector
-from sklearn_prune.sample_selection._out_of_fold import predict_rows, shuffled_folds
+from sklearn_prune.sample_selection._out_of_fold import predict_rows
 
 
 class Memorizing(ClassifierMixin, BaseEstimator):

@@ -20,11 +20,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
 )
 from sklearn_prune._ranking import Ranking
-from sklearn_prune.sample_selection import (
-    L2PenaltySelector,
-    RandomSelector,
-    SampleSelector,
-)
+from sklearn_prune.sample_selection import L2PenaltySelector, RandomSelector, SampleSelector
 from sklearn_prune.sample_selection._report import change_targets, selection_report
 
 pandas = pytest.importorskip("pandas")

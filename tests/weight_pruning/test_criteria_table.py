@@ -32,7 +32,8 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._family import _FAMILIES, family_for
+from sklearn_prune.weight_pruning._family import _FAMILIES
+from sklearn_prune.weight_pruning._registry import family_for
 
 MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
 PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]

@@ -52,7 +52,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
-from sklearn_prune.weight_pruning._family import family_of, units_of
+from sklearn_prune.weight_pruning._registry import family_of, units_of
 from tests.conftest import as_frame
 
 METHODS = (

@@ -31,8 +31,9 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._family import _FAMILIES, Family, families_of_class
+from sklearn_prune.weight_pruning._family import _FAMILIES, Family
 from sklearn_prune.weight_pruning._judge import not_worse, row_scores
+from sklearn_prune.weight_pruning._registry import families_of_class
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_compact_form_stands_alone(noisy):
 def test_nothing_rebuilds_the_estimator(noisy, monkeypatch):
     from sklearn.utils.validation import check_is_fitted
 
-    from sklearn_prune.weight_pruning.families._feature import FeatureFamily
+    from sklearn_prune.models.features.family import FeatureFamily
 
     X, y = noisy
     model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
@@ -484,7 +485,7 @@ def test_rewinding_without_a_seed_finds_the_start_again(monkeypatch, inside):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from sklearn_prune.weight_pruning.families._mlp import MlpFamily
+    from sklearn_prune.models.nets.mlp import MlpFamily
 
     starts = []
     initial = MlpFamily.initial

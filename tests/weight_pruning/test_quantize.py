@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from sklearn_prune.predictors.quantized import dense
 from sklearn_prune.weight_pruning import Quantizer
 from sklearn_prune.weight_pruning._quantize import check_quantize
-from sklearn_prune.weight_pruning.compact._quantized import dense
 
 VALUES = st.floats(-1e4, 1e4, width=32)
 MATRICES = arrays(

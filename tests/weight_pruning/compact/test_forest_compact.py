@@ -26,13 +26,11 @@ from sklearn.tree import (
 )
 
 from sklearn_prune._sizes import arrays_in
+from sklearn_prune.models.trees.work import compact_forest, is_forest_of_trees
+from sklearn_prune.predictors.trees.arrays import TreeArrays
+from sklearn_prune.predictors.trees.flat import FlatTrees
+from sklearn_prune.predictors.trees.forest import compact_score_forest
 from sklearn_prune.weight_pruning import Quantizer
-from sklearn_prune.weight_pruning.compact._score_forest import compact_score_forest
-from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
-from sklearn_prune.weight_pruning.families._forest_compact import (
-    compact_forest,
-    is_forest_of_trees,
-)
 
 MANY = {"n_estimators": 9, "random_state": 0}
 CLASSIFIERS = [

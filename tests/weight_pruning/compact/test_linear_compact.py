@@ -9,11 +9,8 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import softmax
 
+from sklearn_prune.predictors.linear import CompactLinearClassifier, CompactLinearRegressor
 from sklearn_prune.weight_pruning import Quantizer
-from sklearn_prune.weight_pruning.compact._linear import (
-    CompactLinearClassifier,
-    CompactLinearRegressor,
-)
 
 
 @pytest.mark.parametrize("n_outputs", [None, 1, 5])

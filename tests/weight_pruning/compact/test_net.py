@@ -10,20 +10,20 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from sklearn_prune.weight_pruning import Quantizer
-from sklearn_prune.weight_pruning.compact import _net_places
-from sklearn_prune.weight_pruning.compact._net import (
-    CompactNet,
-    CompactNetClassifier,
-    CompactNetRegressor,
-)
-from sklearn_prune.weight_pruning.compact._net_activations import (
+from sklearn_prune.predictors.nets import places as _net_places
+from sklearn_prune.predictors.nets.activations import (
     KNOWN_ACTIVATIONS,
     activate,
     zero_at_zero,
 )
-from sklearn_prune.weight_pruning.compact._net_graph import Graph, Operation
-from sklearn_prune.weight_pruning.compact._net_weights import SparseWeights
+from sklearn_prune.predictors.nets.graph import Graph, Operation
+from sklearn_prune.predictors.nets.net import (
+    CompactNet,
+    CompactNetClassifier,
+    CompactNetRegressor,
+)
+from sklearn_prune.predictors.nets.weights import SparseWeights
+from sklearn_prune.weight_pruning import Quantizer
 from tests.weight_pruning.compact.test_net_shrink import chain, interpret, residual
 
 

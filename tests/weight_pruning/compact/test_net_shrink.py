@@ -5,13 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sklearn_prune.weight_pruning.compact._net_activations import (
-    KNOWN_ACTIVATIONS,
-    activate,
-)
-from sklearn_prune.weight_pruning.compact._net_graph import Graph, Operation, Site
-from sklearn_prune.weight_pruning.compact._net_layers import layer_of
-from sklearn_prune.weight_pruning.compact._net_shrink import expand, shrink
+from sklearn_prune.predictors.nets.activations import KNOWN_ACTIVATIONS, activate
+from sklearn_prune.predictors.nets.graph import Graph, Operation, Site
+from sklearn_prune.predictors.nets.layers import layer_of
+from sklearn_prune.predictors.nets.shrink import expand, shrink
 
 
 def interpret(graph, values, X):

@@ -8,15 +8,17 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_prune.weight_pruning import Quantizer
-from sklearn_prune.weight_pruning.compact import _trees
-from sklearn_prune.weight_pruning.compact._leaves import (
+from sklearn_prune.predictors.trees import flat as _trees
+from sklearn_prune.predictors.trees.arrays import TreeArrays
+from sklearn_prune.predictors.trees.columns import CategorySet
+from sklearn_prune.predictors.trees.flat import FlatTrees
+from sklearn_prune.predictors.trees.leaves import (
     ShareLeaves,
     SparseLeaves,
     ValueLeaves,
     leaf_table,
 )
-from sklearn_prune.weight_pruning.compact._trees import CategorySet, FlatTrees, TreeArrays
+from sklearn_prune.weight_pruning import Quantizer
 
 N_FEATURES = 5
 SETS = [

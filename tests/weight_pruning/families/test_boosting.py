@@ -18,6 +18,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.boosting.family import BoostingFamily
+from sklearn_prune.models.boosting.refit import LeafPath, collapse_costs, derivatives
+from sklearn_prune.models.readers.boosting import read_model, refusal
 from sklearn_prune.weight_pruning import (
     ContributionCriterion,
     MagnitudeCriterion,
@@ -26,10 +29,6 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
-from sklearn_prune.weight_pruning.families._boosting_losses import derivatives
-from sklearn_prune.weight_pruning.families._boosting_refit import LeafPath, collapse_costs
-from sklearn_prune.weight_pruning.readers.boosting import read_model, refusal
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 

@@ -9,8 +9,8 @@ from sklearn.datasets import make_classification, make_friedman1
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.boosting.family import BoostingFamily
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 N_TREES = 5

@@ -15,15 +15,15 @@ from sklearn.ensemble import (
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.boosting.family import BoostingFamily
+from sklearn_prune.models.boosting.iterations import margins_of
+from sklearn_prune.models.boosting.refit import penalised_path
 from sklearn_prune.weight_pruning import (
     ContributionCriterion,
     IterativeSchedule,
     PenaltyCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._boosting import BoostingFamily
-from sklearn_prune.weight_pruning.families._boosting_iterations import margins_of
-from sklearn_prune.weight_pruning.families._boosting_refit import penalised_path
 
 
 def classes(n_classes, *, n=300):
@@ -255,9 +255,7 @@ def test_enough_judged_rows_end_the_folds(monkeypatch):
     pruned = PrunedRegressor(model, keep="auto", cv=3, random_state=0).fit(X, y)
     assert seen == [100, 100, 100]
     assert min(entry["keep"] for entry in pruned.report_.path) == 0.02
-    monkeypatch.setattr(
-        "sklearn_prune.weight_pruning.families._boosting.ENOUGH_JUDGED", 101
-    )
+    monkeypatch.setattr("sklearn_prune.models.boosting.family.ENOUGH_JUDGED", 101)
     clone(pruned).fit(X, y)
     assert seen[3:] == [100, 100]
 

@@ -51,7 +51,7 @@ from sklearn_prune import (
 )
 from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import family_of
+from sklearn_prune.weight_pruning._registry import family_of
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 NB, QDA = GaussianNB(), QuadraticDiscriminantAnalysis(reg_param=0.1)

@@ -32,15 +32,12 @@ from sklearn.preprocessing import (
 )
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from sklearn_prune import (
-    PrunedClassifier,
-    PrunedRegressor,
-    SampleSubsetClassifier,
-)
+from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
+from sklearn_prune.models.containers.members import BaggedModelsFamily
 from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import PruningRequest, family_for, family_of
-from sklearn_prune.weight_pruning.families._containers_members import BaggedFamily
+from sklearn_prune.weight_pruning._family import PruningRequest
+from sklearn_prune.weight_pruning._registry import family_for, family_of
 
 NB = GaussianNB()
 
@@ -213,7 +210,7 @@ def test_bagging(inner, max_features):
     outer = BaggingClassifier(inner, 4, max_features=max_features, random_state=0)
     context = PruningContext(outer, X, y, seed=0)
     model = context.fit_first()
-    family = BaggedFamily()
+    family = BaggedModelsFamily()
     assert family.accepts(model)
     work = family.start(model, context)
     compact = family.compact(work)

@@ -20,12 +20,10 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_prune import (
-    PrunedClassifier,
-)
+from sklearn_prune import PrunedClassifier
 from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import family_of
+from sklearn_prune.weight_pruning._registry import family_of
 
 NB = GaussianNB()
 
@@ -70,7 +68,7 @@ def test_selectors_become_columns():
     ],
 )
 def test_fast_steps_to_the_bit(step):
-    from sklearn_prune.weight_pruning.compact._pipeline import transformed
+    from sklearn_prune.predictors.steps import transformed
 
     X = np.random.default_rng(0).normal(size=(60, 4)) * [1, 1e-3, 50, 0]
     other = 3 * X[::-1] + 1
@@ -91,7 +89,7 @@ def test_fast_steps_to_the_bit(step):
     ],
 )
 def test_fast_inverses_to_the_bit(transformer):
-    from sklearn_prune.weight_pruning.compact._containers import transformed_back
+    from sklearn_prune.predictors.containers import transformed_back
 
     y = np.random.default_rng(0).uniform(1, 2, size=(50, 1))
     transformer = clone(transformer).fit(y)

@@ -26,6 +26,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTre
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune._ranking import Ranking
+from sklearn_prune.models.trees.family import BaggedTreesFamily, ForestFamily
+from sklearn_prune.models.trees.plan import _cross_chosen, _whole_score
+from sklearn_prune.models.trees.units import greedy_order, out_of_bag
+from sklearn_prune.predictors.trees.arrays import pick_trees
 from sklearn_prune.weight_pruning import (
     ContributionCriterion,
     IterativeSchedule,
@@ -36,11 +40,6 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import PruningRequest
-from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
-from sklearn_prune.weight_pruning.families._forest import BaggingFamily, ForestFamily
-from sklearn_prune.weight_pruning.families._forest_criteria import out_of_bag
-from sklearn_prune.weight_pruning.families._forest_judge import _cross_chosen, _whole_score
-from sklearn_prune.weight_pruning.families._forest_units import greedy_order
 
 CANCER = load_breast_cancer(return_X_y=True)
 IRIS = load_iris(return_X_y=True)
@@ -53,7 +52,7 @@ def forest(kind=RandomForestClassifier, n=12, **params):
 
 def started(model, X, y, **settings):
     """A family, its working form of the fitted model, and the context."""
-    family = BaggingFamily() if "Bagging" in type(model).__name__ else ForestFamily()
+    family = BaggedTreesFamily() if "Bagging" in type(model).__name__ else ForestFamily()
     context = PruningContext(clone(model), X, y, seed=0, **settings)
     assert family.accepts(model)
     return family, family.start(model, context), context

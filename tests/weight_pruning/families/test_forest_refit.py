@@ -9,15 +9,15 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import Ridge
 
-from sklearn_prune.weight_pruning.compact._tree_arrays import pick_trees
-from sklearn_prune.weight_pruning.families._forest_arrays import (
+from sklearn_prune.models.trees.arrays import (
     collapse,
     leaves_of_rows,
     max_below,
     shared_thresholds,
 )
-from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
-from sklearn_prune.weight_pruning.families._forest_work import FittedForest
+from sklearn_prune.models.trees.refit import JointRefit
+from sklearn_prune.models.trees.work import FittedForest
+from sklearn_prune.predictors.trees.arrays import pick_trees
 
 RNG = np.random.default_rng(0)
 

@@ -4,13 +4,13 @@ import numpy as np
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import Ridge
 
-from sklearn_prune.weight_pruning.families._glvq import (
+from sklearn_prune.models.neighbors.glvq import (
     class_means,
     glvq,
     joint_means,
     refitted_targets,
 )
-from sklearn_prune.weight_pruning.families._glvq_kernels import glvq_epoch
+from sklearn_prune.models.neighbors.glvq_kernels import glvq_epoch
 
 
 def reference_epoch(rows, codes, order, prototypes, labels, steepness, rate, decay):

@@ -14,9 +14,9 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune.weight_pruning._family import family_of
-from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
-from sklearn_prune.weight_pruning.families._kernel import KernelFamily
+from sklearn_prune.models.kernel.family import KernelFamily
+from sklearn_prune.predictors.kernel import KernelFunction
+from sklearn_prune.weight_pruning._registry import family_of
 
 PROCESS = RBF(2.0) + WhiteKernel(0.1)
 

@@ -15,20 +15,20 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.kernel.refit import (
+    KernelRows,
+    fit_expansion,
+    fit_ridge,
+    hinge,
+    tube,
+)
+from sklearn_prune.predictors.kernel import KernelFunction
 from sklearn_prune.weight_pruning import (
     CoverageCriterion,
     MagnitudeCriterion,
     PenaltyCriterion,
     RandomCriterion,
     SecondOrderCriterion,
-)
-from sklearn_prune.weight_pruning.compact._kernel_function import KernelFunction
-from sklearn_prune.weight_pruning.families._kernel_refit import (
-    KernelRows,
-    fit_expansion,
-    fit_ridge,
-    hinge,
-    tube,
 )
 
 PROCESS = RBF(2.0) + WhiteKernel(0.1)
@@ -82,7 +82,7 @@ def test_ridge_on_all_points_is_kernel_ridge():
 
 
 def test_large_matrices_are_made_in_blocks(monkeypatch):
-    from sklearn_prune.weight_pruning.families import _kernel_refit
+    from sklearn_prune.models.kernel import refit as _kernel_refit
 
     X, kernel, rows, _, rng = small_problem()
     slope, curvature = rng.normal(size=60), rng.uniform(size=60)

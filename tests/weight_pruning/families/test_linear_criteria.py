@@ -20,6 +20,8 @@ from sklearn.preprocessing import scale
 from sklearn.svm import LinearSVC, LinearSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.linear.family import LinearFamily
+from sklearn_prune.models.linear.losses import derivatives
 from sklearn_prune.weight_pruning import (
     MagnitudeCriterion,
     PenaltyCriterion,
@@ -27,8 +29,6 @@ from sklearn_prune.weight_pruning import (
     TaylorCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
-from sklearn_prune.weight_pruning.families._linear_loss import derivatives
 
 CRITERIA = [
     MagnitudeCriterion("l1"),

@@ -39,9 +39,9 @@ from sklearn.linear_model import (
 )
 from sklearn.svm import LinearSVC, LinearSVR
 
+from sklearn_prune.models.linear import dropout as _linear_dropout
+from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families import _linear_dropout
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 P = 0.3

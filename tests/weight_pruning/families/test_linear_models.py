@@ -36,10 +36,10 @@ from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils import all_estimators
 
 from sklearn_prune import PrunedRegressor
+from sklearn_prune.models.features.family import FeatureFamily
+from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import family_of
-from sklearn_prune.weight_pruning.families._feature import FeatureFamily
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
+from sklearn_prune.weight_pruning._registry import family_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

@@ -20,11 +20,10 @@ from sklearn.preprocessing import scale
 from sklearn.svm import LinearSVC
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.linear.family import LinearFamily
+from sklearn_prune.models.linear.refit import fit_multinomial, fit_outputs, fit_tasks
 from sklearn_prune.weight_pruning import MagnitudeCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
-from sklearn_prune.weight_pruning.families._linear_multinomial import fit_multinomial
-from sklearn_prune.weight_pruning.families._linear_refit import fit_outputs, fit_tasks
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -12,14 +12,10 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.nets.mlp import MlpFamily, graph_of, living_layers
+from sklearn_prune.models.nets.mlp_passes import Layers, activations_of
 from sklearn_prune.weight_pruning import GradualSchedule, IterativeSchedule
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._mlp import (
-    MlpFamily,
-    graph_of,
-    living_layers,
-)
-from sklearn_prune.weight_pruning.families._mlp_network import Layers, activations_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

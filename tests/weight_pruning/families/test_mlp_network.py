@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from sklearn_prune.weight_pruning.families._mlp_network import (
+from sklearn_prune.models.nets.mlp_passes import (
     Layers,
     Network,
     mean_loss,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neural_network import MLPRegressor
 
-from sklearn_prune.weight_pruning.families._mlp_network import Layers, Network
-from sklearn_prune.weight_pruning.families._mlp_optimizers import minimise_kept
+from sklearn_prune.models.nets.mlp_passes import Layers, Network
+from sklearn_prune.models.nets.mlp_training import minimise_kept
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])

@@ -10,13 +10,9 @@ from sklearn.datasets import make_classification
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import label_binarize
 
-from sklearn_prune.weight_pruning.families._mlp_network import Layers
-from sklearn_prune.weight_pruning.families._mlp_training import (
-    TrainingPlan,
-    TrainingRows,
-    train_masked,
-)
-from sklearn_prune.weight_pruning.families._net_graph import NetWork
+from sklearn_prune.models.nets.mlp_passes import Layers
+from sklearn_prune.models.nets.mlp_training import TrainingPlan, TrainingRows, train_masked
+from sklearn_prune.models.nets.units import NetWork
 
 X, CLASSES = make_classification(
     240, 10, n_informative=6, n_classes=3, random_state=np.random.RandomState(0)

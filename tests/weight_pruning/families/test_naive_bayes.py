@@ -19,6 +19,8 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 
+from sklearn_prune.models.bayes.family import NaiveBayesFamily
+from sklearn_prune.models.features.family import FeatureFamily
 from sklearn_prune.weight_pruning import (
     MagnitudeCriterion,
     PermutationCriterion,
@@ -27,8 +29,6 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import PruningRequest
-from sklearn_prune.weight_pruning.families._feature import FeatureFamily
-from sklearn_prune.weight_pruning.families._naive_bayes import NaiveBayesFamily
 
 DIGITS = load_digits(return_X_y=True)
 MODELS = [

@@ -16,18 +16,12 @@ from sklearn.datasets import (
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.neighbors.family import NeighborsFamily
+from sklearn_prune.predictors.neighbors import nearest_by_products, smallest_exact
 from sklearn_prune.sample_selection import CondensedNNSelector
-from sklearn_prune.weight_pruning import (
-    MagnitudeCriterion,
-    RandomCriterion,
-)
+from sklearn_prune.weight_pruning import MagnitudeCriterion, RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import family_of
-from sklearn_prune.weight_pruning.compact._neighbors import (
-    nearest_by_products,
-    smallest_exact,
-)
-from sklearn_prune.weight_pruning.families._neighbors import NeighborsFamily
+from sklearn_prune.weight_pruning._registry import family_of
 
 IRIS = load_iris(return_X_y=True)
 

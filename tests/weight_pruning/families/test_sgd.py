@@ -10,6 +10,8 @@ from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.preprocessing import scale
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.linear import sgd as _sgd
+from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.weight_pruning import (
     GradualSchedule,
     IterativeSchedule,
@@ -18,8 +20,6 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import PruningRequest
-from sklearn_prune.weight_pruning.families import _sgd
-from sklearn_prune.weight_pruning.families._linear import LinearFamily
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 MODELS = [

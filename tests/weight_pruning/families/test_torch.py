@@ -22,6 +22,7 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.nets.torch import TorchFamily
 from sklearn_prune.weight_pruning import (
     ActivationCriterion,
     GradualSchedule,
@@ -32,7 +33,6 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning.families._torch import TorchFamily
 
 _PIXELS, CLASSES = load_digits(return_X_y=True)
 X = (_PIXELS[:300] / 16).astype(np.float32)
@@ -592,7 +592,6 @@ def test_regressor(n_out, unit):
 
 def test_labels_as_strings():
     names = np.array([f"class {number}" for number in range(10)])[CLASSES]
-    from sklearn_prune.weight_pruning._prune import prune  # noqa: F401
 
     net = make_net()
     try:

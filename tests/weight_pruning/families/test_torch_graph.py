@@ -8,11 +8,11 @@ torch = pytest.importorskip("torch")
 from torch import nn
 from torch.nn import functional
 
-from sklearn_prune.weight_pruning.compact._net import CompactNet
-from sklearn_prune.weight_pruning.families._net_graph import NetWork
-from sklearn_prune.weight_pruning.families._torch import TorchFamily, _missing_norms
-from sklearn_prune.weight_pruning.families._torch_graph import NotFollowed, follow
-from sklearn_prune.weight_pruning.families._torch_training import values_of
+from sklearn_prune.models.nets.torch import TorchFamily, _missing_norms
+from sklearn_prune.models.nets.torch_graph import NotFollowed, follow
+from sklearn_prune.models.nets.torch_training import values_of
+from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.predictors.nets.net import CompactNet
 
 
 class Called(nn.Module):

@@ -18,14 +18,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.models.trees.arrays import leaves_of_rows
+from sklearn_prune.models.trees.dropout import added_penalty, dropout_masks
+from sklearn_prune.models.trees.family import ForestFamily
+from sklearn_prune.models.trees.refit import JointRefit
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning.families._forest import ForestFamily
-from sklearn_prune.weight_pruning.families._forest_arrays import leaves_of_rows
-from sklearn_prune.weight_pruning.families._forest_refit import JointRefit
-from sklearn_prune.weight_pruning.families._tree_dropout import (
-    added_penalty,
-    dropout_masks,
-)
 
 DROPOUT = 0.3
 CLASSIFIERS = [

@@ -1,0 +1,458 @@
+"""Compare pruned models with an unpruned one: same folds, same seeds, honest verdicts."""
+
+import re
+from itertools import count, takewhile
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_prune._meta import in_one_line
+from sklearn_prune._seeds import draw_seed
+from sklearn_prune._sklearn_compat import BaseSearchCV, count_rows
+from sklearn_prune._validation import check_groups, check_weights
+from sklearn_prune.comparison.provenance import digest
+from sklearn_prune.comparison.result import PruningComparison
+from sklearn_prune.comparison.run import (
+    CONTROL_NAMES,
+    COST_NAMES,
+    Plan,
+    check_alpha,
+    check_baseline,
+    check_classes,
+    check_data,
+    check_estimators,
+    check_folder,
+    check_margin,
+    check_margin_names,
+    check_n_jobs,
+    check_names,
+    check_params,
+    choose_splitter,
+    default_margin,
+    inputs_of,
+    keeps_together,
+    make_scorers,
+    make_splits,
+    requested_keeps,
+    run_plan,
+)
+from sklearn_prune.comparison.verdicts import looks_forward, share_of_test
+from sklearn_prune.sample_selection import SampleSubset
+
+
+def compare_pruning(
+    estimators,
+    X,
+    y,
+    *,
+    baseline=None,
+    cv=None,
+    scoring=None,
+    margin=None,
+    alpha=0.05,
+    costs=COST_NAMES,
+    controls=("random",),
+    chains=None,
+    groups=None,
+    params=None,
+    callbacks=None,
+    n_jobs=None,
+    random_state=0,
+    store=None,
+):
+    """Cross-validate pruned models beside an unpruned one, and say which are not worse.
+
+    All variants are fitted on the same folds with the same seeds, each `random_state`
+    that is None being filled for each fold. What is said of a difference is the corrected
+    resampled t [1]_, whose variance allows for the rows that folds share; variants that
+    differ only in how much they keep are tested from the mildest on and no further than
+    the first that fails [2]_, so that the smallest that is "not worse" is worse by more
+    than the margin with a probability of `alpha`, nominally. Measured on simulated data
+    it is mostly less; more for nearest neighbours, for ten repeats of ten folds, and for
+    small losses of R2 over several chains.
+
+    Parameters
+    ----------
+    estimators : mapping of str to estimator
+        Unfitted classifiers or regressors: plain ones, Pipelines, Pruned*, SampleSubset*,
+        these around each other. They are cloned.
+    X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
+        Rows, in any container that all of them read.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    baseline : str or None, default=None
+        Name of what the others are compared with; None is the only one that prunes
+        nothing.
+    cv : int, splitter, iterable or None, default=None
+        None is RepeatedStratifiedKFold(5, 4) for classifiers, RepeatedKFold(5, 4) for
+        regressors, GroupKFold(5) with groups. A seed that it leaves open is filled from
+        `random_state`.
+    scoring : str, callable, list, dict or None, default=None
+        As in `cross_validate`; the first is the primary score. None is the estimators'
+        own.
+    margin : float, str, dict or None, default=None
+        The loss that would not matter, in the scorer's units or as a share of the
+        baseline's mean ("1%"); a dict has one for each scorer. None is 0.01 for scorers
+        that are bounded by 1.
+    alpha : float, default=0.05
+        The nominal risk that any variant is called "not worse" wrongly; chains share it
+        equally.
+    costs : str or tuple of str
+        What to measure, all by default: "nbytes" (pickle of what one would ship),
+        "n_params", "n_nonzero", "n_samples" (rows trained on), "fit_time",
+        "predict_latency" and "predict_latency_1000" (seconds for 1 row and for 1,000,
+        the models of the first fold timed in turns), "seed_churn" (one more fit with
+        other seeds on the first fold: how many of its predictions differ).
+    controls : tuple of {"random", "small"}, default=("random",)
+        What to fit beside each pruned variant, at the size that it really kept on that
+        fold: rows and parameters at random; the model of that size trained from scratch,
+        where its family defines one.
+    chains : dict of str to list of str, or None, default=None
+        Chains of variants, mildest first, fixed before the scores are seen. None finds
+        those that differ in one `keep` only, and orders them by it.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Groups for the splitter, and for selectors and fits that ask for them. Where the
+        splits keep groups together, the share of test rows is counted in groups.
+    params : dict or None, default=None
+        Metadata such as `sample_weight`. With metadata routing enabled, requests decide
+        who gets what; otherwise they go to every fit.
+    callbacks : callback, list of callbacks or None, default=None
+        Callbacks of scikit-learn, such as ``ProgressBar()``.
+    n_jobs : int or None, default=None
+        Fits at a time, in joblib's backend of the moment. Libraries are held to one
+        thread inside a fold, so that this changes no result.
+    random_state : int, RandomState instance or None, default=0
+        Seeds folds and fits. None draws a seed, which the manifest records.
+    store : path-like or None, default=None
+        A folder. Finished fits are kept in it, and a comparison of the same input goes on
+        where it was interrupted; new estimators may be added, also by runs at the same
+        time. Fits that failed are not kept: they are tried again. Another input is an
+        error.
+
+    Returns
+    -------
+    PruningComparison
+        Scores, verdicts, costs, reports, and the manifest to check them by.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid, classifiers and regressors are mixed, an estimator
+        lacks the method that a scorer asks for, or the store was made with another input;
+        if the baseline fails, which is a RuntimeError as well. Another estimator that
+        fails, or has a score that is not finite where the baseline's is, is reported as
+        failed.
+    TypeError
+        If what is compared is not an estimator.
+
+    See Also
+    --------
+    smallest_not_worse : The same rule for GridSearchCV.
+
+    Notes
+    -----
+    Costs one fit for each variant, fold and control; controls that are the same for
+    several variants are fitted once.
+
+    References
+    ----------
+    .. [1] Nadeau, Bengio (2003). Inference for the generalization error. Machine
+       Learning 52.
+    .. [2] Maurer, Hothorn, Lehmacher (1995). Multiple comparisons in drug clinical trials
+       and preclinical assays: a-priori ordered hypotheses. In Biometrie in der
+       chemisch-pharmazeutischen Industrie 6.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn_prune import PrunedClassifier, compare_pruning
+    >>> X, y = load_iris(return_X_y=True)
+    >>> knn = KNeighborsClassifier()
+    >>> variants = {"all rows": knn, "a fifth": PrunedClassifier(knn, keep=0.2)}
+    >>> comparison = compare_pruning(variants, X, y, margin=0.1)
+    >>> comparison.verdict("a fifth")
+    'not worse'
+    """
+    variants, kind = check_estimators(estimators)
+    variants = {name: clone(estimator) for name, estimator in variants.items()}
+    baseline = check_baseline(variants, baseline)
+    check_margin(margin)
+    alpha = check_alpha(alpha)
+    costs = check_names(costs, COST_NAMES, "costs")
+    controls = check_names(controls, CONTROL_NAMES, "controls")
+    params, groups = check_params(params, groups)
+    _check_seed(random_state)
+    check_n_jobs(n_jobs)
+    check_folder(store)
+    scorers = make_scorers(scoring, variants, kind)
+    if isinstance(margin, dict) and not callable(scoring):
+        check_margin_names(margin, scorers)
+    for name in () if callable(scoring) and isinstance(margin, dict) else scorers:
+        if (margin.get(name) if isinstance(margin, dict) else margin) is None:
+            default_margin(name, scorers, given=margin)
+    X, y = check_data(X, y, kind)
+    groups = None if groups is None else np.asarray(groups)
+    if groups is not None:
+        check_groups(groups, count_rows(X))
+    for name, values in (params or {}).items():
+        if values is not None and name.rpartition("__")[2] == "sample_weight":
+            check_weights(values, count_rows(X))
+    seed = draw_seed(random_state)
+    splitter = choose_splitter(cv, y, groups, kind, seed)
+    splits = make_splits(splitter, X, y, groups, seed, cv)
+    if kind == "classifier" and np.ndim(y) == 1:
+        check_classes(y, splits, scorers)
+    pairs = [(split.train, split.test) for split in splits]
+    apart = groups is not None and keeps_together(pairs, groups)
+    n_train = np.mean([len(train) for train, _ in pairs])
+    found_chains, keeps = make_chains(variants, baseline, chains, n_train)
+    plan = Plan(
+        estimators=variants,
+        baseline=baseline,
+        kind=kind,
+        splitter=splitter,
+        splits=splits,
+        scorers=scorers,
+        margin=margin,
+        alpha=alpha,
+        costs=costs,
+        controls=controls,
+        chains=found_chains,
+        keeps=keeps,
+        seed=seed,
+        test_share=share_of_test(pairs, groups if apart else None),
+        splits_groups=groups is not None and not apart,
+        looks_forward=looks_forward(pairs),
+    )
+    inputs = inputs_of(plan, X, y, groups, params)
+    fits, seconds = run_plan(
+        plan, inputs, X, y, groups, params, n_jobs=n_jobs, store=store, callbacks=callbacks
+    )
+    names = getattr(X, "columns", None)
+    return PruningComparison(
+        plan,
+        inputs,
+        fits,
+        seconds,
+        feature_names=None if names is None else np.array([str(name) for name in names]),
+        classes=np.unique(y) if kind == "classifier" and np.ndim(y) == 1 else None,
+    )
+
+
+def _check_seed(random_state):
+    whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if whole and random_state >= 0:
+        return
+    if random_state is not None and not isinstance(random_state, np.random.RandomState):
+        raise ValueError(
+            "random_state must be an integer >= 0, a RandomState or None. Got "
+            f"{random_state!r}. Write random_state=0."
+        )
+
+
+def keep_parameter(estimator, name=None):
+    """Return the name of the parameter that says how much to keep.
+
+    Raises
+    ------
+    ValueError
+        If `name` is no parameter, or if it is None and not exactly one fits.
+    """
+    params = estimator.get_params()
+    found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
+    if name is not None:
+        if name in params:
+            return name
+        raise ValueError(
+            f"param_name must be a parameter of the estimator. Got {name!r}. "
+            f"Write one of {found or sorted(params)}."
+        )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(
+            "The estimator must have a parameter named keep. Got "
+            f"{type(estimator).__name__} without one. Write "
+            "SampleSubsetClassifier(estimator) or PrunedClassifier(estimator)."
+        )
+    raise ValueError(
+        "The estimator must have one parameter named keep, or param_name must say which. "
+        f"Got {found}. Write param_name={found[0]!r}."
+    )
+
+
+def compare_over_keep(
+    estimator, X, y, *, keep, param_name=None, random_control=True, **options
+):
+    """Compare one estimator over values of `keep`; 1.0 is the baseline.
+
+    Raises
+    ------
+    ValueError
+        If no other value could be fitted.
+    """
+    name = keep_parameter(estimator, param_name)
+    values = sorted({1.0, *keep}, key=lambda k: (isinstance(k, int), k), reverse=True)
+    values.sort(key=lambda k: not (isinstance(k, float) and k == 1.0))
+    estimators = {
+        f"keep={value}": clone(estimator).set_params(**{name: value}) for value in values
+    }
+    comparison = compare_pruning(
+        estimators,
+        X,
+        y,
+        baseline="keep=1.0",
+        controls=("random",) if random_control else (),
+        **options,
+    )
+    pruned = [variant for variant in estimators if variant != comparison.baseline]
+    if pruned and all(variant in comparison.failures for variant in pruned):
+        raise ValueError(
+            "keep must have a value that can be fitted and scored. Got, with "
+            f"{pruned[0]}, {comparison.failures[pruned[0]]} Write other values of keep."
+        )
+    return comparison
+
+
+def make_chains(variants, baseline, given, n_train):
+    """Chains of the variants, and the keep by which each stands in its chain.
+
+    Parameters
+    ----------
+    variants : dict of str to estimator
+        All of them.
+    baseline : str
+        Belongs to no chain.
+    given : dict of str to list of str, or None
+        Chains that the user fixed, mildest first; what is in none is a chain of its own.
+        None finds those that differ in one `keep` only.
+    n_train : float
+        Mean number of training rows, to order fractions and numbers of rows.
+
+    Returns
+    -------
+    chains : dict of str to tuple of str
+        Mildest first. Each variant but the baseline is in one.
+    keeps : dict of str to float, int, "auto" or None
+        None where a variant has no `keep`, or several.
+
+    Raises
+    ------
+    ValueError
+        If a given chain names what is not there or is in another, or if fractions and
+        numbers of units cannot be ordered.
+    """
+    rest = [name for name in variants if name != baseline]
+    requested = {name: _given_keeps(estimator) for name, estimator in variants.items()}
+    keeps = {
+        name: next(iter(found.values())) if len(found) == 1 else None
+        for name, found in requested.items()
+    }
+    if given is not None:
+        return _given_chains(given, rest, baseline, variants), keeps
+    groups = {}
+    for name in rest:
+        for parameter, keep in sorted(requested[name].items()):
+            if isinstance(keep, str):
+                continue
+            others = clone(variants[name]).set_params(**{parameter: "any"})
+            groups.setdefault((parameter, digest(others)), []).append(name)
+    chains, taken = [], set()
+    for (parameter, _), members in sorted(groups.items(), key=lambda item: -len(item[1])):
+        members = [name for name in members if name not in taken]
+        if len(members) < 2:
+            continue
+        taken |= set(members)
+        keeps |= {name: requested[name][parameter] for name in members}
+        chains.append(_ordered(members, parameter, variants, keeps, n_train))
+    chains += [(name,) for name in rest if name not in taken]
+    chains.sort(key=lambda chain: min(rest.index(name) for name in chain))
+    names = _names(chains)
+    return dict(zip(names, chains, strict=True)), keeps
+
+
+def _given_keeps(estimator):
+    """Requested keeps but for those that a search chooses."""
+    params = estimator.get_params(deep=True) | {"": estimator}
+
+    def is_searched(name):
+        parts = name.split("__")
+        outer = ("__".join(parts[:length]) for length in range(len(parts)))
+        return any(isinstance(params.get(one), BaseSearchCV) for one in outer)
+
+    keeps = requested_keeps(estimator)
+    return {name: keep for name, keep in keeps.items() if not is_searched(name)}
+
+
+def _given_chains(given, rest, baseline, variants):
+    chains, owner = {}, {}
+    if not hasattr(given, "items"):
+        raise ValueError(
+            "chains must map names to lists of estimators, the mildest first. Got "
+            f'{in_one_line(given)[:200]}. Write {{"forest": ["keep 0.5", "keep 0.1"]}}.'
+        )
+    for chain, members in given.items():
+        members = [members] if isinstance(members, str) else list(members)
+        for name in members:
+            if name not in variants:
+                raise ValueError(
+                    f"chains must hold names of estimators. Got {name!r} in {chain!r}. "
+                    f"Write some of {', '.join(map(repr, rest))}."
+                )
+            if name in owner:
+                raise ValueError(
+                    f"an estimator can be in one chain. Got {name!r} in {owner[name]!r} "
+                    f"and {chain!r}. Leave it out of one."
+                )
+            owner[name] = chain
+        members = tuple(name for name in members if name != baseline)
+        if members:
+            chains[str(chain)] = members
+    for name in rest:
+        if name not in owner:
+            chains[_unused(name, chains)] = (name,)
+    return chains
+
+
+def _ordered(members, parameter, variants, keeps, n_train):
+    """Members from the largest keep to the smallest."""
+    numbers = {name: keeps[name] for name in members}
+    counts = [name for name in members if isinstance(numbers[name], Integral)]
+    if counts and len(counts) < len(members):
+        path = parameter.rpartition("__")[0]
+        one = variants[members[0]]
+        part = one.get_params(deep=True)[path] if path else one
+        if not isinstance(part, SampleSubset):
+            raise ValueError(
+                "variants of one chain must all keep a fraction or all keep a number of "
+                f"units. Got keep={numbers[counts[0]]!r} among fractions. Write chains= "
+                "to say which is milder."
+            )
+        numbers |= {name: numbers[name] / n_train for name in counts}
+    return tuple(sorted(members, key=lambda name: -numbers[name]))
+
+
+def _names(chains):
+    """What the names of the members have in common, or the name of the mildest."""
+    names = []
+    for chain in chains:
+        common = chain[0]
+        if len(chain) > 1:
+            common = "".join(letters[0] for letters in _equal_start(chain))
+            common = re.sub(r"[\s,:;=_(-]*(keep)?[\s,:;=_(-]*[\d.]*$", "", common)
+        if not common or common in names:
+            common = chain[0]
+        names.append(_unused(common, names))
+    return names
+
+
+def _unused(name, names):
+    """The name, or the first of "name (2)", "name (3)", ... that is not among the names."""
+    free = (f"{name} ({number})" for number in count(2))
+    return name if name not in names else next(one for one in free if one not in names)
+
+
+def _equal_start(texts):
+    return takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))

@@ -1,0 +1,297 @@
+"""Draw the score of a pruned model over how much of it is kept."""
+
+from sklearn_prune._optional import import_or_raise
+from sklearn_prune.comparison.compare import compare_over_keep
+from sklearn_prune.comparison.displays.common import (
+    height_for,
+    name_of_interval,
+    start_axes,
+)
+from sklearn_prune.comparison.displays.draw import CURVE_COLUMNS, curve_of, draw_curve
+from sklearn_prune.comparison.displays.over_search import rows_of_search, search_candidates
+
+
+class PruningCurveDisplay:
+    """Score over `keep`, with intervals, the random control and the baseline.
+
+    It is best made by `from_estimator`, `from_comparison` or `from_cv_results`.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        One row for each point. Columns: ``line`` (which line it belongs to), ``keep``
+        (a fraction or a number kept), ``score``, ``low`` and ``high`` (ends of its
+        interval, NaN where there is none) and ``random`` (score of the random control of
+        the same size, NaN where there is none).
+    baseline : float, default=None
+        Score of the model that nothing was taken from.
+    margin : float, default=None
+        How much worse than the baseline still counts as not worse.
+    score_name : str, default="score"
+        Label of the vertical axis.
+    interval_name : str, default="interval of the difference"
+        What the intervals are, for the legend.
+    baseline_keep : float or int, default=None
+        Where on the horizontal axis to mark the baseline; None marks it nowhere.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure of those axes.
+    lines_ : list of matplotlib Line2D
+        One for each line.
+    errorbars_ : list of ErrorbarContainer
+        The intervals, one for each line that has any.
+    random_lines_ : list of matplotlib Line2D
+        The random controls, one for each line that has any.
+    baseline_ : matplotlib Line2D or None
+        The baseline.
+    star_ : matplotlib Line2D or None
+        The baseline's mark.
+    band_ : matplotlib artist or None
+        The margin below the baseline.
+
+    See Also
+    --------
+    ScoreCostDisplay : Score against bytes or seconds, with the front.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_prune.comparison import PruningCurveDisplay
+    >>> curves = pd.DataFrame({
+    ...     "line": "forest", "keep": [0.5, 0.1], "score": [0.95, 0.93],
+    ...     "low": [0.94, 0.91], "high": [0.96, 0.95], "random": [0.93, 0.9]})
+    >>> display = PruningCurveDisplay(curves, baseline=0.95, margin=0.01).plot()
+    >>> display.ax_.get_xlabel()
+    'keep (fraction)'
+    """
+
+    def __init__(
+        self,
+        curves,
+        *,
+        baseline=None,
+        margin=None,
+        score_name="score",
+        interval_name="interval of the difference",
+        baseline_keep=None,
+    ):
+        self.curves = curves
+        self.baseline = baseline
+        self.margin = margin
+        self.score_name = score_name
+        self.interval_name = interval_name
+        self.baseline_keep = baseline_keep
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        keep=(1.0, 0.5, 0.2, 0.1, 0.05),
+        param_name=None,
+        cv=None,
+        scoring=None,
+        margin=None,
+        groups=None,
+        random_control=True,
+        n_jobs=None,
+        random_state=0,
+        ax=None,
+        **kwargs,
+    ):
+        """Cross-validate an estimator at several values of `keep` and draw its curve.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A model with a parameter named ``keep``, also inside a Pipeline.
+        X : array-like of shape (n_samples, ...)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Targets.
+        keep : sequence of float or int, default=(1.0, 0.5, 0.2, 0.1, 0.05)
+            Values to compare; 1.0, the baseline, is added where it is missing.
+        param_name : str, default=None
+            Name of the parameter; None takes the only one named ``keep``.
+        cv : int, splitter or iterable, default=None
+            As in `compare_pruning`.
+        scoring : str, callable, list or dict, default=None
+            As in `compare_pruning`; the first scorer is drawn.
+        margin : float, dict or str, default=None
+            As in `compare_pruning`.
+        groups : array-like of shape (n_samples,), default=None
+            Groups for the splitter.
+        random_control : bool, default=True
+            Whether to also fit a random control of the same size for every point.
+        n_jobs : int, default=None
+            Number of fits that run at the same time.
+        random_state : int, default=0
+            Seed of folds and fits.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **kwargs : dict
+            Handed to `plot`.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If `param_name` is None and the estimator has none or several such parameters,
+            or if every value of `keep` but 1.0 failed.
+        """
+        comparison = compare_over_keep(
+            estimator,
+            X,
+            y,
+            keep=keep,
+            param_name=param_name,
+            random_control=random_control,
+            cv=cv,
+            scoring=scoring,
+            margin=margin,
+            groups=groups,
+            costs=(),
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+        return cls.from_comparison(comparison, ax=ax, **kwargs)
+
+    @classmethod
+    def from_comparison(
+        cls, comparison, *, scorer=None, chains=None, kind=None, ax=None, **kwargs
+    ):
+        """Draw the chains of a comparison, one line for each.
+
+        Parameters
+        ----------
+        comparison : PruningComparison
+            What `compare_pruning` gave.
+        scorer : str, default=None
+            Name of the scorer; None takes the first.
+        chains : sequence of str, default=None
+            Names of the chains to draw; None takes all.
+        kind : {"fraction", "number"}, default=None
+            Which values of `keep` to draw, as one axis cannot hold both; None takes
+            those of which there are more.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **kwargs : dict
+            Handed to `plot`.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display, drawn.
+        """
+        found = curve_of(comparison, scorer=scorer, chains=chains, kind=kind)
+        return cls(**found).plot(ax=ax, **kwargs)
+
+    @classmethod
+    def from_cv_results(
+        cls,
+        cv_results,
+        *,
+        keep=None,
+        score=None,
+        test_share=None,
+        margin=None,
+        alpha=0.05,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the results of a search over `keep`.
+
+        Candidates that differ in `keep` only make a line. The candidate with
+        ``keep=1.0`` and the best mean is the baseline of all.
+
+        Parameters
+        ----------
+        cv_results : dict or fitted search
+            ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search itself.
+        keep : str, default=None
+            Name of the parameter; None takes the only one named ``keep``.
+        score : str, default=None
+            Name of the score in the results, as in ``mean_test_<score>``; None takes the
+            only one that is no cost.
+        test_share : float, int or splitter, default=None
+            Share of the rows in each test fold, or what the search got as `cv`; the
+            results do not hold it, and the intervals need it. None draws no interval.
+        margin : float, default=None
+            How much worse than the baseline still counts as not worse, for the band.
+        alpha : float, default=0.05
+            One minus the level of the intervals.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        **kwargs : dict
+            Handed to `plot`.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the results hold no such parameter or score.
+        """
+        pandas = import_or_raise("pandas", cls.__name__, extra="compare")
+        candidates = search_candidates(cv_results, keep=keep, score=score)
+        rows, baseline = rows_of_search(candidates, test_share, 1 - alpha)
+        display = cls(
+            pandas.DataFrame(rows, columns=CURVE_COLUMNS),
+            baseline=baseline,
+            margin=margin,
+            score_name="mean test score" if score in (None, "score") else score,
+            interval_name=name_of_interval(alpha),
+            baseline_keep=1.0,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, *, line_kw=None, random_kw=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes new ones.
+        line_kw : dict, default=None
+            For `Axes.plot` of the lines.
+        random_kw : dict, default=None
+            For `Axes.plot` of the random controls.
+
+        Returns
+        -------
+        PruningCurveDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If fractions and numbers of `keep` are to share an axis.
+        """
+        size = (6.4, height_for(self.curves["line"].nunique() + 5, 4.4))
+        ax = start_axes(ax, type(self).__name__, size)
+        drawn = draw_curve(
+            ax,
+            self.curves,
+            baseline=self.baseline,
+            margin=self.margin,
+            score_name=self.score_name,
+            interval_name=self.interval_name,
+            baseline_keep=self.baseline_keep,
+            line_kw=line_kw,
+            random_kw=random_kw,
+        )
+        vars(self).update(drawn, ax_=ax, figure_=ax.figure)
+        return self

@@ -1,0 +1,439 @@
+"""One fold of a comparison: fit, score and measure variants and their controls."""
+
+import threading
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from math import isfinite
+from time import perf_counter
+
+import numpy as np
+
+from sklearn_prune._folds import split_rows
+from sklearn_prune._meta import callback_task, own_params
+from sklearn_prune._seeds import derive_seed, free_seeds, is_torch_model, seeded_globals
+from sklearn_prune._sklearn_compat import (
+    count_rows,
+    score_and_predictions,
+    take_rows,
+    take_rows_of_params,
+)
+from sklearn_prune.comparison.provenance import digest
+from sklearn_prune.comparison.run.controls import (
+    CONTROLS,
+    is_its_own_random_control,
+    rescaled,
+)
+from sklearn_prune.comparison.run.costs import (
+    count_parameters,
+    kept_rows,
+    kept_units,
+    prunes_nothing,
+    rows_seen,
+    saved_bytes,
+)
+from sklearn_prune.comparison.run.isolation import one_thread, seeded
+from sklearn_prune.comparison.verdicts import churn
+
+_TORCH = threading.RLock()  # torch has one generator for all threads
+_SAME_SIZE = 0.05  # difference of the logarithms of sizes
+_NEAR_SIZE = 0.25
+_MOST_RESIZINGS = 5
+
+
+@dataclass
+class KeptUnits:
+    """What one fit kept of one kind of unit.
+
+    Parameters
+    ----------
+    unit : str
+        "row", "feature", "tree", ...
+    n_units : int
+        How many there were; for rows, those of X.
+    mask : ndarray of shape (ceil(n_units / 8),), uint8
+        Bits of those that were kept.
+    """
+
+    unit: str
+    n_units: int
+    mask: np.ndarray
+
+    @property
+    def ids(self):
+        """Sorted positions of what was kept."""
+        return np.flatnonzero(np.unpackbits(self.mask, count=self.n_units))
+
+
+@dataclass
+class FoldResult:
+    """What is known of one fitted model on one fold; times in seconds.
+
+    Parameters
+    ----------
+    error : str or None
+        Why there is no result.
+    scores, costs : dict of str to float
+        By name of the scorer and of the cost.
+    kept : list of KeptUnits
+        Rows or parameters that are left, where any were pruned.
+    predictions : ndarray or None
+        Of the test rows.
+    by_class : ndarray of shape (2, n_classes) or None
+        Rows of each class that were there and that were kept.
+    seed_churn : float or None
+        Churn of the predictions against a fit with other seeds; None if not measured.
+    controls : dict of str to FoldResult or None
+        None where the control is not defined.
+    fit_time, score_time : float
+        Seconds, measured where it was fitted.
+    model : object or None
+        The fitted model, kept for one fold only.
+    """
+
+    error: str | None = None
+    scores: dict = field(default_factory=dict)
+    costs: dict = field(default_factory=dict)
+    kept: list = field(default_factory=list)
+    predictions: np.ndarray | None = None
+    by_class: np.ndarray | None = None
+    seed_churn: float | None = None
+    controls: dict = field(default_factory=dict)
+    fit_time: float = np.nan
+    score_time: float = np.nan
+    model: object = None
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """What every fit of a comparison shares.
+
+    Parameters
+    ----------
+    X, y : array-like
+        All rows.
+    codes : ndarray of shape (n_samples,), int, or None
+        Class of each row, where there are classes.
+    scorers : dict of str to callable
+        By name.
+    score_params : dict of str to dict
+        Parameters of each scorer, with an entry for each row of X where they have any.
+    fit_params : dict of str to dict
+        The same for the fit of each variant.
+    controls : tuple of str
+        Controls to fit beside each pruned variant.
+    costs : tuple of str
+        Costs to take of each fitted model.
+    """
+
+    X: object
+    y: object
+    codes: np.ndarray | None
+    scorers: dict
+    score_params: dict
+    fit_params: dict
+    controls: tuple
+    costs: tuple
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant, and what its parameters say of it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted.
+    prunes : bool
+        Whether it prunes anything.
+    is_random : bool
+        Whether all that it prunes is chosen at random, so that it is its own control.
+    """
+
+    estimator: object
+    prunes: bool
+    is_random: bool
+
+    @classmethod
+    def of(cls, estimator):
+        """The variant for an estimator."""
+        prunes = not prunes_nothing(estimator)
+        return cls(estimator, prunes, prunes and is_its_own_random_control(estimator))
+
+
+def run_task(job, variants, split, train, test, seed, keep_models=False, contexts=None):
+    """Fit variants that share their control on one fold, and the control once.
+
+    Parameters
+    ----------
+    job : FoldJob
+        What all fits share.
+    variants : dict of str to Variant
+        Variants.
+    split : int
+        Number of the fold.
+    train, test : ndarray of int
+        Its rows.
+    seed : int
+        The seed of the fold.
+    keep_models : bool
+        Whether to return the fitted models and to fit again with other seeds.
+    contexts : dict of str to (CallbackContext, estimator), or None
+        For the callbacks of each variant, and the estimator that they belong to.
+
+    Returns
+    -------
+    fits : dict of str to FoldResult
+        By variant.
+    spent : dict of str to float
+        Seconds that went into "fit" and "score".
+    bookkeeping : float
+        Seconds that did not.
+    """
+    started = perf_counter()
+    fold = _Fold(job, split, train, test, seed)
+    fits, known = {}, {}
+    with one_thread():
+        # A variant that is random itself is the control of those that are not.
+        for name, variant in sorted(
+            variants.items(), key=lambda item: not item[1].is_random
+        ):
+            context = None if contexts is None else contexts[name]
+            fit, model = fold.fit(variant.estimator, name, context)
+            fits[name] = fit
+            if model is None:
+                continue
+            if variant.prunes:
+                fold.add_controls(fit, variant, model, name, known)
+            if keep_models:
+                if "seed_churn" in job.costs:
+                    fit.seed_churn = fold.seed_churn(fit, variant.estimator, name)
+                fit.model = model
+    elapsed = perf_counter() - started
+    return fits, fold.spent, elapsed - sum(fold.spent.values())
+
+
+class _Fold:
+    """The rows of one fold and what is done with a model on them."""
+
+    def __init__(self, job, split, train, test, seed):
+        self.job, self.split, self.seed = job, split, seed
+        self.train, self.test = train, test
+        self.spent = {"fit": 0.0, "score": 0.0}
+
+    def fit(self, estimator, name, context=None):
+        """Fit, score and measure; return the result and the model, None if it failed."""
+        fit = FoldResult()
+        try:
+            with self._timed("fit") as fit_time:
+                model, X_test, y_test = self._fitted(estimator, name, self.seed, context)
+            with self._timed("score") as score_time:
+                fit.scores, predictions = score_and_predictions(
+                    model, X_test, y_test, self.job.scorers, self._sliced_score_params()
+                )
+                if predictions is None:
+                    predictions = model.predict(X_test)
+            fit.predictions = _plain(predictions)
+            fit.fit_time, fit.score_time = fit_time[0], score_time[0]
+            fit.costs = self._costs(model)
+            self._note_what_is_kept(fit, model)
+        except Exception as error:
+            return FoldResult(error=error_text(error)), None
+        return fit, model
+
+    def add_controls(self, fit, variant, model, name, known):
+        """Fit the controls of a variant, those that are known already excepted."""
+        for control in self.job.controls:
+            try:
+                alternative = CONTROLS[control](variant.estimator, model)
+            except Exception as error:
+                fit.controls[control] = FoldResult(error=error_text(error))
+                continue
+            if alternative is None:
+                fit.controls[control] = None
+                continue
+            key = digest(alternative)
+            if control == "random" and variant.is_random:
+                known[key] = FoldResult(**{**vars(fit), "controls": {}})
+            if key not in known:
+                known[key], fitted = self.fit(alternative, name)
+                if control == "random" and fitted is not None:
+                    known[key] = self._resized(known[key], alternative, fitted, model, name)
+            fit.controls[control] = known[key]
+
+    def _resized(self, fit, control, fitted, model, name):
+        """The control at the size of the variant, where a mix of units missed it.
+
+        Sizes between one that is too small and one that is too large are tried; without a
+        random mix of about the size there is no control.
+        """
+        wanted, _ = count_parameters(model)
+        found, _ = count_parameters(fitted)
+        best = abs(np.log(found / wanted)) if found > 0 < wanted else np.nan
+        factor, low, high = 1.0, 0.0, np.inf
+        for _ in range(_MOST_RESIZINGS):
+            if not best > _SAME_SIZE:
+                return fit
+            if not found:
+                break
+            low, high = (factor, high) if found < wanted else (low, factor)
+            proposed = factor * wanted / found
+            middle = np.sqrt(low * high) if np.isfinite(low * high) else proposed
+            factor = proposed if low < proposed < high else middle
+            candidate = rescaled(control, factor)
+            if candidate is None:
+                return fit  # of single units, whose number was asked for
+            if prunes_nothing(candidate):
+                high, found = factor, np.inf
+                factor = np.sqrt(max(low, 1e-3) * high)
+                candidate = rescaled(control, factor)
+                if candidate is None or prunes_nothing(candidate):
+                    break
+            other, fitted = self.fit(candidate, name)
+            if fitted is None:
+                break
+            found, _ = count_parameters(fitted)
+            if abs(np.log(found / wanted)) < best:
+                fit, best = other, abs(np.log(found / wanted))
+        if best > _NEAR_SIZE:
+            return FoldResult(error="No random mix of units has the size of the variant.")
+        return fit
+
+    def seed_churn(self, fit, estimator, name):
+        """Churn against a fit with other seeds; NaN where there are none to change."""
+        if not free_seeds(estimator) and not is_torch_model(estimator):
+            return np.nan
+        try:
+            with self._timed("fit"):
+                other = derive_seed(self.seed, "again")
+                model, X_test, _ = self._fitted(estimator, name, other)
+                predictions = _plain(model.predict(X_test))
+            return churn(predictions, fit.predictions)
+        except Exception:  # the variant has a result; only this is missing
+            return np.nan
+
+    @contextmanager
+    def _timed(self, what):
+        """Seconds of what happens inside, in a list once it is over."""
+        seconds, started = [], perf_counter()
+        try:
+            yield seconds
+        finally:
+            seconds.append(perf_counter() - started)
+            self.spent[what] += seconds[0]
+
+    def _fitted(self, estimator, name, seed, context=None):
+        model = seeded(estimator, seed)
+        X_train, X_test = split_rows(model, self.job.X, self.train, self.test)
+        y_train, y_test = (take_rows(self.job.y, rows) for rows in (self.train, self.test))
+        params = take_rows_of_params(self.job.X, self.job.fit_params[name], self.train)
+        torch_model = is_torch_model(model)
+        task = nullcontext()
+        if context is not None:
+            context, owner = context
+            task = callback_task(context, owner=owner, target=model, X=X_train, y=y_train)
+        with (
+            _TORCH if torch_model else nullcontext(),
+            seeded_globals(model, seed),
+            task,
+        ):
+            model.fit(X_train, y_train, **own_params(params))
+        return model, X_test, y_test
+
+    def _costs(self, model):
+        wanted, costs = self.job.costs, {}
+        if "nbytes" in wanted:
+            costs["nbytes"] = float(saved_bytes(model))
+        if "n_params" in wanted or "n_nonzero" in wanted:
+            counts = count_parameters(model)
+            costs |= dict(zip(("n_params", "n_nonzero"), counts, strict=True))
+        if "n_samples" in wanted:
+            rows = rows_seen(model, len(self.train))
+            costs["n_samples"] = np.nan if rows is None else float(len(rows))
+        return {name: value for name, value in costs.items() if name in wanted}
+
+    def _sliced_score_params(self):
+        return {
+            name: take_rows_of_params(self.job.X, params, self.test)
+            for name, params in self.job.score_params.items()
+        }
+
+    def _note_what_is_kept(self, fit, model):
+        kept = kept_rows(model, len(self.train))
+        units = kept_units(model)
+        if kept is not None:
+            rows = self.train[kept]
+            units = [("row", rows, count_rows(self.job.X)), *units]
+            if self.job.codes is not None:
+                fit.by_class = _by_class(self.job.codes, self.train, rows)
+        for unit, ids, n_units in units:
+            mask = np.zeros(n_units, dtype=bool)
+            mask[ids] = True
+            fit.kept.append(KeptUnits(unit, n_units, np.packbits(mask)))
+
+
+def error_text(error):
+    """Class and message of an error, in one line that ends in a full stop."""
+    message = " ".join(str(error).split())
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _plain(predictions):
+    """Predictions as an array that holds no objects and no needless bytes."""
+    predictions = np.asarray(predictions)
+    if predictions.ndim == 2 and predictions.shape[1] == 1:
+        predictions = predictions.ravel()
+    if predictions.dtype.kind in "iu" and predictions.size:
+        ends = predictions.min(), predictions.max()
+        smallest = np.result_type(*map(np.min_scalar_type, ends))
+        return predictions.astype(smallest, copy=False)
+    return predictions.astype(str) if predictions.dtype.kind == "O" else predictions
+
+
+def _by_class(codes, train, kept):
+    n_classes = codes.max() + 1
+    return np.array(
+        [np.bincount(codes[rows], minlength=n_classes) for rows in (train, kept)]
+    )
+
+
+def has_finite_scores(fit):
+    """Whether each score of a fit is a finite number."""
+    return all(map(isfinite, fit.scores.values()))
+
+
+def with_usable_scores(fit, names, baseline):
+    """The fit, or one that failed where its scores cannot be compared.
+
+    Parameters
+    ----------
+    fit : FoldResult
+        Of any variant, or of a control.
+    names : set of str
+        Of the scores that each fit must have.
+    baseline : dict of str to float
+        Scores of the baseline on the same fold. Where one of these is not finite, such as
+        that of a metric that is not defined on this fold, the fit's need not be either.
+
+    Returns
+    -------
+    FoldResult
+        One without a result has an error.
+    """
+    if fit.error:
+        return fit
+    if fit.scores.keys() != names:
+        return FoldResult(
+            error="ValueError: scoring must give each model scores of the same names. Got "
+            f"{', '.join(map(repr, fit.scores)) or 'none'} instead of the baseline's "
+            f"{', '.join(map(repr, names))}. Return the same keys for all."
+        )
+    for name, score in fit.scores.items():
+        known = name in baseline and isfinite(baseline[name])
+        if known and not isfinite(score):
+            return FoldResult(
+                error=f"ValueError: The score {name!r} must be a finite number. Got "
+                f"{score} where the baseline has {baseline[name]:.6g}. Return a number "
+                "for each model."
+            )
+    return fit

@@ -1,0 +1,26 @@
+"""How boosting of scikit-learn, LightGBM and XGBoost is pruned: iterations and nodes."""
+
+from sklearn_prune.weight_pruning import FamilySpec
+
+SPECS = (
+    FamilySpec(
+        bases=(
+            "sklearn.BaseGradientBoosting",
+            "sklearn.BaseHistGradientBoosting",
+            "lightgbm.LGBMModel",
+            "xgboost.XGBModel",
+        ),
+        family=f"{__name__}.family:BoostingFamily",
+        predictors=(
+            "CompactBoosting",
+            "FlatTrees",
+            "KeyColumns",
+            "QuantizedArray",
+            "ShareLeaves",
+            "SparseLeaves",
+            "ValueLeaves",
+        ),
+        checks="sklearn_prune.predictors.trees.checks:CHECKS",
+        exporters={"onnx": "sklearn_prune.persistence.export.onnx.boosting:WRITERS"},
+    ),
+)

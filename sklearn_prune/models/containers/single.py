@@ -1,0 +1,362 @@
+"""Containers of one model: a Pipeline, a search, fewer rows, fewer columns, a threshold."""
+
+from copy import copy, deepcopy
+from dataclasses import replace
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from sklearn_prune._meta import (
+    nested_estimators,
+    route_fit_params,
+    routing_enabled,
+    weight_parameter,
+)
+from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.models.containers.base import (
+    ContainerFamily,
+    OneMemberFamily,
+    params_for,
+    restore_member,
+)
+from sklearn_prune.models.readers import (
+    positive_label,
+    set_target_dimensions,
+    target_dimensions,
+)
+from sklearn_prune.predictors import (
+    ColumnSelector,
+    CompactColumns,
+    CompactPipeline,
+    CompactThreshold,
+    CompactTransformedTarget,
+    take_columns,
+)
+from sklearn_prune.weight_pruning import Refused
+
+COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
+
+
+class PipelineFamily(OneMemberFamily):
+    """The last step of a Pipeline, on rows as the fitted transformers give them.
+
+    Features are those that the last step reads. A TargetEncoder among the transformers
+    is fitted again, so that ranking and refit see its out-of-fold encodings, as the first
+    fit did.
+    """
+
+    def accepts(self, model):
+        if model.steps[-1][1] in (None, "passthrough"):
+            raise InvalidParameterError(
+                "A Pipeline is pruned in its last step. Got one that ends in "
+                f"{model.steps[-1][1]!r}. Put the model there."
+            )
+        return super().accepts(model)
+
+    def inner_models(self, model):
+        return [model.steps[-1][1]]
+
+    def fitted_models(self, model):
+        return [model.steps[-1][1]]
+
+    def named_inner(self, estimator):
+        return dict(estimator.steps[-1:])
+
+    def from_scratch(self, estimator, size):
+        (last,) = size.predictor.members_
+        return super().from_scratch(estimator, replace(size, compact=last))
+
+    def places(self, model, context):
+        name, fitted = model.steps[-1]
+        X, before = context.X, model[:-1]
+        if len(before.steps):
+            encodes = any(
+                type(part).__name__ == "TargetEncoder" for part in nested_estimators(before)
+            )
+            if encodes and not context.is_frozen:
+                X = clone(before).fit_transform(X, context.y)
+            else:
+                X = before.transform(X)
+        if routing_enabled():
+            params = params_for(model, name, context.fit_params)
+        else:
+            prefix = f"{name}__"
+            params = {
+                key.removeprefix(prefix): value
+                for key, value in context.fit_params.items()
+                if key.startswith(prefix)
+            }
+        inside = replace(context, X=X, fit_params=params)
+        yield fitted, lambda pipeline: pipeline.steps[-1][1], inside
+
+    def inner_validation(self, work, shares, requests, context):
+        before = [step for _, step in work.model.steps[:-1] if step != "passthrough"]
+        if not all(step is None or type(step) in COLUMNWISE for step in before):
+            return super().inner_validation(work, shares, requests, context)
+        # Scalers and imputers see no target, so the model's own inner scores are honest.
+        member = work.members[0]
+        return member.family.inner_validation(member.work, shares, requests, member.context)
+
+    def assemble(self, work, compacts):
+        plain = not hasattr(work.members[0].model, "feature_names_in_")
+        steps = [
+            (name, _kept_step(step, plain))
+            for name, step in work.model.steps[:-1]
+            if step not in (None, "passthrough")
+        ]
+        return CompactPipeline.around(compacts, work.model, steps_=steps)
+
+    def restore(self, compact, template):
+        name, last = template.steps[-1]
+        restored = restore_member(compact.members_[0], last)
+        return Pipeline([*deepcopy(compact.steps_), (name, restored)])
+
+
+def _kept_step(step, plain):
+    """A fitted transformer as the compact form keeps it.
+
+    Selectors shrink to columns where the model reads `plain` arrays.
+    """
+    if plain and isinstance(step, SelectorMixin):
+        return ColumnSelector.of(step, step.get_support(indices=True))
+    return deepcopy(step)
+
+
+class SubsetFamily(OneMemberFamily):
+    """The model of SampleSubsetClassifier and -Regressor, on the rows that were kept."""
+
+    def places(self, model, context):
+        params = route_fit_params(
+            model,
+            context.fit_params,
+            inner="estimator",
+            selector=model._effective_selector(),
+        )[0]
+        inside = replace(context, fit_params=params)
+        if not context.is_frozen:
+            inside = inside.on(model.sample_indices_)
+            name = weight_parameter(model.estimator_)
+            if model.sample_weight_ is not None and name is not None:
+                weights = {name: model.sample_weight_}
+                inside = replace(inside, fit_params=inside.fit_params | weights)
+        if model._pairwise:
+            inside = replace(inside, X=take_columns(inside.X, model.sample_indices_))
+        yield model.estimator_, lambda subset: subset.estimator, inside
+
+    def assemble(self, work, compacts):
+        if not work.model._pairwise:
+            return compacts[0]
+        columns = work.model.sample_indices_
+        return CompactColumns.around(compacts[0], columns, work.model.n_features_in_)
+
+    def restore(self, compact, template):
+        model = clone(template)
+        model.estimator_ = restore_member(compact, template.estimator)
+        model._pairwise = False
+        return _with_features_of(compact, model)
+
+
+class SearchFamily(OneMemberFamily):
+    """The best estimator of a search, with the parameters that won.
+
+    The inner folds of keep="auto" take those parameters as they are: the search is not
+    run again in each.
+    """
+
+    def accepts(self, model):
+        if model.refit is False:
+            raise InvalidParameterError(
+                f"A search is pruned in its best_estimator_. Got {type(model).__name__} "
+                "with refit=False, which has none. Write refit=True."
+            )
+        return super().accepts(model)
+
+    def inner_models(self, model):
+        return [getattr(model, "best_estimator_", model.estimator)]
+
+    def fitted_models(self, model):
+        return [model.best_estimator_]
+
+    def from_scratch(self, estimator, size):
+        """None: what the search would find at another size is not known."""
+        return None
+
+    def places(self, model, context):
+        best = model.best_params_
+
+        def find(search):
+            return clone(search.estimator).set_params(**clone(best, safe=False))
+
+        params = dict(context.fit_params)
+        if routing_enabled():
+            params = params_for(model, "estimator", params)
+        yield model.best_estimator_, find, replace(context, fit_params=params)
+
+    def inner_validation(self, work, shares, requests, context):
+        member = work.members[0]
+        return member.family.inner_validation(member.work, shares, requests, member.context)
+
+    def assemble(self, work, compacts):
+        compact = copy(compacts[0])
+        compact.best_params_ = deepcopy(work.model.best_params_)
+        return compact
+
+    def restore(self, compact, template):
+        model = clone(template)
+        inner = clone(template.estimator).set_params(**deepcopy(compact.best_params_))
+        model.best_estimator_ = restore_member(compact, inner)
+        model.best_params_ = deepcopy(compact.best_params_)
+        model.multimetric_ = False
+        return model
+
+
+class SelfTrainingFamily(OneMemberFamily):
+    """The model of SelfTrainingClassifier, on the rows that have a label in the end."""
+
+    def places(self, model, context):
+        labels = np.asarray(context.y) if context.is_frozen else model.transduction_
+        rows = np.flatnonzero(labels != (-1 if labels.dtype.kind in "iuf" else "-1"))
+        params = params_for(model, "estimator", context.fit_params)
+        inside = replace(context, y=labels, fit_params=params).on(rows)
+        yield model.estimator_, lambda outer: outer.estimator, inside
+
+    def restore(self, compact, template):
+        model = clone(template)
+        model.estimator_ = restore_member(compact, template.estimator)
+        model.classes_ = compact.classes_
+        return _with_features_of(compact, model)
+
+
+class EliminationFamily(OneMemberFamily):
+    """The model of RFE and RFECV, on the columns that are left."""
+
+    def from_scratch(self, estimator, size):
+        inside = replace(size, compact=size.compact.inner_)
+        return super().from_scratch(estimator, inside)
+
+    def places(self, model, context):
+        params = params_for(model, "estimator", context.fit_params)
+        X = model.transform(context.X)
+        inside = replace(context, X=X, fit_params=params)
+        yield model.estimator_, lambda outer: outer.estimator, inside
+
+    def assemble(self, work, compacts):
+        return CompactColumns.around(
+            compacts[0],
+            work.model.get_support(indices=True),
+            work.model.n_features_in_,
+            getattr(work.model, "feature_names_in_", None),
+        )
+
+    def restore(self, compact, template):
+        model = clone(template)
+        model.estimator_ = restore_member(compact.inner_, template.estimator)
+        model.n_features_ = len(compact.columns_)
+        model.support_ = np.zeros(compact.n_features_in_, dtype=bool)
+        model.support_[compact.columns_] = True
+        return _with_features_of(compact, model)
+
+
+class ThresholdFamily(ContainerFamily):
+    """The classifier under FixedThreshold- and TunedThresholdClassifierCV.
+
+    The threshold stays as it was fixed or tuned on the whole model.
+    """
+
+    def accepts(self, model):
+        if getattr(model, "refit", True) is False or getattr(model, "cv", 0) == "prefit":
+            return Refused("its model was not fitted on all rows (refit=False)")
+        return super().accepts(model)
+
+    def places(self, model, context):
+        params = params_for(model, "estimator", context.fit_params)
+        inside = replace(context, fit_params=params)
+        yield model.estimator_, lambda outer: outer.estimator, inside
+
+    def assemble(self, work, compacts):
+        model = work.model
+        methods = ("predict_proba", "decision_function")
+        if model.response_method != "auto":
+            methods = (model.response_method,)
+        method = next(name for name in methods if hasattr(model.estimator_, name))
+        threshold = getattr(model, "best_threshold_", None)
+        if threshold is None:
+            threshold = model.threshold
+        if not isinstance(threshold, Real):
+            threshold = 0.5 if method == "predict_proba" else 0.0
+        label = positive_label(model)
+        positive = 1 if label is None else int(np.flatnonzero(model.classes_ == label)[0])
+        return CompactThreshold.around(
+            compacts,
+            model,
+            classes_=model.classes_,
+            method_=method,
+            threshold_=float(threshold),
+            positive_=positive,
+        )
+
+    def restore(self, compact, template):
+        if not hasattr(template, "threshold"):
+            raise AttributeError(
+                f"{type(template).__name__} tunes its threshold in fit. Use compact_."
+            )
+        model = clone(template)
+        model.estimator_ = restore_member(compact.members_[0], template.estimator)
+        return model
+
+
+class TransformedTargetFamily(ContainerFamily):
+    """The regressor of TransformedTargetRegressor, on transformed targets."""
+
+    def inner_models(self, model):
+        return [_regressor_of(model)]
+
+    def fitted_models(self, model):
+        return [model.regressor_]
+
+    def named_inner(self, estimator):
+        return {"regressor": _regressor_of(estimator)}
+
+    def places(self, model, context):
+        y = np.asarray(context.y)
+        transformed = model.transformer_.transform(y.reshape(-1, 1) if y.ndim == 1 else y)
+        if transformed.ndim == 2 and transformed.shape[1] == 1 and y.ndim == 1:
+            transformed = transformed.squeeze(axis=1)
+        params = params_for(model, "regressor", context.fit_params)
+        inside = replace(context, y=transformed, fit_params=params)
+        yield model.regressor_, _regressor_of, inside
+
+    def assemble(self, work, compacts):
+        return CompactTransformedTarget.around(
+            compacts,
+            work.model,
+            transformer_=deepcopy(work.model.transformer_),
+            target_dim_=target_dimensions(work.model),
+        )
+
+    def restore(self, compact, template):
+        model = clone(template)
+        inner = _regressor_of(template)
+        model.regressor_ = restore_member(compact.members_[0], inner)
+        model.transformer_ = deepcopy(compact.transformer_)
+        set_target_dimensions(model, compact.target_dim_)
+        if hasattr(compact, "feature_names_in_"):
+            model.feature_names_in_ = compact.feature_names_in_
+        return model
+
+
+def _regressor_of(model):
+    return LinearRegression() if model.regressor is None else model.regressor
+
+
+def _with_features_of(compact, model):
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(compact, name):
+            setattr(model, name, getattr(compact, name))
+    return model

@@ -1,0 +1,18 @@
+"""Input features of any model: columns are dropped, and the model is fitted again."""
+
+from sklearn_prune._lazy import lazy_names
+from sklearn_prune.weight_pruning import FamilySpec
+
+SPECS = (
+    FamilySpec(
+        bases=(),  # any model that no other spec names
+        family=f"{__name__}:FeatureFamily",
+        predictors=("ColumnSelector", "CompactColumns", "CompactModel"),
+        exporters={"onnx": "sklearn_prune.persistence.export.onnx.containers:WRITERS"},
+    ),
+)
+
+# What other parts of the package use.
+_SHARED = {"FeatureFamily": "family", "ModelFamily": "family", "spreads": "family"}
+
+__getattr__, __dir__ = lazy_names(__name__, _SHARED)

@@ -1,0 +1,33 @@
+"""How kernel machines and Gaussian processes are pruned: support vectors."""
+
+from sklearn_prune._lazy import lazy_names
+from sklearn_prune.weight_pruning import FamilySpec
+
+SPECS = (
+    FamilySpec(
+        bases=(
+            "sklearn.BaseSVC",
+            "sklearn.BaseLibSVM",
+            "sklearn.KernelRidge",
+            "sklearn.GaussianProcessRegressor",
+            "sklearn.GaussianProcessClassifier",
+        ),
+        family=f"{__name__}.family:KernelFamily",
+        predictors=(
+            "CompactProcess",
+            "CompactProcessClassifier",
+            "CompactSVC",
+            "CompactSVR",
+            "KernelFunction",
+            "LatentProcess",
+            "QuantizedArray",
+        ),
+        checks="sklearn_prune.predictors.kernel:CHECKS",
+        exporters={"onnx": "sklearn_prune.persistence.export.onnx.kernel:WRITERS"},
+    ),
+)
+
+# What other parts of the package use.
+_SHARED = {"root_of": "refit"}
+
+__getattr__, __dir__ = lazy_names(__name__, _SHARED)

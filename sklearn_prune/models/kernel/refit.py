@@ -1,0 +1,387 @@
+"""Refit of kernel expansions on the basis that is left."""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.sparse import issparse
+
+_STORED = 2**24  # entries of a kernel matrix that are kept instead of made again
+_DOUBLE = 2**22  # entries up to which it is made in float64
+_ROWS = 2048
+WIDTH = 0.5  # over which the corner of a hinge is rounded, in units of the margin
+
+
+class KernelRows:
+    """The kernel matrix between rows and a basis, made in blocks of rows.
+
+    A large one is made in float32, and again at each use.
+
+    Parameters
+    ----------
+    kernel : KernelFunction
+        The kernel.
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+        Rows.
+    basis : ndarray or CSR matrix of shape (n_basis, n_features)
+        Points.
+    """
+
+    def __init__(self, kernel, X, basis):
+        self.shape = (X.shape[0], basis.shape[0])
+        small = self.shape[0] * self.shape[1] <= _DOUBLE or kernel.name == "object"
+        self.dtype = np.float64 if small else np.float32
+        self.kernel = kernel
+        self.X, self.basis = X.astype(self.dtype), basis.astype(self.dtype)
+        self._blocks = None
+        if self.shape[0] * self.shape[1] <= _STORED:
+            self._blocks = list(self._make())
+
+    def _make(self):
+        for start in range(0, self.shape[0], _ROWS):
+            rows = slice(start, min(start + _ROWS, self.shape[0]))
+            yield rows, self.kernel(self.X[rows], self.basis).astype(self.dtype, copy=False)
+
+    def blocks(self):
+        """Pairs of a slice of rows and its part of the matrix."""
+        return self._make() if self._blocks is None else self._blocks
+
+    def times(self, coefficients):
+        """The matrix times coefficients, in float64."""
+        coefficients = coefficients.astype(self.dtype, copy=False)
+        parts = [part @ coefficients for _, part in self.blocks()]
+        return np.concatenate(parts).astype(np.float64, copy=False)
+
+    def moments(self, curvature, slope):
+        """Weighted products of the columns, and with vectors of the rows.
+
+        Returns
+        -------
+        gram : ndarray of shape (n_basis + 1, n_basis + 1)
+            With the weights `curvature`; the last column is the constant.
+        gradient : ndarray of shape (n_basis + 1,)
+            Products with `slope`.
+        """
+        m = self.shape[1]
+        gram, gradient = np.zeros((m + 1, m + 1)), np.zeros(m + 1)
+        root = np.sqrt(curvature).astype(self.dtype)
+        for rows, part in self.blocks():
+            gradient[:m] += part.T @ slope[rows].astype(self.dtype)
+            active = np.flatnonzero(root[rows])
+            if len(active):
+                own = root[rows][active]
+                scaled = np.empty((len(active), m + 1), dtype=self.dtype)
+                np.multiply(part[active], own[:, None], out=scaled[:, :m])
+                scaled[:, m] = own
+                gram += scaled.T @ scaled
+        gradient[m] = slope.sum()
+        return gram, gradient
+
+
+def hinge(width):
+    """Hinge loss of margins, its corner rounded: quadratic over `width`, then linear."""
+
+    def loss(values, targets):
+        excess = 1 - targets * values
+        inside = np.clip(excess, 0, width)
+        value = inside * (excess - inside / 2) / width
+        return value, -targets * inside / width, (inside > 0) & (excess < width), excess > 0
+
+    return loss
+
+
+def tube(epsilon, width):
+    """Loss of residuals beyond `epsilon`, its corner rounded in the same way."""
+
+    def loss(values, targets):
+        residual = values - targets
+        excess = np.abs(residual) - epsilon
+        inside = np.clip(excess, 0, width)
+        value = np.where(excess > 0, inside * (excess - inside / 2) / width, 0.0)
+        slope = np.sign(residual) * inside / width
+        return value, slope, (inside > 0) & (excess < width), excess > 0
+
+    return loss
+
+
+def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12, tol=1e-3):
+    """Minimise half the squared norm of the function plus the costs of the rows.
+
+    Newton's method with a line search, as for support vector machines in the primal [1]_.
+
+    Parameters
+    ----------
+    rows : KernelRows
+        Kernel matrix between the rows and the basis.
+    basis_kernel : ndarray of shape (n_basis, n_basis)
+        Kernel matrix of the basis.
+    targets, costs : ndarray of shape (n_rows,)
+        Signs of the classes or targets; C times the weight of each row.
+    loss : callable
+        Of values and targets: the loss, its slope, where it is curved, where it is not 0.
+    width : float
+        Inverse of the curvature.
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_basis,)
+    offset : float
+
+    References
+    ----------
+    .. [1] Chapelle (2007). Training a support vector machine in the primal. Neural
+       Computation 19.
+    """
+    m = len(basis_kernel)
+    found = np.zeros(m + 1)
+    values = np.zeros(len(targets))
+    penalty = np.zeros(m)  # the basis kernel times the coefficients
+    for step in range(n_steps):
+        value, slope, curved, active = loss(values, targets)
+        now = costs @ value + found[:m] @ penalty / 2
+        bending = curved / width
+        if step == 0:  # as if quadratic: at zero the loss may be linear on all rows
+            bending = active / max(width, 1)
+        gram, gradient = rows.moments(costs * bending, costs * slope)
+        gradient[:m] += penalty
+        gram[:m, :m] += basis_kernel
+        direction = -solve_damped(gram, gradient)
+        moved = rows.times(direction[:m]) + direction[m]
+        bent = basis_kernel @ direction[:m]
+        expected = gradient @ direction
+        for size in 0.5 ** np.arange(12):
+            value = loss(values + size * moved, targets)[0]
+            part = found[:m] @ penalty + size * (2 * found[:m] @ bent)
+            new = costs @ value + (part + size**2 * (direction[:m] @ bent)) / 2
+            if new <= now + 1e-4 * size * expected:
+                break
+        else:
+            break
+        found += size * direction
+        values += size * moved
+        penalty += size * bent
+        if now - new <= tol * now and step:
+            break
+    return found[:m], found[m]
+
+
+def fit_ridge(rows, basis_kernel, targets, costs, penalty):
+    """Minimise the weighted squared errors plus the squared norm of the function.
+
+    Parameters
+    ----------
+    rows : KernelRows
+        Kernel matrix between the rows and the basis.
+    basis_kernel : ndarray of shape (n_basis, n_basis)
+        Kernel matrix of the basis.
+    targets : ndarray of shape (n_rows, n_outputs)
+        Targets.
+    costs : ndarray of shape (n_rows,)
+        Weights of the rows.
+    penalty : float or ndarray of shape (n_outputs,)
+        Weight of the squared norm.
+
+    Returns
+    -------
+    ndarray of shape (n_basis, n_outputs)
+        Coefficients: the subset of regressors [1]_. O(n_rows * n_basis**2).
+
+    References
+    ----------
+    .. [1] Quinonero-Candela, Rasmussen (2005). A unifying view of sparse approximate
+       Gaussian process regression. JMLR 6.
+    """
+    root = root_of(basis_kernel)
+    m = len(basis_kernel)
+    gram, products = np.zeros((m, m)), np.zeros((m, targets.shape[1]))
+    for part, kernel in rows.blocks():
+        white = solve_triangular(root, kernel.T.astype(np.float64), lower=True)
+        white *= np.sqrt(costs[part])
+        gram += white @ white.T
+        products += white @ (targets[part] * np.sqrt(costs[part])[:, None])
+    values, vectors = np.linalg.eigh(gram)
+    turned = vectors.T @ products
+    shrunk = turned / (
+        np.maximum(values, 0)[:, None] + np.broadcast_to(penalty, turned.shape)
+    )
+    return solve_triangular(root, vectors @ shrunk, lower=True, trans="T")
+
+
+def root_of(matrix):
+    """Lower Cholesky factor of a positive semi-definite matrix, damped until it exists."""
+    damping = 1e-12 * np.trace(matrix) / len(matrix) + 1e-300
+    diagonal = np.diag_indices_from(matrix)
+    matrix = matrix.copy()
+    while True:
+        matrix[diagonal] += damping
+        try:
+            return cholesky(matrix, lower=True, check_finite=False)
+        except LinAlgError:
+            damping *= 10
+
+
+def solve_damped(matrix, vector):
+    """Solve a positive semi-definite system, damped until its factor exists."""
+    damping = 1e-7 * np.trace(matrix) / len(matrix) + 1e-12
+    diagonal = np.diag_indices_from(matrix)
+    for _ in range(12):
+        matrix[diagonal] += damping
+        try:
+            return cho_solve(cho_factor(matrix, lower=True, check_finite=False), vector)
+        except LinAlgError:
+            damping *= 10
+    return np.linalg.lstsq(matrix, vector)[0]
+
+
+_SHRINKAGE = 0.001  # of the mean diagonal of the kernel matrix
+_TUBE_WIDTH = 0.05  # over which the corner of the tube is rounded, in spreads of the target
+
+
+def refit_machine(work, context):
+    """Coefficients, offsets and changed traits of the working form on all rows.
+
+    O(n_rows * n_basis**2) time, O(block * n_basis + n_basis**2) memory; for classes, of
+    the rows and points of each pair.
+    """
+    weights = context.row_weights()
+    X, y = context.array, context.target
+    used = np.ones(X.shape[0], dtype=bool) if weights is None else weights > 0
+    weights = np.ones(X.shape[0]) if weights is None else weights
+    X, y, weights = X[used], y[used], weights[used]
+    origin = _origin(work)
+    X, points = _shifted(X, origin), _shifted(work.points, origin)
+    if work.kind == "svc":
+        codes = np.searchsorted(work.traits["classes"], y)
+        return _refit_pairs(work, X, points, codes, weights)
+    targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+    basis = between_points(work.kernel, points)
+    rows = KernelRows(work.kernel, X, points)
+    if work.kind == "svr":
+        return _refit_tube(work, rows, basis, targets.ravel(), weights)
+    if work.kind == "ridge":
+        found = fit_ridge(rows, basis, targets, weights, work.traits["alpha"])
+        return found, work.offsets, {}
+    return _refit_process(work, rows, basis, targets, points, used)
+
+
+def between_points(kernel, points):
+    """Kernel matrix of the points in float64, without the noise of a white kernel.
+
+    The sigmoid kernel is no inner product: the negative part of its matrix is dropped.
+    """
+    if not issparse(points):
+        points = np.asarray(points, dtype=np.float64)
+    matrix = kernel(points, points.copy())
+    if kernel.name == "sigmoid":
+        values, vectors = np.linalg.eigh(matrix)
+        matrix = (vectors * np.maximum(values, 0)) @ vectors.T
+    return matrix
+
+
+def _origin(work):
+    """What is subtracted from rows and points where that changes no kernel value."""
+    if not work.kernel.centres or issparse(work.points):
+        return None
+    return work.points.mean(axis=0)
+
+
+def _shifted(X, origin):
+    if origin is None:
+        return X
+    return (X.toarray() if issparse(X) else X) - origin
+
+
+def _refit_pairs(work, X, points, codes, weights):
+    n_classes = len(work.traits["classes"])
+    cost = work.traits["cost"] * weights
+    rows_of = [np.flatnonzero(codes == code) for code in range(n_classes)]
+    counts = np.bincount(work.codes, minlength=n_classes)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    coefficients = np.zeros((len(work.codes), n_classes - 1))
+    offsets, platt = [], []
+    for low in range(n_classes):
+        for high in range(low + 1, n_classes):
+            rows = np.concatenate([rows_of[low], rows_of[high]])
+            own = np.r_[ends[low] : ends[low + 1], ends[high] : ends[high + 1]]
+            signs = np.repeat([1.0, -1.0], [len(rows_of[low]), len(rows_of[high])])
+            if not len(rows_of[low]) or not len(rows_of[high]):
+                offsets.append(float(signs.sum() > 0) - float(signs.sum() < 0))
+                platt.append((-1.0, 0.0))
+                continue
+            basis = points[own]
+            matrix = KernelRows(work.kernel, X[rows], basis)
+            found, offset = fit_expansion(
+                matrix,
+                _shrunk(between_points(work.kernel, basis)),
+                signs,
+                cost[rows],
+                hinge(WIDTH),
+                WIDTH,
+            )
+            column = 0 if n_classes == 2 else high - 1
+            coefficients[ends[low] : ends[low + 1], column] = found[: counts[low]]
+            coefficients[ends[high] : ends[high + 1], low] = found[counts[low] :]
+            offsets.append(offset)
+            if work.traits["probability"] is not None:
+                values = matrix.times(found) + offset
+                platt.append(sigmoid(values, signs > 0, weights[rows]))
+    wanted = work.traits["probability"] is not None
+    traits = {"probability": np.array(platt).T} if wanted else {}
+    return coefficients, np.array(offsets), traits
+
+
+def _shrunk(matrix):
+    """The penalty with a little on the coefficients themselves, so that none is huge."""
+    matrix[np.diag_indices_from(matrix)] += _SHRINKAGE * np.trace(matrix) / len(matrix)
+    return matrix
+
+
+def sigmoid(values, first, weights):
+    """Platt's slope and shift, such that 1 / (1 + exp(slope * value + shift)) is first."""
+    from scipy.optimize import minimize
+
+    n_first, n_second = weights[first].sum(), weights[~first].sum()
+    wanted = np.where(first, (n_first + 1) / (n_first + 2), 1 / (n_second + 2))
+
+    def loss(pair):
+        z = pair[0] * values + pair[1]
+        slope = weights * (wanted - 1 / (1 + np.exp(np.clip(z, -500, 500))))
+        value = weights @ (wanted * z + np.logaddexp(0, -z))
+        return value, np.array([slope @ values, slope.sum()])
+
+    start = np.array([0.0, np.log((n_second + 1) / (n_first + 1))])
+    return minimize(loss, start, jac=True, method="BFGS").x
+
+
+def _refit_tube(work, rows, basis, targets, weights):
+    """The loss of SVR; for NuSVR the tube that leaves a share `nu` of the rows outside."""
+    centre = np.median(targets)
+    cost = work.traits["cost"] * weights
+
+    def fit(epsilon):
+        width = max(epsilon, _TUBE_WIDTH * targets.std(), 1e-12)
+        loss = tube(epsilon, width)
+        return fit_expansion(
+            rows, basis, targets - centre, cost, loss, width, n_steps=25, tol=1e-4
+        )
+
+    if "nu" in work.traits:
+        found, offset = fit(0.0)
+        residuals = np.abs(rows.times(found) + offset + centre - targets)
+        found, offset = fit(np.quantile(residuals, 1 - work.traits["nu"]))
+    else:
+        found, offset = fit(work.traits["epsilon"])
+    return found[:, None], np.array([offset + centre]), {}
+
+
+def _refit_process(work, rows, basis, targets, points, used):
+    """The mean for the kernel as it was fitted; each row has its own noise."""
+    kernel, scale = work.kernel.kernel, work.traits["scale"]
+    noise = np.asarray(work.traits["alpha"], dtype=np.float64)
+    noise = (
+        noise[used] if noise.shape == used.shape else np.full(len(targets), noise.mean())
+    )
+    some = points[:1]
+    white = float(kernel(some)[0, 0] - kernel(some, some.copy())[0, 0])
+    costs = 1.0 / np.maximum(noise + white, 1e-10)
+    normal = (targets - work.offsets) / scale
+    found = fit_ridge(rows, basis, normal, costs, 1.0)
+    return found * scale, work.offsets, {}

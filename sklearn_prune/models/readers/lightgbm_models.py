@@ -1,0 +1,168 @@
+"""Read a fitted LightGBM model from its own text."""
+
+import json
+
+import numpy as np
+
+from sklearn_prune.models.readers.boosted_model import (
+    BoostedModel,
+    BoostingReader,
+    boosted_trees,
+)
+from sklearn_prune.predictors import (
+    MISSING_LEFT,
+    MISSING_RIGHT,
+    MISSING_ZERO,
+    CategorySet,
+    TreeArrays,
+)
+
+_LINKS = {
+    "binary": ("logit", "logistic"),
+    "multiclass": ("softmax", "softmax"),
+    "multiclassova": ("one_vs_rest", None),
+    "regression": ("identity", "squared"),
+    "regression_l1": ("identity", None),
+    "huber": ("identity", None),
+    "fair": ("identity", None),
+    "quantile": ("identity", None),
+    "mape": ("identity", None),
+    "poisson": ("log", "poisson"),
+    "gamma": ("log", "gamma"),
+    "tweedie": ("log", None),
+    "cross_entropy": ("logit", "logistic"),
+    "cross_entropy_lambda": ("log1p", None),
+}
+
+
+def _refusal(model):
+    """Why a LightGBM model has no compact form, or None."""
+    name = type(model).__name__
+    if not hasattr(model, "_Booster") or model._Booster is None:
+        return None
+    if callable(getattr(model, "objective", None)):
+        return f"{name} has an objective of its own, whose scores have no known meaning"
+    text = model.booster_.model_to_string(num_iteration=1)
+    objective = _header(text)["objective"].split()[0]
+    if objective not in _LINKS:
+        return f"{name} has the objective {objective!r}"
+    if "is_linear=1" in text:
+        return f"{name} has linear models in its leaves"
+    return None
+
+
+def _read(model, X=None):
+    """Trees up to the best iteration, and what their sum means."""
+    text = model.booster_.model_to_string()
+    head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
+    header = _header(head)
+    per_iteration = int(header["num_tree_per_iteration"])
+    sets = []
+    parts = [
+        _read_tree(block, sets, *divmod(number, per_iteration))
+        for number, block in enumerate(blocks)
+    ]
+    objective, *settings = header["objective"].split()
+    link, loss = _LINKS[objective]
+    slope = 1.0
+    for setting in settings:
+        if setting.startswith("sigmoid:"):
+            slope = float(setting[len("sigmoid:") :])
+    if "sqrt" in settings:
+        link, loss = "sqrt", None
+    if slope != 1.0:
+        loss = None
+    return BoostedModel(
+        trees=boosted_trees(parts, sets),
+        start=np.zeros(per_iteration),
+        library="lightgbm",
+        link=link,
+        slope=slope,
+        loss=loss,
+        n_features=model.n_features_in_,
+        divisor=len(blocks) // per_iteration if "average_output" in head.split("\n") else 1,
+        zeros_missing="[zero_as_missing: 1]" in text,
+        categories=_categories(text, X),
+        # LightGBM makes names up where X has none, and rewrites others.
+        names=getattr(X, "columns", None),
+    )
+
+
+def _codes_by_frame(model):
+    text = model.booster_.model_to_string(num_iteration=1)
+    return text.rpartition("pandas_categorical:")[2].strip() not in ("", "null", "[]")
+
+
+def _header(text):
+    lines = text.partition("\nTree=")[0].split("\n")
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _categories(text, X):
+    """Values of the categorical columns of a frame, which the model saw as positions."""
+    found = json.loads(text.rpartition("pandas_categorical:")[2] or "null")
+    if not found or not hasattr(X, "dtypes"):
+        return None
+    columns = [
+        number
+        for number, dtype in enumerate(X.dtypes)
+        if getattr(dtype, "name", "") == "category"
+    ]
+    return {
+        column: np.asarray(values) for column, values in zip(columns, found, strict=True)
+    }
+
+
+def _numbers(fields, name, dtype):
+    return np.array(fields.get(name, "").split(), dtype=dtype)
+
+
+def _read_tree(block, sets, iteration, output):
+    """Splits come first, leaves after them, which keeps parents before children."""
+    fields = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+    n_leaves = int(fields["num_leaves"])
+    n_splits = n_leaves - 1
+    kinds = _numbers(fields, "decision_type", np.int64)
+    thresholds = _numbers(fields, "threshold", np.float64)
+    is_set, default_left, missing = kinds & 1, (kinds >> 1) & 1, (kinds >> 2) & 3
+    rules = np.where(
+        missing == 0,
+        MISSING_ZERO,
+        np.where(default_left == 1, MISSING_LEFT, MISSING_RIGHT),
+    )
+    category = np.full(n_splits, -1)
+    if is_set.any():
+        bounds = _numbers(fields, "cat_boundaries", np.int64)
+        words = _numbers(fields, "cat_threshold", np.uint64).astype("<u4")
+        for node in np.flatnonzero(is_set):
+            first, last = bounds[int(thresholds[node]) : int(thresholds[node]) + 2]
+            bits = np.unpackbits(words[first:last].view(np.uint8), bitorder="little")
+            category[node] = len(sets)
+            sets.append(CategorySet(bits.astype(bool)))
+    tail = np.zeros(n_leaves)
+    weights = [
+        _numbers(fields, f"{part}_weight", np.float64) for part in ("internal", "leaf")
+    ]
+    weight = np.concatenate(weights) if n_splits else tail
+    left, right = (
+        np.append(np.where(child < 0, n_splits + ~child, child), np.full(n_leaves, -1))
+        for child in (
+            _numbers(fields, f"{side}_child", np.int64) for side in ("left", "right")
+        )
+    )
+    return TreeArrays(
+        left=left,
+        right=right,
+        feature=np.append(_numbers(fields, "split_feature", np.int64), tail),
+        threshold=np.append(np.where(is_set, 0.0, thresholds), tail),
+        missing=np.append(rules, tail),
+        category=np.append(category, tail - 1),
+        value=np.append(np.zeros(n_splits), _numbers(fields, "leaf_value", np.float64)),
+        weight=weight,
+        gain=np.append(_numbers(fields, "split_gain", np.float64), tail),
+        iteration=[iteration],
+        output=[output],
+    )
+
+
+LIGHTGBM = BoostingReader(_read, _refusal, _codes_by_frame)

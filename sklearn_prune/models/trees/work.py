@@ -1,0 +1,340 @@
+"""The working form of a forest, and its predictor."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import is_classifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.tree import BaseDecisionTree
+from sklearn.utils import get_tags
+
+from sklearn_prune._ranking import budget_size
+from sklearn_prune.models.readers import read_trees
+from sklearn_prune.models.trees.arrays import impurity_decreases, leaves_of_rows
+from sklearn_prune.models.trees.refit import JointRefit, added_up
+from sklearn_prune.models.trees.restore import with_trees
+from sklearn_prune.models.trees.units import UnitNumbers
+from sklearn_prune.predictors import (
+    CompactBaggingClassifier,
+    CompactForestClassifier,
+    CompactForestRegressor,
+    FlatTrees,
+    QuantizedArray,
+    SparseLeaves,
+    ValueLeaves,
+    compact_score_forest,
+    joined,
+)
+
+FORESTS = (
+    RandomForestClassifier,
+    RandomForestRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+)
+
+
+def compact_forest(model):
+    """The flat form of a fitted decision tree, forest, or bagging of decision trees.
+
+    Parameters
+    ----------
+    model : DecisionTree*, ExtraTree*, RandomForest*, ExtraTrees* or Bagging*
+        A fitted model of scikit-learn; it is not changed.
+
+    Returns
+    -------
+    CompactForestClassifier or CompactForestRegressor
+        Predicts the same to the bit. Of a model that sums its trees in several threads,
+        what it predicts with ``n_jobs=None``.
+
+    Raises
+    ------
+    TypeError
+        If the model is not made of scikit-learn's decision trees.
+    """
+    if not is_forest_of_trees(model):
+        raise TypeError(
+            "compact_forest takes fitted decision trees, random forests, extra trees and "
+            f"bagging of decision trees. Got {model!r} instead."
+        )
+    bagged = isinstance(model, BaggingClassifier | BaggingRegressor)
+    arrays = read_trees(model)
+    if is_classifier(model):
+        compact = CompactBaggingClassifier() if bagged else CompactForestClassifier()
+        compact.classes_, compact.n_classes_ = model.classes_, model.n_classes_
+        compact.n_outputs_ = 1 if bagged else model.n_outputs_
+        several = compact.n_outputs_ > 1
+        compact.trees_ = FlatTrees.build(
+            arrays,
+            model.n_features_in_,
+            one_hot_classes=None if several else int(model.n_classes_),
+            bounds=np.cumsum([0, *model.n_classes_]) if several else None,
+        )
+    else:
+        compact = CompactForestRegressor()
+        compact.trees_ = FlatTrees.build(arrays, model.n_features_in_)
+        compact.n_outputs_ = compact.trees_.n_outputs
+    member = model.estimators_[0] if hasattr(model, "estimators_") else model
+    compact._allow_nan = get_tags(member).input_tags.allow_nan
+    compact.n_jobs = getattr(model, "n_jobs", None)
+    compact.n_features_in_ = model.n_features_in_
+    if hasattr(model, "feature_names_in_"):
+        compact.feature_names_in_ = model.feature_names_in_
+    if hasattr(model, "feature_importances_"):
+        compact._importances = model.feature_importances_.astype(np.float32)
+    return compact
+
+
+def is_forest_of_trees(model):
+    """Whether `compact_forest` takes this fitted model."""
+    if isinstance(model, BaggingClassifier | BaggingRegressor):
+        return all(isinstance(tree, BaseDecisionTree) for tree in model.estimators_)
+    return isinstance(model, (*FORESTS, BaseDecisionTree))
+
+
+class FittedForest:
+    """A fitted tree, forest or bagging of trees, and what is asked of it more than once.
+
+    Parameters
+    ----------
+    model : estimator
+        It is not changed.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.classifies = is_classifier(model)
+        single = isinstance(model, BaseDecisionTree)
+        self.estimators = [model] if single else model.estimators_
+        self.n_outputs = self.estimators[0].n_outputs_
+
+    @property
+    def n_trees(self):
+        return len(self.estimators)
+
+    @cached_property
+    def n_classes(self):
+        """Number of classes of each output, of shape (n_outputs,); ones for regression."""
+        if not self.classifies:
+            return np.ones(self.n_outputs, dtype=np.int64)
+        return np.atleast_1d(self.model.n_classes_)
+
+    @cached_property
+    def sizes(self):
+        """Number of nodes and of leaves of each tree."""
+        trees = [estimator.tree_ for estimator in self.estimators]
+        return np.array([[tree.node_count, tree.n_leaves] for tree in trees])
+
+    @property
+    def n_parameters(self):
+        nodes, leaves = self.sizes.sum(axis=0)
+        return int(2 * (nodes - leaves) + leaves * self.n_classes.sum())
+
+    def n_nonzero(self):
+        """Number of parameters that are not zero."""
+        nodes, leaves = self.sizes.sum(axis=0)
+        values = sum(
+            np.count_nonzero(estimator.tree_.value[estimator.tree_.children_left < 0])
+            for estimator in self.estimators
+        )
+        return int(2 * (nodes - leaves) + values)
+
+    def arrays(self, n_trees=None):
+        """The nodes of all, or of the first trees."""
+        arrays = joined(read_trees(self.model, n_trees))
+        return replace(
+            arrays, node=np.arange(arrays.n_nodes), tree=np.arange(arrays.n_trees)
+        )
+
+    @cached_property
+    def whole(self):
+        return self.arrays()
+
+    @cached_property
+    def numbers(self):
+        """Which unit each node is."""
+        return UnitNumbers.of(self.whole)
+
+    @property
+    def loss(self):
+        """What the scores of leaves are estimated by, None where votes stay."""
+        if not self.classifies:
+            return "squared"
+        if self.n_outputs > 1 or self.n_classes[0] < 2:
+            return None
+        return "logistic" if self.n_classes[0] == 2 else "softmax"
+
+    def targets(self, context):
+        """Class codes, or targets of shape (n_samples, n_outputs)."""
+        if self.classifies:
+            return np.searchsorted(self.model.classes_, context.target)
+        return context.target.reshape(len(context.target), -1).astype(np.float64)
+
+    def rows(self, context):
+        """X as trees read it: float32, dense or CSR."""
+        X = context.array
+        return X.astype(np.float32) if issparse(X) else np.asarray(X, dtype=np.float32)
+
+    def joint_refit(self, arrays, leaves, context, strength, **options):
+        """The scores of the leaves of some trees, to be estimated on rows.
+
+        Dropout is among the `options`: criteria rank without it.
+        """
+        options = {"votes": arrays.value, **options}
+        return JointRefit(
+            arrays,
+            leaves,
+            self.targets(context),
+            weight=context.row_weights(),
+            loss=self.loss,
+            strength=strength,
+            n_classes=int(self.n_classes[0]),
+            **options,
+        )
+
+    def labels(self, sums):
+        """Predictions from the sums of votes, or of scores, of shape (n_samples, width)."""
+        if not self.classifies:
+            return sums[:, 0] if self.n_outputs == 1 else sums
+        if self.n_outputs > 1:
+            parts = np.split(sums, np.cumsum(self.n_classes)[:-1], axis=1)
+            classes = self.model.classes_
+            codes = [part.argmax(axis=1) for part in parts]
+            return np.stack([of[c] for of, c in zip(classes, codes, strict=True)], axis=1)
+        if sums.shape[1] == 1 and self.n_classes[0] == 2:
+            return self.model.classes_[(sums[:, 0] > 0).astype(np.intp)]
+        return self.model.classes_[sums.argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class ForestWork:
+    """A forest and what is left of it.
+
+    Parameters
+    ----------
+    fitted : FittedForest
+        As it was fitted.
+    arrays : TreeArrays or None
+        What is left of the trees, with the values that they had; None for all.
+    scored : ScoredTrees or None
+        Scores that were estimated instead.
+    strength : float or None
+        Of the ridge penalty of a refit; None for the default of the loss.
+    """
+
+    fitted: FittedForest
+    arrays: object = None
+    scored: object = None
+    strength: float | None = None
+
+    @property
+    def nodes(self):
+        """What is left of the trees."""
+        return self.fitted.whole if self.arrays is None else self.arrays
+
+    def cut(self, arrays):
+        """The work with less left of the trees, whose values are what they were."""
+        return replace(self, arrays=arrays, scored=None)
+
+    def predict(self, X, counted=None):
+        """Predictions for rows as trees read them, without a compact form.
+
+        `counted` says which trees of the whole forest speak about each row.
+        """
+        arrays = self.nodes if self.scored is None else self.scored.arrays
+        leaves = leaves_of_rows(arrays, X)
+        counted = None if counted is None else counted[arrays.tree]
+        if self.scored is not None:
+            return self.fitted.labels(self.scored.sums(leaves, counted))
+        return voted(self.fitted, arrays, leaves, counted)
+
+    def compact(self):
+        """The standalone predictor."""
+        model = self.fitted.model
+        if self.arrays is None:
+            return compact_forest(model)
+        if self.scored is None:
+            return compact_forest(with_trees(model, self.arrays))
+        compact = _scored_compact(self)
+        compact.n_features_in_ = model.n_features_in_
+        compact._allow_nan = get_tags(self.fitted.estimators[0]).input_tags.allow_nan
+        if hasattr(model, "feature_names_in_"):
+            compact.feature_names_in_ = model.feature_names_in_
+        importances = self.importances()
+        if importances is not None:
+            compact._importances = importances.astype(np.float32)
+        return compact
+
+    def importances(self):
+        """Importance of each feature, from the splits that are left."""
+        if not hasattr(self.fitted.model, "feature_importances_"):
+            return None
+        if self.arrays is None:
+            return self.fitted.model.feature_importances_
+        nodes, n_features = self.arrays, self.fitted.model.n_features_in_
+        cells = nodes.tree_of_nodes() * n_features + nodes.feature
+        sums = np.bincount(
+            cells, impurity_decreases(nodes), minlength=nodes.n_trees * n_features
+        ).reshape(nodes.n_trees, n_features)
+        totals = sums.sum(axis=1, keepdims=True)
+        if isinstance(self.fitted.model, BaseDecisionTree):
+            return (sums / np.where(totals > 0, totals, 1.0))[0]
+        sums = sums[np.diff(nodes.start) > 1]
+        totals = sums.sum(axis=1, keepdims=True)
+        mean = (sums / np.where(totals > 0, totals, 1.0)).sum(axis=0)
+        return mean / mean.sum() if mean.sum() > 0 else mean
+
+
+def voted(fitted, arrays, leaves, counted=None):
+    """Predictions by the mean of what the trees say themselves."""
+    start = np.zeros(arrays.value.shape[1])
+    sums = added_up(arrays.value, leaves, start, counted)
+    return fitted.labels(sums / arrays.n_trees)
+
+
+def splits_within(budget, width, n_trees):
+    """How many splits leave `n_trees` trees with at most `budget` parameters.
+
+    A tree without a split takes none: it becomes part of the intercept.
+    """
+    splits = (budget - width * n_trees) / (2 + width)
+    if splits < n_trees:
+        splits = budget / (2 + 2 * width)
+    return max(0, int(splits))
+
+
+def parameters_of(share, total):
+    """Number of parameters that a share means."""
+    return budget_size(share, total, units="parameters")
+
+
+def _scored_compact(work):
+    arrays, scale = work.scored.arrays, work.scored.scale
+
+    def table(rows, totals=None, bounds=None):
+        if rows.shape[1] > 1 and work.fitted.classifies:
+            if scale is None:
+                return SparseLeaves.of(rows, dtype=np.float32)
+            table = SparseLeaves.of(np.rint(rows / scale), dtype=np.float64)
+            table.values, table.scale = table.values.astype(np.int8), float(scale[0])
+            return table
+        if scale is None:
+            return ValueLeaves(rows.astype(np.float32))
+        codes = np.rint(rows / scale).astype(np.int8)
+        return ValueLeaves(QuantizedArray(codes, scale.astype(np.float32)))
+
+    classes = work.fitted.model.classes_ if work.fitted.classifies else None
+    flat = FlatTrees.build(arrays, work.fitted.model.n_features_in_, table=table)
+    compact = compact_score_forest(flat, work.scored.intercept, classes)
+    compact.n_outputs_ = work.fitted.n_outputs
+    return compact

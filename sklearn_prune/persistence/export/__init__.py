@@ -1,0 +1,1 @@
+"""Compact forms in the formats of other languages."""

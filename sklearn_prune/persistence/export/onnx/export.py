@@ -1,0 +1,374 @@
+"""Write a fitted model as an ONNX graph, without what has pruned it."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
+
+from sklearn_prune._optional import import_or_raise
+
+_FEATURE = "to_onnx"
+_DEFAULT_ML = 5
+
+
+def to_onnx(
+    model,
+    X=None,
+    *,
+    initial_types=None,
+    target_opset=None,
+    name="sklearn_prune",
+    zipmap=False,
+    raw_scores=False,
+    precision="double",
+):
+    """Write a fitted model as an ONNX graph.
+
+    The graph holds what is left of the model, not what pruned it: the wrapper, and all
+    that is not needed for a prediction, is gone. It computes as `predict` does, so that
+    labels are equal and scores differ by rounding only.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted: a pruned model, a model on fewer rows, a compact form, a model of
+        scikit-learn, LightGBM or XGBoost, a skorch net, or a Pipeline around one.
+    X : array-like or frame of shape (n_samples, ...), default=None
+        Some rows, of which the type and shape are read. Of a frame each column is an input
+        by its name.
+    initial_types : list of (str, type) or None, default=None
+        Names and types of the inputs, as for ``skl2onnx.to_onnx``; in place of X.
+    target_opset : int, dict of str -> int, or None, default=None
+        Version of the operators, or a version for each domain ("" and "ai.onnx.ml"). By
+        default the newest that skl2onnx knows, and version 5 of "ai.onnx.ml", in which
+        trees take a third of the room that they take in version 3.
+    name : str, default="sklearn_prune"
+        Name of the graph.
+    zipmap : bool, default=False
+        Whether probabilities are a sequence of dictionaries by label, as skl2onnx gives
+        them, rather than an array.
+    raw_scores : bool, default=False
+        Whether a classifier gives the scores of `decision_function` in place of
+        probabilities.
+    precision : {"double", "single"}, default="double"
+        What is computed in: "double" as scikit-learn does, whatever the type of the inputs;
+        "single" takes half the time and room and rounds scores to about 6 digits, for
+        runtimes without double precision. Nets keep the precision that they were trained
+        in.
+
+    Returns
+    -------
+    onnx.ModelProto
+        With the outputs "label" and "probabilities" (or "scores", where there are no
+        probabilities) of a classifier, "variable" of a regressor, in the shapes that the
+        model predicts. Scores have the type of the inputs, float or double, or float with
+        single precision. Of several outputs, probabilities are "probabilities_0",
+        "probabilities_1", ...
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+    TypeError
+        If the model, or a step of it, cannot be written; the message names it.
+    ValueError
+        If an argument is not valid.
+
+    Warns
+    -----
+    UserWarning
+        If a transformer computes in single precision, although double was asked for,
+        because its converter has no other.
+
+    See Also
+    --------
+    sklearn_prune.persistence.save : Stores a model for Python.
+
+    Notes
+    -----
+    Texts and categories are encoded by transformers in a Pipeline, which skl2onnx writes.
+    A model refuses rows that scikit-learn refuses, with infinite values for example; a
+    graph does not. Which of several equally far neighbours counts may differ.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_prune import PrunedClassifier
+    >>> from sklearn_prune.persistence import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = PrunedClassifier(RandomForestClassifier(50, random_state=0), keep=0.2)
+    >>> graph = to_onnx(model.fit(X, y), X[:1])
+    >>> [output.name for output in graph.graph.output]
+    ['label', 'probabilities']
+    >>> import onnxruntime
+    >>> session = onnxruntime.InferenceSession(graph.SerializeToString())
+    >>> labels, probabilities = session.run(None, {"X": X})
+    >>> bool((labels == model.predict(X)).all())
+    True
+    """
+    import_or_raise("skl2onnx", _FEATURE, extra="onnx")
+    from sklearn_prune.persistence._stored import compact_form, refuse_unfinished_search
+    from sklearn_prune.persistence.export.onnx.inline import NeedsOlderOperators
+
+    if precision not in ("double", "single"):
+        raise ValueError(
+            'precision must be "double" or "single". Got '
+            f'{precision!r} instead. Write precision="double".'
+        )
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"name must be a text that is not empty. Got {name!r}. Write "
+            'name="sklearn_prune".'
+        )
+    if isinstance(model, type) or not hasattr(model, "get_params"):
+        got = f"the class {model.__name__}" if isinstance(model, type) else repr(model)
+        raise TypeError(
+            f"to_onnx writes a fitted estimator. Got {got}. Pass what fit returned."
+        )
+    refuse_unfinished_search(model)
+    if is_outlier_detector(model) or is_clusterer(model) or not hasattr(model, "predict"):
+        raise TypeError(
+            "to_onnx writes classifiers and regressors. Got "
+            f"{type(model).__name__}. Pass it to skl2onnx.to_onnx."
+        )
+    compact = compact_form(model)
+    inputs = _inputs(compact, X, initial_types)
+    opset, ml_opset = _opsets(target_opset)
+    options = (name, zipmap, raw_scores, precision)
+    try:
+        return _written(compact, inputs, opset, ml_opset, *options)
+    except NeedsOlderOperators:
+        return _written(compact, inputs, opset, min(ml_opset, 3), *options)
+
+
+def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precision):
+    from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
+    from sklearn_prune.persistence.export.onnx.rows import Rows
+    from sklearn_prune.persistence.export.onnx.writer import Translation
+
+    graph = GraphWriter(
+        opset, ml_opset, np.float64 if precision == "double" else np.float32
+    )
+    values = []
+    for label, dtype, shape in inputs:
+        values.append(Value(graph, label, dtype, len(shape), tuple(shape)))
+    rows = Rows(values, [label for label, *_ in inputs] if len(values) > 1 else None)
+    types = {value.dtype for value in values if value.dtype.kind == "f"}
+    float_type = np.float32 if types == {np.dtype(np.float32)} else np.float64
+    if precision == "single":
+        float_type = np.float32
+    translation = Translation(graph)
+    outputs = _outputs(translation, compact, rows, raw_scores, np.dtype(float_type))
+    if zipmap and len(outputs) == 2 and outputs[1][0] == "probabilities":
+        outputs[1] = ("probabilities", _by_label(graph, compact, outputs[1][1]))
+    if precision == "double":
+        for note in dict.fromkeys(graph.notes):
+            warnings.warn(note[0].upper() + note[1:], UserWarning, stacklevel=3)
+    return _model(graph, name, inputs, outputs)
+
+
+def _outputs(translation, compact, rows, raw_scores, float_type):
+    """Names and values of what the graph gives."""
+    predicted = translation.ask(compact, "predict", rows)
+    if not hasattr(compact, "classes_") and not is_classifier(compact):
+        return [("variable", predicted.as_float().cast(float_type))]
+    outputs = [("label", predicted)]
+    gives = translation.writer(compact).gives
+    if gives("predict_proba") and not raw_scores:
+        found = translation.ask(compact, "predict_proba", rows)
+        if isinstance(found, list):
+            return outputs + [
+                (f"probabilities_{number}", each.cast(float_type))
+                for number, each in enumerate(found)
+            ]
+        return [*outputs, ("probabilities", found.cast(float_type))]
+    if gives("decision_function"):
+        found = translation.ask(compact, "decision_function", rows)
+        return [*outputs, ("scores", found.as_float().cast(float_type))]
+    if raw_scores:
+        raise ValueError(
+            "raw_scores=True needs a classifier with a decision_function. Got "
+            f"{type(compact).__name__}. Write raw_scores=False."
+        )
+    return outputs
+
+
+def _by_label(graph, compact, probabilities):
+    """Probabilities as dictionaries."""
+    classes = np.asarray(compact.classes_)
+    key = {"classlabels_strings": [str(label) for label in classes]}
+    if classes.dtype.kind in "biu":
+        key = {"classlabels_int64s": [int(label) for label in classes]}
+    return graph.node(
+        "ZipMap", [probabilities.cast(np.float32)], domain="ai.onnx.ml", **key
+    )
+
+
+def _model(graph, name, inputs, outputs):
+    from onnx import checker, helper
+
+    infos = [
+        helper.make_tensor_value_info(label, graph.tensor_type(np.dtype(dtype)), shape)
+        for label, dtype, shape in inputs
+    ]
+    results = []
+    zipped = {node.output[0]: node for node in graph.nodes if node.op_type == "ZipMap"}
+    for label, value in outputs:
+        if value.name in zipped:
+            zipped[value.name].output[:] = [label]
+            results.append(_dictionaries(label, zipped[value.name]))
+            continue
+        graph.nodes.append(helper.make_node("Identity", [value.name], [label]))
+        kind = graph.tensor_type(value.dtype)
+        results.append(helper.make_tensor_value_info(label, kind, [None] * value.ndim))
+    used = {name for node in graph.nodes for name in _reads(node)}
+    constants = [tensor for key, tensor in graph.initializers.items() if key in used]
+    made = helper.make_graph(graph.nodes, name, infos, results, constants)
+    opsets = [helper.make_opsetid(domain, v) for domain, v in graph.domains.items()]
+    found = helper.make_model(
+        made,
+        opset_imports=opsets,
+        producer_name="sklearn-prune",
+        ir_version=helper.find_min_ir_version_for(opsets, ignore_unknown=True),
+    )
+    checker.check_model(found)
+    return found
+
+
+def _reads(node):
+    """Names that a node, and graphs within it, read."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in (attribute.g, *attribute.graphs):
+            for part in inner.node:
+                yield from _reads(part)
+
+
+def _dictionaries(label, node):
+    """What says that a result is a sequence of dictionaries."""
+    from onnx import TensorProto, helper
+
+    ints = any(part.name == "classlabels_int64s" for part in node.attribute)
+    key = TensorProto.INT64 if ints else TensorProto.STRING
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    mapping = helper.make_map_type_proto(key, number)
+    return helper.make_value_info(label, helper.make_sequence_type_proto(mapping))
+
+
+def _opsets(target_opset):
+    import skl2onnx
+
+    newest = {"": skl2onnx.__max_supported_opset__, "ai.onnx.ml": _DEFAULT_ML}
+    if target_opset is None:
+        return newest[""], newest["ai.onnx.ml"]
+    given = {"": target_opset} if not isinstance(target_opset, dict) else dict(target_opset)
+    opset = given.pop("", newest[""])
+    valid = isinstance(opset, int) and 15 <= opset <= newest[""]
+    ml_opset = given.pop("ai.onnx.ml", _DEFAULT_ML if valid and opset >= 21 else 3)
+    valid = valid and not given
+    if not valid or ml_opset not in (3, 4, 5):
+        raise ValueError(
+            f"target_opset must be from 15 to {newest['']}, and that of ai.onnx.ml from 3 "
+            f"to 5. Got {target_opset!r}. Write target_opset=None."
+        )
+    return opset, ml_opset
+
+
+def _inputs(compact, X, initial_types):
+    """Names, types and shapes of the inputs."""
+    if (X is None) == (initial_types is None):
+        got = "neither" if X is None else "both"
+        raise ValueError(
+            "to_onnx needs some rows X or initial_types to know the inputs. Got "
+            f"{got}. Write to_onnx(model, X[:1])."
+        )
+    found = _of_types(initial_types) if X is None else _of_rows(X)
+    _check_names(compact, found)
+    return found
+
+
+def _of_types(initial_types):
+    import skl2onnx.common.data_types as types
+
+    found, pairs = [], isinstance(initial_types, list | tuple) and len(initial_types) > 0
+    if not pairs or not all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in initial_types
+    ):
+        raise ValueError(
+            f"initial_types must be a list of (name, type). Got {initial_types!r}. Write "
+            '[("X", FloatTensorType([None, n]))].'
+        )
+    for label, kind in initial_types:
+        for name, dtype in _DTYPES.items():
+            if type(kind).__name__ == name and hasattr(types, name):
+                found.append((label, np.dtype(dtype), list(kind.shape)))
+                break
+        else:
+            raise ValueError(
+                f"initial_types must be tensors of {', '.join(_DTYPES)}. Got "
+                f"{type(kind).__name__} for {label!r}. Write FloatTensorType([None, n])."
+            )
+    return found
+
+
+_DTYPES = {
+    "FloatTensorType": np.float32,
+    "DoubleTensorType": np.float64,
+    "Int64TensorType": np.int64,
+    "Int32TensorType": np.int32,
+    "BooleanTensorType": np.bool_,
+    "StringTensorType": object,
+}
+
+
+def _of_rows(X):
+    if hasattr(X, "columns"):
+        return [
+            (str(label), _dtype_of(np.asarray(X[label])), [None, 1]) for label in X.columns
+        ]
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    if len(X.shape) < 2:
+        raise ValueError(
+            f"X must be rows, of two dimensions or more. Got shape {tuple(X.shape)}. Write "
+            "to_onnx(model, X[:1])."
+        )
+    return [("X", _dtype_of(X), [None, *X.shape[1:]])]
+
+
+def _dtype_of(array):
+    dtype = getattr(array, "dtype", None)
+    if dtype is None or not isinstance(dtype, np.dtype):
+        dtype = np.asarray(array).dtype
+    if dtype.kind == "f":
+        return np.dtype(np.float64 if dtype.itemsize >= 8 else np.float32)
+    if dtype.kind in "iu":
+        return np.dtype(np.int64)
+    if dtype.kind == "b":
+        return dtype
+    values = [each for each in np.asarray(array).ravel().tolist() if each is not None]
+    if all(isinstance(each, (bool, int, float)) for each in values):
+        return np.dtype(np.float64)
+    return np.dtype(object)
+
+
+def _check_names(compact, inputs):
+    """Raise where columns are not those of fit, in their order."""
+    known = getattr(compact, "feature_names_in_", None)
+    width = getattr(compact, "n_features_in_", None)
+    if len(inputs) > 1:
+        labels = [label for label, *_ in inputs]
+        if known is not None and list(known) != labels:
+            raise ValueError(
+                f"The inputs must be the columns of fit, {list(known)[:5]}. Got "
+                f"{labels[:5]}. Pass the columns that the model was fitted on."
+            )
+        n_inputs = len(inputs)
+    else:
+        shape = inputs[0][2]
+        n_inputs = shape[1] if len(shape) == 2 else None
+    if width is not None and n_inputs is not None and n_inputs != width:
+        raise ValueError(
+            f"The inputs must have {width} columns, as in fit. Got {n_inputs}. Pass rows "
+            "that the model can predict."
+        )

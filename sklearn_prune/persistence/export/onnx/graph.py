@@ -1,0 +1,445 @@
+"""An ONNX graph under construction: values, operators and stored parameters."""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from sklearn_prune.predictors import QuantizedArray, SparseWeights
+
+
+def parameter(graph, array, dtype):
+    """An array, rounded array or sparse weights as a value of this type."""
+    if isinstance(array, QuantizedArray):
+        return _rounded(graph, array, dtype)
+    if isinstance(array, SparseWeights):
+        return _sparse_weights(graph, array, dtype)
+    array = np.asarray(array)
+    n_nonzero = np.count_nonzero(array) if array.dtype.kind == "f" else array.size
+    if array.size >= FEW and n_nonzero < SPARSE_SHARE * array.size:
+        positions = np.flatnonzero(array)
+        values = np.ascontiguousarray(array).ravel()[positions]
+        return scattered(graph, values, positions, array.shape, dtype)
+    if array.size >= FEW and _smaller(array.dtype, dtype):
+        return graph.constant(array).cast(dtype)
+    return graph.constant(array.astype(dtype))
+
+
+def _smaller(stored, dtype):
+    """Whether the stored type takes fewer bytes than the one that is computed in."""
+    return stored.itemsize < dtype.itemsize
+
+
+def _rounded(graph, array, dtype):
+    """Codes, and what makes single precision floats of them."""
+    if array.values is not None:
+        codes = graph.constant(array.codes.ravel()).cast(np.int32)
+        if array.codes.shape != array.shape:
+            low = graph.node("Mod", [codes, graph.constant(np.int32(16))])
+            codes = graph.stack([low, codes / np.int32(16)]).ravel()[: array.size]
+        shared = graph.constant(array.values.astype(np.float32))
+        return shared.take(codes.cast(np.int64)).reshape(*array.shape).cast(dtype)
+    found = graph.constant(array.codes).cast(np.float32)
+    if array.scale is not None:
+        found = found * graph.constant(array.scale)
+    if array.offset is not None:
+        found = found + graph.constant(array.offset)
+    return found.cast(dtype)
+
+
+def _sparse_weights(graph, weights, dtype):
+    n_columns = weights.size // weights.shape[0]
+    rows = np.repeat(np.arange(weights.shape[0]), weights.counts)
+    columns = weights.columns().astype(np.int64)
+    positions = rows * n_columns + columns
+    found = scattered(graph, weights.values, positions, weights.shape, dtype)
+    if weights.scale is not None:
+        scale = weights.scale.reshape(-1, *(1,) * (len(weights.shape) - 1))
+        found = found * graph.constant(scale).cast(dtype)
+    return found
+
+
+def scattered(graph, values, positions, shape, dtype):
+    """Values at increasing positions of an array of zeros that is taken as flat."""
+    from onnx import numpy_helper
+
+    size = graph.constant(np.array([int(np.prod(shape))], dtype=np.int64))
+    zero = numpy_helper.from_array(np.zeros(1, dtype))
+    zeros = graph.node("ConstantOfShape", [size], dtype=dtype, ndim=1, value=zero)
+    steps = np.diff(positions, prepend=0)
+    small = np.min_scalar_type(int(steps.max(initial=0)))
+    steps = graph.constant(steps.astype(small)).cast(np.int64)
+    axis = graph.constant(np.array(0, dtype=np.int64))
+    places = graph.node("CumSum", [steps, axis], dtype=np.int64)
+    values = parameter(graph, values, dtype)
+    full = graph.node("ScatterElements", [zeros, places, values], axis=0)
+    return full.reshape(*shape)
+
+
+SPARSE_SHARE = 0.5  # of non-zeros, below which only they are stored
+FEW = 256  # entries from which on that is worth it
+_ML = "ai.onnx.ml"
+
+
+class Value:
+    """What one operator gives; arithmetic on it adds operators to its graph.
+
+    Parameters
+    ----------
+    graph : GraphWriter
+        Where it belongs.
+    name : str
+        Its name there.
+    dtype : numpy dtype
+        Of its entries; strings are objects.
+    ndim : int
+        Number of its dimensions.
+    shape : tuple or None
+        Its shape, where it is an input.
+    """
+
+    __array_ufunc__ = None  # so that numpy leaves ``array + value`` to the value
+
+    def __init__(self, graph, name, dtype, ndim=2, shape=None):
+        self.graph = graph
+        self.name = name
+        self.dtype = np.dtype(dtype)
+        self.ndim = ndim
+        self.shape = shape
+
+    def _binary(self, op, other, *, swapped=False, dtype=None):
+        other = self.graph.value(other, like=self)
+        first, second = self.graph.promoted(self, other)
+        ndim = max(first.ndim, second.ndim)
+        if swapped:
+            first, second = second, first
+        return self.graph.node(op, [first, second], dtype=dtype or first.dtype, ndim=ndim)
+
+    def __add__(self, other):
+        return self._binary("Add", other)
+
+    def __radd__(self, other):
+        return self._binary("Add", other, swapped=True)
+
+    def __sub__(self, other):
+        return self._binary("Sub", other)
+
+    def __rsub__(self, other):
+        return self._binary("Sub", other, swapped=True)
+
+    def __mul__(self, other):
+        return self._binary("Mul", other)
+
+    def __rmul__(self, other):
+        return self._binary("Mul", other, swapped=True)
+
+    def __truediv__(self, other):
+        return self._binary("Div", other)
+
+    def __rtruediv__(self, other):
+        return self._binary("Div", other, swapped=True)
+
+    def __pow__(self, other):
+        return self._binary("Pow", other)
+
+    def __matmul__(self, other):
+        other = self.graph.value(other, like=self)
+        first, second = self.graph.promoted(self, other)
+        ndim = self.ndim - 1 if other.ndim == 1 else self.ndim
+        return self.graph.node("MatMul", [first, second], ndim=ndim)
+
+    def __neg__(self):
+        return self.unary("Neg")
+
+    def __gt__(self, other):
+        return self._binary("Greater", other, dtype=bool)
+
+    def __ge__(self, other):
+        return self._binary("GreaterOrEqual", other, dtype=bool)
+
+    def __lt__(self, other):
+        return self._binary("Less", other, dtype=bool)
+
+    def __le__(self, other):
+        return self._binary("LessOrEqual", other, dtype=bool)
+
+    def equals(self, other):
+        """Where both are equal."""
+        return self._binary("Equal", other, dtype=bool)
+
+    def maximum(self, other):
+        """The larger of both."""
+        return self._binary("Max", other)
+
+    def minimum(self, other):
+        """The smaller of both."""
+        return self._binary("Min", other)
+
+    def clip(self, low, high):
+        """Bounded from both sides."""
+        return self.maximum(low).minimum(high)
+
+    def unary(self, op, dtype=None, **attributes):
+        """An operator of one input that changes no shape."""
+        return self.graph.node(op, [self], dtype=dtype, ndim=self.ndim, **attributes)
+
+    def abs(self):
+        """Absolute value."""
+        return self.unary("Abs")
+
+    def exp(self):
+        """Exponential."""
+        return self.unary("Exp")
+
+    def log(self):
+        """Natural logarithm."""
+        return self.unary("Log")
+
+    def sqrt(self):
+        """Square root."""
+        return self.unary("Sqrt")
+
+    def tanh(self):
+        """Hyperbolic tangent."""
+        return self.unary("Tanh")
+
+    def expit(self):
+        """Logistic function."""
+        return self.unary("Sigmoid")
+
+    def softmax(self):
+        """Shares of the exponentials in each row."""
+        return self.unary("Softmax", axis=-1)
+
+    def is_nan(self):
+        """Where there is no number."""
+        return self.unary("IsNaN", dtype=bool)
+
+    def cast(self, dtype):
+        """The same numbers in another type."""
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype:
+            return self
+        to = self.graph.tensor_type(dtype)
+        return self.graph.node("Cast", [self], dtype=dtype, ndim=self.ndim, to=to)
+
+    def as_float(self):
+        """The same numbers as floats, in the precision of the graph if they are none."""
+        return self if self.dtype.kind == "f" else self.cast(self.graph.float)
+
+    def reduce(self, op, axis, *, keepdims=False):
+        """Sum, mean, product, maximum or minimum along one axis or several."""
+        axes = self.graph.constant(np.atleast_1d(axis).astype(np.int64))
+        ndim = self.ndim if keepdims else self.ndim - np.size(axis)
+        if op != "Sum" and self.graph.opset < 18:
+            return self.graph.node(
+                f"Reduce{op}",
+                [self],
+                ndim=ndim,
+                keepdims=int(keepdims),
+                axes=np.atleast_1d(axis).tolist(),
+            )
+        inputs = [self, axes]
+        return self.graph.node(f"Reduce{op}", inputs, ndim=ndim, keepdims=int(keepdims))
+
+    def sum(self, axis, *, keepdims=False):
+        """Sum along an axis."""
+        return self.reduce("Sum", axis, keepdims=keepdims)
+
+    def max(self, axis, *, keepdims=False):
+        """Maximum along an axis."""
+        return self.reduce("Max", axis, keepdims=keepdims)
+
+    def argmax(self, axis=1):
+        """Position of the first of the largest along an axis."""
+        return self.graph.node(
+            "ArgMax", [self], dtype=np.int64, ndim=self.ndim - 1, axis=axis, keepdims=0
+        )
+
+    def reshape(self, *shape):
+        """The same entries in another shape; 0 keeps a dimension, -1 is what is left."""
+        target = self.graph.constant(np.array(shape, dtype=np.int64))
+        return self.graph.node("Reshape", [self, target], ndim=len(shape))
+
+    def ravel(self):
+        """One dimension."""
+        return self.reshape(-1)
+
+    def as_column(self):
+        """A vector as a matrix of one column."""
+        return self.reshape(-1, 1) if self.ndim == 1 else self
+
+    def transpose(self, *order):
+        """Axes in another order."""
+        return self.graph.node("Transpose", [self], ndim=self.ndim, perm=list(order))
+
+    def take(self, positions, axis=0):
+        """Entries at positions along an axis; one position leaves the axis out."""
+        if not isinstance(positions, Value):
+            positions = self.graph.constant(np.asarray(positions, dtype=np.int64))
+        ndim = self.ndim - 1 + positions.ndim
+        return self.graph.node("Gather", [self, positions], ndim=ndim, axis=axis)
+
+    def column(self, position):
+        """One column as a vector."""
+        return self.take(position, axis=1)
+
+    def __getitem__(self, part):
+        """A slice of columns, or of the entries of a vector."""
+        axis = min(1, self.ndim - 1)
+        limits = [np.array([n], dtype=np.int64) for n in (part.start or 0, part.stop, axis)]
+        limits = [self.graph.constant(limit) for limit in limits]
+        return self.graph.node("Slice", [self, *limits], ndim=self.ndim)
+
+
+class GraphWriter:
+    """Collects operators and constants.
+
+    Parameters
+    ----------
+    opset, ml_opset : int
+        Versions of the operators.
+    float_type : dtype
+        What sums and products are computed in where the predictor has no type of its own.
+    """
+
+    def __init__(self, opset, ml_opset, float_type):
+        self.opset = opset
+        self.ml_opset = ml_opset
+        self.float = np.dtype(float_type)
+        self.nodes = []
+        self.initializers = {}
+        self.domains = {"": opset}
+        self.notes = []  # what the user should know
+        self._constants = {}
+        self._n_names = 0
+
+    def fresh(self, stem):
+        """A name that is not in use."""
+        self._n_names += 1
+        return f"{stem}_{self._n_names}"
+
+    def tensor_type(self, dtype):
+        """ONNX's number for a numpy type."""
+        from onnx import TensorProto, helper
+
+        if dtype.kind in "OU":
+            return TensorProto.STRING
+        return helper.np_dtype_to_tensor_dtype(dtype)
+
+    def node(self, op, inputs, *, dtype=None, ndim=None, domain="", **attributes):
+        """Add an operator; its only result."""
+        return self.nodes_of(
+            op, inputs, dtypes=[dtype], ndim=ndim, domain=domain, **attributes
+        )[0]
+
+    def nodes_of(self, op, inputs, *, dtypes, ndim=None, domain="", **attributes):
+        """Add an operator; all its results. Types and dimensions are the first input's."""
+        from onnx import helper
+
+        if domain == _ML:
+            self.domains[_ML] = self.ml_opset
+        names = [self.fresh(op.lower()) for _ in dtypes]
+        self.nodes.append(
+            helper.make_node(
+                op,
+                ["" if part is None else part.name for part in inputs],
+                names,
+                domain=domain,
+                **attributes,
+            )
+        )
+        ndim = inputs[0].ndim if ndim is None else ndim
+        return [
+            Value(self, name, inputs[0].dtype if dtype is None else dtype, ndim)
+            for name, dtype in zip(names, dtypes, strict=True)
+        ]
+
+    def constant(self, array):
+        """An array that is stored as it is; equal ones are stored once."""
+        from onnx import numpy_helper
+
+        array = np.asarray(array)
+        if array.dtype.kind in "OU":
+            array = np.array([str(each) for each in array.ravel()], object).reshape(
+                array.shape
+            )
+            key = (array.shape, "str", tuple(array.ravel()))
+        else:
+            array = np.ascontiguousarray(array).reshape(array.shape)
+            key = (array.shape, array.dtype.str, array.tobytes())
+        if key not in self._constants:
+            name = self.fresh("constant")
+            self.initializers[name] = numpy_helper.from_array(array, name)
+            self._constants[key] = Value(self, name, array.dtype, array.ndim)
+        return self._constants[key]
+
+    def value(self, other, like):
+        """A number or an array as a constant in the type of a value."""
+        if isinstance(other, Value):
+            return other
+        if isinstance(other, QuantizedArray | SparseWeights):
+            return self.parameter(other, like.dtype)
+        dtype = like.dtype
+        wide = np.ndim(other) and np.asarray(other).dtype == np.float64
+        if dtype == np.float32 and wide and self.float == np.float64:
+            dtype = np.float64  # as numpy promotes
+        return self.parameter(np.asarray(other), dtype)
+
+    def promoted(self, first, second):
+        """Both in the wider of their types."""
+        if first.dtype == second.dtype:
+            return first, second
+        wider = np.promote_types(first.dtype, second.dtype)
+        return first.cast(wider), second.cast(wider)
+
+    def parameter(self, array, dtype=None):
+        """Stored numbers as floats, in no more room than the array takes itself.
+
+        Rounded arrays keep their codes; mostly zero ones their non-zeros and the steps
+        from one to the next. A runtime makes floats of them once, when it loads the graph.
+        """
+
+        return parameter(self, array, self.float if dtype is None else np.dtype(dtype))
+
+    def concat(self, values, axis=1):
+        """Side by side, in the widest type."""
+        if len(values) == 1:
+            return values[0]
+        wider = np.result_type(*[value.dtype for value in values])
+        values = [value.cast(wider) for value in values]
+        return self.node("Concat", values, axis=axis)
+
+    def stack(self, values, axis=1):
+        """Vectors as the columns of a matrix."""
+        axes = self.constant(np.array([axis], dtype=np.int64))
+        parts = [
+            self.node("Unsqueeze", [value, axes], ndim=value.ndim + 1) for value in values
+        ]
+        return self.concat(parts, axis)
+
+    def where(self, condition, first, second):
+        """One or the other."""
+        like = first if isinstance(first, Value) else second
+        first, second = self.value(first, like), self.value(second, like)
+        first, second = self.promoted(first, second)
+        ndim = max(condition.ndim, first.ndim, second.ndim)
+        return self.node("Where", [condition, first, second], dtype=first.dtype, ndim=ndim)
+
+    def filled(self, rows, fill):
+        """A vector with one entry for each of the rows: a number."""
+        n_rows = self.node("Shape", [rows.first], dtype=np.int64, ndim=1, start=0, end=1)
+        from onnx import numpy_helper
+
+        value = numpy_helper.from_array(np.array([fill]))
+        return self.node(
+            "ConstantOfShape", [n_rows], dtype=np.asarray(fill).dtype, ndim=1, value=value
+        )
+
+    @contextmanager
+    def inside(self):
+        """Collect the operators of the body of a loop; yields their list."""
+        outside, self.nodes = self.nodes, []
+        try:
+            yield self.nodes
+        finally:
+            self.nodes = outside

@@ -1,0 +1,203 @@
+"""What every predictor shares: standing alone, checking rows quickly, its arrays."""
+
+from copy import copy
+from functools import update_wrapper
+from html import escape
+from types import MethodType
+
+import numpy as np
+
+from .quantized import QuantizedArray, Stored
+
+EITHER = [np.float64, np.float32]  # a `_dtype` under which single precision stays
+
+
+class available_if:
+    """Decorate a method that only those objects have on which a check holds."""
+
+    def __init__(self, check):
+        self.check = check
+
+    def __call__(self, method):
+        self.method = method
+        return update_wrapper(self, method)
+
+    def __get__(self, predictor, owner=None):
+        if predictor is None:
+            return self.method
+        if not self.check(predictor):
+            raise AttributeError(
+                f"{type(predictor).__name__!r} object has no attribute "
+                f"{self.method.__name__!r}"
+            )
+        return MethodType(self.method, predictor)
+
+
+class Estimator(Stored):
+    """What scikit-learn asks of an estimator, without its base class.
+
+    Nothing of scikit-learn is imported until one of its functions asks for it.
+    """
+
+    def __sklearn_tags__(self):
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(),
+            transformer_tags=None,
+            regressor_tags=None,
+            classifier_tags=None,
+        )
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_features_in_")
+
+    def __repr__(self):
+        values = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({values})"
+
+    def _repr_html_(self):
+        try:
+            from sklearn.utils import estimator_html_repr
+        except ImportError:
+            return f"<pre>{escape(repr(self))}</pre>"
+        return estimator_html_repr(self)
+
+
+class Compact(Estimator):
+    """A fitted predictor that holds the parameters of one model and nothing else.
+
+    It has no constructor arguments: a family fills its attributes. A subclass names by
+    `_parameters` the attributes whose arrays are what `predict` reads, and by
+    `_quantizable` those of them that may be rounded. One with `classes_` classifies.
+    """
+
+    _parameters = ()
+    _quantizable = ()
+    _allow_nan = False
+    _accept_sparse = ("csr",)
+    _dtype = np.float64
+
+    def fit(self, X, y=None, **fit_params):
+        """Raise TypeError: a predictor is fitted already and cannot be trained."""
+        raise TypeError(
+            f"A predictor cannot be trained. Got {type(self).__name__}.fit. Write "
+            "FrozenEstimator(model) to hand it to scikit-learn. To train or prune again, "
+            "use the model that it was made of."
+        )
+
+    def get_params(self, deep=True):
+        """An empty dict: a predictor has no parameters to set."""
+        return {}
+
+    def set_params(self, **params):
+        """Return the predictor; raise ValueError for any parameter."""
+        if params:
+            raise ValueError(
+                f"A predictor has no parameters. Got {', '.join(params)}. Set them on the "
+                "model that is pruned, and fit it again."
+            )
+        return self
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __sklearn_tags__(self):
+        from sklearn.utils import ClassifierTags, RegressorTags
+
+        tags = super().__sklearn_tags__()
+        classifies = hasattr(self, "classes_")
+        tags.estimator_type = "classifier" if classifies else "regressor"
+        tags.classifier_tags = ClassifierTags() if classifies else None
+        tags.regressor_tags = None if classifies else RegressorTags()
+        tags.target_tags.required = True
+        tags.input_tags.sparse = bool(self._accept_sparse)
+        tags.input_tags.allow_nan = self._allow_nan
+        tags.requires_fit = False
+        return tags
+
+    def _check(self, X):
+        """X as an array of the right width and dtype; refuse what scikit-learn refuses.
+
+        A plain float array takes a few microseconds, anything else scikit-learn's check.
+        """
+        if self._is_plain(X):
+            stays = self._dtype is EITHER or X.dtype == self._dtype
+            return X if stays else self._narrow(X)
+        from sklearn.utils.validation import validate_data
+
+        return validate_data(
+            self,
+            X,
+            reset=False,
+            dtype=self._dtype,
+            accept_sparse=self._accept_sparse or False,
+            ensure_all_finite="allow-nan" if self._allow_nan else True,
+        )
+
+    def _is_plain(self, X):
+        """Whether X is a float array without anything to refuse."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and not hasattr(self, "feature_names_in_")
+            and (not np.isinf(X).any() if self._allow_nan else _is_finite(X))
+        )
+
+    def _narrow(self, X):
+        """X in the dtype of the compact form, if its values fit."""
+        with np.errstate(over="ignore"):
+            narrow = X.astype(self._dtype)
+        if narrow.dtype.itemsize < X.dtype.itemsize and np.isinf(narrow).any():
+            from sklearn.utils.validation import validate_data
+
+            finite = "allow-nan" if self._allow_nan else True
+            return validate_data(
+                self, X, reset=False, dtype=self._dtype, ensure_all_finite=finite
+            )
+        return narrow
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of a classifier, R2 of a regressor, on rows X with targets y."""
+        from sklearn.metrics import accuracy_score, r2_score
+
+        metric = accuracy_score if hasattr(self, "classes_") else r2_score
+        return metric(y, self.predict(X), sample_weight=sample_weight)
+
+    def quantized(self, quantizer):
+        """A copy whose quantizable arrays are rounded and stored small."""
+        small = copy(self)
+        for name in self._quantizable:
+            values = getattr(self, name, None)
+            if values is not None:
+                setattr(small, name, quantizer.quantize(values))
+        return small
+
+    def n_parameters(self):
+        """Number of stored numbers that `predict` reads."""
+        return sum(np.size(values) for values in self._stored())
+
+    def n_nonzero(self):
+        """Number of those that are not zero."""
+        return sum(int(np.count_nonzero(values)) for values in self._stored())
+
+    def _stored(self):
+        for name in self._parameters:
+            values = getattr(self, name, None)
+            if isinstance(values, QuantizedArray):
+                values = values.dense()
+            if values is not None:
+                yield np.asarray(values)
+
+
+def _is_finite(X):
+    """Whether a float array is finite; False also where its squares add up to too much."""
+    if X.flags.c_contiguous:
+        flat = X.reshape(-1)
+        return np.isfinite(np.dot(flat, flat))  # faster than a sum
+    return np.isfinite(np.sum(X))

@@ -1,0 +1,341 @@
+"""Predictors of boosting, and what differs between the libraries."""
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from .base import Compact, available_if
+from .quantized import is_sparse
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The conventions of one library.
+
+    Parameters
+    ----------
+    float32 : bool, default=False
+        Whether rows are read in single precision.
+    allow_nan : bool, default=True
+        Whether missing and infinite values are read.
+    accept_sparse : bool, default=True
+        Whether sparse matrices are read.
+    absent_is_missing : bool, default=False
+        Whether what a sparse matrix does not store is missing, instead of zero.
+    tiny_is_zero : bool, default=False
+        Whether numbers up to 1e-35 are read as zeros.
+    columns_by_position : bool, default=False
+        Whether a frame is read by position where the model has no feature names.
+    encodes_arrays : bool, default=False
+        Whether arrays too hold the values of categories, instead of their codes. Infinite
+        values are then refused.
+    refuses_unknown : bool, default=False
+        Whether a category that the model does not know is an error, instead of missing.
+    column_major : bool, default=False
+        Whether the softmax adds up scores that are stored by columns, which rounds
+        differently.
+    decides_by_scores : bool, default=False
+        Whether the class is found from raw scores, instead of from probabilities.
+    zero_is_positive : bool, default=False
+        Whether a raw score of zero means the second of two classes.
+    predicts_codes : bool, default=False
+        Whether `predict` returns the codes of the classes, instead of their labels.
+    """
+
+    float32: bool = False
+    allow_nan: bool = True
+    accept_sparse: bool = True
+    absent_is_missing: bool = False
+    tiny_is_zero: bool = False
+    columns_by_position: bool = False
+    encodes_arrays: bool = False
+    refuses_unknown: bool = False
+    column_major: bool = False
+    decides_by_scores: bool = False
+    zero_is_positive: bool = False
+    predicts_codes: bool = False
+
+
+DIALECTS = {
+    "gradient": Dialect(
+        float32=True, allow_nan=False, decides_by_scores=True, zero_is_positive=True
+    ),
+    "hist": Dialect(
+        accept_sparse=False,
+        encodes_arrays=True,
+        column_major=True,
+        decides_by_scores=True,
+    ),
+    "lightgbm": Dialect(tiny_is_zero=True, columns_by_position=True),
+    "xgboost": Dialect(
+        float32=True, absent_is_missing=True, refuses_unknown=True, predicts_codes=True
+    ),
+}
+
+
+METHODS = ("predict_proba", "predict_log_proba", "decision_function")
+
+
+def _offers(method):
+    return available_if(lambda self: method in self.methods_)
+
+
+class CompactBoosting(Compact):
+    """The sum of trees, and what it means.
+
+    Attributes
+    ----------
+    trees_ : FlatTrees
+    start_ : ndarray of shape (n_outputs,)
+        Raw score before the first tree; sums are made in its dtype.
+    library_ : {"gradient", "hist", "lightgbm", "xgboost"}
+        Whose `dialect` holds for input and ties.
+    link_ : str
+        How raw scores become what is predicted.
+    slope_ : float
+        Factor of the raw score inside the logistic function.
+    divisor_ : int
+        Raw scores are divided by it before they mean anything.
+    missing_ : float
+        Value that stands for a missing one, beside NaN.
+    zeros_missing_ : ndarray of int, or None
+        Columns in which zeros are missing.
+    categories_ : dict of int to array, or None
+        Values of a column that stand for their positions.
+    methods_ : tuple of str
+        What the fitted model offers besides `predict`.
+    """
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "trees_")
+
+    dialect = property(lambda self: DIALECTS[getattr(self, "library_", "hist")])
+    _allow_nan = property(lambda self: self.dialect.allow_nan)
+    allows_infinity = _allow_nan
+    _accept_sparse = property(lambda self: self.dialect.accept_sparse and ("csr",))
+    _dtype = property(lambda self: np.float32 if self.dialect.float32 else np.float64)
+
+    def _check(self, X):
+        if self.categories_ is not None:
+            X = self._coded(X)
+        if self.dialect.allow_nan:
+            with np.errstate(over="ignore"):  # XGBoost reads 1e300 as infinity
+                X = self._check_shape(X)
+        else:
+            X = super()._check(X)
+        if not np.isnan(self.missing_):
+            X = np.where(np.equal(X, self.missing_), np.nan, X)
+        if self.zeros_missing_ is not None:
+            X = X.toarray() if is_sparse(X) else X.copy()
+            part = X[:, self.zeros_missing_]
+            X[:, self.zeros_missing_] = np.where(np.abs(part) <= 1e-35, np.nan, part)
+        if self.dialect.tiny_is_zero and not is_sparse(X):
+            tiny = (np.abs(X) <= 1e-35) & (X != 0)
+            X = np.where(tiny, 0.0, X) if tiny.any() else X
+        return X if X.dtype == self.trees_.dtype else X.astype(self.trees_.dtype)
+
+    def _check_shape(self, X):
+        """X as an array of the right width; missing and infinite values pass."""
+        if self.dialect.absent_is_missing and is_sparse(X):
+            X = _absent_as_missing(X)
+        if self.dialect.columns_by_position and not hasattr(self, "feature_names_in_"):
+            X = X.to_numpy() if hasattr(X, "to_numpy") else X
+        if (
+            type(X) is np.ndarray
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and not hasattr(self, "feature_names_in_")
+        ):
+            return X.astype(np.float32) if self.dialect.float32 else X
+        from sklearn.utils.validation import validate_data
+
+        return validate_data(
+            self,
+            X,
+            reset=False,
+            dtype=self._dtype,
+            accept_sparse=self._accept_sparse,
+            ensure_all_finite=False,
+        )
+
+    def _coded(self, X):
+        """X with the positions of categories in place of their values."""
+        from sklearn.utils.validation import assert_all_finite, validate_data
+
+        validate_data(self, X, reset=False, skip_check_array=True)
+        is_frame = hasattr(X, "iloc")
+        if not is_frame:
+            X = np.asarray(X)
+            if not self.dialect.encodes_arrays:
+                return X
+        coded = np.empty((len(X), self.n_features_in_), dtype=np.float64)
+        for number in range(self.n_features_in_):
+            column = X.iloc[:, number] if is_frame else X[:, number]
+            if number in self.categories_:
+                values = np.asarray(column)
+                if self.dialect.encodes_arrays and values.dtype.kind == "f":
+                    assert_all_finite(values, allow_nan=True)  # as its encoder does
+                coded[:, number] = _positions(values, self.categories_[number])
+                if self.dialect.refuses_unknown:
+                    _refuse_unknown(number, column[np.isnan(coded[:, number])])
+            else:
+                coded[:, number] = column
+        if hasattr(self, "feature_names_in_"):
+            return type(X)(coded, columns=X.columns) if is_frame else coded
+        return coded
+
+    def _raw(self, X):
+        """Raw scores, of shape (n_samples, n_outputs)."""
+        X = self._check(X)
+        if self.start_.dtype == np.float32:
+            return self._sum_in_float32(X)
+        return self.trees_.sum(X, baseline=self.start_)
+
+    def _sum_in_float32(self, X):
+        trees = self.trees_
+        raw = np.repeat(self.start_[None, :], X.shape[0], axis=0)
+
+        def work(rows):
+            leaves = trees._walk(X[rows], trees.id_bytes)
+            trees.table.add(leaves, trees.n_pure, trees.output_column, raw[rows])
+
+        trees._in_blocks(work, X.shape[0], None)
+        return raw
+
+    def _values(self, raw):
+        """What the raw scores mean: a number, or the probabilities of all classes."""
+        if self.divisor_ != 1:
+            raw = raw / self.divisor_
+        if self.link_ == "identity":
+            return raw
+        if self.link_ == "log":
+            return np.exp(raw)
+        if self.link_ == "sqrt":
+            return np.sign(raw) * raw * raw
+        if self.link_ == "log1p":
+            return np.log1p(np.exp(raw))
+        if self.link_ == "softmax":
+            from sklearn.utils.extmath import softmax
+
+            # numpy adds up rows of many classes in another order by memory layout.
+            layout = "F" if self.dialect.column_major else "C"
+            return softmax(np.asarray(raw, order=layout), copy=True)
+        from scipy.special import expit
+
+        return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
+
+    def predict(self, X):
+        """Predict labels or targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels or targets.
+        """
+        raw, dialect = self._raw(X), self.dialect
+        if not hasattr(self, "classes_"):
+            return self._values(raw).ravel()
+        scores, middle = (
+            (raw, 0.0) if dialect.decides_by_scores else (self._values(raw), 0.5)
+        )
+        if raw.shape[1] > 1:
+            codes = np.argmax(scores, axis=1)
+        else:
+            above = scores >= middle if dialect.zero_is_positive else scores > middle
+            codes = above.ravel().astype(int)
+        return codes if dialect.predicts_codes else self.classes_[codes]
+
+    @_offers("predict_proba")
+    def predict_proba(self, X):
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities.
+        """
+        raw = self._raw(X)
+        if raw.shape[1] > 1:
+            return self._values(raw)
+        positive = self._values(raw.ravel())
+        return np.stack([1 - positive, positive], axis=1)
+
+    @_offers("predict_log_proba")
+    def predict_log_proba(self, X):
+        """Logarithms of the class probabilities."""
+        return np.log(self.predict_proba(X))
+
+    @_offers("decision_function")
+    def decision_function(self, X):
+        """Raw scores, of shape (n_samples,) for two classes."""
+        raw = self._raw(X)
+        return raw.ravel() if raw.shape[1] == 1 else raw
+
+    def quantized(self, quantizer):
+        """A copy whose leaf values are rounded and stored small."""
+        small = copy(self)
+        values = np.asarray(self.trees_.table.values)
+        small.trees_ = self.trees_.with_leaf_values(quantizer.quantize(values))
+        return small
+
+    def n_parameters(self):
+        """Two for each split, one for each leaf."""
+        return self.trees_.n_parameters()
+
+    def n_nonzero(self):
+        """Those that are not zero; what a split asks for counts as such."""
+        return self.trees_.n_nonzero()
+
+
+class ScoredRows(CompactBoosting):
+    """Predicts from raw scores that are known already, whatever X is."""
+
+    @classmethod
+    def of(cls, compact, raw):
+        """The conventions of a compact form, with these raw scores."""
+        scored = cls()
+        vars(scored).update(vars(compact))
+        scored.raw_ = raw
+        return scored
+
+    def _raw(self, X):
+        return self.raw_
+
+
+def _absent_as_missing(X):
+    """A dense array with NaN where a sparse matrix holds nothing."""
+    X = X.tocoo()
+    dense = np.full(X.shape, np.nan, dtype=np.float32)
+    dense[X.row, X.col] = X.data
+    return dense
+
+
+def _positions(values, categories):
+    """Position of each value among the categories, NaN for others."""
+    number_of = {value: number for number, value in enumerate(categories.tolist())}
+    return np.array(
+        [number_of.get(value, np.nan) for value in values.tolist()], dtype=float
+    )
+
+
+def _refuse_unknown(number, column):
+    """Raise if what has no position is not missing."""
+    unknown = column.dropna()
+    if len(unknown):
+        raise ValueError(
+            f"Column {number} of X must hold categories of the fit. Got "
+            f"{unknown.iloc[0]!r}. Write a missing value in its place."
+        )

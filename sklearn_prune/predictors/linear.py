@@ -1,0 +1,207 @@
+"""Linear predictors that store the columns they read, and of those the non-zeros."""
+
+from copy import copy
+
+import numpy as np
+
+from .base import EITHER, Compact, available_if
+from .quantized import QuantizedArray, dense, is_sparse
+
+# Taking a column of X apart costs about as much as this many products with it.
+_COST_OF_TAKING = 8
+
+
+class CompactLinear(Compact):
+    """Scores that are linear in the columns that have a coefficient.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_read, n_outputs), (n_read,) or (n_nonzero,)
+        Coefficients of the columns that are read; only the non-zero ones, as one vector,
+        where a mask says which they are.
+    mask_ : ndarray of uint8, or None
+        Packed bits over the coefficients of the columns that are read.
+    columns_ : ndarray of shape (n_read,), int, or None
+        The columns that are read; None is all.
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Added to the scores.
+    """
+
+    _parameters = ("weights_", "intercept_")
+    _quantizable = ("weights_",)
+    _dtype = EITHER
+
+    @classmethod
+    def of(cls, coef, intercept, n_features, names=None, **facts):
+        """Store the coefficients, of shape (n_outputs, n_features) or (n_features,)."""
+        compact = cls()
+        weights = coef.T
+        used = weights != 0 if weights.ndim == 1 else (weights != 0).any(axis=1)
+        compact.columns_ = compact.mask_ = None
+        if not used.all():
+            columns = np.flatnonzero(used)
+            compact.columns_ = columns.astype(np.min_scalar_type(max(n_features - 1, 0)))
+            weights = weights[columns]
+        compact._n_outputs = None if weights.ndim == 1 else weights.shape[1]
+        mask = weights != 0
+        # Bits and the others in full: smaller than all, unless nearly all are non-zero.
+        if 8 * weights.itemsize * (mask.size - np.count_nonzero(mask)) > mask.size:
+            compact.mask_ = np.packbits(mask)
+            compact.weights_ = weights[mask]
+        else:
+            compact.weights_ = np.copy(weights, order="K")
+        compact.intercept_ = copy(intercept)
+        compact.n_features_in_ = n_features
+        if names is not None:
+            compact.feature_names_in_ = names
+        for name, value in facts.items():
+            setattr(compact, name, value)
+        return compact
+
+    def _weights(self):
+        """Coefficients of the columns that are read."""
+        weights = dense(self.weights_)
+        if self.mask_ is None:
+            return weights
+        n_read = self.n_features_in_ if self.columns_ is None else len(self.columns_)
+        shape = (n_read,) if self._n_outputs is None else (n_read, self._n_outputs)
+        full = np.zeros(shape, dtype=weights.dtype)
+        mask = np.unpackbits(self.mask_, count=full.size).view(bool)
+        full.ravel()[mask] = weights
+        return full
+
+    def _full_weights(self):
+        """Coefficients of all columns."""
+        weights = self._weights()
+        if self.columns_ is None:
+            return weights
+        shape = (*weights.shape[::-1][:-1], self.n_features_in_)
+        full = np.zeros(shape, dtype=weights.dtype).T
+        full[self.columns_] = weights
+        return full
+
+    def _scores(self, X):
+        """Linear scores, of shape (n_samples, n_outputs) or (n_samples,)."""
+        X = self._check(X)
+        columns, n_outputs = self.columns_, self._n_outputs or 1
+        few = columns is not None and (
+            len(columns) * (_COST_OF_TAKING + n_outputs) < n_outputs * self.n_features_in_
+        )
+        if few and not is_sparse(X):
+            weights = self._weights()
+            X = X.take(columns, axis=1)
+        else:
+            weights = self._full_weights()
+        if isinstance(self.weights_, QuantizedArray):
+            weights = weights.astype(X.dtype, copy=False)
+        return X @ weights + self.intercept_
+
+    @property
+    def coef_(self):
+        """Coefficients of all columns, zeros for those that are gone."""
+        return np.array(self._full_weights().T)
+
+
+class CompactLinearRegressor(CompactLinear):
+    """A linear regressor; `logarithmic_` ones predict the exponential of the score."""
+
+    logarithmic_ = False
+
+    def predict(self, X):
+        """Predict targets."""
+        scores = self._scores(X)
+        return np.exp(scores, out=scores) if self.logarithmic_ else scores
+
+
+class CompactBayesianRegressor(CompactLinearRegressor):
+    """The mean of a Bayesian linear model, and its spread while it is as it was fitted.
+
+    The spread needs the covariance `sigma_` of the coefficients that `lambda_` leaves
+    below `threshold_`, a matrix of the square of their number; where coefficients were
+    pruned or rounded it would be another, and is not stored.
+    """
+
+    sigma_ = None
+
+    def predict(self, X, return_std=False):
+        """Predict the mean of the targets, and its standard deviation where asked for."""
+        mean = super().predict(X)
+        if not return_std:
+            return mean
+        if self.sigma_ is None:
+            raise ValueError(
+                "The standard deviation needs all coefficients as they were fitted, and "
+                "some are pruned or rounded. Got return_std=True. Write return_std=False, "
+                "or fit with keep=1.0 and quantize=None."
+            )
+        read = np.broadcast_to(self.lambda_ < self.threshold_, self.n_features_in_)
+        X = (self._check(X) - self.X_offset_)[:, read]
+        return mean, np.sqrt(((X @ self.sigma_) * X).sum(axis=1) + 1.0 / self.alpha_)
+
+    def quantized(self, quantizer):
+        """A copy with rounded coefficients, which has no spread."""
+        small = super().quantized(quantizer)
+        small.sigma_ = None
+        return small
+
+
+def _gives(name):
+    return available_if(lambda self: self.probability_ is not None)
+
+
+class CompactLinearClassifier(CompactLinear):
+    """A linear classifier.
+
+    `probability_` says what makes probabilities of scores: "expit" (normalised over the
+    classes), "softmax", "clip" (the modified Huber loss), or None.
+    """
+
+    probability_ = None
+
+    def decision_function(self, X):
+        """Linear scores, one for each class, or of the second of two."""
+        scores = self._scores(X)
+        return scores.ravel() if scores.ndim > 1 and scores.shape[1] == 1 else scores
+
+    def predict(self, X):
+        """Predict the class of largest score."""
+        scores = self.decision_function(X)
+        codes = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_.take(codes.astype(np.intp))
+
+    @_gives("predict_proba")
+    def predict_proba(self, X):
+        """Class probabilities, as the model defines them."""
+        scores = self.decision_function(X)
+        if scores.ndim > 1 and self.probability_ == "softmax":
+            from sklearn.utils.extmath import softmax
+
+            return softmax(scores, copy=False)
+        if self.probability_ == "clip":
+            positive = (np.clip(scores, -1, 1) + 1.0) / 2.0
+        else:
+            from scipy.special import expit
+
+            positive = expit(scores, out=scores)
+        if positive.ndim == 1:
+            return np.stack([1 - positive, positive], axis=1)
+        total = positive.sum(axis=1)
+        nowhere = total == 0
+        if nowhere.any():
+            positive[nowhere], total[nowhere] = 1, positive.shape[1]
+        positive /= total[:, None]
+        return positive
+
+    @_gives("predict_log_proba")
+    def predict_log_proba(self, X):
+        """Logarithms of the class probabilities."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+
+class CompactMultilabelClassifier(CompactLinearClassifier):
+    """A linear classifier of several labels a row."""
+
+    def predict(self, X):
+        """Predict for each label whether its score is positive."""
+        return (self._scores(X) > 0).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Nets as layers that predict without torch."""

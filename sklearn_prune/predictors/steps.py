@@ -1,0 +1,336 @@
+"""Pipelines, models of some columns, and the step that selects columns."""
+
+from copy import copy
+
+import numpy as np
+
+from .base import Compact, Estimator, available_if
+from .containers import CompactContainer, inner_has
+from .quantized import dense, take_columns
+
+
+class ColumnSelector(Estimator):
+    """Select columns by position: what fitted feature selection does, without its scores.
+
+    Parameters
+    ----------
+    columns : array-like of int
+        Sorted positions of the columns to keep.
+    """
+
+    _sklearn_output_config = {}
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    @classmethod
+    def of(cls, fitted, columns):
+        """Fitted, for the columns that a fitted object takes."""
+        step = cls(columns)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(fitted, name):
+                setattr(step, name, getattr(fitted, name))
+        return step
+
+    def get_params(self, deep=True):
+        """The columns, by name."""
+        return {"columns": self.columns}
+
+    def set_params(self, **params):
+        """Set the columns."""
+        unknown = sorted(params.keys() - {"columns"})
+        if unknown:
+            raise ValueError(
+                f"The parameter of ColumnSelector is columns. Got {', '.join(unknown)}. "
+                "Write columns=[0, 1]."
+            )
+        vars(self).update(params)
+        return self
+
+    def set_output(self, *, transform=None):
+        """Choose the container of the output: "default", "pandas" or "polars"."""
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def fit(self, X, y=None):
+        """Learn the number and names of the columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The selector.
+        """
+        from sklearn.utils.validation import validate_data
+
+        validate_data(self, X, skip_check_array=True)
+        return self
+
+    def transform(self, X):
+        """The columns to keep."""
+        from sklearn import get_config
+        from sklearn.utils.validation import check_is_fitted, validate_data
+
+        check_is_fitted(self)
+        default = get_config()["transform_output"]
+        output = self._sklearn_output_config.get("transform", default)
+        stays = output != "default" and hasattr(X, "columns")
+        rows = validate_data(
+            self,
+            X,
+            dtype=None,
+            accept_sparse="csr",
+            ensure_all_finite=False,
+            skip_check_array=stays,
+            reset=False,
+        )
+        found = take_columns(rows, np.asarray(self.columns))
+        if output == "default" or stays:
+            return found
+        from importlib import import_module
+
+        names = self.get_feature_names_out().tolist()
+        if output == "polars":
+            return import_module(output).DataFrame(found, schema=names)
+        return import_module(output).DataFrame(found, columns=names)
+
+    def fit_transform(self, X, y=None):
+        """Learn the number of columns, and keep some."""
+        return self.fit(X).transform(X)
+
+    def get_support(self, indices=False):
+        """A mask, or the positions, of the columns to keep."""
+        if indices:
+            return np.array(self.columns)
+        mask = np.zeros(self.n_features_in_, dtype=bool)
+        mask[self.columns] = True
+        return mask
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns to keep."""
+        if input_features is None:
+            numbered = [f"x{number}" for number in range(self.n_features_in_)]
+            input_features = getattr(self, "feature_names_in_", numbered)
+        return np.asarray(input_features, dtype=object)[self.columns]
+
+    def __sklearn_tags__(self):
+        from sklearn.utils import TransformerTags
+
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags = TransformerTags()
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
+        return tags
+
+
+def _inner_has(method):
+    return available_if(lambda self: hasattr(self.inner_, method))
+
+
+class CompactColumns(Compact):
+    """Reads the columns that are left and hands them to the predictor that needs them."""
+
+    @classmethod
+    def around(cls, inner, columns, n_features, names=None):
+        """The predictor `inner`, asked with rows of all columns."""
+        compact = cls()
+        compact.inner_ = inner
+        compact.columns_ = columns.astype(np.min_scalar_type(max(n_features - 1, 0)))
+        compact.n_features_in_ = n_features
+        if hasattr(inner, "classes_"):
+            compact.classes_ = inner.classes_
+        if names is not None:
+            compact.feature_names_in_ = names
+        return compact
+
+    def __sklearn_tags__(self):
+        if not hasattr(self, "inner_"):
+            return super().__sklearn_tags__()
+        return self.inner_.__sklearn_tags__()
+
+    def _take(self, X):
+        if self._is_plain(X):
+            return X[:, self.columns_]
+        from sklearn.utils.validation import validate_data
+
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        else:
+            finite = True
+            if self.inner_.__sklearn_tags__().input_tags.allow_nan:
+                finite = not getattr(self.inner_, "allows_infinity", False) and "allow-nan"
+            X = validate_data(
+                self,
+                X,
+                reset=False,
+                dtype=None,
+                accept_sparse=("csr", "csc"),
+                ensure_all_finite=finite,
+            )
+        return take_columns(X, self.columns_)
+
+    def predict(self, X, **params):
+        """Predict from the columns that are left."""
+        return self.inner_.predict(self._take(X), **params)
+
+    @_inner_has("predict_proba")
+    def predict_proba(self, X):
+        """Class probabilities from the columns that are left."""
+        return self.inner_.predict_proba(self._take(X))
+
+    @_inner_has("predict_log_proba")
+    def predict_log_proba(self, X):
+        """Logarithms of the class probabilities."""
+        return self.inner_.predict_log_proba(self._take(X))
+
+    @_inner_has("decision_function")
+    def decision_function(self, X):
+        """Scores from the columns that are left."""
+        return self.inner_.decision_function(self._take(X))
+
+    @_inner_has("score_samples")
+    def score_samples(self, X):
+        """Log-likelihoods from the columns that are left."""
+        return self.inner_.score_samples(self._take(X))
+
+    @property
+    def coef_(self):
+        """Coefficients of all columns, zeros for those that are gone."""
+        found = dense(self.inner_.coef_)
+        full = np.zeros((*found.shape[:-1], self.n_features_in_), dtype=found.dtype)
+        full[..., self.columns_] = found
+        return full
+
+    @property
+    def intercept_(self):
+        """Intercepts of the inner predictor."""
+        return self.inner_.intercept_
+
+    def quantized(self, quantizer):
+        """A copy around the quantized inner predictor."""
+        small = copy(self)
+        small.inner_ = self.inner_.quantized(quantizer)
+        return small
+
+    def n_parameters(self):
+        """Number of stored numbers that the inner predictor reads."""
+        return self.inner_.n_parameters()
+
+    def n_nonzero(self):
+        """Number of those that are not zero."""
+        return self.inner_.n_nonzero()
+
+
+def _standardised(step, X):
+    X = X - step.mean_ if step.with_mean else X
+    return X / step.scale_ if step.with_std else X
+
+
+def _scaled_to_range(step, X):
+    X = X * step.scale_ + step.min_
+    return np.clip(X, *step.feature_range) if step.clip else X
+
+
+def _scaled_by_maximum(step, X):
+    X = X / step.scale_
+    return np.clip(X, -1.0, 1.0) if getattr(step, "clip", False) else X
+
+
+def _scaled_robustly(step, X):
+    X = X - step.center_ if step.with_centering else X
+    return X / step.scale_ if step.with_scaling else X
+
+
+def _imputed(step, X):
+    """Nothing to fill in where all values are finite."""
+    simple = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
+    if not simple or step.add_indicator or step._fit_dtype.kind != "f":
+        return None
+    return None if np.isnan(step.statistics_).any() else X
+
+
+# The same arithmetic as in `transform`, on a finite float64 array of the right width.
+_ON_ARRAYS = {
+    "StandardScaler": _standardised,
+    "MinMaxScaler": _scaled_to_range,
+    "MaxAbsScaler": _scaled_by_maximum,
+    "RobustScaler": _scaled_robustly,
+    "SimpleImputer": _imputed,
+    "ColumnSelector": lambda step, X: X[:, step.columns],
+}
+
+
+def transformed(step, X, finite):
+    """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
+    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
+    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
+    if (
+        quick is not None
+        and X.shape[1] == step.n_features_in_
+        and not hasattr(step, "feature_names_in_")
+    ):
+        found = quick(step, X)
+        if found is not None:
+            return found
+    return step.transform(X)
+
+
+class CompactPipeline(CompactContainer):
+    """Transformers as they were fitted, and the compact form of what comes last."""
+
+    def __sklearn_tags__(self):
+        if not hasattr(self, "members_"):
+            return super().__sklearn_tags__()
+        tags = self.members_[0].__sklearn_tags__()
+        if self.steps_:
+            tags.input_tags = self.steps_[0][1].__sklearn_tags__().input_tags
+        return tags
+
+    def _transform(self, X):
+        plain = not hasattr(self.members_[0], "feature_names_in_")
+        for _, step in self.steps_:
+            finite = (
+                plain
+                and type(X) is np.ndarray
+                and X.dtype.char == "d"
+                and X.ndim == 2
+                and len(X) > 0
+                and np.isfinite(np.sum(X))
+            )
+            X = transformed(step, X, finite)
+        return X
+
+    def predict(self, X, **params):
+        """Predict from transformed rows."""
+        return self.members_[0].predict(self._transform(X), **params)
+
+    @inner_has("predict_proba")
+    def predict_proba(self, X, **params):
+        """Class probabilities from transformed rows."""
+        return self.members_[0].predict_proba(self._transform(X), **params)
+
+    @inner_has("predict_log_proba")
+    def predict_log_proba(self, X, **params):
+        """Logarithms of the class probabilities."""
+        return self.members_[0].predict_log_proba(self._transform(X), **params)
+
+    @inner_has("decision_function")
+    def decision_function(self, X, **params):
+        """Scores from transformed rows."""
+        return self.members_[0].decision_function(self._transform(X), **params)
+
+    @inner_has("score_samples")
+    def score_samples(self, X):
+        """Log-likelihoods from transformed rows."""
+        return self.members_[0].score_samples(self._transform(X))
+
+    @inner_has("score")
+    def score(self, X, y, sample_weight=None):
+        """Score of the last step on transformed rows."""
+        return self.members_[0].score(self._transform(X), y, sample_weight)

@@ -1,0 +1,1 @@
+"""Trees in flat arrays, and the forests made of them."""

@@ -1,0 +1,471 @@
+"""Trees in flat arrays: eight bytes a node, walked by compiled kernels."""
+
+from copy import copy
+
+import numpy as np
+
+from ..quantized import Stored, rows_of
+from .arrays import FlatNodes, TreeArrays, arrays_of_flat
+from .columns import NOT_A_SPLIT, CategorySet, KeyColumns
+from .leaves import ValueLeaves, distinct_rows, leaf_table, smallest_int
+
+DERIVED = ("nodes", "node_start", "leaf_start", "wide_column", "column_bits", "leaf_ids")
+
+
+def packed(trees):
+    """The state that `unpack` reads, in arrays that compress well.
+
+    Children need two bits a node. What nodes compare is a feature and, among its
+    columns, mostly one bit; then the position of the key among those of the feature,
+    the nodes of one feature side by side and the bytes of one significance together.
+    """
+    state = {name: part for name, part in vars(trees).items() if name not in DERIVED}
+    sizes, inner, column, keys = trees.node_parts()
+    feature = trees.columns.feature[column]
+    within = column - _first_columns(trees.columns.feature)[column]
+    state["sizes"] = smallest_int(sizes)
+    state["inner"] = np.packbits(inner)
+    state["feature"] = smallest_int(feature)
+    state["within"] = smallest_int(within) if within.max() > 1 else np.packbits(within > 0)
+    order = np.argsort(feature, kind="stable")
+    if trees.columns.first is None:
+        state["codebook"], keys = _codebook(feature[order], keys[order])
+    else:
+        keys = keys[order] + np.uint32(1)  # the key of no split becomes 0
+    state["keys"] = _byte_planes(keys)
+    if trees.id_bytes:
+        state["leaf_ids"] = np.ascontiguousarray(
+            trees.leaf_ids.reshape(-1, trees.id_bytes).T
+        )
+    return state
+
+
+def unpack(trees, state):
+    """Set the attributes of the trees from their state.
+
+    Raises ValueError where parts of it do not fit together, before anything is made of
+    them that is larger than they are.
+    """
+    stored = ("sizes", "inner", "feature", "within", "keys")
+    sizes, inner, feature, within, planes = (state[name] for name in stored)
+    vars(trees).update((name, state[name]) for name in state if name not in stored)
+    codebook = vars(trees).pop("codebook", None)
+    sizes = sizes.astype(np.int64)
+    n_nodes = len(feature)
+    if sizes.min(initial=n_nodes + 1) < 1 or sizes.sum() != n_nodes:
+        raise ValueError(f"{n_nodes} nodes cannot be those of trees of the sizes {sizes}")
+    inner = np.unpackbits(inner, count=2 * n_nodes).astype(bool)
+    if len(within) != n_nodes:
+        within = np.unpackbits(within, count=n_nodes)
+    columns = trees.columns.feature
+    column = np.searchsorted(columns, feature.astype(columns.dtype)) + within
+    if column.max() >= len(columns) or column.min() < 0:
+        raise ValueError(f"column {column.max()} is not among {len(columns)} columns")
+    order = np.argsort(feature, kind="stable")
+    ordered = np.zeros((n_nodes, 4), dtype=np.uint8)
+    ordered[:, : len(planes)] = planes.T
+    ordered = ordered.view("<u4").ravel()
+    if codebook is None:
+        ordered -= np.uint32(1)
+    else:
+        ordered = _from_codebook(codebook, ordered, feature[order])
+    keys = np.empty(n_nodes, dtype=np.uint32)
+    keys[order] = ordered
+    trees.leaf_ids = np.ascontiguousarray(
+        state.get("leaf_ids", np.zeros((0, 0), dtype=np.uint8)).T
+    ).ravel()
+    trees.set_nodes(sizes, inner, column, keys)
+
+
+def _first_columns(feature):
+    """The first column of the feature of each column; columns are sorted by feature."""
+    return np.searchsorted(feature, feature)
+
+
+def _byte_planes(values):
+    """Unsigned integers: their lowest bytes, the next ones, up to the last ones needed."""
+    n_bytes = max(1, (int(values.max(initial=0)).bit_length() + 7) // 8)
+    parts = values.astype("<u4").view(np.uint8).reshape(-1, 4)
+    return np.ascontiguousarray(parts[:, :n_bytes].T)
+
+
+def _codebook(feature, keys):
+    """The distinct keys of each feature, as differences, and the place of each key there.
+
+    The nodes stand in order of their features.
+    """
+    pairs = feature.astype(np.uint64) << np.uint64(32) | keys.astype(np.uint64)
+    distinct, place = np.unique(pairs, return_inverse=True)
+    first = np.searchsorted(distinct, feature.astype(np.uint64) << np.uint64(32))
+    values = (distinct & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    return np.diff(values, prepend=np.uint32(0)), place - first
+
+
+def _from_codebook(differences, places, feature):
+    """Keys from what `_codebook` gives: each feature has one more than its last place."""
+    values = np.cumsum(differences, dtype=np.uint32)
+    of_feature, first = np.unique(feature, return_index=True)
+    sizes = np.maximum.reduceat(places, first).astype(np.int64) + 1
+    begin = np.cumsum(sizes) - sizes
+    return values[begin[np.searchsorted(of_feature, feature)] + places]
+
+
+__all__ = ["CategorySet", "FlatTrees", "TreeArrays"]
+
+ADDRESS_BITS = 30  # of a node, for its column and the position of its child
+BLOCK = 8192  # rows that are walked together
+BLOCK_ENTRIES = 1 << 24  # of arrays that such a block needs, which bounds its rows
+IDS_ARE_FASTER = 1.02  # times the bytes that they may take
+VISITS = 16  # nodes that a walk through one tree may ask
+FEW_ROWS = 256  # up to here trees are walked as they are stored
+
+
+class FlatTrees(Stored):
+    """Trees in flat arrays; `build` makes them.
+
+    Only inner nodes are stored, breadth first, 8 bytes each. A leaf is an id of 1 to 4
+    bytes; leaves with equal values share an id across the trees, and ids below `n_pure`
+    stand for leaves that are wholly of one class and add 1 to it.
+
+    Attributes
+    ----------
+    n_features, n_outputs, n_trees, n_leaves, n_splits : int
+    dtype : numpy dtype
+        Of the features: float32 or float64.
+    nodes : ndarray of uint64
+    node_start, leaf_start : ndarray of shape (n_trees + 1,)
+        Where the nodes and leaves of each tree begin.
+    column_bits : int
+        Bits of a node for its column; 0 where columns are in `wide_column`.
+    wide_column : ndarray of uint32
+        Columns of the nodes, where they do not fit into `nodes`.
+    leaf_ids : ndarray of uint8
+        `id_bytes` for each leaf; none where each leaf has its own row of the table.
+    table : ValueLeaves, ShareLeaves or SparseLeaves
+        What leaf ``n_pure + k`` adds.
+    columns : KeyColumns
+    """
+
+    @classmethod
+    def build(
+        cls,
+        trees,
+        n_features,
+        *,
+        one_hot_classes=None,
+        bounds=None,
+        exact_float64_thresholds=False,
+        n_outputs=None,
+        output_column=None,
+        category_sets=(),
+        table=leaf_table,
+    ):
+        """Store trees.
+
+        Parameters
+        ----------
+        trees : TreeArrays or sequence of TreeArrays
+            At least one tree; their values have one width.
+        n_features : int
+            Number of columns of X.
+        one_hot_classes : int or None, default=None
+            Number of classes, where leaves hold class shares of one output: pure leaves
+            then take no room in the table.
+        bounds : sequence of int or None, default=None
+            Where the classes of each output begin, and where the last ones end, if the
+            values are class shares: they may then be stored as counts. By default
+            ``[0, one_hot_classes]``.
+        exact_float64_thresholds : bool, default=False
+            Whether features are compared in float64. Else rows are float32, and
+            thresholds are rounded down to float32, which changes no comparison.
+        n_outputs : int or None, default=None
+            Number of outputs; by default the width of the values.
+        output_column : sequence of int or None, default=None
+            Tree t adds to the outputs from ``output_column[t % len(output_column)]``
+            on; by default each tree adds to the first ones. For boosting of several
+            classes, one tree a class in each round, it is ``range(n_classes)``.
+        category_sets : sequence of CategorySet, default=()
+            What `category` of the trees points into; only with float64 features.
+        table : callable, default=leaf_table
+            Makes the leaf table from (distinct rows of values, their weights or None,
+            bounds or None).
+
+        Returns
+        -------
+        FlatTrees
+
+        Notes
+        -----
+        Cost: O(n log(n)) for n nodes.
+        """
+        self = cls()
+        self.n_features = int(n_features)
+        nodes = FlatNodes([trees] if isinstance(trees, TreeArrays) else trees)
+        self.n_outputs = nodes.value.shape[1] if n_outputs is None else int(n_outputs)
+        self.output_column = np.asarray(
+            [0] if output_column is None else output_column, dtype=np.int64
+        )
+        self.columns, column, keys = KeyColumns.of(
+            nodes,
+            n_features,
+            float64=exact_float64_thresholds,
+            category_sets=category_sets,
+        )
+        if bounds is None and one_hot_classes is not None:
+            bounds = [0, one_hot_classes]
+        self._set_leaves(nodes.value, nodes.weight, one_hot_classes or 0, bounds, table)
+        self.set_nodes(nodes.sizes, nodes.inner, column, keys)
+        return self
+
+    n_trees = property(lambda self: len(self.node_start) - 1)
+    n_leaves = property(
+        lambda self: int(self.leaf_start[-1]) - int(self._are_stumps().sum())
+    )
+    n_splits = property(lambda self: len(self.nodes) - int(self._are_stumps().sum()))
+    dtype = property(lambda self: self.columns.dtype)
+
+    def __getstate__(self):
+        return packed(self)
+
+    def __setstate__(self, state):
+        unpack(self, state)
+
+    def __copy__(self):
+        other = type(self)()
+        vars(other).update(vars(self))
+        return other
+
+    def _are_stumps(self):
+        """Which trees have no split; they are stored as a node with equal leaves."""
+        return self.nodes[self.node_start[:-1]] >> np.uint64(32) == NOT_A_SPLIT
+
+    def _set_leaves(self, values, weights, n_pure, bounds, table):
+        """Give equal leaves one id, and set the table of their values."""
+        values = values + 0.0
+        ids = np.zeros(len(values), dtype=np.int64)
+        mixed = np.ones(len(values), dtype=bool)
+        if n_pure:
+            mixed = (values.max(axis=1) != 1.0) | ((values != 0).sum(axis=1) != 1)
+            ids[~mixed] = values[~mixed].argmax(axis=1)
+        distinct, ids[mixed] = distinct_rows(values[mixed])
+        ids[mixed] += n_pure
+        self.n_pure = n_pure
+        distinct = self._set_ids(ids, distinct, values[:1].nbytes)
+        chosen = np.flatnonzero(mixed)[distinct]
+        if bounds is not None:
+            bounds = np.asarray(bounds, dtype=np.int32)
+        if weights is not None:
+            weights = weights[chosen]
+        self.table = table(values[chosen], weights, bounds)
+
+    def _set_ids(self, ids, distinct, row_bytes):
+        """Store the ids of the leaves, or none where rows of their own take less room.
+
+        Returns the leaves whose rows the table has to hold: `distinct`, or all.
+        """
+        n_ids = self.n_pure + len(distinct)
+        self.id_bytes = max(1, (int(n_ids - 1).bit_length() + 7) // 8)
+        with_ids = self.id_bytes * len(ids) + len(distinct) * row_bytes
+        if not self.n_pure and with_ids > IDS_ARE_FASTER * len(ids) * row_bytes:
+            self.id_bytes, distinct = 0, np.arange(len(ids))
+        parts = ids.astype("<u4").view(np.uint8).reshape(-1, 4)
+        self.leaf_ids = parts[:, : self.id_bytes].flatten()
+        return distinct
+
+    def set_nodes(self, sizes, inner, column, keys):
+        """Set the nodes from what is not implied by their order.
+
+        Parameters
+        ----------
+        sizes : ndarray of shape (n_trees,)
+            Number of nodes of each tree.
+        inner : ndarray of bool, shape (2 * n_nodes,)
+            Whether the left and the right child of each node is a node.
+        column, keys : ndarray of shape (n_nodes,)
+            What each node compares.
+        """
+        node_start = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        before = np.cumsum(inner, dtype=np.int64) - inner
+        base = 1 + before[::2]
+        base -= np.repeat(before[2 * node_start[:-1]], sizes)
+        n_inner = np.add.reduceat(inner.astype(np.int64), 2 * node_start[:-1])
+        leaf_start = np.concatenate([[0], np.cumsum(2 * sizes - n_inner)])
+        largest = max(int(node_start[-1]), int(leaf_start[-1]))
+        start_dtype = np.uint32 if largest < 1 << 32 else np.uint64
+        self.node_start = node_start.astype(start_dtype)
+        self.leaf_start = leaf_start.astype(start_dtype)
+        bits = len(self.columns).bit_length()  # one column more: the zeros
+        self.wide_column = np.zeros(0, dtype=np.uint32)
+        if int(base.max()) >> max(ADDRESS_BITS - bits, 0):
+            self.wide_column, column, bits = column.astype(np.uint32), 0 * column, 0
+        self.column_bits = bits
+        word = column | inner[::2].astype(np.int64) << bits
+        word |= inner[1::2].astype(np.int64) << (bits + 1) | base << (bits + 2)
+        self.nodes = keys.astype(np.uint64) << np.uint64(32) | word.astype(np.uint64)
+
+    def node_parts(self):
+        """What `set_nodes` was given."""
+        low = (self.nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        bits = self.column_bits
+        inner = np.stack([(low >> bits) & 1, (low >> (bits + 1)) & 1], axis=1).astype(bool)
+        column = low & ((1 << bits) - 1) if bits else self.wide_column.astype(np.int64)
+        keys = (self.nodes >> np.uint64(32)).astype(np.uint32)
+        return np.diff(self.node_start.astype(np.int64)), inner.ravel(), column, keys
+
+    def sum(self, X, *, baseline=None, n_jobs=None):
+        """Sum what the leaves of all trees add to each row, in the order of the trees.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+            Checked rows in `dtype`.
+        baseline : array-like of shape (n_outputs,) or None, default=None
+            What the sums start from.
+        n_jobs : int or None, default=None
+            Number of threads; the sums do not depend on it.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), float64
+        """
+        out = np.zeros((X.shape[0], self.n_outputs))
+        if baseline is not None:
+            out += baseline
+
+        def work(rows):
+            leaves = self._walk(X[rows], self.id_bytes)
+            self.table.add(leaves, self.n_pure, self.output_column, out[rows])
+
+        self._in_blocks(work, X.shape[0], n_jobs)
+        return out
+
+    def leaf_ids_of(self, X, *, n_jobs=None):
+        """Id of the leaf of each row in each tree, shape (n_samples, n_trees)."""
+        return self._leaves(X, self.id_bytes, n_jobs)
+
+    def apply_leaves(self, X, *, n_jobs=None):
+        """Number of the leaf, within its tree, of each row in each tree.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+            Checked rows in `dtype`.
+        n_jobs : int or None, default=None
+            Number of threads.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_trees), uint32
+            Leaves are counted in the order in which they stand in `to_arrays`.
+        """
+        return self._leaves(X, 0, n_jobs) - self.leaf_start[:-1].astype(np.uint32)
+
+    def _leaves(self, X, id_bytes, n_jobs):
+        leaves = np.empty((X.shape[0], self.n_trees), dtype=np.uint32)
+
+        def work(rows):
+            leaves[rows] = self._walk(X[rows], id_bytes).T
+
+        self._in_blocks(work, X.shape[0], n_jobs)
+        return leaves
+
+    def _in_blocks(self, work, n_rows, n_jobs):
+        """Do the work on blocks of rows."""
+        per_row = max(len(self.columns) + self.n_trees, self.n_features)
+        block = max(FEW_ROWS, min(BLOCK, BLOCK_ENTRIES // per_row))
+        blocks = [slice(start, start + block) for start in range(0, n_rows, block)]
+        if len(blocks) < 2 or n_jobs in (None, 1):
+            for rows in blocks:
+                work(rows)
+            return
+        from joblib import Parallel, delayed
+
+        threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
+        threads(delayed(work)(rows) for rows in blocks)
+
+    def _walk(self, X, id_bytes):
+        """Leaf of each (tree, row): its id; without `id_bytes` its position."""
+        from . import kernels
+
+        n_rows = X.shape[0]
+        leaves = np.empty((self.n_trees, n_rows), dtype=np.uint32)
+        starts = (self.node_start, self.leaf_start)
+        ids = (self.leaf_ids, id_bytes, self.column_bits)
+        few_visits = VISITS * self.n_trees <= max(len(self.columns), VISITS)
+        few_visits &= n_rows <= FEW_ROWS and self.dtype == np.float32
+        if self.column_bits == 0 or few_visits:
+            values = (*self.columns.values(X), self.nodes, self.wide_column)
+            kernels.walk_values(*values, *starts, *ids, leaves)
+        elif n_rows <= FEW_ROWS:
+            kernels.walk_rows(self.columns.keys(X), self.nodes, *starts, *ids, leaves)
+        else:
+            columns, place = self.columns.needed_for(X)
+            keys = columns.keys(X)
+            kernels.walk_block(keys, self.nodes, *starts, *ids, place, leaves)
+        return leaves
+
+    def to_arrays(self):
+        """The trees, thresholds as they are stored.
+
+        Returns
+        -------
+        TreeArrays
+            Nodes breadth first, inner ones with values of zero. `category` holds the
+            column of a categorical node, whose set is among ``columns.category_sets()``.
+        """
+        return arrays_of_flat(self)
+
+    def leaf_values(self):
+        """What each leaf adds, in the order of `leaf_start`, float64.
+
+        A tree without a split has its leaf twice.
+        """
+        return self.id_values()[self._ids()]
+
+    def id_values(self):
+        """What each leaf id adds, shape (n_ids, width), float64."""
+        rows = self.table.rows(self.n_outputs)
+        if self.n_pure:
+            rows = np.vstack([np.eye(self.n_pure, rows.shape[1]), rows])
+        return rows
+
+    def _ids(self):
+        if self.id_bytes == 0:
+            return np.arange(int(self.leaf_start[-1]))
+        padded = np.zeros((len(self.leaf_ids) // self.id_bytes, 4), dtype=np.uint8)
+        padded[:, : self.id_bytes] = self.leaf_ids.reshape(-1, self.id_bytes)
+        return padded.view("<u4").ravel()
+
+    def n_parameters(self):
+        """Two for each split, and the outputs of each leaf."""
+        return 2 * self.n_splits + self.n_leaves * self.id_values().shape[1]
+
+    def n_nonzero(self):
+        """Those that are not zero; what a split asks for counts as such."""
+        of_leaves = np.count_nonzero(self.id_values(), axis=1)[self._ids()]
+        twice = self.leaf_start[:-1][self._are_stumps()]
+        return int(2 * self.n_splits + of_leaves.sum() - of_leaves[twice].sum())
+
+    def with_leaf_values(self, values):
+        """A copy with other values in the leaf table.
+
+        Parameters
+        ----------
+        values : ndarray or QuantizedArray
+            In place of ``table.values``; those that are equal then share an id.
+        """
+        other = copy(self)
+        other.table = copy(self.table)
+        other.table.values = values
+        if not isinstance(self.table, ValueLeaves):
+            return other
+        codes = getattr(values, "codes", values)
+        if codes.shape != values.shape:  # several codes share a byte
+            return other
+        first, place = distinct_rows(codes)
+        rows = self._ids().astype(np.int64) - self.n_pure
+        ids = rows + self.n_pure
+        ids[rows >= 0] = self.n_pure + place[rows[rows >= 0]]
+        other._set_ids(ids, first, codes[:1].nbytes)
+        other.table.values = rows_of(values, first if other.id_bytes else rows)
+        return other

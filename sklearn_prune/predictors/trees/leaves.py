@@ -1,0 +1,223 @@
+"""What the leaves of a forest add: tables that the ids of the leaves point into."""
+
+import numpy as np
+
+from ..quantized import QuantizedArray, Stored, dense, rows_of
+
+LARGEST_COUNT = 65_535
+SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
+
+
+def smallest_int(values):
+    """The values in the smallest unsigned type that holds them."""
+    largest = int(values.max(initial=0))
+    return values.astype(np.min_scalar_type(largest))
+
+
+def distinct_rows(rows):
+    """Position of the first of each distinct row, and which of them each row is."""
+    if rows.shape[1] == 1:
+        packed = rows[:, 0]
+    else:
+        packed = np.ascontiguousarray(rows).view(f"V{rows[:1].nbytes}").ravel()
+    if not len(rows):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+class ValueLeaves(Stored):
+    """A row of values for each leaf id.
+
+    Parameters
+    ----------
+    values : ndarray or QuantizedArray of shape (n_ids, width)
+        What a leaf adds.
+    """
+
+    def __init__(self, values):
+        self.values = values
+
+    def __len__(self):
+        return len(self.values)
+
+    def add(self, leaves, n_pure, column, out):
+        """Add the values of the leaves, ids by (tree, row), to the outputs."""
+        from .kernels import add_values
+
+        values = self.values
+        if isinstance(values, QuantizedArray):
+            few = max(leaves.size, SMALL_TABLE) < len(values)
+            if few and values.codes.shape == values.shape:
+                asked = np.maximum(leaves, n_pure).ravel() - n_pure
+                values = rows_of(values, asked)
+                own = np.arange(n_pure, n_pure + leaves.size).reshape(leaves.shape)
+                leaves = np.where(leaves < n_pure, leaves, own.astype(np.uint32))
+            values = values.dense()
+        add_values(leaves, n_pure, values, column, out)
+
+    def rows(self, width):
+        """The values in float64, one row for each id."""
+        return np.asarray(dense(self.values), dtype=np.float64)
+
+
+class ShareLeaves(Stored):
+    """Class counts for each leaf id, which adds their shares.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_ids, width)
+        Small integers.
+    bounds : ndarray of int
+        Where the classes of each output begin, and where the last ones end.
+    """
+
+    def __init__(self, counts, bounds):
+        self.counts = counts
+        self.bounds = bounds
+
+    def __len__(self):
+        return len(self.counts)
+
+    def add(self, leaves, n_pure, column, out):
+        """Add the shares of the leaves, ids by (tree, row), to the outputs."""
+        from .kernels import add_shares
+
+        add_shares(leaves, n_pure, self.counts, self.bounds.astype(np.int64), out)
+
+    def rows(self, width):
+        """The shares in float64, one row for each id."""
+        groups = np.split(self.counts.astype(np.float64), self.bounds[1:-1], axis=1)
+        return np.hstack([group / group.sum(axis=1, keepdims=True) for group in groups])
+
+
+class SparseLeaves(Stored):
+    """Few values for each leaf id, and the outputs that they are added to.
+
+    Parameters
+    ----------
+    start : ndarray of shape (n_ids + 1,)
+        Where the values of an id begin.
+    column : ndarray of shape (n_values,)
+        Outputs.
+    values : ndarray of shape (n_values,)
+        What is added, in units of `scale`.
+    scale : float, default=1.0
+        Factor for all values.
+    shares : bool, default=False
+        Whether the values of an id are counts, which add their shares.
+    """
+
+    def __init__(self, start, column, values, scale=1.0, *, shares=False):
+        self.start = start
+        self.column = column
+        self.values = values
+        self.scale = scale
+        self.shares = shares
+
+    def __len__(self):
+        return len(self.start) - 1
+
+    def __copy__(self):
+        return SparseLeaves(
+            self.start, self.column, self.values, self.scale, shares=self.shares
+        )
+
+    def __getstate__(self):
+        return {**vars(self), "start": smallest_int(np.diff(self.start.astype(np.int64)))}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        start = np.cumsum(state["start"], dtype=np.int64)
+        self.start = smallest_int(np.concatenate([[0], start]))
+
+    def add(self, leaves, n_pure, column, out):
+        """Add the values of the leaves, ids by (tree, row), to the outputs."""
+        from .kernels import add_sparse
+
+        values, scale = self.values, float(self.scale)
+        if isinstance(values, QuantizedArray):
+            if values.codes.dtype == np.int8 and values.offset is None:
+                values, scale = values.codes, scale * float(values.scale)
+            else:
+                values = values.dense()
+        add_sparse(leaves, n_pure, self.start, self.column, values, scale, self.shares, out)
+
+    def rows(self, width):
+        """The values in float64, one row for each id."""
+        of = np.repeat(np.arange(len(self)), np.diff(self.start.astype(np.int64)))
+        rows = np.zeros((len(self), width))
+        rows[of, self.column] = np.asarray(dense(self.values), dtype=np.float64)
+        if self.shares:
+            return rows / rows.sum(axis=1, keepdims=True)
+        return rows * self.scale
+
+    @classmethod
+    def of(cls, rows, *, dtype=None, shares=False):
+        """The values of a dense table that are not zero.
+
+        With ``dtype=np.int8`` they are rounded to 255 levels of one common scale.
+        Zeros that are left out are not added, so the outputs stay the same to the bit.
+        """
+        of, column = np.nonzero(rows)
+        start = np.searchsorted(of, np.arange(len(rows) + 1))
+        values, scale = rows[of, column], 1.0
+        if dtype == np.int8:
+            scale = float(np.abs(values).max(initial=0.0) / 127 or 1.0)
+            values = np.rint(values / scale)
+        values = values if dtype is None else values.astype(dtype)
+        return cls(smallest_int(start), smallest_int(column), values, scale, shares=shares)
+
+
+def leaf_table(rows, totals=None, bounds=None):
+    """The smallest table that gives these rows back to the bit.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_ids, width), float64
+        What each id adds.
+    totals : ndarray of shape (n_ids,), or None
+        Weights of the leaves, where rows may be class counts divided by them.
+    bounds : ndarray of int, or None
+        Where the classes of each output begin, and where the last ones end.
+    """
+    values = narrow_floats(rows)
+    tables = [ValueLeaves(values)]
+    if rows.shape[1] > 2:
+        tables.append(SparseLeaves.of(values))
+    if totals is not None and bounds is not None and len(rows):
+        counts = _counts(rows, totals, bounds)
+        if counts is not None:
+            tables.append(ShareLeaves(counts, bounds))
+            if len(bounds) == 2:
+                tables.append(SparseLeaves.of(counts, shares=True))
+    return min(tables, key=_bytes)
+
+
+def narrow_floats(values):
+    """The values in float32 if that is exact, else in float64."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    exact = np.array_equal(narrow.astype(np.float64), values, equal_nan=True)
+    return narrow if exact else np.asarray(values, dtype=np.float64)
+
+
+def _counts(rows, totals, bounds):
+    """Integers whose shares are the rows, or None if there are none."""
+    counts = np.rint(rows * totals[:, None])
+    if not np.isfinite(counts).all() or counts.min() < 0 or counts.max() > LARGEST_COUNT:
+        return None
+    counts = counts.astype(np.int64)
+    divisor = np.gcd.reduce(counts, axis=1)
+    counts = smallest_int(counts // np.maximum(divisor, 1)[:, None])
+    with np.errstate(invalid="ignore"):
+        exact = np.array_equal(ShareLeaves(counts, bounds).rows(rows.shape[1]), rows)
+    return counts if exact else None
+
+
+def _bytes(table):
+    return sum(
+        part.nbytes
+        for part in vars(table).values()
+        if isinstance(part, np.ndarray | QuantizedArray)
+    )

@@ -1,0 +1,301 @@
+"""Which family prunes which model, and what else belongs to a kind of model."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+
+from sklearn.frozen import FrozenEstimator
+
+from sklearn_prune._meta import in_one_line
+from sklearn_prune._returns import check_returned
+from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning._family import Accepted, Refused
+from sklearn_prune.weight_pruning.criteria import RandomCriterion
+
+FEATURES = "sklearn_prune.models.features:FeatureFamily"  # of any model
+MODEL_FAMILY = "sklearn_prune.models.features:ModelFamily"  # any model as it is
+_PREDICTS = ("predict", "predict_proba", "decision_function", "score_samples")
+_REGISTERED = []
+
+
+@dataclass(frozen=True)
+class FamilySpec:
+    """What the package has to know about one kind of model, as names only.
+
+    Nothing is imported before a model of this kind is met, so that a spec costs nothing
+    and may name optional libraries.
+
+    Parameters
+    ----------
+    bases : tuple of str
+        Base classes of the models, as ``"library.Class"``: the name of the top-level
+        package, and the name of the class. A model belongs to the spec if a class in its
+        method resolution order has one of these names.
+    family : str
+        The `Family`, as ``"module:Class"``.
+    predictors : tuple of str, default=()
+        Classes that the predictors are made of, as ``"module:Class"``, or as ``"Class"``
+        for those in `sklearn_prune.predictors`. Saved files may hold them.
+    checks : str or None, default=None
+        A dict from class to function, as ``"module:NAME"``. `load` calls the function
+        with each part of that class; it raises ValueError where arrays do not fit
+        together.
+    exporters : dict of str -> str, default={}
+        For each export format, here "onnx", a dict from the class name of a predictor to
+        its writer, as ``"module:NAME"``.
+
+    See Also
+    --------
+    register_family : Makes a spec known.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import FamilySpec
+    >>> spec = FamilySpec(
+    ...     bases=("sklearn.NearestCentroid",),
+    ...     family="my_package.centroids:CentroidFamily",
+    ...     predictors=("my_package.centroids:CompactCentroids",),
+    ... )
+    >>> spec.bases
+    ('sklearn.NearestCentroid',)
+    """
+
+    bases: tuple
+    family: str
+    predictors: tuple = ()
+    checks: str | None = None
+    exporters: dict = field(default_factory=dict)
+
+
+def register_family(spec):
+    """Make a kind of model known to `PrunedClassifier`, `compare_pruning` and the others.
+
+    Call it in the module that defines the family: pickles of pruned models name that
+    module, so that worker processes import it, and register the family too. A later spec
+    comes before earlier ones and before those of this package; a spec with the same
+    family replaces the earlier one.
+
+    Parameters
+    ----------
+    spec : FamilySpec
+        Names of the models, the family, its predictors and its exporters.
+
+    Raises
+    ------
+    TypeError
+        If `spec` is not a FamilySpec.
+    InvalidParameterError
+        If a field does not have the form that `FamilySpec` describes.
+
+    See Also
+    --------
+    FamilySpec : Describes the fields.
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import FamilySpec, register_family
+    >>> register_family(FamilySpec(bases="sklearn.Birch", family="my_module:BirchFamily"))
+    Traceback (most recent call last):
+        ...
+    sklearn.utils._param_validation.InvalidParameterError: bases must be a tuple of ...
+    """
+    if not isinstance(spec, FamilySpec):
+        raise TypeError(
+            f"spec must be a FamilySpec. Got {in_one_line(spec)}. Write "
+            'register_family(FamilySpec(bases=("library.Class",), family="module:Class")).'
+        )
+    _check_paths("bases", spec.bases, ".", '("library.Class",)')
+    _check_paths("family", (spec.family,), ":", '"module:Class"')
+    _check_paths("predictors", spec.predictors, ":", '("module:Class",)')
+    exporters = tuple(getattr(spec.exporters, "values", list)())
+    _check_paths("exporters", exporters, ":", '{"onnx": "module:NAME"}')
+    if spec.checks is not None:
+        _check_paths("checks", (spec.checks,), ":", '"module:NAME"')
+    _REGISTERED[:] = [known for known in _REGISTERED if known.family != spec.family]
+    _REGISTERED.insert(0, spec)
+
+
+def _check_paths(name, paths, separator, remedy):
+    several = isinstance(paths, tuple) and (paths or name in ("predictors", "exporters"))
+    if not several or not all(
+        isinstance(path, str) and all(path.partition(separator)) for path in paths
+    ):
+        kind = "a tuple of strings" if remedy.startswith("(") else "a string"
+        raise InvalidParameterError(
+            f"{name} must be {kind} of this form. Got {in_one_line(paths)}. Write "
+            f"{name}={remedy}."
+        )
+
+
+def family_specs():
+    """All specs, those that were registered last first."""
+    return (*_REGISTERED, *_built_in())
+
+
+@cache
+def _built_in():
+    kinds = import_module("sklearn_prune.models").KINDS
+    return tuple(
+        spec
+        for kind in kinds
+        for spec in import_module(f"sklearn_prune.models.{kind}").SPECS
+    )
+
+
+def resolve(path):
+    """The object that ``"module:NAME"`` names."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
+def predictor_names(registered=False):
+    """Names of the classes that predictors are made of, as ``module.Class``.
+
+    Parameters
+    ----------
+    registered : bool, default=False
+        Whether those that users have registered are meant, or those of this package.
+    """
+    specs = _REGISTERED if registered else _built_in()
+    names = {name for spec in specs for name in spec.predictors}
+    return sorted(
+        name.replace(":", ".") if ":" in name else f"sklearn_prune.predictors.{name}"
+        for name in names
+    )
+
+
+def exporters(form):
+    """The writers of all kinds of predictors for one export format, by class name."""
+    found = {}
+    for spec in reversed(family_specs()):
+        if form in spec.exporters:
+            found |= resolve(spec.exporters[form])
+    return found
+
+
+def checks():
+    """What `load` checks the parts of a file by: functions by class."""
+    paths = dict.fromkeys(spec.checks for spec in family_specs() if spec.checks)
+    return {cls: check for path in paths for cls, check in resolve(path).items()}
+
+
+def family_of(model):
+    """The family of a model, fitted or not, and why a closer one does not apply.
+
+    Returns
+    -------
+    family : Family
+        The family of the class, found by name over its bases, so that no optional
+        library is imported for it; features of any model otherwise.
+    reason : str or None
+        Why the family of its class cannot prune this model.
+    """
+    if isinstance(model, FrozenEstimator):
+        model = model.estimator
+    families, reason = families_of_class(model)
+    for family in families:
+        answer = family.accepts(model)
+        wanted = "Accepted(family) or Refused(reason)"
+        is_answer = isinstance(answer, Accepted | Refused)
+        check_returned(is_answer, family, "accepts", wanted, answer)
+        if answer:
+            return answer.family, None
+        reason = answer.reason
+    return resolve(FEATURES)(), reason
+
+
+def families_of_class(model):
+    """The families of the class of a model, and why there are none where it has some."""
+    specs = family_specs()
+    known = {base.partition(".")[0] for spec in specs for base in spec.bases}
+    for position, cls in enumerate(type(model).__mro__):
+        base = f"{_library_of(cls)}.{cls.__name__}"
+        paths = [spec.family for spec in specs if base in spec.bases]
+        if not paths:
+            continue
+        overridden = [
+            method
+            for method in _PREDICTS
+            for derived in type(model).__mro__[:position]
+            if method in vars(derived) and _library_of(derived) not in known
+        ]
+        if overridden:
+            return [], f"{type(model).__name__} has a {overridden[0]} of its own"
+        return [resolve(path)() for path in paths], None
+    return [], None
+
+
+def _library_of(cls):
+    return cls.__module__.partition(".")[0]
+
+
+def family_for(model, unit):
+    """The family that prunes this unit of a model, and why a closer one does not."""
+    family, reason = family_of(model)
+    features = resolve(FEATURES)
+    whole = family.recurses or isinstance(family, features)
+    if not whole and (unit == "feature" or not family.units):
+        return features(family), reason
+    return family, reason
+
+
+def check_dropout(model, unit, dropout):
+    """Raise if dropout is asked for and a model, or one inside it, does not take it.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted or not.
+    unit : str
+        The kind of unit that is pruned; a refit of features takes no dropout.
+    dropout : float in [0, 1)
+        Nothing is checked where it is 0.
+    """
+    if dropout == 0:
+        return
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
+    family, reason = family_for(model, unit)
+    if family.recurses:
+        for inner in family.inner_models(model):
+            check_dropout(inner, unit, dropout)
+    elif not family.takes_dropout:
+        what = type(model).__name__ + (' and unit="feature"' if unit == "feature" else "")
+        because = "" if reason is None else f" ({reason})"
+        raise InvalidParameterError(
+            "dropout needs a neural net, a linear model or a forest, whose own units are "
+            f"refitted. Got dropout={dropout} for {what}{because}. Write dropout=0.0."
+        )
+
+
+def units_of(family):
+    """Names of all units of a family's models; features are every model's."""
+    return tuple(dict.fromkeys((*family.criteria, "feature")))
+
+
+def check_unit(family, unit, criterion, model):
+    """Raise if the family has no such unit, or cannot give what the criterion needs."""
+    what = type(model).__name__
+    if unit == "auto":
+        if criterion is None or isinstance(criterion, RandomCriterion):
+            return
+        fitting = [repr(unit) for unit in family.criteria if family.ranks(unit, criterion)]
+        remedy = (
+            f"Write unit={' or '.join(fitting)}." if fitting else "Write criterion=None."
+        )
+        raise InvalidParameterError(
+            'unit="auto" is a mix, which takes criterion=None or RandomCriterion(). Got '
+            f"criterion={in_one_line(criterion)}. {remedy}"
+        )
+    if unit not in family.criteria:
+        raise InvalidParameterError(
+            f"unit must be one that {what} has. Got {unit!r}. Write one of "
+            f"{', '.join(map(repr, units_of(family)))}, or 'auto'."
+        )
+    if criterion is None or family.ranks(unit, criterion):
+        return
+    raise InvalidParameterError(
+        f"criterion must be one that ranks the unit {unit!r} of {what}, which offers no "
+        f"{criterion.needs!r}. Got {in_one_line(criterion)}. Write one of "
+        f"{', '.join(cls.__name__ for cls in family.criteria[unit])}."
+    )

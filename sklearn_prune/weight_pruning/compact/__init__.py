@@ -1,1 +1,0 @@
-"""Standalone predictors: the small form in which a pruned model is kept."""

@@ -1,1 +1,0 @@
-"""How each kind of model is pruned: one file for each family."""

@@ -1,1 +1,0 @@
-"""Fitted models of other libraries, read as plain values and dataclasses."""
