@@ -176,9 +176,9 @@ def load(path, *, max_bytes=2**30, modules=(), forms=()):
     foreign = foreign_types(schema, forms)
     if foreign:
         raise ValueError(
-            "A file to load holds predictors of this package and scikit-learn's estimators. "
-            f"Got {', '.join(foreign)} in {path}. Write load(path, forms=[MyPredictor]) for "
-            "predictors of your own, or save the model again by save."
+            "A file to load must hold predictors of this package and estimators of "
+            f"scikit-learn only. Got {', '.join(foreign)} in {path}. Write load(path, "
+            "forms=[MyPredictor]) for your own predictors, or save the model again."
         )
     sizes = {name: len(content) for name, content in members.items()}
     wrong = isinstance(schema, dict) and forged_sharing(schema, sizes, int(max_bytes))

@@ -9,7 +9,7 @@ from operator import matmul
 import numpy as np
 
 from .base import Compact, available_if
-from .quantized import QuantizedArray, Stored, dense, is_sparse
+from .quantized import QuantizedArray, Stored, dense, is_array, is_sparse, need
 
 _BLOCK = 2**17  # entries of a kernel matrix that are made at a time
 _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits

@@ -364,7 +364,8 @@ def test_environment():
 def test_environment_is_the_same_elsewhere():
     described = [describe(make_pipeline(TfidfVectorizer(), LogisticRegression()))]
     script = (
-        "import json\nfrom sklearn_prune.comparison.provenance.manifest import environment\n"
+        "import json\n"
+        "from sklearn_prune.comparison.provenance.manifest import environment\n"
         f"print(json.dumps(environment({described!r})))"
     )
     threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

@@ -43,14 +43,18 @@ _PREDICTORS = {
     "folds:CalibratedFamily": ("CompactCalibrated",),
     "base:ConstantFamily": ("CompactConstant",),
 }
+
+
+def _writers_of(family):
+    return "members" if family.startswith("members") else "containers"
+
+
 SPECS = tuple(
     FamilySpec(
         bases=bases,
         family=f"{__name__}.{family}",
         predictors=_PREDICTORS.get(family, ()),
-        exporters={
-            "onnx": f"{_ONNX}.{'members' if 'members' in family else 'containers'}:WRITERS"
-        },
+        exporters={"onnx": f"{_ONNX}.{_writers_of(family)}:WRITERS"},
     )
     for family, bases in _FAMILIES.items()
 )

@@ -1,4 +1,4 @@
-"""Positions in the arrays of loaded nets, which compiled code follows: all must lie inside."""
+"""Checks of loaded nets: compiled code follows the positions in their arrays."""
 
 from math import prod
 

@@ -1,4 +1,4 @@
-"""Positions in the arrays of loaded trees, which compiled code follows: all must lie inside."""
+"""Checks of loaded trees: compiled code follows the positions in their arrays."""
 
 import numpy as np
 
@@ -77,8 +77,8 @@ def _check_structure(sizes, inner):
 
 
 def _width_of(values):
-    is_array = isinstance(values, QuantizedArray) or is_array(values, "fiu", 2)
-    need(is_array and len(values.shape) == 2, "the values of leaves")
+    is_table = isinstance(values, QuantizedArray) or is_array(values, "fiu", 2)
+    need(is_table and len(values.shape) == 2, "the values of leaves")
     return values.shape[1]
 
 
