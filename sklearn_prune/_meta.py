@@ -232,16 +232,17 @@ def pipeline_prefix(estimator):
 
 
 @contextmanager
-def callback_task(parent, name, *, owner, target, X, y):
+def callback_task(context, *, owner, target, X, y):
     """Run one task of a fit, with callbacks handed down to a target that takes them."""
-    context = parent.subcontext(task_name=name)
     takes_callbacks = isinstance(target, CallbackSupportMixin) and not isinstance(
         target, FrozenEstimator
     )
     with context.propagate_callback_context(target) if takes_callbacks else nullcontext():
         context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
-        yield
-        context.call_on_fit_task_end(estimator=owner, X=X, y=y)
+        try:
+            yield
+        finally:
+            context.call_on_fit_task_end(estimator=owner, X=X, y=y)
 
 
 def is_frozen(model):

@@ -3,6 +3,7 @@
 import sys
 import threading
 import zlib
+from collections import Counter
 from contextlib import contextmanager
 from numbers import Integral
 
@@ -72,16 +73,51 @@ def _mix64(x):
     return x ^ (x >> np.uint64(31))
 
 
-def fill_random_states(estimator, seed, role):
-    """Set each nested `random_state` that is None to a seed of its own."""
-    missing = {
-        name: derive_seed(seed, f"{role}__{name}")
-        for name, value in estimator.get_params(deep=True).items()
-        if value is None and (name == "random_state" or name.endswith("__random_state"))
-    }
-    if missing:
-        estimator.set_params(**missing)
-    return estimator
+def free_seeds(estimator):
+    """Names of the nested `random_state` that are None, by a role for each.
+
+    The role is the class that has it and its number among those of this class, so that
+    the same model has the same role in whatever it is wrapped.
+    """
+    params = estimator.get_params(deep=True)
+    roles, seen = {}, Counter()
+    for name in sorted(params):
+        owner_name, _, parameter = name.rpartition("__")
+        owner = params.get(owner_name) if owner_name else estimator
+        is_estimator = hasattr(owner, "__sklearn_tags__") and not isinstance(owner, type)
+        if parameter != "random_state" or not is_estimator:
+            continue
+        kind = type(owner).__name__
+        if params[name] is None:
+            roles[name] = f"{kind} {seen[kind]}"
+        seen[kind] += 1
+    return roles
+
+
+def fill_random_states(estimator, seed, role=None):
+    """Set each nested `random_state` that is None to a seed of its own.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Changed in place.
+    seed : int
+        The seed of all.
+    role : str or None, default=None
+        What the estimator is for: a seed depends on the role and the name of the
+        parameter. None: it depends on the class, as `free_seeds` says, so that variants
+        that are compared share the seeds of their equal parts.
+
+    Returns
+    -------
+    estimator
+        The same.
+    """
+    roles = free_seeds(estimator)
+    if role is not None:
+        roles = {name: f"{role}__{name}" for name in roles}
+    seeds = {name: derive_seed(seed, own) for name, own in roles.items()}
+    return estimator.set_params(**seeds) if seeds else estimator
 
 
 def is_torch_model(estimator):
@@ -94,18 +130,20 @@ def is_torch_model(estimator):
 
 
 @contextmanager
-def seeded_torch(estimator, seed):
-    """Seed torch for the fit of a torch model and restore its generators afterwards.
+def seeded_globals(estimator, seed):
+    """Seed numpy's global generator and, for a torch model, torch; restore both afterwards.
 
-    Numpy's global generator, from which libsvm draws for SVR whatever its seed, is
-    restored too. Nothing happens where `seed` is None.
+    Threads share numpy's generator, so it is left alone in all but the main one. Nothing
+    happens where `seed` is None.
     """
     if seed is None:
         yield
         return
-    alone = threading.current_thread() is threading.main_thread()  # threads share it
+    alone = threading.current_thread() is threading.main_thread()
     state = np.random.get_state() if alone else None  # noqa: NPY002
     try:
+        if alone:
+            np.random.seed(derive_seed(seed, "numpy"))  # noqa: NPY002
         if not is_torch_model(estimator):
             yield
             return

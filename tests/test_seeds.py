@@ -1,10 +1,17 @@
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_prune._seeds import derive_seed, draw_seed, fill_random_states, row_keys
+from sklearn_prune._seeds import (
+    derive_seed,
+    draw_seed,
+    fill_random_states,
+    row_keys,
+    seeded_globals,
+)
 
 
 def test_keys_depend_on_seed_and_position_only():
@@ -74,6 +81,26 @@ def test_only_missing_seeds_are_filled():
     assert again.random_state == model.random_state
 
 
+def test_equal_parts_share_a_seed_unless_there_is_a_role():
+    tree = DecisionTreeClassifier()
+    alone = fill_random_states(clone(tree), 0)
+    inside = fill_random_states(BaggingClassifier(clone(tree)), 0)
+    assert inside.estimator.random_state == alone.random_state
+    assert inside.random_state != alone.random_state
+    other = fill_random_states(BaggingClassifier(clone(tree)), 0, "estimator")
+    assert other.estimator.random_state != alone.random_state
+
+
+def test_numpy_is_seeded_inside_and_restored_outside():
+    before = np.random.get_state()[1]
+    draws = []
+    for _ in range(2):
+        with seeded_globals(LogisticRegression(), 0):
+            draws.append(np.random.rand())
+    assert draws[0] == draws[1]
+    assert np.array_equal(np.random.get_state()[1], before)
+
+
 def test_an_int_draws_nothing():
     state = np.random.get_state()[2]
     assert draw_seed(np.int64(3)) == 3
@@ -86,17 +113,15 @@ def test_torch_is_seeded_inside_and_restored_outside():
     torch = pytest.importorskip("torch")
     from skorch import NeuralNetClassifier
 
-    from sklearn_prune._seeds import seeded_torch
-
     net = NeuralNetClassifier(torch.nn.Linear)
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     draws = []
     for _ in range(2):
-        with seeded_torch(net, 0):
+        with seeded_globals(net, 0):
             draws.append(torch.rand(3).tolist())
     assert draws[0] == draws[1]
     assert torch.equal(torch.random.get_rng_state(), before)
-    with seeded_torch(net, None), seeded_torch(LogisticRegression(), 0):
+    with seeded_globals(net, None), seeded_globals(LogisticRegression(), 0):
         torch.rand(1)
     assert not torch.equal(torch.random.get_rng_state(), before)

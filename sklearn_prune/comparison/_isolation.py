@@ -1,47 +1,20 @@
-"""What keeps one fit from depending on others: seeds, generators and threads."""
+"""What keeps one fit from depending on others: seeds and threads."""
 
 import sys
-import threading
-from collections import Counter
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 
-import numpy as np
 from sklearn.base import clone
-from sklearn.callback import CallbackSupportMixin
-from sklearn.frozen import FrozenEstimator
 from threadpoolctl import ThreadpoolController
 
-from sklearn_prune._meta import has_tags
-from sklearn_prune._seeds import derive_seed
-
-
-def free_seeds(estimator):
-    """Names of the nested `random_state` that are None, by a role for each.
-
-    The role is the class that has it and its number among those of this class, so that
-    the same model has the same seed in whatever it is wrapped.
-    """
-    params = estimator.get_params(deep=True)
-    roles, seen = {}, Counter()
-    for name in sorted(params):
-        owner_name, _, parameter = name.rpartition("__")
-        owner = params.get(owner_name) if owner_name else estimator
-        if parameter != "random_state" or not has_tags(owner):
-            continue
-        kind = type(owner).__name__
-        if params[name] is None:
-            roles[name] = f"{kind} {seen[kind]}"
-        seen[kind] += 1
-    return roles
+from sklearn_prune._seeds import fill_random_states
 
 
 def seeded(estimator, seed):
     """A clone in which each `random_state` that is None has a seed of its own."""
-    copy = clone(estimator)
-    seeds = {name: derive_seed(seed, role) for name, role in free_seeds(copy).items()}
-    changes = seeds | dict.fromkeys(_free_threads(copy), 1)
-    return copy.set_params(**changes) if changes else copy
+    copy = fill_random_states(clone(estimator), seed)
+    threads = dict.fromkeys(_free_threads(copy), 1)
+    return copy.set_params(**threads) if threads else copy
 
 
 _FREE_THREADS = ("lightgbm", "xgboost")  # which take all processors by default
@@ -61,23 +34,6 @@ def _free_threads(estimator):
             _FREE_THREADS
         )
     ]
-
-
-@contextmanager
-def seeded_numpy(seed):
-    """Seed numpy's global generator, for models that draw from it, and restore it.
-
-    Threads share it, so it is left alone in all but the main one.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(derive_seed(seed, "numpy"))  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
 
 
 @contextmanager
@@ -104,21 +60,3 @@ def one_thread():
 def _controller(n_modules):
     """Thread pools of the loaded libraries, looked up again when there are more."""
     return ThreadpoolController()
-
-
-@contextmanager
-def reported(context, model, X, y):
-    """Tell callbacks of a fit, and hand them on to a model that takes them."""
-    if context is None:
-        yield
-        return
-    context, owner = context
-    takes = isinstance(model, CallbackSupportMixin) and not isinstance(
-        model, FrozenEstimator
-    )
-    with context.propagate_callback_context(model) if takes else nullcontext():
-        context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
-        try:
-            yield
-        finally:
-            context.call_on_fit_task_end(estimator=owner, X=X, y=y)

@@ -9,8 +9,8 @@ from time import perf_counter
 import numpy as np
 
 from sklearn_prune._folds import split_rows
-from sklearn_prune._meta import own_params
-from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
+from sklearn_prune._meta import callback_task, own_params
+from sklearn_prune._seeds import derive_seed, free_seeds, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import (
     count_rows,
     score_and_predictions,
@@ -32,13 +32,7 @@ from sklearn_prune.comparison._costs import (
     saved_bytes,
 )
 from sklearn_prune.comparison._describe import digest
-from sklearn_prune.comparison._isolation import (
-    free_seeds,
-    one_thread,
-    reported,
-    seeded,
-    seeded_numpy,
-)
+from sklearn_prune.comparison._isolation import one_thread, seeded
 
 _TORCH = threading.RLock()  # torch has one generator for all threads
 _SAME_SIZE = 0.05  # difference of the logarithms of sizes
@@ -333,11 +327,14 @@ class _Fold:
         y_train, y_test = (take_rows(self.job.y, rows) for rows in (self.train, self.test))
         params = take_rows_of_params(self.job.X, self.job.fit_params[name], self.train)
         torch_model = is_torch_model(model)
+        task = nullcontext()
+        if context is not None:
+            context, owner = context
+            task = callback_task(context, owner=owner, target=model, X=X_train, y=y_train)
         with (
             _TORCH if torch_model else nullcontext(),
-            seeded_numpy(seed),
-            seeded_torch(model, seed),
-            reported(context, model, X_train, y_train),
+            seeded_globals(model, seed),
+            task,
         ):
             model.fit(X_train, y_train, **own_params(params))
         return model, X_test, y_test

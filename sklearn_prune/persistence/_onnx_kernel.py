@@ -160,12 +160,3 @@ class _SVC(Expansion):
         slopes, shifts = self.compact.probability_
         values = self.ask(self.compact, "_pairs", rows)
         return couple(self.graph, values * slopes + shifts, len(self.compact.classes_))
-
-
-WRITERS = {
-    "CompactSVR": _SVR,
-    "CompactSVC": _SVC,
-    "CompactProcess": _Mean,
-    "LatentProcess": _Latent,
-    "CompactProcessClassifier": _ProcessClassifier,
-}

@@ -221,3 +221,12 @@ class _ProcessClassifier(Writer):
         if len(self.compact.classes_) == 2:
             return two_columns(self.graph, found.ravel())
         return found / found.sum(1, keepdims=True)
+
+
+WRITERS = {
+    "CompactSVR": _SVR,
+    "CompactSVC": _SVC,
+    "CompactProcess": _Mean,
+    "LatentProcess": _Latent,
+    "CompactProcessClassifier": _ProcessClassifier,
+}

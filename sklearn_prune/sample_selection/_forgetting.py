@@ -16,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
+from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
@@ -275,7 +275,7 @@ def _predict_by_epochs(model, X, y, task, weights, train, test, seed, n_looks):
     X_train = before.fit_transform(take_rows(X, train), target)
     X_test = before.transform(take_rows(X, test))
     if is_torch_model(last):
-        with seeded_torch(last, seed):
+        with seeded_globals(last, seed):
             predicted = _train_net(last, X_train, as_target(last, target), X_test, n_looks)
     else:
         params = {"classes": np.unique(y)} if task == "classification" else {}

@@ -21,7 +21,7 @@ from sklearn_prune._meta import (
     routing_enabled,
     weight_params,
 )
-from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_torch
+from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
 from sklearn_prune._validation import check_groups
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
@@ -129,7 +129,7 @@ def fit_and_predict(model, X, y, labels, weights, train, test, seed):
     model = clone_seeded(model, seed, "estimator")
     X_train, X_test = split_rows(model, X, train, test)
     params = weight_params(model, None if weights is None else weights[train])
-    with seeded_torch(model, seed):
+    with seeded_globals(model, seed):
         model.fit(X_train, as_target(model, target), **params)
         return predict_rows(model, X_test, labels)
 

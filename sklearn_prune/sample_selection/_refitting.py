@@ -17,7 +17,7 @@ from sklearn_prune._meta import (
     last_step,
     weight_params,
 )
-from sklearn_prune._seeds import is_torch_model, seeded_torch
+from sklearn_prune._seeds import is_torch_model, seeded_globals
 from sklearn_prune._validation import check_groups, check_readable_rows, class_codes
 from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
 
@@ -139,7 +139,7 @@ def predict_unseen(model, X, y, task, weights, train, test, seed):
     X_train, X_test = split_rows(model, X, train, test)
     params = weight_params(model, weights)
     labels, codes = np.unique(target, return_inverse=True)
-    with seeded_torch(model, seed):
+    with seeded_globals(model, seed):
         try:
             model.fit(X_train, as_target(model, target), **params)
         except ValueError:

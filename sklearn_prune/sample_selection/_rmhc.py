@@ -87,7 +87,7 @@ class RMHCSelector(SampleSelector):
     >>> X, y = load_iris(return_X_y=True)
     >>> selector = RMHCSelector(keep=9, random_state=0).fit(X, y)
     >>> selector.objective_path_[[0, -1]].round(2)
-    array([0.88, 0.99])
+    array([0.95, 0.99])
     """
 
     requires_y = True

@@ -25,7 +25,7 @@ from sklearn_prune._meta import (
     weight_parameter,
 )
 from sklearn_prune._ranking import check_keep, keeps_all
-from sklearn_prune._seeds import draw_seed, seeded_torch
+from sklearn_prune._seeds import draw_seed, seeded_globals
 from sklearn_prune._sklearn_compat import (
     StrOptions,
     count_rows,
@@ -175,7 +175,8 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             check_weights(weights, n)
         seed = None if self.random_state is None else draw_seed(self.random_state)
 
-        with callback_task(root, "rank-rows", owner=self, target=None, X=X, y=y):
+        task = root.subcontext(task_name="rank-rows")
+        with callback_task(task, owner=self, target=None, X=X, y=y):
             choice = self._choose(X, y, selector_params, seed)
         kept = choice.indices
         model = clone_seeded(unfitted, seed, self._inner)
@@ -198,10 +199,9 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             X_kept = take_rows(X_kept, kept, axis=1)
         inner_params = own_params(inner_params) | self._weights_for(model, choice.weights)
         target = () if y is None else (y_kept,)
-        task = callback_task(
-            root, "fit-model", owner=self, target=model, X=X_kept, y=y_kept
-        )
-        with task, seeded_torch(model, seed):
+        task = root.subcontext(task_name="fit-model")
+        task = callback_task(task, owner=self, target=model, X=X_kept, y=y_kept)
+        with task, seeded_globals(model, seed):
             try:
                 output = getattr(model, method)(X_kept, *target, **inner_params)
             except ValueError as error:

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_prune._meta import clone_seeded, own_params, weight_parameter
-from sklearn_prune._seeds import derive_seed, seeded_torch
+from sklearn_prune._seeds import derive_seed, seeded_globals
 from sklearn_prune._sklearn_compat import take_rows, take_rows_of_params
 
 
@@ -109,7 +109,7 @@ class PruningContext:
         """Fit a clone of the template, or of another model, on the rows."""
         model = clone(self.template if estimator is None else estimator)
         X = self.X if X is None else X
-        with seeded_torch(model, self.seed):
+        with seeded_globals(model, self.seed):
             return model.fit(
                 X, self.y, **own_params(self.fit_params if params is None else params)
             )
@@ -120,7 +120,7 @@ class PruningContext:
             return self.estimator.estimator
         if model is None:
             model = clone_seeded(self.estimator, self.seed, "estimator")
-        with seeded_torch(model, self.seed):
+        with seeded_globals(model, self.seed):
             try:
                 return model.fit(self.X, self.y, **own_params(self.fit_params))
             except ValueError as error:

@@ -168,10 +168,11 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
             _check_frozen(model, X, y)
         else:
             model = clone_seeded(self.estimator, context.seed, "estimator")
-            task = callback_task(root, "fit-model", owner=self, target=model, X=X, y=y)
-            with task:
+            task = root.subcontext(task_name="fit-model")
+            with callback_task(task, owner=self, target=model, X=X, y=y):
                 model = self._fit_first(model, context)
-        with callback_task(root, "prune", owner=self, target=None, X=X, y=y):
+        task = root.subcontext(task_name="prune")
+        with callback_task(task, owner=self, target=None, X=X, y=y):
             result = prune(
                 model,
                 context,

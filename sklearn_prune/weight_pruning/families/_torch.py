@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 
 from sklearn_prune._meta import clone_seeded
-from sklearn_prune._seeds import seeded_torch
+from sklearn_prune._seeds import seeded_globals
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.weight_pruning._family import Accepted
 from sklearn_prune.weight_pruning.compact._module import CompactModule
@@ -67,7 +67,7 @@ class TorchFamily(NetFamily):
 
     def untrained(self, model, context):
         """The model as training begins, callbacks that load parameters included."""
-        with seeded_torch(model, context.seed):
+        with seeded_globals(model, context.seed):
             model.initialize()
             model.check_data(context.X, context.y)
             model.notify("on_train_begin", X=context.X, y=context.y)
@@ -88,7 +88,7 @@ class TorchFamily(NetFamily):
         )
 
         net = clone(context.template)
-        with seeded_torch(net, context.role_seed("train-net")):
+        with seeded_globals(net, context.role_seed("train-net")):
             net.initialize()
             if teacher is not None:
                 distil(net, _net_with(teacher, context), distill)
@@ -177,7 +177,7 @@ class TorchFamily(NetFamily):
         }
         callbacks = list(template.callbacks or [])
         template.set_params(callbacks=[*callbacks, ("keep_zeros", KeepZeros(masks))])
-        with seeded_torch(template, 0):
+        with seeded_globals(template, 0):
             template.initialize()
         load_values(template.module_, values | _unit_norms(template.module_, values))
         if hasattr(compact, "classes_"):
@@ -193,7 +193,7 @@ def _batches(net, context):
     from skorch.dataset import unpack_data
 
     dataset = net.get_dataset(context.X, context.y)
-    with seeded_torch(net, 0):  # a DataLoader draws a seed when it starts
+    with seeded_globals(net, 0):  # a DataLoader draws a seed when it starts
         batches = iter(net.get_iterator(dataset, training=False))
     for batch in batches:
         inputs, targets = unpack_data(batch)
@@ -216,7 +216,7 @@ def _net_with(work, context):
     from sklearn_prune.weight_pruning.families._torch_training import load_values
 
     net = clone(context.template)
-    with seeded_torch(net, 0):
+    with seeded_globals(net, 0):
         net.initialize()
     load_values(net.module_, work.values)
     net.module_.eval()
