@@ -25,8 +25,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from sklearn_prune._sizes import arrays_in
 from sklearn_prune.weight_pruning import Quantizer
+from sklearn_prune.weight_pruning.compact._quantized import arrays_in
 from sklearn_prune.weight_pruning.compact._score_forest import compact_score_forest
 from sklearn_prune.weight_pruning.compact._trees import FlatTrees, TreeArrays
 from sklearn_prune.weight_pruning.families._forest_compact import (
