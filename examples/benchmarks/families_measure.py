@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune._sizes import arrays_in
+from sklearn_prune.predictors.quantized import arrays_in
 
 METHODS = ("predict", "predict_proba", "decision_function")
 

@@ -7,7 +7,6 @@ from time import process_time
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
@@ -31,6 +30,7 @@ from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     BaseSearchCV,
+    CallbackSupportMixin,
     Interval,
     InvalidParameterError,
     count_rows,

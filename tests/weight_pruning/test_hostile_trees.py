@@ -29,7 +29,7 @@ from sklearn.tree import (
 )
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune._sizes import arrays_in
+from sklearn_prune.predictors.quantized import arrays_in
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 RNG = np.random.default_rng(0)

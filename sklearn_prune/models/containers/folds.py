@@ -18,7 +18,6 @@ from sklearn_prune._meta import routing_enabled
 from sklearn_prune._sklearn_compat import (
     CalibratedPair,
     SigmoidCalibration,
-    TemperatureScaling,
     count_rows,
     fit_calibrator,
     take_rows,
@@ -445,6 +444,8 @@ def _calibrator_of(curve, method):
         calibrator = IsotonicRegression(out_of_bounds="clip")
         set_thresholds(calibrator, *curve)
     else:
+        from sklearn_prune._sklearn_compat import TemperatureScaling
+
         calibrator = TemperatureScaling()
         calibrator.beta_ = curve[0]
     return calibrator

@@ -293,7 +293,7 @@ def _around(compact, model, points, outputs):
     setattr(compact, compact._outputs, outputs)
     compact.n_neighbors_ = model.n_neighbors
     compact.weights_ = model.weights or "uniform"
-    compact.search_ = model._fit_method
+    compact.search_ = search_method(model)
     compact.leaf_size_ = model.leaf_size
     compact.metric_ = model.effective_metric_
     compact.metric_params_ = deepcopy(model.effective_metric_params_)

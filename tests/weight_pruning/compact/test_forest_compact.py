@@ -25,7 +25,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from sklearn_prune._sizes import arrays_in
+from sklearn_prune.predictors.quantized import arrays_in
 from sklearn_prune.models.trees.work import compact_forest, is_forest_of_trees
 from sklearn_prune.predictors.trees.arrays import TreeArrays
 from sklearn_prune.predictors.trees.flat import FlatTrees

@@ -51,7 +51,7 @@ def random_tree(rng, n_splits, width=1, *, categories=False):
     )
 
 
-def goes_left(x, tree, node, strictly_below, sets=SETS):
+def goes_left(x, tree, node, sets=SETS):
     if tree.category[node] >= 0:
         chosen = sets[tree.category[node]]
         if np.isnan(x):
@@ -62,28 +62,27 @@ def goes_left(x, tree, node, strictly_below, sets=SETS):
         if tree.missing[node] < 2:
             return tree.missing[node] == 1
         x = 0.0
-    threshold = tree.threshold[node]
-    return x < threshold if strictly_below else x <= threshold
+    return x <= tree.threshold[node]
 
 
-def walk(X, tree, strictly_below=False):
+def walk(X, tree):
     """Leaf of each row, one node after the other."""
     at = np.zeros(len(X), dtype=int)
     for i, row in enumerate(X):
         while tree.left[at[i]] >= 0:
             node = at[i]
             x = float(row[tree.feature[node]])
-            side = tree.left if goes_left(x, tree, node, strictly_below) else tree.right
+            side = tree.left if goes_left(x, tree, node) else tree.right
             at[i] = side[node]
     return at
 
 
-def summed(X, trees, n_outputs, columns=(0,), start=0.0, strictly_below=False):
+def summed(X, trees, n_outputs, columns=(0,), start=0.0):
     out = np.zeros((len(X), n_outputs)) + start
     for t, tree in enumerate(trees):
         first = columns[t % len(columns)]
         width = tree.value.shape[1]
-        out[:, first : first + width] += tree.value[walk(X, tree, strictly_below)]
+        out[:, first : first + width] += tree.value[walk(X, tree)]
     return out
 
 
@@ -108,16 +107,14 @@ def forest():
     return [random_tree(rng, n) for n in (0, 1, 2, 40, 3, 90, 17)]
 
 
-@pytest.mark.parametrize("strictly_below", [False, True])
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("n_rows", [1, 60, 261, 300])
-def test_sums_are_those_of_plain_walks(forest, exact, strictly_below, n_rows):
+def test_sums_are_those_of_plain_walks(forest, exact, n_rows):
     dtype = np.float64 if exact else np.float32
     thresholds = np.concatenate([tree.threshold for tree in forest]).astype(dtype)
     X = rows(np.random.default_rng(n_rows), n_rows, dtype, thresholds=thresholds)
-    options = {"exact_float64_thresholds": exact, "strictly_below": strictly_below}
-    flat = FlatTrees.build(forest, N_FEATURES, **options)
-    expected = summed(X, forest, 1, strictly_below=strictly_below)
+    flat = FlatTrees.build(forest, N_FEATURES, exact_float64_thresholds=exact)
+    expected = summed(X, forest, 1)
     assert flat.dtype == dtype
     assert_array_equal(flat.sum(X), expected)
     assert_array_equal(pickle.loads(pickle.dumps(flat)).sum(X), expected)
