@@ -8,7 +8,7 @@ from sklearn_prune._optional import has
 
 OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "skl2onnx", "skops", "skorch", "torch")
 
-collect_ignore_glob = [] if has("torch") and has("skorch") else ["*/families/_torch_*.py"]
+collect_ignore_glob = [] if has("torch") and has("skorch") else ["*/models/nets/torch*.py"]
 
 
 @pytest.hookimpl(wrapper=True)

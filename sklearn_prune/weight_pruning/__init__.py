@@ -3,7 +3,7 @@
 from sklearn_prune._lazy import lazy_names
 
 _MODULE_OF = {
-    "Accepted": "_family",
+    "Accepted": "_protocol",
     "ActivationCriterion": "criteria",
     "ContributionCriterion": "criteria",
     "CoverageCriterion": "criteria",
@@ -19,12 +19,12 @@ _MODULE_OF = {
     "Quantizer": "_quantize",
     "RandomCriterion": "criteria",
     "Ranking": "criteria._base",
-    "Refused": "_family",
+    "Refused": "_protocol",
     "Restores": "_family",
     "SecondOrderCriterion": "criteria",
     "TaylorCriterion": "criteria",
     "TrainsOn": "_family",
-    "UnitTable": "_family",
+    "UnitTable": "_protocol",
     "register_family": "_registry",
 }
 

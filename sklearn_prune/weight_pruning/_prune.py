@@ -11,8 +11,9 @@ from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._sizes import pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.predictors import arrays_in
-from sklearn_prune.weight_pruning._family import PruningRequest, predictor, working_form
+from sklearn_prune.weight_pruning._family import predictor, working_form
 from sklearn_prune.weight_pruning._judge import not_worse
+from sklearn_prune.weight_pruning._protocol import PruningRequest
 from sklearn_prune.weight_pruning._reduce import unit_table
 from sklearn_prune.weight_pruning._registry import (
     check_dropout,

@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_prune._ranking import budget_size, keep_prefix
 from sklearn_prune._returns import check_ranking, check_returned
-from sklearn_prune.weight_pruning._family import UnitTable
+from sklearn_prune.weight_pruning._protocol import UnitTable
 
 
 def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):

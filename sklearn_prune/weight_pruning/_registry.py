@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._returns import check_returned
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning._family import Accepted, Refused
+from sklearn_prune.weight_pruning._protocol import Accepted, Refused
 from sklearn_prune.weight_pruning.criteria import RandomCriterion
 
 FEATURES = "sklearn_prune.models.features:FeatureFamily"  # of any model

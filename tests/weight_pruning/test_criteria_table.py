@@ -1,7 +1,5 @@
 """Which criterion ranks which unit, and whether it beats random units at keep=0.2."""
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 from sklearn import clone
@@ -32,8 +30,7 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._family import _FAMILIES
-from sklearn_prune.weight_pruning._registry import family_for
+from sklearn_prune.weight_pruning._registry import family_for, family_specs, resolve
 
 MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
 PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]
@@ -182,19 +179,12 @@ def test_the_criteria_of_a_unit_are_those_whose_quantity_it_offers():
         for name in weight_pruning.__all__
         if name.endswith("Criterion") and name != "Criterion"
     ]
-    paths = {path for paths in _FAMILIES.values() for path in paths.split()}
     families = [
         family_for(MLPClassifier(), "feature")[0],
         *(family_for(model, unit)[0] for model, unit, _ in TABLE),
         family_for(VotingClassifier([("a", FOREST), ("b", BOOSTING)]), "auto")[0],
     ]
-    for path in paths:
-        module, name = path.split(".")
-        families.append(
-            getattr(
-                import_module(f"sklearn_prune.weight_pruning.families.{module}"), name
-            )()
-        )
+    families += [resolve(path)() for path in {spec.family for spec in family_specs()}]
     for family in families:
         assert family.criteria.keys() == family.offers.keys()
         for unit, recommended in family.criteria.items():

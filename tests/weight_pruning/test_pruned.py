@@ -2,7 +2,6 @@
 
 import pickle
 import re
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -25,15 +24,15 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune.weight_pruning import (
+    Family,
     IterativeSchedule,
     MagnitudeCriterion,
     PermutationCriterion,
     RandomCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._family import _FAMILIES, Family
 from sklearn_prune.weight_pruning._judge import not_worse, row_scores
-from sklearn_prune.weight_pruning._registry import families_of_class
+from sklearn_prune.weight_pruning._registry import families_of_class, family_specs, resolve
 
 
 @pytest.fixture
@@ -405,14 +404,10 @@ def test_delegation_follows_the_model():
 
 
 def all_families():
-    paths = sorted({path for paths in _FAMILIES.values() for path in paths.split()})
-    for path in paths:
-        module, name = path.split(".")
-        module = import_module(f"sklearn_prune.weight_pruning.families.{module}")
-        yield getattr(module, name)
+    return [resolve(path) for path in sorted({spec.family for spec in family_specs()})]
 
 
-@pytest.mark.parametrize("family", list(all_families()), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("family", all_families(), ids=lambda cls: cls.__name__)
 def test_the_families_keep_the_protocol(family):
     assert issubclass(family, Family)
     needed = {"accepts", "start", "compact"}

@@ -12,7 +12,8 @@ from sklearn_prune.weight_pruning import (
     MagnitudeCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import Family, PruningRequest, UnitTable
+from sklearn_prune.weight_pruning._family import Family
+from sklearn_prune.weight_pruning._protocol import PruningRequest, UnitTable
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
     CoverageCriterion,

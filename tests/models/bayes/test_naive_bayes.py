@@ -28,7 +28,7 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import PruningRequest
+from sklearn_prune.weight_pruning._protocol import PruningRequest
 
 DIGITS = load_digits(return_X_y=True)
 MODELS = [

@@ -24,7 +24,7 @@ from sklearn_prune.predictors.nets.net import (
 )
 from sklearn_prune.predictors.nets.weights import SparseWeights
 from sklearn_prune.weight_pruning import Quantizer
-from tests.weight_pruning.compact.test_net_shrink import chain, interpret, residual
+from tests.predictors.test_net_shrink import chain, interpret, residual
 
 
 def sparse_chain(sizes, share, dtype=np.float64, seed=0, activation="relu"):

@@ -36,7 +36,7 @@ from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassif
 from sklearn_prune.models.containers.members import BaggedModelsFamily
 from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import PruningRequest
+from sklearn_prune.weight_pruning._protocol import PruningRequest
 from sklearn_prune.weight_pruning._registry import family_for, family_of
 
 NB = GaussianNB()

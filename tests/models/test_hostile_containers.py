@@ -60,7 +60,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
-from tests.weight_pruning.test_hostile_trees import (
+from tests.models.test_hostile_trees import (
     CODES,
     HOLES,
     LABELS,

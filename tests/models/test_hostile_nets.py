@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from tests.weight_pruning.test_hostile_linear_and_kernels import (
+from tests.models.test_hostile_linear_and_kernels import (
     CODES,
     CONSTANT,
     COUNTS,

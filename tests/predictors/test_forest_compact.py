@@ -25,8 +25,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from sklearn_prune.predictors.quantized import arrays_in
 from sklearn_prune.models.trees.work import compact_forest, is_forest_of_trees
+from sklearn_prune.predictors.quantized import arrays_in
 from sklearn_prune.predictors.trees.arrays import TreeArrays
 from sklearn_prune.predictors.trees.flat import FlatTrees
 from sklearn_prune.predictors.trees.forest import compact_score_forest

@@ -39,7 +39,7 @@ from sklearn_prune.weight_pruning import (
     SecondOrderCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import PruningRequest
+from sklearn_prune.weight_pruning._protocol import PruningRequest
 
 CANCER = load_breast_cancer(return_X_y=True)
 IRIS = load_iris(return_X_y=True)

@@ -19,7 +19,7 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import PruningRequest
+from sklearn_prune.weight_pruning._protocol import PruningRequest
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 MODELS = [
