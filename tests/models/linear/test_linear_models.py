@@ -223,7 +223,7 @@ def data_of_outputs(n_outputs=3):
     "model",
     [
         LinearRegression(),
-        Ridge(alpha=[1.0, 2.0, 3.0]),
+        Ridge(alpha=np.array([1.0, 2.0, 3.0])),
         RidgeCV(),
         Lasso(alpha=0.1, fit_intercept=False),
         MultiTaskLasso(alpha=0.2),
