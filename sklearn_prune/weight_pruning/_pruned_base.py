@@ -1,6 +1,7 @@
 """What PrunedClassifier and PrunedRegressor share."""
 
 from copy import deepcopy
+from importlib import import_module
 from inspect import signature
 from numbers import Real
 from time import process_time
@@ -48,7 +49,11 @@ from sklearn_prune.weight_pruning._family import TrainsOn
 from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._pruned_views import DELEGATED, FittedViews
 from sklearn_prune.weight_pruning._quantize import check_quantize
-from sklearn_prune.weight_pruning._registry import check_dropout, family_of
+from sklearn_prune.weight_pruning._registry import (
+    check_dropout,
+    family_of,
+    registered_modules,
+)
 from sklearn_prune.weight_pruning._schedule import GradualSchedule, check_schedule
 from sklearn_prune.weight_pruning.criteria import check_criterion
 
@@ -107,6 +112,17 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         self.dropout = dropout
         self.random_state = random_state
         self.n_jobs = n_jobs
+
+    def __getstate__(self):
+        modules = registered_modules()
+        state = super().__getstate__()
+        return state | {"_family_modules": modules} if modules else state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        for module in state.pop("_family_modules", ()):
+            import_module(module)  # which registers its family
+        super().__setstate__(state)
 
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)

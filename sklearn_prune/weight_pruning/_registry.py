@@ -70,10 +70,10 @@ class FamilySpec:
 def register_family(spec):
     """Make a kind of model known to `PrunedClassifier`, `compare_pruning` and the others.
 
-    Call it in the module that defines the family: pickles of pruned models name that
-    module, so that worker processes import it, and register the family too. A later spec
-    comes before earlier ones and before those of this package; a spec with the same
-    family replaces the earlier one.
+    Call it in the module that defines the family. The module must be importable: pickles
+    of `PrunedClassifier` and `PrunedRegressor` name it, so that worker processes import it
+    and register the family too. A later spec comes before earlier ones and before those of
+    this package. A spec with the same family replaces the earlier one.
 
     Parameters
     ----------
@@ -130,6 +130,12 @@ def _check_paths(name, paths, separator, remedy):
 def family_specs():
     """All specs, those that were registered last first."""
     return (*_REGISTERED, *_built_in())
+
+
+def registered_modules():
+    """Names of the modules that registered families, for other processes to import."""
+    names = {spec.family.partition(":")[0] for spec in _REGISTERED}
+    return sorted(names - {"__main__"})
 
 
 @cache
