@@ -135,7 +135,34 @@ class Family:
 
     The quantities are methods of these names:
 
-    ==================== =============================== ======================="""
+    ==================== =============================== ==============================
+    quantity             arguments                       result
+    ==================== =============================== ==============================
+    weights              work, unit, context             array (n_units, m)
+    gradient_effects     work, unit, context             array (n_units,)
+    removal_losses       work, unit, context             array (n_units,)
+    activations          work, unit, context             array (n_units,)
+    shuffling_losses     work, unit, n_repeats, context  array (n_units,)
+    points               work, unit, context             array (n_units, d), and class
+                                                         codes, targets or None
+    contributions        work, unit, measure, context    Ranking
+    penalised            work, unit, penalty, context    trained working form, and
+                                                         array (n_units,)
+    ==================== =============================== ==============================
+
+    Examples
+    --------
+    >>> from sklearn_prune.weight_pruning import Accepted, Family, MagnitudeCriterion
+    >>> class ScaleFamily(Family):
+    ...     units = ("scale",)
+    ...     criteria = {"scale": (MagnitudeCriterion,)}
+    ...     offers = {"scale": ("weights",)}
+    ...
+    ...     def accepts(self, model):
+    ...         return Accepted(self)
+    >>> ScaleFamily().ranks("scale", MagnitudeCriterion())
+    True
+    """
 
     units = ()
     criteria = {}
@@ -167,6 +194,10 @@ class Family:
     def compact(self, work):
         """The standalone predictor."""
         raise _missing(self, "compact(work)")
+
+    def inner_models(self, model):
+        """The models inside a model, where the family recurses into them."""
+        return ()
 
     def holds(self, model):
         """`Accepted` if `as_fitted` can take this fitted model, else `Refused`."""

@@ -262,10 +262,10 @@ def check_dropout(model, unit, dropout):
     while isinstance(model, FrozenEstimator):
         model = model.estimator
     family, reason = family_for(model, unit)
-    if family.recurses:
-        for inner in family.inner_models(model):
-            check_dropout(inner, unit, dropout)
-    elif not family.takes_dropout:
+    inner_models = family.inner_models(model)
+    for inner in inner_models:
+        check_dropout(inner, unit, dropout)
+    if not inner_models and not family.takes_dropout:
         what = type(model).__name__ + (' and unit="feature"' if unit == "feature" else "")
         because = "" if reason is None else f" ({reason})"
         raise InvalidParameterError(
