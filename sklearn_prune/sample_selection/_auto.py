@@ -5,17 +5,19 @@ from numbers import Real
 import numpy as np
 
 from sklearn_prune._coverage import herded_classes, joint_points
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._views import Views
 
 FEWEST_ANCHORS = 8
 TARGET_SHARE = 0.5  # of the length of the features, in the space that is covered
 
 
+@fill(SELECTOR)
 class AutoSelector(SampleSelector):
     """Put contradicted rows last, let the others cover their class: the one to try first.
 
@@ -39,13 +41,7 @@ class AutoSelector(SampleSelector):
         8 at least. For classification.
     threshold : float, default=2.5
         Residual, in robust deviations, beyond which a row comes last. For regression.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the order does not depend on it.
-    random_state : int, RandomState instance or None, default=None
-        Seeds folds, trees and blocks. None takes that of the meta-estimator, if any.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------

@@ -6,10 +6,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     floored_deviations,
@@ -21,6 +22,7 @@ from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, Neighb
 N_NEIGHBORS = 9  # whose targets say how far apart two targets may be
 
 
+@fill(SELECTOR)
 class CondensedNNSelector(NeighborSelector):
     """Keep the rows that a nearest-neighbour model needs to reproduce all labels.
 
@@ -38,12 +40,7 @@ class CondensedNNSelector(NeighborSelector):
     alpha : float, default=1.0
         For regression: how many standard deviations of the targets of the 9 nearest
         neighbours the target of a row may be away. Larger keeps fewer rows.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {metric, task}
     random_state : int, RandomState instance or None, default=None
         The order in which the rows are visited. None takes the seed of the
         meta-estimator; without one they are visited by position.

@@ -6,14 +6,20 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_prune._docs import fill
 from sklearn_prune._meta import routing_enabled
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._refitting import RefittingSelector, predict_unseen
+from sklearn_prune.sample_selection._refitting import (
+    REFITTING,
+    RefittingSelector,
+    predict_unseen,
+)
 
 
+@fill(REFITTING)
 class DataOOBSelector(RefittingSelector):
     """Keep the rows that bagged models predict well without having seen them.
 
@@ -31,24 +37,15 @@ class DataOOBSelector(RefittingSelector):
     max_samples : float in (0, 1] or int, default=1.0
         Fraction or number of rows, or of groups where `groups` are given, to draw with
         replacement for each sample.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of bootstrap samples to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the samples and of each `random_state` in the model that is None.
-        None takes that of the meta-estimator, if any.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending value, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values. A row that is in every sample gets the mean value of the others
         that have a weight above 0.
-    classes_ : ndarray of shape (n_classes,)
-        The labels in y, for classification.
+    {classes_}
 
     See Also
     --------

@@ -4,10 +4,11 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import EXACT_UP_TO, in_threads
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 TOLERATED = 5.0  # standard deviations of the neighbours that are no noise yet
@@ -18,6 +19,7 @@ TURNS = 32  # in which lists that run out are renewed together
 SPARE = 10  # survivors that are enough for a list until the next turn
 
 
+@fill(SELECTOR)
 class DROP3Selector(NeighborSelector):
     """Drop the rows without which their neighbours are predicted no worse.
 
@@ -34,12 +36,7 @@ class DROP3Selector(NeighborSelector):
     ----------
     n_neighbors : int, default=3
         The k above; the row itself is left out.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers and categories
-        with missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {metric, task}
     n_jobs : int or None, default=None
         Number of threads of all but the visits, which are made one after the other.
 

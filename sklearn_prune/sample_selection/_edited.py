@@ -5,10 +5,11 @@ from functools import partial
 from itertools import repeat
 from numbers import Integral, Real
 
+from sklearn_prune._docs import entries, fill
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     edit,
@@ -20,6 +21,23 @@ from sklearn_prune.sample_selection._editing import (
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 DEPTH = 32  # neighbours in whose lists the survivors are looked for
+EDITING = SELECTOR | entries("""
+    n_neighbors : int, default=3
+        Size of the neighbourhood, the row itself left out.
+    kind_sel : {"all", "mode"}, default="all"
+        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
+        label is the commonest of theirs; of equally common ones the smallest counts.
+    alpha : float, default=5.0
+        For regression: a row is dropped whose target is more than `alpha` standard
+        deviations of its neighbours' targets from their mean, as in ENNSelector.
+    scores_ : ndarray of shape (n_samples,), float
+        Number of rounds that the row outlives, plus its share of neighbours with its
+        label in the last round that judged it. For regression plus ``1 / (1 + r)``, where
+        r is the distance of its target from the mean of its neighbours' targets in their
+        standard deviations.
+    natural_size_ : int
+        Number of rows that outlive all rounds.
+""")
 
 
 class _EditingSelector(NeighborSelector):
@@ -65,6 +83,7 @@ class _EditingSelector(NeighborSelector):
         return outlived + share
 
 
+@fill(EDITING)
 class ENNSelector(_EditingSelector):
     """Keep the rows whose nearest neighbours agree with them.
 
@@ -75,31 +94,18 @@ class ENNSelector(_EditingSelector):
 
     Parameters
     ----------
-    n_neighbors : int, default=3
-        Size of the neighbourhood, the row itself left out.
-    kind_sel : {"all", "mode"}, default="all"
-        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
-        label is the commonest of theirs; of equally common ones the smallest counts.
+    {n_neighbors, kind_sel}
     alpha : float, default=5.0
         For regression: a row is dropped whose target is more than `alpha` standard
         deviations of its neighbours' targets from their mean. A deviation counts as no
         less than a tenth of its mean over all rows, so that neighbours that agree by
         chance do not condemn every other value; where all are 0, as with one neighbour,
         the standard deviation of y takes their place.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Share of the neighbours that have the label of the row; for regression minus the
         distance of its target from their mean in their standard deviations.
@@ -165,6 +171,7 @@ class ENNSelector(_EditingSelector):
         return agreement
 
 
+@fill(EDITING)
 class RENNSelector(_EditingSelector):
     """Keep the rows that agree with their neighbours once the others have gone.
 
@@ -173,37 +180,14 @@ class RENNSelector(_EditingSelector):
 
     Parameters
     ----------
-    n_neighbors : int, default=3
-        Size of the neighbourhood, the row itself left out.
-    kind_sel : {"all", "mode"}, default="all"
-        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
-        label is the commonest of theirs; of equally common ones the smallest counts.
-    alpha : float, default=5.0
-        For regression: a row is dropped whose target is more than `alpha` standard
-        deviations of its neighbours' targets from their mean, as in ENNSelector.
+    {n_neighbors, kind_sel, alpha}
     max_iter : int, default=100
         Largest number of rounds.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending score, ties by position.
-    scores_ : ndarray of shape (n_samples,), float
-        Number of rounds that the row outlives, plus its share of neighbours with its label
-        in the last round that judged it; for regression plus ``1 / (1 + r)``, where r is
-        the distance of its target from the mean of its neighbours' in their standard
-        deviations.
-    natural_size_ : int
-        Number of rows that outlive all rounds.
+    {order_, scores_, natural_size_}
 
     See Also
     --------
@@ -262,6 +246,7 @@ class RENNSelector(_EditingSelector):
         return repeat(self.n_neighbors, self.max_iter), True
 
 
+@fill(EDITING)
 class AllKNNSelector(_EditingSelector):
     """Keep the rows that agree with one neighbour, then with two, and so on.
 
@@ -273,34 +258,16 @@ class AllKNNSelector(_EditingSelector):
     ----------
     n_neighbors : int, default=3
         Size of the last and largest neighbourhood, the row itself left out.
-    kind_sel : {"all", "mode"}, default="all"
-        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
-        label is the commonest of theirs; of equally common ones the smallest counts.
+    {kind_sel}
     alpha : float, default=5.0
         For regression: a row is dropped whose target is more than `alpha` standard
         deviations of its neighbours' targets from their mean, as in ENNSelector. One
         neighbour has no deviation, so the rounds begin with two.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending score, ties by position.
-    scores_ : ndarray of shape (n_samples,), float
-        Number of rounds that the row outlives, plus its share of neighbours with its label
-        in the last round that judged it; for regression plus ``1 / (1 + r)``, where r is
-        the distance of its target from the mean of its neighbours' in their standard
-        deviations.
-    natural_size_ : int
-        Number of rows that outlive all rounds.
+    {order_, scores_, natural_size_}
 
     See Also
     --------

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_prune._docs import fill
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
@@ -20,6 +21,7 @@ from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
+    REFITTING,
     RefittingSelector,
     as_target,
     predict_unseen,
@@ -28,6 +30,7 @@ from sklearn_prune.sample_selection._refitting import (
 MOST_EPOCHS = 20
 
 
+@fill(REFITTING)
 class ForgettingSelector(RefittingSelector):
     """Keep the rows that a model learns and does not forget.
 
@@ -61,19 +64,11 @@ class ForgettingSelector(RefittingSelector):
     out_of_fold : bool, default=True
         False counts as the paper does, on the rows that the model trains on; only for
         models that are trained by epochs.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The share of right looks minus the number of events, negated for "hard": fewer
         events come first, and among equally many the larger share.
@@ -81,8 +76,7 @@ class ForgettingSelector(RefittingSelector):
         Which looks were right, in the order in which they were taken.
     forgetting_events_ : ndarray of shape (n_samples,), int
         Number of events; n_looks for a row that is never right.
-    classes_ : ndarray of shape (n_classes,)
-        The labels in y, for classification.
+    {classes_}
 
     See Also
     --------

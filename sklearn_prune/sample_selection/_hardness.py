@@ -5,9 +5,10 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     judge_labels,
@@ -16,6 +17,7 @@ from sklearn_prune.sample_selection._editing import (
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 
+@fill(SELECTOR)
 class HardnessSelector(NeighborSelector):
     """Keep the rows whose neighbours agree with them.
 
@@ -26,19 +28,11 @@ class HardnessSelector(NeighborSelector):
     ----------
     n_neighbors : int, default=10
         Size of the neighbourhood, the row itself left out.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by ascending hardness, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Minus the hardness. For regression that is the root of the mean squared difference
         between the neighbours' targets and the row's, in standard deviations of y.

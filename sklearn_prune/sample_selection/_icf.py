@@ -4,10 +4,11 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import EXACT_UP_TO
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._drop import (
     Scanner,
     agreement_of_labels,
@@ -19,6 +20,7 @@ DEPTH = 32  # neighbours that are counted where there are too many pairs
 PAIRS = 10**9  # of rows of one class, that are all looked at
 
 
+@fill(SELECTOR)
 class ICFSelector(NeighborSelector):
     """Drop the rows that reach more rows than reach them.
 
@@ -33,14 +35,7 @@ class ICFSelector(NeighborSelector):
     ----------
     n_neighbors : int, default=3
         Number of neighbours that vote in the filter; the row itself is left out.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers and categories
-        with missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads.
+    {metric, task, n_jobs}
 
     Attributes
     ----------

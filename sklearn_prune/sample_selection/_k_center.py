@@ -5,17 +5,20 @@ from numbers import Integral, Real
 import numpy as np
 
 from sklearn_prune._coverage import (
+    COVERING,
     covering_order,
     isolated,
     k_center_order,
     points_and_classes,
 )
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 
 
+@fill(SELECTOR, COVERING)
 class KCenterSelector(SampleSelector):
     """Keep rows such that no row is far from a kept one.
 
@@ -29,19 +32,11 @@ class KCenterSelector(SampleSelector):
     guard : float, default=0.05
         Share of rows, of each class, that come last: those with the largest distance to
         their fifth neighbour in the class, by ascending distance. 0 trusts every row.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes. Each class is covered for
-        itself, and the orders are merged in proportion; for regression the target is a
-        further column that counts as much as all others together.
-    n_jobs : int or None, default=None
-        Number of threads; the order does not depend on it.
+    {task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows, most worth keeping first. Ties go by position. Rows of
-        weight 0 are not to be covered and come last.
+    {order_}
 
     See Also
     --------

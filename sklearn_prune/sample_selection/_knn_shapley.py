@@ -6,14 +6,16 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 _BLOCK_BYTES = 16 * 2**20
 
 
+@fill(SELECTOR)
 class KNNShapleySelector(NeighborSelector):
     """Keep the rows that help a nearest-neighbour model to predict the others.
 
@@ -32,19 +34,11 @@ class KNNShapleySelector(NeighborSelector):
     ----------
     n_neighbors : int, default=5
         Number of neighbours that predict; may exceed the number of rows.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers, categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the values do not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending value, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values: for classes in units of accuracy, for regression of the square of y.
 

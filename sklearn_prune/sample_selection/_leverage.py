@@ -6,16 +6,26 @@ import numpy as np
 from scipy.linalg import clarkson_woodruff_transform, svd
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import entries, fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, row_keys
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, SampleSelector
 from sklearn_prune.sample_selection._design import Design
 
 EXACT_UP_TO = 5_000  # of rows or features
 SKETCH_SIZE = 1_000  # features that stand for more than that
 _BLOCK_BYTES = 32 * 2**20
+DRAWING = SELECTOR | entries("""
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows as drawn. It is not sorted by `scores_`.
+    importances_ : ndarray of shape (n_samples,), float
+        `scores_`, with 0 replaced by the smallest positive number.
+    draws_ : ndarray of shape (n_samples,), float
+        A uniform number for each row, divided by its importance; `order_` ascends in it.
+""")
 
 
+@fill(DRAWING)
 class LeverageSelector(SampleSelector):
     """Draw rows in proportion to their leverage in a linear model.
 
@@ -27,20 +37,15 @@ class LeverageSelector(SampleSelector):
 
     Parameters
     ----------
-    random_state : int, RandomState instance or None, default=None
-        The seed. None takes that of the meta-estimator, if any.
+    {random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows as drawn. It is not sorted by `scores_`.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The leverages, in [0, 1]: the diagonal of ``A @ pinv(A)`` for A = [1, X]. They add
         up to its rank.
-    importances_ : ndarray of shape (n_samples,), float
-        The leverages, those of 0 replaced by the smallest positive number.
-    draws_ : ndarray of shape (n_samples,), float
-        A uniform number for each row, divided by its importance; `order_` ascends in it.
+    {importances_, draws_}
 
     See Also
     --------

@@ -4,14 +4,20 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._out_of_fold import OutOfFoldSelector, one_hot
+from sklearn_prune.sample_selection._out_of_fold import (
+    OUT_OF_FOLD,
+    OutOfFoldSelector,
+    one_hot,
+)
 from sklearn_prune.sample_selection._penalty import own_margin, residual_values
 
 _PREFER = {"prefer": [StrOptions({"easy", "hard"})]}
 
 
+@fill(OUT_OF_FOLD)
 class LossSelector(OutOfFoldSelector):
     """Keep the rows that models which have not seen them predict at a low loss.
 
@@ -20,34 +26,17 @@ class LossSelector(OutOfFoldSelector):
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The model, which is cloned for each fold; a FrozenEstimator is used as it is,
-        even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic or ridge regression on standardised columns
-        otherwise; a missing value counts as the mean of its column there.
+    {estimator}
     prefer : {"easy", "hard"}, default="easy"
         "easy" puts low losses first, "hard" high ones.
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Minus the loss; the loss itself for ``prefer="hard"``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes, for classification.
+    {classes_}
 
     See Also
     --------
@@ -109,6 +98,7 @@ class LossSelector(OutOfFoldSelector):
         return Ranking.from_scores(scores if self.prefer == "easy" else -scores)
 
 
+@fill(OUT_OF_FOLD)
 class MarginSelector(OutOfFoldSelector):
     """Keep the rows that models which have not seen them agree with.
 
@@ -118,38 +108,20 @@ class MarginSelector(OutOfFoldSelector):
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The model, which is cloned for each fold; a FrozenEstimator is used as it is,
-        even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic or ridge regression on standardised columns
-        otherwise; a missing value counts as the mean of its column there.
+    {estimator}
     prefer : {"easy", "hard"}, default="easy"
         "easy" puts large margins first. "hard" puts small ones first, those of rows that
         are not contradicted before all others.
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that are not contradicted, then the others, both by
-        descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The margin; minus its absolute value for ``prefer="hard"``.
     natural_size_ : int
         Number of rows that are not contradicted.
-    classes_ : ndarray of shape (n_classes,)
-        The classes, for classification.
+    {classes_}
 
     See Also
     --------
@@ -210,6 +182,7 @@ class MarginSelector(OutOfFoldSelector):
         return Ranking.from_scores(scores, first=margins >= 0)
 
 
+@fill(OUT_OF_FOLD)
 class EL2NSelector(OutOfFoldSelector):
     """Keep the rows whose predictions are near their labels in several cross-validations.
 
@@ -219,37 +192,20 @@ class EL2NSelector(OutOfFoldSelector):
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The model, which is cloned for each fold; a FrozenEstimator is used as it is,
-        even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic or ridge regression on standardised columns
-        otherwise; a missing value counts as the mean of its column there.
+    {estimator}
     prefer : {"easy", "hard"}, default="easy"
         "easy" puts small errors first. "hard" puts large ones first, as the paper does,
         for large sets of clean labels.
     n_repeats : int, default=3
         Number of cross-validations.
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Minus the mean error; the mean error itself for ``prefer="hard"``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes, for classification.
+    {classes_}
 
     See Also
     --------

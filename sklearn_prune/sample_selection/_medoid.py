@@ -1,11 +1,18 @@
 """Rank rows by the clusters that they stand for."""
 
-from sklearn_prune._coverage import covering_order, medoid_order, points_and_classes
+from sklearn_prune._coverage import (
+    COVERING,
+    covering_order,
+    medoid_order,
+    points_and_classes,
+)
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 
 
+@fill(SELECTOR, COVERING)
 class MedoidSelector(SampleSelector):
     """Keep the rows in the middle of clusters.
 
@@ -18,20 +25,11 @@ class MedoidSelector(SampleSelector):
 
     Parameters
     ----------
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes. Each class is clustered
-        for itself, and the orders are merged in proportion; for regression the target is
-        a further column that counts as much as all others together.
-    random_state : int, RandomState instance or None, default=None
-        The seed of k-means and of the random rest. None takes that of the
-        meta-estimator, if any.
+    {task, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows, most worth keeping first. Ties go by position. Rows of
-        weight 0 come last.
+    {order_}
 
     See Also
     --------

@@ -11,6 +11,7 @@ from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._docs import fill
 from sklearn_prune._explain import check_magnitudes
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import (
@@ -31,8 +32,10 @@ from sklearn_prune._validation import (
     resolve_task,
 )
 from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._refitting import REFITTING
 
 
+@fill(REFITTING)
 class OutlierSelector(SampleSelector):
     """Keep the rows that an outlier detector finds ordinary.
 
@@ -53,17 +56,11 @@ class OutlierSelector(SampleSelector):
         Number of shuffled folds, which never split a group where `groups` are given;
         there are fewer where there are fewer rows. LocalOutlierFactor needs no folds: it
         compares a row with its neighbours and not with itself.
-    n_jobs : int or None, default=None
-        Number of detectors to fit at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the detector that is None.
-        None takes that of the meta-estimator, if any.
+    {n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: inliers, then outliers, both by descending score, ties by
-        position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The decision function.
     natural_size_ : int

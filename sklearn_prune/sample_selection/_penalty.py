@@ -4,9 +4,10 @@ from numbers import Real
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._design import Design
 from sklearn_prune.sample_selection._leave_one_out import (
     lasso_leave_one_out,
@@ -48,6 +49,7 @@ class _PenaltySelector(SampleSelector):
         return Ranking.from_scores(values, first=kept)
 
 
+@fill(SELECTOR)
 class L2PenaltySelector(_PenaltySelector):
     """Keep the rows that a ridge-penalised linear model agrees with unseen.
 
@@ -67,15 +69,11 @@ class L2PenaltySelector(_PenaltySelector):
     loss : {"squared", "logistic"}, default="squared"
         "squared" is exact; "logistic", for classes only, takes one Newton step from the
         fit on all rows to the fit without the row.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {task}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending value.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values.
     natural_size_ : int
@@ -141,6 +139,7 @@ class L2PenaltySelector(_PenaltySelector):
         return ridge_leave_one_out(design, targets, weights, self.alpha, self.loss)
 
 
+@fill(SELECTOR)
 class L1PenaltySelector(_PenaltySelector):
     """Keep the rows that a sparse linear model agrees with unseen.
 
@@ -154,15 +153,11 @@ class L1PenaltySelector(_PenaltySelector):
         Strength of the penalty as in ``Lasso(alpha)``, on standardised columns. "auto"
         is 0.05 of the smallest strength that empties the model, for each class its own.
         A missing value counts as the mean of its column.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {task}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending value.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values.
     natural_size_ : int

@@ -5,15 +5,22 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking, budget_size, merge_strata, round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import KEEP_OPTIONS, TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import (
+    KEEP_OPTIONS,
+    SELECTOR,
+    TASK_OPTIONS,
+    SampleSelector,
+)
 
 MOST_JUDGED = 5_000  # rows that the objective counts
 
 
+@fill(SELECTOR)
 class RMHCSelector(SampleSelector):
     """Search for the subset from which nearest neighbours predict the other rows best.
 
@@ -27,18 +34,13 @@ class RMHCSelector(SampleSelector):
 
     Parameters
     ----------
-    keep : float in (0, 1] or int >= 2, default=0.5
-        Fraction or number of rows to search for, where no meta-estimator says it.
+    {keep}
     n_iter : int, default=1000
         Number of proposals.
     n_neighbors : int, default=1
         Number of neighbours that predict a row: by majority, ties to the first class,
         or by their mean.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the start and the proposals. None takes the seed of the meta-estimator.
+    {task, random_state}
 
     Attributes
     ----------

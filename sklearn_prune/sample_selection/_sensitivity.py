@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import budget_size
 from sklearn_prune.sample_selection._base import KEEP_OPTIONS, TASK_OPTIONS, SampleSelector
-from sklearn_prune.sample_selection._leverage import draw, leverages
+from sklearn_prune.sample_selection._leverage import DRAWING, draw, leverages
 
 
+@fill(DRAWING)
 class SensitivitySelector(SampleSelector):
     """Draw rows in proportion to their greatest share in the loss of a linear model.
 
@@ -24,22 +26,14 @@ class SensitivitySelector(SampleSelector):
     keep : float in (0, 1] or int >= 2, default=0.5
         The fraction or number of rows that `inclusion_probabilities_` are for, where no
         meta-estimator says it. The order does not depend on it.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    random_state : int, RandomState instance or None, default=None
-        The seed. None takes that of the meta-estimator, if any.
+    {task, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows as drawn. It is not sorted by `scores_`.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The bounds, scaled to add up to 1.
-    importances_ : ndarray of shape (n_samples,), float
-        The same, those of 0 replaced by the smallest positive number.
-    draws_ : ndarray of shape (n_samples,), float
-        A uniform number for each row, divided by its importance; `order_` ascends in it.
+    {importances_, draws_}
     inclusion_probabilities_ : ndarray of shape (n_samples,), float
         About how likely a row is among the first that the budget allows:
         ``min(1, c * importances_)``, with c such that they add up to the budget.

@@ -58,7 +58,7 @@ SUBSET = entries("""
         What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
         values are classes.
     weighting : {"coverage", "inverse_probability"} or None, default=None
-        Weights of the kept rows. The inner model gets them as `sample_weight`; if it
+        Weights of the kept rows. An inner model gets them as `sample_weight`; if it
         takes none, there is a warning. "coverage" counts the rows that a kept row is the
         nearest to, within its class. "inverse_probability", for selectors that draw rows,
         makes weighted sums over the kept rows unbiased. None is usually as good or better.
@@ -69,7 +69,7 @@ SUBSET = entries("""
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once.
     random_state : int, RandomState instance or None, default=None
-        Seeds the selector and each `random_state` of the inner model that is None. An int
+        Seeds the selector, and each `random_state` of an inner model that is None. An int
         makes the fit reproducible.
     selector_ : selector, Pipeline or None
         The fitted selector; None where nothing was ranked.

@@ -5,13 +5,16 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
+from sklearn_prune.sample_selection._base import SELECTOR
 from sklearn_prune.sample_selection._edited import DEPTH
 from sklearn_prune.sample_selection._editing import SECOND_LOOK, rows_that_count
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 
+@fill(SELECTOR)
 class TomekLinksSelector(NeighborSelector):
     """Drop the pairs of rows that are nearest to each other and differ in label.
 
@@ -22,17 +25,11 @@ class TomekLinksSelector(NeighborSelector):
 
     Parameters
     ----------
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those in no link, then the others, both by descending
-        score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The margin ``(b - a) / (b + a)``, where a and b are the distances to the nearest row
         of the same and of another class among the 32 nearest rows; one that is not among
