@@ -16,19 +16,19 @@ class ConfidentLearningSelector(OutOfFoldSelector):
     """Keep the rows whose label confident learning does not doubt.
 
     A row is confidently of a class if its out-of-fold probability of that class is at
-    least the mean one over the rows with that label. Counts of confident rows by given
-    and by likely class estimate how many labels are wrong, and which [1]_.
+    least the mean over the rows with that label. Counts of confident rows by given and
+    likely class estimate how many labels are wrong, and which [1]_.
 
     Parameters
     ----------
     {estimator}
     filter_by : str, default="prune_by_noise_rate"
         Which labels are wrong, among those that the models do not predict.
-        "prune_by_noise_rate": for each pair of a given and a likely class, as many as
-        are estimated, those of largest difference in probability. "prune_by_class": for
-        each given class, as many as are estimated, those of lowest probability. "both":
-        the rows that both name. "confident_learning": the rows that are confidently of
-        another class. "predicted_neq_given": all.
+        "prune_by_noise_rate": for each pair of a given and a likely class, the estimated
+        number, by largest difference in probability. "prune_by_class": for each given
+        class, the estimated number, by lowest probability. "both": rows that both name.
+        "confident_learning": rows that are confidently of another class.
+        "predicted_neq_given": all.
     rank_by : {"self_confidence", "normalized_margin"}, default="self_confidence"
         The score: the probability of the given label, or that minus the largest other
         one, mapped to [0, 1].
@@ -57,14 +57,14 @@ class ConfidentLearningSelector(OutOfFoldSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row; :class:`LossSelector` says how
-    models without probabilities are read. Rows of weight 0 train no model and are not
-    counted; the other weights go to the fits of models that take them, and each row
-    counts once. The rows found are those of cleanlab's ``find_label_issues`` for the same
-    probabilities, up to ties.
+    `cv` fits of the model and one prediction for each row. Models without probabilities:
+    see :class:`LossSelector`. Rows of weight 0 train no model and are not counted; the
+    other weights are passed to fits that take them, and each row counts once. The rows
+    found are those of cleanlab's ``find_label_issues`` for the same probabilities, up to
+    ties.
 
-    A bad idea where the model is poor: what it cannot tell apart looks like wrong labels.
-    Rows of clean data that it is unsure of are dropped too.
+    A bad idea where the model is poor: classes that it cannot separate look like wrong
+    labels. Clean rows that it is unsure of are dropped too.
 
     References
     ----------

@@ -53,15 +53,14 @@ class DataOOBSelector(RefittingSelector):
 
     Notes
     -----
-    `n_estimators` fits and predictions of the model; no copy of X but the sample that a
-    model is fitted on. With groups, whole groups are drawn, so that no row is judged by
-    a model that has seen its group. Rows of weight 0 are in no sample; the other weights
-    go to the fits of models that take them. Where a sample has one class only, that
-    class is predicted.
+    `n_estimators` fits and predictions of the model. With groups, whole groups are drawn,
+    so no model has seen the group of the rows that it predicts. Rows of weight 0 are in no
+    sample; the other weights are passed to fits that take them. A sample of one class
+    predicts that class.
 
-    A bad idea for a small share of clean rows: those of high value are the easiest ones,
-    often worse than as many rows at random. A model that is slow to fit is better
-    replaced by a tree: ``DataOOBSelector(DecisionTreeClassifier())``.
+    A bad idea for a small share of clean rows: those of high value are the easiest, often
+    worse than random rows. Replace a slow model by a tree:
+    ``DataOOBSelector(DecisionTreeClassifier())``.
 
     References
     ----------

@@ -87,10 +87,10 @@ class _EditingSelector(NeighborSelector):
 class ENNSelector(_EditingSelector):
     """Keep the rows whose nearest neighbours agree with them.
 
-    Wilson's edited nearest neighbours [1]_: a row is dropped where one of its k nearest
-    neighbours has another label, or most of them have. With a regression target it is
-    dropped where it is far from the mean of its neighbours' targets, measured in their
-    standard deviations [2]_. All rows are judged by all others at once.
+    Wilson's edited nearest neighbours [1]_: a row is dropped if one of its k nearest
+    neighbours, or most of them, have another label. For regression it is dropped if its
+    target is far from the mean of its neighbours' targets, in their standard
+    deviations [2]_. All rows are compared with all others at once.
 
     Parameters
     ----------
@@ -98,9 +98,9 @@ class ENNSelector(_EditingSelector):
     alpha : float, default=5.0
         For regression: a row is dropped whose target is more than `alpha` standard
         deviations of its neighbours' targets from their mean. A deviation counts as no
-        less than a tenth of its mean over all rows, so that neighbours that agree by
-        chance do not condemn every other value; where all are 0, as with one neighbour,
-        the standard deviation of y takes their place.
+        less than a tenth of the mean deviation of all rows, so that neighbours which
+        agree by chance do not drop a row. Where all are 0, as with one neighbour, the
+        standard deviation of y is used.
     {metric, task, n_jobs}
 
     Attributes
@@ -120,14 +120,13 @@ class ENNSelector(_EditingSelector):
 
     Notes
     -----
-    O(n k) after the neighbour graph. In an approximate graph, which is used above 20,000
-    rows, up to 2 % of the rows are looked at again exactly: those whose fate would change
-    with a neighbour more or less. Rows of zero weight are no neighbours; other weights are
-    not read.
+    O(n k) after the neighbour graph. The graph is approximate above 20,000 rows; up to 2 %
+    of the rows, those that one neighbour more or less would change, are then searched
+    exactly. Rows of zero weight are no neighbours; other weights are not read.
 
-    A bad idea where labels are right and classes overlap: the rows that it drops are
-    those at the border. Most kept rows are tied at a score of 1, so for a budget well below
-    the natural size another selector should choose among them.
+    A bad idea where labels are right and classes overlap: it drops the border rows. Most
+    kept rows are tied at a score of 1. For a budget well below the natural size, let
+    another selector choose among them.
 
     References
     ----------
@@ -175,8 +174,8 @@ class ENNSelector(_EditingSelector):
 class RENNSelector(_EditingSelector):
     """Keep the rows that agree with their neighbours once the others have gone.
 
-    Repeated editing [1]_: :class:`ENNSelector` is applied to the rows that are left, whose
-    neighbours are looked for among them only, until a round drops none.
+    Repeated editing [1]_: :class:`ENNSelector` is applied to the rows that are left, with
+    neighbours among them only, until a round drops none.
 
     Parameters
     ----------
@@ -196,13 +195,12 @@ class RENNSelector(_EditingSelector):
 
     Notes
     -----
-    O(n k) a round after one neighbour graph: survivors are looked for among the 32 nearest
-    rows; where those are not enough, the row is compared with all survivors, O(n d). A
-    class may lose all its rows. Rows of zero weight are no neighbours; other weights are
-    not read.
+    O(n k) a round after one neighbour graph. Neighbours are searched among the 32 nearest
+    rows; where too few of them are left, among all rows that are left, O(n d). A class may
+    lose all its rows. Rows of zero weight are no neighbours; other weights are not read.
 
-    A bad idea where classes overlap: each round moves the border of the smaller class, and
-    what is left describes the centres only.
+    A bad idea where classes overlap: each round drops more border rows, until only the
+    centres are left.
 
     References
     ----------
@@ -250,9 +248,8 @@ class RENNSelector(_EditingSelector):
 class AllKNNSelector(_EditingSelector):
     """Keep the rows that agree with one neighbour, then with two, and so on.
 
-    Editing after Tomek [1]_: round k applies :class:`ENNSelector` with k neighbours, for k
-    from 1 to `n_neighbors`, to the rows that are left, whose neighbours are looked for
-    among them only.
+    Editing after Tomek [1]_: for k from 1 to `n_neighbors`, :class:`ENNSelector` with k
+    neighbours is applied to the rows that are left, with neighbours among them only.
 
     Parameters
     ----------
@@ -276,10 +273,8 @@ class AllKNNSelector(_EditingSelector):
 
     Notes
     -----
-    O(n k^2) after one neighbour graph: survivors are looked for among the 32 nearest rows;
-    where those are not enough, the row is compared with all survivors, O(n d). All rounds
-    are run, whichever class becomes the smallest. Rows of zero weight are no neighbours;
-    other weights are not read.
+    O(n k^2) after one neighbour graph; otherwise as :class:`RENNSelector`. All rounds are
+    run, whichever class becomes the smallest.
 
     References
     ----------

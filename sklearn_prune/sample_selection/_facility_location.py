@@ -23,11 +23,11 @@ NOISE = 1e-6  # relative rounding errors of similarities in float32
 class FacilityLocationSelector(NeighborSelector):
     """Keep the rows that represent all others best.
 
-    The next row is the one that adds most to the facility location function, the sum
-    over all rows of the similarity to the most similar row taken. The greedy order is
-    found lazily [1]_; each prefix is worth at least 1 - 1/e of the best set of its size
-    [2]_. The similarity is exp(-d**2 / b), with b four times the median squared distance
-    from a row to the nearest different row. Gower's distance takes the place of d**2.
+    The next row is the one that adds most to the facility location function: the sum over
+    all rows of the similarity to the most similar row taken. The greedy order is found
+    lazily [1]_; each prefix is worth at least 1 - 1/e of the best set of its size [2]_. The
+    similarity is exp(-d**2 / b), with b four times the median squared distance from a row
+    to the nearest different row. Gower's distance takes the place of d**2.
 
     Parameters
     ----------
@@ -44,16 +44,13 @@ class FacilityLocationSelector(NeighborSelector):
 
     Notes
     -----
-    O(n^2 (d + log n)) for a class of n rows, and memory for some five million
-    similarities, without an n x n array: the first rows are chosen from sums that are
-    computed in blocks, in float32; as soon as few pairs of rows are more similar than
-    what has been taken, only these are listed. From there on, and from the start up to
+    O(n^2 (d + log n)) for a class of n rows, and memory for some five million similarities.
+    The first rows of large classes are chosen from sums in float32; otherwise, and up to
     2,236 rows, the order is that of the exact algorithm.
 
-    Between 1 and 10 % of the rows this is among the best methods, above all for nearest
-    neighbours. Sparse regions get more than their share of the rows: from 20 % on,
-    herding suits linear models better. Wrong labels look like sparse regions, so clean
-    first.
+    Among the best methods between 1 and 10 % of the rows, above all for nearest neighbours.
+    Sparse regions are over-represented: from 20 % on, herding suits linear models better.
+    Wrong labels look like sparse regions, so clean first.
 
     References
     ----------

@@ -22,7 +22,8 @@ class HardnessSelector(NeighborSelector):
     """Keep the rows whose neighbours agree with them.
 
     The hardness of a row is its share of k nearest neighbours with another label
-    (k-disagreeing neighbours, kDN) [1]_, or the spread of their targets around its own.
+    (k-disagreeing neighbours, kDN) [1]_. For regression it is the spread of their targets
+    around its own.
 
     Parameters
     ----------
@@ -47,9 +48,8 @@ class HardnessSelector(NeighborSelector):
     O(n k) after the neighbour graph. Rows of zero weight are no neighbours; other weights
     are not read.
 
-    A bad idea for small budgets: the rows whose neighbours all agree are the easy ones, far
-    from every border, and many are tied. Its use is to drop a small part of the rows where
-    labels may be wrong.
+    A bad idea for small budgets: rows whose neighbours all agree are the easy ones, far
+    from every border, and many are tied. Use it to drop a few rows with wrong labels.
 
     References
     ----------

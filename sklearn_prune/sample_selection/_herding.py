@@ -14,12 +14,11 @@ from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleS
 class HerdingSelector(SampleSelector):
     """Keep rows whose distribution is that of all rows.
 
-    Kernel herding [1]_ without replacement: the next row brings the mean of the taken
-    rows, as points of the feature space of a kernel, closest to the mean of all. The
-    kernel is the mean of three Gaussian ones on standardised columns, with bandwidths of
-    1, 1/5 and 1/20 of the median squared distance, so that clusters of several sizes
-    count. Rows are split at random into blocks, which are herded each for itself and
-    interleaved.
+    Kernel herding [1]_ without replacement: each next row brings the mean of the taken
+    rows, in the feature space of a kernel, closest to the mean of all. The kernel is the
+    mean of three Gaussian ones on standardised columns, with bandwidths of 1, 1/5 and 1/20
+    of the median squared distance. Rows are split at random into blocks, which are herded
+    separately and interleaved.
 
     Parameters
     ----------
@@ -42,9 +41,8 @@ class HerdingSelector(SampleSelector):
     about a second on one core. Weights of rows are those of the mean to come close to.
     `random_state` has no effect where a class fits into one block.
 
-    Better than random rows at every size on average, most below 20 %; at 50 % and more
-    of clean rows there is little to win by any choice of rows. Wrong labels are kept in
-    their proportion, so clean first.
+    Better than random rows at every size on average, most below 20 %; little is gained at
+    50 % and more of clean rows. Wrong labels are kept in proportion, so clean first.
 
     References
     ----------

@@ -23,15 +23,14 @@ class KCenterSelector(SampleSelector):
     """Keep rows such that no row is far from a kept one.
 
     Farthest-first traversal [1]_: the first row is the one nearest to the mean, the next
-    is always the one farthest from those taken. Outliers, which are far from everything,
-    would come first; so the most isolated rows are put last, in the spirit of the
-    k-center problem with outliers [2]_.
+    always the one farthest from those taken. The most isolated rows are put last, since
+    outliers would come first: the k-center problem with outliers [2]_.
 
     Parameters
     ----------
     guard : float, default=0.05
-        Share of rows, of each class, that come last: those with the largest distance to
-        their fifth neighbour in the class, by ascending distance. 0 trusts every row.
+        Share of each class to put last: the rows with the largest distance to their fifth
+        neighbour in the class, in ascending order. 0 puts none last.
     {task, n_jobs}
 
     Attributes
@@ -48,9 +47,8 @@ class KCenterSelector(SampleSelector):
     On standardised columns. O(n m d) for the first m = min(n, 5000) rows of a class of
     n; the rest follows by descending distance to them. The guard is O(n^2 d).
 
-    For training sets this is a bad idea: it takes the border of each class and whatever
-    is noise before its core, and loses to random rows on most data, below 10 % by far.
-    It is there for comparison, and for data without noise where rare cases matter.
+    A bad idea for training sets: border rows and noise come first. It loses to random rows
+    on most data, below 10 % by far. Use it where there is no noise and rare cases matter.
 
     References
     ----------

@@ -46,19 +46,18 @@ class LossSelector(OutOfFoldSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row. Models without
-    `predict_proba` are read by their decision function, through a logistic function for
-    two classes and a softmax for more; without that, the predicted class gets
-    probability 1. Probabilities below 2.2e-16 count as that. A row whose class no
-    training part holds has probability 0. Rows of weight 0 train no model; the other
-    weights go to the fits of models that take them.
+    `cv` fits of the model and one prediction for each row. Without `predict_proba`, the
+    decision function is mapped to probabilities by a logistic function for two classes and
+    a softmax for more. Without either, the predicted class gets probability 1.
+    Probabilities are at least 2.2e-16. A row whose class no training part holds has
+    probability 0. Rows of weight 0 train no model; the other weights are passed to fits
+    that take them.
 
-    Both directions can be a bad idea. The easiest rows are a poor sample of clean data.
-    The hardest are a worse one at a small size: in a measurement on MNIST, a tenth of
-    5,000 rows chosen by small margins left linear and nearest-neighbour models about 25
-    points below random rows. They beat random by a point at one half, for linear and
-    kernel models with clean labels only: with one label in five wrong, half of the rows
-    chosen so was 7 to 36 points worse than random, and a tenth was nearly all wrong.
+    The easiest rows are a poor sample of clean data. The hardest are worse at a small size:
+    on MNIST, a tenth of 5,000 rows chosen by small margins left linear and
+    nearest-neighbour models about 25 points below random rows. At one half, with clean
+    labels, they were a point better for linear and kernel models. With one label in five
+    wrong, one half was 7 to 36 points worse than random rows.
 
     Examples
     --------
@@ -130,13 +129,13 @@ class MarginSelector(OutOfFoldSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row; :class:`LossSelector` says how
-    models without probabilities and weights are read.
+    `cv` fits of the model and one prediction for each row. Models without probabilities
+    and weights: see :class:`LossSelector`.
 
-    "easy" is a bad idea for a small share of clean rows: those far from every boundary
-    are easy to choose and teach little. "hard" is worse for a small share of any rows;
-    in a measurement on MNIST the hardest tenth of 5,000 rows left linear models 23
-    points below random ones. At one half, clean, it was a point above random.
+    "easy" is a bad idea for a small share of clean rows: rows far from every boundary
+    teach little. "hard" is worse for a small share of any rows: on MNIST the hardest tenth
+    of 5,000 rows left linear models 23 points below random ones. At one half, with clean
+    labels, it was a point above random.
 
     Examples
     --------
@@ -214,17 +213,14 @@ class EL2NSelector(OutOfFoldSelector):
 
     Notes
     -----
-    ``cv * n_repeats`` fits of the model; :class:`LossSelector` says how models without
-    probabilities and weights are read. The paper averages over ten nets that are trained
-    for few epochs, on the rows that they then judge; pass such a net as `estimator` to
-    come close to it, out of fold.
+    ``cv * n_repeats`` fits of the model. Models without probabilities and weights: see
+    :class:`LossSelector`. The paper averages over ten nets after few epochs, on their own
+    training rows; pass such a net as `estimator` for the out-of-fold form of that.
 
-    "hard" is a bad idea below a third of the rows and wherever labels are wrong. In a
-    measurement on MNIST with 5,000 rows, a tenth chosen so gave 57 % where random rows
-    gave 85 %, by logistic regression; with one label in five wrong it gave 2 %, since
-    the rows of largest error are the wrong labels. At one half of clean rows it was a
-    point better than random. "easy" finds wrong labels and is a poor sample of clean
-    rows at a small size.
+    "hard" is a bad idea below a third of the rows and wherever labels are wrong. On MNIST
+    with 5,000 rows, a tenth gave 57 % where random rows gave 85 %, by logistic regression;
+    with one label in five wrong it gave 2 %. At one half of clean rows it was a point
+    better than random. "easy" finds wrong labels, and is a poor small sample of clean rows.
 
     References
     ----------

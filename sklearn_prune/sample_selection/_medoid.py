@@ -16,12 +16,11 @@ from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleS
 class MedoidSelector(SampleSelector):
     """Keep the rows in the middle of clusters.
 
-    The medoids of k-means clusters [1]_ are not nested: those of ten clusters are not
-    among those of twenty. So that one order serves every size, clusters are sought in
-    levels: one at first, then always twice as many as there are rows taken. At each
-    level the clusters without a taken row give the row nearest to their mean, largest
-    first. When clusters have some eight rows left, the others follow at random, in
-    proportion from all clusters.
+    The medoids of k-means clusters [1]_ are not nested, so clusters are computed in
+    levels: one cluster first, then twice as many as there are rows taken. At each level,
+    clusters without a taken row give the row nearest to their mean, largest cluster first.
+    Once clusters have some eight rows left, the others follow at random, in proportion
+    from all clusters.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ class MedoidSelector(SampleSelector):
     iterations; classes of more than 10,000 rows are clustered in small batches. Weights
     of rows are those of k-means.
 
-    Good at 1 to 5 % of the rows; from 30 % on hardly different from rows at random.
+    Good at 1 to 5 % of the rows; from 30 % on hardly better than random rows.
 
     References
     ----------

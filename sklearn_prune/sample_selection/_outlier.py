@@ -45,17 +45,15 @@ class OutlierSelector(SampleSelector):
     Parameters
     ----------
     detector : estimator, default=None
-        Any outlier detector of scikit-learn, or a Pipeline that ends in one; cloned for
+        Any outlier detector of scikit-learn, or a Pipeline that ends in one, cloned for
         each fold. A FrozenEstimator is used as it is, even if it has seen the rows. None
         is ``IsolationForest()``.
     by_class : bool, default=False
-        Whether rows are compared with those of their own class only, by a detector for
-        each class. A row without another one to compare it with, in its class
-        and outside its group, counts as an inlier of score 0.
+        Whether to compare rows within their own class only. A row without another one of
+        its class outside its group counts as an inlier of score 0.
     n_folds : int, default=5
-        Number of shuffled folds, which never split a group where `groups` are given;
-        there are fewer where there are fewer rows. LocalOutlierFactor needs no folds: it
-        compares a row with its neighbours and not with itself.
+        Number of shuffled folds, fewer where there are fewer rows; `groups` stay whole.
+        LocalOutlierFactor needs no folds: it compares a row with its neighbours only.
     {n_jobs, random_state}
 
     Attributes
@@ -79,15 +77,14 @@ class OutlierSelector(SampleSelector):
     Notes
     -----
     `n_folds` fits of the detector, for each class with ``by_class=True``. Rows of weight 0
-    train no detector; the other weights go to the fits of detectors that take them. With
-    groups, LocalOutlierFactor still counts rows of the same group as neighbours. An
-    isolation forest places a row that it has not seen with the outermost rows on that
-    side, so in few rows an outlier far from all others may not be the last.
+    train no detector; the other weights are passed to fits that take them. With groups,
+    LocalOutlierFactor still counts rows of the same group as neighbours. An isolation
+    forest scores an unseen row like the outermost rows on its side, so in few rows an
+    extreme outlier may not be the last.
 
-    A bad idea for wrong labels, unless ``by_class=True``, since labels are not read
-    without it, and for classes that are few beside the others: they are outliers, and
-    ``keep="auto"`` drops them. Inliers are a poor sample where the rows at the border
-    are what a model has to learn.
+    A bad idea for wrong labels, unless ``by_class=True``. Rows of small classes are
+    outliers, and ``keep="auto"`` drops them. Inliers are a poor sample where the border
+    rows matter.
 
     References
     ----------

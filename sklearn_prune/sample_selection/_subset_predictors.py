@@ -3,9 +3,9 @@
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_prune._docs import MODEL, fill
+from sklearn_prune._docs import fill
 from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import inner_has
+from sklearn_prune._meta import MODEL, inner_has
 from sklearn_prune._sklearn_compat import StrOptions, fit_context
 from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset, SampleSubsetModel
 
@@ -83,14 +83,7 @@ class _SubsetPredictor(SampleSubsetModel):
     def predict(self, X, **params):
         """Predict with the inner model.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+        {predict}
         """
         return self._ask("predict", X, params)
 
@@ -160,14 +153,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     def predict_proba(self, X, **params):
         """Predict class probabilities with the inner model.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
+        {predict_proba}
         """
         return self._ask("predict_proba", X, params)
 
@@ -175,14 +161,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     def predict_log_proba(self, X, **params):
         """Predict logarithms of class probabilities with the inner model.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of probabilities, in the order of `classes_`.
+        {predict_log_proba}
         """
         return self._ask("predict_log_proba", X, params)
 
@@ -190,14 +169,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     def decision_function(self, X, **params):
         """Compute decision values with the inner model.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values.
+        {decision_function}
         """
         return self._ask("decision_function", X, params)
 

@@ -19,9 +19,8 @@ class TomekLinksSelector(NeighborSelector):
     """Drop the pairs of rows that are nearest to each other and differ in label.
 
     Two rows of different classes are a Tomek link [1]_ if no row is nearer to either of
-    them than the other one. One of the two is noise or both lie at the border; both are
-    dropped. Where several rows are equally near, each pair of them is looked at, so the
-    result does not depend on the order of the rows.
+    them than the other one. Both are dropped: one of them is noise, or both lie at the
+    border. All pairs of equally near rows are tested, so row order does not matter.
 
     Parameters
     ----------
@@ -31,9 +30,9 @@ class TomekLinksSelector(NeighborSelector):
     ----------
     {order_}
     scores_ : ndarray of shape (n_samples,), float
-        The margin ``(b - a) / (b + a)``, where a and b are the distances to the nearest row
-        of the same and of another class among the 32 nearest rows; one that is not among
-        them counts as being where they end. Rows in a link have 2 less.
+        The margin ``(b - a) / (b + a)``: a and b are the distances to the nearest row of
+        the same and of another class, among the 32 nearest rows. A distance beyond these
+        counts as the largest of them. Rows in a link have 2 less.
     natural_size_ : int
         Number of rows in no link.
 
@@ -44,14 +43,13 @@ class TomekLinksSelector(NeighborSelector):
 
     Notes
     -----
-    O(n) after the neighbour graph. In an approximate graph, which is used above 20,000
-    rows, up to 2 % of the rows are looked at again exactly: those that are nearest to a row
-    of another class. Rows of zero weight are no neighbours and in no link; other weights
-    are not read. imbalanced-learn's ``TomekLinks(sampling_strategy="all")`` drops the same
-    rows where no two distances are equal.
+    O(n) after the neighbour graph. The graph is approximate above 20,000 rows; up to 2 %
+    of the rows, those nearest to another class, are then searched exactly. Rows of zero
+    weight are no neighbours and in no link; other weights are not read. imbalanced-learn's
+    ``TomekLinks(sampling_strategy="all")`` drops the same rows if all distances differ.
 
     A bad idea where a tenth of the labels or more are wrong: it drops one right row for
-    each wrong one that it finds, and finds only those that are alone.
+    each wrong one that it finds, and finds only isolated ones.
 
     References
     ----------

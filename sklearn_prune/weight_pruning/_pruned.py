@@ -2,7 +2,8 @@
 
 from sklearn.base import ClassifierMixin, RegressorMixin
 
-from sklearn_prune._docs import MODEL, entries, fill
+from sklearn_prune._docs import entries, fill
+from sklearn_prune._meta import MODEL
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 from sklearn_prune.weight_pruning._pruned_views import delegate_has
 
@@ -124,14 +125,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     def predict_proba(self, X, **params):
         """Predict class probabilities with the compact form.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
+        {predict_proba}
         """
         return self._ask("predict_proba", X, params)
 
@@ -139,14 +133,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     def predict_log_proba(self, X, **params):
         """Predict logarithms of class probabilities with the compact form.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of probabilities, in the order of `classes_`.
+        {predict_log_proba}
         """
         return self._ask("predict_log_proba", X, params)
 
@@ -154,14 +141,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     def decision_function(self, X, **params):
         """Compute decision values with the compact form.
 
-        Parameters
-        ----------
-        {X, **params}
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values.
+        {decision_function}
         """
         return self._ask("decision_function", X, params)
 

@@ -8,7 +8,8 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._meta import clone_seeded, routing_enabled
+from sklearn_prune._docs import fill
+from sklearn_prune._meta import MODEL, clone_seeded, routing_enabled
 from sklearn_prune._validation import canonical
 from sklearn_prune.weight_pruning._family import restored
 
@@ -32,6 +33,7 @@ def delegate_has(name):
     return available_if(check)
 
 
+@fill(MODEL)
 class FittedViews:
     """Views of what the fit has set, and predictions of the compact form."""
 
@@ -105,17 +107,7 @@ class FittedViews:
     def predict(self, X, **params):
         """Predict with the compact form.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters that `predict` of the inner model takes, such as `return_std`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+        {predict}
         """
         return self._ask("predict", X, params)
 
