@@ -28,9 +28,8 @@ def fill(*standards):
     def decorate(thing):
         members = vars(thing).values() if isinstance(thing, type) else ()
         for part in (thing, *members):
-            part = getattr(
-                part, "fn", getattr(part, "__func__", part)
-            )  # inside descriptors
+            # The functions behind `available_if` and classmethods.
+            part = getattr(part, "fn", getattr(part, "__func__", part))
             doc = getattr(part, "__doc__", None)
             if isinstance(doc, str) and (filled := _MARKER.sub(expand, doc)) != doc:
                 part.__doc__ = filled
