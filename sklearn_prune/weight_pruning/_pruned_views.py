@@ -8,8 +8,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._docs import fill
-from sklearn_prune._meta import MODEL, clone_seeded, routing_enabled
+from sklearn_prune._meta import clone_seeded, routing_enabled
 from sklearn_prune._validation import canonical
 from sklearn_prune.weight_pruning._family import restored
 
@@ -33,7 +32,6 @@ def delegate_has(name):
     return available_if(check)
 
 
-@fill(MODEL)
 class FittedViews:
     """Views of what the fit has set, and predictions of the compact form."""
 
@@ -107,7 +105,17 @@ class FittedViews:
     def predict(self, X, **params):
         """Predict with the compact form.
 
-        {predict}
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters that `predict` of the inner model takes, such as `return_std`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
         """
         return self._ask("predict", X, params)
 
