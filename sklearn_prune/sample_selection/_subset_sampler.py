@@ -109,12 +109,8 @@ class SampleSubsetSampler(SampleSubset):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Targets, classes or continuous.
-        **params : dict
-            `sample_weight` and `groups` for the selector.
+        X, y, **params : object
+            As in `fit`; y must be given.
 
         Returns
         -------

@@ -120,11 +120,7 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
-            Training rows.
-        y : array-like of shape (n_samples,), default=None
-            Targets, where the transformer or the selector reads them.
-        **fit_params : dict
+        X, y, **fit_params : object
             As in `fit`.
 
         Returns
