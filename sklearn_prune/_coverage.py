@@ -10,12 +10,23 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 from threadpoolctl import threadpool_limits
 
+from sklearn_prune._docs import entries
 from sklearn_prune._ranking import round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
 
 BLOCK = 2048  # rows whose kernel matrix is held at once
 MOST_CENTERS = 5000  # that farthest-first traversal looks for
 LLOYD_UP_TO = 10_000  # rows; above, k-means reads small batches
+COVERING = entries("""
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes. Each class is covered for
+        itself, and the orders are merged in proportion. For regression the target is a
+        further column that counts as much as all others together.
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows, most worth keeping first. Ties go by position. Rows of
+        weight 0 come last.
+""")
 
 
 def covering_order(points, codes, order_of, *, sample_weight=None):

@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
 from sklearn.utils.validation import has_fit_parameter, validate_data
 
+from sklearn_prune._docs import entries
 from sklearn_prune._seeds import fill_random_states
 from sklearn_prune._sklearn_compat import CallbackSupportMixin
 
@@ -22,6 +23,29 @@ _ARTICLE = {
     "outlier_detector": "an outlier detector",
     "regressor": "a regressor",
     "transformer": "a transformer",
+}
+
+MODEL = entries("""
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    **params : dict
+        Parameters for this method of the inner model.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has any.
+    n_iter_ : int or ndarray
+        Iterations of the inner model, where it counts them.
+""")
+MODEL |= {  # the sections of a method, by its name
+    method: f"Parameters\n----------\n{MODEL['X']}\n{MODEL['**params']}\n\n"
+    f"Returns\n-------\nndarray of shape {shape}\n    {returned}"
+    for method, shape, returned in (
+        ("predict", "(n_samples,) or (n_samples, n_outputs)", "Predicted targets."),
+        ("predict_proba", "(n_samples, n_classes)", "Columns as in `classes_`."),
+        ("predict_log_proba", "(n_samples, n_classes)", "Columns as in `classes_`."),
+        ("decision_function", "(n_samples,) or (n_samples, n_classes)", "Decision values."),
+    )
 }
 
 

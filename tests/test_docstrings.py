@@ -1,6 +1,8 @@
 """Public docstrings follow numpydoc, name every parameter and give an example."""
 
 import inspect
+import pydoc
+import re
 
 import pytest
 
@@ -46,3 +48,8 @@ def test_docstring(name):
         ignored = IGNORED | OF_METHODS  # for authors of selectors, shown in the guide
     errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
     assert not errors, "\n".join(f"{code} {text}" for code, text in errors)
+
+
+def test_no_marker_is_left():
+    docs = {name: pydoc.locate(name).__doc__ for name in public_objects()}
+    assert not [name for name, doc in docs.items() if re.search(r"^ *\{[a-z*]", doc, re.M)]

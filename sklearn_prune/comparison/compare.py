@@ -63,14 +63,13 @@ def compare_pruning(
 ):
     """Cross-validate pruned models beside an unpruned one, and say which are not worse.
 
-    All variants are fitted on the same folds with the same seeds, each `random_state`
-    that is None being filled for each fold. What is said of a difference is the corrected
-    resampled t [1]_, whose variance allows for the rows that folds share; variants that
-    differ only in how much they keep are tested from the mildest on and no further than
-    the first that fails [2]_, so that the smallest that is "not worse" is worse by more
-    than the margin with a probability of `alpha`, nominally. Measured on simulated data
-    it is mostly less; more for nearest neighbours, for ten repeats of ten folds, and for
-    small losses of R2 over several chains.
+    All variants are fitted on the same folds with the same seeds; each `random_state` that
+    is None is filled for each fold. Differences are tested by the corrected resampled t,
+    whose variance allows for the rows that folds share [1]_. Variants that differ only in
+    `keep` are tested from the mildest on, until one fails [2]_. So the smallest that is
+    "not worse" is worse by more than the margin with nominal probability `alpha`. On
+    simulated data it is mostly less. It is more for nearest neighbours, for ten repeats of
+    ten folds, and for small losses of R2 over several chains.
 
     Parameters
     ----------
@@ -82,22 +81,18 @@ def compare_pruning(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
     baseline : str or None, default=None
-        Name of what the others are compared with; None is the only one that prunes
-        nothing.
+        Name of the baseline; None is the only variant that prunes nothing.
     cv : int, splitter, iterable or None, default=None
         None is RepeatedStratifiedKFold(5, 4) for classifiers, RepeatedKFold(5, 4) for
-        regressors, GroupKFold(5) with groups. A seed that it leaves open is filled from
-        `random_state`.
+        regressors, GroupKFold(5) with groups. `random_state` fills a seed that is None.
     scoring : str, callable, list, dict or None, default=None
-        As in `cross_validate`; the first is the primary score. None is the estimators'
-        own.
+        As in `cross_validate`; the first is primary. None is the estimators' own.
     margin : float, str, dict or None, default=None
         The loss that would not matter, in the scorer's units or as a share of the
         baseline's mean ("1%"); a dict has one for each scorer. None is 0.01 for scorers
         that are bounded by 1.
     alpha : float, default=0.05
-        The nominal risk that any variant is called "not worse" wrongly; chains share it
-        equally.
+        The nominal risk of a wrong "not worse"; chains share it equally.
     costs : str or tuple of str
         What to measure, all by default: "nbytes" (pickle of what one would ship),
         "n_params", "n_nonzero", "n_samples" (rows trained on), "fit_time",
@@ -105,9 +100,9 @@ def compare_pruning(
         the models of the first fold timed in turns), "seed_churn" (one more fit with
         other seeds on the first fold: how many of its predictions differ).
     controls : tuple of {"random", "small"}, default=("random",)
-        What to fit beside each pruned variant, at the size that it really kept on that
-        fold: rows and parameters at random; the model of that size trained from scratch,
-        where its family defines one.
+        What to fit beside each pruned variant, at the size that it kept on that fold:
+        random rows or parameters; the model of that size trained from scratch, where its
+        family defines one.
     chains : dict of str to list of str, or None, default=None
         Chains of variants, mildest first, fixed before the scores are seen. None finds
         those that differ in one `keep` only, and orders them by it.
@@ -120,15 +115,13 @@ def compare_pruning(
     callbacks : callback, list of callbacks or None, default=None
         Callbacks of scikit-learn, such as ``ProgressBar()``.
     n_jobs : int or None, default=None
-        Fits at a time, in joblib's backend of the moment. Libraries are held to one
-        thread inside a fold, so that this changes no result.
+        Fits at a time. Libraries use one thread inside a fold, so results do not change.
     random_state : int, RandomState instance or None, default=0
         Seeds folds and fits. None draws a seed, which the manifest records.
     store : path-like or None, default=None
-        A folder. Finished fits are kept in it, and a comparison of the same input goes on
-        where it was interrupted; new estimators may be added, also by runs at the same
-        time. Fits that failed are not kept: they are tried again. Another input is an
-        error.
+        A folder for finished fits, from which an interrupted comparison of the same input
+        goes on. New estimators may be added, also by runs at the same time. Failed fits
+        are retried. Another input is an error.
 
     Returns
     -------
@@ -139,12 +132,11 @@ def compare_pruning(
     ------
     ValueError
         If an argument is not valid, classifiers and regressors are mixed, an estimator
-        lacks the method that a scorer asks for, or the store was made with another input;
-        if the baseline fails, which is a RuntimeError as well. Another estimator that
-        fails, or has a score that is not finite where the baseline's is, is reported as
-        failed.
+        lacks the method that a scorer needs, or the store was made with another input; if
+        the baseline fails, which is a RuntimeError as well. Other estimators that fail, or
+        have a score that is not finite where the baseline's is, are reported as failed.
     TypeError
-        If what is compared is not an estimator.
+        If a variant is not an estimator.
 
     See Also
     --------
@@ -152,8 +144,7 @@ def compare_pruning(
 
     Notes
     -----
-    Costs one fit for each variant, fold and control; controls that are the same for
-    several variants are fitted once.
+    One fit for each variant, fold and control; equal controls are fitted once.
 
     References
     ----------

@@ -33,7 +33,7 @@ class PruningComparison(ComparisonTables):
     Attributes
     ----------
     baseline : str
-        Name of what everything is compared with.
+        Name of the baseline.
     variants : tuple of str
         All names, the baseline's among them, as they were given.
     scorers : tuple of str
@@ -49,7 +49,7 @@ class PruningComparison(ComparisonTables):
     failures : dict of str to str
         Why a variant could not be fitted or scored.
     warnings : tuple of str
-        What to know before the result is believed.
+        Limits of the result.
     task : {"classification", "regression"} or None
         What kind of models they are.
     n_splits : int

@@ -5,47 +5,41 @@ from numbers import Real
 import numpy as np
 
 from sklearn_prune._coverage import herded_classes, joint_points
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._views import Views
 
 FEWEST_ANCHORS = 8
 TARGET_SHARE = 0.5  # of the length of the features, in the space that is covered
 
 
+@fill(SELECTOR)
 class AutoSelector(SampleSelector):
     """Put contradicted rows last, let the others cover their class: the one to try first.
 
-    Classification: three cheap models that have not seen a row - the vote of its
-    neighbours, a cross-fitted logistic regression and an out-of-bag forest - give class
-    probabilities; their mean gives each row a margin, the probability of its own class
-    minus the best other. How many rows go last needs no noise rate: it is the share of
-    labels that differ from the prediction among the rows that the models are surest of
-    (the anchors). The rows of smallest margin, as many as that, come last; the others
-    are ordered within their class by multi-scale kernel herding [1]_, which matches the
-    distribution of the class with any number of rows.
+    Classification: the vote of the neighbours, a cross-fitted logistic regression and an
+    out-of-bag forest give class probabilities. Under their mean each row has a margin, the
+    probability of its own class minus the best other. The rows of smallest margin come
+    last. Their share is that of labels that differ from the prediction among the anchors,
+    the rows that the models are surest of [2]_. The others are ordered within their class
+    by multi-scale kernel herding [1]_.
 
-    Regression: rows come last whose target is more than `threshold` robust deviations
-    from what a forest out of bag, the median of the neighbours and a cross-fitted ridge
-    regression say together; the others come in herding order in the space of X and y.
+    Regression: the prediction combines an out-of-bag forest, the median of the neighbours
+    and a cross-fitted ridge regression. Rows more than `threshold` robust deviations from
+    it come last. The others come in herding order in the space of X and y.
 
     Parameters
     ----------
     anchor_share : float in (0, 1], default=0.1
-        Share of the rows predicted as a class, surest first, that serve as its anchors;
-        8 at least. For classification.
+        For classification: share of the rows predicted as a class, surest first, that are
+        its anchors; at least 8.
     threshold : float, default=2.5
-        Residual, in robust deviations, beyond which a row comes last. For regression.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the order does not depend on it.
-    random_state : int, RandomState instance or None, default=None
-        Seeds folds, trees and blocks. None takes that of the meta-estimator, if any.
+        For regression: residual, in robust deviations, beyond which a row comes last.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------
@@ -55,9 +49,8 @@ class AutoSelector(SampleSelector):
     scores_ : ndarray of shape (n_samples,), float
         Margins, in [-1, 1]; for regression `threshold` minus the residual in deviations.
     natural_size_ : int
-        Number of rows that are not put last. The others are rows that the models
-        contradict: wrong labels and, where classes overlap, right ones; their number is
-        no estimate of how many labels are wrong.
+        Number of rows that are not put last. The others have wrong labels or lie where
+        classes overlap; their number does not estimate how many labels are wrong.
 
     See Also
     --------
@@ -66,14 +59,13 @@ class AutoSelector(SampleSelector):
 
     Notes
     -----
-    60,000 rows of 50 features and ten classes take about ten seconds on one core: the
-    forest grows each tree on at most 5,000 rows, and above 20,000 rows neighbours are
-    looked for among 10,000 of them. The rest is O(n * 2048 * d). A missing value counts
-    as the mean of its column. With `groups`, no model has seen the row's group.
+    60,000 rows of 50 features and ten classes take about ten seconds on one core: each tree
+    grows on at most 5,000 rows, and above 20,000 rows neighbours are searched among 10,000
+    of them. The rest is O(n * 2048 * d). A missing value counts as the mean of its column.
+    With `groups`, no model has seen the row's group.
 
-    At 50 to 70 % of clean rows there is little to win by any method; with two classes,
-    few rows and a third of the labels of one of them wrong, nothing tells which are
-    right.
+    Little is gained at 50 to 70 % of clean rows. In few rows of two classes, with a third
+    of the labels of one of them wrong, it cannot tell which labels are right.
 
     References
     ----------

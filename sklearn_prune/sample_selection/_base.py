@@ -11,6 +11,7 @@ from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
+from sklearn_prune._docs import entries
 from sklearn_prune._explain import all_or_nothing, check_magnitudes
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import in_one_line, last_step
@@ -41,6 +42,24 @@ KEEP_OPTIONS = [
     Interval(Integral, 2, None, closed="left"),
 ]
 _PARTS = ("scores", "natural_size", "keys", "importances", "draws")
+
+SELECTOR = entries("""
+    keep : float in (0, 1] or int >= 2, default=0.5
+        Fraction or number of rows, where no meta-estimator says it.
+    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
+        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
+        missing values.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
+        max(20, sqrt(n)) different integral values are classes.
+    n_jobs : int or None, default=None
+        Number of threads. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        The seed. None takes that of the meta-estimator, if any.
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows by descending score, ties by position. Where there is a
+        `natural_size_`, the rows that ``keep="auto"`` keeps come first.
+""")
 
 
 @dataclass(frozen=True)

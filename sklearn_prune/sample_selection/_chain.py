@@ -95,19 +95,18 @@ class ChainSelector(NestedSelector):
     """Narrow the rows by one selector after the other, and rank what is left by the last.
 
     Each stage ranks only the rows that the stages before it have left, and drops those
-    beyond its size. A class that a stage would empty keeps its best row. The order
-    begins with the rows that all stages have left, as the last one ranks them; then come
-    the rows that the last stage dropped, those of the stage before it, and so on to
-    those of the first, in each case as the stage that dropped them ranks them.
+    beyond its size. A class that a stage would empty keeps its best row. The order begins
+    with the rows that all stages have left, as ranked by the last stage. Then come the
+    rows dropped by each stage, from the last to the first, as ranked by that stage.
 
     Parameters
     ----------
     selectors : list of selectors or (selector, keep) tuples, default=None
-        The stages. A selector with a size of its own needs no `keep`; the others need
-        one - a fraction or a number of the rows that reach them - unless they come last.
-        A last stage without a size ranks and drops nothing. Pipelines that end in a
-        selector are fitted on the rows that reach them. None is
-        ``[ENNSelector(), HerdingSelector(random_state=0)]``: clean, then cover.
+        The stages. A selector with a size of its own needs no `keep`. The others need one,
+        a fraction or a number of the rows that reach them, unless they come last. A last
+        stage without a size drops nothing. Pipelines that end in a selector are fitted on
+        the rows that reach them. None cleans, then covers:
+        ``[ENNSelector(), HerdingSelector(random_state=0)]``.
 
     Attributes
     ----------

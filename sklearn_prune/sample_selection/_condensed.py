@@ -6,10 +6,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     floored_deviations,
@@ -21,41 +22,36 @@ from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, Neighb
 N_NEIGHBORS = 9  # whose targets say how far apart two targets may be
 
 
+@fill(SELECTOR)
 class CondensedNNSelector(NeighborSelector):
     """Keep the rows that a nearest-neighbour model needs to reproduce all labels.
 
-    Hart's condensed nearest neighbours [1]_, run to the end: the rows are visited in turn,
-    and a row is kept if the rows kept before it do not classify it by their nearest one.
-    Passes go on until a whole one keeps no further row. A nearest-neighbour classifier on
-    the kept rows then gives each row its own label, unless an identical row has another
-    one.
+    Hart's condensed nearest neighbours [1]_, run until nothing changes. The rows are
+    visited in turn; a row is kept if its nearest kept row has another label. A
+    nearest-neighbour classifier on the kept rows then predicts the label of every row,
+    except where identical rows have different labels.
 
-    With a regression target a row is kept if its target is farther from that of the nearest
-    kept row than `alpha` times the standard deviation of the targets around it [2]_.
+    For regression a row is kept if its target is farther from that of the nearest kept
+    row than `alpha` times the standard deviation of the targets around it [2]_.
 
     Parameters
     ----------
     alpha : float, default=1.0
-        For regression: how many standard deviations of the targets of the 9 nearest
-        neighbours the target of a row may be away. Larger keeps fewer rows.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+        For regression: the allowed difference, in standard deviations of the targets of
+        the 9 nearest neighbours. Larger keeps fewer rows.
+    {metric, task}
     random_state : int, RandomState instance or None, default=None
-        The order in which the rows are visited. None takes the seed of the
-        meta-estimator; without one they are visited by position.
+        Seeds the order of visits. None takes the seed of the meta-estimator; without one,
+        rows are visited by position.
     n_jobs : int or None, default=None
         For regression: number of threads that look for the 9 neighbours.
 
     Attributes
     ----------
     order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: the kept ones as they were added, then the others, those
-        farthest from the kept rows first, ties by position. Rows of zero weight are never
-        kept and come last.
+        Positions of the rows: the kept ones as they were added, then the others by
+        descending distance to the kept rows. Rows of zero weight are never kept and come
+        last. Ties go by position.
     scores_ : ndarray of shape (n_samples,), float
         For a kept row the number of kept rows from it on. For another one ``d / (1 + d)``,
         where d is its distance to the nearest kept row (of its class): Gower's, else the
@@ -70,16 +66,13 @@ class CondensedNNSelector(NeighborSelector):
 
     Notes
     -----
-    O(n m d) where m rows are kept: each pair of a row and a kept one is measured once. The
-    first kept rows are the first one visited of each class, or the first one visited. A row
-    as near to a kept row of another class as to one of its own is kept too, so that the
-    promise holds however a classifier settles ties. Distances are those of columns
-    standardised on all rows, so a model on the kept rows has to scale them alike. The kept
-    rows depend on the order of visits.
+    O(n m d) for m kept rows. The first kept rows are the first visited one of each class;
+    for regression the first visited one. A row as near to a kept row of another class as
+    to one of its own is kept too. Columns are standardised on all rows, so a model on the
+    kept rows must scale them alike. The kept rows depend on the order of visits.
 
-    A bad idea with noise: each wrong label is kept, and so are the rows around it. On
-    models other than nearest neighbours the kept rows, most of them at borders, are often a
-    worse training set than as many at random.
+    A bad idea with noise: wrong labels and the rows around them are kept. For models other
+    than nearest neighbours, random rows are often a better training set.
 
     References
     ----------

@@ -2,62 +2,46 @@
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import StrOptions
-from sklearn_prune.sample_selection._out_of_fold import OutOfFoldSelector
+from sklearn_prune.sample_selection._out_of_fold import OUT_OF_FOLD, OutOfFoldSelector
 from sklearn_prune.sample_selection._penalty import own_margin
 
 _TOLERANCE = 1e-6  # probabilities this close count as equal
 
 
+@fill(OUT_OF_FOLD)
 class ConfidentLearningSelector(OutOfFoldSelector):
     """Keep the rows whose label confident learning does not doubt.
 
     A row is confidently of a class if its out-of-fold probability of that class is at
-    least the mean one over the rows with that label. Counts of confident rows by given
-    and by likely class estimate how many labels are wrong, and which [1]_.
+    least the mean over the rows with that label. Counts of confident rows by given and
+    likely class estimate how many labels are wrong, and which [1]_.
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The classifier, which is cloned for each fold; a FrozenEstimator is used as it
-        is, even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic regression on standardised columns otherwise; a
-        missing value counts as the mean of its column there.
+    {estimator}
     filter_by : str, default="prune_by_noise_rate"
         Which labels are wrong, among those that the models do not predict.
-        "prune_by_noise_rate": for each pair of a given and a likely class, as many as
-        are estimated, those of largest difference in probability. "prune_by_class": for
-        each given class, as many as are estimated, those of lowest probability. "both":
-        the rows that both name. "confident_learning": the rows that are confidently of
-        another class. "predicted_neq_given": all.
+        "prune_by_noise_rate": for each pair of a given and a likely class, the estimated
+        number, by largest difference in probability. "prune_by_class": for each given
+        class, the estimated number, by lowest probability. "both": rows that both name.
+        "confident_learning": rows that are confidently of another class.
+        "predicted_neq_given": all.
     rank_by : {"self_confidence", "normalized_margin"}, default="self_confidence"
         The score: the probability of the given label, or that minus the largest other
         one, mapped to [0, 1].
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those whose label is not doubted, then the others, both by
-        descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         As `rank_by` says.
     natural_size_ : int
         Number of rows whose label is not doubted.
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
+    {classes_}
     confident_joint_ : ndarray of shape (n_classes, n_classes), int
         Estimated number of rows by given class (rows) and likely class (columns).
 
@@ -73,14 +57,14 @@ class ConfidentLearningSelector(OutOfFoldSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row; :class:`LossSelector` says how
-    models without probabilities are read. Rows of weight 0 train no model and are not
-    counted; the other weights go to the fits of models that take them, and each row
-    counts once. The rows found are those of cleanlab's ``find_label_issues`` for the same
-    probabilities, up to ties.
+    `cv` fits of the model and one prediction for each row. Models without probabilities:
+    see :class:`LossSelector`. Rows of weight 0 train no model and are not counted; the
+    other weights are passed to fits that take them, and each row counts once. The rows
+    found are those of cleanlab's ``find_label_issues`` for the same probabilities, up to
+    ties.
 
-    A bad idea where the model is poor: what it cannot tell apart looks like wrong labels.
-    Rows of clean data that it is unsure of are dropped too.
+    A bad idea where the model is poor: classes that it cannot separate look like wrong
+    labels. Clean rows that it is unsure of are dropped too.
 
     References
     ----------

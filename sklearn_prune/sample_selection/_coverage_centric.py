@@ -16,12 +16,11 @@ from sklearn_prune.sample_selection._chain import NestedSelector
 class CoverageCentricSelector(NestedSelector):
     """Keep rows of every difficulty but the hardest: coverage-centric selection (CCS).
 
-    Another selector scores the rows. The share `cutoff` of hardest rows is cut: wrong
-    labels are among them. The range of the other scores is divided into bins of equal
-    width, and the budget is allotted to the bins from the smallest to the largest: each
-    gets its equal part of what is left, or all its rows if these are fewer; inside a bin
-    rows are drawn at random [1]_. So easy rows, which lie close together, are thinned
-    out, and rare ones are kept, which matters where few rows are kept.
+    Another selector scores the rows. The share `cutoff` of hardest rows, which contain the
+    wrong labels, is cut. The range of the other scores is divided into bins of equal width.
+    The budget is allotted from the smallest bin to the largest: each gets its equal part of
+    what is left, or all its rows if these are fewer. Inside a bin rows are drawn at random
+    [1]_. So easy rows with close scores are thinned out, and rare ones are kept.
 
     Parameters
     ----------
@@ -57,16 +56,15 @@ class CoverageCentricSelector(NestedSelector):
     Notes
     -----
     The cost is that of `selector`, which `memory` in the meta-estimator caches for all
-    budgets. If more rows are to be kept than are left by `cutoff`, the least hard of the
-    rows cut are added.
+    budgets. If more rows are to be kept than `cutoff` leaves, the least hard of the cut
+    rows are added. Rows of weight 0 are not drawn and come last.
 
-    The draw knows no classes. A meta-estimator with ``stratify="auto"`` restores their
-    proportions: classes that the draw prefers lose some of its rows, at random, the
-    others gain some. ``stratify=None`` takes the set as drawn. Rows of weight 0 are not
-    drawn and come last.
+    The draw ignores classes. A meta-estimator with ``stratify="auto"`` restores their
+    proportions by dropping and adding rows at random. ``stratify=None`` takes the set as
+    drawn.
 
-    On clean data the cut throws away rows that matter; ``cutoff=0.0`` cuts none. Above
-    half of the rows there is little to win over rows at random.
+    On clean data the cut drops rows that matter; ``cutoff=0.0`` cuts none. Above half of
+    the rows little is gained over random rows.
 
     References
     ----------

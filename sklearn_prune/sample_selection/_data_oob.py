@@ -6,14 +6,20 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_prune._docs import fill
 from sklearn_prune._meta import routing_enabled
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._refitting import RefittingSelector, predict_unseen
+from sklearn_prune.sample_selection._refitting import (
+    REFITTING,
+    RefittingSelector,
+    predict_unseen,
+)
 
 
+@fill(REFITTING)
 class DataOOBSelector(RefittingSelector):
     """Keep the rows that bagged models predict well without having seen them.
 
@@ -31,24 +37,15 @@ class DataOOBSelector(RefittingSelector):
     max_samples : float in (0, 1] or int, default=1.0
         Fraction or number of rows, or of groups where `groups` are given, to draw with
         replacement for each sample.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of bootstrap samples to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the samples and of each `random_state` in the model that is None.
-        None takes that of the meta-estimator, if any.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending value, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values. A row that is in every sample gets the mean value of the others
         that have a weight above 0.
-    classes_ : ndarray of shape (n_classes,)
-        The labels in y, for classification.
+    {classes_}
 
     See Also
     --------
@@ -56,15 +53,14 @@ class DataOOBSelector(RefittingSelector):
 
     Notes
     -----
-    `n_estimators` fits and predictions of the model; no copy of X but the sample that a
-    model is fitted on. With groups, whole groups are drawn, so that no row is judged by
-    a model that has seen its group. Rows of weight 0 are in no sample; the other weights
-    go to the fits of models that take them. Where a sample has one class only, that
-    class is predicted.
+    `n_estimators` fits and predictions of the model. With groups, whole groups are drawn,
+    so no model has seen the group of the rows that it predicts. Rows of weight 0 are in no
+    sample; the other weights are passed to fits that take them. A sample of one class
+    predicts that class.
 
-    A bad idea for a small share of clean rows: those of high value are the easiest ones,
-    often worse than as many rows at random. A model that is slow to fit is better
-    replaced by a tree: ``DataOOBSelector(DecisionTreeClassifier())``.
+    A bad idea for a small share of clean rows: those of high value are the easiest, often
+    worse than random rows. Replace a slow model by a tree:
+    ``DataOOBSelector(DecisionTreeClassifier())``.
 
     References
     ----------

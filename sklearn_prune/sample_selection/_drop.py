@@ -4,10 +4,11 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import EXACT_UP_TO, in_threads
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 TOLERATED = 5.0  # standard deviations of the neighbours that are no noise yet
@@ -18,28 +19,22 @@ TURNS = 32  # in which lists that run out are renewed together
 SPARE = 10  # survivors that are enough for a list until the next turn
 
 
+@fill(SELECTOR)
 class DROP3Selector(NeighborSelector):
     """Drop the rows without which their neighbours are predicted no worse.
 
     DROP3, a decremental reduction for nearest neighbours [1]_. First all rows T are
-    filtered: a row goes if its k nearest neighbours in T vote for another class. The rest
-    S is then visited once, those farthest from their nearest enemy first, which is the
-    nearest row of S of another class. The associates of a row are all rows of T, the
-    filtered and removed ones too, that have it among their k + 1 nearest neighbours in
-    S. A row is removed from S if without it at least as many of its associates are
-    classified correctly by their k nearest neighbours in S as with it. The inside of
-    each class goes, the rows along its border stay.
+    filtered: a row is dropped if its k nearest neighbours in T vote for another class.
+    The rest S is visited once, by descending distance to the nearest enemy, which is the
+    nearest row of S of another class. The associates of a row are the rows of T that have
+    it among their k + 1 nearest neighbours in S. A row is removed from S if at least as
+    many of its associates are classified correctly without it. Border rows stay.
 
     Parameters
     ----------
     n_neighbors : int, default=3
         The k above; the row itself is left out.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers and categories
-        with missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {metric, task}
     n_jobs : int or None, default=None
         Number of threads of all but the visits, which are made one after the other.
 
@@ -49,10 +44,9 @@ class DROP3Selector(NeighborSelector):
         Positions of the rows by descending score, ties by position: kept, removed (the
         last one first), filtered.
     scores_ : ndarray of shape (n_samples,), float
-        2 or more for kept rows, by the number of associates that are right at the end
-        minus those that would be without the row, or by the error that it spares them;
-        between 1 and 2 for removed rows; the share of agreeing neighbours, below 1, for
-        filtered ones.
+        Kept rows: 2 or more, by the number of associates that are right only with the row,
+        or by the error that it saves them. Removed rows: between 1 and 2. Filtered rows:
+        the share of agreeing neighbours, below 1.
     natural_size_ : int
         Number of kept rows; 0 if the filter takes all.
 
@@ -63,31 +57,26 @@ class DROP3Selector(NeighborSelector):
 
     Notes
     -----
-    What the paper leaves open: a tie of votes goes to the class that comes first in
-    sorted order; rows at equal distance from their nearest enemies, such as two that are
-    each other's, are visited by class or target, then the last position first; without
-    any neighbour left a row counts as wrong; the last row of S stays. So one class alone
-    keeps two rows, and a class of one row is filtered.
+    Where the paper is not definite: ties of votes go to the first class in sorted order.
+    Rows at equal distance from their enemies are visited by class or target, then from the
+    last position. Without neighbours a row counts as wrong. The last row of S stays, so one
+    class alone keeps two rows, and a class of one row is filtered.
 
-    Regression follows the idea of DROP3-RE [2]_, a sum of absolute errors in the place of
-    the number of associates that are wrong, and is not claimed to equal it in detail.
-    Predictions are means of the k nearest neighbours in S, or of all targets where there
-    are none. The filter is like RegENN: a row goes if its target is more than 5 standard
-    deviations of the targets of its max(k, 9) nearest neighbours from their mean. An
-    enemy is a row whose target differs by more than half of the standard deviation of
-    the targets of S. Differences below 1e-9 standard deviations of y count as none.
+    Regression follows DROP3-RE [2]_: a sum of absolute errors replaces the number of wrong
+    associates. Predictions are means of the k nearest neighbours in S, or of all targets
+    where there are none. The filter drops a row whose target is more than 5 standard
+    deviations of the targets of its max(k, 9) nearest neighbours from their mean. An enemy
+    is a row whose target differs by more than half a standard deviation of the targets
+    of S. Differences below 1e-9 standard deviations of y are ignored.
 
     sample_weight is not read.
 
-    Up to 20,000 rows the result is exact: O(n^2 d) time at worst, of which the neighbour
-    graph is about half, and O(n k) memory. Above, neighbours come from an approximate
-    graph, nearest enemies and new neighbours are looked for among neighbours of
-    neighbours, and 60,000 x 50 rows take some 3 seconds on one core after the graph. Of
-    20,000 rows of MNIST that was nearly the same choice: 93 % of the kept rows.
+    Up to 20,000 rows the result is exact: O(n^2 d) time and O(n k) memory. Above, it uses
+    an approximate neighbour graph: 60,000 x 50 rows take some 3 seconds on one core after
+    the graph. On 20,000 rows of MNIST, 93 % of the kept rows were the exact ones.
 
-    It is made for nearest neighbours. A bad idea for smooth models such as support vector
-    machines or forests on clean labels, which do no better on its choice than on as many
-    rows at random, and where classes overlap everywhere.
+    Made for nearest neighbours. A bad idea for smooth models (support vector machines,
+    forests) on clean labels, where random rows do as well, and where classes overlap.
 
     References
     ----------

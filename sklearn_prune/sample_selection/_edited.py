@@ -5,10 +5,11 @@ from functools import partial
 from itertools import repeat
 from numbers import Integral, Real
 
+from sklearn_prune._docs import entries, fill
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     edit,
@@ -20,6 +21,23 @@ from sklearn_prune.sample_selection._editing import (
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 DEPTH = 32  # neighbours in whose lists the survivors are looked for
+EDITING = SELECTOR | entries("""
+    n_neighbors : int, default=3
+        Size of the neighbourhood, the row itself left out.
+    kind_sel : {"all", "mode"}, default="all"
+        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
+        label is the commonest of theirs; of equally common ones the smallest counts.
+    alpha : float, default=5.0
+        For regression: a row is dropped whose target is more than `alpha` standard
+        deviations of its neighbours' targets from their mean, as in ENNSelector.
+    scores_ : ndarray of shape (n_samples,), float
+        Number of rounds that the row outlives, plus its share of neighbours with its
+        label in the last round that judged it. For regression plus ``1 / (1 + r)``, where
+        r is the distance of its target from the mean of its neighbours' targets in their
+        standard deviations.
+    natural_size_ : int
+        Number of rows that outlive all rounds.
+""")
 
 
 class _EditingSelector(NeighborSelector):
@@ -65,41 +83,29 @@ class _EditingSelector(NeighborSelector):
         return outlived + share
 
 
+@fill(EDITING)
 class ENNSelector(_EditingSelector):
     """Keep the rows whose nearest neighbours agree with them.
 
-    Wilson's edited nearest neighbours [1]_: a row is dropped where one of its k nearest
-    neighbours has another label, or most of them have. With a regression target it is
-    dropped where it is far from the mean of its neighbours' targets, measured in their
-    standard deviations [2]_. All rows are judged by all others at once.
+    Wilson's edited nearest neighbours [1]_: a row is dropped if one of its k nearest
+    neighbours, or most of them, have another label. For regression it is dropped if its
+    target is far from the mean of its neighbours' targets, in their standard
+    deviations [2]_. All rows are compared with all others at once.
 
     Parameters
     ----------
-    n_neighbors : int, default=3
-        Size of the neighbourhood, the row itself left out.
-    kind_sel : {"all", "mode"}, default="all"
-        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
-        label is the commonest of theirs; of equally common ones the smallest counts.
+    {n_neighbors, kind_sel}
     alpha : float, default=5.0
         For regression: a row is dropped whose target is more than `alpha` standard
         deviations of its neighbours' targets from their mean. A deviation counts as no
-        less than a tenth of its mean over all rows, so that neighbours that agree by
-        chance do not condemn every other value; where all are 0, as with one neighbour,
-        the standard deviation of y takes their place.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+        less than a tenth of the mean deviation of all rows, so that neighbours which
+        agree by chance do not drop a row. Where all are 0, as with one neighbour, the
+        standard deviation of y is used.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Share of the neighbours that have the label of the row; for regression minus the
         distance of its target from their mean in their standard deviations.
@@ -114,14 +120,13 @@ class ENNSelector(_EditingSelector):
 
     Notes
     -----
-    O(n k) after the neighbour graph. In an approximate graph, which is used above 20,000
-    rows, up to 2 % of the rows are looked at again exactly: those whose fate would change
-    with a neighbour more or less. Rows of zero weight are no neighbours; other weights are
-    not read.
+    O(n k) after the neighbour graph. The graph is approximate above 20,000 rows; up to 2 %
+    of the rows, those that one neighbour more or less would change, are then searched
+    exactly. Rows of zero weight are no neighbours; other weights are not read.
 
-    A bad idea where labels are right and classes overlap: the rows that it drops are
-    those at the border. Most kept rows are tied at a score of 1, so for a budget well below
-    the natural size another selector should choose among them.
+    A bad idea where labels are right and classes overlap: it drops the border rows. Most
+    kept rows are tied at a score of 1. For a budget well below the natural size, let
+    another selector choose among them.
 
     References
     ----------
@@ -165,45 +170,23 @@ class ENNSelector(_EditingSelector):
         return agreement
 
 
+@fill(EDITING)
 class RENNSelector(_EditingSelector):
     """Keep the rows that agree with their neighbours once the others have gone.
 
-    Repeated editing [1]_: :class:`ENNSelector` is applied to the rows that are left, whose
-    neighbours are looked for among them only, until a round drops none.
+    Repeated editing [1]_: :class:`ENNSelector` is applied to the rows that are left, with
+    neighbours among them only, until a round drops none.
 
     Parameters
     ----------
-    n_neighbors : int, default=3
-        Size of the neighbourhood, the row itself left out.
-    kind_sel : {"all", "mode"}, default="all"
-        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
-        label is the commonest of theirs; of equally common ones the smallest counts.
-    alpha : float, default=5.0
-        For regression: a row is dropped whose target is more than `alpha` standard
-        deviations of its neighbours' targets from their mean, as in ENNSelector.
+    {n_neighbors, kind_sel, alpha}
     max_iter : int, default=100
         Largest number of rounds.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending score, ties by position.
-    scores_ : ndarray of shape (n_samples,), float
-        Number of rounds that the row outlives, plus its share of neighbours with its label
-        in the last round that judged it; for regression plus ``1 / (1 + r)``, where r is
-        the distance of its target from the mean of its neighbours' in their standard
-        deviations.
-    natural_size_ : int
-        Number of rows that outlive all rounds.
+    {order_, scores_, natural_size_}
 
     See Also
     --------
@@ -212,13 +195,12 @@ class RENNSelector(_EditingSelector):
 
     Notes
     -----
-    O(n k) a round after one neighbour graph: survivors are looked for among the 32 nearest
-    rows; where those are not enough, the row is compared with all survivors, O(n d). A
-    class may lose all its rows. Rows of zero weight are no neighbours; other weights are
-    not read.
+    O(n k) a round after one neighbour graph. Neighbours are searched among the 32 nearest
+    rows; where too few of them are left, among all rows that are left, O(n d). A class may
+    lose all its rows. Rows of zero weight are no neighbours; other weights are not read.
 
-    A bad idea where classes overlap: each round moves the border of the smaller class, and
-    what is left describes the centres only.
+    A bad idea where classes overlap: each round drops more border rows, until only the
+    centres are left.
 
     References
     ----------
@@ -262,45 +244,27 @@ class RENNSelector(_EditingSelector):
         return repeat(self.n_neighbors, self.max_iter), True
 
 
+@fill(EDITING)
 class AllKNNSelector(_EditingSelector):
     """Keep the rows that agree with one neighbour, then with two, and so on.
 
-    Editing after Tomek [1]_: round k applies :class:`ENNSelector` with k neighbours, for k
-    from 1 to `n_neighbors`, to the rows that are left, whose neighbours are looked for
-    among them only.
+    Editing after Tomek [1]_: for k from 1 to `n_neighbors`, :class:`ENNSelector` with k
+    neighbours is applied to the rows that are left, with neighbours among them only.
 
     Parameters
     ----------
     n_neighbors : int, default=3
         Size of the last and largest neighbourhood, the row itself left out.
-    kind_sel : {"all", "mode"}, default="all"
-        For classes: "all" keeps a row if all its neighbours have its label, "mode" if its
-        label is the commonest of theirs; of equally common ones the smallest counts.
+    {kind_sel}
     alpha : float, default=5.0
         For regression: a row is dropped whose target is more than `alpha` standard
         deviations of its neighbours' targets from their mean, as in ENNSelector. One
         neighbour has no deviation, so the rounds begin with two.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending score, ties by position.
-    scores_ : ndarray of shape (n_samples,), float
-        Number of rounds that the row outlives, plus its share of neighbours with its label
-        in the last round that judged it; for regression plus ``1 / (1 + r)``, where r is
-        the distance of its target from the mean of its neighbours' in their standard
-        deviations.
-    natural_size_ : int
-        Number of rows that outlive all rounds.
+    {order_, scores_, natural_size_}
 
     See Also
     --------
@@ -309,10 +273,8 @@ class AllKNNSelector(_EditingSelector):
 
     Notes
     -----
-    O(n k^2) after one neighbour graph: survivors are looked for among the 32 nearest rows;
-    where those are not enough, the row is compared with all survivors, O(n d). All rounds
-    are run, whichever class becomes the smallest. Rows of zero weight are no neighbours;
-    other weights are not read.
+    O(n k^2) after one neighbour graph; otherwise as :class:`RENNSelector`. All rounds are
+    run, whichever class becomes the smallest.
 
     References
     ----------

@@ -6,11 +6,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import gen_batches
 
-from sklearn_prune._coverage import covering_order, points_and_classes
+from sklearn_prune._coverage import COVERING, covering_order, points_and_classes
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import in_threads
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._space import Space
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 MOST_PAIRS = 5_000_000  # pairs of rows whose similarities are held at once, about
@@ -18,33 +19,23 @@ SCALE_ROWS = 1000  # rows that the width of the kernel is read from
 NOISE = 1e-6  # relative rounding errors of similarities in float32
 
 
+@fill(SELECTOR, COVERING)
 class FacilityLocationSelector(NeighborSelector):
     """Keep the rows that represent all others best.
 
-    The next row is the one that adds most to the facility location function, the sum
-    over all rows of the similarity to the most similar row taken. The greedy order is
-    found lazily [1]_; each prefix is worth at least 1 - 1/e of the best set of its size
-    [2]_. The similarity is exp(-d**2 / b), with b four times the median squared distance
-    from a row to the nearest different row.
+    The next row is the one that adds most to the facility location function: the sum over
+    all rows of the similarity to the most similar row taken. The greedy order is found
+    lazily [1]_; each prefix is worth at least 1 - 1/e of the best set of its size [2]_. The
+    similarity is exp(-d**2 / b), with b four times the median squared distance from a row
+    to the nearest different row. Gower's distance takes the place of d**2.
 
     Parameters
     ----------
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers and categories,
-        also with missing values. Gower's distance stands for d**2.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes. Each class is covered for
-        itself, and the orders are merged in proportion; for regression the target is a
-        further column that counts as much as all others together.
-    n_jobs : int or None, default=None
-        Number of threads; the order does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows, most worth keeping first. Ties go by position. Rows of
-        weight 0 need not be represented and come last.
+    {order_}
 
     See Also
     --------
@@ -53,16 +44,13 @@ class FacilityLocationSelector(NeighborSelector):
 
     Notes
     -----
-    O(n^2 (d + log n)) for a class of n rows, and memory for some five million
-    similarities, without an n x n array: the first rows are chosen from sums that are
-    computed in blocks, in float32; as soon as few pairs of rows are more similar than
-    what has been taken, only these are listed. From there on, and from the start up to
+    O(n^2 (d + log n)) for a class of n rows, and memory for some five million similarities.
+    The first rows of large classes are chosen from sums in float32; otherwise, and up to
     2,236 rows, the order is that of the exact algorithm.
 
-    Between 1 and 10 % of the rows this is among the best methods, above all for nearest
-    neighbours. Sparse regions get more than their share of the rows: from 20 % on,
-    herding suits linear models better. Wrong labels look like sparse regions, so clean
-    first.
+    Among the best methods between 1 and 10 % of the rows, above all for nearest neighbours.
+    Sparse regions are over-represented: from 20 % on, herding suits linear models better.
+    Wrong labels look like sparse regions, so clean first.
 
     References
     ----------

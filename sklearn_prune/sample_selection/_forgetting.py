@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_prune._docs import fill
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
@@ -20,6 +21,7 @@ from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import Interval, StrOptions, take_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
+    REFITTING,
     RefittingSelector,
     as_target,
     predict_unseen,
@@ -28,18 +30,18 @@ from sklearn_prune.sample_selection._refitting import (
 MOST_EPOCHS = 20
 
 
+@fill(REFITTING)
 class ForgettingSelector(RefittingSelector):
     """Keep the rows that a model learns and does not forget.
 
-    The model looks at each row several times. A forgetting event is a look that is wrong
-    after one that was right; a row that is never right counts as forgotten at every look
-    [1]_. Nets and models of stochastic gradient descent look after each epoch of their
-    training; any other model looks again with other folds and another seed. The looks
-    are out of fold: by models that did not train on the row.
+    The model predicts each row several times, out of fold. A forgetting event is a wrong
+    prediction after a right one; a row that is never right counts as forgotten each time
+    [1]_. Nets and models of stochastic gradient descent predict after each epoch of their
+    training. Any other model is fitted again with other folds and another seed.
 
-    For regression, which the paper does not treat, a look is right if its absolute
-    residual is at most 2.5 robust standard deviations, those of the look where they are
-    smallest. This tells wrong targets from the rest and little more.
+    For regression, which the paper does not treat, a prediction is right if its absolute
+    residual is at most 2.5 robust standard deviations, those of the round where they are
+    smallest. This finds wrong targets and little more.
 
     Parameters
     ----------
@@ -48,41 +50,29 @@ class ForgettingSelector(RefittingSelector):
         meta-estimator, and a small multilayer perceptron on standardised columns
         otherwise; a missing value counts as the mean of its column there.
     n_folds : int, default=3
-        Number of folds. They are stratified by class, and hold whole groups where
-        `groups` are given.
+        Number of folds, stratified by class; `groups` stay whole.
     n_repeats : int, default=10
-        Number of looks of a model that is not trained by epochs.
+        Number of rounds of a model that is not trained by epochs.
     n_epochs : int or None, default=None
-        Number of epochs, hence of looks. None is the model's own number, at most 20.
+        Number of epochs, hence of predictions. None is the model's own number, at most 20.
     prefer : {"easy", "hard"}, default="easy"
-        "easy" puts the rows with the fewest events first and those that are never right
-        last, among which wrong labels are. "hard" is the opposite order and that of the
-        paper, for clean labels.
+        "easy" puts the rows with the fewest events first and those that are never right,
+        such as wrong labels, last. "hard" is the opposite order, that of the paper.
     out_of_fold : bool, default=True
-        False counts as the paper does, on the rows that the model trains on; only for
-        models that are trained by epochs.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+        False counts predictions of training rows, as the paper does; only for models
+        trained by epochs.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
-        The share of right looks minus the number of events, negated for "hard": fewer
-        events come first, and among equally many the larger share.
+        The share of right predictions minus the number of events, negated for "hard".
     correct_ : ndarray of shape (n_looks, n_samples), bool
-        Which looks were right, in the order in which they were taken.
+        Which predictions were right, one row for each epoch or round.
     forgetting_events_ : ndarray of shape (n_samples,), int
         Number of events; n_looks for a row that is never right.
-    classes_ : ndarray of shape (n_classes,)
-        The labels in y, for classification.
+    {classes_}
 
     See Also
     --------
@@ -90,18 +80,16 @@ class ForgettingSelector(RefittingSelector):
 
     Notes
     -----
-    `n_folds` trainings of a model by epochs with a prediction of all rows for each look,
-    `n_folds` x `n_repeats` fits of any other. By epochs are trained skorch nets, MLP* with
-    another solver than "lbfgs", and SGD* without balanced class weights, alone or as the
-    last step of a Pipeline, whose other steps are fitted once for each fold. They train
-    for the given number of epochs, without the early stopping of scikit-learn; a net
-    that stops by a callback of its own keeps its last predictions.
+    `n_folds` trainings of a model by epochs, with a prediction of all rows after each;
+    `n_folds` x `n_repeats` fits of any other. Skorch nets, MLP* with another solver than
+    "lbfgs", and SGD* without balanced class weights are trained by epochs, alone or as the
+    last step of a Pipeline, whose other steps are fitted once for each fold. scikit-learn's
+    early stopping is off; a net that stops by its own callback keeps its last predictions.
 
-    Rows of weight 0 train no model; the other weights go to the fits of models that take
-    them.
+    Rows of weight 0 train no model; the other weights are passed to fits that take them.
 
     "easy" is a bad idea for a small share of clean rows, "hard" for a small share of any
-    rows and wherever labels are wrong: both then lose to as many rows at random.
+    rows and wherever labels are wrong: both are then worse than random rows.
 
     References
     ----------

@@ -5,9 +5,10 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     judge_labels,
@@ -16,29 +17,23 @@ from sklearn_prune.sample_selection._editing import (
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 
+@fill(SELECTOR)
 class HardnessSelector(NeighborSelector):
     """Keep the rows whose neighbours agree with them.
 
     The hardness of a row is its share of k nearest neighbours with another label
-    (k-disagreeing neighbours, kDN) [1]_, or the spread of their targets around its own.
+    (k-disagreeing neighbours, kDN) [1]_. For regression it is the spread of their targets
+    around its own.
 
     Parameters
     ----------
     n_neighbors : int, default=10
         Size of the neighbourhood, the row itself left out.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by ascending hardness, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Minus the hardness. For regression that is the root of the mean squared difference
         between the neighbours' targets and the row's, in standard deviations of y.
@@ -53,9 +48,8 @@ class HardnessSelector(NeighborSelector):
     O(n k) after the neighbour graph. Rows of zero weight are no neighbours; other weights
     are not read.
 
-    A bad idea for small budgets: the rows whose neighbours all agree are the easy ones, far
-    from every border, and many are tied. Its use is to drop a small part of the rows where
-    labels may be wrong.
+    A bad idea for small budgets: rows whose neighbours all agree are the easy ones, far
+    from every border, and many are tied. Use it to drop a few rows with wrong labels.
 
     References
     ----------

@@ -2,43 +2,33 @@
 
 from numbers import Integral
 
-from sklearn_prune._coverage import herded_classes, points_and_classes
+from sklearn_prune._coverage import COVERING, herded_classes, points_and_classes
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 
 
+@fill(SELECTOR, COVERING)
 class HerdingSelector(SampleSelector):
     """Keep rows whose distribution is that of all rows.
 
-    Kernel herding [1]_ without replacement: the next row brings the mean of the taken
-    rows, as points of the feature space of a kernel, closest to the mean of all. The
-    kernel is the mean of three Gaussian ones on standardised columns, with bandwidths of
-    1, 1/5 and 1/20 of the median squared distance, so that clusters of several sizes
-    count. Rows are split at random into blocks, which are herded each for itself and
-    interleaved.
+    Kernel herding [1]_ without replacement: each next row brings the mean of the taken
+    rows, in the feature space of a kernel, closest to the mean of all. The kernel is the
+    mean of three Gaussian ones on standardised columns, with bandwidths of 1, 1/5 and 1/20
+    of the median squared distance. Rows are split at random into blocks, which are herded
+    separately and interleaved.
 
     Parameters
     ----------
     block_size : int, default=2048
         Largest number of rows that are compared with each other.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes. Each class is herded for
-        itself, and the orders are merged in proportion; for regression the target is a
-        further column that counts as much as all others together.
-    n_jobs : int or None, default=None
-        Number of threads; the order does not depend on it.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the blocks. None takes that of the meta-estimator, if any. Without
-        effect where a class fits into one block.
+    {task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows, most worth keeping first. Ties go by position. Rows of
-        weight 0 come last.
+    {order_}
 
     See Also
     --------
@@ -49,10 +39,10 @@ class HerdingSelector(SampleSelector):
     -----
     O(n d block_size) time, O(block_size^2) memory for each thread: 60,000 x 50 rows take
     about a second on one core. Weights of rows are those of the mean to come close to.
+    `random_state` has no effect where a class fits into one block.
 
-    Better than random rows at every size on average, most below 20 %; at 50 % and more
-    of clean rows there is little to win by any choice of rows. Wrong labels are kept in
-    their proportion, so clean first.
+    Better than random rows at every size on average, most below 20 %; little is gained at
+    50 % and more of clean rows. Wrong labels are kept in proportion, so clean first.
 
     References
     ----------

@@ -4,10 +4,11 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import EXACT_UP_TO
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._drop import (
     Scanner,
     agreement_of_labels,
@@ -19,28 +20,21 @@ DEPTH = 32  # neighbours that are counted where there are too many pairs
 PAIRS = 10**9  # of rows of one class, that are all looked at
 
 
+@fill(SELECTOR)
 class ICFSelector(NeighborSelector):
     """Drop the rows that reach more rows than reach them.
 
     Iterative case filtering [1]_. First a row is filtered if its k nearest neighbours vote
     for another class. Then, in rounds: a row reaches the rows that are closer to it than
-    its nearest enemy, which is the nearest row of another class, and covers the rows that
-    reach it. All rows that reach more than they cover are deleted at once, and the next
-    round looks at what is left, until nothing is deleted. The inside of each class, which
-    others stand for, goes; the rows along its border stay.
+    its nearest enemy, which is the nearest row of another class. It covers the rows that
+    reach it. Rows that reach more than they cover are deleted together, until none is
+    left to delete. Rows along the borders of classes stay.
 
     Parameters
     ----------
     n_neighbors : int, default=3
         Number of neighbours that vote in the filter; the row itself is left out.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers and categories
-        with missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
@@ -48,9 +42,9 @@ class ICFSelector(NeighborSelector):
         Positions of the rows by descending score, ties by position: kept, deleted (those
         of later rounds first), filtered.
     scores_ : ndarray of shape (n_samples,), float
-        The round in which the row was deleted, from 1, or the last one for kept rows,
-        plus c / (c + r), where r rows are reached and c covered, both with the row
-        itself; the share of agreeing neighbours, below 1, for filtered rows.
+        The round, from 1, in which the row was deleted (the last one for kept rows), plus
+        c / (c + r) for r rows reached and c covered, both with the row itself. Filtered
+        rows: the share of agreeing neighbours, below 1.
     natural_size_ : int
         Number of kept rows; 0 if the filter takes all.
 
@@ -66,24 +60,21 @@ class ICFSelector(NeighborSelector):
 
     Notes
     -----
-    A tie of votes goes to the class that comes first in sorted order. Rows at exactly the
-    distance of the nearest enemy are not reached. Whether a row reaches itself changes
-    nothing but scores. A row without any enemy reaches its whole class, so one class
-    alone keeps all its rows. In each class as many rows are reached as are covered, so
-    none that survives the filter is deleted whole.
+    Ties of votes go to the first class in sorted order. Rows at exactly the distance of the
+    nearest enemy are not reached. Without any enemy a row reaches its whole class, so one
+    class alone keeps all its rows. No class that survives the filter is deleted whole.
 
     sample_weight is not read.
 
     Up to 20,000 rows the result is exact: O(n^2 d / n_classes) time for each of some ten
-    rounds, of which the first costs most, and O(n) memory beside the neighbour graph.
-    Above, neighbours come from an approximate graph and nearest enemies are looked for
-    among those of neighbours; and while there are over 1e9 pairs of rows of one class,
-    only those are counted of which one is among the 32 nearest of the other. 60,000 x 50
-    rows of two or ten classes take some 5 seconds on one core after the graph. Of 20,000
-    rows of MNIST that was nearly the same choice: over 95 % of the kept rows.
+    rounds and O(n) memory beside the neighbour graph. Above, the graph is approximate.
+    Above 1e9 pairs of rows of one class, only pairs with one row among the 32 nearest of
+    the other are counted. 60,000 x 50 rows of two or ten classes take some 5 seconds on
+    one core after the graph. On 20,000 rows of MNIST, over 95 % of the kept rows were the
+    exact ones.
 
-    A bad idea beyond nearest neighbours, where classes overlap everywhere, and where they
-    lie far apart: rows then reach each other and all are kept.
+    A bad idea for models other than nearest neighbours, where classes overlap everywhere,
+    and where they lie far apart: all rows are then kept.
 
     References
     ----------

@@ -5,43 +5,37 @@ from numbers import Integral, Real
 import numpy as np
 
 from sklearn_prune._coverage import (
+    COVERING,
     covering_order,
     isolated,
     k_center_order,
     points_and_classes,
 )
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 
 
+@fill(SELECTOR, COVERING)
 class KCenterSelector(SampleSelector):
     """Keep rows such that no row is far from a kept one.
 
     Farthest-first traversal [1]_: the first row is the one nearest to the mean, the next
-    is always the one farthest from those taken. Outliers, which are far from everything,
-    would come first; so the most isolated rows are put last, in the spirit of the
-    k-center problem with outliers [2]_.
+    always the one farthest from those taken. The most isolated rows are put last, since
+    outliers would come first: the k-center problem with outliers [2]_.
 
     Parameters
     ----------
     guard : float, default=0.05
-        Share of rows, of each class, that come last: those with the largest distance to
-        their fifth neighbour in the class, by ascending distance. 0 trusts every row.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes. Each class is covered for
-        itself, and the orders are merged in proportion; for regression the target is a
-        further column that counts as much as all others together.
-    n_jobs : int or None, default=None
-        Number of threads; the order does not depend on it.
+        Share of each class to put last: the rows with the largest distance to their fifth
+        neighbour in the class, in ascending order. 0 puts none last.
+    {task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows, most worth keeping first. Ties go by position. Rows of
-        weight 0 are not to be covered and come last.
+    {order_}
 
     See Also
     --------
@@ -53,9 +47,8 @@ class KCenterSelector(SampleSelector):
     On standardised columns. O(n m d) for the first m = min(n, 5000) rows of a class of
     n; the rest follows by descending distance to them. The guard is O(n^2 d).
 
-    For training sets this is a bad idea: it takes the border of each class and whatever
-    is noise before its core, and loses to random rows on most data, below 10 % by far.
-    It is there for comparison, and for data without noise where rare cases matter.
+    A bad idea for training sets: border rows and noise come first. It loses to random rows
+    on most data, below 10 % by far. Use it where there is no noise and rare cases matter.
 
     References
     ----------

@@ -6,45 +6,38 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 _BLOCK_BYTES = 16 * 2**20
 
 
+@fill(SELECTOR)
 class KNNShapleySelector(NeighborSelector):
     """Keep the rows that help a nearest-neighbour model to predict the others.
 
-    Each row in turn is the test row of a k-nearest-neighbour model, and all others share
-    its success by their Shapley value, which a recursion over the sorted neighbours gives
-    exactly [1]_. The value of a row is its mean over the test rows that it served. Rows
-    with a wrong label, which mislead their neighbours, have the lowest values.
+    Each row in turn is the test row of a k-nearest-neighbour model. All others share its
+    success by their Shapley value, computed exactly by a recursion over the sorted
+    neighbours [1]_. The value of a row is its mean over the test rows. Wrong labels have
+    the lowest values.
 
-    For classes a set of rows is worth the share of votes, out of `n_neighbors`, that its
-    nearest members give to the label of the test row. For regression it is worth minus
-    the squared error of the sum of the targets of its nearest members divided by
-    `n_neighbors`; targets are taken from their mean, so that no rows at all predict the
-    mean, and so does each row that a small set lacks.
+    For classes the worth of a set of rows is the share of votes, out of `n_neighbors`, of
+    its nearest members for the label of the test row. For regression it is minus the
+    squared error of the sum of the targets of its nearest members, divided by
+    `n_neighbors`. Targets are centred, so a missing neighbour predicts the mean.
 
     Parameters
     ----------
     n_neighbors : int, default=5
         Number of neighbours that predict; may exceed the number of rows.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers, categories and
-        missing values.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of threads; the values do not depend on it.
+    {metric, task, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending value, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values: for classes in units of accuracy, for regression of the square of y.
 
@@ -55,18 +48,13 @@ class KNNShapleySelector(NeighborSelector):
 
     Notes
     -----
-    O(n^2 (d + log n)) time for all neighbours of all rows, in blocks of test rows that
-    take some 50 MiB for each thread. 10,000 rows of 50 features take about 3 seconds on
-    one core, 60,000 a minute and a half.
+    O(n^2 (d + log n)) time, in blocks of test rows that take some 50 MiB for each thread.
+    10,000 rows of 50 features take about 3 seconds on one core, 60,000 a minute and a half.
+    Weights are those of the test rows: a row of weight 0 is no test row, but has a value.
 
-    Weights are those of the rows as test rows: a row of weight 0 is no test row, yet it
-    is a neighbour like any other and has a value.
-
-    There is no natural size: a negative value says that a row harms more test rows than
-    it helps, which on clean data is true of about a quarter of them, those where classes
-    overlap. The highest values go to the inside of the classes, so below half of the
-    rows the best ones cover the data worse than random rows do. The strength of this
-    method is to find wrong labels.
+    There is no natural size: on clean data about a quarter of the values are negative,
+    those where classes overlap. The highest values lie inside the classes, so below half
+    of the rows random rows cover the data better. Use it to find wrong labels.
 
     References
     ----------

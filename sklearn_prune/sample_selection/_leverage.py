@@ -6,41 +6,45 @@ import numpy as np
 from scipy.linalg import clarkson_woodruff_transform, svd
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import entries, fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, row_keys
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, SampleSelector
 from sklearn_prune.sample_selection._design import Design
 
 EXACT_UP_TO = 5_000  # of rows or features
 SKETCH_SIZE = 1_000  # features that stand for more than that
 _BLOCK_BYTES = 32 * 2**20
+DRAWING = SELECTOR | entries("""
+    order_ : ndarray of shape (n_samples,), int
+        Positions of the rows as drawn. It is not sorted by `scores_`.
+    importances_ : ndarray of shape (n_samples,), float
+        `scores_`, with 0 replaced by the smallest positive number.
+    draws_ : ndarray of shape (n_samples,), float
+        A uniform number for each row, divided by its importance; `order_` ascends in it.
+""")
 
 
+@fill(DRAWING)
 class LeverageSelector(SampleSelector):
     """Draw rows in proportion to their leverage in a linear model.
 
     The leverage of a row is its entry on the diagonal of the hat matrix of a least-squares
-    fit with an intercept: how much its own target moves its own prediction. Rows are
-    drawn without replacement, a row of twice the leverage twice as likely to be the
-    first. Weighted by the inverse of their probability, rows drawn so keep the
+    fit with an intercept. Rows are drawn without replacement, a row of twice the leverage
+    twice as likely to be first. With inverse-probability weights, the drawn rows keep the
     least-squares fit [1]_: ``weighting="inverse_probability"`` of a meta-estimator.
 
     Parameters
     ----------
-    random_state : int, RandomState instance or None, default=None
-        The seed. None takes that of the meta-estimator, if any.
+    {random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows as drawn. It is not sorted by `scores_`.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The leverages, in [0, 1]: the diagonal of ``A @ pinv(A)`` for A = [1, X]. They add
         up to its rank.
-    importances_ : ndarray of shape (n_samples,), float
-        The leverages, those of 0 replaced by the smallest positive number.
-    draws_ : ndarray of shape (n_samples,), float
-        A uniform number for each row, divided by its importance; `order_` ascends in it.
+    {importances_, draws_}
 
     See Also
     --------
@@ -49,18 +53,17 @@ class LeverageSelector(SampleSelector):
 
     Notes
     -----
-    O(n d^2) for d <= n and O(n^2 d) for d > n, by QR factorisations of blocks; beside X
-    it needs memory for a few min(n, d)^2 values. Where n and d both exceed 5,000,
-    leverages are approximate: those of 1,000 random combinations of the columns, a
-    sparse sketch [2]_ [3]_. They are exact where the rank of X is well below that.
+    O(n d^2) for d <= n and O(n^2 d) for d > n, by QR factorisations of blocks, with memory
+    for a few min(n, d)^2 values. Where n and d both exceed 5,000, leverages are those of
+    1,000 random combinations of the columns, a sparse sketch [2]_ [3]_: approximate, but
+    exact where the rank of X is well below 1,000.
 
     With `sample_weight` the hat matrix is that of weighted least squares, and rows of
     weight 0 come last. Columns may have any scale; a missing value counts as the mean of
     its column.
 
-    A bad idea without the weights, and where rows far out are errors: these have the
-    highest leverage of all. With d >= n and full rank every leverage is 1, and the order
-    is that of random rows.
+    A bad idea without the weights, and where outliers are errors: they have the highest
+    leverage. With d >= n and full rank every leverage is 1, and the order is random.
 
     References
     ----------

@@ -4,14 +4,20 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._out_of_fold import OutOfFoldSelector, one_hot
+from sklearn_prune.sample_selection._out_of_fold import (
+    OUT_OF_FOLD,
+    OutOfFoldSelector,
+    one_hot,
+)
 from sklearn_prune.sample_selection._penalty import own_margin, residual_values
 
 _PREFER = {"prefer": [StrOptions({"easy", "hard"})]}
 
 
+@fill(OUT_OF_FOLD)
 class LossSelector(OutOfFoldSelector):
     """Keep the rows that models which have not seen them predict at a low loss.
 
@@ -20,34 +26,17 @@ class LossSelector(OutOfFoldSelector):
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The model, which is cloned for each fold; a FrozenEstimator is used as it is,
-        even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic or ridge regression on standardised columns
-        otherwise; a missing value counts as the mean of its column there.
+    {estimator}
     prefer : {"easy", "hard"}, default="easy"
         "easy" puts low losses first, "hard" high ones.
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Minus the loss; the loss itself for ``prefer="hard"``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes, for classification.
+    {classes_}
 
     See Also
     --------
@@ -57,19 +46,18 @@ class LossSelector(OutOfFoldSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row. Models without
-    `predict_proba` are read by their decision function, through a logistic function for
-    two classes and a softmax for more; without that, the predicted class gets
-    probability 1. Probabilities below 2.2e-16 count as that. A row whose class no
-    training part holds has probability 0. Rows of weight 0 train no model; the other
-    weights go to the fits of models that take them.
+    `cv` fits of the model and one prediction for each row. Without `predict_proba`, the
+    decision function is mapped to probabilities by a logistic function for two classes and
+    a softmax for more. Without either, the predicted class gets probability 1.
+    Probabilities are at least 2.2e-16. A row whose class no training part holds has
+    probability 0. Rows of weight 0 train no model; the other weights are passed to fits
+    that take them.
 
-    Both directions can be a bad idea. The easiest rows are a poor sample of clean data.
-    The hardest are a worse one at a small size: in a measurement on MNIST, a tenth of
-    5,000 rows chosen by small margins left linear and nearest-neighbour models about 25
-    points below random rows. They beat random by a point at one half, for linear and
-    kernel models with clean labels only: with one label in five wrong, half of the rows
-    chosen so was 7 to 36 points worse than random, and a tenth was nearly all wrong.
+    The easiest rows are a poor sample of clean data. The hardest are worse at a small size:
+    on MNIST, a tenth of 5,000 rows chosen by small margins left linear and
+    nearest-neighbour models about 25 points below random rows. At one half, with clean
+    labels, they were a point better for linear and kernel models. With one label in five
+    wrong, one half was 7 to 36 points worse than random rows.
 
     Examples
     --------
@@ -109,6 +97,7 @@ class LossSelector(OutOfFoldSelector):
         return Ranking.from_scores(scores if self.prefer == "easy" else -scores)
 
 
+@fill(OUT_OF_FOLD)
 class MarginSelector(OutOfFoldSelector):
     """Keep the rows that models which have not seen them agree with.
 
@@ -118,38 +107,20 @@ class MarginSelector(OutOfFoldSelector):
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The model, which is cloned for each fold; a FrozenEstimator is used as it is,
-        even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic or ridge regression on standardised columns
-        otherwise; a missing value counts as the mean of its column there.
+    {estimator}
     prefer : {"easy", "hard"}, default="easy"
         "easy" puts large margins first. "hard" puts small ones first, those of rows that
         are not contradicted before all others.
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that are not contradicted, then the others, both by
-        descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The margin; minus its absolute value for ``prefer="hard"``.
     natural_size_ : int
         Number of rows that are not contradicted.
-    classes_ : ndarray of shape (n_classes,)
-        The classes, for classification.
+    {classes_}
 
     See Also
     --------
@@ -158,13 +129,13 @@ class MarginSelector(OutOfFoldSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row; :class:`LossSelector` says how
-    models without probabilities and weights are read.
+    `cv` fits of the model and one prediction for each row. Models without probabilities
+    and weights: see :class:`LossSelector`.
 
-    "easy" is a bad idea for a small share of clean rows: those far from every boundary
-    are easy to choose and teach little. "hard" is worse for a small share of any rows;
-    in a measurement on MNIST the hardest tenth of 5,000 rows left linear models 23
-    points below random ones. At one half, clean, it was a point above random.
+    "easy" is a bad idea for a small share of clean rows: rows far from every boundary
+    teach little. "hard" is worse for a small share of any rows: on MNIST the hardest tenth
+    of 5,000 rows left linear models 23 points below random ones. At one half, with clean
+    labels, it was a point above random.
 
     Examples
     --------
@@ -210,6 +181,7 @@ class MarginSelector(OutOfFoldSelector):
         return Ranking.from_scores(scores, first=margins >= 0)
 
 
+@fill(OUT_OF_FOLD)
 class EL2NSelector(OutOfFoldSelector):
     """Keep the rows whose predictions are near their labels in several cross-validations.
 
@@ -219,37 +191,20 @@ class EL2NSelector(OutOfFoldSelector):
 
     Parameters
     ----------
-    estimator : estimator, default=None
-        The model, which is cloned for each fold; a FrozenEstimator is used as it is,
-        even if it has seen the rows. None takes the model that the rows are for in a
-        meta-estimator, and a logistic or ridge regression on standardised columns
-        otherwise; a missing value counts as the mean of its column there.
+    {estimator}
     prefer : {"easy", "hard"}, default="easy"
         "easy" puts small errors first. "hard" puts large ones first, as the paper does,
         for large sets of clean labels.
     n_repeats : int, default=3
         Number of cross-validations.
-    cv : int, splitter or iterable, default=5
-        The folds. An int (None is 5) makes shuffled folds, stratified by class, and
-        never splits a group where `groups` are given; there are fewer where rows do not
-        suffice. A splitter or splits of your own must hold out each row once or more.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    n_jobs : int or None, default=None
-        Number of folds to work on at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the model that is None. None
-        takes that of the meta-estimator, if any.
+    {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows by descending score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         Minus the mean error; the mean error itself for ``prefer="hard"``.
-    classes_ : ndarray of shape (n_classes,)
-        The classes, for classification.
+    {classes_}
 
     See Also
     --------
@@ -258,17 +213,14 @@ class EL2NSelector(OutOfFoldSelector):
 
     Notes
     -----
-    ``cv * n_repeats`` fits of the model; :class:`LossSelector` says how models without
-    probabilities and weights are read. The paper averages over ten nets that are trained
-    for few epochs, on the rows that they then judge; pass such a net as `estimator` to
-    come close to it, out of fold.
+    ``cv * n_repeats`` fits of the model. Models without probabilities and weights: see
+    :class:`LossSelector`. The paper averages over ten nets after few epochs, on their own
+    training rows; pass such a net as `estimator` for the out-of-fold form of that.
 
-    "hard" is a bad idea below a third of the rows and wherever labels are wrong. In a
-    measurement on MNIST with 5,000 rows, a tenth chosen so gave 57 % where random rows
-    gave 85 %, by logistic regression; with one label in five wrong it gave 2 %, since
-    the rows of largest error are the wrong labels. At one half of clean rows it was a
-    point better than random. "easy" finds wrong labels and is a poor sample of clean
-    rows at a small size.
+    "hard" is a bad idea below a third of the rows and wherever labels are wrong. On MNIST
+    with 5,000 rows, a tenth gave 57 % where random rows gave 85 %, by logistic regression;
+    with one label in five wrong it gave 2 %. At one half of clean rows it was a point
+    better than random. "easy" finds wrong labels, and is a poor small sample of clean rows.
 
     References
     ----------

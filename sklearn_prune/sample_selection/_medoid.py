@@ -1,37 +1,34 @@
 """Rank rows by the clusters that they stand for."""
 
-from sklearn_prune._coverage import covering_order, medoid_order, points_and_classes
+from sklearn_prune._coverage import (
+    COVERING,
+    covering_order,
+    medoid_order,
+    points_and_classes,
+)
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 
 
+@fill(SELECTOR, COVERING)
 class MedoidSelector(SampleSelector):
     """Keep the rows in the middle of clusters.
 
-    The medoids of k-means clusters [1]_ are not nested: those of ten clusters are not
-    among those of twenty. So that one order serves every size, clusters are sought in
-    levels: one at first, then always twice as many as there are rows taken. At each
-    level the clusters without a taken row give the row nearest to their mean, largest
-    first. When clusters have some eight rows left, the others follow at random, in
-    proportion from all clusters.
+    The medoids of k-means clusters [1]_ are not nested, so clusters are computed in
+    levels: one cluster first, then twice as many as there are rows taken. At each level,
+    clusters without a taken row give the row nearest to their mean, largest cluster first.
+    Once clusters have some eight rows left, the others follow at random, in proportion
+    from all clusters.
 
     Parameters
     ----------
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes. Each class is clustered
-        for itself, and the orders are merged in proportion; for regression the target is
-        a further column that counts as much as all others together.
-    random_state : int, RandomState instance or None, default=None
-        The seed of k-means and of the random rest. None takes that of the
-        meta-estimator, if any.
+    {task, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows, most worth keeping first. Ties go by position. Rows of
-        weight 0 come last.
+    {order_}
 
     See Also
     --------
@@ -44,7 +41,7 @@ class MedoidSelector(SampleSelector):
     iterations; classes of more than 10,000 rows are clustered in small batches. Weights
     of rows are those of k-means.
 
-    Good at 1 to 5 % of the rows; from 30 % on hardly different from rows at random.
+    Good at 1 to 5 % of the rows; from 30 % on hardly better than random rows.
 
     References
     ----------

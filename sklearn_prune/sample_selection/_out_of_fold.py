@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_prune._docs import entries
 from sklearn_prune._folds import given_folds, shuffled_folds, split_rows
 from sklearn_prune._meta import (
     clone_seeded,
@@ -24,9 +25,24 @@ from sklearn_prune._meta import (
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
 from sklearn_prune._validation import check_groups
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._refitting import RefittingSelector, as_target
+from sklearn_prune.sample_selection._refitting import (
+    REFITTING,
+    RefittingSelector,
+    as_target,
+)
 
 N_FOLDS = 5
+OUT_OF_FOLD = REFITTING | entries("""
+    estimator : estimator, default=None
+        The model, which is cloned for each fold. A FrozenEstimator is used as it is, even
+        if it has seen the rows. None takes the model that the rows are for in a
+        meta-estimator, and a logistic or ridge regression on standardised columns
+        otherwise; a missing value counts as the mean of its column there.
+    cv : int, splitter or iterable, default=5
+        The folds. An int (None is 5) makes shuffled folds, stratified by class, which
+        never split a group where `groups` are given. There are fewer folds where rows do
+        not suffice. Other splits must hold out each row at least once.
+""")
 
 
 class OutOfFoldSelector(RefittingSelector):

@@ -11,6 +11,7 @@ from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._docs import fill
 from sklearn_prune._explain import check_magnitudes
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import (
@@ -31,8 +32,10 @@ from sklearn_prune._validation import (
     resolve_task,
 )
 from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._refitting import REFITTING
 
 
+@fill(REFITTING)
 class OutlierSelector(SampleSelector):
     """Keep the rows that an outlier detector finds ordinary.
 
@@ -42,28 +45,20 @@ class OutlierSelector(SampleSelector):
     Parameters
     ----------
     detector : estimator, default=None
-        Any outlier detector of scikit-learn, or a Pipeline that ends in one; cloned for
+        Any outlier detector of scikit-learn, or a Pipeline that ends in one, cloned for
         each fold. A FrozenEstimator is used as it is, even if it has seen the rows. None
         is ``IsolationForest()``.
     by_class : bool, default=False
-        Whether rows are compared with those of their own class only, by a detector for
-        each class. A row without another one to compare it with, in its class
-        and outside its group, counts as an inlier of score 0.
+        Whether to compare rows within their own class only. A row without another one of
+        its class outside its group counts as an inlier of score 0.
     n_folds : int, default=5
-        Number of shuffled folds, which never split a group where `groups` are given;
-        there are fewer where there are fewer rows. LocalOutlierFactor needs no folds: it
-        compares a row with its neighbours and not with itself.
-    n_jobs : int or None, default=None
-        Number of detectors to fit at once.
-    random_state : int, RandomState instance or None, default=None
-        The seed of the folds and of each `random_state` in the detector that is None.
-        None takes that of the meta-estimator, if any.
+        Number of shuffled folds, fewer where there are fewer rows; `groups` stay whole.
+        LocalOutlierFactor needs no folds: it compares a row with its neighbours only.
+    {n_jobs, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: inliers, then outliers, both by descending score, ties by
-        position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The decision function.
     natural_size_ : int
@@ -82,15 +77,14 @@ class OutlierSelector(SampleSelector):
     Notes
     -----
     `n_folds` fits of the detector, for each class with ``by_class=True``. Rows of weight 0
-    train no detector; the other weights go to the fits of detectors that take them. With
-    groups, LocalOutlierFactor still counts rows of the same group as neighbours. An
-    isolation forest places a row that it has not seen with the outermost rows on that
-    side, so in few rows an outlier far from all others may not be the last.
+    train no detector; the other weights are passed to fits that take them. With groups,
+    LocalOutlierFactor still counts rows of the same group as neighbours. An isolation
+    forest scores an unseen row like the outermost rows on its side, so in few rows an
+    extreme outlier may not be the last.
 
-    A bad idea for wrong labels, unless ``by_class=True``, since labels are not read
-    without it, and for classes that are few beside the others: they are outliers, and
-    ``keep="auto"`` drops them. Inliers are a poor sample where the rows at the border
-    are what a model has to learn.
+    A bad idea for wrong labels, unless ``by_class=True``. Rows of small classes are
+    outliers, and ``keep="auto"`` drops them. Inliers are a poor sample where the border
+    rows matter.
 
     References
     ----------

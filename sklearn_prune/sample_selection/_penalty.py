@@ -4,9 +4,10 @@ from numbers import Real
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
 from sklearn_prune.sample_selection._design import Design
 from sklearn_prune.sample_selection._leave_one_out import (
     lasso_leave_one_out,
@@ -48,14 +49,14 @@ class _PenaltySelector(SampleSelector):
         return Ranking.from_scores(values, first=kept)
 
 
+@fill(SELECTOR)
 class L2PenaltySelector(_PenaltySelector):
     """Keep the rows that a ridge-penalised linear model agrees with unseen.
 
     The value of a row is its leave-one-out margin: the score of its own class minus the
-    best other score, under one-against-rest models that were fitted without the row.
-    For regression it is 2.5 minus the absolute leave-one-out residual in robust standard
-    deviations. A negative value says that the model contradicts the row: its label is
-    likely wrong, or it lies where a linear model is wrong.
+    best other score, under one-against-rest models fitted without the row [1]_ [2]_. For
+    regression it is 2.5 minus the absolute leave-one-out residual in robust standard
+    deviations. A negative value means that the model contradicts the row.
 
     Parameters
     ----------
@@ -67,21 +68,17 @@ class L2PenaltySelector(_PenaltySelector):
     loss : {"squared", "logistic"}, default="squared"
         "squared" is exact; "logistic", for classes only, takes one Newton step from the
         fit on all rows to the fit without the row.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {task}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending value.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values.
     natural_size_ : int
-        Number of rows that are not contradicted: for classes, a row is left out only
-        where its value is negative under the plain model and under the one with balanced
-        class weights, so that a small class is not deleted for being small.
+        Number of rows that are not contradicted. For classes, a row is left out only if its
+        value is negative under the plain model and under the one with balanced class
+        weights, so that small classes are kept.
 
     See Also
     --------
@@ -89,16 +86,14 @@ class L2PenaltySelector(_PenaltySelector):
 
     Notes
     -----
-    O(n d^2) for d <= n and O(n^2 d) for d > n, in blocks of rows; beside X it needs
-    memory for min(n, d)^2 values and, while it standardises, for X in float64.
-    60,000 x 784 rows of ten classes take some ten seconds on one core. Where n and d are
-    both above 5,000, a row is left out together with the others of one of 20 random
-    folds, and the models are fitted iteratively. "logistic" fits as many logistic models
-    as there are classes, twice, which takes minutes on such data.
+    O(n d^2) for d <= n and O(n^2 d) for d > n, in blocks of rows, with memory for
+    min(n, d)^2 values and, while it standardises, for X in float64. 60,000 x 784 rows of
+    ten classes take some ten seconds on one core. Where n and d both exceed 5,000, rows
+    are left out by 20 random folds, and the models are fitted iteratively. "logistic" fits
+    two logistic models for each class, which takes minutes on such data.
 
-    A bad idea where labels are clean or classes far from linearly separable: rows of
-    large margin are the easiest ones, and half of the rows chosen so is a worse training
-    set than half of them at random.
+    A bad idea where labels are clean or classes far from linearly separable: the rows of
+    largest margin are the easiest, and half of the rows is worse than a random half.
 
     References
     ----------
@@ -141,12 +136,13 @@ class L2PenaltySelector(_PenaltySelector):
         return ridge_leave_one_out(design, targets, weights, self.alpha, self.loss)
 
 
+@fill(SELECTOR)
 class L1PenaltySelector(_PenaltySelector):
     """Keep the rows that a sparse linear model agrees with unseen.
 
     The value of a row is its leave-one-out margin as in :class:`L2PenaltySelector`, under
-    the lasso: the model without the row is taken to use the same features as the model
-    with it, which makes the fit without the row a closed form.
+    the lasso. The model without the row is taken to use the same features as the model
+    with it, which gives a closed form [1]_.
 
     Parameters
     ----------
@@ -154,15 +150,11 @@ class L1PenaltySelector(_PenaltySelector):
         Strength of the penalty as in ``Lasso(alpha)``, on standardised columns. "auto"
         is 0.05 of the smallest strength that empties the model, for each class its own.
         A missing value counts as the mean of its column.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
+    {task}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those that ``keep="auto"`` keeps, then the others, both by
-        descending value.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values.
     natural_size_ : int

@@ -8,6 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._docs import entries
 from sklearn_prune._folds import split_rows
 from sklearn_prune._meta import (
     clone_seeded,
@@ -19,9 +20,18 @@ from sklearn_prune._meta import (
 )
 from sklearn_prune._seeds import is_torch_model, seeded_globals
 from sklearn_prune._validation import check_groups, check_readable_rows, class_codes
-from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
+from sklearn_prune.sample_selection._base import SELECTOR, RankingContext, SampleSelector
 
 OTHER_KIND = {"classification": "regressor", "regression": "classifier"}
+REFITTING = SELECTOR | entries("""
+    n_jobs : int or None, default=None
+        Number of folds or samples to work on at once.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the folds or samples, and each `random_state` in the model that is None.
+        None takes the seed of the meta-estimator, if any.
+    classes_ : ndarray of shape (n_classes,)
+        The classes in y, for classification.
+""")
 
 
 class RefittingSelector(SampleSelector):

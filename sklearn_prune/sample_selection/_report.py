@@ -1,4 +1,4 @@
-"""What a selection kept and dropped, by class, group and feature, and whom it hit."""
+"""What a selection kept and dropped, by class, group and feature."""
 
 import warnings
 from numbers import Integral
@@ -30,7 +30,7 @@ SIGNIFICANT = 0.001
 
 
 def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_state=0):
-    """Report which rows a selection kept and dropped, and warn of whom it hit.
+    """Report which rows a selection kept and dropped, and warn of unequal losses.
 
     Parameters
     ----------
@@ -41,14 +41,13 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     y : array-like of shape (n_samples,) or None
         Their targets.
     groups : array-like of shape (n_samples,), default=None
-        Groups that none should lose far more rows of than of all: sex, region, site.
+        Groups to compare, such as sex, region or site.
     probe : float in (0, 1) or None, default=None
         Share of the labels to change in a copy of y, to see whether the selector finds
-        them: a class becomes another one at random; continuous targets are exchanged
-        among the rows of that share.
+        them. A class becomes another one at random; continuous targets are exchanged.
     n_bins : int, default=4
-        Number of quantile bins of a column of numbers, or of a continuous target. A
-        column with no more values than that has a line for each.
+        Number of quantile bins of a numeric column or a continuous target. A column with
+        no more values than that has a line for each.
     random_state : int, RandomState instance or None, default=0
         Seeds the probe, and its ranking where `fitted` has no int seed.
 
@@ -95,9 +94,8 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     Notes
     -----
     O(n log n) for each column. The probe ranks the rows once more, by the same selector,
-    seed, budget and model, but without the weights and - unless ``by_group=True`` - the
-    groups that `fit` may have been given. Its labels are changed at random: errors that
-    people make are harder to find.
+    seed, budget and model, but without the weights and, unless ``by_group=True``, the
+    groups of `fit`. Its random errors are easier to find than those that people make.
 
     Examples
     --------

@@ -5,47 +5,48 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import gen_batches
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking, budget_size, merge_strata, round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
-from sklearn_prune.sample_selection._base import KEEP_OPTIONS, TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._base import (
+    KEEP_OPTIONS,
+    SELECTOR,
+    TASK_OPTIONS,
+    SampleSelector,
+)
 
 MOST_JUDGED = 5_000  # rows that the objective counts
 
 
+@fill(SELECTOR)
 class RMHCSelector(SampleSelector):
     """Search for the subset from which nearest neighbours predict the other rows best.
 
-    The search starts from rows at random, in proportion to the classes: those that
-    :class:`RandomSelector` keeps under the same seed. Each proposal swaps one kept row
-    for a dropped one of the same class, and is accepted if the objective does not fall
-    [1]_. The objective is the accuracy with which the kept rows classify the training
-    rows by their nearest neighbours on standardised columns; for regression it is minus
-    the mean squared error. A kept row is predicted without itself, or it would always
-    be right and contradicted rows would be worth keeping.
+    The search starts from random rows, in proportion to the classes: those of
+    :class:`RandomSelector` with the same seed. Each proposal swaps one kept row for a
+    dropped one of the same class, and is accepted if the objective does not fall [1]_.
+    The objective is the accuracy with which the kept rows classify the training rows by
+    their nearest neighbours on standardised columns; for regression, minus the mean squared
+    error. Kept rows are predicted without themselves.
 
     Parameters
     ----------
-    keep : float in (0, 1] or int >= 2, default=0.5
-        Fraction or number of rows to search for, where no meta-estimator says it.
+    {keep}
     n_iter : int, default=1000
         Number of proposals.
     n_neighbors : int, default=1
         Number of neighbours that predict a row: by majority, ties to the first class,
         or by their mean.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the start and the proposals. None takes the seed of the meta-estimator.
+    {task, random_state}
 
     Attributes
     ----------
     order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: the set that was found, by how much its rows help as
-        neighbours (right minus wrong predictions, ties by position), then the others at
-        random. Subsets of other sizes are no prefixes of it.
+        Positions of the rows: the set that was found, by right minus wrong predictions as
+        neighbours, ties by position; then the others at random. Subsets of other sizes
+        are no prefixes of it.
     objective_path_ : ndarray of shape (n_iter + 1,), float
         The objective at the start and after each proposal. It never falls.
 
@@ -56,20 +57,16 @@ class RMHCSelector(SampleSelector):
 
     Notes
     -----
-    O(n k d) for each proposal, where n is the number of rows that the objective counts:
-    all up to 5,000, else 5,000 of them at random, whose accuracy is then known to half a
-    point. Any row may be kept. The start costs O(n m d) for m kept rows. 60,000 x 784
-    rows, half of them kept, take 7 seconds for the start and 10 for 1,000 proposals on
-    one core.
+    O(n k d) for each proposal and O(n m d) for the start, for m kept rows. The objective
+    counts n rows: all up to 5,000, else 5,000 random ones. 60,000 x 784 rows, half of them
+    kept, take 7 seconds for the start and 10 for 1,000 proposals on one core.
 
     Rows of weight 0 are neither counted nor neighbours; the accuracy is weighted. Each
-    swap stays within a class, so that the set survives ``stratify="auto"``.
+    swap stays within a class, so ``stratify="auto"`` does not change the set.
 
-    The set is tuned to nearest neighbours, and other models profit: measured on eleven
-    data sets of 800 rows with four kinds of model, a hundredth and a tenth of the rows
-    found so were among the best of all methods, and half of them hardly better than
-    random ones. 1,000 swaps among 30,000 rows change little: few rows to keep and many
-    proposals are where a search pays.
+    On eleven data sets of 800 rows and four kinds of model, a hundredth and a tenth of the
+    rows were among the best of all methods; half of them were hardly better than random
+    ones. 1,000 swaps among 30,000 rows change little: use it for few kept rows.
 
     References
     ----------

@@ -2,44 +2,38 @@
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._ranking import budget_size
 from sklearn_prune.sample_selection._base import KEEP_OPTIONS, TASK_OPTIONS, SampleSelector
-from sklearn_prune.sample_selection._leverage import draw, leverages
+from sklearn_prune.sample_selection._leverage import DRAWING, draw, leverages
 
 
+@fill(DRAWING)
 class SensitivitySelector(SampleSelector):
     """Draw rows in proportion to their greatest share in the loss of a linear model.
 
     The sensitivity of a row is the largest share that it has in the total loss under any
-    coefficients. Rows drawn in proportion to a bound on it, and weighted by the inverse
-    of their probability, estimate the loss of every linear model at once, without bias: ask
-    the meta-estimator for ``weighting="inverse_probability"``.
+    coefficients [3]_. Rows drawn in proportion to a bound on it, with inverse-probability
+    weights, estimate the loss of every linear model without bias: use
+    ``weighting="inverse_probability"`` of the meta-estimator.
 
-    The bound is, up to a factor that is the same for all rows: for classes and logistic
-    loss, the square root of the leverage in [1, X] plus 1 / n [1]_; for regression and
-    squared loss, the leverage in [1, X, y] plus 1 / n [2]_.
+    The bound is, up to a common factor: for classes and logistic loss, the square root of
+    the leverage in [1, X] plus 1 / n [1]_; for regression and squared loss, the leverage
+    in [1, X, y] plus 1 / n [2]_.
 
     Parameters
     ----------
     keep : float in (0, 1] or int >= 2, default=0.5
         The fraction or number of rows that `inclusion_probabilities_` are for, where no
         meta-estimator says it. The order does not depend on it.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is, where no meta-estimator says it. "auto": strings, bools, and at most
-        max(20, sqrt(n)) different integral values are classes.
-    random_state : int, RandomState instance or None, default=None
-        The seed. None takes that of the meta-estimator, if any.
+    {task, random_state}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows as drawn. It is not sorted by `scores_`.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
         The bounds, scaled to add up to 1.
-    importances_ : ndarray of shape (n_samples,), float
-        The same, those of 0 replaced by the smallest positive number.
-    draws_ : ndarray of shape (n_samples,), float
-        A uniform number for each row, divided by its importance; `order_` ascends in it.
+    {importances_, draws_}
     inclusion_probabilities_ : ndarray of shape (n_samples,), float
         About how likely a row is among the first that the budget allows:
         ``min(1, c * importances_)``, with c such that they add up to the budget.
@@ -54,19 +48,16 @@ class SensitivitySelector(SampleSelector):
     The cost is that of :class:`LeverageSelector`; where n and d both exceed 5,000,
     leverages are approximate. Columns may have any scale; a missing value counts as the
     mean of its column. In units of the smallest positive weight, a row of weight w has the
-    bounds of w copies of it together; one of weight 0 comes last. Since each row has a
-    share of the intercept, no inverse probability exceeds some d times that of random
-    rows, and for classes some sqrt(d) times.
+    bounds of w copies of it together; one of weight 0 comes last. No inverse probability
+    exceeds some d times that of random rows, for classes some sqrt(d) times.
 
-    On heavy-tailed features a tenth of the rows estimates a squared loss many times closer
-    than random rows do, and the coefficients of least squares follow. A logistic loss is
-    less ruled by a few rows: its estimate gains less, and the fitted logistic model is
-    about as good as one fitted on random rows. How many rows it needs grows with how well
-    the classes are separated [1]_.
+    On heavy-tailed features a tenth of the rows estimates a squared loss, and the
+    least-squares coefficients, many times closer than random rows do. A logistic loss gains
+    less, and the fitted model is about as good as one on random rows. It needs more rows
+    the better the classes are separated [1]_.
 
-    A bad idea where no row stands out, where rows far out are errors, and for models that
-    are not linear, of which the bound says nothing. Without the weights, the rows kept are
-    not distributed like all of them.
+    A bad idea where no row stands out, where outliers are errors, and for models that are
+    not linear. Without the weights, the kept rows are not distributed like all of them.
 
     References
     ----------

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from sklearn_prune._docs import entries
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
@@ -43,6 +44,46 @@ from sklearn_prune.sample_selection._base import check_selector
 from sklearn_prune.sample_selection._choice import choose_rows
 from sklearn_prune.sample_selection._random import RandomSelector
 from sklearn_prune.sample_selection._weighting import WEIGHTINGS
+
+SUBSET = entries("""
+    selector : selector or Pipeline that ends in one, default=None
+        Ranks the rows. None is ``RandomSelector()``.
+    keep : float in (0, 1], int >= 2 or "auto", default=0.5
+        Fraction or number of rows to keep, or the selector's own choice. 1.0 keeps all
+        rows and ranks nothing.
+    stratify : {"auto", "quantiles"} or None, default="auto"
+        "auto" keeps the proportions of the classes, if y holds classes; "quantiles" those
+        of the tenths of a continuous y.
+    task : {"auto", "classification", "regression"}, default="auto"
+        What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
+        values are classes.
+    weighting : {"coverage", "inverse_probability"} or None, default=None
+        Weights of the kept rows. An inner model gets them as `sample_weight`; if it
+        takes none, there is a warning. "coverage" counts the rows that a kept row is the
+        nearest to, within its class. "inverse_probability", for selectors that draw rows,
+        makes weighted sums over the kept rows unbiased. None is usually as good or better.
+    by_group : bool, default=False
+        Whether to keep or drop the rows of one group, given as `groups` in fit, together.
+        Groups are ordered by the mean rank of their rows. The number of rows is as near
+        to `keep` as whole groups allow. There are no strata then.
+    memory : str, joblib.Memory or None, default=None
+        Caches rankings, so that several values of `keep` rank once.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the selector, and each `random_state` of an inner model that is None. An int
+        makes the fit reproducible.
+    selector_ : selector, Pipeline or None
+        The fitted selector; None where nothing was ranked.
+    sample_indices_ : ndarray of shape (n_kept,), int
+        Sorted positions of the kept rows.
+    sample_mask_ : ndarray of shape (n_samples,), bool
+        True for the kept rows.
+    sample_scores_ : ndarray of shape (n_samples,), float, or None
+        Scores of the rows, larger is better, where the selector has any.
+    sample_weight_ : ndarray of shape (n_kept,), float, or None
+        Weights of the kept rows, where `weighting` asks for any.
+    task_ : {"classification", "regression"} or None
+        What y was taken for; None without y.
+""")
 
 
 class SampleSubset(BaseEstimator):

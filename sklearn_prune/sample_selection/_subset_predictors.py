@@ -3,10 +3,11 @@
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_prune._docs import fill
 from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import inner_has
+from sklearn_prune._meta import MODEL, inner_has
 from sklearn_prune._sklearn_compat import StrOptions, fit_context
-from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
+from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset, SampleSubsetModel
 
 _estimator_has = {
     method: available_if(inner_has(method, fitted="estimator_", unfitted="estimator"))
@@ -14,6 +15,7 @@ _estimator_has = {
 }
 
 
+@fill(MODEL)
 class _SubsetPredictor(SampleSubsetModel):
     """What the classifier and the regressor share."""
 
@@ -81,21 +83,12 @@ class _SubsetPredictor(SampleSubsetModel):
     def predict(self, X, **params):
         """Predict with the inner model.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `predict` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
+        {predict}
         """
         return self._ask("predict", X, params)
 
 
+@fill(MODEL, SUBSET)
 class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     """Fit a classifier on fewer rows.
 
@@ -107,53 +100,20 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     ----------
     estimator : classifier
         The model to fit. A fitted one is passed as ``FrozenEstimator(model)``.
-    selector : selector or Pipeline that ends in one, default=None
-        Ranks the rows. None is ``RandomSelector()``.
-    keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction or number of rows to keep, or the selector's own choice. Each class
-        keeps a row at least. 1.0 fits on all rows and ranks nothing.
+    {selector, keep}
     stratify : {"auto"} or None, default="auto"
-        "auto" keeps the proportions of the classes to within one row.
-    weighting : {"coverage", "inverse_probability"} or None, default=None
-        Weights of the kept rows, which the inner model gets as `sample_weight` where it
-        takes one; a warning says where it does not. "coverage" counts the rows that a
-        kept row is the nearest to, within its class. "inverse_probability", for
-        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
-        is usually as good or better.
-    by_group : bool, default=False
-        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
-        groups come in the order of the mean rank of their rows, and the number of rows
-        is as near to `keep` as whole groups allow. There are no strata then.
-    memory : str, joblib.Memory or None, default=None
-        Caches rankings, so that several values of `keep` rank once.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the selector and those parts of the inner model whose `random_state` is
-        None; an int makes the fit reproducible.
+        "auto" keeps the proportions of the classes to within one row. Each class keeps at
+        least one row in any case.
+    {weighting, by_group, memory, random_state}
 
     Attributes
     ----------
     estimator_ : classifier
         The inner model fitted on the kept rows.
-    selector_ : selector, Pipeline or None
-        The fitted selector; None where nothing was ranked.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows.
-    sample_mask_ : ndarray of shape (n_samples,), bool
-        True for the kept rows.
-    sample_scores_ : ndarray of shape (n_samples,), float, or None
-        Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : ndarray of shape (n_kept,), float, or None
-        Weights of the kept rows, where `weighting` asks for any.
-    task_ : str
-        "classification".
+    {selector_, sample_indices_, sample_mask_, sample_scores_, sample_weight_, task_}
     classes_ : ndarray of shape (n_classes,)
         The classes.
-    n_features_in_ : int
-        Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has any.
-    n_iter_ : int or ndarray
-        Iterations of the inner model, where it counts them.
+    {n_features_in_, feature_names_in_, n_iter_}
 
     See Also
     --------
@@ -193,17 +153,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     def predict_proba(self, X, **params):
         """Predict class probabilities with the inner model.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `predict_proba` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
+        {predict_proba}
         """
         return self._ask("predict_proba", X, params)
 
@@ -211,17 +161,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     def predict_log_proba(self, X, **params):
         """Predict logarithms of class probabilities with the inner model.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `predict_log_proba` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of probabilities, in the order of `classes_`.
+        {predict_log_proba}
         """
         return self._ask("predict_log_proba", X, params)
 
@@ -229,17 +169,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     def decision_function(self, X, **params):
         """Compute decision values with the inner model.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `decision_function` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values.
+        {decision_function}
         """
         return self._ask("decision_function", X, params)
 
@@ -247,6 +177,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
         return self._inherit_tags(super().__sklearn_tags__())
 
 
+@fill(MODEL, SUBSET)
 class SampleSubsetRegressor(RegressorMixin, _SubsetPredictor):
     """Fit a regressor on fewer rows.
 
@@ -257,52 +188,18 @@ class SampleSubsetRegressor(RegressorMixin, _SubsetPredictor):
     ----------
     estimator : regressor
         The model to fit. A fitted one is passed as ``FrozenEstimator(model)``.
-    selector : selector or Pipeline that ends in one, default=None
-        Ranks the rows. None is ``RandomSelector()``.
-    keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction or number of rows to keep, or the selector's own choice. 1.0 fits on all
-        rows and ranks nothing.
+    {selector, keep}
     stratify : {"auto", "quantiles"} or None, default="auto"
         "auto" is no strata; "quantiles" keeps the proportions of the tenths of y to
         within one row.
-    weighting : {"coverage", "inverse_probability"} or None, default=None
-        Weights of the kept rows, which the inner model gets as `sample_weight` where it
-        takes one; a warning says where it does not. "coverage" counts the rows that a
-        kept row is the nearest to, within its class. "inverse_probability", for
-        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
-        is usually as good or better.
-    by_group : bool, default=False
-        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
-        groups come in the order of the mean rank of their rows, and the number of rows
-        is as near to `keep` as whole groups allow. There are no strata then.
-    memory : str, joblib.Memory or None, default=None
-        Caches rankings, so that several values of `keep` rank once.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the selector and those parts of the inner model whose `random_state` is
-        None; an int makes the fit reproducible.
+    {weighting, by_group, memory, random_state}
 
     Attributes
     ----------
     estimator_ : regressor
         The inner model fitted on the kept rows.
-    selector_ : selector, Pipeline or None
-        The fitted selector; None where nothing was ranked.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows.
-    sample_mask_ : ndarray of shape (n_samples,), bool
-        True for the kept rows.
-    sample_scores_ : ndarray of shape (n_samples,), float, or None
-        Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : ndarray of shape (n_kept,), float, or None
-        Weights of the kept rows, where `weighting` asks for any.
-    task_ : str
-        "regression".
-    n_features_in_ : int
-        Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has any.
-    n_iter_ : int or ndarray
-        Iterations of the inner model, where it counts them.
+    {selector_, sample_indices_, sample_mask_, sample_scores_, sample_weight_, task_,
+     n_features_in_, feature_names_in_, n_iter_}
 
     See Also
     --------

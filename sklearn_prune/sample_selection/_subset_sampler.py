@@ -2,69 +2,33 @@
 
 from sklearn.utils.validation import validate_data
 
+from sklearn_prune._docs import fill
 from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import route_fit_params, routing_enabled
+from sklearn_prune._meta import MODEL, route_fit_params, routing_enabled
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import fit_context, take_rows
 from sklearn_prune._validation import check_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._subset import SampleSubset
+from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset
 
 
+@fill(MODEL, SUBSET)
 class SampleSubsetSampler(SampleSubset):
     """Drop rows from X and y, for the Pipeline of imbalanced-learn.
 
     A scikit-learn Pipeline cannot drop rows and raises an error for a sampler. Use the
     Pipeline of ``imblearn.pipeline``, or :class:`SampleSubsetClassifier` or
     :class:`SampleSubsetRegressor` as the last step. These two also drop the rows of
-    `sample_weight`, which a sampler cannot.
+    `sample_weight`, which a sampler cannot. No Pipeline passes `sample_weight_` on.
 
     Parameters
     ----------
-    selector : selector or Pipeline that ends in one, default=None
-        Ranks the rows. None is ``RandomSelector()``.
-    keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction or number of rows to keep, or the selector's own choice. 1.0 keeps all
-        rows and ranks nothing.
-    stratify : {"auto", "quantiles"} or None, default="auto"
-        "auto" keeps the proportions of the classes, if y holds classes; "quantiles" those
-        of the tenths of a continuous y.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
-        values are classes.
-    weighting : {"coverage", "inverse_probability"} or None, default=None
-        Weights of the kept rows for `sample_weight_`; no Pipeline
-        hands them on. "coverage" counts the rows that a
-        kept row is the nearest to, within its class. "inverse_probability", for
-        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
-        is usually as good or better.
-    by_group : bool, default=False
-        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
-        groups come in the order of the mean rank of their rows, and the number of rows
-        is as near to `keep` as whole groups allow. There are no strata then.
-    memory : str, joblib.Memory or None, default=None
-        Caches rankings, so that several values of `keep` rank once.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the selector.
+    {selector, keep, stratify, task, weighting, by_group, memory, random_state}
 
     Attributes
     ----------
-    selector_ : selector, Pipeline or None
-        The fitted selector; None where nothing was ranked.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows.
-    sample_mask_ : ndarray of shape (n_samples,), bool
-        True for the kept rows.
-    sample_scores_ : ndarray of shape (n_samples,), float, or None
-        Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : ndarray of shape (n_kept,), float, or None
-        Weights of the kept rows, where `weighting` asks for any.
-    task_ : str or None
-        What y was taken for.
-    n_features_in_ : int
-        Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has any.
+    {selector_, sample_indices_, sample_mask_, sample_scores_, sample_weight_, task_,
+     n_features_in_, feature_names_in_}
 
     See Also
     --------
@@ -145,12 +109,8 @@ class SampleSubsetSampler(SampleSubset):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Targets, classes or continuous.
-        **params : dict
-            `sample_weight` and `groups` for the selector.
+        X, y, **params : object
+            As in `fit`; y must be given.
 
         Returns
         -------

@@ -5,14 +5,16 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_prune._docs import fill
 from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import has_tags, inner_has, routing_enabled
+from sklearn_prune._meta import MODEL, has_tags, inner_has, routing_enabled
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel
+from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset, SampleSubsetModel
 
 
+@fill(MODEL, SUBSET)
 class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
     """Fit a transformer on fewer rows and transform every row.
 
@@ -23,55 +25,14 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
     ----------
     transformer : transformer
         The transformer to fit. A fitted one is passed as ``FrozenEstimator(model)``.
-    selector : selector or Pipeline that ends in one, default=None
-        Ranks the rows. None is ``RandomSelector()``.
-    keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction or number of rows to keep, or the selector's own choice. 1.0 fits on all
-        rows and ranks nothing.
-    stratify : {"auto", "quantiles"} or None, default="auto"
-        "auto" keeps the proportions of the classes, if y holds classes; "quantiles" those
-        of the tenths of a continuous y.
-    task : {"auto", "classification", "regression"}, default="auto"
-        What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
-        values are classes.
-    weighting : {"coverage", "inverse_probability"} or None, default=None
-        Weights of the kept rows, which the inner model gets as `sample_weight` where it
-        takes one; a warning says where it does not. "coverage" counts the rows that a
-        kept row is the nearest to, within its class. "inverse_probability", for
-        selectors that draw rows, makes weighted sums over the kept rows unbiased. None
-        is usually as good or better.
-    by_group : bool, default=False
-        Whether rows of one group, as `groups` in fit says, are kept or dropped together:
-        groups come in the order of the mean rank of their rows, and the number of rows
-        is as near to `keep` as whole groups allow. There are no strata then.
-    memory : str, joblib.Memory or None, default=None
-        Caches rankings, so that several values of `keep` rank once.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the selector and those parts of the transformer whose `random_state` is
-        None; an int makes the fit reproducible.
+    {selector, keep, stratify, task, weighting, by_group, memory, random_state}
 
     Attributes
     ----------
     transformer_ : transformer
         The transformer fitted on the kept rows.
-    selector_ : selector, Pipeline or None
-        The fitted selector; None where nothing was ranked.
-    sample_indices_ : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows.
-    sample_mask_ : ndarray of shape (n_samples,), bool
-        True for the kept rows.
-    sample_scores_ : ndarray of shape (n_samples,), float, or None
-        Scores of the rows, larger is better, where the selector has any.
-    sample_weight_ : ndarray of shape (n_kept,), float, or None
-        Weights of the kept rows, where `weighting` asks for any.
-    task_ : str or None
-        What y was taken for; None without y.
-    n_features_in_ : int
-        Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has any.
-    n_iter_ : int or ndarray
-        Iterations of the transformer, where it counts them.
+    {selector_, sample_indices_, sample_mask_, sample_scores_, sample_weight_, task_,
+     n_features_in_, feature_names_in_, n_iter_}
 
     See Also
     --------
@@ -159,11 +120,7 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
-            Training rows.
-        y : array-like of shape (n_samples,), default=None
-            Targets, where the transformer or the selector reads them.
-        **fit_params : dict
+        X, y, **fit_params : object
             As in `fit`.
 
         Returns
@@ -181,10 +138,7 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `transform` of the transformer.
+        {X, **params}
 
         Returns
         -------
@@ -203,8 +157,7 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         ----------
         X : array-like of shape (n_samples, n_features_out)
             Transformed rows.
-        **params : dict
-            Parameters for `inverse_transform` of the transformer.
+        {**params}
 
         Returns
         -------

@@ -5,38 +5,34 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_prune._docs import fill
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
+from sklearn_prune.sample_selection._base import SELECTOR
 from sklearn_prune.sample_selection._edited import DEPTH
 from sklearn_prune.sample_selection._editing import SECOND_LOOK, rows_that_count
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 
+@fill(SELECTOR)
 class TomekLinksSelector(NeighborSelector):
     """Drop the pairs of rows that are nearest to each other and differ in label.
 
     Two rows of different classes are a Tomek link [1]_ if no row is nearer to either of
-    them than the other one. One of the two is noise or both lie at the border; both are
-    dropped. Where several rows are equally near, each pair of them is looked at, so the
-    result does not depend on the order of the rows.
+    them than the other one. Both are dropped: one of them is noise, or both lie at the
+    border. All pairs of equally near rows are tested, so row order does not matter.
 
     Parameters
     ----------
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
-    n_jobs : int or None, default=None
-        Number of threads; the result does not depend on it.
+    {metric, n_jobs}
 
     Attributes
     ----------
-    order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: those in no link, then the others, both by descending
-        score, ties by position.
+    {order_}
     scores_ : ndarray of shape (n_samples,), float
-        The margin ``(b - a) / (b + a)``, where a and b are the distances to the nearest row
-        of the same and of another class among the 32 nearest rows; one that is not among
-        them counts as being where they end. Rows in a link have 2 less.
+        The margin ``(b - a) / (b + a)``: a and b are the distances to the nearest row of
+        the same and of another class, among the 32 nearest rows. A distance beyond these
+        counts as the largest of them. Rows in a link have 2 less.
     natural_size_ : int
         Number of rows in no link.
 
@@ -47,14 +43,13 @@ class TomekLinksSelector(NeighborSelector):
 
     Notes
     -----
-    O(n) after the neighbour graph. In an approximate graph, which is used above 20,000
-    rows, up to 2 % of the rows are looked at again exactly: those that are nearest to a row
-    of another class. Rows of zero weight are no neighbours and in no link; other weights
-    are not read. imbalanced-learn's ``TomekLinks(sampling_strategy="all")`` drops the same
-    rows where no two distances are equal.
+    O(n) after the neighbour graph. The graph is approximate above 20,000 rows; up to 2 %
+    of the rows, those nearest to another class, are then searched exactly. Rows of zero
+    weight are no neighbours and in no link; other weights are not read. imbalanced-learn's
+    ``TomekLinks(sampling_strategy="all")`` drops the same rows if all distances differ.
 
     A bad idea where a tenth of the labels or more are wrong: it drops one right row for
-    each wrong one that it finds, and finds only those that are alone.
+    each wrong one that it finds, and finds only isolated ones.
 
     References
     ----------

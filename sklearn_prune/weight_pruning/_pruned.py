@@ -2,10 +2,67 @@
 
 from sklearn.base import ClassifierMixin, RegressorMixin
 
+from sklearn_prune._docs import entries, fill
+from sklearn_prune._meta import MODEL
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 from sklearn_prune.weight_pruning._pruned_views import delegate_has
 
+PRUNED = entries("""
+    criterion : criterion or None, default=None
+        Ranks the units; None is the recommended one for the model. For support vectors
+        and prototypes also any object with `fit` and `order_`, such as a row selector.
+    unit : str, default="auto"
+        What is pruned: "coefficient", "feature", "node", "leaf", "tree", "iteration",
+        "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
+        "input", as the model has them. "auto" is the best known mix for the model.
+    keep : float in (0, 1], int >= 2 or "auto", default=0.5
+        Fraction of the parameters (for unit="auto"), fraction or number of the units, or
+        the smallest size that inner validation finds not worse than the whole model by
+        more than `tolerance`. 1.0 prunes nothing: the compact form of the plain model,
+        with the same predictions.
+    tolerance : float >= 0, default=0.005
+        For keep="auto": the allowed loss, in units of the score. The inner folds meet
+        this target to within one standard error.
+    scoring : str, callable or None, default=None
+        The score for keep="auto". None is accuracy for classifiers and R2 for regressors.
+    cv : int, splitter or iterable, default=3
+        Folds of the inner validation, where the model has no out-of-bag rows.
+    schedule : GradualSchedule, IterativeSchedule or None, default=None
+        Prunes while a net trains, or in rounds; None at once.
+    refit : bool or dict, default=True
+        Whether to estimate the kept part again; a dict holds parameters of the inner
+        model for that.
+    quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
+        How the parameters are rounded in the end.
+    dropout : float in [0, 1), default=0.0
+        Probability with which each step of the refit drops a kept unit: hidden units of
+        nets, features of linear models, trees of forests. Other models, and
+        unit="feature", raise an error. With keep=1.0 the whole model is refitted.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the inner folds, the criterion and each `random_state` of the inner model
+        that is None. An int makes the fit reproducible.
+    n_jobs : int or None, default=None
+        Number of processes for the inner folds; results do not depend on it.
+    compact_ : object
+        The pruned predictor alone: what to ship. It refers to nothing else.
+    unit_ : str
+        The kind of unit that `kept_` counts.
+    criterion_ : criterion or None
+        The given criterion.
+    kept_ : ndarray of shape (n_kept,), int
+        Sorted ids of the kept units.
+    n_units_ : int
+        Number of units before.
+    sparsity_ : float
+        1 - non-zero parameters after / parameters before.
+    report_ : PruningReport
+        Parameters, units and bytes before and after, seconds, and the path of sizes.
+    sample_indices_ : ndarray of shape (n_kept_rows,), int
+        Positions of the rows that an inner SampleSubset* keeps, where there is one.
+""")
 
+
+@fill(MODEL, PRUNED)
 class PrunedClassifier(ClassifierMixin, PrunedModel):
     """Fit a classifier and leave it with fewer parameters.
 
@@ -19,72 +76,19 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     estimator : classifier
         The model to fit and prune. A fitted one is passed as ``FrozenEstimator(model)``:
         it is copied, never changed.
-    criterion : criterion or None, default=None
-        Ranks the units; None is the recommended one for the model. For support vectors
-        and prototypes also any object with `fit` and `order_`, such as a row selector.
-    unit : str, default="auto"
-        What is pruned: "coefficient", "feature", "node", "leaf", "tree", "iteration",
-        "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
-        "input", as the model has them. "auto" is the best known
-        mix for the model.
-    keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction of the parameters (for unit="auto"), fraction or number of the units, or
-        the smallest size that inner validation finds not worse than the whole model by
-        more than `tolerance`. 1.0 prunes nothing: the plain model in its compact form,
-        with the same predictions.
-    tolerance : float >= 0, default=0.005
-        For keep="auto": the loss in units of the score that is allowed. A target: it
-        holds on the inner folds by one standard error.
-    scoring : str, callable or None, default=None
-        The score that keep="auto" watches; None is the accuracy.
-    cv : int, splitter or iterable, default=3
-        Folds of the inner validation, where the model has no out-of-bag rows.
-    schedule : GradualSchedule, IterativeSchedule or None, default=None
-        Prunes while a net trains, or in rounds; None at once.
-    refit : bool or dict, default=True
-        Whether the kept part is estimated again; a dict holds parameters of the inner
-        model for that.
-    quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
-        How the parameters are rounded in the end.
-    dropout : float in [0, 1), default=0.0
-        Probability with which a kept unit is dropped at each step of the refit: hidden
-        units of nets, features of linear models, trees of forests. Other models, and
-        unit="feature", raise an error. At keep=1.0 it makes a refit of the whole model.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the inner folds, the criterion and those parts of the inner model whose
-        `random_state` is None; an int makes the fit reproducible.
-    n_jobs : int or None, default=None
-        Number of processes for the inner folds; results do not depend on it.
+    {criterion, unit, keep, tolerance, scoring, cv, schedule, refit, quantize, dropout,
+     random_state, n_jobs}
 
     Attributes
     ----------
-    compact_ : object
-        The pruned predictor alone: what to ship. It refers to nothing else.
+    {compact_}
     estimator_ : classifier
         The pruned model as the class of the inner model, built on each access; an
         AttributeError says why where that class cannot hold it.
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-    unit_ : str
-        The kind of unit that `kept_` counts.
-    criterion_ : criterion or None
-        The criterion that was asked for.
-    kept_ : ndarray of shape (n_kept,), int
-        Sorted ids of the units that are left.
-    n_units_ : int
-        Number of units before.
-    sparsity_ : float
-        1 - non-zero parameters after / parameters before.
-    report_ : PruningReport
-        Parameters, units and bytes before and after, seconds, and the path of sizes.
-    sample_indices_ : ndarray of shape (n_kept_rows,), int
-        Positions of the rows that a SampleSubset* inside has kept, where there is one.
-    n_features_in_ : int
-        Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has any.
-    n_iter_ : int or ndarray
-        Iterations of the inner model, where it counts them.
+    {unit_, criterion_, kept_, n_units_, sparsity_, report_, sample_indices_,
+     n_features_in_, feature_names_in_, n_iter_}
 
     See Also
     --------
@@ -121,17 +125,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     def predict_proba(self, X, **params):
         """Predict class probabilities with the compact form.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `predict_proba` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
+        {predict_proba}
         """
         return self._ask("predict_proba", X, params)
 
@@ -139,17 +133,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     def predict_log_proba(self, X, **params):
         """Predict logarithms of class probabilities with the compact form.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `predict_log_proba` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of probabilities, in the order of `classes_`.
+        {predict_log_proba}
         """
         return self._ask("predict_log_proba", X, params)
 
@@ -157,17 +141,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     def decision_function(self, X, **params):
         """Compute decision values with the compact form.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters for `decision_function` of the inner model.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values.
+        {decision_function}
         """
         return self._ask("decision_function", X, params)
 
@@ -175,6 +149,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
         return self._inherit_tags(super().__sklearn_tags__())
 
 
+@fill(MODEL, PRUNED)
 class PrunedRegressor(RegressorMixin, PrunedModel):
     """Fit a regressor and leave it with fewer parameters.
 
@@ -187,70 +162,17 @@ class PrunedRegressor(RegressorMixin, PrunedModel):
     estimator : regressor
         The model to fit and prune. A fitted one is passed as ``FrozenEstimator(model)``:
         it is copied, never changed.
-    criterion : criterion or None, default=None
-        Ranks the units; None is the recommended one for the model. For support vectors
-        and prototypes also any object with `fit` and `order_`, such as a row selector.
-    unit : str, default="auto"
-        What is pruned: "coefficient", "feature", "node", "leaf", "tree", "iteration",
-        "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
-        "input", as the model has them. "auto" is the best known
-        mix for the model.
-    keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction of the parameters (for unit="auto"), fraction or number of the units, or
-        the smallest size that inner validation finds not worse than the whole model by
-        more than `tolerance`. 1.0 prunes nothing: the plain model in its compact form,
-        with the same predictions.
-    tolerance : float >= 0, default=0.005
-        For keep="auto": the loss in units of the score that is allowed. A target: it
-        holds on the inner folds by one standard error.
-    scoring : str, callable or None, default=None
-        The score that keep="auto" watches; None is R2.
-    cv : int, splitter or iterable, default=3
-        Folds of the inner validation, where the model has no out-of-bag rows.
-    schedule : GradualSchedule, IterativeSchedule or None, default=None
-        Prunes while a net trains, or in rounds; None at once.
-    refit : bool or dict, default=True
-        Whether the kept part is estimated again; a dict holds parameters of the inner
-        model for that.
-    quantize : {"float16", "int8", "codebook"}, Quantizer or None, default=None
-        How the parameters are rounded in the end.
-    dropout : float in [0, 1), default=0.0
-        Probability with which a kept unit is dropped at each step of the refit: hidden
-        units of nets, features of linear models, trees of forests. Other models, and
-        unit="feature", raise an error. At keep=1.0 it makes a refit of the whole model.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the inner folds, the criterion and those parts of the inner model whose
-        `random_state` is None; an int makes the fit reproducible.
-    n_jobs : int or None, default=None
-        Number of processes for the inner folds; results do not depend on it.
+    {criterion, unit, keep, tolerance, scoring, cv, schedule, refit, quantize, dropout,
+     random_state, n_jobs}
 
     Attributes
     ----------
-    compact_ : object
-        The pruned predictor alone: what to ship. It refers to nothing else.
+    {compact_}
     estimator_ : regressor
         The pruned model as the class of the inner model, built on each access; an
         AttributeError says why where that class cannot hold it.
-    unit_ : str
-        The kind of unit that `kept_` counts.
-    criterion_ : criterion or None
-        The criterion that was asked for.
-    kept_ : ndarray of shape (n_kept,), int
-        Sorted ids of the units that are left.
-    n_units_ : int
-        Number of units before.
-    sparsity_ : float
-        1 - non-zero parameters after / parameters before.
-    report_ : PruningReport
-        Parameters, units and bytes before and after, seconds, and the path of sizes.
-    sample_indices_ : ndarray of shape (n_kept_rows,), int
-        Positions of the rows that a SampleSubset* inside has kept, where there is one.
-    n_features_in_ : int
-        Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where X has any.
-    n_iter_ : int or ndarray
-        Iterations of the inner model, where it counts them.
+    {unit_, criterion_, kept_, n_units_, sparsity_, report_, sample_indices_,
+     n_features_in_, feature_names_in_, n_iter_}
 
     See Also
     --------

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from sklearn_prune._docs import entries
 from sklearn_prune._optional import import_or_raise
 
 # Blue, yellow and red of Paul Tol's high-contrast scheme first: they stay apart for every
@@ -33,6 +34,48 @@ VERDICTS = {
     "not tested": {"marker": "s", "markersize": 6.5, "color": "#9A9A9A"},
     "pruned": {"marker": "o", "markersize": 8.5, "color": "#004488"},
 }
+
+DISPLAY = entries("""
+    estimator : estimator
+        A model with a parameter named ``keep``, also inside a Pipeline.
+    X : array-like of shape (n_samples, ...)
+        Rows.
+    y : array-like of shape (n_samples,)
+        Targets.
+    keep : sequence of float or int, default=(1.0, 0.5, 0.2, 0.1, 0.05)
+        Values to compare; 1.0, the baseline, is added where it is missing.
+    param_name : str, default=None
+        Name of the parameter; None takes the only one named ``keep``.
+    cv : int, splitter or iterable, default=None
+        As in `compare_pruning`.
+    scoring : str, callable, list or dict, default=None
+        As in `compare_pruning`; the first scorer is drawn.
+    margin : float, dict or str, default=None
+        As in `compare_pruning`.
+    groups : array-like of shape (n_samples,), default=None
+        Groups for the splitter.
+    random_control : bool, default=True
+        Whether to also fit a random control of the same size for every point.
+    n_jobs : int, default=None
+        Number of fits that run at the same time.
+    random_state : int, default=0
+        Seed of folds and fits.
+    comparison : PruningComparison
+        The result of `compare_pruning`.
+    scorer : str, default=None
+        Name of the scorer; None takes the first.
+    cv_results : dict or fitted search
+        ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search itself.
+    score : str, default=None
+        Name of the score in the results, as in ``mean_test_<score>``; None takes the
+        only one that is no cost.
+    ax : matplotlib Axes, default=None
+        Axes to draw on; None makes new ones.
+    **kwargs : dict
+        Passed to `plot`.
+    figure_ : matplotlib Figure
+        Figure of `ax_`.
+""")
 
 
 def start_axes(ax, feature, figsize):

@@ -1,12 +1,14 @@
 """Draw the score of each variant against what it costs, and the front of the best."""
 
+from sklearn_prune._docs import fill
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison.compare import compare_over_keep
-from sklearn_prune.comparison.displays.common import height_for, start_axes
+from sklearn_prune.comparison.displays.common import DISPLAY, height_for, start_axes
 from sklearn_prune.comparison.displays.draw import COST_COLUMNS, draw_cost, points_of
 from sklearn_prune.comparison.displays.over_search import best_whole, search_candidates
 
 
+@fill(DISPLAY)
 class ScoreCostDisplay:
     """Score against cost, the front, the verdicts and the controls.
 
@@ -28,8 +30,7 @@ class ScoreCostDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the points.
-    figure_ : matplotlib Figure
-        Figure of those axes.
+    {figure_}
     points_ : dict
         One matplotlib Line2D for each verdict.
     controls_ : dict
@@ -86,36 +87,11 @@ class ScoreCostDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A model with a parameter named ``keep``, also inside a Pipeline.
-        X : array-like of shape (n_samples, ...)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Targets.
-        keep : sequence of float or int, default=(1.0, 0.5, 0.2, 0.1, 0.05)
-            Values to compare; 1.0, the baseline, is added where it is missing.
+        {estimator, X, y, keep}
         cost : str, default="nbytes"
             Name of a cost, such as "n_params" or "predict_latency".
-        param_name : str, default=None
-            Name of the parameter; None takes the only one named ``keep``.
-        cv : int, splitter or iterable, default=None
-            As in `compare_pruning`.
-        scoring : str, callable, list or dict, default=None
-            As in `compare_pruning`; the first scorer is drawn.
-        margin : float, dict or str, default=None
-            As in `compare_pruning`.
-        groups : array-like of shape (n_samples,), default=None
-            Groups for the splitter.
-        random_control : bool, default=True
-            Whether to also fit a random control of the same size for every point.
-        n_jobs : int, default=None
-            Number of fits that run at the same time.
-        random_state : int, default=0
-            Seed of folds and fits.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {param_name, cv, scoring, margin, groups, random_control, n_jobs, random_state, ax,
+         **kwargs}
 
         Returns
         -------
@@ -151,16 +127,10 @@ class ScoreCostDisplay:
 
         Parameters
         ----------
-        comparison : PruningComparison
-            What `compare_pruning` gave.
+        {comparison}
         cost : str, default="nbytes"
             Name of a cost that was measured.
-        scorer : str, default=None
-            Name of the scorer; None takes the first.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {scorer, ax, **kwargs}
 
         Returns
         -------
@@ -183,19 +153,13 @@ class ScoreCostDisplay:
 
         Parameters
         ----------
-        cv_results : dict or fitted search
-            ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search itself.
+        {cv_results}
         keep : str, default=None
             Name of the parameter; None takes the only one named ``keep``.
-        score : str, default=None
-            Name of the score in the results, as in ``mean_test_<score>``; None takes the
-            only one that is no cost.
+        {score}
         cost : str, default="nbytes"
             Name of a score made by `cost_scorer`, or "fit_time" or "score_time".
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {ax, **kwargs}
 
         Returns
         -------
@@ -225,8 +189,7 @@ class ScoreCostDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+        {ax}
         show_names : bool, default=True
             Whether to number the points and to name them in the legend.
 

@@ -1,8 +1,10 @@
 """Draw the score of a pruned model over how much of it is kept."""
 
+from sklearn_prune._docs import fill
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison.compare import compare_over_keep
 from sklearn_prune.comparison.displays.common import (
+    DISPLAY,
     height_for,
     name_of_interval,
     start_axes,
@@ -11,6 +13,7 @@ from sklearn_prune.comparison.displays.draw import CURVE_COLUMNS, curve_of, draw
 from sklearn_prune.comparison.displays.over_search import rows_of_search, search_candidates
 
 
+@fill(DISPLAY)
 class PruningCurveDisplay:
     """Score over `keep`, with intervals, the random control and the baseline.
 
@@ -38,8 +41,7 @@ class PruningCurveDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the curves.
-    figure_ : matplotlib Figure
-        Figure of those axes.
+    {figure_}
     lines_ : list of matplotlib Line2D
         One for each line.
     errorbars_ : list of ErrorbarContainer
@@ -109,34 +111,8 @@ class PruningCurveDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            A model with a parameter named ``keep``, also inside a Pipeline.
-        X : array-like of shape (n_samples, ...)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Targets.
-        keep : sequence of float or int, default=(1.0, 0.5, 0.2, 0.1, 0.05)
-            Values to compare; 1.0, the baseline, is added where it is missing.
-        param_name : str, default=None
-            Name of the parameter; None takes the only one named ``keep``.
-        cv : int, splitter or iterable, default=None
-            As in `compare_pruning`.
-        scoring : str, callable, list or dict, default=None
-            As in `compare_pruning`; the first scorer is drawn.
-        margin : float, dict or str, default=None
-            As in `compare_pruning`.
-        groups : array-like of shape (n_samples,), default=None
-            Groups for the splitter.
-        random_control : bool, default=True
-            Whether to also fit a random control of the same size for every point.
-        n_jobs : int, default=None
-            Number of fits that run at the same time.
-        random_state : int, default=0
-            Seed of folds and fits.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {estimator, X, y, keep, param_name, cv, scoring, margin, groups, random_control,
+         n_jobs, random_state, ax, **kwargs}
 
         Returns
         -------
@@ -174,19 +150,13 @@ class PruningCurveDisplay:
 
         Parameters
         ----------
-        comparison : PruningComparison
-            What `compare_pruning` gave.
-        scorer : str, default=None
-            Name of the scorer; None takes the first.
+        {comparison, scorer}
         chains : sequence of str, default=None
             Names of the chains to draw; None takes all.
         kind : {"fraction", "number"}, default=None
             Which values of `keep` to draw, as one axis cannot hold both; None takes
             those of which there are more.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {ax, **kwargs}
 
         Returns
         -------
@@ -216,13 +186,10 @@ class PruningCurveDisplay:
 
         Parameters
         ----------
-        cv_results : dict or fitted search
-            ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search itself.
+        {cv_results}
         keep : str, default=None
             Name of the parameter; None takes the only one named ``keep``.
-        score : str, default=None
-            Name of the score in the results, as in ``mean_test_<score>``; None takes the
-            only one that is no cost.
+        {score}
         test_share : float, int or splitter, default=None
             Share of the rows in each test fold, or what the search got as `cv`; the
             results do not hold it, and the intervals need it. None draws no interval.
@@ -230,10 +197,7 @@ class PruningCurveDisplay:
             How much worse than the baseline still counts as not worse, for the band.
         alpha : float, default=0.05
             One minus the level of the intervals.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {ax, **kwargs}
 
         Returns
         -------
@@ -263,8 +227,7 @@ class PruningCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+        {ax}
         line_kw : dict, default=None
             For `Axes.plot` of the lines.
         random_kw : dict, default=None

@@ -4,7 +4,14 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune.comparison.displays.common import INK, literal, start_axes, tidy_axes
+from sklearn_prune._docs import entries, fill
+from sklearn_prune.comparison.displays.common import (
+    DISPLAY,
+    INK,
+    literal,
+    start_axes,
+    tidy_axes,
+)
 from sklearn_prune.comparison.displays.draw_rows import (
     draw_gallery,
     draw_strip,
@@ -14,7 +21,15 @@ from sklearn_prune.comparison.displays.draw_rows import (
     naming,
 )
 
+ROWS = entries("""
+    y : array-like of shape (n_samples,), default=None
+        Their targets.
+    names : dict or sequence, default=None
+        Names of the classes.
+""")
 
+
+@fill(DISPLAY, ROWS)
 class SampleScoreDisplay:
     """Scores of kept and dropped rows by class, and a gallery of those dropped first.
 
@@ -40,8 +55,7 @@ class SampleScoreDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the distributions, or the first axes of the gallery.
-    figure_ : matplotlib Figure
-        Figure of those axes.
+    {figure_}
     classes_ : list
         What the strips show, from the top.
     kept_ : list of matplotlib artists
@@ -91,14 +105,7 @@ class SampleScoreDisplay:
             Or a Pipeline that ends in one.
         X : array-like of shape (n_samples, ...)
             The rows that it was fitted on, before any earlier step of the Pipeline.
-        y : array-like of shape (n_samples,), default=None
-            Their targets.
-        names : dict or sequence, default=None
-            Names of the classes.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {y, names, ax, **kwargs}
 
         Returns
         -------
@@ -125,20 +132,12 @@ class SampleScoreDisplay:
 
         Parameters
         ----------
-        comparison : PruningComparison
-            What `compare_pruning` gave.
+        {comparison}
         variant : str
             Name of a variant that drops rows.
         X : array-like of shape (n_samples, ...)
             The rows that were compared on.
-        y : array-like of shape (n_samples,), default=None
-            Their targets.
-        names : dict or sequence, default=None
-            Names of the classes.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {y, names, ax, **kwargs}
 
         Returns
         -------
@@ -186,14 +185,7 @@ class SampleScoreDisplay:
             With ``refit``, so that there is a best estimator.
         X : array-like of shape (n_samples, ...)
             The rows that it was fitted on.
-        y : array-like of shape (n_samples,), default=None
-            Their targets.
-        names : dict or sequence, default=None
-            Names of the classes.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
-        **kwargs : dict
-            Handed to `plot`.
+        {y, names, ax, **kwargs}
 
         Returns
         -------
@@ -219,8 +211,7 @@ class SampleScoreDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes new ones.
+        {ax}
         bins : int, default=30
             Number of bins over the range of scores.
         max_strips : int, default=20

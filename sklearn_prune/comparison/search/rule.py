@@ -27,12 +27,11 @@ def smallest_not_worse(
     """Pick the cheapest candidate of a search that is not worse by more than a margin.
 
     For ``GridSearchCV(refit=smallest_not_worse(...))`` over `keep`. The baseline is the
-    candidate with keep=1.0 of the best mean score. The candidates that share its other
-    parameters are tested from the mildest `keep` to the hardest: "not worse" says that the
-    difference to the baseline is above minus the margin with probability 1 - alpha, by the
-    corrected resampled t [1]_. The sequence stops at the first that fails, so that
-    something worse is picked in a share alpha of the cases, nominally [2]_. Of those that
-    passed and the baseline the cheapest is picked.
+    candidate with keep=1.0 of the best mean score. Candidates that share its other
+    parameters are tested from the mildest `keep` on, until one fails [2]_. "Not worse"
+    means that the difference to the baseline is above minus the margin with probability
+    1 - alpha, by the corrected resampled t [1]_. The cheapest of the baseline and those
+    that passed is picked; nominally, it is worse by more than the margin in a share alpha.
 
     Parameters
     ----------
@@ -40,14 +39,14 @@ def smallest_not_worse(
         The loss that does not matter, in the units of the score; "1%" is a hundredth of
         the baseline's mean.
     cost : str
-        What is to be small: a key of `scoring` that holds a negative cost, as
-        `cost_scorer` gives it; "fit_time" or "score_time", which every search records; or
-        a parameter, such as "param_keep".
+        The cost: a key of `scoring` that holds a negative cost, as from `cost_scorer`;
+        "fit_time" or "score_time", which every search records; or a parameter, such as
+        "param_keep".
     test_share : float in (0, 1), int or splitter
         The share of the rows in a test fold, which a search does not record: a number, or
         what its `cv` is, such as 5 or ``RepeatedStratifiedKFold(n_splits=5)``.
     score : str or None, default=None
-        Key of `scoring` that holds the quality; None is the only one that is no cost.
+        Key of `scoring` that holds the score; None is the only one that is no cost.
     keep : str or None, default=None
         Name of the parameter that says how much is kept; None is the only one named
         `keep`, as in "keep" or "clf__keep".
@@ -75,16 +74,15 @@ def smallest_not_worse(
     Notes
     -----
     Fractions, numbers of units and "auto" have no common order: each kind is a sequence
-    of its own, and they divide alpha. A candidate with a fold that failed does not pass.
-    A randomized search must draw `keep` only, or everything else from short lists, for
-    candidates to share parameters. HalvingGridSearchCV asks no `refit` function, and
-    compares candidates on different rows: its results are refused.
+    of its own, and they divide alpha. A candidate with a failed fold does not pass. A
+    randomized search must draw `keep` only, or everything else from short lists, so that
+    candidates share parameters. Results of HalvingGridSearchCV raise an error, since
+    candidates are compared on different rows.
 
-    With several scorers and a function for `refit`, a search of scikit-learn has no
-    `best_score_` and cannot `score`: ask ``search.best_estimator_``, and give
-    `cross_validate` a `scoring`. The scores of what was picked are a little too good;
-    rows that the search has not seen, or a search inside `cross_validate`, say how good
-    it is.
+    With several scorers and a function for `refit`, a search has no `best_score_` and
+    cannot `score`: use ``search.best_estimator_``, and give `cross_validate` a `scoring`.
+    The scores of the picked candidate are optimistic. Evaluate it on held-out rows, or
+    put the search inside `cross_validate`.
 
     References
     ----------
