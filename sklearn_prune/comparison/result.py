@@ -182,12 +182,11 @@ class PruningComparison(ComparisonTables):
         str
             What to use, what it gains and what it may lose.
         """
-        from sklearn_prune.comparison.displays import mean_measures
         from sklearn_prune.comparison.report import headline
 
         if cost != "nbytes":
             self._check_cost(cost)
-        return headline(self, mean_measures(self), self.verdicts(), cost)
+        return headline(self, cost)
 
     @property
     def manifest(self):
