@@ -3,9 +3,9 @@
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune._meta import is_frozen
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.comparison.provenance import canonical_json
 from sklearn_prune.comparison.run import manifest_of, margins_of, prunes_nothing, verify
 from sklearn_prune.comparison.verdicts import ComparisonTables, as_text
 
@@ -307,21 +307,7 @@ class PruningComparison(ComparisonTables):
 
 
 def warnings_of(plan, fits, scorers):
-    """Sentences on what the comparison does not show [1]_.
-
-    Parameters
-    ----------
-    plan : Plan
-        What was compared.
-    fits : dict of str to list of FoldResult
-        What was found.
-    scorers : tuple of str
-        Names of the scores.
-
-    Returns
-    -------
-    tuple of str
-        None of them, if all is as it should be.
+    """Sentences on what the comparison does not show [1]_; none if all is as it should be.
 
     References
     ----------

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_prune.comparison.provenance.functions import (
+from sklearn_prune._describe_functions import (
     canonical_json,
     class_name,
     hash_json,

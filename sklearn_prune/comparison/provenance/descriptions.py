@@ -21,6 +21,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from sklearn_prune._describe_functions import (
+    canonical_json,
+    class_name,
+    code_of_class,
+    describe_class,
+    describe_function,
+    hash_json,
+    is_function,
+)
 from sklearn_prune.comparison.provenance.data import (
     array_sha256,
     dtype_text,
@@ -29,15 +38,6 @@ from sklearn_prune.comparison.provenance.data import (
     is_frame,
     is_tensor,
     tensor_array,
-)
-from sklearn_prune.comparison.provenance.functions import (
-    canonical_json,
-    class_name,
-    code_of_class,
-    describe_class,
-    describe_function,
-    hash_json,
-    is_function,
 )
 
 MAX_DEPTH = 50  # of things in things; Python's own limit would depend on the caller

@@ -11,8 +11,8 @@ import scipy
 import sklearn
 
 import sklearn_prune
+from sklearn_prune._describe_functions import has_version
 from sklearn_prune.comparison.provenance.data import block_bounds
-from sklearn_prune.comparison.provenance.functions import has_version
 
 _IF_IMPORTED = ("torch", "skorch", "lightgbm", "xgboost")
 
