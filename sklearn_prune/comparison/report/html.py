@@ -72,17 +72,7 @@ _ID = re.compile(r'(\bid="|url\(#|href="#)')
 def write_report(comparison, path):
     """Write a comparison as one HTML file: no network, no script.
 
-    Parameters
-    ----------
-    comparison : PruningComparison
-        What `compare_pruning` gave.
-    path : path-like
-        File to write. It is replaced whole or not at all.
-
-    Returns
-    -------
-    pathlib.Path
-        The same path.
+    The file is replaced whole or not at all.
     """
     path = Path(path)
     content = report(comparison).encode("utf-8")
