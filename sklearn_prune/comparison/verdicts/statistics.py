@@ -107,11 +107,11 @@ class Posterior:
         return self.lower_bound(tail), self.upper_bound(tail)
 
     def lower_bound(self, alpha):
-        """The difference that is exceeded with probability 1 - alpha; -inf after one fold."""
+        """The difference exceeded with probability 1 - alpha; -inf after one fold."""
         return self.mean - self._half_width(alpha)
 
     def upper_bound(self, alpha):
-        """The difference that is exceeded with probability alpha; inf after one fold."""
+        """The difference exceeded with probability alpha; inf after one fold."""
         return self.mean + self._half_width(alpha)
 
     def _half_width(self, alpha):
