@@ -9,8 +9,8 @@ SCRIPT = r'''
 import sys
 
 EXTRAS = (
-    "dask distributed imblearn lightgbm matplotlib onnx onnxruntime pandas polars pyarrow "
-    "pynndescent rich safetensors skl2onnx skops skorch torch xgboost"
+    "dask distributed imblearn jinja2 lightgbm matplotlib onnx onnxruntime pandas polars "
+    "pyarrow pynndescent rich safetensors skl2onnx skops skorch torch xgboost"
 ).split()
 
 

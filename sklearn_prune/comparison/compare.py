@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import BaseSearchCV, count_rows
-from sklearn_prune._validation import check_groups, check_weights
+from sklearn_prune._validation import check_groups
 from sklearn_prune.comparison.provenance import digest
 from sklearn_prune.comparison.result import PruningComparison
 from sklearn_prune.comparison.run import (
@@ -187,9 +187,6 @@ def compare_pruning(
     groups = None if groups is None else np.asarray(groups)
     if groups is not None:
         check_groups(groups, count_rows(X))
-    for name, values in (params or {}).items():
-        if values is not None and name.rpartition("__")[2] == "sample_weight":
-            check_weights(values, count_rows(X))
     seed = draw_seed(random_state)
     splitter = choose_splitter(cv, y, groups, kind, seed)
     splits = make_splits(splitter, X, y, groups, seed, cv)
@@ -244,13 +241,7 @@ def _check_seed(random_state):
 
 
 def keep_parameter(estimator, name=None):
-    """Return the name of the parameter that says how much to keep.
-
-    Raises
-    ------
-    ValueError
-        If `name` is no parameter, or if it is None and not exactly one fits.
-    """
+    """The name of the parameter that says how much to keep."""
     params = estimator.get_params()
     found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
     if name is not None:
@@ -277,13 +268,7 @@ def keep_parameter(estimator, name=None):
 def compare_over_keep(
     estimator, X, y, *, keep, param_name=None, random_control=True, **options
 ):
-    """Compare one estimator over values of `keep`; 1.0 is the baseline.
-
-    Raises
-    ------
-    ValueError
-        If no other value could be fitted.
-    """
+    """Compare one estimator over values of `keep`; 1.0 is the baseline."""
     name = keep_parameter(estimator, param_name)
     values = sorted({1.0, *keep}, key=lambda k: (isinstance(k, int), k), reverse=True)
     values.sort(key=lambda k: not (isinstance(k, float) and k == 1.0))
@@ -310,30 +295,11 @@ def compare_over_keep(
 def make_chains(variants, baseline, given, n_train):
     """Chains of the variants, and the keep by which each stands in its chain.
 
-    Parameters
-    ----------
-    variants : dict of str to estimator
-        All of them.
-    baseline : str
-        Belongs to no chain.
-    given : dict of str to list of str, or None
-        Chains that the user fixed, mildest first; what is in none is a chain of its own.
-        None finds those that differ in one `keep` only.
-    n_train : float
-        Mean number of training rows, to order fractions and numbers of rows.
-
-    Returns
-    -------
-    chains : dict of str to tuple of str
-        Mildest first. Each variant but the baseline is in one.
-    keeps : dict of str to float, int, "auto" or None
-        None where a variant has no `keep`, or several.
-
-    Raises
-    ------
-    ValueError
-        If a given chain names what is not there or is in another, or if fractions and
-        numbers of units cannot be ordered.
+    Chains map a name to variants, the mildest first; each variant but the baseline is in
+    one. `given` are those that the user fixed, where what is in none is a chain of its
+    own; None finds variants that differ in one `keep` only. `n_train`, the mean number of
+    training rows, orders fractions and numbers of rows. The keep is None for a variant
+    that has none, or several.
     """
     rest = [name for name in variants if name != baseline]
     requested = {name: _given_keeps(estimator) for name, estimator in variants.items()}

@@ -3,9 +3,9 @@
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune._meta import is_frozen
 from sklearn_prune._optional import import_or_raise
-from sklearn_prune.comparison.provenance import canonical_json
 from sklearn_prune.comparison.run import manifest_of, margins_of, prunes_nothing, verify
 from sklearn_prune.comparison.verdicts import ComparisonTables, as_text
 
@@ -182,12 +182,11 @@ class PruningComparison(ComparisonTables):
         str
             What to use, what it gains and what it may lose.
         """
-        from sklearn_prune.comparison.displays import mean_measures
         from sklearn_prune.comparison.report import headline
 
         if cost != "nbytes":
             self._check_cost(cost)
-        return headline(self, mean_measures(self), self.verdicts(), cost)
+        return headline(self, cost)
 
     @property
     def manifest(self):
@@ -308,21 +307,7 @@ class PruningComparison(ComparisonTables):
 
 
 def warnings_of(plan, fits, scorers):
-    """Sentences on what the comparison does not show [1]_.
-
-    Parameters
-    ----------
-    plan : Plan
-        What was compared.
-    fits : dict of str to list of FoldResult
-        What was found.
-    scorers : tuple of str
-        Names of the scores.
-
-    Returns
-    -------
-    tuple of str
-        None of them, if all is as it should be.
+    """Sentences on what the comparison does not show [1]_; none if all is as it should be.
 
     References
     ----------
@@ -333,54 +318,49 @@ def warnings_of(plan, fits, scorers):
     found = []
     if pruned and "random" not in plan.controls:
         found.append(
-            "No random control: nothing says that what was kept is better than chance. "
-            'Write controls=("random",).'
+            "No random control: the comparison cannot show that the choice of what is kept "
+            'beats chance. Write controls=("random",).'
         )
     if _one_seed(plan.estimators):
         found.append(
-            "One seed: each random_state is fixed, so that every fold uses the same one "
-            "and luck with it is not seen. Leave random_state=None; the comparison fills "
-            "it for each fold."
+            "One seed: each random_state is fixed, so all folds use the same seed and its "
+            "effect is not measured. Leave random_state=None; the comparison sets it for "
+            "each fold."
         )
     if len({split.repeat for split in plan.splits}) == 1 and not plan.looks_forward:
         found.append(
-            "One repetition: how much the result depends on the folds is not seen. Write "
-            "cv=RepeatedStratifiedKFold(), or leave cv=None."
+            "One repetition: how much the result depends on the folds is not measured. "
+            "Write cv=RepeatedStratifiedKFold(), or leave cv=None."
         )
     sizes = {
         plan.keeps[name] for name in pruned if isinstance(plan.keeps[name], float | int)
     }
     if pruned and len(sizes) < 2:
         found.append(
-            "One value of keep: where the score begins to fall is not seen. Compare "
-            "several, such as 0.5, 0.2, 0.1 and 0.05."
+            "One value of keep: the comparison cannot show at which size the score begins "
+            "to fall. Compare several values, such as 0.5, 0.2, 0.1 and 0.05."
         )
     for name, model in plan.estimators.items():
-        if _has_frozen(model):
+        if any(map(is_frozen, _parts(model))):
             found.append(
-                f"{name!r} holds a frozen model, which may have seen the test rows of "
-                "every fold: its score may be too high."
+                f"{name!r} holds a frozen model. It may have been trained on test rows of "
+                "these folds, so its score may be too high."
             )
         share = _share_of_zeros(fits[name])
         if name in pruned and share > _share_of_zeros(fits[plan.baseline]) + _FEW_ZEROS:
             found.append(
-                f"{share:.0%} of the numbers that {name!r} stores are zeros: they count in "
-                "its bytes and in its parameters, though not in its non-zeros."
+                f"{share:.0%} of the numbers that {name!r} stores are zeros. Its bytes and "
+                "parameters include them; its non-zero parameters do not."
             )
-        unknown = sorted(
-            scorer
-            for scorer in scorers
-            if any(
-                not fit.error and not np.isfinite(fit.scores.get(scorer, np.nan))
-                for fit in fits[name]
-            )
-        )
-        if unknown:
-            found.append(f"The {unknown[0]} of {name!r} is not finite on some folds.")
-    if any(map(_holds_neighbors, plan.estimators.values())):
+        for scorer in sorted(scorers):
+            scores = [fit.scores.get(scorer, np.nan) for fit in fits[name] if not fit.error]
+            if not np.isfinite(scores).all():
+                found.append(f"The {scorer} of {name!r} is not finite on some folds.")
+    types = {type(part) for model in plan.estimators.values() for part in _parts(model)}
+    if any(cls.__name__.startswith("KNeighbors") for cls in types):
         found.append(
-            "Nearest neighbours: their folds agree more than the test allows for, so that "
-            "verdicts are wrong up to twice as often as alpha says."
+            "Nearest neighbours: their scores on different folds agree more than the test "
+            "assumes. Verdicts are wrong up to twice as often as alpha says."
         )
     if plan.splits_groups:
         found.append(
@@ -389,8 +369,8 @@ def warnings_of(plan, fits, scorers):
         )
     if plan.looks_forward:
         found.append(
-            "Each split tests on later rows: only differences are given, since such folds "
-            "allow no test of them."
+            "Each split tests on later rows. Such folds allow no test of a difference, so "
+            "only the differences are given."
         )
     return tuple(found)
 
@@ -406,14 +386,8 @@ def _one_seed(estimators):
     return bool(seeds) and all(seed is not None for seed in seeds)
 
 
-def _holds_neighbors(model):
-    parts = (model, *model.get_params(deep=True).values())
-    return any(type(part).__name__.startswith("KNeighbors") for part in parts)
-
-
-def _has_frozen(model):
-    params = model.get_params(deep=True).values()
-    return is_frozen(model) or any(is_frozen(part) for part in params)
+def _parts(model):
+    return (model, *model.get_params(deep=True).values())
 
 
 def _share_of_zeros(fits):

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from numbers import Integral
 from pickle import PicklingError
 
+import joblib
 import numpy as np
+import sklearn
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
+from sklearn_prune._describe_functions import code_of_class, describe_function, is_function
 from sklearn_prune._meta import in_one_line, last_step, pipeline_prefix
 from sklearn_prune._ranking import budget_size, keep_groups, keep_prefix, keeps_all
 from sklearn_prune._seeds import fill_random_states
@@ -194,10 +197,11 @@ def _weights(weighting, selector, X, y, kept, strata, *, task, sample_weight):
 def rank_once(selector, X, y, params, context, memory):
     """Fit a clone of the selector, or take the equal fit from the cache.
 
-    The cache knows what the ranking depends on: the selector and its parameters, the
-    values of the rows, targets and fit parameters, task, seed and version; the budget
-    and the model only if the selector reads them; never `n_jobs`. Random selectors
-    without a seed are not cached.
+    The cache knows what the ranking depends on: the selector and its parameters, with
+    the code of functions and classes that have no version, the values of the rows,
+    targets and fit parameters, task, seed and versions; the budget and the model only if
+    the selector reads them; never `n_jobs`. Random selectors without a seed are not
+    cached.
     """
     last = last_step(selector)
     unfitted = clone(selector)
@@ -210,16 +214,16 @@ def rank_once(selector, X, y, params, context, memory):
             step = step.steps[-1][1]
     if is_unseeded(unfitted, context.seed):
         return _fit_selector(unfitted, X, y, params, context, None)
-    identity = (
-        __version__,
-        _identity(unfitted),
-        context.task,
-        context.seed,
-        context.budget if last.budget_dependent else None,
-        _identity(context.estimator) if last.reads_estimator else None,
-    )
     cached = check_memory(memory).cache(_fit_selector, ignore=["selector", "context"])
     try:
+        identity = (
+            (__version__, sklearn.__version__, np.__version__),
+            _identity(unfitted),
+            context.task,
+            context.seed,
+            context.budget if last.budget_dependent else None,
+            _identity(context.estimator) if last.reads_estimator else None,
+        )
         return cached(unfitted, X, y, params, context, identity)
     except PicklingError as error:
         raise TypeError(
@@ -244,16 +248,46 @@ def is_unseeded(selector, seed):
 
 
 def _identity(part):
-    """What a ranking depends on in an object: its class and parameters, or itself."""
+    """What a ranking depends on in an object: its class and parameters, or itself.
+
+    joblib knows functions and classes by their name: their code is added.
+    """
     if isinstance(part, list | tuple):
         return tuple(_identity(item) for item in part)
-    if not hasattr(part, "get_params") or isinstance(part, type):
-        return part
-    if isinstance(part, FrozenEstimator):  # its fitted state counts
-        return part
+    if type(part) is dict:
+        return {key: _identity(value) for key, value in part.items()}
+    if isinstance(part, type):
+        return part, code_of_class(part, _Describer())
+    if is_function(part):
+        return part, describe_function(part, _Describer())
+    if not hasattr(part, "get_params") or isinstance(part, FrozenEstimator):
+        return part  # the fitted state of a frozen model counts
     params = part.get_params(deep=False).items()
     kept = [(k, _identity(v)) for k, v in sorted(params) if k not in _NO_MATTER]
-    return (type(part).__module__, type(part).__qualname__, tuple(kept))
+    return _identity(type(part)), tuple(kept)
+
+
+class _Describer:
+    """Describes what a function holds: other functions by their code, the rest by hash."""
+
+    def __init__(self):
+        self._open = []
+
+    def __call__(self, value):
+        if any(value is one for one in self._open):  # a function that calls itself
+            return len(self._open)
+        if not is_function(value) or isinstance(value, type):
+            return joblib.hash(_identity(value))
+        self._open.append(value)
+        try:
+            return describe_function(value, self)
+        finally:
+            self._open.pop()
+
+    kept = __call__
+
+    def once(self, value, aspect, compute):
+        return compute()
 
 
 _NO_MATTER = {"n_jobs", "memory", "verbose"}

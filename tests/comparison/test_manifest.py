@@ -17,8 +17,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sklearn_prune
 from sklearn_prune import PrunedClassifier
+from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune.comparison.provenance.descriptions import describe, describe_data, digest
-from sklearn_prune.comparison.provenance.functions import canonical_json
 from sklearn_prune.comparison.provenance.manifest import environment, first_difference
 
 

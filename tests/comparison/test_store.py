@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 
 from sklearn_prune import SampleSubsetClassifier, compare_pruning
-from sklearn_prune.comparison.provenance.functions import canonical_json
+from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune.comparison.run.store import Store
 from sklearn_prune.sample_selection import HerdingSelector
 

@@ -1,4 +1,6 @@
+import importlib
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -692,6 +694,29 @@ def test_memory_tells_apart_what_a_ranking_depends_on(classes, tmp_path):
     for fit, rows, target, params in others * 2:
         fit.fit(rows, target, **params)
     assert SpySelector.n_rankings == before + len(others)
+
+
+def test_memory_knows_functions_by_their_code(classes, tmp_path, monkeypatch):
+    X, y = classes
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    path, cache, rankings = tmp_path / "own_steps.py", str(tmp_path / "cache"), []
+    for result, n in (("X", 1), ("X + 1.0", 1), ("X", 2), ("X", 1)):
+        path.write_text(
+            "def make(n):\n"
+            "    def step(X):\n"
+            f"        return {result} if n else step(X)\n"
+            "    step.__qualname__ = 'step'\n"
+            "    return step\n"
+            f"step = make({n})\n"
+        )
+        module = importlib.reload(importlib.import_module("own_steps"))
+        before = SpySelector.n_rankings
+        for step in (module.step, partial(module.step), partial(module.step)):
+            selector = make_pipeline(FunctionTransformer(step), SpySelector())
+            SampleSubsetClassifier(Spy(), selector, memory=cache).fit(X, y)
+        rankings.append(SpySelector.n_rankings - before)
+    assert rankings == [2, 2, 2, 0]
 
 
 def test_memory_gives_the_same_rows_and_no_random_ranking_twice(classes, tmp_path):

@@ -19,24 +19,12 @@ from sklearn_prune.comparison.verdicts import corrected_posterior
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate of a search, seen from its parameter `keep`.
+    """One candidate of a search, seen from its parameter `keep`."""
 
-    Parameters
-    ----------
-    line : str
-        The other parameters that vary.
-    keep : float, int or str
-        Its `keep`.
-    scores : ndarray of shape (n_splits,)
-        Its scores.
-    cost : float
-        Its cost, NaN where none was asked for.
-    """
-
-    line: str
+    line: str  # the other parameters that vary
     keep: object
-    scores: np.ndarray
-    cost: float
+    scores: np.ndarray  # of each split
+    cost: float  # NaN where none was asked for
 
 
 def search_candidates(cv_results, *, keep=None, score=None, cost=None):

@@ -4,7 +4,6 @@ from sklearn_prune._lazy import lazy_names
 
 # What other parts of the package use.
 _SHARED = {
-    "canonical_json": "functions",
     "describe": "descriptions",
     "describe_data": "descriptions",
     "digest": "descriptions",

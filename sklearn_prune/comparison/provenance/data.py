@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_prune.comparison.provenance.functions import (
+from sklearn_prune._describe_functions import (
     canonical_json,
     class_name,
     hash_json,
@@ -27,19 +27,13 @@ def hash_data(X, describe):
     of an array of texts: none of them counts. Values, dtypes, shape and column names do.
     All NaN are one value; 0.0 and -0.0 are two, except in sparse matrices.
 
-    Parameters
-    ----------
-    X : array, sparse matrix, DataFrame, Series, tensor, list, mapping of these, or None
-        The rows. Arrays are read in pieces of a few megabytes; frames column by column;
-        sparse matrices other than CSR are converted.
-    describe : callable
-        Describes what is no number and no text: entries of lists and of object arrays.
+    X is an array, sparse matrix, frame, column, tensor, list, mapping of these, or None.
+    Arrays are read in pieces of a few megabytes; frames column by column; sparse matrices
+    other than CSR are converted. `describe` describes entries of lists and object arrays.
 
-    Returns
-    -------
-    dict
-        "sha256", "kind", "shape", "dtype" or "columns", and "blocks": the first 16 digits
-        of the hashes of up to 64 blocks of consecutive rows. For a mapping "parts".
+    The dict that is returned has "sha256", "kind", "shape", "dtype" or "columns", and
+    "blocks": the first 16 digits of the hashes of up to 64 blocks of consecutive rows. For
+    a mapping it has "parts".
     """
     if X is None:
         return _finish("none", None, "none", [])

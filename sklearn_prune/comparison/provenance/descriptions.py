@@ -21,6 +21,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from sklearn_prune._describe_functions import (
+    canonical_json,
+    class_name,
+    code_of_class,
+    describe_class,
+    describe_function,
+    hash_json,
+    is_function,
+)
 from sklearn_prune.comparison.provenance.data import (
     array_sha256,
     dtype_text,
@@ -29,15 +38,6 @@ from sklearn_prune.comparison.provenance.data import (
     is_frame,
     is_tensor,
     tensor_array,
-)
-from sklearn_prune.comparison.provenance.functions import (
-    canonical_json,
-    class_name,
-    code_of_class,
-    describe_class,
-    describe_function,
-    hash_json,
-    is_function,
 )
 
 MAX_DEPTH = 50  # of things in things; Python's own limit would depend on the caller
@@ -63,18 +63,8 @@ def describe(value):
     `clone` keeps it: in a FrozenEstimator, and in what is no estimator itself, such as
     the arguments of a `partial`. Functions and classes are described by their name, and
     where their package has no version by their source, defaults and closure too.
-    Generators of random numbers are described by their state.
-
-    Parameters
-    ----------
-    value : object
-        An estimator, splitter, scorer, function, array, or any other object.
-
-    Returns
-    -------
-    None, bool, int, float, str, list or dict
-        The description. What is no plain value or list is a dict with a tag: "class",
-        "function", "array", "dict", "tuple", "float32", ...
+    Generators of random numbers are described by their state. What is no plain value or
+    list is a dict with a tag: "class", "function", "array", "dict", "tuple", "float32", ...
 
     Examples
     --------
@@ -90,19 +80,7 @@ def describe(value):
 
 
 def digest(value):
-    """SHA-256 of a value's description, in hexadecimal digits.
-
-    Parameters
-    ----------
-    value : object
-        What `describe` takes. Of an array the values, shape and dtype count; its memory
-        layout does not.
-
-    Returns
-    -------
-    str
-        64 digits.
-    """
+    """SHA-256 of a value's description; of an array, memory layout does not count."""
     if isinstance(value, np.ndarray) and type(value) in (np.ndarray, np.memmap):
         return array_sha256(value, describe)
     return hash_json(describe(value))
@@ -302,14 +280,6 @@ def handler_for(value):
     return next((handler for cls, handler in _HANDLERS if isinstance(value, cls)), None)
 
 
-def _float(describe, value):
-    return value if math.isfinite(value) else {"float": str(value)}
-
-
-def _complex(describe, value):
-    return {"complex": [describe(value.real), describe(value.imag)]}
-
-
 def _numpy_scalar(describe, value):
     """Note the dtype where Python has no number of that kind."""
     if isinstance(value, (np.float64, np.int64, np.bool_, np.str_)):
@@ -344,12 +314,10 @@ def _dict(describe, value):
 
 def _list(describe, value):
     described = list(map(_entry_describer(describe, value), value))
-    return described if type(value) is list else _noting_class({"list": described}, value)
-
-
-def _tuple(describe, value):
-    described = list(map(_entry_describer(describe, value), value))
-    return _noting_class({"tuple": described}, value)
+    if type(value) is list:
+        return described
+    tag = "tuple" if isinstance(value, tuple) else "list"
+    return _noting_class({tag: described}, value)
 
 
 def _set(describe, value):
@@ -379,60 +347,45 @@ def _bytes(describe, value):
     return {"bytes": raw.hex()}
 
 
-def _pattern(describe, value):
-    return {"pattern": describe(value.pattern), "flags": int(value.flags)}
-
-
-def _as_text(describe, value):
-    return {"class": class_name(type(value)), "value": str(value)}
-
-
-def _path(describe, value):
-    return {"class": "pathlib.Path", "value": value.as_posix()}
-
-
-def _enum(describe, value):
-    return {"class": class_name(type(value)), "name": value.name or str(value.value)}
-
-
-def _by_class(describe, value):
-    return {"class": class_name(type(value))}
+def _of_class(value, /, **rest):
+    return {"class": class_name(type(value)), **rest}
 
 
 def _random_state(describe, value):
     if value is check_random_state(None):  # numpy's own: other numbers in each process
-        return {"class": class_name(type(value)), "state": "global"}
-    state = describe(value.get_state(legacy=False))
-    return {"class": class_name(type(value)), "state": state}
-
-
-def _generator(describe, value):
-    state = describe(value.bit_generator.state)
-    return {"class": class_name(type(value)), "state": state}
-
-
-def _seeds(describe, value):
-    return {"class": class_name(type(value)), "state": describe(value.state)}
+        return _of_class(value, state="global")
+    return _of_class(value, state=describe(value.get_state(legacy=False)))
 
 
 _HANDLERS = [
-    (enum.Enum, _enum),
+    (enum.Enum, lambda _, value: _of_class(value, name=value.name or str(value.value))),
     (np.generic, _numpy_scalar),
-    (float, _float),
-    (complex, _complex),
+    (float, lambda _, x: x if math.isfinite(x) else {"float": str(x)}),
+    (complex, lambda describe, x: {"complex": [describe(x.real), describe(x.imag)]}),
     (np.ndarray, _array),
-    (np.dtype, lambda describe, value: {"dtype": dtype_text(value)}),
+    (np.dtype, lambda _, value: {"dtype": dtype_text(value)}),
     ((dict, types.MappingProxyType), _dict),
-    (list, _list),
-    (tuple, _tuple),
+    ((list, tuple), _list),
     ((set, frozenset), _set),
     ((bytes, bytearray, memoryview), _bytes),
-    ((date, time, timedelta, timezone, Decimal), _as_text),
-    (PurePath, _path),
-    (re.Pattern, _pattern),
-    (types.ModuleType, lambda describe, value: {"module": value.__name__}),
-    (Memory, _by_class),  # where results are kept does not change them
+    (
+        (date, time, timedelta, timezone, Decimal),
+        lambda _, value: _of_class(value, value=str(value)),
+    ),
+    (PurePath, lambda _, x: {"class": "pathlib.Path", "value": x.as_posix()}),
+    (
+        re.Pattern,
+        lambda describe, x: {"pattern": describe(x.pattern), "flags": int(x.flags)},
+    ),
+    (types.ModuleType, lambda _, value: {"module": value.__name__}),
+    (Memory, lambda _, value: _of_class(value)),  # where it stores changes no result
     (np.random.RandomState, _random_state),
-    (np.random.Generator, _generator),
-    ((np.random.BitGenerator, np.random.SeedSequence), _seeds),
+    (
+        np.random.Generator,
+        lambda describe, x: _of_class(x, state=describe(x.bit_generator.state)),
+    ),
+    (
+        (np.random.BitGenerator, np.random.SeedSequence),
+        lambda describe, x: _of_class(x, state=describe(x.state)),
+    ),
 ]

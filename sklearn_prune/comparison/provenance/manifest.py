@@ -11,8 +11,8 @@ import scipy
 import sklearn
 
 import sklearn_prune
+from sklearn_prune._describe_functions import has_version
 from sklearn_prune.comparison.provenance.data import block_bounds
-from sklearn_prune.comparison.provenance.functions import has_version
 
 _IF_IMPORTED = ("torch", "skorch", "lightgbm", "xgboost")
 
@@ -33,18 +33,9 @@ _TAGS = ("class", "function", "type", "array", "tensor")
 def environment(descriptions=None):
     """Versions and the machine, as far as results depend on them.
 
-    Parameters
-    ----------
-    descriptions : list or dict, optional
-        Descriptions of estimators: the versions of the packages that they name are
-        listed too. Without them, those of torch, skorch, lightgbm and xgboost are if
-        they are imported.
-
-    Returns
-    -------
-    dict
-        Versions by package, "python", "machine", "blas", a sorted list of the libraries
-        for linear algebra, and "threads", which is 1: fits run on one thread.
+    The versions of the packages that `descriptions` of estimators name are listed too.
+    Without descriptions, those of torch, skorch, lightgbm and xgboost are if they are
+    imported. "blas" lists the libraries for linear algebra. "threads" is always 1.
 
     Examples
     --------
@@ -104,21 +95,11 @@ def _packages_named(description):
 
 
 def first_difference(old, new):
-    """Name the first thing in which two manifests of comparisons differ.
+    """The first thing in which two manifests differ, in a sentence, or None.
 
     Looked at in this order: the environment, the data, the design, the estimators, and
     the results fold by fold; of a fold the rows kept, the mask, the predictions, the
     scores and the controls. What comes later often follows from what comes first.
-
-    Parameters
-    ----------
-    old, new : dict
-        Manifests.
-
-    Returns
-    -------
-    str or None
-        A sentence, or None if they are equal.
 
     Examples
     --------

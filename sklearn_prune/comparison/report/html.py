@@ -1,10 +1,10 @@
 """A report in one file that opens without a network, and the short form for notebooks."""
 
 import io
+import math
 import re
 import warnings
 from functools import partial
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,119 +13,57 @@ from sklearn_prune._atomic import written_whole
 from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison.displays import (
     MEASURES,
+    UNKNOWN,
     curve_of,
     draw_cost,
     draw_curve,
     drawable_chains,
     height_for,
+    human_measure,
     human_number,
     mean_measures,
+    mean_of,
     points_of,
-)
-from sklearn_prune.comparison.report.tables import (
-    classes_table,
-    head_cell,
-    kept_tables,
-    left,
-    named,
-    other_scores_table,
-    safe,
-    stability_table,
-    table,
-    text_cell,
-    variants_table,
+    shorten,
 )
 from sklearn_prune.comparison.report.words import (
-    beside_random,
+    difference_and_interval,
     headline,
-    how_to_read,
-    in_short,
-    lines_of_chains,
+    listed,
+    percent,
     picked_variant,
+    probability,
+    quoted,
+    ratio_text,
+    rounded_up,
+    score_text,
 )
 
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-STYLE = """
-:root { --ink: #1a1a1a; --soft: #595959; --line: #d4d4d4; --faint: #f5f5f3; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 72rem; color: var(--ink);
-  background: #fff; font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial,
-  "Liberation Sans", sans-serif; }
-h1 { margin: 0 0 .3rem; font-size: 1.05rem; font-weight: 600; color: var(--soft); }
-h2 { margin: 2.6rem 0 .6rem; font-size: 1.2rem; border-bottom: 1px solid var(--line);
-  padding-bottom: .25rem; }
-h3 { margin: 1.6rem 0 .4rem; font-size: 1rem; }
-p, ul { margin: .5rem 0; max-width: 50rem; }
-.verdict { margin: 0 0 .8rem; padding: .9rem 1.1rem; border-left: 6px solid #004488;
-  background: var(--faint); font-size: 1.3rem; line-height: 1.4; max-width: none;
-  overflow-wrap: anywhere; }
-.verdict.none { border-left: 6px double #8a4b00; }
-.note { color: var(--soft); font-size: .9rem; }
-.warning::before { content: "\\26A0"; margin-right: .5em; font-weight: 700; }
-.plain { list-style: none; padding-left: 0; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .82rem; line-height: 1.3;
-  font-variant-numeric: tabular-nums; }
-.caption { margin: 1.4rem 0 .3rem; color: var(--soft); font-size: .9rem; }
-.scroll + .scroll { margin-top: 1.4rem; }
-th, td { padding: .4rem .45rem; text-align: right; vertical-align: top;
-  border-bottom: 1px solid var(--line); white-space: nowrap; }
-thead th:first-child { text-align: left; }
-thead th { vertical-align: bottom; white-space: normal; border-bottom: 2px solid var(--ink);
-  font-weight: 600; }
-th[scope=row] { text-align: left; font-weight: 600; white-space: normal; min-width: 8rem;
-  max-width: 16rem; overflow-wrap: anywhere; }
-td.text { text-align: left; white-space: normal; overflow-wrap: anywhere; }
-td small, th small { display: block; color: var(--soft); font-weight: 400; }
-tr.baseline { background: var(--faint); }
-tr.picked th[scope=row] { border-left: 5px solid #004488; }
-.sign { display: inline-block; width: 1.15em; text-align: center; font-weight: 700; }
-td.verdict-word { text-align: left; }
-.v-not-worse { color: #004488; font-weight: 600; }
-.v-worse { color: #93283a; font-weight: 600; }
-.v-undecided { color: #6b4a00; font-style: italic; }
-.verdict-word small { font-style: normal; }
-.v-not-tested, .v-failed { color: var(--soft); }
-.bar { position: relative; min-width: 9rem; }
-.bar span { position: absolute; left: .4rem; top: .45rem; bottom: .45rem;
-  background: #c6d0de; border-right: 2px solid #5d7596; }
-.left { display: block; text-align: left; }
-figure { margin: 1.2rem 0; break-inside: avoid; }
-figure svg { display: block; width: 100%; max-width: 46rem; height: auto; }
-figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; }
-code { font-size: .85em; overflow-wrap: anywhere; }
-@media (max-width: 60rem) {
-  body { padding: 1rem; }
-  .verdict { font-size: 1.1rem; }
+_SIGNS = {
+    "baseline": "★",
+    "not worse": "✓",
+    "worse": "✗",
+    "undecided": "?",
+    "not tested": UNKNOWN,
+    "failed": "!",
 }
-@media print {
-  @page { size: A4 landscape; margin: 12mm; }
-  body { padding: 0; max-width: none; font-size: 10.5pt; }
-  h2, h3, .caption { break-after: avoid; }
-  tr, .verdict { break-inside: avoid; }
-  thead { display: table-header-group; }
-  .scroll { overflow: visible; }
-  table { font-size: 8.4pt; }
-  th, td { padding: .25rem .4rem; }
-  * { print-color-adjust: exact; }
+_COSTS = {
+    "nbytes": "saved size",
+    "n_params": "parameters",
+    "n_samples": "rows",
+    "fit_time": "fit time",
+    "predict_latency": "predict 1\N{NO-BREAK SPACE}row",
 }
-"""
-FRAGMENT_STYLE = """
-.sklearn-prune-comparison { max-width: 66rem; }
-.sklearn-prune-comparison .verdict { font-size: 1.1em; margin: .3em 0 .6em;
-  overflow-wrap: anywhere; }
-.sklearn-prune-comparison th[scope=row] { text-align: left; overflow-wrap: anywhere; }
-.sklearn-prune-comparison td small, .sklearn-prune-comparison th small { display: block;
-  opacity: .7; font-weight: 400; }
-"""
-_SETTINGS = {
+_CONTROLS = ("random", "small")
+_FEATURES_SHOWN, _CLASSES_SHOWN, _VARIANTS_SHOWN = 20, 40, 8
+_SAME_IN_EVERY_FOLD = ("row", "feature", "input", "coefficient")
+_MATPLOTLIB = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sklearn-prune",
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "text.usetex": False,
 }
-_CONTROLS = ("random", "small")
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
@@ -134,19 +72,7 @@ _ID = re.compile(r'(\bid="|url\(#|href="#)')
 def write_report(comparison, path):
     """Write a comparison as one HTML file: no network, no script.
 
-    The file appears whole or not at all: it is written beside its place and then moved.
-
-    Parameters
-    ----------
-    comparison : PruningComparison
-        What `compare_pruning` gave.
-    path : path-like
-        File to write.
-
-    Returns
-    -------
-    pathlib.Path
-        The same path.
+    The file is replaced whole or not at all.
     """
     path = Path(path)
     content = report(comparison).encode("utf-8")
@@ -156,156 +82,284 @@ def write_report(comparison, path):
 
 
 def report(comparison):
-    """Return the report as a page of HTML."""
-    means, verdicts = mean_measures(comparison), comparison.verdicts()
-    sections = [
-        _verdict(comparison, means, verdicts),
-        _variants(comparison, means, verdicts),
-        _figures(comparison),
-        _kept(comparison, means),
-        _warnings(comparison),
-        _reading(comparison),
-        _reproducing(comparison),
+    """The report as a page of HTML."""
+    means, scorer = mean_measures(comparison), comparison.scorers[0]
+    controls = [
+        role
+        for role in _CONTROLS
+        if any(
+            math.isfinite(mean_of(means, name, role, scorer))
+            for name in comparison.variants
+        )
     ]
-    body = "\n".join(part for part in sections if part)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Pruned against {safe(comparison.baseline, 60)}</title>\n"
-        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    costs = [name for name in _COSTS if name in means.columns]
+    counts, features = _kept(comparison)
+    changes = [name for name in ("churn", "seed_churn") if name in means.columns]
+    size = mean_of(means, comparison.baseline, "baseline", "nbytes")
+    chains = comparison.chains.values()
+    return _render(
+        comparison,
+        short=False,
+        result=comparison,
+        scorer=scorer,
+        n_variants=len(comparison.variants) - 1,
+        baseline_score=mean_of(means, comparison.baseline, "baseline", scorer),
+        baseline_size=human_measure("nbytes", size) if math.isfinite(size) else None,
+        **_beside_random(comparison, means),
+        scores=_scores(comparison, means, scorer, controls, costs),
+        other_scores=[_scores(comparison, means, one) for one in comparison.scorers[1:]],
+        figures=_figures(comparison, means),
+        counts=counts,
+        features=features,
+        classes=_classes(comparison),
+        changes=changes,
+        agreement=_agreement(comparison, means, changes),
+        n_chains=len(chains),
+        longest_chain=max(map(len, chains), default=0),
+        provenance=[pair for pair in _provenance(comparison) if pair[1] is not None],
     )
 
 
 def to_html_fragment(comparison):
-    """Return the verdict and a short table, for a notebook.
+    """The conclusion and a short table as HTML, for a notebook."""
+    means = mean_measures(comparison)
+    costs = [name for name in ("nbytes", "predict_latency") if name in means.columns]
+    scores = _scores(comparison, means, comparison.scorers[0], costs=costs)
+    return _render(comparison, short=True, scores=scores)
 
-    Parameters
-    ----------
-    comparison : PruningComparison
-        What `compare_pruning` gave.
 
-    Returns
-    -------
-    str
-        HTML.
-    """
-    means, verdicts = mean_measures(comparison), comparison.verdicts()
-    sentence = escape(headline(comparison, means, verdicts))
-    picked = picked_variant(comparison)
-    shown = variants_table(comparison, means, verdicts, picked, short=True)
-    return (
-        f'<div class="sklearn-prune-comparison"><style>{FRAGMENT_STYLE}</style>'
-        f'<p class="verdict">{sentence}</p>{shown}</div>'
+def _render(comparison, **context):
+    jinja2 = import_or_raise("jinja2", "to_html", extra="compare")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "listed": listed,
+        "number": human_number,
+        "percent": percent,
+        "quoted": quoted,
+        "shorten": lambda text, width=10_000: shorten(text, width),
+    }
+    return environment.get_template("report.html").render(
+        alpha=comparison.alpha,
+        baseline=comparison.baseline,
+        costs=_COSTS,
+        headline=headline(comparison),
+        picked=picked_variant(comparison),
+        signs=_SIGNS,
+        unknown=UNKNOWN,
+        **context,
     )
 
 
-def _verdict(comparison, means, verdicts):
-    picked = picked_variant(comparison)
-    lines = [
-        "<h1>Pruned against unpruned</h1>",
-        f'<p class="verdict{"" if picked else " none"}">'
-        f"{escape(headline(comparison, means, verdicts))}</p>",
-    ]
-    beside = beside_random(comparison, means, verdicts)
-    lines += [f"<p>{escape(sentence)}</p>" for sentence in beside]
-    lines.append(f'<p class="note">{escape(in_short(means, comparison))}</p>')
-    if comparison.warnings or comparison.failures:
-        n = len(comparison.warnings) + len(comparison.failures)
-        lines.append(
-            f'<p class="warning"><a href="#warnings">{n} warning{"s" if n > 1 else ""}'
-            "</a> to read before the result is believed.</p>"
+def _scores(comparison, means, scorer, controls=(), costs=()):
+    """Rows of the table of all variants by one score."""
+    base, picked = comparison.baseline, picked_variant(comparison)
+    verdicts = comparison.verdicts(scorer).reindex(list(comparison.variants))
+    rows = []
+    for name, row in verdicts.iterrows():
+        role = "baseline" if name == base else "variant"
+        verdict = row["verdict"] if isinstance(row["verdict"], str) else "failed"
+        difference, interval = difference_and_interval(row)
+        margin = None
+        if verdict != "not tested" and math.isfinite(row["certifiable_margin"]):
+            least = row["certifiable_margin"]
+            margin = f"margin ≥ {rounded_up(least)}" if least > 0 else "any margin"
+        own_costs = []
+        for cost in costs:
+            value = mean_of(means, name, role, cost)
+            whole = mean_of(means, base, "baseline", cost)
+            ratio = ratio_text(cost, value, whole, sign="\N{MULTIPLICATION SIGN}")
+            ratio = None if name == base else "same" if ratio == "" else ratio
+            own_costs.append((human_measure(cost, value), ratio))
+        beside = [mean_of(means, name, control, scorer) for control in controls]
+        rows.append(
+            {
+                "name": name,
+                "kind": "picked" if name == picked else role,
+                "score": score_text(mean_of(means, name, role, scorer)),
+                "controls": [score_text(value) for value in beside],
+                "difference": difference,
+                "interval": interval,
+                "probability": probability(row["p_not_worse"]),
+                "verdict": "baseline" if name == base else verdict,
+                "margin": margin,
+                "costs": own_costs,
+            }
         )
-    return "\n".join(lines)
+    return {"scorer": scorer, "controls": controls, "costs": costs, "rows": rows}
 
 
-def _variants(comparison, means, verdicts):
-    picked = picked_variant(comparison)
-    lines = [
-        "<h2>All variants</h2>",
-        variants_table(comparison, means, verdicts, picked),
-        '<p class="note">Scores are means over the splits. Saved size is the length of '
-        "the pickled model as it would be shipped. Times are of the machine it ran on.</p>",
+def _beside_random(comparison, means):
+    """Scores of variants and of their random controls; variants that score no higher."""
+    pairs = {}
+    for name in comparison.variants:
+        score, random = (
+            mean_of(means, name, role, comparison.scorers[0])
+            for role in ("variant", "random")
+        )
+        if math.isfinite(score - random) and score != random:  # not random itself
+            pairs[name] = score, random
+    beaten = [name for name, (score, random) in pairs.items() if score < random]
+    return {"beside_random": pairs, "beaten": beaten}
+
+
+def _figures(comparison, means):
+    scorer = comparison.scorers[0]
+    found = []
+    for cost in ("nbytes", "predict_latency"):
+        if cost in means.columns and np.isfinite(means[cost] + means[scorer]).any():
+            controls = np.isfinite(means[cost].unstack("role").filter(_CONTROLS))
+            draw = partial(draw_cost, **points_of(comparison, cost=cost))
+            title = f"{scorer} against {MEASURES[cost]}"
+            found.append(("cost", cost, title, draw, controls.any(axis=None)))
+    for kind, chains in drawable_chains(comparison).items():
+        if sum(map(len, chains.values())) > 1:
+            draw = partial(draw_curve, **curve_of(comparison, kind=kind))
+            found.append(("keep", kind, f"{scorer} over the {kind} kept", draw, False))
+    size = (7.6, height_for(len(comparison.variants) + 6, 4.6))
+    return [
+        {
+            "kind": kind,
+            "title": title,
+            "svg": _inline_svg(draw, f"{kind}-{of}", size),
+            "controls": controls,
+        }
+        for kind, of, title, draw, controls in found
     ]
-    for scorer in comparison.scorers[1:]:
-        lines.append(other_scores_table(comparison, means, scorer))
-    return "\n".join(lines)
 
 
-def _figures(comparison):
-    found = figures_of(comparison)
-    if not found:
+def _inline_svg(draw, prefix, size):
+    """The SVG of what `draw` puts on axes; `prefix` stands before each id in it."""
+    matplotlib = import_or_raise("matplotlib", "to_html", extra="compare")
+    figures = import_or_raise("matplotlib.figure", "to_html", extra="compare")
+    markupsafe = import_or_raise("markupsafe", "to_html", extra="compare")
+    target = io.StringIO()
+    # The look must not depend on the user's settings, nor change them.
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_MATPLOTLIB)
+        figure = figures.Figure(figsize=size, layout="constrained")
+        draw(figure.subplots())
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(target, format="svg", metadata=nothing, transparent=True)
+    svg = target.getvalue()
+    svg = _DROPPED.sub("", svg[svg.index("<svg") :])
+    return markupsafe.Markup(_TAG.sub(lambda tag: _ID.sub(rf"\1{prefix}-", tag[0]), svg))
+
+
+def _kept(comparison):
+    """Counts of kept units, and tables of the shares of folds that kept a feature."""
+    counts, named = [], {}
+    for variant in comparison.variants:
+        kept = comparison.kept(variant)
+        for unit, part in kept.groupby("unit", sort=False) if len(kept) else ():
+            share, split = part["frequency"], [math.nan] * 3
+            if unit in _SAME_IN_EVERY_FOLD:
+                always, never = (share == 1).sum(), (share == 0).sum()
+                split = [always, len(share) - always - never, never]
+            counts.append((variant, unit, [len(share), *split]))
+            if unit in ("feature", "input"):
+                named.setdefault(unit, {})[variant] = part.set_index("id")
+    return counts, [_feature_shares(unit, parts) for unit, parts in named.items()]
+
+
+def _feature_shares(unit, parts):
+    import pandas as pd
+
+    shown = dict(list(parts.items())[:_VARIANTS_SHOWN])
+    shares = pd.DataFrame({name: part["frequency"] for name, part in shown.items()})
+    order = shares.mean(axis=1).sort_values(ascending=False, kind="stable").index
+    names = {}
+    for part in shown.values():
+        names = part["name"].to_dict() | names
+    rows = []
+    for number in order[:_FEATURES_SHOWN]:
+        name = names[number]
+        # A column without a name is known by its number.
+        name = f"x{number}" if name in (None, str(number)) else name
+        rows.append((name, [(share, None) for share in shares.loc[number]]))
+    return {
+        "of": unit,
+        "variants": list(shown),
+        "n_variants": len(parts),
+        "rows": rows,
+        "n_rows": len(order),
+    }
+
+
+def _classes(comparison):
+    """Rows kept of each class, or None where no rows were dropped."""
+    parts = {name: comparison.kept_by_class(name) for name in comparison.variants}
+    parts = {name: part.set_index("class") for name, part in parts.items() if len(part)}
+    if not parts:
         return None
-    lines = ["<h2>Score, cost and how much is kept</h2>"]
-    for title, caption, svg in found:
-        lines.append(
-            f"<figure><h3>{safe(title, 120)}</h3>{svg}"
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
-        )
-    return "\n".join(lines)
+    shown = dict(list(parts.items())[:_VARIANTS_SHOWN])
+    last = list(shown.values())[-1]
+    classes = last.index
+    if len(classes) > _CLASSES_SHOWN:
+        share = (last["kept"] / last["seen"]).sort_values(kind="stable")
+        classes = share.index[:_CLASSES_SHOWN]
+    rows = []
+    for label in classes:
+        cells = []
+        for part in shown.values():
+            seen, kept = part.loc[label, ["seen", "kept"]]
+            share = kept / seen if seen else math.nan
+            cells.append((share, f"{human_number(kept)} of {human_number(seen)}"))
+        rows.append((label, cells))
+    return {
+        "of": "class",
+        "variants": list(shown),
+        "n_variants": len(parts),
+        "rows": rows,
+        "n_rows": len(last),
+    }
 
 
-def _kept(comparison, means):
-    parts = [
-        *kept_tables(comparison),
-        classes_table(comparison),
-        stability_table(comparison, means),
-    ]
-    parts = [part for part in parts if part]
-    return "\n".join(["<h2>What was kept</h2>", *parts]) if parts else None
+def _agreement(comparison, means, changes):
+    """Agreement of folds and seeds on what is kept and predicted."""
+    frame = comparison.stability().reset_index()
+    frame = frame[np.isfinite(frame["stability"].astype(float))]
+    if not (len(frame) or changes):
+        return []
+    rows = []
+    for variant in comparison.variants:
+        if variant == comparison.baseline:
+            continue
+        row = {
+            "variant": variant,
+            "changes": [mean_of(means, variant, "variant", name) for name in changes],
+            "stability": UNKNOWN,
+            "interval": None,
+        }
+        own = frame[frame["variant"] == variant]
+        for one in own.to_dict("records"):
+            row["stability"] = f"{human_number(one['stability'], 2)} ({one['unit']})"
+            if math.isfinite(one["low"] + one["high"]):
+                ends = human_number(one["low"], 2), human_number(one["high"], 2)
+                row["interval"] = " to ".join(ends)
+            rows.append(dict(row))
+        if own.empty:
+            rows.append(row)
+    return rows
 
 
-def _warnings(comparison):
-    lines = ['<h2 id="warnings">Warnings</h2>']
-    if comparison.warnings:
-        items = "".join(f'<li class="warning">{safe(w)}</li>' for w in comparison.warnings)
-        lines.append(f'<ul class="plain">{items}</ul>')
-    if comparison.failures:
-        lines.append("<h3>Variants that failed</h3>")
-        rows = [
-            ("", [head_cell(named(name)), text_cell(message)])
-            for name, message in comparison.failures.items()
-        ]
-        lines.append(table(["variant", left("why")], rows))
-    return "\n".join(lines) if len(lines) > 1 else None
-
-
-def _reading(comparison):
-    lines = ["<h2>How to read this</h2>"]
-    lines += [f"<p>{escape(text)}</p>" for text in how_to_read(comparison)]
-    chains = lines_of_chains(comparison)
-    if chains:
-        items = "".join(f"<li>{escape(chain)}</li>" for chain in chains)
-        lines.append(f"<p>Chains, from the mildest to the hardest:</p><ul>{items}</ul>")
-    return "\n".join(lines)
-
-
-def _reproducing(comparison):
+def _provenance(comparison):
     manifest = comparison.manifest
-    rows = [("digest of the manifest", manifest.get("sha256", ""))]
-    rows += list(_flat(manifest.get("data", {}), "data"))
-    seed = manifest.get("design", {}).get("seed")
-    rows += [("seed", seed), ("splits", comparison.n_splits), ("alpha", comparison.alpha)]
-    rows += [(f"margin, {name}", human_number(m)) for name, m in comparison.margins.items()]
-    rows += list(_flat(manifest.get("environment", {}), ""))
-    cells = [
-        (
-            "",
-            [
-                head_cell(safe(name, 80)),
-                text_cell(value, code=True),
-            ],
-        )
-        for name, value in rows
-        if value is not None
-    ]
-    return (
-        "<h2>How to reproduce it</h2>\n<p>The same data, estimators, seed and versions "
-        "give the same scores, rows and masks, to the bit; times differ. "
-        "<code>comparison.verify(X, y)</code> runs everything again and names the first "
-        "thing that differs; <code>comparison.save_manifest(path)</code> writes all that "
-        f"it compares.</p>\n{table(['what', left('value')], cells)}"
-    )
+    yield "digest of the manifest", manifest.get("sha256")
+    yield from _flat(manifest.get("data", {}), "data")
+    yield "seed", manifest.get("design", {}).get("seed")
+    yield "splits", comparison.n_splits
+    yield "alpha", comparison.alpha
+    for name, margin in comparison.margins.items():
+        yield f"margin, {name}", human_number(margin)
+    yield from _flat(manifest.get("environment", {}), "")
 
 
 def _flat(value, name, depth=3):
@@ -320,80 +374,3 @@ def _flat(value, name, depth=3):
             return
         value = ", ".join(map(str, value))
     yield name, value
-
-
-def figures_of(comparison):
-    """Draw what a report shows.
-
-    Returns
-    -------
-    list of (title, caption, svg)
-    """
-    means, scorer = mean_measures(comparison), comparison.scorers[0]
-    size = (7.6, height_for(len(comparison.variants) + 6, 4.6))
-    found = []
-    for cost in ("nbytes", "predict_latency"):
-        known = cost in means.columns and np.isfinite(means[cost])
-        if np.any(known & np.isfinite(means[scorer])):
-            title = f"{scorer} against {MEASURES[cost]}"
-            caption = (
-                "Up is better, left is cheaper (logarithmic). On the black steps nothing "
-                "is both cheaper and better."
-            )
-            if np.isfinite(means[cost].unstack("role").filter(_CONTROLS)).any(axis=None):
-                caption += (
-                    " Hollow marks are controls, tied by dots to the variant whose size "
-                    "they have."
-                )
-            draw = partial(draw_cost, **points_of(comparison, cost=cost))
-            found.append((title, caption, inline_svg(draw, title, f"cost-{cost}", size)))
-    for kind, chains in drawable_chains(comparison).items():
-        if sum(map(len, chains.values())) > 1:
-            title = f"{scorer} over the {kind} kept"
-            caption = (
-                "Bars: interval of the difference to the baseline. Grey band: not worse "
-                "by more than the margin. Dashes: the same size chosen at random."
-            )
-            draw = partial(draw_curve, **curve_of(comparison, kind=kind))
-            found.append((title, caption, inline_svg(draw, title, f"keep-{kind}", size)))
-    return found
-
-
-def inline_svg(draw, title, prefix, size):
-    """Return the SVG of what `draw` puts on the axes that it is given.
-
-    Parameters
-    ----------
-    draw : callable
-        Takes matplotlib Axes.
-    title : str
-        For readers who do not see the picture.
-    prefix : str
-        Put before each id, so that two pictures on a page share none.
-    size : tuple of float
-        Inches.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element.
-    """
-    matplotlib = import_or_raise("matplotlib", "to_html", extra="compare")
-    figure_module = import_or_raise("matplotlib.figure", "to_html", extra="compare")
-    backend = import_or_raise("matplotlib.backends.backend_agg", "to_html", extra="compare")
-    target = io.StringIO()
-    # The look must not depend on the user's settings, nor change them.
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
-        figure = figure_module.Figure(figsize=size, layout="constrained")
-        backend.FigureCanvasAgg(figure)
-        draw(figure.subplots())
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(target, format="svg", metadata=nothing, transparent=True)
-    svg = target.getvalue()
-    svg = _DROPPED.sub("", svg[svg.index("<svg") :])
-    svg = _TAG.sub(lambda tag: _ID.sub(rf"\1{prefix}-", tag[0]), svg)
-    label = f'<svg role="img" aria-label="{escape(title)}"'
-    return svg.replace("<svg", label, 1).strip()

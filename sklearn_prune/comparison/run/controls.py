@@ -13,20 +13,10 @@ _MEMBERS = ("named_steps", "named_estimators_", "named_transformers_")
 
 
 def random_control(estimator, model=None):
-    """The same variant with rows and parameters chosen at random.
+    """The same variant, unfitted, with rows and parameters chosen at random.
 
-    Parameters
-    ----------
-    estimator : estimator
-        The unfitted variant.
-    model : estimator or None
-        The same fitted, for the sizes that it really kept, and for what a search has
-        chosen; None leaves what was asked for.
-
-    Returns
-    -------
-    estimator
-        Unfitted.
+    `model` is the variant fitted: sizes are those that it really kept, and of a search what
+    it has chosen. None leaves what was asked for.
     """
     if isinstance(estimator, BaseSearchCV) and hasattr(model, "best_estimator_"):
         return random_control(clone(model.best_estimator_), model.best_estimator_)

@@ -37,21 +37,8 @@ class Latency(NamedTuple):
 def count_parameters(model):
     """Count the numbers that `predict` reads, and those of them that are not zero.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted; it is not changed.
-
-    Returns
-    -------
-    n_params, n_nonzero : float
-        Of what one would ship; the same counts as in `report_` of Pruned*. NaN for a
-        model that cannot be counted.
-
-    Raises
-    ------
-    NotFittedError
-        If the model is not fitted.
+    Counts are of what one would ship, as in `report_` of Pruned*. They are NaN for a model
+    that cannot be counted.
     """
     if has_tags(model):
         check_is_fitted(model)
@@ -250,26 +237,11 @@ def predict_latency(model, X, n_rows=1, *, rounds=20, budget=0.05):
 def interleaved_latency(models, X, n_rows=1, *, rounds=30, budget=2.0):
     """Measure seconds of one call of `predict` of several models, in turns.
 
-    Each round asks each model once and starts with another one, so that what else the
-    machine does meets all of them alike.
-
-    Parameters
-    ----------
-    models : dict of str to estimator
-        Fitted.
-    X : array-like, sparse matrix or frame
-        Rows; the first of them are used, repeated where there are too few.
-    n_rows : int, default=1
-        How many rows each call gets.
-    rounds : int, default=30
-        How many times each model is asked at most, after once to warm up.
-    budget : float, default=2.0
-        Seconds after which no further round begins; the first always does.
-
-    Returns
-    -------
-    dict of str to Latency
-        The median and the minimum of each; without models that cannot predict these rows.
+    Each round asks each model once and starts with another one, so that other load on the
+    machine meets all of them alike. The first call is a warm-up. There are at most
+    `rounds` rounds, and none but the first begins after `budget` seconds. Rows of X are
+    repeated where there are fewer than `n_rows`. Models that cannot predict these rows
+    are left out of the result, a dict of Latency.
     """
     rows = take_rows(X, np.arange(n_rows) % count_rows(X))
     seconds = {name: [] for name in models}
@@ -407,19 +379,11 @@ def inner_model(model):
 
 
 def shipped(model):
-    """What one would ship of a fitted model.
+    """What one would ship of a fitted model, which is not changed.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted; it is not changed.
-
-    Returns
-    -------
-    object
-        `compact_` of Pruned*; the inner model of SampleSubset*, a search or a
-        FrozenEstimator, and what one would ship of that; a Pipeline of such steps, in
-        compact form where the last one is; any other model itself.
+    That is `compact_` of Pruned*; the inner model of SampleSubset*, a search or a
+    FrozenEstimator, and what one would ship of that; a Pipeline of such steps, in compact
+    form where the last one is; any other model itself.
     """
     if isinstance(model, PrunedModel):
         return model.__dict__.get("compact_", model)
@@ -470,16 +434,8 @@ class _ShippingPickler(pickle.Pickler):
 def saved_bytes(model):
     """Length of the pickle (protocol 5) of what one would ship; it is not held in memory.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted. Wrappers inside it, such as Pruned* in a vote, count as what one would
-        ship of them.
-
-    Returns
-    -------
-    int or float
-        Bytes; NaN for a model that cannot be pickled.
+    Wrappers inside the model, such as Pruned* in a vote, count as what one would ship of
+    them. NaN for a model that cannot be pickled.
     """
     counter = ByteCounter()
     try:

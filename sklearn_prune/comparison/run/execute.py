@@ -42,58 +42,24 @@ class BaselineError(ValueError, RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """A comparison without its data.
+    """A comparison without its data."""
 
-    Parameters
-    ----------
-    estimators : dict of str to estimator
-        The variants, the baseline among them.
-    baseline : str
-        Its name.
-    kind : {"classifier", "regressor"} or None
-        What they are.
-    splitter : splitter
-        What made the splits.
-    splits : list of Split
-        The folds.
-    scorers : dict of str to callable
-        By name.
-    margin : float, str, dict or None
-        As asked for.
-    alpha : float
-        The risk of a wrong verdict.
-    costs, controls : tuple of str
-        What to measure, and what to fit beside each pruned variant.
-    chains : dict of str to tuple of str
-        Mildest first.
-    keeps : dict of str to float, int, str or None
-        Requested.
-    seed : int
-        The seed of all.
-    test_share : float
-        Share of the rows (or groups) that is tested.
-    splits_groups : bool
-        Whether rows of one group are on both sides of a split.
-    looks_forward : bool
-        Whether each split tests on later rows, which allows differences only.
-    """
-
-    estimators: dict
+    estimators: dict  # the variants by name, the baseline among them
     baseline: str
-    kind: str | None
+    kind: str | None  # "classifier" or "regressor"
     splitter: object
-    splits: list
+    splits: list  # of Split
     scorers: dict
-    margin: object
+    margin: object  # as asked for
     alpha: float
     costs: tuple
-    controls: tuple
-    chains: dict
-    keeps: dict
+    controls: tuple  # to fit beside each pruned variant
+    chains: dict  # names of variants, the mildest first
+    keeps: dict  # as asked for, by variant
     seed: int
-    test_share: float
-    splits_groups: bool
-    looks_forward: bool
+    test_share: float  # of the rows (or groups) that is tested
+    splits_groups: bool  # rows of one group are on both sides of a split
+    looks_forward: bool  # each split tests on later rows: differences only, no tests
 
 
 def inputs_of(plan, X, y, groups, params):
@@ -139,29 +105,9 @@ def run_plan(
 class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     """All fits of a comparison as one task, which callbacks can follow.
 
-    Parameters
-    ----------
-    plan : Plan
-        What to run.
-    inputs : dict
-        See `inputs_of`.
-    groups : array-like or None
-        Groups of the rows.
-    params : dict or None
-        Metadata.
-    n_jobs : int or None
-        Fits at a time.
-    store : path-like or None
-        Folder of finished fits.
-
-    Attributes
-    ----------
-    fits_ : dict of str to list of FoldResult
-        For each variant, one for each split.
-    seconds_ : dict of str to float
-        "fit" and "score": spent in these, summed over the workers; "bookkeeping": spent
-        otherwise, summed over workers and the parent; "latency": timing predictions;
-        "elapsed": from beginning to end.
+    Sets `fits_`, for each variant one FoldResult a split, and `seconds_`: "fit" and "score"
+    (summed over the workers), "bookkeeping" (workers and parent), "latency" (timing
+    predictions) and "elapsed".
     """
 
     _parameter_constraints = {}
@@ -176,22 +122,9 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
-        """Fit every variant on every fold, and what controls it.
+        """Fit every variant on every fold, and its controls.
 
-        Parameters
-        ----------
-        X, y : array-like
-            All rows.
-
-        Returns
-        -------
-        self : object
-            With `fits_` and `seconds_`.
-
-        Raises
-        ------
-        BaselineError
-            If the baseline cannot be fitted or scored.
+        Raises BaselineError if the baseline cannot be fitted or scored.
         """
         started = perf_counter()
         plan = self.plan
@@ -414,17 +347,12 @@ def _results(calls, n_jobs):
 
 
 def route(params, groups, X, variants, splitter, scorers):
-    """Parameters for the fit of each variant and for each scorer.
+    """Parameters for the fit of each variant, and for each scorer, by their names.
 
     With metadata routing enabled, requests decide. Otherwise `sample_weight` goes to
     every fit (to the last step of a Pipeline), `groups` to the splitter, to the
     meta-estimators of this package and to a fit that names it, anything else to every
     fit, and nothing to scorers.
-
-    Returns
-    -------
-    fit_params, score_params : dict of str to dict
-        By variant and by scorer.
     """
     params = dict(params or {})
     if groups is not None:

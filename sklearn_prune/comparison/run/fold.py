@@ -42,21 +42,11 @@ _MOST_RESIZINGS = 5
 
 @dataclass
 class KeptUnits:
-    """What one fit kept of one kind of unit.
+    """What one fit kept of one kind of unit."""
 
-    Parameters
-    ----------
-    unit : str
-        "row", "feature", "tree", ...
-    n_units : int
-        How many there were; for rows, those of X.
-    mask : ndarray of shape (ceil(n_units / 8),), uint8
-        Bits of those that were kept.
-    """
-
-    unit: str
-    n_units: int
-    mask: np.ndarray
+    unit: str  # "row", "feature", "tree", ...
+    n_units: int  # before pruning; for rows, those of X
+    mask: np.ndarray  # packed bits of those that were kept
 
     @property
     def ids(self):
@@ -66,92 +56,42 @@ class KeptUnits:
 
 @dataclass
 class FoldResult:
-    """What is known of one fitted model on one fold; times in seconds.
+    """What is known of one fitted model on one fold; times in seconds."""
 
-    Parameters
-    ----------
-    error : str or None
-        Why there is no result.
-    scores, costs : dict of str to float
-        By name of the scorer and of the cost.
-    kept : list of KeptUnits
-        Rows or parameters that are left, where any were pruned.
-    predictions : ndarray or None
-        Of the test rows.
-    by_class : ndarray of shape (2, n_classes) or None
-        Rows of each class that were there and that were kept.
-    seed_churn : float or None
-        Churn of the predictions against a fit with other seeds; None if not measured.
-    controls : dict of str to FoldResult or None
-        None where the control is not defined.
-    fit_time, score_time : float
-        Seconds, measured where it was fitted.
-    model : object or None
-        The fitted model, kept for one fold only.
-    """
-
-    error: str | None = None
+    error: str | None = None  # why there is no result
     scores: dict = field(default_factory=dict)
     costs: dict = field(default_factory=dict)
-    kept: list = field(default_factory=list)
-    predictions: np.ndarray | None = None
-    by_class: np.ndarray | None = None
-    seed_churn: float | None = None
-    controls: dict = field(default_factory=dict)
+    kept: list = field(default_factory=list)  # KeptUnits of what was pruned
+    predictions: np.ndarray | None = None  # of the test rows
+    by_class: np.ndarray | None = None  # rows of each class: seen, and kept
+    seed_churn: float | None = None  # against a fit with other seeds, where measured
+    controls: dict = field(default_factory=dict)  # FoldResult; None if not defined
     fit_time: float = np.nan
     score_time: float = np.nan
-    model: object = None
+    model: object = None  # kept for the first fold only
 
 
 @dataclass(frozen=True)
 class FoldJob:
-    """What every fit of a comparison shares.
-
-    Parameters
-    ----------
-    X, y : array-like
-        All rows.
-    codes : ndarray of shape (n_samples,), int, or None
-        Class of each row, where there are classes.
-    scorers : dict of str to callable
-        By name.
-    score_params : dict of str to dict
-        Parameters of each scorer, with an entry for each row of X where they have any.
-    fit_params : dict of str to dict
-        The same for the fit of each variant.
-    controls : tuple of str
-        Controls to fit beside each pruned variant.
-    costs : tuple of str
-        Costs to take of each fitted model.
-    """
+    """What every fit of a comparison shares."""
 
     X: object
     y: object
-    codes: np.ndarray | None
+    codes: np.ndarray | None  # class of each row, where there are classes
     scorers: dict
-    score_params: dict
-    fit_params: dict
-    controls: tuple
-    costs: tuple
+    score_params: dict  # for each scorer, row-aligned entries for all rows of X
+    fit_params: dict  # the same for the fit of each variant
+    controls: tuple  # to fit beside each pruned variant
+    costs: tuple  # to measure of each fitted model
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant, and what its parameters say of it.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Unfitted.
-    prunes : bool
-        Whether it prunes anything.
-    is_random : bool
-        Whether all that it prunes is chosen at random, so that it is its own control.
-    """
+    """A variant, unfitted, and what its parameters say of it."""
 
     estimator: object
     prunes: bool
-    is_random: bool
+    is_random: bool  # all that it prunes is chosen at random: it is its own control
 
     @classmethod
     def of(cls, estimator):
@@ -163,31 +103,11 @@ class Variant:
 def run_task(job, variants, split, train, test, seed, keep_models=False, contexts=None):
     """Fit variants that share their control on one fold, and the control once.
 
-    Parameters
-    ----------
-    job : FoldJob
-        What all fits share.
-    variants : dict of str to Variant
-        Variants.
-    split : int
-        Number of the fold.
-    train, test : ndarray of int
-        Its rows.
-    seed : int
-        The seed of the fold.
-    keep_models : bool
-        Whether to return the fitted models and to fit again with other seeds.
-    contexts : dict of str to (CallbackContext, estimator), or None
-        For the callbacks of each variant, and the estimator that they belong to.
-
-    Returns
-    -------
-    fits : dict of str to FoldResult
-        By variant.
-    spent : dict of str to float
-        Seconds that went into "fit" and "score".
-    bookkeeping : float
-        Seconds that did not.
+    `train` and `test` are rows of fold number `split`. With `keep_models`, results hold the
+    fitted models, and each variant is fitted again with other seeds if "seed_churn" is a
+    cost. `contexts` holds for each variant a callback context and the estimator it belongs
+    to. Returns the results by variant, the seconds of "fit" and of "score", and the seconds
+    of everything else.
     """
     started = perf_counter()
     fold = _Fold(job, split, train, test, seed)
@@ -405,20 +325,9 @@ def has_finite_scores(fit):
 def with_usable_scores(fit, names, baseline):
     """The fit, or one that failed where its scores cannot be compared.
 
-    Parameters
-    ----------
-    fit : FoldResult
-        Of any variant, or of a control.
-    names : set of str
-        Of the scores that each fit must have.
-    baseline : dict of str to float
-        Scores of the baseline on the same fold. Where one of these is not finite, such as
-        that of a metric that is not defined on this fold, the fit's need not be either.
-
-    Returns
-    -------
-    FoldResult
-        One without a result has an error.
+    `names` are the scores that each fit must have. `baseline` holds the scores of the
+    baseline on the same fold. Where one of these is not finite, such as that of a metric
+    that is not defined on this fold, the fit's need not be finite either.
     """
     if fit.error:
         return fit

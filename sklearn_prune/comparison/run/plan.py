@@ -74,35 +74,17 @@ _BOUNDED = (
 
 @dataclass(frozen=True)
 class Split:
-    """One fold: positions of its rows, packed, and where it stands.
-
-    Parameters
-    ----------
-    train, test : ndarray of int
-        Sorted or not, as the splitter gave them.
-    repeat, fold : int
-        Number of the repetition, and of the fold in it.
-    seed : int
-        Seed of the fits on it.
-    """
+    """One fold: positions of its rows in the splitter's order, and where it stands."""
 
     train: np.ndarray
     test: np.ndarray
     repeat: int
-    fold: int
-    seed: int
+    fold: int  # number in its repetition
+    seed: int  # of the fits on it
 
 
 def check_estimators(estimators):
-    """The variants by name, and "classifier", "regressor" or None.
-
-    Raises
-    ------
-    TypeError
-        If it is no mapping, or holds what is no estimator or of another kind.
-    ValueError
-        If there are fewer than two, or classifiers and regressors among them.
-    """
+    """The variants by name, and "classifier", "regressor" or None."""
     rule = "estimators must map at least two names to estimators"
     try:
         variants = dict(estimators)
@@ -174,14 +156,7 @@ def check_baseline(variants, baseline):
 
 
 def make_splits(splitter, X, y, groups, seed, asked):
-    """The folds of a splitter.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two, if rows are trained on and tested in one, or if one
-        holds positions of no rows.
-    """
+    """The folds of a splitter: at least two, none of which tests rows it trains on."""
     n = count_rows(X)
     rows = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
     found = [rows_of_split(rows, split) for split in splitter.split(X, y, groups)]
@@ -235,13 +210,7 @@ def choose_splitter(cv, y, groups, kind, seed):
 
 
 def make_scorers(scoring, variants, kind):
-    """Scorers by name, each of which every variant has the method for.
-
-    Raises
-    ------
-    ValueError
-        If a variant lacks what a scorer asks for, or the spelling is not known.
-    """
+    """Scorers by name, each of which every variant has the method for."""
     if scoring is None:
         name, usual = _USUAL_SCORE.get(kind, (None, None))
         if name is not None and all(
@@ -334,22 +303,10 @@ def check_margin_names(margin, scorers):
 
 
 def resolve_margins(margin, scorers, baseline_means):
-    """The margin for each scorer, in its units.
+    """The margin for each scorer in its units, NaN where the baseline has no finite score.
 
-    Parameters
-    ----------
-    margin : float, str, dict or None
-        What was asked for.
-    scorers : dict of str to callable
-        Scorers; names of `baseline_means` that are not among them come from a scorer that
-        gives several.
-    baseline_means : dict of str to float
-        Mean score of the baseline.
-
-    Returns
-    -------
-    dict of str to float
-        NaN where the baseline has no finite score.
+    Names of `baseline_means` that are not among `scorers` come from a scorer that gives
+    several scores.
     """
     if isinstance(margin, dict):
         check_margin_names(margin, baseline_means)

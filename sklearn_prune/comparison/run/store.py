@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune._meta import in_one_line
-from sklearn_prune.comparison.provenance import canonical_json, digest, first_difference
+from sklearn_prune.comparison.provenance import digest, first_difference
 from sklearn_prune.comparison.run.fold import FoldResult, KeptUnits
 
 _FORMAT = 3
@@ -23,20 +24,9 @@ class Store:
     then renamed; one that is damaged, or was made for another input, counts as not there.
     Hashes show damage, and not who wrote a file.
 
-    Parameters
-    ----------
-    folder : path-like
-        Made if it is not there.
-    inputs : dict
-        "environment", "data" and "design" as in the manifest.
-    estimators : dict of str to dict
-        The variants, described.
-
-    Raises
-    ------
-    ValueError
-        If the folder was made with other inputs, or holds other variants of these names;
-        variants that it does not know are added.
+    `inputs` is the part of the manifest that is known before any fit, `estimators` the
+    descriptions of the variants. A folder that was made with other inputs, or holds other
+    variants of these names, raises ValueError. Variants that it does not know are added.
     """
 
     def __init__(self, folder, inputs, estimators):

@@ -11,15 +11,9 @@ _ROWS_AT_ONCE = 65_536
 
 @dataclass(frozen=True)
 class Stability:
-    """Nogueira's index of stability with its interval.
+    """Nogueira's index of stability with its approximate interval.
 
-    Parameters
-    ----------
-    value : float
-        At most 1, for equal sets; 0 is what random sets of the same sizes have on
-        average.
-    low, high : float
-        Ends of the approximate interval.
+    It is 1 for equal sets, and 0 on average for random sets of the same sizes.
     """
 
     value: float
@@ -35,18 +29,8 @@ def feature_stability(masks, level=0.95):
     independent fits; its upper end is cut at 1, the largest possible index. Folds share
     training rows, and so the interval is too narrow for them [1]_.
 
-    Parameters
-    ----------
-    masks : array-like of shape (n_fits, n_units), bool
-        Which units each fit has kept.
-    level : float, default=0.95
-        Of the interval.
-
-    Returns
-    -------
-    Stability
-        NaN for fewer than two fits or without units. Equal masks have the index 1, also
-        where they keep all units or none.
+    `masks` has shape (n_fits, n_units). All is NaN for fewer than two fits or without
+    units. Equal masks have the index 1, also where they keep all units or none.
 
     References
     ----------
@@ -82,27 +66,11 @@ def feature_stability(masks, level=0.95):
 def row_stability(kept, trained):
     """How far folds agree in the training rows that they kept.
 
-    Two folds are compared on the training rows that both of them have, by Nogueira's
-    index; its mean over all pairs of folds is given. O(n_folds² n_samples) in one
-    product of matrices, by blocks of rows.
-
-    Parameters
-    ----------
-    kept : list of sorted int arrays
-        Positions of the rows that each fold has kept.
-    trained : list of sorted int arrays
-        Positions of the rows that each fold had for training.
-
-    Returns
-    -------
-    float
-        Pairs without a shared row are left out; NaN if no pair is left. Pairs that keep
-        all their shared rows, or none of them, count as 1.
-
-    References
-    ----------
-    .. [1] Nogueira, Sechidis, Brown (2018). On the stability of feature selection
-       algorithms. JMLR 18.
+    Two folds are compared on the training rows that both of them have, by Nogueira's index
+    (see `feature_stability`); its mean over all pairs of folds is given. `kept` and
+    `trained` hold sorted positions of rows for each fold. Pairs without a shared row are
+    left out; NaN if no pair is left. Pairs that keep all their shared rows, or none of
+    them, count as 1. O(n_folds² n_samples) in one product of matrices, by blocks of rows.
 
     Examples
     --------
@@ -144,21 +112,8 @@ def _members(positions, start, stop):
 def churn(predictions, reference):
     """How far predictions for the same rows differ.
 
-    Parameters
-    ----------
-    predictions, reference : array-like of the same shape
-        Labels, or numbers of a regressor.
-
-    Returns
-    -------
-    float
-        The share of other labels; the mean absolute difference where either is of
-        floats; NaN for no rows.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
+    The share of other labels; the mean absolute difference where either is of floats; NaN
+    for no rows.
 
     Examples
     --------

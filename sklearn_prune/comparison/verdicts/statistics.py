@@ -10,20 +10,11 @@ SIGNIFICANT_DIGITS = 12
 
 
 def share_of_test(splits, groups=None):
-    """Share of the test rows in all rows of the splits.
+    """Share of the test rows in all rows of the splits, pairs of (train, test).
 
-    Parameters
-    ----------
-    splits : iterable of (train, test)
-        Positions of rows, as a splitter yields them.
-    groups : array-like of shape (n_samples,) or None, default=None
-        Where given, distinct groups are counted instead of rows.
-
-    Returns
-    -------
-    float
-        Sum of the test sizes over the sum of the train and test sizes. Folds of a
-        k-fold splitter give 1 / k, whatever their sizes.
+    Sum of the test sizes over the sum of the train and test sizes. Folds of a k-fold
+    splitter give 1 / k, whatever their sizes. With `groups`, distinct groups are counted
+    instead of rows.
 
     Examples
     --------
@@ -46,16 +37,6 @@ def looks_forward(splits):
 
     Such splits, as of TimeSeriesSplit, train on ever more rows: the corrected variance
     does not hold for them, and no p-value should be given.
-
-    Parameters
-    ----------
-    splits : iterable of (train, test)
-        Positions of rows, as a splitter yields them.
-
-    Returns
-    -------
-    bool
-        Whether the last training row precedes the first test row in each split.
     """
     return all(np.max(train) < np.min(test) for train, test in splits)
 
@@ -104,18 +85,7 @@ class Posterior:
     df: int
 
     def above(self, x):
-        """P(difference > x); 1 for a point mass that lies on x.
-
-        Parameters
-        ----------
-        x : float
-            A difference, in the units of the score.
-
-        Returns
-        -------
-        float
-            In [0, 1], or NaN.
-        """
+        """P(difference > x); 1 for a point mass that lies on x."""
         if isnan(self.scale):
             return nan
         if self.scale == 0:
@@ -132,49 +102,16 @@ class Posterior:
         return float(2 * stats.t.sf(abs(self.mean) / self.scale, self.df))
 
     def interval(self, level=0.95):
-        """The central interval that holds the difference with a probability.
-
-        Parameters
-        ----------
-        level : float, default=0.95
-            The probability, as much of the rest below as above.
-
-        Returns
-        -------
-        tuple of two floats
-            Lower and upper end.
-        """
+        """The central interval that holds the difference with probability `level`."""
         tail = (1 - level) / 2
         return self.lower_bound(tail), self.upper_bound(tail)
 
     def lower_bound(self, alpha):
-        """The difference that is exceeded with probability 1 - alpha.
-
-        Parameters
-        ----------
-        alpha : float
-            Probability below the bound.
-
-        Returns
-        -------
-        float
-            The bound; minus infinity after one fold.
-        """
+        """The difference exceeded with probability 1 - alpha; -inf after one fold."""
         return self.mean - self._half_width(alpha)
 
     def upper_bound(self, alpha):
-        """The difference that is exceeded with probability alpha.
-
-        Parameters
-        ----------
-        alpha : float
-            Probability above the bound.
-
-        Returns
-        -------
-        float
-            The bound; infinity after one fold.
-        """
+        """The difference exceeded with probability alpha; inf after one fold."""
         return self.mean + self._half_width(alpha)
 
     def _half_width(self, alpha):
@@ -194,25 +131,10 @@ def corrected_posterior(differences, test_share, *, magnitude=1.0):
     it does not fall as folds are repeated. For r times k folds it is 1 / (k - 1), and
     the posterior that of the Bayesian correlated t-test [3]_.
 
-    Parameters
-    ----------
-    differences : array-like of shape (n_splits,)
-        Score of the variant minus score of the baseline on the same fold.
-    test_share : float
-        The share of test rows, see `share_of_test`.
-    magnitude : float, default=1.0
-        The largest absolute score. A standard deviation below 1e-12 of it is rounding
-        noise: the posterior is then a point mass at the mean, rounded to as many digits.
-
-    Returns
-    -------
-    Posterior
-        All NaN where a difference is not finite; with a scale of NaN for one fold.
-
-    Raises
-    ------
-    ValueError
-        If there is no difference, or if the share is not between 0 and 1.
+    `differences` are scores of the variant minus scores of the baseline on the same folds.
+    `magnitude` is the largest absolute score. A standard deviation below 1e-12 of it is
+    rounding noise: the posterior is then a point mass at the mean, rounded to as many
+    digits. It is all NaN where a difference is not finite; its scale is NaN for one fold.
 
     References
     ----------
@@ -255,23 +177,11 @@ def corrected_posterior(differences, test_share, *, magnitude=1.0):
 
 
 def verdict(posterior, margin, alpha):
-    """What the folds allow to say about a variant and a margin.
+    """What the folds allow to say about a variant and a margin, in units of the score.
 
-    Parameters
-    ----------
-    posterior : Posterior
-        Of the difference, variant minus baseline.
-    margin : float
-        The loss that would not matter, in the units of the score.
-    alpha : float
-        The risk of a wrong verdict, below 0.5.
-
-    Returns
-    -------
-    {"not worse", "worse", "undecided"}
-        "not worse" if P(difference > -margin) >= 1 - alpha; "worse", meaning by more than
-        the margin, if that probability is at most alpha; else "undecided", as always
-        after one fold and where a score was not finite.
+    "not worse" if P(difference > -margin) >= 1 - alpha; "worse", meaning by more than the
+    margin, if that probability is at most alpha; else "undecided", as always after one fold
+    and where a score was not finite. The risk `alpha` is below 0.5.
 
     Examples
     --------
@@ -286,19 +196,9 @@ def verdict(posterior, margin, alpha):
 
 
 def p_equivalent(posterior, margin):
-    """P(|difference| < margin), the edge counted in for a point mass.
+    """P(|difference| < margin), with both ends for a point mass.
 
-    Parameters
-    ----------
-    posterior : Posterior
-        Of the difference, variant minus baseline.
-    margin : float
-        The difference that would not matter, in the units of the score.
-
-    Returns
-    -------
-    float
-        In [0, 1], or NaN after one fold and where a score was not finite.
+    NaN after one fold and where a score was not finite.
     """
     if posterior.scale == 0:
         return float(abs(posterior.mean) <= margin)
@@ -308,18 +208,7 @@ def p_equivalent(posterior, margin):
 def certifiable_margin(posterior, alpha):
     """The smallest margin >= 0 for which the verdict is "not worse".
 
-    Parameters
-    ----------
-    posterior : Posterior
-        Of the difference, variant minus baseline.
-    alpha : float
-        The risk of a wrong verdict.
-
-    Returns
-    -------
-    float
-        In the units of the score; 0 where the variant is certainly no worse at all,
-        infinity after one fold, NaN where a score was not finite.
+    Infinity after one fold, NaN where a score was not finite.
 
     Examples
     --------
@@ -334,19 +223,9 @@ def certifiable_margin(posterior, alpha):
 def fixed_sequence(verdicts):
     """Stop a chain of verdicts at the first that is not "not worse".
 
-    Hypotheses in an order that was fixed beforehand may each be tested at the full alpha
-    as long as all before them were rejected: the risk of one wrong "not worse" in the
-    whole chain stays at alpha [1]_, [2]_.
-
-    Parameters
-    ----------
-    verdicts : list of str
-        Of a chain, the mildest variant first.
-
-    Returns
-    -------
-    list of str
-        The same up to the first other than "not worse"; "not tested" after it.
+    Verdicts after it become "not tested". Hypotheses in an order that was fixed beforehand
+    may each be tested at the full alpha as long as all before them were rejected: the risk
+    of one wrong "not worse" in the whole chain stays at alpha [1]_, [2]_.
 
     References
     ----------

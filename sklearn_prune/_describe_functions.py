@@ -1,9 +1,9 @@
-"""Names and hashes: canonical JSON, and descriptions of functions and classes.
+"""Canonical JSON and its hashes, and descriptions of functions and classes by their code.
 
-Manifests record the versions of packages, so that the name of an importable function or
-class of a package is enough. Functions and classes of other modules, such as a script or a
-notebook, change without notice: there the source counts, with defaults and closure values.
-What their code calls does not count.
+Manifests and keys of caches hold versions of packages, so that the name of an importable
+function or class of a package is enough. Functions and classes of other modules, such as a
+script or a notebook, change without notice: there the source counts, with defaults and
+closure values. What their code calls does not count.
 """
 
 import functools
@@ -41,7 +41,7 @@ def canonical_json(thing):
 
     Examples
     --------
-    >>> from sklearn_prune.comparison.provenance.functions import canonical_json
+    >>> from sklearn_prune._describe_functions import canonical_json
     >>> canonical_json({"seed": 0, "folds": [1, None]})
     '{"folds":[1,null],"seed":0}'
     """
@@ -91,7 +91,11 @@ def has_version(module):
 
 
 def describe_function(function, describe):
-    """Describe anything that is called; `describe` describes what it holds."""
+    """Describe anything that is called; `describe` describes what it holds.
+
+    `describe(value)` gives what JSON has, `describe.kept(value)` the same for what is
+    copied as it is, and `describe.once(value, aspect, compute)` may remember a result.
+    """
     if isinstance(function, functools.partial):
         return {
             "partial": describe(function.func),
