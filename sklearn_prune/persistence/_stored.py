@@ -29,7 +29,12 @@ from sklearn_prune.predictors import (
     QuantizedArray,
     emptied,
 )
-from sklearn_prune.weight_pruning import fitted_form
+from sklearn_prune.weight_pruning import (
+    GENERATORS,
+    fitted_form,
+    is_pipeline,
+    steps_that_predict,
+)
 
 _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
@@ -287,7 +292,6 @@ _ASK_FOR_PREDICTIONS = {
     "VotingClassifier",
     "VotingRegressor",
 }
-_GENERATORS = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
 
 
 def compact_form(model):
@@ -320,10 +324,8 @@ def compact_form(model):
             f"{_kind_of(model)}. Pass the estimator that fit returned."
         )
     refuse_unfinished_search(model)
-    steps = getattr(model, "steps", None) or []
-    if any(hasattr(step, "fit_resample") for _, step in steps):
-        # Samplers do nothing in predict.
-        model = Pipeline([part for part in steps if not hasattr(part[1], "fit_resample")])
+    if is_pipeline(model) and len(steps := steps_that_predict(model)) < len(model.steps):
+        model = Pipeline(steps)
     detects = is_outlier_detector(model) or is_clusterer(model)
     if detects and not hasattr(model, "transform"):
         raise TypeError(
@@ -375,7 +377,7 @@ def storable(part, *, predicts=False):
         return StoredSpline.of(part)
     if isinstance(part, np.ndarray):
         return part if type(part) is np.ndarray else np.array(part)
-    if isinstance(part, _GENERATORS):
+    if isinstance(part, GENERATORS):
         return None
     if isinstance(part, BaseEstimator | Estimator):
         return _storable_estimator(part, predicts)

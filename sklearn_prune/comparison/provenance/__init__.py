@@ -2,14 +2,9 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
 _SHARED = {
-    "canonical_json": "functions",
-    "describe": "descriptions",
-    "describe_data": "descriptions",
-    "digest": "descriptions",
-    "environment": "manifest",
-    "first_difference": "manifest",
+    "descriptions": "describe describe_data digest",
+    "functions": "canonical_json",
+    "manifest": "environment first_difference",
 }
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)
