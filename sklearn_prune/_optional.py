@@ -5,27 +5,7 @@ from importlib import import_module
 
 
 def import_or_raise(module, feature, *, extra):
-    """Import `module`, or say which ``pip install`` makes `feature` work.
-
-    Parameters
-    ----------
-    module : str
-        Name of the module to import.
-    feature : str
-        What needs it, as the subject of the error message.
-    extra : str
-        The extra of this package that brings the module.
-
-    Returns
-    -------
-    module
-        The imported module.
-
-    Raises
-    ------
-    ImportError
-        If the module is not installed.
-    """
+    """Import a module, or raise ImportError that names the extra to install."""
     try:
         return import_module(module)
     except ImportError as error:

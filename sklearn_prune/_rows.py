@@ -28,13 +28,7 @@ def check_same_length(X, **others):
 
 
 def count_named_rows(name, values):
-    """Number of rows of an argument.
-
-    Raises
-    ------
-    TypeError
-        If it is nothing that has rows: None, a scalar, a text, a generator, a dict.
-    """
+    """Number of rows of an argument; TypeError if it is nothing that has rows."""
     # A dict of arrays has as many entries as columns, unless its class counts rows.
     unordered = isinstance(values, Mapping) and not hasattr(values, "shape")
     try:

@@ -24,15 +24,7 @@ _LABELS = (str, bytes, bool, np.bool_)
 
 
 def check_rows(X, y):
-    """Return X and y in forms whose rows can be taken, if they are equally long.
-
-    Raises
-    ------
-    ValueError
-        If X and y have different numbers of rows, or none.
-    TypeError
-        If one of them is nothing that has rows.
-    """
+    """Return X and y in forms whose rows can be taken, if they are equally long."""
     check_same_length(X, y=y)
     check_any_rows(X)
     X, y = indexable(X, y)
@@ -108,21 +100,8 @@ def check_groups(groups, n):
 def check_target(y):
     """Return y as an array, a single column flattened; None stays None.
 
-    Parameters
-    ----------
-    y : array-like of shape (n,) or (n, n_outputs), or None
-        The target.
-
-    Returns
-    -------
-    ndarray of shape (n,) or (n, n_outputs), or None
-        The same values.
-
-    Raises
-    ------
-    ValueError
-        If a label is missing, or a value is complex, an integer too large for a float,
-        or not finite.
+    Raises ValueError if a label is missing, or a value is complex, an integer too large for
+    a float, or not finite.
     """
     if y is None:
         return None
@@ -151,28 +130,11 @@ def check_target(y):
 
 
 def resolve_task(task, y):
-    """Decide between classification and regression.
+    """Return "classification", "regression", or None without a target.
 
-    Strings, bools, and integral values of which there are at most max(20, sqrt(n))
-    different ones are classes.
-
-    Parameters
-    ----------
-    task : {"auto", "classification", "regression"}
-        The answer, or "auto" for the rule above.
-    y : ndarray or None
-        The target.
-
-    Returns
-    -------
-    {"classification", "regression"} or None
-        None without a target.
-
-    Raises
-    ------
-    ValueError
-        If y is continuous although the task is classification, or no numbers although
-        it is regression.
+    With task="auto", strings, bools, and integral values of which there are at most max(20,
+    sqrt(n)) different ones are classes. Raises ValueError if y is continuous although the
+    task is classification, or no numbers although it is regression.
     """
     if y is None:
         return None
@@ -200,20 +162,9 @@ def resolve_task(task, y):
 
 
 def check_kind_of_target(y, kind):
-    """Raise unless y holds what a model of this kind learns.
+    """Raise ValueError unless y holds what a model of this kind learns.
 
-    Parameters
-    ----------
-    y : array-like
-        The target.
-    kind : {"classifier", "regressor"} or None
-        None for a foreign model, of which it is not known.
-
-    Raises
-    ------
-    ValueError
-        If a label is missing, a value is not finite, y is continuous for a classifier,
-        or no numbers for a regressor.
+    `kind` is "classifier", "regressor", or None for a foreign model.
     """
     target = check_target(y)
     if kind is not None:
@@ -235,26 +186,11 @@ def check_scorer(scorer, estimator, *, name):
 def check_scored_classes(scorer, learned, tested, *, name, where):
     """Raise if a scorer would mistake one class for another, or have no value.
 
-    Metrics of probabilities and decision values take the columns that they are given
-    for the classes among the rows they are given. That is wrong where a model has not
-    learned one of these, even if the numbers agree, and where it has learned another.
-
-    Parameters
-    ----------
-    scorer : callable
-        A scorer; of those that read labels only, or do not say, nothing is asked.
-    learned, tested : array-like of shape (n,)
-        Labels that the model has learned, and those of the rows it is scored on.
-    name : str
-        Of the scorer, for the message.
-    where : str
-        Which rows these are, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a class is among the tested labels only, or, for a metric of scikit-learn
-        that is not told the classes by its `labels`, among the learned ones only.
+    Metrics of probabilities and decision values take the columns that they are given for
+    the classes among the rows they are given. That is wrong where a model has not learned
+    one of the tested classes, even if the numbers agree. It is wrong too where it has
+    learned another, unless the metric is told the classes by its `labels`. Scorers that
+    read labels only, or do not say, are not checked. `where` says which rows these are.
     """
     if set(methods_of_scorer(scorer)) <= {"predict"}:
         return

@@ -15,21 +15,10 @@ from sklearn_prune.weight_pruning import checks
 
 
 def check_parts(loaded, max_bytes, forms=()):
-    """Raise ValueError unless the arrays of all parts fit together.
+    """Return all parts once; raise ValueError unless their arrays fit together.
 
-    Parameters
-    ----------
-    loaded : object
-        Made of a file.
-    max_bytes : int
-        What a part may take when it is written out in full.
-    forms : tuple of classes
-        Predictors from outside this package that may be parts.
-
-    Returns
-    -------
-    list
-        The parts, each once.
+    `max_bytes` limits a part that is written out in full. `forms` are predictors from
+    outside this package that may be parts.
     """
     seen, found, left = set(), [], [loaded]
     while left:

@@ -50,32 +50,15 @@ def trusted_types(forms=()):
     """Names of the types that `load` makes of a file, as `skops.io.load` takes them.
 
     Beside these, a file may hold numbers, texts, containers of them, numpy's ufuncs and
-    scikit-learn's estimators, which are the transformers of pipelines.
-
-    Parameters
-    ----------
-    forms : sequence of str
-        Names of predictors from outside this package.
+    scikit-learn's estimators, which are the transformers of pipelines. `forms` are names of
+    predictors from outside this package.
     """
     kernels = (f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS.split())
     return sorted({*predictor_names(), *kernels, *_OTHERS, *forms})
 
 
 def foreign_types(schema, forms=()):
-    """Names of the types in a description that `load` makes nothing of.
-
-    Parameters
-    ----------
-    schema : dict
-        As skops writes it.
-    forms : sequence of str
-        Names of predictors from outside this package that are allowed.
-
-    Returns
-    -------
-    list of str
-        Sorted; empty if the description can be followed.
-    """
+    """Sorted names of the types in a description of skops that `load` makes nothing of."""
     allowed, found = _allowed(frozenset(forms)), set()
     left, n_nodes = [schema], 0
     while left:
@@ -97,17 +80,9 @@ def foreign_types(schema, forms=()):
 def forged_sharing(schema, sizes, max_bytes):
     """What is wrong with the parts of a description that name one object twice, or None.
 
-    skops makes one object of parts of one id, whatever the later ones say. As `save`
-    writes them they are equal, which bounds what a walk through all of them takes.
-
-    Parameters
-    ----------
-    schema : dict
-        As skops writes it.
-    sizes : dict of str -> int
-        Bytes of the members.
-    max_bytes : int
-        What all members that are read may take.
+    skops makes one object of parts of one id, whatever the later ones say. As `save` writes
+    them they are equal, which bounds what a walk through all of them takes. `sizes` are the
+    bytes of the members, of which `max_bytes` may be read.
     """
     if not isinstance(schema.get("protocol"), int) or schema["protocol"] < 2:
         return "its protocol of skops is too old"

@@ -41,16 +41,9 @@ _CODES = ("codes", "scale", "offset", "values")
 
 
 def restored(part, modules, known=None):
-    """A loaded object with its stored parts made what they were.
+    """A loaded object, changed in place, with its stored parts made what they were.
 
-    Parameters
-    ----------
-    part : object
-        What was loaded; it is changed.
-    modules : dict of str -> class
-        Modules that skorch nets may be made of, by their names.
-    known : dict or None, default=None
-        Parts that are done, with what they became, by their ids.
+    `modules` are the classes that skorch nets may be made of, by name.
     """
     known = {} if known is None else known
     if id(part) not in known:
@@ -95,31 +88,15 @@ class StoredSpline:
 class StoredModule:
     """A skorch net: names of its classes, parameters of its module, weights in safetensors.
 
-    Attributes
-    ----------
-    net, module : str
-        Names of the classes; the module is the caller's to allow.
-    params : dict
-        What the constructor of the module was given.
-    loss : str
-        A loss of torch for which skorch makes the same probabilities of its outputs.
-    settings, facts : dict
-        Settings of the net, attributes of the predictor.
-    shapes, lengths : dict of str -> tuple of int, int
-        Of the parameters and buffers, and how many of their entries are stored.
-    weights : ndarray of uint8
-        Their packed forms, in the format of safetensors.
+    `loss` names a loss of torch for which skorch makes the same probabilities of the
+    outputs. `settings` are parameters of the net, `facts` attributes of the predictor.
+    `shapes` and `lengths` are those of the parameters and buffers, and of their packed
+    entries.
     """
 
     @classmethod
     def of(cls, compact):
-        """From the compact form of a net that is kept as a module.
-
-        Raises
-        ------
-        TypeError
-            If the net has parts that no file can hold, which it names.
-        """
+        """From the compact form of a net; TypeError names parts that no file can hold."""
         safetensors = import_or_raise(
             "safetensors.numpy", "save of a torch module", extra="persist"
         )
@@ -297,24 +274,8 @@ _ASK_FOR_PREDICTIONS = {
 def compact_form(model):
     """What predicts, or transforms, in the place of a fitted model.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted: a model of this package, of scikit-learn, of a library that has a family
-        here, a Pipeline of these, or a transformer.
-
-    Returns
-    -------
-    Compact or transformer
-        Of a pruned model its `compact_`, of a model on fewer rows the compact form of the
-        model inside, of others their own. A transformer stays what it is.
-
-    Raises
-    ------
-    TypeError
-        If it is nothing that predicts or transforms.
-    sklearn.exceptions.NotFittedError
-        If the model is not fitted.
+    A transformer stays what it is. Raises TypeError if the model neither predicts nor
+    transforms, NotFittedError if it is not fitted.
     """
     if isinstance(model, Compact):
         return model
@@ -361,15 +322,8 @@ def storable(part, *, predicts=False):
     """A copy of a compact form whose parts a file can hold.
 
     Selectors of columns become their columns, models that are asked for predictions only
-    their compact forms, generators of random numbers None; skorch nets and splines become
-    what `load` makes them of again.
-
-    Parameters
-    ----------
-    part : object
-        A compact form, a transformer, or anything inside them.
-    predicts : bool, default=False
-        Whether a model is asked for predictions only.
+    (`predicts`) their compact forms, generators of random numbers None. skorch nets and
+    splines become stored parts, of which `load` makes them again.
     """
     if isinstance(part, CompactModule):
         return storable(StoredModule.of(part))

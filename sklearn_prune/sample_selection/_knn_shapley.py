@@ -115,22 +115,7 @@ class KNNShapleySelector(NeighborSelector):
 def shapley_totals(space, y, k, weights, n_jobs=None):
     """Sum over test rows of weight times Shapley value, for each row.
 
-    Parameters
-    ----------
-    space : Space
-        The rows.
-    y : ndarray of shape (n,), int64 or float64
-        Class codes, or targets from their mean.
-    k : int
-        Number of neighbours.
-    weights : ndarray of shape (n,), float64
-        Weights of the test rows.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
+    y holds class codes (int64), or targets from their mean (float64).
     """
     from sklearn_prune.sample_selection._knn_shapley_kernels import (
         add_class_values,

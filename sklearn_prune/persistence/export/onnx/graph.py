@@ -83,18 +83,7 @@ _ML = "ai.onnx.ml"
 class Value:
     """What one operator gives; arithmetic on it adds operators to its graph.
 
-    Parameters
-    ----------
-    graph : GraphWriter
-        Where it belongs.
-    name : str
-        Its name there.
-    dtype : numpy dtype
-        Of its entries; strings are objects.
-    ndim : int
-        Number of its dimensions.
-    shape : tuple or None
-        Its shape, where it is an input.
+    The dtype of strings is object; an input has a shape.
     """
 
     __array_ufunc__ = None  # so that numpy leaves ``array + value`` to the value
@@ -292,14 +281,10 @@ class Value:
 
 
 class GraphWriter:
-    """Collects operators and constants.
+    """Collects operators, of the versions `opset` and `ml_opset`, and constants.
 
-    Parameters
-    ----------
-    opset, ml_opset : int
-        Versions of the operators.
-    float_type : dtype
-        What sums and products are computed in where the predictor has no type of its own.
+    Sums and products are computed in `float_type` where the predictor has no type of its
+    own.
     """
 
     def __init__(self, opset, ml_opset, float_type):

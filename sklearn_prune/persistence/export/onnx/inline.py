@@ -15,26 +15,9 @@ _N_TRIED = 8  # rows
 
 
 def inlined(graph, what, model, rows, options=None, *, method="transform"):
-    """Results of a fitted object of scikit-learn, by skl2onnx.
+    """A list of what a method of a fitted scikit-learn object gives, by skl2onnx.
 
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    what : str
-        How to call the object in an error.
-    model : estimator
-        Fitted.
-    rows : Rows
-        What it reads.
-    options : dict or None
-        For skl2onnx.
-    method : {"transform", "predict"}, default="transform"
-        What the graph computes.
-
-    Returns
-    -------
-    list of Value
+    `what` names the object in errors; `options` are for skl2onnx.
     """
     values = _as_expected(graph, model, rows)
     names = _names(model, rows, values)
@@ -100,16 +83,7 @@ def _converted(graph, what, model, names, values, options):
 class Trial:
     """A few rows of numbers on which a graph has to answer as the object does.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    names : list of str
-        Of the inputs.
-    values : list of Value
-        The inputs; with texts among them the graph is opened only.
-    method : str
-        What the graph computes.
+    If there are texts among the inputs, the graph is opened only.
     """
 
     def __init__(self, model, names, values, method):

@@ -90,18 +90,7 @@ _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits
 def kernel_matrix(graph, function, X, points, arrays):
     """Kernel values of rows with stored points, of shape (n_samples, n_points).
 
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    function : KernelFunction
-        The kernel.
-    X : Value
-        Rows.
-    points : Value
-        The points.
-    arrays : ndarray
-        The same as numbers.
+    `arrays` are the points as numbers.
     """
     name = function.name
     if name == "object":

@@ -26,19 +26,7 @@ from sklearn_prune.predictors import ColumnSelector, KernelFunction
 
 
 def transformed(graph, name, step, rows):
-    """Rows as a fitted transformer gives them.
-
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    name : str
-        Of the step in its Pipeline.
-    step : transformer
-        Fitted.
-    rows : Rows
-        What it reads.
-    """
+    """Rows as a fitted transformer, a step of a Pipeline with this name, gives them."""
     step = plain(step)
     if step is None or isinstance(step, str):
         return rows
