@@ -10,7 +10,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._ranking import round_significant
 from sklearn_prune._space import Space
 

@@ -1,6 +1,7 @@
-"""Names of packages that are imported on first use, so that an import costs nothing."""
+"""Imports on first use: names of packages, and optional libraries."""
 
 import sys
+from functools import cache
 from importlib import import_module
 
 
@@ -34,3 +35,26 @@ def lazy_names(package, public=None, shared=None, subpackages=()):
         return sorted({*vars(sys.modules[package]), *module_of, *subpackages})
 
     return [*sorted(public), *subpackages], getter, names
+
+
+def import_or_raise(module, feature, *, extra):
+    """Import a module, or raise ImportError that names the extra to install."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        library = module.partition(".")[0]
+        raise ImportError(
+            f"{feature} needs {library}, which is not installed. "
+            f'Type: pip install "sklearn-prune[{extra}]"',
+            name=library,
+        ) from error
+
+
+@cache
+def has(module):
+    """Whether a module can be imported."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True

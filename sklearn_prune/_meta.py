@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from functools import wraps
 from inspect import signature
 
 import numpy as np
@@ -248,3 +249,19 @@ def weight_params(model, weights):
     """Parameters that hand the weights to the fit of a model that takes them."""
     name = None if weights is None else weight_parameter(model)
     return {} if name is None else {name: weights}
+
+
+def all_or_nothing(fit):
+    """Decorate a fit that restores all attributes of its estimator if it fails."""
+
+    @wraps(fit)
+    def careful(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return careful

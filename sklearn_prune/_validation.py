@@ -1,6 +1,7 @@
 """Checks of rows, targets and weights that are made before anything is dropped."""
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 from numbers import Number
 
@@ -10,7 +11,6 @@ from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_prune._meta import in_one_line, nested_estimators
-from sklearn_prune._rows import check_any_rows, check_same_length
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
     count_rows,
@@ -21,6 +21,48 @@ from sklearn_prune._sklearn_compat import (
 )
 
 _LABELS = (str, bytes, bool, np.bool_)
+_NO_ROWS = (str, bytes, set, frozenset)
+
+
+def check_any_rows(X):
+    """Raise unless X has a row."""
+    if count_named_rows("X", X) == 0:
+        raise ValueError("X must have at least one row. Got 0 sample(s). Pass some rows.")
+
+
+def check_same_length(X, **others):
+    """Raise unless each of the others is None or has as many rows as X."""
+    n = count_named_rows("X", X)
+    for name, values in others.items():
+        if values is None:
+            continue
+        found = count_named_rows(name, values)
+        if found != n:
+            raise ValueError(
+                f"X and {name} must have the same number of rows. Got X with {n} and "
+                f"{name} with {found}. Pass one entry of {name} for each row of X."
+            )
+
+
+def count_named_rows(name, values):
+    """Number of rows of an argument; TypeError if it is nothing that has rows."""
+    # A dict of arrays has as many entries as columns, unless its class counts rows.
+    unordered = isinstance(values, Mapping) and not hasattr(values, "shape")
+    try:
+        if unordered or isinstance(values, _NO_ROWS):
+            raise TypeError
+        return count_rows(values)
+    except TypeError as error:
+        got = "None" if values is None else f"a single {type(values).__name__}"
+        if hasattr(values, "__iter__") and getattr(values, "ndim", 1):
+            got = f"a {type(values).__name__}"
+        remedy = f"one entry of {name} for each row"
+        if name == "X":
+            remedy = "an array of shape (n_samples, n_features)"
+        raise TypeError(
+            f"{name} must be an array, a frame, a sparse matrix or a list of rows. Got "
+            f"{got}. Pass {remedy}."
+        ) from error
 
 
 def check_rows(X, y):
@@ -351,3 +393,27 @@ def numeric_values(X):
     except (TypeError, ValueError):  # ragged lists and exotic containers
         return None
     return values if values.dtype.kind in "biuf" else None
+
+
+def check_magnitudes(values, name="X"):
+    """Raise where squares of floats would overflow, or those of a column all vanish.
+
+    Distances, variances and products would be infinite or zero then, without a word.
+    NaN passes.
+    """
+    if values.dtype.kind != "f" or 0 in values.shape:
+        return
+    if issparse(values):
+        largest = abs(values).nanmax(axis=0).toarray().ravel()
+    else:
+        highest, lowest = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+        largest = np.ravel(np.fmax(highest, -lowest))
+    largest = largest.astype(np.float64, copy=False)  # single precision has no 1e140
+    bad = np.flatnonzero((largest > 1e140) | ((largest < 1e-140) & (largest > 0)))
+    if len(bad):
+        where = f" in column {bad[0]}" if values.ndim == 2 else ""
+        raise ValueError(
+            f"{name} must hold zeros and numbers whose squares neither overflow nor "
+            f"vanish. Got {largest[bad[0]]:g} as the largest{where}. Scale it to between "
+            "1e-140 and 1e140."
+        )

@@ -10,7 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import sklearn_prune
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.persistence._archive import (
     SCHEMA,
     not_ours,

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.weight_pruning import predictor_names
 
 _CONTAINERS = {

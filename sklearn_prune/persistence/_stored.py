@@ -18,8 +18,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import SampleSubsetTransformer
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._meta import last_step
-from sklearn_prune._optional import import_or_raise
 from sklearn_prune._sklearn_compat import columns_read
 from sklearn_prune.predictors import (
     ColumnSelector,

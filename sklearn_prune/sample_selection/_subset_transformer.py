@@ -5,8 +5,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import has_tags, inner_has, routing_enabled
+from sklearn_prune._meta import all_or_nothing, has_tags, inner_has, routing_enabled
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune.sample_selection._base import TASK_OPTIONS

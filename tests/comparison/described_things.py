@@ -40,7 +40,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.descriptions import describe
 from sklearn_prune.comparison.provenance.functions import canonical_json
 from sklearn_prune.sample_selection import AutoSelector

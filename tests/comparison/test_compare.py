@@ -39,7 +39,7 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     compare_pruning,
 )
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.functions import canonical_json
 from sklearn_prune.comparison.provenance.manifest import first_difference
 from sklearn_prune.comparison.run.isolation import seeded

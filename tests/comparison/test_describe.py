@@ -31,7 +31,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.discovery import all_estimators
 
 from sklearn_prune import PrunedClassifier
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.descriptions import describe, digest
 from sklearn_prune.comparison.provenance.functions import canonical_json
 

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 
 _FEATURE = "to_onnx"
 _DEFAULT_ML = 5

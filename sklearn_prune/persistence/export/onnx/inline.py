@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.persistence.export.onnx.graph import Value
 
 _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
