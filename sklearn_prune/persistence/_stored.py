@@ -74,14 +74,12 @@ class StoredSpline:
 
     @classmethod
     def of(cls, spline):
-        """From scipy's object."""
         stored = cls()
         stored.knots, stored.coefficients = np.asarray(spline.t), np.asarray(spline.c)
         stored.degree, stored.extrapolate = int(spline.k), spline.extrapolate
         return stored
 
     def restored(self, modules):
-        """Scipy's object, which checks its numbers."""
         return BSpline(self.knots, self.coefficients, self.degree, self.extrapolate)
 
 
@@ -271,51 +269,45 @@ _ASK_FOR_PREDICTIONS = {
 }
 
 
-def compact_form(model):
+def compact_form(model, function="save"):
     """What predicts, or transforms, in the place of a fitted model.
 
-    A transformer stays what it is. Raises TypeError if the model neither predicts nor
-    transforms, NotFittedError if it is not fitted.
+    A transformer stays what it is. Raises TypeError, in the name of a function, if the
+    model neither predicts nor transforms, NotFittedError if it is not fitted.
     """
     if isinstance(model, Compact):
         return model
     if not hasattr(model, "get_params") or isinstance(model, type):
+        got = model.__name__ if isinstance(model, type) else repr(model)
         raise TypeError(
-            "A model to save is a fitted estimator. Got "
-            f"{_kind_of(model)}. Pass the estimator that fit returned."
+            f"{function} writes a fitted estimator. Got {got}. Pass what fit returned."
         )
-    refuse_unfinished_search(model)
-    if is_pipeline(model) and len(steps := steps_that_predict(model)) < len(model.steps):
-        model = Pipeline(steps)
-    detects = is_outlier_detector(model) or is_clusterer(model)
-    if detects and not hasattr(model, "transform"):
-        raise TypeError(
-            "A model to save classifies, regresses or transforms. Got "
-            f"{type(model).__name__}, which finds outliers or clusters. Use joblib for it."
-        )
-    if (
-        (hasattr(model, "predict") and not detects)
-        or is_classifier(model)
-        or is_regressor(model)
-    ):
-        return fitted_form(model)
-    if hasattr(model, "transform"):
-        check_is_fitted(model)
-        return model
-    raise TypeError(
-        "A model to save predicts or transforms. Got "
-        f"{type(model).__name__}, which does neither. Save the model that was fitted."
-    )
-
-
-def refuse_unfinished_search(model):
-    """Raise TypeError for a search that has fitted no model on all rows."""
     search = last_step(model)
     if hasattr(search, "cv_results_") and search.refit is False:
         raise TypeError(
-            "A search to save or to write predicts with its best_estimator_. Got "
+            f"{function} writes the best_estimator_ of a search. Got "
             f"{type(search).__name__} with refit=False, which has none. Write refit=True."
         )
+    if is_pipeline(model) and len(steps := steps_that_predict(model)) < len(model.steps):
+        model = Pipeline(steps)
+    transforms = hasattr(model, "transform")
+    detects = is_outlier_detector(model) or is_clusterer(model)
+    if detects and not transforms:
+        raise TypeError(
+            f"{function} writes models that classify, regress or transform. Got "
+            f"{type(model).__name__}, which finds outliers or clusters. Use joblib or "
+            "skl2onnx for it."
+        )
+    predicts = hasattr(model, "predict") and not detects
+    if predicts or is_classifier(model) or is_regressor(model):
+        return fitted_form(model)
+    if transforms:
+        check_is_fitted(model)
+        return model
+    raise TypeError(
+        f"{function} writes models that predict or transform. Got "
+        f"{type(model).__name__}, which does neither. Pass the model that was fitted."
+    )
 
 
 def storable(part, *, predicts=False):
@@ -381,7 +373,3 @@ def _is_fitted(estimator):
     except NotFittedError:
         return False
     return True
-
-
-def _kind_of(thing):
-    return f"the class {thing.__name__}" if isinstance(thing, type) else repr(type(thing))

@@ -1,14 +1,10 @@
 """Drop rows without which their neighbours are predicted no worse: DROP3."""
 
-from numbers import Integral
-
 import numpy as np
 
 from sklearn_prune._graph import EXACT_UP_TO, in_threads
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 TOLERATED = 5.0  # standard deviations of the neighbours that are no noise yet
 DEVIATES_AMONG = 9  # neighbours at least; a deviation of fewer says little
@@ -108,13 +104,6 @@ class DROP3Selector(NeighborSelector):
 
     requires_y = True
     has_natural_size = True
-
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
 
     def __init__(self, n_neighbors=3, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors

@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     edit,
@@ -17,7 +16,7 @@ from sklearn_prune.sample_selection._editing import (
     rows_that_count,
     unsettled_rows,
 )
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 DEPTH = 32  # neighbours in whose lists the survivors are looked for
 
@@ -29,13 +28,27 @@ class _EditingSelector(NeighborSelector):
     has_natural_size = True
 
     _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        **NeighborSelector._parameter_constraints,
         "kind_sel": [StrOptions({"all", "mode"})],
         "alpha": [Interval(Real, 0, None, closed="neither")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
     }
+
+    def __init__(
+        self,
+        n_neighbors=3,
+        *,
+        kind_sel="all",
+        alpha=5.0,
+        metric="euclidean",
+        task="auto",
+        n_jobs=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.kind_sel = kind_sel
+        self.alpha = alpha
+        self.metric = metric
+        self.task = task
+        self.n_jobs = n_jobs
 
     def _rank(self, X, y, context):
         counts = rows_that_count(len(y), context.sample_weight)
@@ -141,23 +154,6 @@ class ENNSelector(_EditingSelector):
     False
     """
 
-    def __init__(
-        self,
-        n_neighbors=3,
-        *,
-        kind_sel="all",
-        alpha=5.0,
-        metric="euclidean",
-        task="auto",
-        n_jobs=None,
-    ):
-        self.n_neighbors = n_neighbors
-        self.kind_sel = kind_sel
-        self.alpha = alpha
-        self.metric = metric
-        self.task = task
-        self.n_jobs = n_jobs
-
     def _rounds(self, task):
         return [self.n_neighbors], True
 
@@ -250,13 +246,15 @@ class RENNSelector(_EditingSelector):
         task="auto",
         n_jobs=None,
     ):
-        self.n_neighbors = n_neighbors
-        self.kind_sel = kind_sel
-        self.alpha = alpha
+        super().__init__(
+            n_neighbors,
+            kind_sel=kind_sel,
+            alpha=alpha,
+            metric=metric,
+            task=task,
+            n_jobs=n_jobs,
+        )
         self.max_iter = max_iter
-        self.metric = metric
-        self.task = task
-        self.n_jobs = n_jobs
 
     def _rounds(self, task):
         return repeat(self.n_neighbors, self.max_iter), True
@@ -327,23 +325,6 @@ class AllKNNSelector(_EditingSelector):
     >>> AllKNNSelector().fit(X, y).natural_size_
     136
     """
-
-    def __init__(
-        self,
-        n_neighbors=3,
-        *,
-        kind_sel="all",
-        alpha=5.0,
-        metric="euclidean",
-        task="auto",
-        n_jobs=None,
-    ):
-        self.n_neighbors = n_neighbors
-        self.kind_sel = kind_sel
-        self.alpha = alpha
-        self.metric = metric
-        self.task = task
-        self.n_jobs = n_jobs
 
     def _rounds(self, task):
         first = min(2, self.n_neighbors) if task == "regression" else 1

@@ -1,19 +1,15 @@
 """Drop the rows that reach more rows than reach them: iterative case filtering."""
 
-from numbers import Integral
-
 import numpy as np
 
 from sklearn_prune._graph import EXACT_UP_TO
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._drop import (
     Scanner,
     agreement_of_labels,
     nearest_enemies,
 )
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 DEPTH = 32  # neighbours that are counted where there are too many pairs
 PAIRS = 10**9  # of rows of one class, that are all looked at
@@ -102,13 +98,6 @@ class ICFSelector(NeighborSelector):
 
     requires_y = True
     has_natural_size = True
-
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
 
     def __init__(self, n_neighbors=3, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors

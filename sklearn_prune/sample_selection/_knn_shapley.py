@@ -1,15 +1,11 @@
 """Rank rows by their exact Shapley value for a k-nearest-neighbour model."""
 
-from numbers import Integral
-
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import TASK_OPTIONS
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -85,13 +81,6 @@ class KNNShapleySelector(NeighborSelector):
     """
 
     requires_y = True
-
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
 
     def __init__(self, n_neighbors=5, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors

@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
+from sklearn.base import is_classifier, is_clusterer
 
 from sklearn_prune._lazy import import_or_raise
 
@@ -108,7 +108,7 @@ def to_onnx(
     True
     """
     import_or_raise("skl2onnx", _FEATURE, extra="onnx")
-    from sklearn_prune.persistence._stored import compact_form, refuse_unfinished_search
+    from sklearn_prune.persistence._stored import compact_form
     from sklearn_prune.persistence.export.onnx.inline import NeedsOlderOperators
 
     if precision not in ("double", "single"):
@@ -121,18 +121,12 @@ def to_onnx(
             f"name must be a text that is not empty. Got {name!r}. Write "
             'name="sklearn_prune".'
         )
-    if isinstance(model, type) or not hasattr(model, "get_params"):
-        got = f"the class {model.__name__}" if isinstance(model, type) else repr(model)
-        raise TypeError(
-            f"to_onnx writes a fitted estimator. Got {got}. Pass what fit returned."
-        )
-    refuse_unfinished_search(model)
-    if is_outlier_detector(model) or is_clusterer(model) or not hasattr(model, "predict"):
+    compact = compact_form(model, "to_onnx")
+    if is_clusterer(compact) or not hasattr(compact, "predict"):
         raise TypeError(
             "to_onnx writes classifiers and regressors. Got "
             f"{type(model).__name__}. Pass it to skl2onnx.to_onnx."
         )
-    compact = compact_form(model)
     inputs = _inputs(compact, X, initial_types)
     opset, ml_opset = _opsets(target_opset)
     options = (name, zipmap, raw_scores, precision)
