@@ -38,6 +38,11 @@ from sklearn_prune.weight_pruning import (
 
 _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
+_NETS = (
+    "skorch.classifier.NeuralNetClassifier",
+    "skorch.classifier.NeuralNetBinaryClassifier",
+    "skorch.regressor.NeuralNetRegressor",
+)
 
 
 def restored(part, modules, known=None):
@@ -59,10 +64,9 @@ def _restored(part, modules, known):
             part[key] = restored(value, modules, known)
     elif isinstance(part, list):
         part[:] = [restored(value, modules, known) for value in part]
-    elif isinstance(part, tuple) and hasattr(part, "_fields"):
-        return type(part)(*(restored(value, modules, known) for value in part))
     elif isinstance(part, tuple):
-        return tuple(restored(value, modules, known) for value in part)
+        values = [restored(value, modules, known) for value in part]
+        return type(part)(*values) if hasattr(part, "_fields") else tuple(values)
     elif isinstance(part, BaseEstimator | Estimator):
         for name, value in vars(part).items():
             setattr(part, name, restored(value, modules, known))
@@ -101,9 +105,9 @@ class StoredModule:
         net = compact.net_
         stored = cls()
         stored.net, stored.module = name_of(type(net)), name_of(type(net.module_))
-        if stored.net not in _nets():
+        if stored.net not in _NETS:
             raise TypeError(
-                f"save takes nets of the classes {', '.join(_nets())}. Got {stored.net}, "
+                f"save takes nets of the classes {', '.join(_NETS)}. Got {stored.net}, "
                 "a class of your own. Use joblib, or one of these classes."
             )
         if not isinstance(net.module, type):
@@ -155,7 +159,7 @@ class StoredModule:
 
     def restored(self, modules):
         """The predictor, made of the class in `modules` by this name."""
-        if self.net not in _nets() or self.loss not in _LOSSES.values():
+        if self.net not in _NETS or self.loss not in _LOSSES.values():
             raise ValueError(
                 "The net of a file must be one of skorch's, with a loss of torch. Got "
                 f"{self.net!r} with {self.loss!r}. Write the file again by save."
@@ -225,14 +229,6 @@ def _is_plain(value):
     if isinstance(value, dict):
         return all(isinstance(key, str) and _is_plain(v) for key, v in value.items())
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _nets():
-    return (
-        "skorch.classifier.NeuralNetClassifier",
-        "skorch.classifier.NeuralNetBinaryClassifier",
-        "skorch.regressor.NeuralNetRegressor",
-    )
 
 
 # What skorch applies to the outputs of a module, and a loss of torch that has it do so.

@@ -134,7 +134,7 @@ class ICFSelector(NeighborSelector):
 
 def count_reached(scanner, near, codes, alive, enemy_distances):
     """Count the rows alive that each reaches, and those that reach it, without itself."""
-    from sklearn_prune.sample_selection import _icf_kernels as kernels
+    from sklearn_prune.sample_selection import _drop_kernels as kernels
 
     reached, covering = np.zeros((2, len(codes)), dtype=np.int64)
     counts = (enemy_distances, reached, covering)

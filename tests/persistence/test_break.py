@@ -88,7 +88,7 @@ def test_counts_that_overflow():
 
 
 def test_bounds_that_overflow():
-    from sklearn_prune.persistence._checks import _last_of_shares
+    from sklearn_prune.predictors.trees.checks import _last_of_shares
 
     bounds = np.array([2**64 - 10**9, 3], dtype=np.uint64)
     with pytest.raises(ValueError, match="outputs begin"):

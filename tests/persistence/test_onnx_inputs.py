@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import PrunedClassifier, PrunedRegressor, predictors
+from sklearn_prune.weight_pruning import exporters
 from tests.persistence.onnx_session import assert_same, run
 
 X, y = load_iris(return_X_y=True)
@@ -245,22 +246,17 @@ def test_no_graph_without_the_extra(model, monkeypatch):
 
 
 def test_every_compact_form_is_written():
-    from importlib import import_module
-    from pkgutil import iter_modules
-
-    from sklearn_prune.persistence.export.onnx.writer import kinds
-    from sklearn_prune.predictors.base import Compact
-    from sklearn_prune.weight_pruning import compact as package
-
-    for module in iter_modules(package.__path__):
-        import_module(f"{package.__name__}.{module.name}")
-    open_classes, known = [Compact], kinds()
-    while open_classes:
-        found = open_classes.pop()
-        open_classes += found.__subclasses__()
-        predicts = hasattr(found, "predict") and found.__name__.startswith("Compact")
-        if predicts and not found.__subclasses__():
-            assert any(base.__name__ in known for base in found.__mro__), found
+    known, written = exporters("onnx"), 0
+    for name in predictors.__all__:
+        found = getattr(predictors, name)
+        if name.startswith("Compact") and hasattr(found, "predict"):
+            is_base = any(
+                found in getattr(predictors, other).__mro__[1:]
+                for other in predictors.__all__
+            )
+            written += not is_base
+            assert is_base or any(base.__name__ in known for base in found.__mro__), name
+    assert written > 20
 
 
 def test_scores_by_skl2onnx_are_not_trusted():
