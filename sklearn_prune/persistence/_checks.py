@@ -13,6 +13,8 @@ from sklearn_prune._sklearn_compat import columns_of_encoder
 from sklearn_prune.predictors import QuantizedArray, Stored, check_quantized, is_count, need
 from sklearn_prune.weight_pruning import checks
 
+_OURS = ("sklearn.", "sklearn_prune.")
+
 
 def check_parts(loaded, max_bytes, forms=()):
     """Return all parts once; raise ValueError unless their arrays fit together.
@@ -36,7 +38,7 @@ def check_parts(loaded, max_bytes, forms=()):
                 left.extend(part.ravel().tolist())
         elif issparse(part):
             part.check_format(full_check=True)
-        elif isinstance(part, forms) or _is_known(type(part)):
+        elif isinstance(part, forms) or type(part).__module__.startswith(_OURS):
             _check_names(part)
             left.extend(vars(part).values())
     known = _CHECKS | checks()
@@ -55,10 +57,6 @@ def check_parts(loaded, max_bytes, forms=()):
         if isinstance(part, FeatureHasher | HashingVectorizer):
             need(is_count(part.n_features, 1), "n_features")
     return found
-
-
-def _is_known(cls):
-    return cls.__module__.startswith(("sklearn.", "sklearn_prune."))
 
 
 def _check_names(part):

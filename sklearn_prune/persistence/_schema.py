@@ -43,6 +43,7 @@ _OTHERS = (
     "sklearn.impute._iterative._ImputerTriplet",
     "sklearn.utils._bunch.Bunch",
 )
+_OBJECTS = ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")
 _MOST_NODES = 10_000_000
 
 
@@ -71,7 +72,8 @@ def foreign_types(schema, forms=()):
         elif isinstance(part, dict):
             left.extend(part.values())
             if "__loader__" in part or "__class__" in part:
-                loader, name = str(part.get("__loader__")), _name_of(part)
+                loader = str(part.get("__loader__"))
+                name = f"{part.get('__module__')}.{part.get('__class__')}"
                 if name not in allowed.get(loader, ()):
                     found.add(name if loader in allowed else f"{name} ({loader})")
     return sorted(found)
@@ -106,16 +108,6 @@ def forged_sharing(schema, sizes, max_bytes):
     return None
 
 
-def _is_object(name):
-    return name.startswith(
-        ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")
-    )
-
-
-def _name_of(node):
-    return f"{node.get('__module__')}.{node.get('__class__')}"
-
-
 @cache
 def _allowed(forms):
     """Names of types by the loader of skops that makes them."""
@@ -135,5 +127,7 @@ def _allowed(forms):
             "numpy.number",
         },
         "FunctionNode": {*functions, "numpy.mean"},
-        "ObjectNode": estimators | {name for name in ours if _is_object(name)} | forms,
+        "ObjectNode": estimators
+        | {name for name in ours if name.startswith(_OBJECTS)}
+        | forms,
     }

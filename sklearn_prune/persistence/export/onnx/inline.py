@@ -12,6 +12,14 @@ from sklearn_prune.persistence.export.onnx.graph import Value
 _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 _ML = "ai.onnx.ml"
 _N_TRIED = 8  # rows
+TENSOR_TYPES = {
+    "FloatTensorType": np.float32,
+    "DoubleTensorType": np.float64,
+    "Int64TensorType": np.int64,
+    "Int32TensorType": np.int32,
+    "BooleanTensorType": np.bool_,
+    "StringTensorType": object,
+}
 
 
 def inlined(graph, what, model, rows, options=None, *, method="transform"):
@@ -183,16 +191,9 @@ def _width(model, values):
 def _type_of(value, width):
     from skl2onnx.common import data_types as types
 
-    shape = [None, width]
-    if value.dtype.kind in "OU":
-        return types.StringTensorType(shape)
-    if value.dtype == np.float32:
-        return types.FloatTensorType(shape)
-    if value.dtype == np.float64:
-        return types.DoubleTensorType(shape)
-    if value.dtype.kind == "b":
-        return types.BooleanTensorType(shape)
-    return types.Int64TensorType(shape)
+    kind = object if value.dtype.kind in "OU" else value.dtype
+    fits = (name for name, dtype in TENSOR_TYPES.items() if kind == dtype)
+    return getattr(types, next(fits, "Int64TensorType"))([None, width])
 
 
 def _put(graph, found, inputs, what):

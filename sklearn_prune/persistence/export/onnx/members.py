@@ -5,7 +5,7 @@ from functools import partialmethod
 import numpy as np
 
 from sklearn_prune.persistence.export.onnx.containers import score, single
-from sklearn_prune.persistence.export.onnx.rows import Rows
+from sklearn_prune.persistence.export.onnx.rows import Rows, squared_distances
 from sklearn_prune.persistence.export.onnx.writer import Writer
 from sklearn_prune.predictors import pairs
 
@@ -85,8 +85,6 @@ class _OneVsOne(_Binary):
 
 class _OutputCode(_Binary):
     def codes(self, rows):
-        from sklearn_prune.persistence.export.onnx.rows import squared_distances
-
         book = np.asarray(self.compact.code_book_, dtype=np.float64)
         scores = self.graph.stack(self._scores(rows)).cast(self.graph.float)
         points = self.graph.constant(book.astype(scores.dtype))

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 
+from sklearn_prune.persistence.export.onnx.kernel import erf
 from sklearn_prune.persistence.export.onnx.linear import two_columns
 from sklearn_prune.persistence.export.onnx.writer import Writer
 from sklearn_prune.predictors import (
@@ -50,8 +51,6 @@ def _gelu(z, approximate="none"):
     scaled = z * float(np.sqrt(0.5))
     if z.dtype == np.float32:
         return z * 0.5 * (scaled.unary("Erf") + 1.0)
-    from sklearn_prune.persistence.export.onnx.kernel import erf
-
     return z * 0.5 * (erf(z.graph, scaled) + 1.0)
 
 

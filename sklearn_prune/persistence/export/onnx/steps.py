@@ -20,6 +20,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_prune._sklearn_compat import columns_read, directions_of
+from sklearn_prune.persistence.export.onnx.inline import inlined
 from sklearn_prune.persistence.export.onnx.kernel import kernel_matrix
 from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.predictors import ColumnSelector, KernelFunction
@@ -50,8 +51,6 @@ def transformed(graph, name, step, rows):
         write = None
     if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
         return Rows([write(step, rows.array().as_float())])
-    from sklearn_prune.persistence.export.onnx.inline import inlined
-
     return Rows(inlined(graph, f"the step {name!r}", step, rows))
 
 
