@@ -14,7 +14,6 @@ from sklearn.base import (
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import SampleSubsetTransformer
@@ -29,12 +28,7 @@ from sklearn_prune.predictors import (
     QuantizedArray,
     emptied,
 )
-from sklearn_prune.weight_pruning import (
-    GENERATORS,
-    fitted_form,
-    is_pipeline,
-    steps_that_predict,
-)
+from sklearn_prune.weight_pruning import GENERATORS, fitted_form, without_samplers
 
 _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
@@ -284,8 +278,7 @@ def compact_form(model, function="save"):
             f"{function} writes the best_estimator_ of a search. Got "
             f"{type(search).__name__} with refit=False, which has none. Write refit=True."
         )
-    if is_pipeline(model) and len(steps := steps_that_predict(model)) < len(model.steps):
-        model = Pipeline(steps)
+    model = without_samplers(model)
     transforms = hasattr(model, "transform")
     detects = is_outlier_detector(model) or is_clusterer(model)
     if detects and not transforms:

@@ -20,7 +20,7 @@ _SHARED = {
     "_family": "predictor restored working_form",
     "_fitted_form": (
         "GENERATORS TRAINING_ATTRIBUTES fitted_form inner_model is_pipeline shipped "
-        "steps_that_predict"
+        "without_samplers"
     ),
     "_from_scratch": "smaller_from_scratch smaller_model",
     "_judge": "inner_folds one_fold row_scores",

@@ -4,6 +4,7 @@ from copy import copy
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._sklearn_compat import BaseSearchCV
@@ -22,25 +23,15 @@ GENERATORS = (np.random.RandomState, np.random.Generator, np.random.BitGenerator
 def fitted_form(model):
     """What `PrunedClassifier(FrozenEstimator(model), keep=1.0)` predicts with.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted. Pruned models give their `compact_`, wherever they are inside.
-
-    Returns
-    -------
-    Compact
-        A `CompactModel` around a copy where the kind of model has no smaller form.
-
-    Raises
-    ------
-    sklearn.exceptions.NotFittedError
-        If the model is not fitted.
+    Pruned models give their `compact_`, wherever they are inside. Where the kind of model
+    has no smaller form, it is a `CompactModel` around a copy. Raises NotFittedError if the
+    model is not fitted.
     """
     while isinstance(model, FrozenEstimator):
         model = model.estimator
     if isinstance(model, Compact):
         return model
+    model = without_samplers(model)
     check_is_fitted(model)
     if isinstance(getattr(model, "compact_", None), Compact):
         return model.compact_
@@ -69,7 +60,7 @@ def shipped(model):
 
 
 def _shipped_pipeline(model):
-    steps = [(name, shipped(step)) for name, step in steps_that_predict(model)]
+    steps = [(name, shipped(step)) for name, step in without_samplers(model).steps]
     if [id(step) for _, step in steps] == [id(step) for _, step in model.steps]:
         return model
     *before, (_, last) = steps
@@ -97,6 +88,9 @@ def is_pipeline(model):
     return bool(getattr(model, "steps", None)) and not isinstance(model, type)
 
 
-def steps_that_predict(model):
-    """The named steps of a Pipeline without samplers, which do nothing in predict."""
-    return [part for part in model.steps if not hasattr(part[1], "fit_resample")]
+def without_samplers(model):
+    """A Pipeline without its samplers, which do nothing in predict; else the model."""
+    if not is_pipeline(model):
+        return model
+    steps = [part for part in model.steps if not hasattr(part[1], "fit_resample")]
+    return model if len(steps) == len(model.steps) else Pipeline(steps)
