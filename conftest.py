@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 
 OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "skl2onnx", "skops", "skorch", "torch")
 

@@ -9,24 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def written_whole(path, *, durable=False):
-    """Write a file beside `path`, and put it in its place when it is complete.
+    """Write a file beside `path`, and rename it to `path` when it is complete.
 
-    Parameters
-    ----------
-    path : str or PathLike
-        Where the file will be; what is there stays until then. A link is followed.
-    durable : bool, default=False
-        Whether to wait until the file is on the disk, for power cuts.
-
-    Yields
-    ------
-    file
-        Open for bytes.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
+    Gives the file, open for bytes. A link is followed. With `durable` it waits until the
+    file is on the disk. Raises FileNotFoundError if there is no such folder.
     """
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():

@@ -30,24 +30,10 @@ COVERING = entries("""
 
 
 def covering_order(points, codes, order_of, *, sample_weight=None):
-    """Order the points of each class and merge the orders in proportion.
+    """Order the points of each class by `order_of(positions)`, and merge in proportion.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features)
-        All points.
-    codes : ndarray of shape (n_samples,), int, or None
-        Class codes; None for one class.
-    order_of : callable
-        Takes an array of positions, sorted, and returns it in another order.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Points of weight 0 come last of all and are given to no call.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        A permutation. The r-th of the n_c points of a class, from 0, has the place
-        (r + 0.5) / n_c; ties go by position.
+    The r-th of the n_c points of a class, from 0, has the place (r + 0.5) / n_c; ties go by
+    position. Points of weight 0 come last and are given to no call.
     """
     n = len(points)
     counted = np.ones(n, dtype=bool) if sample_weight is None else sample_weight > 0
@@ -60,22 +46,10 @@ def covering_order(points, codes, order_of, *, sample_weight=None):
 
 
 def points_and_classes(points, y, task):
-    """What to cover: each class for itself, for regression points with their targets.
+    """Points to cover and class codes, which are None where all points are one class.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features)
-        Rows with standardised columns.
-    y : ndarray of shape (n_samples,) or None
-        Class codes or targets.
-    task : {"classification", "regression"} or None
-        What y is.
-
-    Returns
-    -------
-    points : ndarray of shape (n_samples, n_features or n_features + 1)
-    codes : ndarray of shape (n_samples,), int, or None
-        None where all points are one class.
+    The points are rows with standardised columns; regression adds their targets as a
+    column.
     """
     if y is None or task is None:
         return points, None
@@ -96,35 +70,15 @@ def joint_points(points, y, share=1.0):
 
 
 def herding_order(points, *, seed, sample_weight=None, block=BLOCK, n_jobs=None):
-    """Order points such that the kernel mean of each prefix is close to that of all.
+    """Order points such that the kernel mean of each prefix is close to that of all [1]_.
 
-    The kernel is the mean of three Gaussian ones, exp(-d**2 / b), with bandwidths b of h,
-    h / 5 and h / 20 for the median h of the squared distances between different points.
-    The points are split at random into blocks of equal size, each block is ordered
-    greedily, and the orders are merged.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features), float
-        Finite.
-    seed : int
-        Of the split into blocks; without effect where there is one block.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights in the kernel mean. Points of weight 0 come last, by position.
-    block : int, default=2048
-        Largest size of a block.
-    n_jobs : int or None, default=None
-        Number of threads, one for each block; the order does not depend on it.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        A permutation. The next point of a block is the unused one with the largest
-        ``mean[i] * (t + 1) - kernel[i, taken].sum()`` after t points, ties by position.
-
-    Notes
-    -----
-    O(n * block * d) time, O(block**2) memory for each thread.
+    The kernel is the mean of three Gaussian ones, exp(-d**2 / b), with bandwidths b of h, h
+    / 5 and h / 20 for the median h of the squared distances between different points. The
+    points are split at random, by `seed`, into blocks of at most `block` points. Each block
+    is ordered greedily, in a thread of its own, and the orders are merged. The next point
+    of a block is the unused one with the largest
+    ``mean[i] * (t + 1) - kernel[i, taken].sum()`` after t points, ties by position. Points
+    of weight 0 come last. O(n * block * d) time, O(block**2) memory for each thread.
 
     References
     ----------
@@ -201,25 +155,11 @@ def multiscale_kernel(points):
 def k_center_order(points, size=None, *, start=None):
     """Order points by farthest-first traversal: each is the farthest from those before.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features), float
-        Finite, C-contiguous.
-    size : int or None, default=None
-        Number of points to take so; None takes ``min(n_samples, 5000)``. All others
-        follow by descending distance to the nearest of these.
-    start : int or None, default=None
-        The first point; None takes the one nearest to the mean.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        A permutation. Ties go by position.
-
-    Notes
-    -----
-    O(n * size * d) time, O(n) memory. The largest distance of a point to the nearest of a
-    prefix is at most twice the smallest possible for its length [1]_.
+    The first `size` points are taken so, ``min(n_samples, 5000)`` by default. The others
+    follow by descending distance to the nearest of these. `start` is the first point, by
+    default the one nearest to the mean. Ties go by position. O(n * size * d) time. The
+    largest distance of a point to the nearest of a prefix is at most twice the smallest
+    possible for its length [1]_.
 
     References
     ----------
@@ -238,23 +178,9 @@ def k_center_order(points, size=None, *, start=None):
 
 
 def isolated(points, share, n_neighbors=5, *, n_jobs=None):
-    """Find the share of points that are farthest from their k-th neighbour.
+    """Positions of the ``floor(share * n)`` points farthest from their k-th neighbour.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features), float
-        Finite.
-    share : float in [0, 1)
-        ``floor(share * n_samples)`` points are found.
-    n_neighbors : int, default=5
-        The k; at most n_samples - 1.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    ndarray of shape (n_found,), int
-        Positions, the most isolated point last; ties go by position.
+    The most isolated point is the last; ties go by position.
     """
     n = len(points)
     n_found = int(share * n)
@@ -269,24 +195,11 @@ def isolated(points, share, n_neighbors=5, *, n_jobs=None):
 def medoid_order(points, *, seed, sample_weight=None):
     """Order points by the medoids of ever finer k-means clusters.
 
-    The number of clusters starts at 1 and is twice the number of points ordered so far
-    at each further level. At each level the clusters that hold no ordered point yet give
-    the point nearest to their mean, largest cluster first. From clusters of some eight
-    points on, the others follow at random, in proportion from all clusters.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features), float
-        Finite.
-    seed : int
-        Of k-means and of the random rest.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Positive weights of the points in k-means.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        A permutation. Ties go by position.
+    The number of clusters starts at 1 and is twice the number of points ordered so far at
+    each further level. At each level the clusters that hold no ordered point yet give the
+    point nearest to their mean, largest cluster first. From clusters of some eight points
+    on, the others follow at random, in proportion from all clusters. Ties go by position.
+    Weights must be positive.
     """
     n = len(points)
     weights = np.ones(n) if sample_weight is None else sample_weight

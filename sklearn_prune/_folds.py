@@ -17,29 +17,11 @@ from sklearn_prune._sklearn_compat import take_rows
 
 
 def shuffled_folds(n_folds, y, groups, counted, seed):
-    """Folds over the rows that count, stratified by class where y holds codes.
+    """Folds over the rows that count, stratified by class where y holds integer codes.
 
-    There are fewer folds than asked for where there are fewer rows or groups, or where
-    the largest class has fewer rows. Rows that do not count train no model and are held
-    out of every fold that has not seen their group.
-
-    Parameters
-    ----------
-    n_folds : int
-        Number of folds.
-    y : ndarray of shape (n_samples,)
-        Class codes (integers), or anything else for folds without strata.
-    groups : ndarray of shape (n_samples,), int, or None
-        Codes of groups that stay together.
-    counted : ndarray of shape (n_samples,), bool
-        The rows that count, of at least two groups.
-    seed : int
-        The seed.
-
-    Returns
-    -------
-    list of (train, test)
-        Positions.
+    There are fewer folds than asked for where there are fewer rows or groups, or where the
+    largest class has fewer rows. Rows that do not count train no model and are held out of
+    every fold that has not seen their group. Rows of at least two groups must count.
     """
     rows, idle = np.flatnonzero(counted), np.flatnonzero(~counted)
     units = np.arange(len(y)) if groups is None else groups
@@ -96,19 +78,9 @@ def split_rows(model, X, train, test):
 
 
 def rows_of_split(rows, split):
-    """What a split takes of the rows to train on and to test on.
+    """The rows to train on and to test on that a split takes, by positions or masks.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n_samples,)
-        All rows.
-    split : pair of array-like
-        Positions among them, or masks.
-
-    Raises
-    ------
-    ValueError
-        If it is no pair, or a position is not that of a row.
+    Raises ValueError if the split is no pair, or a position is not that of a row.
     """
     rule = "cv must give pairs of positions of rows, to train on and to test on"
     try:

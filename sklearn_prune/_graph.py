@@ -10,7 +10,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._ranking import round_significant
 from sklearn_prune._space import Space
 
@@ -21,17 +21,10 @@ SPARE = 8  # further candidates, among which ties are settled
 
 @dataclass(frozen=True, eq=False)
 class NeighborGraph:
-    """The nearest neighbours of each row among all others.
+    """The k nearest neighbours of each row, nearest first, ties by position.
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_samples, k), int32
-        Positions of the neighbours, nearest first, ties by position; never the row
-        itself.
-    distances : ndarray of shape (n_samples, k), float64
-        Distances to them.
-    exact : bool
-        Whether no neighbour can have been missed.
+    `indices` (int32) and `distances` have the shape (n_samples, k); `exact` says whether no
+    neighbour can have been missed. A row is no neighbour of itself.
     """
 
     indices: np.ndarray
@@ -44,35 +37,15 @@ class NeighborGraph:
 
 
 def neighbor_graph(X, k, *, metric="euclidean", memory=None, n_jobs=None, exact=None):
-    """Find the k nearest neighbours of each row.
+    """Find the ``min(k, n_samples - 1)`` nearest neighbours of each row.
 
-    Exact up to 20,000 rows, approximate above. At least 32 neighbours are found, so that
-    one cached graph serves every smaller k.
+    Distances are Euclidean on standardised columns, cosine, or Gower's for numbers and
+    categories. At least 32 neighbours are found, so that one graph, cached in `memory`,
+    serves every smaller k. The graph does not depend on `n_jobs`.
 
-    Parameters
-    ----------
-    X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
-        Checked rows.
-    k : int
-        Number of neighbours; at most n_samples - 1 are found.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's for numbers and categories.
-    memory : str, joblib.Memory or None, default=None
-        Caches the graph.
-    n_jobs : int or None, default=None
-        Number of threads; the graph does not depend on it.
-    exact : bool or None, default=None
-        None decides by the number of rows.
-
-    Returns
-    -------
-    NeighborGraph
-        With ``min(k, n_samples - 1)`` neighbours.
-
-    Notes
-    -----
-    Exact: O(n^2 d) time, O(n k) memory. Approximate: about O(n^1.2 d) by nearest-neighbour
-    descent, of which few neighbours in a hundred are missed.
+    Exact up to 20,000 rows unless `exact` is given: O(n^2 d) time, O(n k) memory. Above,
+    about O(n^1.2 d) by nearest-neighbour descent, which misses a few neighbours in a
+    hundred.
     """
     n = X.shape[0]
     if exact is None:
@@ -96,27 +69,9 @@ def _build_graph(X, k, metric, exact, n_jobs):
 
 
 def look_again(X, graph, rows, k, *, metric="euclidean", n_jobs=None):
-    """Return a copy of an approximate graph in which some rows are exact.
+    """Return a copy of a graph, cut to k neighbours, in which the given rows are exact.
 
-    Parameters
-    ----------
-    X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
-        The rows of the graph.
-    graph : NeighborGraph
-        As `neighbor_graph` found it.
-    rows : ndarray of shape (n_queries,), int
-        Positions of the rows whose fate depends on it.
-    k : int
-        Number of neighbours that matter; the copy has no more.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        The metric of the graph.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    NeighborGraph
-        The same graph where it is exact already.
+    A graph that is exact already is returned as it is.
     """
     graph = graph.nearest(k)
     if graph.exact or not len(rows):
@@ -132,21 +87,8 @@ def look_again(X, graph, rows, k, *, metric="euclidean", n_jobs=None):
 def exact_neighbors(space, rows, k, *, n_jobs=None):
     """Find the k nearest neighbours of some rows among all others, ties by position.
 
-    Parameters
-    ----------
-    space : Space
-        All points.
-    rows : ndarray of shape (n_queries,), int
-        Positions of the rows in question.
-    k : int
-        Number of neighbours, below the number of points.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    indices : ndarray of shape (n_queries, k), int32
-    distances : ndarray of shape (n_queries, k), float64
+    Returns indices (int32) and distances, of shape (len(rows), k); k must be below the
+    number of points.
     """
     points, n = space.points, space.points.shape[0]
     candidates = None

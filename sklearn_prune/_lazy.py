@@ -1,26 +1,28 @@
-"""Public names that are resolved on first use, so that an import costs nothing."""
+"""Imports on first use: names of packages, and optional libraries."""
 
 import sys
+from functools import cache
 from importlib import import_module
 
 
-def lazy_names(package, module_of, subpackages=()):
-    """Give a package its `__getattr__` and `__dir__`.
+def lazy_names(package, public=None, shared=None, subpackages=()):
+    """Give a package its `__all__`, `__getattr__` and `__dir__`.
 
     Parameters
     ----------
     package : str
         Its `__name__`.
-    module_of : dict of str to str
-        Public names, and the module of the package that each is defined in.
+    public, shared : dict of str to str
+        For each module of the package the names that it defines, separated by spaces.
+        Shared names are for other parts of this package only.
     subpackages : sequence of str, default=()
-        Subpackages that are imported on first use.
-
-    Returns
-    -------
-    tuple of two callables
-        Both functions.
+        Public subpackages.
     """
+    public, shared = (
+        {name: module for module, names in table.items() for name in names.split()}
+        for table in (public or {}, shared or {})
+    )
+    module_of = public | shared
 
     def getter(name):
         if name in module_of:
@@ -32,4 +34,27 @@ def lazy_names(package, module_of, subpackages=()):
     def names():
         return sorted({*vars(sys.modules[package]), *module_of, *subpackages})
 
-    return getter, names
+    return [*sorted(public), *subpackages], getter, names
+
+
+def import_or_raise(module, feature, *, extra):
+    """Import a module, or raise ImportError that names the extra to install."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        library = module.partition(".")[0]
+        raise ImportError(
+            f"{feature} needs {library}, which is not installed. "
+            f'Type: pip install "sklearn-prune[{extra}]"',
+            name=library,
+        ) from error
+
+
+@cache
+def has(module):
+    """Whether a module can be imported."""
+    try:
+        import_module(module)
+    except ImportError:
+        return False
+    return True

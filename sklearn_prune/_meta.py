@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from functools import wraps
 from inspect import signature
 
 import numpy as np
@@ -55,23 +56,9 @@ def in_one_line(thing):
 
 
 def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
-    """Raise unless `inner` is an unfitted or frozen model of the wanted kind.
+    """Raise TypeError unless `inner` is an unfitted or frozen model of the wanted kind.
 
-    Parameters
-    ----------
-    owner : estimator
-        The meta-estimator, for the message.
-    inner : object
-        What the user passed.
-    kind : {"classifier", "regressor", "transformer"}
-        What it has to be.
-    purpose : str
-        What it is for, for the message.
-
-    Raises
-    ------
-    TypeError
-        If it is a class, no estimator, or of another kind.
+    `kind` is "classifier", "regressor" or "transformer".
     """
     name = type(owner).__name__
     rule = f"{name} needs {_ARTICLE[kind]} to {purpose}"
@@ -174,25 +161,12 @@ def routing_enabled():
 
 
 def route_fit_params(owner, params, *, inner, selector):
-    """Split fit parameters between the inner model and the selector.
+    """Split fit parameters into those of the inner model and those of the selector.
 
-    Parameters
-    ----------
-    owner : estimator
-        The meta-estimator, whose router knows "selector" and the inner model's name.
-    params : dict
-        What the user passed to fit.
-    inner : str or None
-        Name of the constructor argument that holds the inner model.
-    selector : estimator
-        The selector in use.
-
-    Returns
-    -------
-    inner_params, selector_params : dict
-        With routing on, by request. With routing off, `sample_weight` goes to both,
-        `groups` to the selector and to an inner fit that names it, anything else to
-        the inner model.
+    `inner` is the name of the constructor argument that holds the inner model, or None.
+    With routing on, requests decide. With routing off, `sample_weight` goes to both,
+    `groups` to the selector and to an inner fit that names it, anything else to the inner
+    model.
     """
     if routing_enabled():
         if not params:
@@ -299,3 +273,19 @@ def weight_params(model, weights):
     """Parameters that hand the weights to the fit of a model that takes them."""
     name = None if weights is None else weight_parameter(model)
     return {} if name is None else {name: weights}
+
+
+def all_or_nothing(fit):
+    """Decorate a fit that restores all attributes of its estimator if it fails."""
+
+    @wraps(fit)
+    def careful(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return careful

@@ -166,26 +166,10 @@ def keeps_all(keep):
 
 
 def budget_size(keep, n, *, units="rows"):
-    """Number of units that a fraction or a count means among n.
+    """Number of units that `keep`, a fraction or a count, means among n.
 
-    Parameters
-    ----------
-    keep : float in (0, 1] or int >= 2
-        The fraction or the number to keep.
-    n : int
-        Number of units there are.
-    units : str, default="rows"
-        Their name in error messages.
-
-    Returns
-    -------
-    int
-        ``max(1, floor(keep * n + 0.5 + 1e-9))`` for a fraction, `keep` for a count.
-
-    Raises
-    ------
-    ValueError
-        If `keep` is out of range, or a count above n.
+    ``max(1, floor(keep * n + 0.5 + 1e-9))`` for a fraction, `keep` for a count. Raises
+    ValueError if `keep` is out of range, or a count above n.
     """
     check_keep(keep, units=units)
     if not isinstance(keep, Integral):
@@ -199,24 +183,11 @@ def budget_size(keep, n, *, units="rows"):
 
 
 def keep_prefix(ranking, keep, *, classes=None, strata=None):
-    """Choose the units to keep from a ranking.
+    """Sorted positions of the units to keep, nested over `keep` for one ranking.
 
-    Parameters
-    ----------
-    ranking : Ranking
-        The order, best first.
-    keep : float, int or "auto"
-        How much of it. "auto" is the ranking's natural size and knows no strata.
-    classes : ndarray of shape (n,), int, or None
-        Class codes from 0: each class keeps its best unit.
-    strata : ndarray of shape (n,), int, or None
-        Stratum codes from 0: each prefix keeps their proportions to within one unit,
-        as far as the classes allow. Where both are given they are the same.
-
-    Returns
-    -------
-    ndarray, int
-        Sorted positions. Nested over `keep` for one ranking.
+    "auto" is the ranking's natural size and knows no strata. Each class (codes from 0)
+    keeps its best unit. Each prefix keeps the proportions of the strata to within one unit,
+    as far as the classes allow. Where both are given they are the same.
     """
     order, n = ranking.order, len(ranking.order)
     if keep == "auto":
@@ -231,30 +202,13 @@ def keep_prefix(ranking, keep, *, classes=None, strata=None):
 
 
 def keep_groups(ranking, keep, groups, *, classes=None, drawn=False):
-    """Choose whole groups of units from a ranking.
+    """Sorted positions of the units to keep as whole groups.
 
-    Groups are ordered by the mean place of their units in the order. The first of them
-    are kept whose total size comes nearest to the budget: nested over `keep`, at least
-    one. Where `keep` is "auto", a group stays if more than half of its units would.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        The order, best first.
-    keep : float, int or "auto"
-        How many units.
-    groups : ndarray of shape (n,), int
-        Codes of the groups from 0.
-    classes : ndarray of shape (n,), int, or None
-        Class codes from 0: the best group of a class that is missing is added.
-    drawn : bool, default=False
-        Whether the order is a draw: then the place of its first unit orders a group,
-        so that its size does not matter.
-
-    Returns
-    -------
-    ndarray, int
-        Sorted positions.
+    Groups are ordered by the mean place of their units in the order, or, if the order is a
+    draw, by the place of their first unit, so that their size does not matter. The first of
+    them are kept whose total size comes nearest to the budget: nested over `keep`, at least
+    one. Where `keep` is "auto", a group stays if more than half of its units would. The
+    best group of a class that is missing is added.
     """
     n = len(groups)
     sizes = np.bincount(groups)
@@ -289,24 +243,10 @@ def keep_groups(ranking, keep, groups, *, classes=None, drawn=False):
 def merge_strata(order, *, classes=None, strata=None):
     """Merge an order with its strata into one order, best first.
 
-    The best unit of each class comes first of all. Every further place goes to the
-    stratum with the largest n_s / (a_s + 1) among those below their quota, by the
-    house-monotone quota method [1]_: prefixes are nested and proportional to within
-    one unit. O(n * number of strata).
-
-    Parameters
-    ----------
-    order : ndarray of shape (n,), int
-        A permutation, best first.
-    classes : ndarray of shape (n,), int, or None
-        Class codes from 0.
-    strata : ndarray of shape (n,), int, or None
-        Stratum codes from 0.
-
-    Returns
-    -------
-    ndarray of shape (n,), int
-        The merged permutation.
+    The best unit of each class comes first of all. Every further place goes to the stratum
+    with the largest n_s / (a_s + 1) among those below their quota, by the house-monotone
+    quota method [1]_: prefixes are nested and proportional to within one unit. O(n * number
+    of strata).
 
     References
     ----------

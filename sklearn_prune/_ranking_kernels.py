@@ -8,17 +8,7 @@ from numba import njit
 def quota_sequence(sizes, given):
     """Strata in the order in which the quota method gives them their next places.
 
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_strata,), int64
-        Number of units of each stratum.
-    given : ndarray of shape (n_strata,), int64
-        Places that each stratum has already.
-
-    Returns
-    -------
-    ndarray of shape (sizes.sum() - given.sum(),), int64
-        The stratum that each further place goes to.
+    `sizes` are the numbers of units of the strata, `given` the places that they have.
     """
     total = sizes.sum()
     places = given.copy()

@@ -6,19 +6,7 @@ from sklearn_prune._ranking import Ranking
 
 
 def check_returned(valid, owner, method, wanted, found):
-    """Raise unless what a method returned is valid.
-
-    Parameters
-    ----------
-    valid : bool
-        Whether it is.
-    owner : object
-        Whose method it is.
-    method, wanted : str
-        Its name, and what it must return.
-    found : object
-        What it returned.
-    """
+    """Raise TypeError unless what a method returned is valid."""
     if valid:
         return
     what = type(found).__name__

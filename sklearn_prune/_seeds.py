@@ -12,18 +12,7 @@ from sklearn.utils import check_random_state
 
 
 def draw_seed(random_state):
-    """Return the seed itself, or draw one from the generator.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        None draws from numpy's global generator, as everywhere in scikit-learn.
-
-    Returns
-    -------
-    int
-        A seed in [0, 2**32).
-    """
+    """Return an int seed itself, or draw one; None draws from numpy's global generator."""
     if isinstance(random_state, Integral) and not isinstance(random_state, bool):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
@@ -39,21 +28,9 @@ def row_keys(seed, n_rows, start=0):
     """Give each row a uniform number in [0, 1) that depends on seed and position only.
 
     The bits are ``mix64(mix64(position * G) ^ seed64)`` with the finalizer of SplitMix64
-    as mix64, so that a database can compute the same keys.
-
-    Parameters
-    ----------
-    seed : int
-        The seed.
-    n_rows : int
-        Number of consecutive rows.
-    start : int, default=0
-        Position of the first of them: reading in blocks gives the same keys.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,), float64
-        Multiples of 2**-53, equal on every platform and version of numpy.
+    [1]_ as mix64, so that a database can compute the same keys. They are multiples of
+    2**-53, equal on every platform and version of numpy. `start` is the position of the
+    first row.
 
     References
     ----------
@@ -95,23 +72,11 @@ def free_seeds(estimator):
 
 
 def fill_random_states(estimator, seed, role=None):
-    """Set each nested `random_state` that is None to a seed of its own.
+    """Set each nested `random_state` that is None to a seed of its own, in place.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Changed in place.
-    seed : int
-        The seed of all.
-    role : str or None, default=None
-        What the estimator is for: a seed depends on the role and the name of the
-        parameter. None: it depends on the class, as `free_seeds` says, so that variants
-        that are compared share the seeds of their equal parts.
-
-    Returns
-    -------
-    estimator
-        The same.
+    With a role, a seed depends on it and on the name of the parameter. Without, it depends
+    on the class, as `free_seeds` says, so that variants that are compared share the seeds
+    of their equal parts.
     """
     roles = free_seeds(estimator)
     if role is not None:

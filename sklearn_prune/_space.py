@@ -17,12 +17,8 @@ DENSE_LIMIT = 2**31  # bytes that a dense copy of sparse rows may take
 class MixedRows:
     """Columns of numbers and of categories as one matrix.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples, n_features), float64
-        Numbers, or codes of categories; NaN where a value is missing.
-    nominal : ndarray of shape (n_features,), bool
-        True for columns of categories.
+    `values` holds floats, codes of categories, and NaN where a value is missing; `nominal`
+    is True for columns of categories.
     """
 
     values: np.ndarray
@@ -50,16 +46,11 @@ class MixedRows:
 class Space:
     """Points whose distances are those of the rows.
 
-    Parameters
-    ----------
-    points : ndarray or CSR matrix of shape (n_samples, n_features), float
-        For the euclidean metric, rows with standardised columns; for cosine, rows of
-        length 1; for Gower, numbers divided by their range and codes of categories.
-    metric : {"euclidean", "cosine", "gower"}
-        The distance is the Euclidean one, half of its square for cosine, and for Gower
-        the mean over columns of absolute differences and of mismatches.
-    nominal : ndarray of shape (n_features,), bool
-        Columns of categories; all False unless the metric is Gower's.
+    Points are rows with standardised columns for the euclidean metric, rows of length 1 for
+    cosine, and for Gower numbers divided by their range and codes of categories. The
+    distance is the Euclidean one, half of its square for cosine, and for Gower the mean
+    over columns of absolute differences and of mismatches. `nominal` marks columns of
+    categories.
     """
 
     points: object
@@ -68,30 +59,12 @@ class Space:
 
     @classmethod
     def of(cls, X, metric="euclidean", *, owner="This method", sparse=False):
-        """Place rows in a space.
+        """Place checked rows in a space; a constant column counts for nothing.
 
-        Parameters
-        ----------
-        X : ndarray, CSR matrix or MixedRows of shape (n_samples, n_features)
-            Checked rows. Where the metric is not Gower's, a missing value counts as the
-            mean of its column.
-        metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-            The metric.
-        owner : str, default="This method"
-            Who asks, for the error message.
-        sparse : bool, default=False
-            Whether sparse points will do where dense ones would take more than 2 GiB.
-
-        Returns
-        -------
-        Space
-            Its points are C-contiguous, of the dtype of X. A constant column counts for
-            nothing.
-
-        Raises
-        ------
-        ValueError
-            If a dense copy of sparse rows would take more than 2 GiB.
+        Where the metric is not Gower's, a missing value counts as the mean of its column.
+        Points are C-contiguous, of the dtype of X. Raises ValueError in the name of `owner`
+        if a dense copy of sparse rows would take more than 2 GiB, unless `sparse` points
+        will do.
         """
         if metric == "gower":
             rows = X

@@ -1,6 +1,7 @@
 """Checks of rows, targets and weights that are made before anything is dropped."""
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 from numbers import Number
 
@@ -10,7 +11,6 @@ from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_prune._meta import in_one_line, nested_estimators
-from sklearn_prune._rows import check_any_rows, check_same_length
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
     count_rows,
@@ -21,18 +21,52 @@ from sklearn_prune._sklearn_compat import (
 )
 
 _LABELS = (str, bytes, bool, np.bool_)
+_NO_ROWS = (str, bytes, set, frozenset)
+
+
+def check_any_rows(X):
+    """Raise unless X has a row."""
+    if count_named_rows("X", X) == 0:
+        raise ValueError("X must have at least one row. Got 0 sample(s). Pass some rows.")
+
+
+def check_same_length(X, **others):
+    """Raise unless each of the others is None or has as many rows as X."""
+    n = count_named_rows("X", X)
+    for name, values in others.items():
+        if values is None:
+            continue
+        found = count_named_rows(name, values)
+        if found != n:
+            raise ValueError(
+                f"X and {name} must have the same number of rows. Got X with {n} and "
+                f"{name} with {found}. Pass one entry of {name} for each row of X."
+            )
+
+
+def count_named_rows(name, values):
+    """Number of rows of an argument; TypeError if it is nothing that has rows."""
+    # A dict of arrays has as many entries as columns, unless its class counts rows.
+    unordered = isinstance(values, Mapping) and not hasattr(values, "shape")
+    try:
+        if unordered or isinstance(values, _NO_ROWS):
+            raise TypeError
+        return count_rows(values)
+    except TypeError as error:
+        got = "None" if values is None else f"a single {type(values).__name__}"
+        if hasattr(values, "__iter__") and getattr(values, "ndim", 1):
+            got = f"a {type(values).__name__}"
+        remedy = f"one entry of {name} for each row"
+        if name == "X":
+            remedy = "an array of shape (n_samples, n_features)"
+        raise TypeError(
+            f"{name} must be an array, a frame, a sparse matrix or a list of rows. Got "
+            f"{got}. Pass {remedy}."
+        ) from error
 
 
 def check_rows(X, y):
-    """Return X and y in forms whose rows can be taken, if they are equally long.
-
-    Raises
-    ------
-    ValueError
-        If X and y have different numbers of rows, or none.
-    TypeError
-        If one of them is nothing that has rows.
-    """
+    """Return X and y in forms whose rows can be taken, if they are equally long."""
     check_same_length(X, y=y)
     check_any_rows(X)
     X, y = indexable(X, y)
@@ -108,21 +142,8 @@ def check_groups(groups, n):
 def check_target(y):
     """Return y as an array, a single column flattened; None stays None.
 
-    Parameters
-    ----------
-    y : array-like of shape (n,) or (n, n_outputs), or None
-        The target.
-
-    Returns
-    -------
-    ndarray of shape (n,) or (n, n_outputs), or None
-        The same values.
-
-    Raises
-    ------
-    ValueError
-        If a label is missing, or a value is complex, an integer too large for a float,
-        or not finite.
+    Raises ValueError if a label is missing, or a value is complex, an integer too large for
+    a float, or not finite.
     """
     if y is None:
         return None
@@ -151,28 +172,11 @@ def check_target(y):
 
 
 def resolve_task(task, y):
-    """Decide between classification and regression.
+    """Return "classification", "regression", or None without a target.
 
-    Strings, bools, and integral values of which there are at most max(20, sqrt(n))
-    different ones are classes.
-
-    Parameters
-    ----------
-    task : {"auto", "classification", "regression"}
-        The answer, or "auto" for the rule above.
-    y : ndarray or None
-        The target.
-
-    Returns
-    -------
-    {"classification", "regression"} or None
-        None without a target.
-
-    Raises
-    ------
-    ValueError
-        If y is continuous although the task is classification, or no numbers although
-        it is regression.
+    With task="auto", strings, bools, and integral values of which there are at most max(20,
+    sqrt(n)) different ones are classes. Raises ValueError if y is continuous although the
+    task is classification, or no numbers although it is regression.
     """
     if y is None:
         return None
@@ -200,20 +204,9 @@ def resolve_task(task, y):
 
 
 def check_kind_of_target(y, kind):
-    """Raise unless y holds what a model of this kind learns.
+    """Raise ValueError unless y holds what a model of this kind learns.
 
-    Parameters
-    ----------
-    y : array-like
-        The target.
-    kind : {"classifier", "regressor"} or None
-        None for a foreign model, of which it is not known.
-
-    Raises
-    ------
-    ValueError
-        If a label is missing, a value is not finite, y is continuous for a classifier,
-        or no numbers for a regressor.
+    `kind` is "classifier", "regressor", or None for a foreign model.
     """
     target = check_target(y)
     if kind is not None:
@@ -235,26 +228,11 @@ def check_scorer(scorer, estimator, *, name):
 def check_scored_classes(scorer, learned, tested, *, name, where):
     """Raise if a scorer would mistake one class for another, or have no value.
 
-    Metrics of probabilities and decision values take the columns that they are given
-    for the classes among the rows they are given. That is wrong where a model has not
-    learned one of these, even if the numbers agree, and where it has learned another.
-
-    Parameters
-    ----------
-    scorer : callable
-        A scorer; of those that read labels only, or do not say, nothing is asked.
-    learned, tested : array-like of shape (n,)
-        Labels that the model has learned, and those of the rows it is scored on.
-    name : str
-        Of the scorer, for the message.
-    where : str
-        Which rows these are, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a class is among the tested labels only, or, for a metric of scikit-learn
-        that is not told the classes by its `labels`, among the learned ones only.
+    Metrics of probabilities and decision values take the columns that they are given for
+    the classes among the rows they are given. That is wrong where a model has not learned
+    one of the tested classes, even if the numbers agree. It is wrong too where it has
+    learned another, unless the metric is told the classes by its `labels`. Scorers that
+    read labels only, or do not say, are not checked. `where` says which rows these are.
     """
     if set(methods_of_scorer(scorer)) <= {"predict"}:
         return
@@ -415,3 +393,27 @@ def numeric_values(X):
     except (TypeError, ValueError):  # ragged lists and exotic containers
         return None
     return values if values.dtype.kind in "biuf" else None
+
+
+def check_magnitudes(values, name="X"):
+    """Raise where squares of floats would overflow, or those of a column all vanish.
+
+    Distances, variances and products would be infinite or zero then, without a word.
+    NaN passes.
+    """
+    if values.dtype.kind != "f" or 0 in values.shape:
+        return
+    if issparse(values):
+        largest = abs(values).nanmax(axis=0).toarray().ravel()
+    else:
+        highest, lowest = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+        largest = np.ravel(np.fmax(highest, -lowest))
+    largest = largest.astype(np.float64, copy=False)  # single precision has no 1e140
+    bad = np.flatnonzero((largest > 1e140) | ((largest < 1e-140) & (largest > 0)))
+    if len(bad):
+        where = f" in column {bad[0]}" if values.ndim == 2 else ""
+        raise ValueError(
+            f"{name} must hold zeros and numbers whose squares neither overflow nor "
+            f"vanish. Got {largest[bad[0]]:g} as the largest{where}. Scale it to between "
+            "1e-140 and 1e140."
+        )

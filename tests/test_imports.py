@@ -94,10 +94,11 @@ def public_names(package):
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = package
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            for key, value in zip(node.value.keys, node.value.values, strict=True):
-                if isinstance(key, ast.Constant) and isinstance(value, ast.Constant):
-                    found[key.value] = f"{package}.{value.value}"
-        if isinstance(node, ast.Assign):
+            if node.targets[0].id not in ("_PUBLIC", "_SHARED"):
+                continue
+            for module, names in ast.literal_eval(node.value).items():
+                found |= dict.fromkeys(names.split(), f"{package}.{module}")
+        elif isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     found.setdefault(target.id, package)

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import sklearn_prune
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 
 
 def test_import_loads_nothing_that_scikit_learn_does_not():

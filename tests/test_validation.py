@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_prune._rows import check_same_length
 from sklearn_prune._validation import (
     check_groups,
     check_readable_rows,
+    check_same_length,
     check_target,
     check_weights,
     class_codes,

@@ -2,15 +2,13 @@
 
 from sklearn_prune._lazy import lazy_names
 
-_MODULE_OF = {
-    "PruningComparison": "result",
-    "PruningCurveDisplay": "displays.curve",
-    "SampleScoreDisplay": "displays.samples",
-    "ScoreCostDisplay": "displays.cost",
-    "compare_pruning": "compare",
-    "cost_scorer": "run.costs",
-    "smallest_not_worse": "search.rule",
+_PUBLIC = {
+    "compare": "compare_pruning",
+    "displays.cost": "ScoreCostDisplay",
+    "displays.curve": "PruningCurveDisplay",
+    "displays.samples": "SampleScoreDisplay",
+    "result": "PruningComparison",
+    "run.costs": "cost_scorer",
+    "search.rule": "smallest_not_worse",
 }
-
-__all__ = [*_MODULE_OF]
-__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC)

@@ -4,8 +4,8 @@ import numpy as np
 
 from sklearn_prune._atomic import written_whole
 from sklearn_prune._describe_functions import canonical_json
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._meta import is_frozen
-from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison.run import manifest_of, margins_of, prunes_nothing, verify
 from sklearn_prune.comparison.verdicts import ComparisonTables, as_text
 

@@ -2,11 +2,8 @@
 
 from sklearn_prune._lazy import lazy_names
 
-_MODULE_OF = {
-    "load": "_files",
-    "save": "_files",
-    "to_onnx": "export.onnx.export",
+_PUBLIC = {
+    "_files": "load save",
+    "export.onnx.export": "to_onnx",
 }
-
-__all__ = [*_MODULE_OF]
-__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC)

@@ -18,16 +18,9 @@ _MOST_PARTS = 20_000_000  # of a JSON document, which takes 60 times its bytes i
 
 
 def write_members(path, members, header):
-    """Write a file beside `path` and put it in its place when it is complete.
+    """Write members, bytes by name, and a header with their SHA-256.
 
-    Parameters
-    ----------
-    path : str or PathLike
-        Where to write; what is there stays until the new file is on the disk.
-    members : dict of str -> bytes
-        Contents by name.
-    header : dict
-        What else the header says.
+    The file is written beside `path` and renamed when it is complete.
     """
     header = header | {
         "sha256": {name: sha256(content).hexdigest() for name, content in members.items()}
@@ -45,11 +38,8 @@ def read_members(path, max_bytes):
     """The members of a file and its header, each as it was written.
 
     Nothing is unpacked to the disk, and what a member unpacks to is known beforehand.
-
-    Raises
-    ------
-    ValueError
-        If the file is no archive of `save`, damaged, or larger than `max_bytes`.
+    Raises ValueError if the file is no archive of `save`, damaged, or larger than
+    `max_bytes`.
     """
     with open(path, "rb") as file:
         try:

@@ -13,23 +13,14 @@ from sklearn_prune._sklearn_compat import columns_of_encoder
 from sklearn_prune.predictors import QuantizedArray, Stored, check_quantized, is_count, need
 from sklearn_prune.weight_pruning import checks
 
+_OURS = ("sklearn.", "sklearn_prune.")
+
 
 def check_parts(loaded, max_bytes, forms=()):
-    """Raise ValueError unless the arrays of all parts fit together.
+    """Return all parts once; raise ValueError unless their arrays fit together.
 
-    Parameters
-    ----------
-    loaded : object
-        Made of a file.
-    max_bytes : int
-        What a part may take when it is written out in full.
-    forms : tuple of classes
-        Predictors from outside this package that may be parts.
-
-    Returns
-    -------
-    list
-        The parts, each once.
+    `max_bytes` limits a part that is written out in full. `forms` are predictors from
+    outside this package that may be parts.
     """
     seen, found, left = set(), [], [loaded]
     while left:
@@ -47,7 +38,7 @@ def check_parts(loaded, max_bytes, forms=()):
                 left.extend(part.ravel().tolist())
         elif issparse(part):
             part.check_format(full_check=True)
-        elif isinstance(part, forms) or _is_known(type(part)):
+        elif isinstance(part, forms) or type(part).__module__.startswith(_OURS):
             _check_names(part)
             left.extend(vars(part).values())
     known = _CHECKS | checks()
@@ -66,10 +57,6 @@ def check_parts(loaded, max_bytes, forms=()):
         if isinstance(part, FeatureHasher | HashingVectorizer):
             need(is_count(part.n_features, 1), "n_features")
     return found
-
-
-def _is_known(cls):
-    return cls.__module__.startswith(("sklearn.", "sklearn_prune."))
 
 
 def _check_names(part):

@@ -10,7 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import sklearn_prune
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.persistence._archive import (
     SCHEMA,
     not_ours,
@@ -96,7 +96,7 @@ def save(model, path):
         content = skops.dumps(storable(compact_form(model)))
     except TypeError:
         raise
-    except _unsupported() as error:
+    except skops.exceptions.UnsupportedTypeException as error:
         raise _refused(name, str(error)) from error
     with ZipFile(io.BytesIO(content)) as archive:
         members = {part: archive.read(part) for part in archive.namelist()}
@@ -106,7 +106,9 @@ def save(model, path):
         raise _refused(name, ", ".join(foreign))
     schema, members = _numbered(schema, members)
     members = {SCHEMA: json.dumps(schema).encode(), **members}
-    write_members(path, members, {"format": FORMAT, "model": name, "versions": _versions()})
+    versions = {"sklearn-prune": sklearn_prune.__version__}
+    versions |= {library: version(library) for library in _LIBRARIES}
+    write_members(path, members, {"format": FORMAT, "model": name, "versions": versions})
 
 
 def load(path, *, max_bytes=2**30, modules=(), forms=()):
@@ -242,11 +244,6 @@ def _refused(name, foreign):
     )
 
 
-def _unsupported():
-    exceptions = import_or_raise("skops.io.exceptions", "save", extra="persist")
-    return exceptions.UnsupportedTypeException
-
-
 def _numbered(schema, members):
     """The description in order, with numbered members: equal models are equal files.
 
@@ -277,11 +274,6 @@ def _numbered(schema, members):
 
     schema = visit(schema)
     return schema, {names[name]: content for name, content in members.items()}
-
-
-def _versions():
-    found = {name: version(name) for name in _LIBRARIES}
-    return {"sklearn-prune": sklearn_prune.__version__, **found}
 
 
 def _warn_of_versions(path, versions):

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.weight_pruning import predictor_names
 
 _CONTAINERS = {
@@ -43,6 +43,7 @@ _OTHERS = (
     "sklearn.impute._iterative._ImputerTriplet",
     "sklearn.utils._bunch.Bunch",
 )
+_OBJECTS = ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")
 _MOST_NODES = 10_000_000
 
 
@@ -50,32 +51,15 @@ def trusted_types(forms=()):
     """Names of the types that `load` makes of a file, as `skops.io.load` takes them.
 
     Beside these, a file may hold numbers, texts, containers of them, numpy's ufuncs and
-    scikit-learn's estimators, which are the transformers of pipelines.
-
-    Parameters
-    ----------
-    forms : sequence of str
-        Names of predictors from outside this package.
+    scikit-learn's estimators, which are the transformers of pipelines. `forms` are names of
+    predictors from outside this package.
     """
     kernels = (f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS.split())
     return sorted({*predictor_names(), *kernels, *_OTHERS, *forms})
 
 
 def foreign_types(schema, forms=()):
-    """Names of the types in a description that `load` makes nothing of.
-
-    Parameters
-    ----------
-    schema : dict
-        As skops writes it.
-    forms : sequence of str
-        Names of predictors from outside this package that are allowed.
-
-    Returns
-    -------
-    list of str
-        Sorted; empty if the description can be followed.
-    """
+    """Sorted names of the types in a description of skops that `load` makes nothing of."""
     allowed, found = _allowed(frozenset(forms)), set()
     left, n_nodes = [schema], 0
     while left:
@@ -88,7 +72,8 @@ def foreign_types(schema, forms=()):
         elif isinstance(part, dict):
             left.extend(part.values())
             if "__loader__" in part or "__class__" in part:
-                loader, name = str(part.get("__loader__")), _name_of(part)
+                loader = str(part.get("__loader__"))
+                name = f"{part.get('__module__')}.{part.get('__class__')}"
                 if name not in allowed.get(loader, ()):
                     found.add(name if loader in allowed else f"{name} ({loader})")
     return sorted(found)
@@ -97,17 +82,9 @@ def foreign_types(schema, forms=()):
 def forged_sharing(schema, sizes, max_bytes):
     """What is wrong with the parts of a description that name one object twice, or None.
 
-    skops makes one object of parts of one id, whatever the later ones say. As `save`
-    writes them they are equal, which bounds what a walk through all of them takes.
-
-    Parameters
-    ----------
-    schema : dict
-        As skops writes it.
-    sizes : dict of str -> int
-        Bytes of the members.
-    max_bytes : int
-        What all members that are read may take.
+    skops makes one object of parts of one id, whatever the later ones say. As `save` writes
+    them they are equal, which bounds what a walk through all of them takes. `sizes` are the
+    bytes of the members, of which `max_bytes` may be read.
     """
     if not isinstance(schema.get("protocol"), int) or schema["protocol"] < 2:
         return "its protocol of skops is too old"
@@ -131,16 +108,6 @@ def forged_sharing(schema, sizes, max_bytes):
     return None
 
 
-def _is_object(name):
-    return name.startswith(
-        ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")
-    )
-
-
-def _name_of(node):
-    return f"{node.get('__module__')}.{node.get('__class__')}"
-
-
 @cache
 def _allowed(forms):
     """Names of types by the loader of skops that makes them."""
@@ -160,5 +127,7 @@ def _allowed(forms):
             "numpy.number",
         },
         "FunctionNode": {*functions, "numpy.mean"},
-        "ObjectNode": estimators | {name for name in ours if _is_object(name)} | forms,
+        "ObjectNode": estimators
+        | {name for name in ours if name.startswith(_OBJECTS)}
+        | forms,
     }

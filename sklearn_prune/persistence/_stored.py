@@ -14,12 +14,11 @@ from sklearn.base import (
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectorMixin
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import SampleSubsetTransformer
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._meta import last_step
-from sklearn_prune._optional import import_or_raise
 from sklearn_prune._sklearn_compat import columns_read
 from sklearn_prune.predictors import (
     ColumnSelector,
@@ -29,23 +28,21 @@ from sklearn_prune.predictors import (
     QuantizedArray,
     emptied,
 )
-from sklearn_prune.weight_pruning import fitted_form
+from sklearn_prune.weight_pruning import GENERATORS, fitted_form, without_samplers
 
 _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
+_NETS = (
+    "skorch.classifier.NeuralNetClassifier",
+    "skorch.classifier.NeuralNetBinaryClassifier",
+    "skorch.regressor.NeuralNetRegressor",
+)
 
 
 def restored(part, modules, known=None):
-    """A loaded object with its stored parts made what they were.
+    """A loaded object, changed in place, with its stored parts made what they were.
 
-    Parameters
-    ----------
-    part : object
-        What was loaded; it is changed.
-    modules : dict of str -> class
-        Modules that skorch nets may be made of, by their names.
-    known : dict or None, default=None
-        Parts that are done, with what they became, by their ids.
+    `modules` are the classes that skorch nets may be made of, by name.
     """
     known = {} if known is None else known
     if id(part) not in known:
@@ -61,10 +58,9 @@ def _restored(part, modules, known):
             part[key] = restored(value, modules, known)
     elif isinstance(part, list):
         part[:] = [restored(value, modules, known) for value in part]
-    elif isinstance(part, tuple) and hasattr(part, "_fields"):
-        return type(part)(*(restored(value, modules, known) for value in part))
     elif isinstance(part, tuple):
-        return tuple(restored(value, modules, known) for value in part)
+        values = [restored(value, modules, known) for value in part]
+        return type(part)(*values) if hasattr(part, "_fields") else tuple(values)
     elif isinstance(part, BaseEstimator | Estimator):
         for name, value in vars(part).items():
             setattr(part, name, restored(value, modules, known))
@@ -76,54 +72,36 @@ class StoredSpline:
 
     @classmethod
     def of(cls, spline):
-        """From scipy's object."""
         stored = cls()
         stored.knots, stored.coefficients = np.asarray(spline.t), np.asarray(spline.c)
         stored.degree, stored.extrapolate = int(spline.k), spline.extrapolate
         return stored
 
     def restored(self, modules):
-        """Scipy's object, which checks its numbers."""
         return BSpline(self.knots, self.coefficients, self.degree, self.extrapolate)
 
 
 class StoredModule:
     """A skorch net: names of its classes, parameters of its module, weights in safetensors.
 
-    Attributes
-    ----------
-    net, module : str
-        Names of the classes; the module is the caller's to allow.
-    params : dict
-        What the constructor of the module was given.
-    loss : str
-        A loss of torch for which skorch makes the same probabilities of its outputs.
-    settings, facts : dict
-        Settings of the net, attributes of the predictor.
-    shapes, lengths : dict of str -> tuple of int, int
-        Of the parameters and buffers, and how many of their entries are stored.
-    weights : ndarray of uint8
-        Their packed forms, in the format of safetensors.
+    `loss` names a loss of torch for which skorch makes the same probabilities of the
+    outputs. `settings` are parameters of the net, `facts` attributes of the predictor.
+    `shapes` and `lengths` are those of the parameters and buffers, and of their packed
+    entries.
     """
 
     @classmethod
     def of(cls, compact):
-        """From the compact form of a net that is kept as a module.
-
-        Raises
-        ------
-        TypeError
-            If the net has parts that no file can hold, which it names.
-        """
+        """From the compact form of a net; TypeError names parts that no file can hold."""
         safetensors = import_or_raise(
             "safetensors.numpy", "save of a torch module", extra="persist"
         )
         net = compact.net_
         stored = cls()
         stored.net, stored.module = name_of(type(net)), name_of(type(net.module_))
-        if stored.net not in _nets():
+        if stored.net not in _NETS:
             raise TypeError(
-                f"save takes nets of the classes {', '.join(_nets())}. Got {stored.net}, "
+                f"save takes nets of the classes {', '.join(_NETS)}. Got {stored.net}, "
                 "a class of your own. Use joblib, or one of these classes."
             )
         if not isinstance(net.module, type):
@@ -175,7 +153,7 @@ class StoredModule:
 
     def restored(self, modules):
         """The predictor, made of the class in `modules` by this name."""
-        if self.net not in _nets() or self.loss not in _LOSSES.values():
+        if self.net not in _NETS or self.loss not in _LOSSES.values():
             raise ValueError(
                 "The net of a file must be one of skorch's, with a loss of torch. Got "
                 f"{self.net!r} with {self.loss!r}. Write the file again by save."
@@ -247,14 +225,6 @@ def _is_plain(value):
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _nets():
-    return (
-        "skorch.classifier.NeuralNetClassifier",
-        "skorch.classifier.NeuralNetBinaryClassifier",
-        "skorch.regressor.NeuralNetRegressor",
-    )
-
-
 # What skorch applies to the outputs of a module, and a loss of torch that has it do so.
 _LOSSES = {
     "softmax": "CrossEntropyLoss",
@@ -287,87 +257,54 @@ _ASK_FOR_PREDICTIONS = {
     "VotingClassifier",
     "VotingRegressor",
 }
-_GENERATORS = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
 
 
-def compact_form(model):
+def compact_form(model, function="save"):
     """What predicts, or transforms, in the place of a fitted model.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted: a model of this package, of scikit-learn, of a library that has a family
-        here, a Pipeline of these, or a transformer.
-
-    Returns
-    -------
-    Compact or transformer
-        Of a pruned model its `compact_`, of a model on fewer rows the compact form of the
-        model inside, of others their own. A transformer stays what it is.
-
-    Raises
-    ------
-    TypeError
-        If it is nothing that predicts or transforms.
-    sklearn.exceptions.NotFittedError
-        If the model is not fitted.
+    A transformer stays what it is. Raises TypeError, in the name of a function, if the
+    model neither predicts nor transforms, NotFittedError if it is not fitted.
     """
     if isinstance(model, Compact):
         return model
     if not hasattr(model, "get_params") or isinstance(model, type):
+        got = model.__name__ if isinstance(model, type) else repr(model)
         raise TypeError(
-            "A model to save is a fitted estimator. Got "
-            f"{_kind_of(model)}. Pass the estimator that fit returned."
+            f"{function} writes a fitted estimator. Got {got}. Pass what fit returned."
         )
-    refuse_unfinished_search(model)
-    steps = getattr(model, "steps", None) or []
-    if any(hasattr(step, "fit_resample") for _, step in steps):
-        # Samplers do nothing in predict.
-        model = Pipeline([part for part in steps if not hasattr(part[1], "fit_resample")])
-    detects = is_outlier_detector(model) or is_clusterer(model)
-    if detects and not hasattr(model, "transform"):
-        raise TypeError(
-            "A model to save classifies, regresses or transforms. Got "
-            f"{type(model).__name__}, which finds outliers or clusters. Use joblib for it."
-        )
-    if (
-        (hasattr(model, "predict") and not detects)
-        or is_classifier(model)
-        or is_regressor(model)
-    ):
-        return fitted_form(model)
-    if hasattr(model, "transform"):
-        check_is_fitted(model)
-        return model
-    raise TypeError(
-        "A model to save predicts or transforms. Got "
-        f"{type(model).__name__}, which does neither. Save the model that was fitted."
-    )
-
-
-def refuse_unfinished_search(model):
-    """Raise TypeError for a search that has fitted no model on all rows."""
     search = last_step(model)
     if hasattr(search, "cv_results_") and search.refit is False:
         raise TypeError(
-            "A search to save or to write predicts with its best_estimator_. Got "
+            f"{function} writes the best_estimator_ of a search. Got "
             f"{type(search).__name__} with refit=False, which has none. Write refit=True."
         )
+    model = without_samplers(model)
+    transforms = hasattr(model, "transform")
+    detects = is_outlier_detector(model) or is_clusterer(model)
+    if detects and not transforms:
+        raise TypeError(
+            f"{function} writes models that classify, regress or transform. Got "
+            f"{type(model).__name__}, which finds outliers or clusters. Use joblib or "
+            "skl2onnx for it."
+        )
+    predicts = hasattr(model, "predict") and not detects
+    if predicts or is_classifier(model) or is_regressor(model):
+        return fitted_form(model)
+    if transforms:
+        check_is_fitted(model)
+        return model
+    raise TypeError(
+        f"{function} writes models that predict or transform. Got "
+        f"{type(model).__name__}, which does neither. Pass the model that was fitted."
+    )
 
 
 def storable(part, *, predicts=False):
     """A copy of a compact form whose parts a file can hold.
 
     Selectors of columns become their columns, models that are asked for predictions only
-    their compact forms, generators of random numbers None; skorch nets and splines become
-    what `load` makes them of again.
-
-    Parameters
-    ----------
-    part : object
-        A compact form, a transformer, or anything inside them.
-    predicts : bool, default=False
-        Whether a model is asked for predictions only.
+    (`predicts`) their compact forms, generators of random numbers None. skorch nets and
+    splines become stored parts, of which `load` makes them again.
     """
     if isinstance(part, CompactModule):
         return storable(StoredModule.of(part))
@@ -375,7 +312,7 @@ def storable(part, *, predicts=False):
         return StoredSpline.of(part)
     if isinstance(part, np.ndarray):
         return part if type(part) is np.ndarray else np.array(part)
-    if isinstance(part, _GENERATORS):
+    if isinstance(part, GENERATORS):
         return None
     if isinstance(part, BaseEstimator | Estimator):
         return _storable_estimator(part, predicts)
@@ -425,7 +362,3 @@ def _is_fitted(estimator):
     except NotFittedError:
         return False
     return True
-
-
-def _kind_of(thing):
-    return f"the class {thing.__name__}" if isinstance(thing, type) else repr(type(thing))

@@ -6,130 +6,77 @@ change, this name does not.
 
 from importlib import import_module
 
-_MODULE_OF = {
-    "Add": "nets.layers",
-    "ColumnSelector": "steps",
-    "Compact": "base",
-    "CompactBaggedClassifier": "containers",
-    "CompactBaggedRegressor": "containers",
-    "CompactBaggingClassifier": "trees.forest",
-    "CompactBayesianRegressor": "linear",
-    "CompactBoosting": "boosting",
-    "CompactCalibrated": "cross_fitted",
-    "CompactCategorical": "bayes",
-    "CompactClassifierChain": "containers",
-    "CompactColumns": "steps",
-    "CompactConstant": "containers",
-    "CompactDiscriminant": "bayes",
-    "CompactForestClassifier": "trees.forest",
-    "CompactForestRegressor": "trees.forest",
-    "CompactGaussian": "bayes",
-    "CompactHardVoting": "containers",
-    "CompactLinearClassifier": "linear",
-    "CompactLinearRegressor": "linear",
-    "CompactLogLinear": "bayes",
-    "CompactModel": "model",
-    "CompactModule": "nets.module",
-    "CompactMultiClassifier": "containers",
-    "CompactMultiRegressor": "containers",
-    "CompactMultilabelClassifier": "linear",
-    "CompactNeighborsClassifier": "neighbors",
-    "CompactNeighborsRegressor": "neighbors",
-    "CompactNetClassifier": "nets.net",
-    "CompactNetRegressor": "nets.net",
-    "CompactOneVsOne": "containers",
-    "CompactOneVsRest": "containers",
-    "CompactOutputCode": "containers",
-    "CompactPipeline": "steps",
-    "CompactProcess": "gaussian_process",
-    "CompactProcessClassifier": "gaussian_process",
-    "CompactQuadratic": "bayes",
-    "CompactRegressorChain": "containers",
-    "CompactSVC": "kernel",
-    "CompactSVR": "kernel",
-    "CompactScoreForestClassifier": "trees.forest",
-    "CompactScoreForestRegressor": "trees.forest",
-    "CompactSoftVoting": "containers",
-    "CompactStackingClassifier": "cross_fitted",
-    "CompactStackingRegressor": "cross_fitted",
-    "CompactThreshold": "containers",
-    "CompactTransformedTarget": "containers",
-    "CompactVotingRegressor": "containers",
-    "Convolution": "nets.layers",
-    "Dense": "nets.layers",
-    "FlatTrees": "trees.flat",
-    "Flatten": "nets.layers",
-    "KernelFunction": "kernel",
-    "KeyColumns": "trees.columns",
-    "LatentProcess": "gaussian_process",
-    "Layer": "nets.layers",
-    "Pool": "nets.layers",
-    "QuantizedArray": "quantized",
-    "Reshape": "nets.layers",
-    "Scale": "nets.layers",
-    "ShareLeaves": "trees.leaves",
-    "SparseLeaves": "trees.leaves",
-    "SparseWeights": "nets.weights",
-    "ValueLeaves": "trees.leaves",
+_PUBLIC = {
+    "base": "Compact",
+    "bayes": (
+        "CompactCategorical CompactDiscriminant CompactGaussian CompactLogLinear "
+        "CompactQuadratic"
+    ),
+    "boosting": "CompactBoosting",
+    "containers": (
+        "CompactBaggedClassifier CompactBaggedRegressor CompactClassifierChain "
+        "CompactConstant CompactHardVoting CompactMultiClassifier CompactMultiRegressor "
+        "CompactOneVsOne CompactOneVsRest CompactOutputCode CompactRegressorChain "
+        "CompactSoftVoting CompactThreshold CompactTransformedTarget "
+        "CompactVotingRegressor"
+    ),
+    "cross_fitted": "CompactCalibrated CompactStackingClassifier CompactStackingRegressor",
+    "gaussian_process": "CompactProcess CompactProcessClassifier LatentProcess",
+    "kernel": "CompactSVC CompactSVR KernelFunction",
+    "linear": (
+        "CompactBayesianRegressor CompactLinearClassifier CompactLinearRegressor "
+        "CompactMultilabelClassifier"
+    ),
+    "model": "CompactModel",
+    "neighbors": "CompactNeighborsClassifier CompactNeighborsRegressor",
+    "nets.layers": "Add Convolution Dense Flatten Layer Pool Reshape Scale",
+    "nets.module": "CompactModule",
+    "nets.net": "CompactNetClassifier CompactNetRegressor",
+    "nets.weights": "SparseWeights",
+    "quantized": "QuantizedArray",
+    "steps": "ColumnSelector CompactColumns CompactPipeline",
+    "trees.columns": "KeyColumns",
+    "trees.flat": "FlatTrees",
+    "trees.forest": (
+        "CompactBaggingClassifier CompactForestClassifier CompactForestRegressor "
+        "CompactScoreForestClassifier CompactScoreForestRegressor"
+    ),
+    "trees.leaves": "ShareLeaves SparseLeaves ValueLeaves",
 }
-# Not public: what other parts of the package use.
+# For other parts of this package only.
 _SHARED = {
-    "Stored": "quantized",
-    "check_quantized": "quantized",
-    "is_count": "quantized",
-    "need": "quantized",
-    "CATEGORIES": "trees.columns",
-    "CategorySet": "trees.columns",
-    "CompactNet": "nets.net",
-    "DIALECTS": "boosting",
-    "Estimator": "base",
-    "Graph": "nets.graph",
-    "KNOWN_ACTIVATIONS": "nets.activations",
-    "METHODS": "boosting",
-    "MISSING_LEFT": "trees.columns",
-    "MISSING_RIGHT": "trees.columns",
-    "MISSING_ZERO": "trees.columns",
-    "Operation": "nets.graph",
-    "RATES": "gaussian_process",
-    "SELU_ALPHA": "nets.activations",
-    "SELU_SCALE": "nets.activations",
-    "SHARES": "gaussian_process",
-    "ScoredRows": "boosting",
-    "Site": "nets.graph",
-    "TreeArrays": "trees.arrays",
-    "arrays_in": "quantized",
-    "as_libsvm": "kernel",
-    "compact_score_forest": "trees.forest",
-    "dense": "quantized",
-    "emptied": "nets.module",
-    "flat_order": "trees.arrays",
-    "hold": "kernel",
-    "inverse_distances": "neighbors",
-    "joined": "trees.arrays",
-    "leaf_table": "trees.leaves",
-    "levels": "trees.arrays",
-    "nearest_by_products": "neighbors",
-    "pairs": "containers",
-    "pairs_of": "kernel",
-    "pick_trees": "trees.arrays",
-    "picked": "trees.arrays",
-    "places_out": "nets.places",
-    "points_and_coefficients": "kernel",
-    "response": "cross_fitted",
-    "smallest_exact": "neighbors",
-    "stacked": "cross_fitted",
-    "take_columns": "quantized",
+    "base": "Estimator",
+    "boosting": "DIALECTS METHODS ScoredRows",
+    "containers": "pairs",
+    "cross_fitted": "response stacked",
+    "gaussian_process": "RATES SHARES",
+    "kernel": "as_libsvm hold pairs_of points_and_coefficients",
+    "neighbors": "inverse_distances nearest_by_products smallest_exact",
+    "nets.activations": "KNOWN_ACTIVATIONS SELU_ALPHA SELU_SCALE",
+    "nets.graph": "Graph Operation Site",
+    "nets.module": "emptied",
+    "nets.net": "CompactNet",
+    "nets.places": "places_out",
+    "quantized": "Stored arrays_in check_quantized dense is_count need take_columns",
+    "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
+    "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",
+    "trees.forest": "compact_score_forest",
+    "trees.leaves": "leaf_table",
 }
-
-__all__ = sorted(_MODULE_OF)
+_MODULE_OF = {
+    name: module
+    for table in (_PUBLIC, _SHARED)
+    for module, names in table.items()
+    for name in names.split()
+}
+__all__ = sorted(" ".join(_PUBLIC.values()).split())
 
 
 def __getattr__(name):
-    module = _MODULE_OF.get(name) or _SHARED.get(name)
-    if module is None:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 def __dir__():
-    return sorted({*globals(), *_MODULE_OF})
+    return sorted({*globals(), *__all__})

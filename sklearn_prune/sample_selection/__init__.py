@@ -1,66 +1,34 @@
 """Selectors: estimators that rank the rows of a training set."""
 
-from sklearn_prune._ranking import Ranking
-from sklearn_prune.sample_selection._auto import AutoSelector
-from sklearn_prune.sample_selection._base import RankingContext, SampleSelector
-from sklearn_prune.sample_selection._chain import ChainSelector
-from sklearn_prune.sample_selection._condensed import CondensedNNSelector
-from sklearn_prune.sample_selection._confident_learning import ConfidentLearningSelector
-from sklearn_prune.sample_selection._coverage_centric import CoverageCentricSelector
-from sklearn_prune.sample_selection._data_oob import DataOOBSelector
-from sklearn_prune.sample_selection._drop import DROP3Selector
-from sklearn_prune.sample_selection._edited import AllKNNSelector, ENNSelector, RENNSelector
-from sklearn_prune.sample_selection._facility_location import FacilityLocationSelector
-from sklearn_prune.sample_selection._forgetting import ForgettingSelector
-from sklearn_prune.sample_selection._hardness import HardnessSelector
-from sklearn_prune.sample_selection._herding import HerdingSelector
-from sklearn_prune.sample_selection._icf import ICFSelector
-from sklearn_prune.sample_selection._k_center import KCenterSelector
-from sklearn_prune.sample_selection._knn_shapley import KNNShapleySelector
-from sklearn_prune.sample_selection._leverage import LeverageSelector
-from sklearn_prune.sample_selection._loss import EL2NSelector, LossSelector, MarginSelector
-from sklearn_prune.sample_selection._medoid import MedoidSelector
-from sklearn_prune.sample_selection._outlier import OutlierSelector
-from sklearn_prune.sample_selection._penalty import L1PenaltySelector, L2PenaltySelector
-from sklearn_prune.sample_selection._random import RandomSelector
-from sklearn_prune.sample_selection._report import selection_report
-from sklearn_prune.sample_selection._rmhc import RMHCSelector
-from sklearn_prune.sample_selection._sensitivity import SensitivitySelector
-from sklearn_prune.sample_selection._subset import SampleSubset, SampleSubsetModel  # noqa: F401
-from sklearn_prune.sample_selection._tomek import TomekLinksSelector
+from sklearn_prune._lazy import lazy_names
 
-__all__ = [
-    "AllKNNSelector",
-    "AutoSelector",
-    "ChainSelector",
-    "CondensedNNSelector",
-    "ConfidentLearningSelector",
-    "CoverageCentricSelector",
-    "DROP3Selector",
-    "DataOOBSelector",
-    "EL2NSelector",
-    "ENNSelector",
-    "FacilityLocationSelector",
-    "ForgettingSelector",
-    "HardnessSelector",
-    "HerdingSelector",
-    "ICFSelector",
-    "KCenterSelector",
-    "KNNShapleySelector",
-    "L1PenaltySelector",
-    "L2PenaltySelector",
-    "LeverageSelector",
-    "LossSelector",
-    "MarginSelector",
-    "MedoidSelector",
-    "OutlierSelector",
-    "RENNSelector",
-    "RMHCSelector",
-    "RandomSelector",
-    "Ranking",
-    "RankingContext",
-    "SampleSelector",
-    "SensitivitySelector",
-    "TomekLinksSelector",
-    "selection_report",
-]
+_PUBLIC = {
+    "_auto": "AutoSelector",
+    "_base": "Ranking RankingContext SampleSelector",
+    "_chain": "ChainSelector",
+    "_condensed": "CondensedNNSelector",
+    "_confident_learning": "ConfidentLearningSelector",
+    "_coverage_centric": "CoverageCentricSelector",
+    "_data_oob": "DataOOBSelector",
+    "_drop": "DROP3Selector",
+    "_edited": "AllKNNSelector ENNSelector RENNSelector",
+    "_facility_location": "FacilityLocationSelector",
+    "_forgetting": "ForgettingSelector",
+    "_hardness": "HardnessSelector",
+    "_herding": "HerdingSelector",
+    "_icf": "ICFSelector",
+    "_k_center": "KCenterSelector",
+    "_knn_shapley": "KNNShapleySelector",
+    "_leverage": "LeverageSelector",
+    "_loss": "EL2NSelector LossSelector MarginSelector",
+    "_medoid": "MedoidSelector",
+    "_outlier": "OutlierSelector",
+    "_penalty": "L1PenaltySelector L2PenaltySelector",
+    "_random": "RandomSelector",
+    "_report": "selection_report",
+    "_rmhc": "RMHCSelector",
+    "_sensitivity": "SensitivitySelector",
+    "_tomek": "TomekLinksSelector",
+}
+_SHARED = {"_subset": "SampleSubset SampleSubsetModel"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -12,12 +12,10 @@ from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from sklearn_prune._docs import entries
-from sklearn_prune._explain import all_or_nothing, check_magnitudes
 from sklearn_prune._graph import neighbor_graph
-from sklearn_prune._meta import in_one_line, last_step
+from sklearn_prune._meta import all_or_nothing, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._returns import check_ranking
-from sklearn_prune._rows import check_any_rows, check_same_length, count_named_rows
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     Interval,
@@ -29,10 +27,14 @@ from sklearn_prune._sklearn_compat import (
 )
 from sklearn_prune._validation import (
     canonical,
+    check_any_rows,
     check_groups,
+    check_magnitudes,
+    check_same_length,
     check_target,
     check_weights,
     class_codes,
+    count_named_rows,
     resolve_task,
 )
 

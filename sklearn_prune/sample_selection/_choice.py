@@ -40,18 +40,9 @@ from sklearn_prune.sample_selection._weighting import (
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The kept rows and what led to them.
+    """Sorted positions of the kept rows, fitted selector, task, and weights of the rows.
 
-    Parameters
-    ----------
-    indices : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows.
-    selector : selector, Pipeline or None
-        Fitted; None where nothing was ranked.
-    task : {"classification", "regression"} or None
-        What y is.
-    weights : ndarray of shape (n_kept,), float64, or None
-        Weights of the kept rows.
+    The selector is None where nothing was ranked.
     """
 
     indices: np.ndarray
@@ -75,29 +66,11 @@ def choose_rows(
     memory,
     estimator,
 ):
-    """Rank the rows by a clone of the selector and keep a prefix.
+    """Rank the rows by a clone of the selector and keep a prefix: a `Choice`.
 
-    Parameters
-    ----------
-    selector : selector or Pipeline that ends in one
-        Unfitted.
-    X, y : rows and targets
-        Of equal length; y may be None.
-    params : dict
-        Parameters for the fit of the selector.
-    keep, stratify, weighting, by_group, memory
-        As in the meta-estimators.
-    task : {"auto", "classification", "regression"}
-        "auto" leaves the decision to y, and to the selector for itself.
-    seed : int or None
-        Seeds those parts of the selector whose own `random_state` is None.
-    estimator : estimator or None
-        The unfitted model that the rows are for.
-
-    Returns
-    -------
-    Choice
-        The kept rows.
+    `params` are for the fit of the selector; `seed` fills its `random_state` that are None;
+    `estimator` is the unfitted model that the rows are for, or None. task="auto" leaves the
+    decision to y, and to the selector for itself.
     """
     n, last = count_rows(X), last_step(selector)
     target = check_target(y)

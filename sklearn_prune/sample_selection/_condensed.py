@@ -155,21 +155,9 @@ class CondensedNNSelector(NeighborSelector):
 def condense_labels(space, y, visits):
     """Keep rows until each is nearest to a kept row of its class.
 
-    Parameters
-    ----------
-    space : Space
-        Dense points.
-    y : ndarray of shape (n_samples,), int
-        Class codes.
-    visits : ndarray, int
-        Positions of the rows in the order in which they are visited.
-
-    Returns
-    -------
-    added : ndarray, int
-        Positions of the kept rows in the order in which they were added.
-    reach : ndarray of shape (n_samples,), float
-        Distance to the nearest kept row of the class, as the space orders them.
+    `visits` are positions in the order in which rows are visited. Returns the positions of
+    the kept rows in the order in which they were added, and for each row the distance to
+    the nearest kept row of its class, as the space orders them.
     """
     from sklearn_prune.sample_selection._condensed_kernels import visit_labels
 

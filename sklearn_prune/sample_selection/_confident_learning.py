@@ -137,24 +137,9 @@ class ConfidentLearningSelector(OutOfFoldSelector):
 def doubt_labels(probabilities, y, counted, filter_by):
     """Find the rows whose label is likely wrong.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_samples, n_classes)
-        Of models that have not seen the row.
-    y : ndarray of shape (n_samples,), int
-        The given classes.
-    counted : ndarray of shape (n_samples,), bool
-        The rows that are counted. The others are doubted if they are confidently of
-        another class.
-    filter_by : str
-        As in ConfidentLearningSelector.
-
-    Returns
-    -------
-    doubted : ndarray of shape (n_samples,), bool
-        The rows.
-    joint : ndarray of shape (n_classes, n_classes), int
-        Estimated number of rows by given and likely class.
+    `probabilities` come from models that have not seen the row. Rows that are not counted
+    are doubted if they are confidently of another class. Returns a mask of the doubted
+    rows, and the estimated number of rows by given and likely class.
     """
     likely = confident_classes(probabilities, y, counted)
     joint = confident_joint(likely[counted], y[counted], probabilities.shape[1])

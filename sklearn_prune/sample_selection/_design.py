@@ -12,15 +12,7 @@ _BLOCK_BYTES = 32 * 2**20
 
 
 class Design:
-    """Rows whose columns are centred and scaled, given out in blocks of float64.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n, d)
-        The raw rows.
-    mean, scale : ndarray of shape (d,)
-        Centre and scale of the columns.
-    """
+    """Rows whose columns are centred and scaled, given out in blocks of float64."""
 
     def __init__(self, X, mean, scale):
         self.X = X
@@ -109,27 +101,10 @@ class Design:
 class Moments:
     """Weighted moments of the rows of a design about their mean.
 
-    Parameters
-    ----------
-    design : Design
-        The rows, of shape (n, d).
-    weights : ndarray of shape (n,)
-        Non-negative, not all zero.
-    targets : ndarray of shape (n, k), optional
-        Columns whose products with the centred rows are wanted too.
-
-    Attributes
-    ----------
-    total : float
-        Sum of the weights.
-    mean : ndarray of shape (d,)
-        Weighted mean of the rows.
-    gram : ndarray of shape (d, d)
-        Weighted sum of the outer products of the centred rows.
-    target_mean : ndarray of shape (k,)
-        Weighted mean of the targets.
-    cross : ndarray of shape (d, k)
-        Weighted sum of the products of centred rows and targets.
+    `total` is the sum of the weights, `mean` the weighted mean of the rows, `gram` (d, d)
+    the weighted sum of the outer products of the centred rows. With targets of shape (n,
+    k), `target_mean` is their weighted mean, and `cross` (d, k) the weighted sum of the
+    products of centred rows and targets.
     """
 
     def __init__(self, design, weights, targets=None):
@@ -152,19 +127,8 @@ class Moments:
 def pivoted_factor(gram, cross=None):
     """Factorise a semidefinite matrix as R.T @ R with R of full row rank.
 
-    Parameters
-    ----------
-    gram : ndarray of shape (d, d)
-        Symmetric, positive semidefinite.
-    cross : ndarray of shape (d, k), optional
-        In the range of `gram`.
-
-    Returns
-    -------
-    R : ndarray of shape (rank, d)
-        Upper trapezoidal up to the order of its columns.
-    solved : ndarray of shape (rank, k) or None
-        The v with R.T @ v = cross.
+    R, of shape (rank, d), is upper trapezoidal up to the order of its columns. Returned
+    with it is the v with R.T @ v = cross, for a `cross` in the range of `gram`, else None.
     """
     factor, pivots, rank, _ = lapack.dpstrf(gram)
     pivots, rank = pivots - 1, max(rank, 1)

@@ -1,15 +1,12 @@
 """Drop rows without which their neighbours are predicted no worse: DROP3."""
 
-from numbers import Integral
-
 import numpy as np
 
 from sklearn_prune._docs import fill
 from sklearn_prune._graph import EXACT_UP_TO, in_threads
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._base import SELECTOR
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 TOLERATED = 5.0  # standard deviations of the neighbours that are no noise yet
 DEVIATES_AMONG = 9  # neighbours at least; a deviation of fewer says little
@@ -98,13 +95,6 @@ class DROP3Selector(NeighborSelector):
     requires_y = True
     has_natural_size = True
 
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
-
     def __init__(self, n_neighbors=3, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
@@ -190,14 +180,7 @@ def _agreement_of_numbers(targets, neighbors, slack):
 class Scanner:
     """Points of a space, and exact scans of them that rough distances shorten.
 
-    Parameters
-    ----------
-    space : Space
-        The points.
-    exact : bool
-        Whether scans shall replace what a graph says.
-    n_jobs : int or None
-        Number of threads.
+    If `exact`, scans replace what a graph says.
     """
 
     def __init__(self, space, exact, n_jobs):
@@ -228,27 +211,12 @@ class Scanner:
 def nearest_enemies(scanner, near, targets, gap, alive, found=None):
     """Find for each row the nearest row of `alive` whose target differs by over a gap.
 
-    Parameters
-    ----------
-    scanner : Scanner
-        The points. Unless it is exact, enemies are handed on from neighbour to neighbour.
-    near : ndarray of shape (n, k), int32
-        Their neighbours, nearest first.
-    targets : ndarray of shape (n,), float64
-        Numbers, or codes of classes with a gap below 1.
-    gap : float
-        The difference that enemies exceed.
-    alive : ndarray of shape (n,), bool
-        Rows that count as enemies. Only their own enemies are exact.
-    found : tuple of two ndarrays, or None
-        What an earlier call with more rows alive returned; changed in place.
-
-    Returns
-    -------
-    enemies : ndarray of shape (n,), int32
-        Their positions, -1 where there is none.
-    distances : ndarray of shape (n,), float64
-        Distances as the kernels measure them, which have the order of the metric's.
+    Targets are numbers, or codes of classes with a gap below 1. `near` are the neighbours
+    of the rows, nearest first. Unless the scanner is exact, enemies are handed on from
+    neighbour to neighbour, and only those of rows alive are exact. `found` is what an
+    earlier call with more rows alive returned; it is changed in place. Returns positions
+    (int32), -1 where there is no enemy, and distances as the kernels measure them, in the
+    order of the metric's.
     """
     from sklearn_prune.sample_selection import _drop_kernels as kernels
 

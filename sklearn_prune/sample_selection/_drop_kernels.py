@@ -1,4 +1,4 @@
-"""Compiled loops of DROP3, and the nearest enemies that other methods read too.
+"""Compiled loops of DROP3 and ICF, and the nearest enemies that both read.
 
 `place` is (points, is_gower, nominal), as in the graph; `found` is (enemies, distances).
 """
@@ -309,3 +309,42 @@ def contributions(lists, codes, targets, counts):
     for p in lists.survivors[: lists.left[0]]:
         worth[p] = contribution(p, lists, codes, targets, counts)
     return worth
+
+
+@njit(cache=True, nogil=True)
+def count_all(
+    place, rows, among, sizes, products, rounding, enemy_distances, reached, covering
+):
+    """For ICF: count for rows of a class among all of it; distances where they decide."""
+    for t in range(len(rows)):
+        i = rows[t]
+        own = enemy_distances[i]
+        for u in range(len(among)):
+            j = among[u]
+            if j == i:
+                continue
+            other = enemy_distances[j]
+            scale = sizes[i] + sizes[j]
+            d = scale - 2 * products[t, u]
+            slack = rounding * scale
+            if not (abs(d - own) > slack and abs(d - other) > slack):
+                d = distance_within(place, i, j, max(own, other))
+            reached[i] += d < own
+            covering[i] += d < other
+
+
+@njit(cache=True, nogil=True)
+def count_in_lists(place, near, alive, enemy_distances, reached, covering):
+    """For ICF: count over pairs of rows alive of which one is in the list of the other."""
+    for i in range(len(near)):
+        if not alive[i]:
+            continue
+        for j in near[i]:
+            if not alive[j] or (j < i and i in near[j]):
+                continue
+            own, other = enemy_distances[i], enemy_distances[j]
+            d = distance_within(place, i, j, max(own, other))
+            reached[i] += d < own
+            covering[i] += d < other
+            reached[j] += d < other
+            covering[j] += d < own

@@ -9,7 +9,7 @@ from sklearn_prune._docs import entries, fill
 from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     edit,
@@ -18,7 +18,7 @@ from sklearn_prune.sample_selection._editing import (
     rows_that_count,
     unsettled_rows,
 )
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 DEPTH = 32  # neighbours in whose lists the survivors are looked for
 EDITING = SELECTOR | entries("""
@@ -47,13 +47,27 @@ class _EditingSelector(NeighborSelector):
     has_natural_size = True
 
     _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        **NeighborSelector._parameter_constraints,
         "kind_sel": [StrOptions({"all", "mode"})],
         "alpha": [Interval(Real, 0, None, closed="neither")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
     }
+
+    def __init__(
+        self,
+        n_neighbors=3,
+        *,
+        kind_sel="all",
+        alpha=5.0,
+        metric="euclidean",
+        task="auto",
+        n_jobs=None,
+    ):
+        self.n_neighbors = n_neighbors
+        self.kind_sel = kind_sel
+        self.alpha = alpha
+        self.metric = metric
+        self.task = task
+        self.n_jobs = n_jobs
 
     def _rank(self, X, y, context):
         counts = rows_that_count(len(y), context.sample_weight)
@@ -146,23 +160,6 @@ class ENNSelector(_EditingSelector):
     False
     """
 
-    def __init__(
-        self,
-        n_neighbors=3,
-        *,
-        kind_sel="all",
-        alpha=5.0,
-        metric="euclidean",
-        task="auto",
-        n_jobs=None,
-    ):
-        self.n_neighbors = n_neighbors
-        self.kind_sel = kind_sel
-        self.alpha = alpha
-        self.metric = metric
-        self.task = task
-        self.n_jobs = n_jobs
-
     def _rounds(self, task):
         return [self.n_neighbors], True
 
@@ -232,13 +229,15 @@ class RENNSelector(_EditingSelector):
         task="auto",
         n_jobs=None,
     ):
-        self.n_neighbors = n_neighbors
-        self.kind_sel = kind_sel
-        self.alpha = alpha
+        super().__init__(
+            n_neighbors,
+            kind_sel=kind_sel,
+            alpha=alpha,
+            metric=metric,
+            task=task,
+            n_jobs=n_jobs,
+        )
         self.max_iter = max_iter
-        self.metric = metric
-        self.task = task
-        self.n_jobs = n_jobs
 
     def _rounds(self, task):
         return repeat(self.n_neighbors, self.max_iter), True
@@ -289,23 +288,6 @@ class AllKNNSelector(_EditingSelector):
     >>> AllKNNSelector().fit(X, y).natural_size_
     136
     """
-
-    def __init__(
-        self,
-        n_neighbors=3,
-        *,
-        kind_sel="all",
-        alpha=5.0,
-        metric="euclidean",
-        task="auto",
-        n_jobs=None,
-    ):
-        self.n_neighbors = n_neighbors
-        self.kind_sel = kind_sel
-        self.alpha = alpha
-        self.metric = metric
-        self.task = task
-        self.n_jobs = n_jobs
 
     def _rounds(self, task):
         first = min(2, self.n_neighbors) if task == "regression" else 1

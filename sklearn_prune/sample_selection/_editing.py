@@ -12,16 +12,8 @@ class CountedNeighbors:
     """Find the nearest neighbours among the rows that count, ever fewer of them.
 
     They are looked for in the lists of the graph. Where a list runs out, the row is
-    compared with all rows that count, and gets a list of these.
-
-    Parameters
-    ----------
-    graph : NeighborGraph
-        The neighbours among all rows.
-    get_space : callable
-        Gives the Space of the rows; called only where a list runs out.
-    n_jobs : int or None
-        Number of threads.
+    compared with all rows that count, and gets a list of these. `get_space` is called only
+    then.
     """
 
     def __init__(self, graph, get_space, n_jobs=None):
@@ -30,21 +22,11 @@ class CountedNeighbors:
         self._n_jobs = n_jobs
 
     def __call__(self, k, counts, judged):
-        """Find the k nearest of the judged rows.
+        """Find the min(k, n_samples - 1) nearest of the judged rows.
 
-        Parameters
-        ----------
-        k : int
-            Number of neighbours, no more than the graph has unless it has all.
-        counts, judged : ndarray of shape (n_samples,), bool
-            Rows that may be neighbours, no others than in the call before, and rows whose
-            neighbours are wanted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, min(k, n_samples - 1)), int32
-            Nearest first, ties by position, -1 after the last. Other rows than the judged
-            ones have no meaning.
+        k is no more than the graph has unless it has all. `counts` marks rows that may be
+        neighbours, no others than in the call before. Nearest first, ties by position, -1
+        after the last. Other rows than the judged ones have no meaning.
         """
         from sklearn_prune.sample_selection._edited_kernels import first_counted
 
@@ -81,26 +63,11 @@ class CountedNeighbors:
 def edit(find, judge, counts, sizes, until_stable):
     """Drop in each round the rows that their neighbours among the survivors contradict.
 
-    Parameters
-    ----------
-    find : callable
-        ``find(k, counts, judged)`` gives the neighbours of the judged rows.
-    judge : callable
-        ``judge(found, counts, judged)`` gives who is kept and how far they agree.
-    counts : ndarray of shape (n_samples,), bool
-        Rows that may be neighbours.
-    sizes : iterable of int
-        Number of neighbours in each round.
-    until_stable : bool
-        Whether a round that drops none is the last.
-
-    Returns
-    -------
-    kept : ndarray of shape (n_samples,), bool
-    agreement : ndarray of shape (n_samples,), float
-        In the last round that judged the row.
-    outlived : ndarray of shape (n_samples,), int
-        Number of rounds after which the row was still there.
+    ``find(k, counts, judged)`` gives the neighbours of the judged rows among those that
+    count, ``judge(found, counts, judged)`` who is kept and how far they agree. `sizes` are
+    the numbers of neighbours of the rounds. With `until_stable` a round that drops none is
+    the last. Returns for each row whether it is kept, its agreement in the last round that
+    judged it, and the number of rounds after which it was still there.
     """
     kept = np.ones(len(counts), dtype=bool)
     agreement = np.zeros(len(counts))

@@ -108,21 +108,9 @@ def _with_target(space, y, task):
 
 
 def facility_location_order(space, weights, n_jobs=None):
-    """Order the points of a space by greedy facility location.
+    """Order the dense points of a space by greedy facility location, ties by position.
 
-    Parameters
-    ----------
-    space : Space
-        Dense points.
-    weights : ndarray of shape (n_samples,), float64
-        Positive weights of the points as those to be represented.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        A permutation, ties by position.
+    Positive weights are those of the points as ones to be represented.
     """
     from sklearn_prune.sample_selection._facility_location_kernels import cover, lazy_greedy
 
@@ -137,16 +125,10 @@ def facility_location_order(space, weights, n_jobs=None):
 class _Similarity:
     """Similarities of points, approximately in blocks and exactly for single pairs.
 
-    Parameters
-    ----------
-    where : tuple
-        Points, whether the metric is Gower's, and which columns are nominal.
-    bandwidth : float
-        The similarity is exp(-distance / bandwidth).
-    left, right : ndarray or None
-        Their rows multiply to the logarithms of similarities, in float32.
-    slack : ndarray of shape (n_samples,), float32
-        The sum of those of two points bounds the rounding error of the logarithm.
+    The similarity is exp(-distance / bandwidth). `where` holds the points, whether the
+    metric is Gower's, and which columns are nominal. Rows of `left` and `right` multiply to
+    the logarithms of similarities, in float32. The sum of the `slack` of two points bounds
+    the rounding error of the logarithm.
     """
 
     where: tuple

@@ -1,20 +1,18 @@
 """Rank rows by how many of their neighbours carry another label."""
 
 from functools import partial
-from numbers import Integral
 
 import numpy as np
 
 from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR
 from sklearn_prune.sample_selection._editing import (
     CountedNeighbors,
     judge_labels,
     rows_that_count,
 )
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 
 @fill(SELECTOR)
@@ -68,13 +66,6 @@ class HardnessSelector(NeighborSelector):
     """
 
     requires_y = True
-
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
 
     def __init__(self, n_neighbors=10, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors

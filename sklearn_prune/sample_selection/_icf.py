@@ -1,20 +1,17 @@
 """Drop the rows that reach more rows than reach them: iterative case filtering."""
 
-from numbers import Integral
-
 import numpy as np
 
 from sklearn_prune._docs import fill
 from sklearn_prune._graph import EXACT_UP_TO
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
+from sklearn_prune.sample_selection._base import SELECTOR
 from sklearn_prune.sample_selection._drop import (
     Scanner,
     agreement_of_labels,
     nearest_enemies,
 )
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 DEPTH = 32  # neighbours that are counted where there are too many pairs
 PAIRS = 10**9  # of rows of one class, that are all looked at
@@ -94,13 +91,6 @@ class ICFSelector(NeighborSelector):
     requires_y = True
     has_natural_size = True
 
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
-
     def __init__(self, n_neighbors=3, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
@@ -136,7 +126,7 @@ class ICFSelector(NeighborSelector):
 
 def count_reached(scanner, near, codes, alive, enemy_distances):
     """Count the rows alive that each reaches, and those that reach it, without itself."""
-    from sklearn_prune.sample_selection import _icf_kernels as kernels
+    from sklearn_prune.sample_selection import _drop_kernels as kernels
 
     reached, covering = np.zeros((2, len(codes)), dtype=np.int64)
     counts = (enemy_distances, reached, covering)

@@ -1,16 +1,13 @@
 """Rank rows by their exact Shapley value for a k-nearest-neighbour model."""
 
-from numbers import Integral
-
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
 from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
-from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
+from sklearn_prune.sample_selection._base import SELECTOR
+from sklearn_prune.sample_selection._neighbor_base import NeighborSelector
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -74,13 +71,6 @@ class KNNShapleySelector(NeighborSelector):
 
     requires_y = True
 
-    _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "metric": [METRIC_OPTIONS],
-        "task": [TASK_OPTIONS],
-        "n_jobs": [Integral, None],
-    }
-
     def __init__(self, n_neighbors=5, *, metric="euclidean", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
@@ -103,22 +93,7 @@ class KNNShapleySelector(NeighborSelector):
 def shapley_totals(space, y, k, weights, n_jobs=None):
     """Sum over test rows of weight times Shapley value, for each row.
 
-    Parameters
-    ----------
-    space : Space
-        The rows.
-    y : ndarray of shape (n,), int64 or float64
-        Class codes, or targets from their mean.
-    k : int
-        Number of neighbours.
-    weights : ndarray of shape (n,), float64
-        Weights of the test rows.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
+    y holds class codes (int64), or targets from their mean (float64).
     """
     from sklearn_prune.sample_selection._knn_shapley_kernels import (
         add_class_values,

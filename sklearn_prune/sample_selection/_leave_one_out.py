@@ -11,25 +11,10 @@ MAX_SIDE = 5_000
 
 
 def ridge_leave_one_out(design, targets, weights, alpha, loss):
-    """Leave-one-out scores of models under an L2 penalty.
+    """Leave-one-out scores, of shape (n, k), of models under an L2 penalty.
 
-    Parameters
-    ----------
-    design : Design
-        The rows, of shape (n, d).
-    targets : ndarray of shape (n, k)
-        What is fitted, one model for each column.
-    weights : ndarray of shape (n,)
-        Weights of the rows.
-    alpha : float
-        Strength of the penalty.
-    loss : {"squared", "logistic"}
-        Squared loss is exact; logistic loss takes one Newton step.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        The score of each row without it.
+    There is one model for each column of the targets. Squared loss is exact; logistic loss
+    takes one Newton step.
     """
     if min(design.shape) > MAX_SIDE:
         return out_of_fold(design, targets, weights, alpha, loss)
@@ -59,24 +44,11 @@ def lasso_leave_one_out(design, targets, weights, alpha):
 def leave_out(fitted, gradient, curvature, spread, fallback, least_slack=1e-12):
     """Scores without the own row, from one Newton step; exact for squared loss.
 
-    Parameters
-    ----------
-    fitted : ndarray of shape (n, k)
-        Scores of the fit on all rows.
-    gradient, curvature : ndarray of shape (n, k)
-        First and second derivative of each row's loss in its score.
-    spread : ndarray of shape (n, k)
-        x_i^T H^-1 x_i, intercept included, with the Hessian H of the fit.
-    fallback : ndarray of shape (n, k) or float
-        The score of a row whose own score depends on it entirely, so that one step does
-        not tell what the others say.
-    least_slack : float, default=1e-12
-        The share of a score that the others must have in it for the step to tell.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        The scores without the row.
+    `gradient` and `curvature` are the first and second derivative of each row's loss in its
+    score `fitted`, and `spread` is x_i^T H^-1 x_i, intercept included, with the Hessian H
+    of the fit. `fallback` is the score of a row whose own score depends on it entirely:
+    where the others have less than `least_slack` as their share of it, one step does not
+    tell.
     """
     slack = 1 - curvature * spread
     known = slack > least_slack
@@ -85,26 +57,10 @@ def leave_out(fitted, gradient, curvature, spread, fallback, least_slack=1e-12):
 
 
 def squared_leave_one_out(design, targets, weights, ridge=None, coef=None):
-    """Leave-one-out scores under squared loss.
+    """Leave-one-out scores, of shape (n, k), under squared loss with an L2 penalty `ridge`.
 
-    Parameters
-    ----------
-    design : Design
-        The rows, of shape (n, d).
-    targets : ndarray of shape (n, k)
-        What is fitted.
-    weights : ndarray of shape (n,)
-        Weights of the rows.
-    ridge : float, optional
-        L2 penalty. Without it the fit is `coef`, and a row's absence is felt through
-        the unpenalised fit on the same columns.
-    coef : ndarray of shape (d, k), optional
-        Coefficients of the fit on all rows.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        The score of each row without it.
+    Without `ridge` the fit is `coef`, and a row's absence is felt through the unpenalised
+    fit on the same columns.
     """
     moments = Moments(design, weights, targets)
     gram = moments.gram

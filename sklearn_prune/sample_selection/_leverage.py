@@ -112,23 +112,9 @@ def draw(importances, seed):
 
 
 def leverages(X, sample_weight=None, *, seed, targets=None):
-    """Diagonal of the hat matrix of weighted least squares.
+    """Diagonal of the hat matrix of weighted least squares on [1, X] or [1, X, targets].
 
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n, d)
-        The rows.
-    sample_weight : ndarray of shape (n,) or None
-        Their weights.
-    seed : int
-        Seeds the sketch, where there is one.
-    targets : ndarray of shape (n,) or None
-        A further column.
-
-    Returns
-    -------
-    ndarray of shape (n,), float64
-        Leverages for the columns [1, X] or [1, X, targets], of any rank.
+    The columns may have any rank; `seed` is for the sketch, where there is one.
     """
     design = Design.standardized(X, sample_weight)
     n = design.shape[0]

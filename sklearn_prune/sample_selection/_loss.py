@@ -14,11 +14,33 @@ from sklearn_prune.sample_selection._out_of_fold import (
 )
 from sklearn_prune.sample_selection._penalty import own_margin, residual_values
 
-_PREFER = {"prefer": [StrOptions({"easy", "hard"})]}
+
+class _PreferringSelector(OutOfFoldSelector):
+    """Out-of-fold scores, of which easy or hard rows come first."""
+
+    _parameter_constraints = {
+        **OutOfFoldSelector._parameter_constraints,
+        "prefer": [StrOptions({"easy", "hard"})],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        prefer="easy",
+        cv=5,
+        task="auto",
+        n_jobs=None,
+        random_state=None,
+    ):
+        super().__init__(
+            estimator, cv=cv, task=task, n_jobs=n_jobs, random_state=random_state
+        )
+        self.prefer = prefer
 
 
 @fill(OUT_OF_FOLD)
-class LossSelector(OutOfFoldSelector):
+class LossSelector(_PreferringSelector):
     """Keep the rows that models which have not seen them predict at a low loss.
 
     The loss is the log loss for classes and the squared error for regression, out of
@@ -70,23 +92,6 @@ class LossSelector(OutOfFoldSelector):
     7
     """
 
-    _parameter_constraints = OutOfFoldSelector._parameter_constraints | _PREFER
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        prefer="easy",
-        cv=5,
-        task="auto",
-        n_jobs=None,
-        random_state=None,
-    ):
-        super().__init__(
-            estimator, cv=cv, task=task, n_jobs=n_jobs, random_state=random_state
-        )
-        self.prefer = prefer
-
     def _rank(self, X, y, context):
         predicted = self._out_of_fold(X, y, context)
         if context.task == "classification":
@@ -98,7 +103,7 @@ class LossSelector(OutOfFoldSelector):
 
 
 @fill(OUT_OF_FOLD)
-class MarginSelector(OutOfFoldSelector):
+class MarginSelector(_PreferringSelector):
     """Keep the rows that models which have not seen them agree with.
 
     The margin of a row is the probability of its own class minus that of the best other,
@@ -150,23 +155,6 @@ class MarginSelector(OutOfFoldSelector):
 
     has_natural_size = True
 
-    _parameter_constraints = LossSelector._parameter_constraints
-
-    def __init__(
-        self,
-        estimator=None,
-        *,
-        prefer="easy",
-        cv=5,
-        task="auto",
-        n_jobs=None,
-        random_state=None,
-    ):
-        super().__init__(
-            estimator, cv=cv, task=task, n_jobs=n_jobs, random_state=random_state
-        )
-        self.prefer = prefer
-
     def _rank(self, X, y, context):
         predicted = self._out_of_fold(X, y, context)
         if context.task == "regression":
@@ -182,7 +170,7 @@ class MarginSelector(OutOfFoldSelector):
 
 
 @fill(OUT_OF_FOLD)
-class EL2NSelector(OutOfFoldSelector):
+class EL2NSelector(_PreferringSelector):
     """Keep the rows whose predictions are near their labels in several cross-validations.
 
     The error of a row is the Euclidean norm of the predicted probabilities minus the
@@ -238,7 +226,7 @@ class EL2NSelector(OutOfFoldSelector):
     7
     """
 
-    _parameter_constraints = LossSelector._parameter_constraints | {
+    _parameter_constraints = _PreferringSelector._parameter_constraints | {
         "n_repeats": [Interval(Integral, 1, None, closed="left")]
     }
 
@@ -254,9 +242,13 @@ class EL2NSelector(OutOfFoldSelector):
         random_state=None,
     ):
         super().__init__(
-            estimator, cv=cv, task=task, n_jobs=n_jobs, random_state=random_state
+            estimator,
+            prefer=prefer,
+            cv=cv,
+            task=task,
+            n_jobs=n_jobs,
+            random_state=random_state,
         )
-        self.prefer = prefer
         self.n_repeats = n_repeats
 
     def _rank(self, X, y, context):

@@ -1,22 +1,31 @@
 """What selectors share that look at the neighbours of a row."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 
-from sklearn_prune._sklearn_compat import StrOptions
+from sklearn_prune._sklearn_compat import Interval, StrOptions
 from sklearn_prune._space import METRICS, MixedRows, Space
-from sklearn_prune.sample_selection._base import SampleSelector
+from sklearn_prune.sample_selection._base import TASK_OPTIONS, SampleSelector
 
 METRIC_OPTIONS = StrOptions(set(METRICS))
 
 
 class NeighborSelector(SampleSelector):
-    """Base of selectors with the parameters `metric` and `n_jobs`.
+    """Base of selectors with the parameters `metric` and `n_jobs`, most also `n_neighbors`.
 
     With ``metric="gower"`` rows may be frames or arrays with categories and missing
     values; `_rank` then gets them as MixedRows, which the graph and the space read.
     """
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [METRIC_OPTIONS],
+        "task": [TASK_OPTIONS],
+        "n_jobs": [Integral, None],
+    }
 
     @property
     def allow_nan(self):

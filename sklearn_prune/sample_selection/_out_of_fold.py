@@ -76,18 +76,8 @@ class OutOfFoldSelector(RefittingSelector):
     def _out_of_fold(self, X, y, context, *, role="folds"):
         """Predict each row by models that have not seen it.
 
-        Parameters
-        ----------
-        X, y, context
-            As in `_rank`.
-        role : str, default="folds"
-            What the folds are for: another role has other folds and other seeds.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples,), float64
-            Class probabilities in the order of `classes_`, or predictions. Rows that
-            `cv` holds out more than once get the mean.
+        Class probabilities in the order of `classes_`, or predictions. Rows that `cv` holds
+        out more than once get the mean. Another role has other folds and other seeds.
         """
         n, weights = len(y), context.sample_weight
         labels = self.classes_ if context.task == "classification" else None
@@ -150,23 +140,10 @@ def fit_and_predict(model, X, y, labels, weights, train, test, seed):
 def predict_rows(model, X, labels):
     """Class probabilities, or predictions where `labels` is None.
 
-    A model without probabilities is read by its decision function, put through a
-    logistic function for two classes and a softmax for more; one without either gives 1
-    to the class that it predicts. A class that the model does not know gets 0.
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    X : rows
-        As the model reads them.
-    labels : ndarray of shape (n_classes,) or None
-        The classes of the columns.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes) or (n_samples,), float64
-        The predictions.
+    A model without probabilities is read by its decision function, put through a logistic
+    function for two classes and a softmax for more; one without either gives 1 to the class
+    that it predicts. `labels` are the classes of the columns; one that the model does not
+    know gets 0.
     """
     if labels is None:
         return np.asarray(model.predict(X), dtype=np.float64).ravel()

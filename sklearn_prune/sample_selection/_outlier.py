@@ -12,7 +12,6 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
 from sklearn_prune._docs import fill
-from sklearn_prune._explain import check_magnitudes
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune._meta import (
     clone_seeded,
@@ -27,6 +26,7 @@ from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval, count_rows, take_rows
 from sklearn_prune._validation import (
     check_groups,
+    check_magnitudes,
     check_readable_rows,
     numeric_values,
     resolve_task,

@@ -117,27 +117,11 @@ class RefittingSelector(SampleSelector):
 
 
 def predict_unseen(model, X, y, task, weights, train, test, seed):
-    """Predict rows by a clone of the model that is fitted on others.
+    """Predict the rows `test` by a clone of the model that is fitted on the rows `train`.
 
-    Parameters
-    ----------
-    model : estimator
-        Unfitted; cloned, and seeded where its `random_state` is None.
-    X, y : rows and targets
-        As the model reads them.
-    task : {"classification", "regression"}
-        What y is.
-    weights : ndarray of shape (n_samples,) or None
-        Weights of the rows, for models that take them.
-    train, test : ndarray, int
-        Positions; training rows may repeat and those of weight 0 are left out.
-    seed : int
-        The seed of this fit.
-
-    Returns
-    -------
-    ndarray of shape (n_test,)
-        Labels or floats. Where there is one class to train on, that class.
+    Training rows may repeat; those of weight 0 are left out. The clone is seeded where its
+    `random_state` is None. Returns labels or floats; where there is one class to train on,
+    that class.
     """
     if weights is not None:
         train = train[weights[train] > 0]

@@ -9,12 +9,12 @@ from scipy.stats import hypergeom
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._meta import in_one_line, last_step
-from sklearn_prune._optional import import_or_raise
-from sklearn_prune._rows import check_same_length
 from sklearn_prune._seeds import derive_seed, draw_seed
 from sklearn_prune._sklearn_compat import count_rows, take_rows
 from sklearn_prune._validation import (
+    check_same_length,
     check_target,
     numeric_values,
     quantile_codes,

@@ -71,37 +71,12 @@ def climb(
 ):
     """Swap rows as long as the objective does not fall; change the lists in place.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features)
-        Rows in a space of Euclidean distance.
-    targets : ndarray of shape (n_samples,), float64
-        Class codes, or centred targets.
-    is_class : bool
-        Whether targets are codes.
-    n_classes : int
-        Number of codes.
-    judged : ndarray of shape (n_judged,), int
-        Rows that the objective counts.
-    weights : ndarray of shape (n_judged,), float64
-        Their weights, of sum 1.
-    kept : ndarray of shape (n_kept,), int
-        Positions of the rows that may be neighbours.
-    movable : ndarray of shape (n_movable,), int
-        Places in `kept` whose row has a row to be swapped for.
-    dropped : ndarray of shape (n_dropped,), int
-        Positions of the rows that may come in.
-    first, last : ndarray of shape (n_kept,), int
-        Limits in `dropped` of the rows that may come in at each place of `kept`.
-    draws : ndarray of shape (n_iter, 2), float64
-        Uniform numbers in [0, 1).
-    near, distances : ndarray of shape (n_judged, k), int32 and float64
-        The nearest kept rows of each judged row.
-
-    Returns
-    -------
-    ndarray of shape (n_iter + 1,), float64
-        The objective before the first and after each proposal.
+    The points have Euclidean distances; targets are class codes or centred. The objective
+    counts the rows `judged` by `weights` of sum 1. `kept` may be neighbours and `dropped`
+    may come in: at a place of `kept` those between `first` and `last`. `movable` are the
+    places with such a row. `draws`, (n_iter, 2), are uniform in [0, 1). `near` and
+    `distances`, (n_judged, k), are the nearest kept rows. Returns the objective before the
+    first and after each proposal.
     """
     votes = np.zeros(n_classes, dtype=np.int64)
     merits = merits_of_lists(near, judged, targets, is_class, n_classes)

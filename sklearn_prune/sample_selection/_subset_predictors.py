@@ -4,8 +4,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_prune._docs import fill
-from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import MODEL, inner_has
+from sklearn_prune._meta import MODEL, all_or_nothing, inner_has
 from sklearn_prune._sklearn_compat import StrOptions, fit_context
 from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset, SampleSubsetModel
 

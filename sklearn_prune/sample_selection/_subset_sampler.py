@@ -3,8 +3,7 @@
 from sklearn.utils.validation import validate_data
 
 from sklearn_prune._docs import fill
-from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import MODEL, route_fit_params, routing_enabled
+from sklearn_prune._meta import MODEL, all_or_nothing, route_fit_params, routing_enabled
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import fit_context, take_rows
 from sklearn_prune._validation import check_rows

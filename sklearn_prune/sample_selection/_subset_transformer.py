@@ -6,8 +6,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._docs import fill
-from sklearn_prune._explain import all_or_nothing
-from sklearn_prune._meta import MODEL, has_tags, inner_has, routing_enabled
+from sklearn_prune._meta import (
+    MODEL,
+    all_or_nothing,
+    has_tags,
+    inner_has,
+    routing_enabled,
+)
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import fit_context
 from sklearn_prune.sample_selection._base import TASK_OPTIONS

@@ -23,16 +23,8 @@ N_FOLDS = 3
 class Views:
     """Predictions for the rows of a training set that leave each row out.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_samples, n_features), float
-        Standardised rows.
-    context : RankingContext
-        Weights, groups and the cached neighbour graph.
-    seed : int
-        Seeds folds, trees and the reference rows.
-    n_jobs : int or None
-        Number of threads.
+    The points are standardised rows; the context gives weights, groups and the cached
+    neighbour graph; the seed is for folds, trees and the reference rows.
     """
 
     def __init__(self, points, context, seed, n_jobs):

@@ -13,20 +13,10 @@ WEIGHTINGS = ("coverage", "inverse_probability")
 def inverse_probability_weights(ranking, kept, *, strata=None):
     """Weights under which sums over the kept rows estimate sums over all, unbiased.
 
-    Parameters
-    ----------
-    ranking : Ranking
-        A draw: with importances, or of equal probabilities.
-    kept : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows, the first of each stratum.
-    strata : ndarray of shape (n_samples,), int, or None
-        Stratum codes from 0.
-
-    Returns
-    -------
-    ndarray of shape (n_kept,), float64
-        For importances p and draws u / p, ``1 / min(1, p * t)``, t the smallest draw
-        that was not kept in the stratum [1]_; else n_s / m_s.
+    The ranking is a draw: with importances, or of equal probabilities. The kept rows are
+    the first of each stratum. For importances p and draws u / p, the weight is
+    ``1 / min(1, p * t)``, t the smallest draw that was not kept in the stratum [1]_; else
+    n_s / m_s.
 
     References
     ----------
@@ -47,26 +37,11 @@ def inverse_probability_weights(ranking, kept, *, strata=None):
 def coverage_weights(selector, X, y, kept, *, task, sample_weight=None):
     """Number of rows that each kept row stands for: those that it is the nearest to.
 
-    Parameters
-    ----------
-    selector : fitted selector or Pipeline that ends in one
-        Its metric says what is near; rows are taken as it reads them.
-    X : rows of shape (n_samples, ...)
-        As given to the selector.
-    y : ndarray of shape (n_samples,) or None
-        Class codes: a row is stood for by its own class where that has a kept row.
-        Targets of a regression count like half of the features together.
-    kept : ndarray of shape (n_kept,), int
-        Sorted positions of the kept rows.
-    task : {"classification", "regression"} or None
-        What y is.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Weights of the rows, which are added up.
-
-    Returns
-    -------
-    ndarray of shape (n_kept,), float64
-        They add up to n_samples, or to the sum of `sample_weight`.
+    The metric is that of the fitted selector (or of the last step of a Pipeline), which
+    reads rows as they were given to it. A row is stood for by its own class where that has
+    a kept row. Targets of a regression count like half of the features together. The
+    weights of the rows are added up: the result sums to n_samples, or to that of
+    `sample_weight`.
     """
     last = last_step(selector)
     if last is not selector:

@@ -2,54 +2,30 @@
 
 from sklearn_prune._lazy import lazy_names
 
-_MODULE_OF = {
-    "Accepted": "_protocol",
-    "ActivationCriterion": "criteria",
-    "ContributionCriterion": "criteria",
-    "CoverageCriterion": "criteria",
-    "Criterion": "criteria",
-    "Family": "_family",
-    "FamilySpec": "_registry",
-    "GradualSchedule": "_schedule",
-    "IterativeSchedule": "_schedule",
-    "MagnitudeCriterion": "criteria",
-    "PenaltyCriterion": "criteria",
-    "PermutationCriterion": "criteria",
-    "PrunesWhileTraining": "_family",
-    "Quantizer": "_quantize",
-    "RandomCriterion": "criteria",
-    "Ranking": "criteria._base",
-    "Refused": "_protocol",
-    "Restores": "_family",
-    "SecondOrderCriterion": "criteria",
-    "TaylorCriterion": "criteria",
-    "TrainsOn": "_family",
-    "UnitTable": "_protocol",
-    "register_family": "_registry",
+_PUBLIC = {
+    "_family": "Family PrunesWhileTraining Restores TrainsOn",
+    "_protocol": "Accepted Refused UnitTable",
+    "_quantize": "Quantizer",
+    "_registry": "FamilySpec register_family",
+    "_schedule": "GradualSchedule IterativeSchedule",
+    "criteria": (
+        "ActivationCriterion ContributionCriterion CoverageCriterion Criterion "
+        "MagnitudeCriterion PenaltyCriterion PermutationCriterion RandomCriterion "
+        "SecondOrderCriterion TaylorCriterion"
+    ),
+    "criteria._base": "Ranking",
 }
-
-# Not public: what other parts of the package use.
 _SHARED = {
-    "PrunedModel": "_pruned_base",
-    "PruningContext": "_context",
-    "checks": "_registry",
-    "exporters": "_registry",
-    "family_for": "_registry",
-    "family_of": "_registry",
-    "fitted_form": "_fitted_form",
-    "inner_folds": "_judge",
-    "kept_units": "_reduce",
-    "one_fold": "_judge",
-    "predictor": "_family",
-    "predictor_names": "_registry",
-    "ranked": "_reduce",
-    "reduce_unit": "_reduce",
-    "restored": "_family",
-    "row_scores": "_judge",
-    "smaller_from_scratch": "_from_scratch",
-    "smaller_model": "_from_scratch",
-    "working_form": "_family",
+    "_context": "PruningContext",
+    "_family": "predictor restored working_form",
+    "_fitted_form": (
+        "GENERATORS TRAINING_ATTRIBUTES fitted_form inner_model is_pipeline shipped "
+        "without_samplers"
+    ),
+    "_from_scratch": "smaller_from_scratch smaller_model",
+    "_judge": "inner_folds one_fold row_scores",
+    "_pruned_base": "PrunedModel",
+    "_reduce": "kept_units ranked reduce_unit",
+    "_registry": "checks exporters family_for family_of predictor_names",
 }
-
-__all__ = [*_MODULE_OF]
-__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF | _SHARED)
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -1,34 +1,37 @@
-"""The standalone predictor of any fitted model as it is: nothing is ranked or cut."""
+"""What predicts of a fitted model: its compact form, or the model inside its wrappers."""
 
+from copy import copy
+
+import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune.predictors import Compact
+from sklearn_prune._sklearn_compat import BaseSearchCV
+from sklearn_prune.predictors import Compact, CompactPipeline
 from sklearn_prune.weight_pruning._registry import MODEL_FAMILY, families_of_class, resolve
+
+# What models keep of their training and do not read in predict.
+TRAINING_ATTRIBUTES = (
+    *("_x_scores", "_y_scores", "x_scores_", "y_scores_"),  # partial least squares
+    *("_optimizer", "_random_state"),  # nets
+    "inlier_mask_",  # RANSAC
+)
+GENERATORS = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
 
 
 def fitted_form(model):
     """What `PrunedClassifier(FrozenEstimator(model), keep=1.0)` predicts with.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted. Pruned models give their `compact_`, wherever they are inside.
-
-    Returns
-    -------
-    Compact
-        A `CompactModel` around a copy where the kind of model has no smaller form.
-
-    Raises
-    ------
-    sklearn.exceptions.NotFittedError
-        If the model is not fitted.
+    Pruned models give their `compact_`, wherever they are inside. Where the kind of model
+    has no smaller form, it is a `CompactModel` around a copy. Raises NotFittedError if the
+    model is not fitted.
     """
     while isinstance(model, FrozenEstimator):
         model = model.estimator
     if isinstance(model, Compact):
         return model
+    model = without_samplers(model)
     check_is_fitted(model)
     if isinstance(getattr(model, "compact_", None), Compact):
         return model.compact_
@@ -38,3 +41,56 @@ def fitted_form(model):
         if answer:
             return answer.family.as_fitted(model)
     return resolve(MODEL_FAMILY)().as_fitted(model)
+
+
+def shipped(model):
+    """What one would ship of a fitted model, which is not changed.
+
+    `compact_` of Pruned*; the inner model of SampleSubset*, a search or a FrozenEstimator,
+    and what one would ship of that; a Pipeline of such steps, in compact form where the
+    last one is; any other model itself.
+    """
+    own = getattr(model, "__dict__", {}).get("compact_")
+    if own is not None:
+        return own
+    inner = inner_model(model)
+    if inner is not None:
+        return shipped(inner)
+    return _shipped_pipeline(model) if is_pipeline(model) else model
+
+
+def _shipped_pipeline(model):
+    steps = [(name, shipped(step)) for name, step in without_samplers(model).steps]
+    if [id(step) for _, step in steps] == [id(step) for _, step in model.steps]:
+        return model
+    *before, (_, last) = steps
+    if isinstance(last, Compact):
+        before = [part for part in before if part[1] not in (None, "passthrough")]
+        return CompactPipeline.around([last], model, steps_=before)
+    small = copy(model)
+    small.steps = steps
+    return small
+
+
+def inner_model(model):
+    """The fitted model inside a fitted wrapper of one model, or None."""
+    if isinstance(model, FrozenEstimator):
+        return model.estimator
+    if isinstance(model, BaseSearchCV):
+        return getattr(model, "best_estimator_", None)
+    if isinstance(getattr(model, "_inner", None), str):  # SampleSubset*
+        return vars(model).get(f"{model._inner}_")
+    return None
+
+
+def is_pipeline(model):
+    """Whether it has steps."""
+    return bool(getattr(model, "steps", None)) and not isinstance(model, type)
+
+
+def without_samplers(model):
+    """A Pipeline without its samplers, which do nothing in predict; else the model."""
+    if not is_pipeline(model):
+        return model
+    steps = [part for part in model.steps if not hasattr(part[1], "fit_resample")]
+    return model if len(steps) == len(model.steps) else Pipeline(steps)

@@ -15,8 +15,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_prune._explain import all_or_nothing
 from sklearn_prune._meta import (
+    all_or_nothing,
     callback_task,
     check_inner,
     clone_seeded,

@@ -41,7 +41,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune._describe_functions import canonical_json
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.descriptions import describe
 from sklearn_prune.sample_selection import AutoSelector
 from sklearn_prune.weight_pruning import GradualSchedule

@@ -40,7 +40,7 @@ from sklearn_prune import (
     compare_pruning,
 )
 from sklearn_prune._describe_functions import canonical_json
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.manifest import first_difference
 from sklearn_prune.comparison.run.isolation import seeded
 from sklearn_prune.sample_selection import (

@@ -67,9 +67,9 @@ from sklearn_prune.comparison.run.costs import (
     rows_seen,
     rows_trained,
     saved_bytes,
-    shipped,
 )
 from sklearn_prune.sample_selection import HardnessSelector, RMHCSelector
+from sklearn_prune.weight_pruning import shipped
 
 FOREST = RandomForestClassifier(5, random_state=0)
 PLAIN = [

@@ -32,7 +32,7 @@ from sklearn.utils.discovery import all_estimators
 
 from sklearn_prune import PrunedClassifier
 from sklearn_prune._describe_functions import canonical_json
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.descriptions import describe, digest
 
 SCRIPT = Path(__file__).with_name("described_things.py")

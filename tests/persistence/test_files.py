@@ -18,6 +18,7 @@ from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_iris, make_classification
 from sklearn.ensemble import AdaBoostClassifier, IsolationForest, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -211,8 +212,10 @@ def test_samplers_of_pipelines_have_nothing_to_predict(path):
     pipeline = pytest.importorskip("imblearn.pipeline")
     sampler = SampleSubsetSampler(random_state=0)
     model = pipeline.make_pipeline(StandardScaler(), sampler, LogisticRegression())
-    save(model.fit(X, NAMES), path)
-    np.testing.assert_array_equal(load(path).predict(X), model.predict(X))
+    search = GridSearchCV(model, {"logisticregression__C": [1.0]}, cv=2)
+    for whole in (model, FrozenEstimator(model.fit(X, NAMES)), search):
+        save(whole.fit(X, NAMES), path)
+        np.testing.assert_array_equal(load(path).predict(X), whole.predict(X))
 
 
 def test_paths(models, path):

@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import PrunedClassifier, PrunedRegressor, predictors
+from sklearn_prune.weight_pruning import exporters
 from tests.persistence.onnx_session import assert_same, run
 
 X, y = load_iris(return_X_y=True)
@@ -245,9 +246,6 @@ def test_no_graph_without_the_extra(model, monkeypatch):
 
 
 def test_every_compact_form_is_written():
-    from sklearn_prune import predictors
-    from sklearn_prune.weight_pruning import exporters
-
     known = exporters("onnx")
     for name in predictors.__all__:
         found = getattr(predictors, name)

@@ -26,7 +26,7 @@ QUICK = {
 }
 CLASSES = [
     cls
-    for cls in map(sample_selection.__dict__.get, sample_selection.__all__)
+    for cls in (getattr(sample_selection, name) for name in sample_selection.__all__)
     if inspect.isclass(cls)
     and issubclass(cls, SampleSelector)
     and not inspect.isabstract(cls)

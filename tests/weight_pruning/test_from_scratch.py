@@ -36,7 +36,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.weight_pruning._from_scratch import smaller_from_scratch
 
 ROWS = {

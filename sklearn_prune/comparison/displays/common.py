@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from sklearn_prune._docs import entries
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 
 # Blue, yellow and red of Paul Tol's high-contrast scheme first: they stay apart for every
 # kind of colour blindness and, by their lightness, on a grey print.

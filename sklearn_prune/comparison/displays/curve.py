@@ -1,7 +1,7 @@
 """Draw the score of a pruned model over how much of it is kept."""
 
 from sklearn_prune._docs import fill
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.compare import compare_over_keep
 from sklearn_prune.comparison.displays.common import (
     DISPLAY,

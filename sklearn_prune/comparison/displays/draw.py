@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.displays.common import (
     COLORS,
     GREY,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._sklearn_compat import take_rows
 from sklearn_prune.comparison.displays.common import (
     COLORS,

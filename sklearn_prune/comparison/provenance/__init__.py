@@ -2,13 +2,8 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
 _SHARED = {
-    "describe": "descriptions",
-    "describe_data": "descriptions",
-    "digest": "descriptions",
-    "environment": "manifest",
-    "first_difference": "manifest",
+    "descriptions": "describe describe_data digest",
+    "manifest": "environment first_difference",
 }
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

@@ -2,11 +2,5 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
-_SHARED = {
-    "headline": "words",
-    "to_html_fragment": "html",
-    "write_report": "html",
-}
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+_SHARED = {"html": "to_html_fragment write_report", "words": "headline"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

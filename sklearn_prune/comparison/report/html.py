@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.displays import (
     MEASURES,
     UNKNOWN,

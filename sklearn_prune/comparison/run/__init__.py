@@ -2,36 +2,16 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
 _SHARED = {
-    "CONTROL_NAMES": "plan",
-    "COSTS": "costs",
-    "COST_NAMES": "plan",
-    "Plan": "execute",
-    "check_alpha": "plan",
-    "check_baseline": "plan",
-    "check_classes": "plan",
-    "check_data": "plan",
-    "check_estimators": "plan",
-    "check_folder": "store",
-    "check_margin": "plan",
-    "check_margin_names": "plan",
-    "check_n_jobs": "plan",
-    "check_names": "plan",
-    "check_params": "plan",
-    "choose_splitter": "plan",
-    "default_margin": "plan",
-    "inputs_of": "execute",
-    "keeps_together": "plan",
-    "make_scorers": "plan",
-    "make_splits": "plan",
-    "manifest_of": "verification",
-    "margins_of": "plan",
-    "prunes_nothing": "costs",
-    "requested_keeps": "costs",
-    "resolve_margins": "plan",
-    "run_plan": "execute",
-    "verify": "verification",
+    "costs": "COSTS prunes_nothing requested_keeps",
+    "execute": "Plan inputs_of run_plan",
+    "plan": (
+        "CONTROL_NAMES COST_NAMES check_alpha check_baseline check_classes check_data "
+        "check_estimators check_margin check_margin_names check_n_jobs check_names "
+        "check_params choose_splitter default_margin keeps_together make_scorers "
+        "make_splits margins_of resolve_margins"
+    ),
+    "store": "check_folder",
+    "verification": "manifest_of verify",
 }
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

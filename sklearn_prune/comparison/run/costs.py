@@ -1,7 +1,6 @@
 """What a fitted model costs: bytes, parameters, rows, seconds; and a scorer of it."""
 
 import pickle
-from copy import copy
 from difflib import get_close_matches
 from math import isnan
 from statistics import median
@@ -17,11 +16,18 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sizes import ByteCounter
-from sklearn_prune._sklearn_compat import BaseSearchCV, count_rows, take_rows
+from sklearn_prune._sklearn_compat import count_rows, take_rows
 from sklearn_prune.models.containers import curve_of
-from sklearn_prune.predictors import Compact, CompactPipeline
+from sklearn_prune.predictors import Compact
 from sklearn_prune.sample_selection import SampleSubset, SampleSubsetModel
-from sklearn_prune.weight_pruning import PrunedModel, PruningContext, family_of
+from sklearn_prune.weight_pruning import (
+    PrunedModel,
+    PruningContext,
+    family_of,
+    inner_model,
+    is_pipeline,
+    shipped,
+)
 
 COSTS = ("nbytes", "n_params", "n_nonzero", "n_samples", "predict_latency", "fit_time")
 _UNKNOWN = (float("nan"), float("nan"))
@@ -365,59 +371,6 @@ def cost_scorer(cost):
             f"cost must be one of {', '.join(map(repr, COSTS))}. Got {cost!r}. {hint}"
         )
     return CostScorer(cost)
-
-
-def inner_model(model):
-    """The fitted model inside a fitted wrapper of one model, or None."""
-    if isinstance(model, FrozenEstimator):
-        return model.estimator
-    if isinstance(model, SampleSubsetModel):
-        return model.__dict__.get(f"{model._inner}_")
-    if isinstance(model, BaseSearchCV):
-        return getattr(model, "best_estimator_", None)
-    return None
-
-
-def shipped(model):
-    """What one would ship of a fitted model, which is not changed.
-
-    That is `compact_` of Pruned*; the inner model of SampleSubset*, a search or a
-    FrozenEstimator, and what one would ship of that; a Pipeline of such steps, in compact
-    form where the last one is; any other model itself.
-    """
-    if isinstance(model, PrunedModel):
-        return model.__dict__.get("compact_", model)
-    inner = inner_model(model)
-    if inner is not None:
-        return shipped(inner)
-    return _shipped_pipeline(model) if is_pipeline(model) else model
-
-
-def _shipped_pipeline(model):
-    # Samplers do nothing in predict.
-    steps = [
-        (name, shipped(step))
-        for name, step in model.steps
-        if not hasattr(step, "fit_resample")
-    ]
-    if len(steps) == len(model.steps) and all(
-        small is step for (_, small), (_, step) in zip(steps, model.steps, strict=True)
-    ):
-        return model
-    *before, (_, last) = steps
-    if isinstance(last, Compact):
-        before = [
-            (name, step) for name, step in before if step not in (None, "passthrough")
-        ]
-        return CompactPipeline.around([last], model, steps_=before)
-    small = copy(model)
-    small.steps = steps
-    return small
-
-
-def is_pipeline(model):
-    """Whether it has steps."""
-    return bool(getattr(model, "steps", None)) and not isinstance(model, type)
 
 
 class _ShippingPickler(pickle.Pickler):

@@ -13,9 +13,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._folds import split_rows
 from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled
-from sklearn_prune._rows import check_same_length
 from sklearn_prune._sklearn_compat import CallbackSupportMixin, count_rows, fit_context
-from sklearn_prune._validation import check_weights, class_codes
+from sklearn_prune._validation import check_same_length, check_weights, class_codes
 from sklearn_prune.comparison.provenance import describe, describe_data, digest, environment
 from sklearn_prune.comparison.run.controls import random_control
 from sklearn_prune.comparison.run.costs import interleaved_latency, prunes_nothing

@@ -2,13 +2,5 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
-_SHARED = {
-    "find_costs": "results",
-    "find_keep": "results",
-    "find_scores": "results",
-    "refuse_halving": "results",
-    "share_of": "results",
-}
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+_SHARED = {"results": "find_costs find_keep find_scores refuse_halving share_of"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

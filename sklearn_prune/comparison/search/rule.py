@@ -5,8 +5,8 @@ from math import isfinite
 
 import numpy as np
 
+from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._meta import in_one_line
-from sklearn_prune._optional import import_or_raise
 from sklearn_prune.comparison.run import check_alpha, check_margin, resolve_margins
 from sklearn_prune.comparison.search.results import (
     check_number_of_splits,

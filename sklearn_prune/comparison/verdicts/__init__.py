@@ -2,16 +2,9 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
 _SHARED = {
-    "ComparisonTables": "tables",
-    "as_text": "tables",
-    "churn": "agreement",
-    "corrected_posterior": "statistics",
-    "fixed_sequence": "statistics",
-    "looks_forward": "statistics",
-    "share_of_test": "statistics",
-    "verdict": "statistics",
+    "agreement": "churn",
+    "statistics": "corrected_posterior fixed_sequence looks_forward share_of_test verdict",
+    "tables": "ComparisonTables as_text",
 }
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

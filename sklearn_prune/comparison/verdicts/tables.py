@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_prune._optional import has, import_or_raise
+from sklearn_prune._lazy import has, import_or_raise
 from sklearn_prune.comparison.verdicts.agreement import (
     Stability,
     feature_stability,

@@ -11,8 +11,5 @@ SPECS = (
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.containers:WRITERS"},
     ),
 )
-
-# What other parts of the package use.
-_SHARED = {"FeatureFamily": "family", "ModelFamily": "family", "spreads": "family"}
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+_SHARED = {"family": "FeatureFamily ModelFamily spreads"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

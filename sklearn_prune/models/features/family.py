@@ -18,6 +18,7 @@ from sklearn_prune.predictors import (
     take_columns,
 )
 from sklearn_prune.weight_pruning import (
+    TRAINING_ATTRIBUTES,
     Accepted,
     Family,
     PrunesWhileTraining,
@@ -35,13 +36,6 @@ from sklearn_prune.weight_pruning.criteria import (
 )
 
 _OF_INNER = {"gradient_effects", "removal_losses", "penalised"}  # asked on the columns
-# What some models keep of their training and never read again.
-_OF_TRAINING = (
-    *("_x_scores", "_y_scores", "x_scores_", "y_scores_"),  # partial least squares
-    *("_optimizer", "_random_state"),  # nets
-    "inlier_mask_",  # RANSAC
-)
-
 _COUNT_COLUMNS = {
     "categorical_feature",
     "categorical_features",
@@ -83,7 +77,14 @@ class ModelFamily(Restores, Family):
         return model
 
     def compact(self, work):
-        return compact_model(work)
+        compact = CompactModel()
+        compact.model_ = deepcopy(work)
+        for name in TRAINING_ATTRIBUTES:
+            vars(compact.model_).pop(name, None)
+        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+            if hasattr(work, name):
+                setattr(compact, name, getattr(work, name))
+        return compact
 
     def restore(self, compact, template):
         return compact.restore()
@@ -330,15 +331,3 @@ def spreads(X):
         squares = np.asarray(X.multiply(X).mean(axis=0)).ravel()
         return np.sqrt(np.maximum(squares - means**2, 0))
     return np.nan_to_num(np.nanstd(X, axis=0))
-
-
-def compact_model(model):
-    """The fitted model as a predictor among the compact forms; it is copied."""
-    compact = CompactModel()
-    compact.model_ = deepcopy(model)
-    for name in _OF_TRAINING:
-        compact.model_.__dict__.pop(name, None)
-    for name in ("classes_", "n_features_in_", "feature_names_in_"):
-        if hasattr(model, name):
-            setattr(compact, name, getattr(model, name))
-    return compact

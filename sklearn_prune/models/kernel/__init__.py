@@ -26,8 +26,5 @@ SPECS = (
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.kernel:WRITERS"},
     ),
 )
-
-# What other parts of the package use.
-_SHARED = {"root_of": "refit"}
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+_SHARED = {"refit": "root_of"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

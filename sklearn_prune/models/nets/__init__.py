@@ -3,31 +3,21 @@
 from sklearn_prune.weight_pruning import FamilySpec
 
 _PREDICTORS = (
-    "Add",
-    "CompactNetClassifier",
-    "CompactNetRegressor",
-    "Convolution",
-    "Dense",
-    "Flatten",
-    "Layer",
-    "Pool",
-    "QuantizedArray",
-    "Reshape",
-    "Scale",
-    "SparseWeights",
+    "Add CompactNetClassifier CompactNetRegressor Convolution Dense Flatten Layer Pool "
+    "QuantizedArray Reshape Scale SparseWeights"
 )
 SPECS = (
     FamilySpec(
         bases=("sklearn.BaseMultilayerPerceptron",),
         family=f"{__name__}.mlp:MlpFamily",
-        predictors=_PREDICTORS,
+        predictors=tuple(_PREDICTORS.split()),
         checks="sklearn_prune.predictors.nets.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
     ),
     FamilySpec(
         bases=("skorch.NeuralNet",),
         family=f"{__name__}.torch:TorchFamily",
-        predictors=_PREDICTORS,
+        predictors=tuple(_PREDICTORS.split()),
         checks="sklearn_prune.predictors.nets.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
     ),

@@ -2,33 +2,15 @@
 
 from sklearn_prune._lazy import lazy_names
 
-# What other parts of the package use.
 _SHARED = {
-    "BoostedModel": "boosted_model",
-    "base_loss": "sklearn_models",
-    "codes_by_frame": "boosting",
-    "drop_optimizer": "sklearn_models",
-    "fill_inner_values": "boosted_model",
-    "inner_estimator": "sklearn_models",
-    "label_binarizer": "sklearn_models",
-    "label_encoder": "sklearn_models",
-    "n_classes_with_support": "sklearn_models",
-    "positive_label": "sklearn_models",
-    "read_libsvm": "sklearn_models",
-    "read_model": "boosting",
-    "read_trees": "sklearn_models",
-    "ready_to_go_on": "sklearn_models",
-    "refusal": "boosting",
-    "search_method": "sklearn_models",
-    "set_base_loss": "sklearn_models",
-    "set_label_binarizer": "sklearn_models",
-    "set_label_encoder": "sklearn_models",
-    "set_target_dimensions": "sklearn_models",
-    "set_thresholds": "sklearn_models",
-    "stored_rows": "sklearn_models",
-    "target_dimensions": "sklearn_models",
-    "target_scale": "sklearn_models",
-    "voting_weights": "sklearn_models",
+    "boosted_model": "BoostedModel fill_inner_values",
+    "boosting": "codes_by_frame read_model refusal",
+    "sklearn_models": (
+        "base_loss drop_optimizer inner_estimator label_binarizer label_encoder "
+        "n_classes_with_support positive_label read_libsvm read_trees ready_to_go_on "
+        "search_method set_base_loss set_label_binarizer set_label_encoder "
+        "set_target_dimensions set_thresholds stored_rows target_dimensions target_scale "
+        "voting_weights"
+    ),
 }
-
-__getattr__, __dir__ = lazy_names(__name__, _SHARED)
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

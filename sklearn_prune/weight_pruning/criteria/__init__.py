@@ -1,31 +1,18 @@
 """Criteria: what ranks the parameters of a model."""
 
-from sklearn_prune.weight_pruning.criteria._activation import ActivationCriterion
-from sklearn_prune.weight_pruning.criteria._base import (
-    QUANTITIES,
-    Criterion,
-    check_criterion,
-)
-from sklearn_prune.weight_pruning.criteria._contribution import ContributionCriterion
-from sklearn_prune.weight_pruning.criteria._coverage import CoverageCriterion
-from sklearn_prune.weight_pruning.criteria._magnitude import MagnitudeCriterion
-from sklearn_prune.weight_pruning.criteria._penalty import PenaltyCriterion
-from sklearn_prune.weight_pruning.criteria._permutation import PermutationCriterion
-from sklearn_prune.weight_pruning.criteria._random import RandomCriterion
-from sklearn_prune.weight_pruning.criteria._second_order import SecondOrderCriterion
-from sklearn_prune.weight_pruning.criteria._taylor import TaylorCriterion
+from sklearn_prune._lazy import lazy_names
 
-__all__ = [
-    "QUANTITIES",
-    "ActivationCriterion",
-    "ContributionCriterion",
-    "CoverageCriterion",
-    "Criterion",
-    "MagnitudeCriterion",
-    "PenaltyCriterion",
-    "PermutationCriterion",
-    "RandomCriterion",
-    "SecondOrderCriterion",
-    "TaylorCriterion",
-    "check_criterion",
-]
+_PUBLIC = {
+    "_activation": "ActivationCriterion",
+    "_base": "Criterion",
+    "_contribution": "ContributionCriterion",
+    "_coverage": "CoverageCriterion",
+    "_magnitude": "MagnitudeCriterion",
+    "_penalty": "PenaltyCriterion",
+    "_permutation": "PermutationCriterion",
+    "_random": "RandomCriterion",
+    "_second_order": "SecondOrderCriterion",
+    "_taylor": "TaylorCriterion",
+}
+_SHARED = {"_base": "QUANTITIES check_criterion"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

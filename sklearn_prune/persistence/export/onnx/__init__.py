@@ -2,12 +2,9 @@
 
 from sklearn_prune._lazy import lazy_names
 
-_MODULE_OF = {
-    "Writer": "writer",
-    "distances": "rows",
-    "squared_distances": "rows",
-    "to_onnx": "export",
+_PUBLIC = {
+    "export": "to_onnx",
+    "rows": "distances squared_distances",
+    "writer": "Writer",
 }
-
-__all__ = [*_MODULE_OF]
-__getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC)

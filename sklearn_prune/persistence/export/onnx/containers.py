@@ -1,5 +1,7 @@
 """Containers and pipelines as ONNX operators."""
 
+from functools import partialmethod
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -62,17 +64,10 @@ class _Around(Writer):
         member, rows = self._inside(rows)
         return self.ask(member, method, rows)
 
-    def predict(self, rows):
-        return self._ask_inside("predict", rows)
-
-    def predict_proba(self, rows):
-        return self._ask_inside("predict_proba", rows)
-
-    def predict_log_proba(self, rows):
-        return self._ask_inside("predict_log_proba", rows)
-
-    def decision_function(self, rows):
-        return self._ask_inside("decision_function", rows)
+    predict = partialmethod(_ask_inside, "predict")
+    predict_proba = partialmethod(_ask_inside, "predict_proba")
+    predict_log_proba = partialmethod(_ask_inside, "predict_log_proba")
+    decision_function = partialmethod(_ask_inside, "decision_function")
 
 
 class _Columns(_Around):
@@ -190,21 +185,16 @@ class _Stacking(Writer):
         inside = self.ask(self.compact, "_inside", rows)
         return self.ask(self.compact.final_, method, inside)
 
-    def predict_proba(self, rows):
-        return self._final("predict_proba", rows)
-
-    def decision_function(self, rows):
-        return self._final("decision_function", rows)
+    predict_proba = partialmethod(_final, "predict_proba")
+    decision_function = partialmethod(_final, "decision_function")
 
 
 class _StackingRegressor(_Stacking):
-    def predict(self, rows):
-        return self._final("predict", rows)
+    predict = partialmethod(_Stacking._final, "predict")
 
 
 class _StackingClassifier(_Stacking):
-    def codes(self, rows):
-        return self._final("predict", rows)
+    codes = partialmethod(_Stacking._final, "predict")
 
 
 class _Calibrated(Writer):

@@ -3,11 +3,15 @@
 import warnings
 
 import numpy as np
-from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
+from sklearn.base import is_classifier, is_clusterer
 
-from sklearn_prune._optional import import_or_raise
+from sklearn_prune._lazy import import_or_raise
+from sklearn_prune.persistence._stored import compact_form
+from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
+from sklearn_prune.persistence.export.onnx.inline import TENSOR_TYPES, NeedsOlderOperators
+from sklearn_prune.persistence.export.onnx.rows import Rows
+from sklearn_prune.persistence.export.onnx.writer import Translation
 
-_FEATURE = "to_onnx"
 _DEFAULT_ML = 5
 
 
@@ -107,10 +111,7 @@ def to_onnx(
     >>> bool((labels == model.predict(X)).all())
     True
     """
-    import_or_raise("skl2onnx", _FEATURE, extra="onnx")
-    from sklearn_prune.persistence._stored import compact_form, refuse_unfinished_search
-    from sklearn_prune.persistence.export.onnx.inline import NeedsOlderOperators
-
+    import_or_raise("skl2onnx", "to_onnx", extra="onnx")
     if precision not in ("double", "single"):
         raise ValueError(
             'precision must be "double" or "single". Got '
@@ -121,18 +122,12 @@ def to_onnx(
             f"name must be a text that is not empty. Got {name!r}. Write "
             'name="sklearn_prune".'
         )
-    if isinstance(model, type) or not hasattr(model, "get_params"):
-        got = f"the class {model.__name__}" if isinstance(model, type) else repr(model)
-        raise TypeError(
-            f"to_onnx writes a fitted estimator. Got {got}. Pass what fit returned."
-        )
-    refuse_unfinished_search(model)
-    if is_outlier_detector(model) or is_clusterer(model) or not hasattr(model, "predict"):
+    compact = compact_form(model, "to_onnx")
+    if is_clusterer(compact) or not hasattr(compact, "predict"):
         raise TypeError(
             "to_onnx writes classifiers and regressors. Got "
             f"{type(model).__name__}. Pass it to skl2onnx.to_onnx."
         )
-    compact = compact_form(model)
     inputs = _inputs(compact, X, initial_types)
     opset, ml_opset = _opsets(target_opset)
     options = (name, zipmap, raw_scores, precision)
@@ -143,10 +138,6 @@ def to_onnx(
 
 
 def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precision):
-    from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
-    from sklearn_prune.persistence.export.onnx.rows import Rows
-    from sklearn_prune.persistence.export.onnx.writer import Translation
-
     graph = GraphWriter(
         opset, ml_opset, np.float64 if precision == "double" else np.float32
     )
@@ -289,8 +280,6 @@ def _inputs(compact, X, initial_types):
 
 
 def _of_types(initial_types):
-    import skl2onnx.common.data_types as types
-
     found, pairs = [], isinstance(initial_types, list | tuple) and len(initial_types) > 0
     if not pairs or not all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in initial_types
@@ -300,26 +289,14 @@ def _of_types(initial_types):
             '[("X", FloatTensorType([None, n]))].'
         )
     for label, kind in initial_types:
-        for name, dtype in _DTYPES.items():
-            if type(kind).__name__ == name and hasattr(types, name):
-                found.append((label, np.dtype(dtype), list(kind.shape)))
-                break
-        else:
+        if type(kind).__name__ not in TENSOR_TYPES:
             raise ValueError(
-                f"initial_types must be tensors of {', '.join(_DTYPES)}. Got "
+                f"initial_types must be tensors of {', '.join(TENSOR_TYPES)}. Got "
                 f"{type(kind).__name__} for {label!r}. Write FloatTensorType([None, n])."
             )
+        dtype = np.dtype(TENSOR_TYPES[type(kind).__name__])
+        found.append((label, dtype, list(kind.shape)))
     return found
-
-
-_DTYPES = {
-    "FloatTensorType": np.float32,
-    "DoubleTensorType": np.float64,
-    "Int64TensorType": np.int64,
-    "Int32TensorType": np.int32,
-    "BooleanTensorType": np.bool_,
-    "StringTensorType": object,
-}
 
 
 def _of_rows(X):

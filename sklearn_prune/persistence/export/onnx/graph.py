@@ -1,6 +1,7 @@
 """An ONNX graph under construction: values, operators and stored parameters."""
 
 from contextlib import contextmanager
+from functools import partialmethod
 
 import numpy as np
 
@@ -19,14 +20,9 @@ def parameter(graph, array, dtype):
         positions = np.flatnonzero(array)
         values = np.ascontiguousarray(array).ravel()[positions]
         return scattered(graph, values, positions, array.shape, dtype)
-    if array.size >= FEW and _smaller(array.dtype, dtype):
+    if array.size >= FEW and array.dtype.itemsize < dtype.itemsize:
         return graph.constant(array).cast(dtype)
     return graph.constant(array.astype(dtype))
-
-
-def _smaller(stored, dtype):
-    """Whether the stored type takes fewer bytes than the one that is computed in."""
-    return stored.itemsize < dtype.itemsize
 
 
 def _rounded(graph, array, dtype):
@@ -83,18 +79,7 @@ _ML = "ai.onnx.ml"
 class Value:
     """What one operator gives; arithmetic on it adds operators to its graph.
 
-    Parameters
-    ----------
-    graph : GraphWriter
-        Where it belongs.
-    name : str
-        Its name there.
-    dtype : numpy dtype
-        Of its entries; strings are objects.
-    ndim : int
-        Number of its dimensions.
-    shape : tuple or None
-        Its shape, where it is an input.
+    The dtype of strings is object; an input has a shape.
     """
 
     __array_ufunc__ = None  # so that numpy leaves ``array + value`` to the value
@@ -114,65 +99,28 @@ class Value:
             first, second = second, first
         return self.graph.node(op, [first, second], dtype=dtype or first.dtype, ndim=ndim)
 
-    def __add__(self, other):
-        return self._binary("Add", other)
-
-    def __radd__(self, other):
-        return self._binary("Add", other, swapped=True)
-
-    def __sub__(self, other):
-        return self._binary("Sub", other)
-
-    def __rsub__(self, other):
-        return self._binary("Sub", other, swapped=True)
-
-    def __mul__(self, other):
-        return self._binary("Mul", other)
-
-    def __rmul__(self, other):
-        return self._binary("Mul", other, swapped=True)
-
-    def __truediv__(self, other):
-        return self._binary("Div", other)
-
-    def __rtruediv__(self, other):
-        return self._binary("Div", other, swapped=True)
-
-    def __pow__(self, other):
-        return self._binary("Pow", other)
+    __add__ = partialmethod(_binary, "Add")
+    __radd__ = partialmethod(_binary, "Add", swapped=True)
+    __sub__ = partialmethod(_binary, "Sub")
+    __rsub__ = partialmethod(_binary, "Sub", swapped=True)
+    __mul__ = partialmethod(_binary, "Mul")
+    __rmul__ = partialmethod(_binary, "Mul", swapped=True)
+    __truediv__ = partialmethod(_binary, "Div")
+    __rtruediv__ = partialmethod(_binary, "Div", swapped=True)
+    __pow__ = partialmethod(_binary, "Pow")
+    __gt__ = partialmethod(_binary, "Greater", dtype=bool)
+    __ge__ = partialmethod(_binary, "GreaterOrEqual", dtype=bool)
+    __lt__ = partialmethod(_binary, "Less", dtype=bool)
+    __le__ = partialmethod(_binary, "LessOrEqual", dtype=bool)
+    equals = partialmethod(_binary, "Equal", dtype=bool)
+    maximum = partialmethod(_binary, "Max")
+    minimum = partialmethod(_binary, "Min")
 
     def __matmul__(self, other):
         other = self.graph.value(other, like=self)
         first, second = self.graph.promoted(self, other)
         ndim = self.ndim - 1 if other.ndim == 1 else self.ndim
         return self.graph.node("MatMul", [first, second], ndim=ndim)
-
-    def __neg__(self):
-        return self.unary("Neg")
-
-    def __gt__(self, other):
-        return self._binary("Greater", other, dtype=bool)
-
-    def __ge__(self, other):
-        return self._binary("GreaterOrEqual", other, dtype=bool)
-
-    def __lt__(self, other):
-        return self._binary("Less", other, dtype=bool)
-
-    def __le__(self, other):
-        return self._binary("LessOrEqual", other, dtype=bool)
-
-    def equals(self, other):
-        """Where both are equal."""
-        return self._binary("Equal", other, dtype=bool)
-
-    def maximum(self, other):
-        """The larger of both."""
-        return self._binary("Max", other)
-
-    def minimum(self, other):
-        """The smaller of both."""
-        return self._binary("Min", other)
 
     def clip(self, low, high):
         """Bounded from both sides."""
@@ -182,37 +130,15 @@ class Value:
         """An operator of one input that changes no shape."""
         return self.graph.node(op, [self], dtype=dtype, ndim=self.ndim, **attributes)
 
-    def abs(self):
-        """Absolute value."""
-        return self.unary("Abs")
-
-    def exp(self):
-        """Exponential."""
-        return self.unary("Exp")
-
-    def log(self):
-        """Natural logarithm."""
-        return self.unary("Log")
-
-    def sqrt(self):
-        """Square root."""
-        return self.unary("Sqrt")
-
-    def tanh(self):
-        """Hyperbolic tangent."""
-        return self.unary("Tanh")
-
-    def expit(self):
-        """Logistic function."""
-        return self.unary("Sigmoid")
-
-    def softmax(self):
-        """Shares of the exponentials in each row."""
-        return self.unary("Softmax", axis=-1)
-
-    def is_nan(self):
-        """Where there is no number."""
-        return self.unary("IsNaN", dtype=bool)
+    __neg__ = partialmethod(unary, "Neg")
+    abs = partialmethod(unary, "Abs")
+    exp = partialmethod(unary, "Exp")
+    log = partialmethod(unary, "Log")
+    sqrt = partialmethod(unary, "Sqrt")
+    tanh = partialmethod(unary, "Tanh")
+    expit = partialmethod(unary, "Sigmoid")
+    softmax = partialmethod(unary, "Softmax", axis=-1)
+    is_nan = partialmethod(unary, "IsNaN", dtype=bool)
 
     def cast(self, dtype):
         """The same numbers in another type."""
@@ -228,26 +154,16 @@ class Value:
 
     def reduce(self, op, axis, *, keepdims=False):
         """Sum, mean, product, maximum or minimum along one axis or several."""
-        axes = self.graph.constant(np.atleast_1d(axis).astype(np.int64))
-        ndim = self.ndim if keepdims else self.ndim - np.size(axis)
+        inputs, attributes = [self], {"keepdims": int(keepdims)}
         if op != "Sum" and self.graph.opset < 18:
-            return self.graph.node(
-                f"Reduce{op}",
-                [self],
-                ndim=ndim,
-                keepdims=int(keepdims),
-                axes=np.atleast_1d(axis).tolist(),
-            )
-        inputs = [self, axes]
-        return self.graph.node(f"Reduce{op}", inputs, ndim=ndim, keepdims=int(keepdims))
+            attributes["axes"] = np.atleast_1d(axis).tolist()
+        else:
+            inputs.append(self.graph.constant(np.atleast_1d(axis).astype(np.int64)))
+        ndim = self.ndim if keepdims else self.ndim - np.size(axis)
+        return self.graph.node(f"Reduce{op}", inputs, ndim=ndim, **attributes)
 
-    def sum(self, axis, *, keepdims=False):
-        """Sum along an axis."""
-        return self.reduce("Sum", axis, keepdims=keepdims)
-
-    def max(self, axis, *, keepdims=False):
-        """Maximum along an axis."""
-        return self.reduce("Max", axis, keepdims=keepdims)
+    sum = partialmethod(reduce, "Sum")
+    max = partialmethod(reduce, "Max")
 
     def argmax(self, axis=1):
         """Position of the first of the largest along an axis."""
@@ -292,14 +208,10 @@ class Value:
 
 
 class GraphWriter:
-    """Collects operators and constants.
+    """Collects operators, of the versions `opset` and `ml_opset`, and constants.
 
-    Parameters
-    ----------
-    opset, ml_opset : int
-        Versions of the operators.
-    float_type : dtype
-        What sums and products are computed in where the predictor has no type of its own.
+    Sums and products are computed in `float_type` where the predictor has no type of its
+    own.
     """
 
     def __init__(self, opset, ml_opset, float_type):
@@ -398,7 +310,6 @@ class GraphWriter:
         Rounded arrays keep their codes; mostly zero ones their non-zeros and the steps
         from one to the next. A runtime makes floats of them once, when it loads the graph.
         """
-
         return parameter(self, array, self.float if dtype is None else np.dtype(dtype))
 
     def concat(self, values, axis=1):
@@ -427,9 +338,9 @@ class GraphWriter:
 
     def filled(self, rows, fill):
         """A vector with one entry for each of the rows: a number."""
-        n_rows = self.node("Shape", [rows.first], dtype=np.int64, ndim=1, start=0, end=1)
         from onnx import numpy_helper
 
+        n_rows = self.node("Shape", [rows.first], dtype=np.int64, ndim=1, start=0, end=1)
         value = numpy_helper.from_array(np.array([fill]))
         return self.node(
             "ConstantOfShape", [n_rows], dtype=np.asarray(fill).dtype, ndim=1, value=value

@@ -6,35 +6,26 @@ from contextlib import suppress
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_prune._optional import has
+from sklearn_prune._lazy import has
 from sklearn_prune.persistence.export.onnx.graph import Value
 
 _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 _ML = "ai.onnx.ml"
 _N_TRIED = 8  # rows
+TENSOR_TYPES = {
+    "FloatTensorType": np.float32,
+    "DoubleTensorType": np.float64,
+    "Int64TensorType": np.int64,
+    "Int32TensorType": np.int32,
+    "BooleanTensorType": np.bool_,
+    "StringTensorType": object,
+}
 
 
 def inlined(graph, what, model, rows, options=None, *, method="transform"):
-    """Results of a fitted object of scikit-learn, by skl2onnx.
+    """A list of what a method of a fitted scikit-learn object gives, by skl2onnx.
 
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    what : str
-        How to call the object in an error.
-    model : estimator
-        Fitted.
-    rows : Rows
-        What it reads.
-    options : dict or None
-        For skl2onnx.
-    method : {"transform", "predict"}, default="transform"
-        What the graph computes.
-
-    Returns
-    -------
-    list of Value
+    `what` names the object in errors; `options` are for skl2onnx.
     """
     values = _as_expected(graph, model, rows)
     names = _names(model, rows, values)
@@ -100,16 +91,7 @@ def _converted(graph, what, model, names, values, options):
 class Trial:
     """A few rows of numbers on which a graph has to answer as the object does.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    names : list of str
-        Of the inputs.
-    values : list of Value
-        The inputs; with texts among them the graph is opened only.
-    method : str
-        What the graph computes.
+    If there are texts among the inputs, the graph is opened only.
     """
 
     def __init__(self, model, names, values, method):
@@ -209,16 +191,9 @@ def _width(model, values):
 def _type_of(value, width):
     from skl2onnx.common import data_types as types
 
-    shape = [None, width]
-    if value.dtype.kind in "OU":
-        return types.StringTensorType(shape)
-    if value.dtype == np.float32:
-        return types.FloatTensorType(shape)
-    if value.dtype == np.float64:
-        return types.DoubleTensorType(shape)
-    if value.dtype.kind == "b":
-        return types.BooleanTensorType(shape)
-    return types.Int64TensorType(shape)
+    kind = object if value.dtype.kind in "OU" else value.dtype
+    fits = (name for name, dtype in TENSOR_TYPES.items() if kind == dtype)
+    return getattr(types, next(fits, "Int64TensorType"))([None, width])
 
 
 def _put(graph, found, inputs, what):

@@ -90,18 +90,7 @@ _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits
 def kernel_matrix(graph, function, X, points, arrays):
     """Kernel values of rows with stored points, of shape (n_samples, n_points).
 
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    function : KernelFunction
-        The kernel.
-    X : Value
-        Rows.
-    points : Value
-        The points.
-    arrays : ndarray
-        The same as numbers.
+    `arrays` are the points as numbers.
     """
     name = function.name
     if name == "object":
@@ -157,17 +146,13 @@ class Expansion(Writer):
         if compact.points_ is None:
             return X
         arrays = compact.points_
-        if issparse(arrays):
-            arrays = arrays.toarray()
-            points = self.rounded(arrays, X.dtype)
-        else:
-            points = self.rounded(arrays, X.dtype)
-            arrays = np.asarray(dense(arrays))
-        arrays = arrays.astype(np.float64)
+        arrays = arrays.toarray() if issparse(arrays) else arrays
+        points = self.rounded(arrays, X.dtype)
+        arrays = np.asarray(dense(arrays)).astype(np.float64)
         return kernel_matrix(self.graph, compact.kernel_, X, points, arrays)
 
 
-class _SVR(Expansion):
+class _Regressor(Expansion):
     def predict(self, rows):
         sums = self._sums(rows) + self.compact.offsets_
         return sums.ravel() if self.compact.flat_ else sums
@@ -225,7 +210,6 @@ class _SVC(Expansion):
         return (halves @ pairs_of(n_classes)[2]).argmax()
 
     def predict_proba(self, rows):
-
         slopes, shifts = self.compact.probability_
         values = self.ask(self.compact, "_pairs", rows)
         return couple(self.graph, values * slopes + shifts, len(self.compact.classes_))
@@ -304,13 +288,9 @@ def _rational(graph, kernel, X, points, arrays):
 def _periodic(graph, kernel, X, points, arrays):
     distance = squared_distances(graph, X, points, arrays.shape[1]).sqrt()
     # The sine in double precision is no operator of every runtime, its argument is.
-    sine = _sine(graph, distance * float(np.pi / kernel.periodicity))
+    sine = (distance * float(np.pi / kernel.periodicity)).unary("Sin")
     scaled = sine / float(kernel.length_scale)
     return (scaled * scaled * -2.0).exp()
-
-
-def _sine(graph, angle):
-    return angle.unary("Sin")
 
 
 def _dot(graph, kernel, X, points, arrays):
@@ -368,12 +348,6 @@ def erf(graph, x):
     polynomial = u * last - later + float(coefficients[0])
     beyond = t * (polynomial - z * z).exp()
     return x.unary("Sign") * (1.0 - beyond)
-
-
-class _Mean(Expansion):
-    def predict(self, rows):
-        sums = self._sums(rows) + self.compact.offsets_
-        return sums.ravel() if self.compact.flat_ else sums
 
 
 class _Latent(Expansion):
@@ -442,9 +416,9 @@ class _ProcessClassifier(Writer):
 
 
 WRITERS = {
-    "CompactSVR": _SVR,
+    "CompactSVR": _Regressor,
     "CompactSVC": _SVC,
-    "CompactProcess": _Mean,
+    "CompactProcess": _Regressor,
     "LatentProcess": _Latent,
     "CompactProcessClassifier": _ProcessClassifier,
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_prune.persistence.export.onnx.graph import scattered
 from sklearn_prune.persistence.export.onnx.writer import Writer
 from sklearn_prune.predictors import QuantizedArray
 
@@ -37,8 +38,6 @@ class _Linear(Writer):
         compact = self.compact
         if compact.mask_ is None:
             return self.rounded(compact.weights_, dtype)
-        from sklearn_prune.persistence.export.onnx.graph import scattered
-
         n_read = (
             compact.n_features_in_ if compact.columns_ is None else len(compact.columns_)
         )

@@ -1,9 +1,11 @@
 """Predictors made of several others as ONNX operators."""
 
+from functools import partialmethod
+
 import numpy as np
 
 from sklearn_prune.persistence.export.onnx.containers import score, single
-from sklearn_prune.persistence.export.onnx.rows import Rows
+from sklearn_prune.persistence.export.onnx.rows import Rows, squared_distances
 from sklearn_prune.persistence.export.onnx.writer import Writer
 from sklearn_prune.predictors import pairs
 
@@ -83,8 +85,6 @@ class _OneVsOne(_Binary):
 
 class _OutputCode(_Binary):
     def codes(self, rows):
-        from sklearn_prune.persistence.export.onnx.rows import squared_distances
-
         book = np.asarray(self.compact.code_book_, dtype=np.float64)
         scores = self.graph.stack(self._scores(rows)).cast(self.graph.float)
         points = self.graph.constant(book.astype(scores.dtype))
@@ -108,7 +108,7 @@ class _Multi(Writer):
 
 
 class _Chain(Writer):
-    def _outputs(self, rows, method):
+    def _outputs(self, method, rows):
         compact, graph = self.compact, self.graph
         X = rows.array()
         earlier, outputs = [], []
@@ -128,14 +128,9 @@ class _Chain(Writer):
             found = found.column(1)
         return found.cast(self.graph.float)
 
-    def predict(self, rows):
-        return self._outputs(rows, "predict")
-
-    def predict_proba(self, rows):
-        return self._outputs(rows, "predict_proba")
-
-    def decision_function(self, rows):
-        return self._outputs(rows, "decision_function")
+    predict = partialmethod(_outputs, "predict")
+    predict_proba = partialmethod(_outputs, "predict_proba")
+    decision_function = partialmethod(_outputs, "decision_function")
 
 
 class _Bagged(Writer):
@@ -145,17 +140,18 @@ class _Bagged(Writer):
         ):
             yield member, rows if columns is None else rows.take(columns)
 
-    def _mean(self, rows, method):
+    def _mean(self, method, rows):
         found = [self.ask(member, method, part) for member, part in self._asked(rows)]
         return _total(found) / float(len(found))
 
 
 class _BaggedRegressor(_Bagged):
-    def predict(self, rows):
-        return self._mean(rows, "predict")
+    predict = partialmethod(_Bagged._mean, "predict")
 
 
 class _BaggedClassifier(_Bagged):
+    decision_function = partialmethod(_Bagged._mean, "decision_function")
+
     def codes(self, rows):
         return self.ask(self.compact, "predict_proba", rows).argmax()
 
@@ -175,9 +171,6 @@ class _BaggedClassifier(_Bagged):
                 own = own @ places
             found.append(own)
         return _total(found) / float(len(found))
-
-    def decision_function(self, rows):
-        return self._mean(rows, "decision_function")
 
 
 def _total(found):

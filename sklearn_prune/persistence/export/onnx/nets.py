@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 
+from sklearn_prune.persistence.export.onnx.kernel import erf
 from sklearn_prune.persistence.export.onnx.linear import two_columns
 from sklearn_prune.persistence.export.onnx.writer import Writer
 from sklearn_prune.predictors import (
@@ -29,10 +30,6 @@ def activated(z, name, settings, slopes):
     return _ACTIVATIONS[name](z, **settings)
 
 
-def _leaky_relu(z, negative_slope=0.01):
-    return z.maximum(0.0) + z.minimum(0.0) * float(negative_slope)
-
-
 def _elu(z, alpha=1.0):
     return z.maximum(0.0) + _expm1(z.minimum(0.0)) * float(alpha)
 
@@ -47,10 +44,6 @@ def _expm1(z):
     return half * 2.0 / (1.0 - half)
 
 
-def _selu(z):
-    return _elu(z, SELU_ALPHA) * SELU_SCALE
-
-
 def _gelu(z, approximate="none"):
     if approximate == "tanh":
         inner = (z + z * z * z * 0.044715) * float(np.sqrt(2 / np.pi))
@@ -58,8 +51,6 @@ def _gelu(z, approximate="none"):
     scaled = z * float(np.sqrt(0.5))
     if z.dtype == np.float32:
         return z * 0.5 * (scaled.unary("Erf") + 1.0)
-    from sklearn_prune.persistence.export.onnx.kernel import erf
-
     return z * 0.5 * (erf(z.graph, scaled) + 1.0)
 
 
@@ -78,17 +69,15 @@ def _hardsigmoid(z):
     return (z + 3.0).clip(0.0, 6.0) / 6.0
 
 
-def _log_softmax(z):
-    return z.unary("LogSoftmax", axis=1)
-
-
 _ACTIVATIONS = {
     "identity": lambda z: z,
     "relu": lambda z: z.unary("Relu"),
     "relu6": lambda z: z.clip(0.0, 6.0),
-    "leaky_relu": _leaky_relu,
+    "leaky_relu": lambda z, negative_slope=0.01: (
+        z.maximum(0.0) + z.minimum(0.0) * float(negative_slope)
+    ),
     "elu": _elu,
-    "selu": _selu,
+    "selu": lambda z: _elu(z, SELU_ALPHA) * SELU_SCALE,
     "celu": _celu,
     "gelu": _gelu,
     "silu": lambda z: z * z.expit(),
@@ -103,7 +92,7 @@ _ACTIVATIONS = {
     "hardswish": lambda z: z * _hardsigmoid(z),
     "logsigmoid": lambda z: -_log1p_exp(-z),
     "softmax": lambda z: z.unary("Softmax", axis=1),
-    "log_softmax": _log_softmax,
+    "log_softmax": lambda z: z.unary("LogSoftmax", axis=1),
 }
 
 

@@ -4,15 +4,7 @@ import numpy as np
 
 
 class Rows:
-    """What a predictor reads: one array, or one column for each of several inputs.
-
-    Parameters
-    ----------
-    values : list of Value
-        One array, or columns of shape (n_samples, 1).
-    names : list of str
-        Of the inputs.
-    """
+    """What a predictor reads: one array, or one column for each of several named inputs."""
 
     def __init__(self, values, names=None):
         self.values = list(values)

@@ -20,25 +20,14 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_prune._sklearn_compat import columns_read, directions_of
+from sklearn_prune.persistence.export.onnx.inline import inlined
 from sklearn_prune.persistence.export.onnx.kernel import kernel_matrix
 from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.predictors import ColumnSelector, KernelFunction
 
 
 def transformed(graph, name, step, rows):
-    """Rows as a fitted transformer gives them.
-
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    name : str
-        Of the step in its Pipeline.
-    step : transformer
-        Fitted.
-    rows : Rows
-        What it reads.
-    """
+    """Rows as a fitted transformer, a step of a Pipeline with this name, gives them."""
     step = plain(step)
     if step is None or isinstance(step, str):
         return rows
@@ -62,8 +51,6 @@ def transformed(graph, name, step, rows):
         write = None
     if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
         return Rows([write(step, rows.array().as_float())])
-    from sklearn_prune.persistence.export.onnx.inline import inlined
-
     return Rows(inlined(graph, f"the step {name!r}", step, rows))
 
 

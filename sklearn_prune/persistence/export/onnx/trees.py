@@ -141,18 +141,10 @@ def _where_missing(nodes):
 class _Nodes:
     """The nodes of all trees, one after the other.
 
-    Attributes
-    ----------
-    first : ndarray of shape (n_trees,)
-        Root of each tree.
-    inner : ndarray of bool, shape (n_nodes, 2)
-        Whether the left and right children are nodes.
-    child : ndarray of int, shape (n_nodes, 2)
-        Which node, or which leaf, a child is.
-    feature, threshold, missing_left : ndarray of shape (n_nodes,)
-        What a node asks.
-    ids, leaf_tree : ndarray of shape (n_leaves,)
-        Id and tree of each leaf.
+    `first` is the root of each tree. For the left and right child of each node, `inner`
+    says whether it is a node, and `child` which node, or which leaf, it is. `feature`,
+    `threshold` and `missing_left` are the conditions of the nodes, `ids` and `leaf_tree`
+    the id and tree of each leaf.
     """
 
     def __init__(self, trees):

@@ -13,13 +13,6 @@ class Writer:
     A method gets `Rows` and returns a `Value` of the shape that the predictor returns. A
     subclass for classifiers may give `codes`, positions in `classes_`, in place of
     `predict`.
-
-    Parameters
-    ----------
-    translation : Translation
-        The graph, and the writers of the members.
-    compact : Compact
-        The predictor.
     """
 
     def __init__(self, translation, compact):
