@@ -55,9 +55,7 @@ _CRITERIA = (
     TaylorCriterion,
     RandomCriterion,
 )
-
 _QUANTITIES = ("removal_losses", "penalised", "weights", "gradient_effects")
-
 _OF_SPREAD = ("sigma_", "alpha_", "lambda_", "X_offset_")
 
 

@@ -11,6 +11,9 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn_prune.models.readers import base_loss
 
 _LEAST_CURVATURE = 1e-6
+MOST_ENTRIES = 2000  # of a Hessian that is inverted
+MOST_STEPS = 1000  # with an update of the inverse after each
+_BLOCK = 4096  # rows that are made dense at a time
 
 
 def loss_of(model):
@@ -169,6 +172,8 @@ _OF_MARGINS = {
     "squared_hinge": _squared_hinge,
     "modified_huber": _modified_huber,
 }
+
+
 _OF_RESIDUALS = {
     "squared_error": lambda residuals, width: (residuals, np.ones_like(residuals)),
     "huber": _huber,
@@ -237,11 +242,6 @@ def squared_penalty(model, total):
         share = {"l2": 1.0, "elasticnet": 1 - model.l1_ratio}.get(penalty, 0.0)
         return alpha * share * total
     return 0.0
-
-
-MOST_ENTRIES = 2000  # of a Hessian that is inverted
-MOST_STEPS = 1000  # with an update of the inverse after each
-_BLOCK = 4096  # rows that are made dense at a time
 
 
 def effects_of_units(work, unit, context):

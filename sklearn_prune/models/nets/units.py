@@ -7,6 +7,8 @@ import numpy as np
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.predictors import Graph
 
+MOST_ROWS = 2000  # that a criterion reads
+
 
 @dataclass(frozen=True)
 class NetWork:
@@ -64,9 +66,6 @@ class NetWork:
     @staticmethod
     def _is_weight(value):
         return value.ndim > 1 and value.dtype.kind == "f"
-
-
-MOST_ROWS = 2000  # that a criterion reads
 
 
 def some_rows(context):

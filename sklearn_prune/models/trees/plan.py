@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune._meta import clone_seeded
-from sklearn_prune._ranking import Ranking
+from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.models.trees.arrays import (
     collapse,
@@ -18,7 +18,7 @@ from sklearn_prune.models.trees.arrays import (
 )
 from sklearn_prune.models.trees.dropout import dropout_of
 from sklearn_prune.models.trees.units import closed_order, out_of_bag
-from sklearn_prune.models.trees.work import parameters_of, splits_within, voted
+from sklearn_prune.models.trees.work import splits_within, voted
 from sklearn_prune.predictors import pick_trees
 from sklearn_prune.weight_pruning import inner_folds, row_scores
 
@@ -69,7 +69,7 @@ class ForestPath:
         self.work, self.context, self.fitted = work, context, work.fitted
         self.n_trees = self.fitted.n_trees if n_trees is None else n_trees
         total = round(self.fitted.n_parameters * self.n_trees / self.fitted.n_trees)
-        self.budgets = [parameters_of(share, total) for share in shares]
+        self.budgets = [budget_size(share, total, units="parameters") for share in shares]
         self.width = (
             int(self.fitted.n_classes.sum())
             if self.fitted.classifies
@@ -210,7 +210,8 @@ def forest_scores(family, work, shares, requests, context):
     first = _fold_scores(
         family, work, shares, requests, context, *folds[0], needed, counted
     )
-    tried = _still_tried(first[1])
+    means = np.round(first[1].mean(axis=2), 12)
+    tried = np.unique(means.argmax(axis=0))
     others = [requests[number] for number in tried]
     rest = Parallel(n_jobs=context.n_jobs)(
         delayed(_fold_scores)(
@@ -254,12 +255,6 @@ def _cross_chosen(parts):
             chosen = np.round(others, 12).argmax(axis=0)
         found.append(part[chosen, np.arange(part.shape[1])])
     return best, np.concatenate(found, axis=1)
-
-
-def _still_tried(scores):
-    """The options that are best at some size."""
-    means = np.round(scores.mean(axis=2), 12)
-    return np.unique(means.argmax(axis=0))
 
 
 def _fold_scores(family, work, shares, requests, context, train, test, n_trees, counted):

@@ -9,6 +9,13 @@ from sklearn_prune.models.trees.arrays import collapse
 from sklearn_prune.models.trees.dropout import added_penalty, dropout_masks, sweep_copies
 from sklearn_prune.predictors import TreeArrays, pick_trees
 
+VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
+RATE = 0.8
+MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
+REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
+LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
+CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
+
 
 @dataclass(frozen=True)
 class ScoredTrees:
@@ -31,37 +38,6 @@ class ScoredTrees:
     def sums(self, leaves, counted=None):
         """Scores of rows, given the leaf of each in each tree; see `added_up`."""
         return added_up(self.arrays.value, leaves, self.intercept, counted)
-
-
-def added_up(values, leaves, start, counted=None):
-    """What the leaves of all trees add to `start`, for each row.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_nodes, width)
-        What each leaf adds.
-    leaves : ndarray of shape (n_trees, n_samples), int
-        The leaf of each row in each tree.
-    start : ndarray of shape (width,)
-        What the sums start from.
-    counted : ndarray of shape (n_trees, n_samples), bool, or None
-        The trees that speak about each row, here also for those that do not.
-    """
-    total = np.zeros((leaves.shape[1], values.shape[1]))
-    for t, of_tree in enumerate(leaves):
-        added = values[of_tree]
-        total += added if counted is None else added * counted[t, :, None]
-    if counted is not None:
-        total *= (len(leaves) / np.maximum(counted.sum(axis=0), 1))[:, None]
-    return total + start
-
-
-VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
-RATE = 0.8
-MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
-REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
-LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
-CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
 
 
 class JointRefit:
@@ -422,3 +398,26 @@ class JointRefit:
         if constant.any():
             arrays = pick_trees(arrays, np.flatnonzero(~constant))
         return ScoredTrees(arrays, intercept, None if scale is None else scale * self.unit)
+
+
+def added_up(values, leaves, start, counted=None):
+    """What the leaves of all trees add to `start`, for each row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_nodes, width)
+        What each leaf adds.
+    leaves : ndarray of shape (n_trees, n_samples), int
+        The leaf of each row in each tree.
+    start : ndarray of shape (width,)
+        What the sums start from.
+    counted : ndarray of shape (n_trees, n_samples), bool, or None
+        The trees that speak about each row, here also for those that do not.
+    """
+    total = np.zeros((leaves.shape[1], values.shape[1]))
+    for t, of_tree in enumerate(leaves):
+        added = values[of_tree]
+        total += added if counted is None else added * counted[t, :, None]
+    if counted is not None:
+        total *= (len(leaves) / np.maximum(counted.sum(axis=0), 1))[:, None]
+    return total + start

@@ -17,7 +17,6 @@ from sklearn.ensemble import (
 from sklearn.tree import BaseDecisionTree
 from sklearn.utils import get_tags
 
-from sklearn_prune._ranking import budget_size
 from sklearn_prune.models.readers import read_trees
 from sklearn_prune.models.trees.arrays import impurity_decreases, leaves_of_rows
 from sklearn_prune.models.trees.refit import JointRefit, added_up
@@ -311,11 +310,6 @@ def splits_within(budget, width, n_trees):
     if splits < n_trees:
         splits = budget / (2 + 2 * width)
     return max(0, int(splits))
-
-
-def parameters_of(share, total):
-    """Number of parameters that a share means."""
-    return budget_size(share, total, units="parameters")
 
 
 def _scored_compact(work):
