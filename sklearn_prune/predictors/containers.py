@@ -190,7 +190,7 @@ def _all_have(method):
     return available_if(lambda self: all(hasattr(m, method) for m in self.members_))
 
 
-class _Binary(CompactContainer):
+class _BinaryMembers(CompactContainer):
     """Members that each tell one class from another."""
 
     def _scores(self, X):
@@ -206,7 +206,7 @@ class _Binary(CompactContainer):
         return 0.0 if decides and not isinstance(first, CompactConstant) else 0.5
 
 
-class CompactOneVsRest(_Binary):
+class CompactOneVsRest(_BinaryMembers):
     """A class, or a set of labels, by one binary predictor for each."""
 
     @property
@@ -262,7 +262,7 @@ def _sparse(found):
     return csr_array(found) if as_array else csr_matrix(found)
 
 
-class CompactOneVsOne(_Binary):
+class CompactOneVsOne(_BinaryMembers):
     """A class by the votes of one binary predictor for each pair."""
 
     @property
@@ -295,7 +295,7 @@ class CompactOneVsOne(_Binary):
         return found[:, 1] if len(self.classes_) == 2 else found
 
 
-class CompactOutputCode(_Binary):
+class CompactOutputCode(_BinaryMembers):
     """A class by its code, a bit from each member."""
 
     _parameters = ("code_book_",)
@@ -308,7 +308,7 @@ class CompactOutputCode(_Binary):
         return self.classes_[pairwise_distances_argmin(scores, self.code_book_)]
 
 
-class _Multi(CompactContainer):
+class _OneMemberPerOutput(CompactContainer):
     """One predictor for each output."""
 
     def __sklearn_tags__(self):
@@ -322,11 +322,11 @@ class _Multi(CompactContainer):
         return np.asarray([member.predict(X) for member in self.members_]).T
 
 
-class CompactMultiRegressor(_Multi):
+class CompactMultiRegressor(_OneMemberPerOutput):
     """One regressor for each output."""
 
 
-class CompactMultiClassifier(_Multi):
+class CompactMultiClassifier(_OneMemberPerOutput):
     """One classifier for each output."""
 
     @_all_have("predict_proba")
@@ -339,7 +339,7 @@ class CompactMultiClassifier(_Multi):
         return np.mean(np.all(np.asarray(y) == self.predict(X), axis=1))
 
 
-class _Chain(CompactContainer):
+class _MembersInChain(CompactContainer):
     """Predictors that read the outputs before them."""
 
     def _output(self, member, method, X):
@@ -369,11 +369,11 @@ class _Chain(CompactContainer):
         return self._outputs(X, "predict")
 
 
-class CompactRegressorChain(_Chain):
+class CompactRegressorChain(_MembersInChain):
     """Regressors that read the outputs before them."""
 
 
-class CompactClassifierChain(_Chain):
+class CompactClassifierChain(_MembersInChain):
     """Binary classifiers that read the outputs before them."""
 
     @_all_have("predict_proba")
@@ -393,7 +393,7 @@ class CompactClassifierChain(_Chain):
         return self._outputs(X, "decision_function")
 
 
-class _Bagged(CompactContainer):
+class _BaggedMembers(CompactContainer):
     """Predictors that may each read some of the columns."""
 
     def _asked(self, X):
@@ -406,7 +406,7 @@ class _Bagged(CompactContainer):
         return found / len(self.members_)
 
 
-class CompactBaggedRegressor(_Bagged):
+class CompactBaggedRegressor(_BaggedMembers):
     """The mean of regressors."""
 
     def predict(self, X):
@@ -414,7 +414,7 @@ class CompactBaggedRegressor(_Bagged):
         return self._mean(X, "predict")
 
 
-class CompactBaggedClassifier(_Bagged):
+class CompactBaggedClassifier(_BaggedMembers):
     """The mean of classifiers, or their vote where they have no probabilities."""
 
     def predict(self, X):

@@ -2,7 +2,7 @@
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._returns import check_returned
-from sklearn_prune.weight_pruning._judge import inner_scores
+from sklearn_prune.weight_pruning._inner_validation import inner_scores
 from sklearn_prune.weight_pruning._reduce import reduce_unit
 
 AUTO_SHARES = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01)

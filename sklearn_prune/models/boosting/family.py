@@ -79,7 +79,7 @@ OPTIONS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
-ENOUGH_JUDGED = 12_000  # rows: no more folds are fitted then
+ENOUGH_SCORED_ROWS = 12_000  # no more folds are fitted then
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class BoostingFamily(Restores, Family):
     to none of these libraries, and a model fitted on fewer rows has other iterations. An
     order assumes the refit, which makes up for what is cut.
 
-    An int `cv` means as many folds as it takes to judge 12,000 rows, and at most `cv`.
+    An int `cv` means as many folds as it takes to score 12,000 rows, and at most `cv`.
     """
 
     units = ("iteration", "node")
@@ -308,8 +308,8 @@ class BoostingFamily(Restores, Family):
             return super().inner_validation(work, shares, requests, context)
         folds = inner_folds(context)
         if context.cv is None or isinstance(context.cv, Integral):
-            judged = np.cumsum([len(test) for _, test in folds])
-            folds = folds[: 1 + np.searchsorted(judged, ENOUGH_JUDGED)]
+            n_scored = np.cumsum([len(test) for _, test in folds])
+            folds = folds[: 1 + np.searchsorted(n_scored, ENOUGH_SCORED_ROWS)]
         parts = Parallel(n_jobs=context.n_jobs)(
             delayed(self._fold_scores)(shares, requests, context, train, test)
             for train, test in folds

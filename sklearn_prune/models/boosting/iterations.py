@@ -8,7 +8,7 @@ from sklearn_prune.models.boosting.refit import PULL_OF_ITERATIONS, derivatives
 MOST_NUMBERS = 20_000_000
 MOST_STEPS = 60_000_000  # of greedy search: trials, times rows and outputs
 MOST_CANDIDATES = 100  # iterations tried at a time
-FEWEST_ROWS = 1000  # that judge
+FEWEST_ROWS = 1000  # that iterations are scored on
 MODERATE = 0.3  # L1 penalty, as a share of the smallest one that leaves nothing
 CLEAR = 0.25  # of the typical size: margins beyond it count as clear
 
@@ -107,7 +107,7 @@ def greedy_order(model, rows, measure):
     model : BoostedModel
         All iterations.
     rows : TrainingRows
-        The rows that judge.
+        The rows that iterations are scored on.
     measure : {"reduced_error", "complementarity", "margin"}
         See `ContributionCriterion`.
 

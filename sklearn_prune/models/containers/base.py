@@ -29,7 +29,7 @@ from sklearn_prune.weight_pruning import (
 
 
 @dataclass(frozen=True)
-class Member:
+class Submodel:
     """A fitted model inside another.
 
     Parameters
@@ -59,7 +59,7 @@ class ContainerWork:
     ----------
     model : estimator
         The fitted container.
-    whole, members : tuple of Member
+    whole, members : tuple of Submodel
         Before and after pruning.
     extra : object
         What the container has fitted besides, where that was fitted again.
@@ -121,7 +121,7 @@ class ContainerFamily(Restores, Family):
 
     def as_fitted(self, model):
         members = [
-            Member(fitted, CompactFamily(), fitted_form(fitted), None)
+            Submodel(fitted, CompactFamily(), fitted_form(fitted), None)
             for fitted in self.fitted_models(model)
         ]
         work = ContainerWork(model, members, members, self.extra_of(model))
@@ -171,7 +171,7 @@ class ContainerFamily(Restores, Family):
 
     def _member(self, fitted, find, unfitted, number, inside, context):
         if type(fitted).__name__ == "_ConstantPredictor":
-            return Member(fitted, ConstantFamily(), CompactConstant.of(fitted.y_), inside)
+            return Submodel(fitted, ConstantFamily(), CompactConstant.of(fitted.y_), inside)
         estimator, refit_params = find(unfitted), {}
         if context.refit_params and not isinstance(estimator, FrozenEstimator):
             refit_params = find(context.template).get_params(deep=False)
@@ -195,7 +195,9 @@ class ContainerFamily(Restores, Family):
             cv=cv,
         )
         family, reason = family_for(fitted, "auto")
-        return Member(fitted, family, working_form(family, fitted, inside), inside, reason)
+        return Submodel(
+            fitted, family, working_form(family, fitted, inside), inside, reason
+        )
 
     def table(self, work, unit, context):
         ids, parameters, fixed, offset = [], [], 0, 0

@@ -25,7 +25,7 @@ from sklearn_prune._sklearn_compat import (
 from sklearn_prune.models.containers.base import (
     CompactFamily,
     ContainerFamily,
-    Member,
+    Submodel,
     labels_of,
     params_for,
     reduce_member,
@@ -58,7 +58,7 @@ def out_of_fold(member, smaller_ones, folds, ask):
 
     Parameters
     ----------
-    member : Member
+    member : Submodel
         With the context of all rows.
     smaller_ones : callable
         Called with a member that was just fitted, gives those that are asked.
@@ -78,7 +78,7 @@ def out_of_fold(member, smaller_ones, folds, ask):
         inside = member.context.on(train)
         model = inside.fit_first()
         family, reason = family_for(model, "auto")
-        start = Member(model, family, family.start(model, inside), inside, reason)
+        start = Submodel(model, family, family.start(model, inside), inside, reason)
         outside = take_rows(member.context.X, test)
         for number, smaller in enumerate(smaller_ones(start)):
             compact = smaller.family.compact(smaller.work)
@@ -135,7 +135,7 @@ class StackingFamily(ContainerFamily):
 
     def extra_of(self, model):
         final = model.final_estimator_
-        return Member(final, CompactFamily(), fitted_form(final), None)
+        return Submodel(final, CompactFamily(), fitted_form(final), None)
 
     def inner_models(self, model):
         return [inner for _, inner in model.estimators if inner != "drop"]
@@ -165,7 +165,7 @@ class StackingFamily(ContainerFamily):
             refit_params={},
         )
         family, _ = family_for(fitted, "auto")
-        final = Member(fitted, family, family.start(fitted, inside), inside)
+        final = Submodel(fitted, family, family.start(fitted, inside), inside)
         return replace(work, extra=final)
 
     def reduce(self, work, shares, request, context):
@@ -230,7 +230,7 @@ class StackingFamily(ContainerFamily):
         fitted = clone(final).fit(X, y, **context.fit_params)
         inside = replace(work.extra.context, X=X, estimator=FrozenEstimator(fitted))
         family, _ = family_for(fitted, "auto")
-        return Member(fitted, family, family.start(fitted, inside), inside)
+        return Submodel(fitted, family, family.start(fitted, inside), inside)
 
     def assemble(self, work, compacts):
         model = work.model

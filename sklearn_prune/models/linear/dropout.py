@@ -41,7 +41,7 @@ def fit_with_dropout(work, context):
     work : LinearWork
         Start values and mask.
     context : PruningContext
-        The rows, the template with the settings of the refit, and the dropout.
+        The rows, the template with the parameters of the refit, and the dropout.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _fit_ridge(work, context):
 
 
 def _squared_penalty(work, template):
-    """Factor of the squared coefficients: what the first fit found, or the setting."""
+    """Factor of the squared coefficients: what the first fit found, or the parameter."""
     model, name = work.model, type(template).__name__
     if name.startswith(("BayesianRidge", "ARDRegression")):
         return np.reshape(model.lambda_ / model.alpha_, (1, -1))

@@ -34,7 +34,7 @@ def fit_masked(work, context):
     work : LinearWork
         Start values and mask.
     context : PruningContext
-        The rows, and the template with the settings of the refit.
+        The rows, and the template with the parameters of the refit.
 
     Returns
     -------

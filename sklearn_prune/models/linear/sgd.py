@@ -129,7 +129,7 @@ class _Training:
         intercepts = np.broadcast_to(np.ravel(intercepts), len(work.mask))
         models = []
         for output, own in enumerate(coefficients):
-            model = clone(context.template).set_params(**self._settings(output))
+            model = clone(context.template).set_params(**self._params_of(output))
             if context.is_frozen or own.any() or intercepts[output]:
                 self._fit(model, output, self.X[:1], slice(0, 1))
                 _overwrite(model, own, intercepts[output])
@@ -137,15 +137,15 @@ class _Training:
             models.append(model)
         return models
 
-    def _settings(self, output):
-        settings = {"early_stopping": False}
+    def _params_of(self, output):
+        params = {"early_stopping": False}
         if self.classifies and self.context.target.ndim == 1:
             weights = weights_of_classes(self.context, self.start.model.classes_)
             if weights is not None and len(self.mask) == 1:
-                settings["class_weight"] = {-1: float(weights[0]), 1: float(weights[1])}
+                params["class_weight"] = {-1: float(weights[0]), 1: float(weights[1])}
             elif weights is not None:  # the others weigh 1, as in one against the rest
-                settings["class_weight"] = {-1: 1.0, 1: float(weights[output])}
-        return settings
+                params["class_weight"] = {-1: 1.0, 1: float(weights[output])}
+        return params
 
     def run_to(self, stop):
         """Train until so many rows have been seen."""

@@ -56,7 +56,7 @@ class NetFamily(TrainsOn, Restores, Family):
     """Nets: single weights, hidden neurons, channels and inputs.
 
     Training keeps the shapes and holds what is pruned at zero; the compact form leaves it
-    out. A subclass knows one library: it makes working forms (`NetWork`) of fitted
+    out. A subclass knows one library: it makes working forms (`MaskedNet`) of fitted
     models, trains them, gives the gradients of single rows, and restores models.
     """
 
@@ -85,14 +85,14 @@ class NetFamily(TrainsOn, Restores, Family):
 
         Parameters
         ----------
-        work : NetWork
+        work : MaskedNet
             Where training starts.
         context : PruningContext
-            Rows, and the template whose settings hold.
+            Rows, and the template whose parameters hold.
         cuts : sequence of callable
             Each makes of a working form one with smaller masks; they are spread evenly
             over the first 60 % of the updates.
-        teacher : NetWork or None
+        teacher : MaskedNet or None
             A net whose outputs count as targets, too.
         distill : float
             Their share in the loss.
@@ -102,7 +102,7 @@ class NetFamily(TrainsOn, Restores, Family):
 
         Returns
         -------
-        NetWork
+        MaskedNet
             The trained net. What is masked is zero throughout.
         """
         raise NotImplementedError

@@ -11,8 +11,8 @@ from sklearn.preprocessing import LabelBinarizer
 
 from sklearn_prune.models.nets.family import NetFamily
 from sklearn_prune.models.nets.mlp_passes import Layers, outputs_of, row_gradients
-from sklearn_prune.models.nets.mlp_training import TrainingPlan, TrainingRows, train_masked
-from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.models.nets.mlp_training import MlpRows, TrainingPlan, train_masked
+from sklearn_prune.models.nets.units import MaskedNet
 from sklearn_prune.models.readers import (
     drop_optimizer,
     label_binarizer,
@@ -56,7 +56,7 @@ class MlpFamily(NetFamily):
         layers = zip(model.coefs_, model.intercepts_, strict=True)
         values = _values_of(layers)
         sizes = [model.n_features_in_, *map(len, model.intercepts_)]
-        return NetWork(
+        return MaskedNet(
             model, graph_of(sizes, model.activation), values, n_epochs=model.n_iter_
         )
 
@@ -106,9 +106,7 @@ class MlpFamily(NetFamily):
 
     def train(self, work, context, *, cuts=(), teacher=None, distill=0.0, shrink=None):
         loss = _LOSSES[work.model.out_activation_]
-        rows = TrainingRows(
-            context.array, _targets(work.model, context), context.sample_weight
-        )
+        rows = MlpRows(context.array, _targets(work.model, context), context.sample_weight)
         if teacher is not None and distill > 0:
             layers = Layers.of(teacher.values)
             outputs = outputs_of(layers, teacher.model.activation, loss, rows.X)

@@ -66,7 +66,7 @@ class Layers:
         return {name: np.array(view, order="C") for name, view in self.named()}
 
 
-class Network:
+class MlpPasses:
     """A multi-layer perceptron and the gradient of its loss.
 
     Parameters
@@ -110,8 +110,8 @@ class Network:
         if self._factors is None:
             return
         for factors in self._factors:
-            spoken = self._rng.random(factors.shape, dtype=np.float32) >= self._dropout
-            np.multiply(spoken, 1 / (1 - self._dropout), out=factors, casting="same_kind")
+            kept = self._rng.random(factors.shape, dtype=np.float32) >= self._dropout
+            np.multiply(kept, 1 / (1 - self._dropout), out=factors, casting="same_kind")
 
     def loss_and_gradient(self, X, targets, weights, alpha):
         """Mean loss of the rows with the L2 penalty; its gradient goes to `gradient`.
@@ -214,11 +214,11 @@ def row_gradients(layers, activation, loss, X, targets, n_numbers=2**21):
     layers : Layers
         Parameters.
     activation, loss : str
-        As `Network` has them.
+        As `MlpPasses` has them.
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Rows.
     targets : ndarray of shape (n_samples, n_outputs)
-        As `Network.loss_and_gradient` takes them.
+        As `MlpPasses.loss_and_gradient` takes them.
     n_numbers : int, default=2**21
         How many numbers a chunk may have.
 

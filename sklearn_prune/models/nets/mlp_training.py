@@ -9,14 +9,14 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, gen_batches, shuffle
 
-from sklearn_prune.models.nets.mlp_passes import Layers, Network, outputs_of
+from sklearn_prune.models.nets.mlp_passes import Layers, MlpPasses, outputs_of
 
 _CUTTING = 0.6  # share of the updates over which cuts are spread
 _ITERATIONS = 10  # of L-BFGS, before its objective may change
 
 
 @dataclass(frozen=True)
-class TrainingRows:
+class MlpRows:
     """Rows to train on.
 
     Parameters
@@ -40,7 +40,7 @@ class TrainingRows:
         """Some of the rows."""
         parts = (self.targets, self.weights, self.truth)
         parts = (None if part is None else part[rows] for part in parts)
-        return TrainingRows(self.X[rows], *parts)
+        return MlpRows(self.X[rows], *parts)
 
     def taught(self, outputs, share):
         """The same rows, with the outputs of another net mixed into the targets."""
@@ -61,7 +61,7 @@ class TrainingPlan:
     shrink : callable or None
         ``shrink(name, weight, n_updates)`` replaces each weight, of shape (n_out, n_in),
         after each update. Training then takes as many epochs as the net had, at most
-        those that the settings allow.
+        those that `max_iter` allows.
     dropout : float
         Probability that a hidden unit is dropped in a row of an update.
     dropout_seed : int or None
@@ -75,27 +75,27 @@ class TrainingPlan:
 
 
 def train_masked(work, model, loss, rows, plan=None):
-    """Train what the masks leave, as the settings of a model say.
+    """Train what the masks leave, with the parameters of a model.
 
     Without masks and from the parameters that `fit` draws first, it does what the `fit`
     of scikit-learn does, draws included.
 
     Parameters
     ----------
-    work : NetWork
+    work : MaskedNet
         Where training starts.
     model : MLPClassifier or MLPRegressor
-        Its settings hold; it is only read.
+        Its parameters hold; it is only read.
     loss : {"log_loss", "binary_log_loss", "squared_error", "poisson"}
         What is minimised.
-    rows : TrainingRows
+    rows : MlpRows
         All rows.
     plan : TrainingPlan or None
         Cuts, shrinkage and dropout.
 
     Returns
     -------
-    NetWork
+    MaskedNet
         The trained net, with the epochs (iterations, for L-BFGS) added.
 
     Raises
@@ -128,16 +128,18 @@ class _Run:
         """The rows in the precision of the parameters."""
         parts = (rows.X, rows.targets, rows.weights, rows.truth)
         dtype = self.layers.flat.dtype
-        return TrainingRows(
+        return MlpRows(
             *(None if part is None else part.astype(dtype, copy=False) for part in parts)
         )
 
-    def network(self, n_rows):
-        """A network on the parameters, with room for some rows."""
+    def passes(self, n_rows):
+        """Passes on the parameters, with room for some rows."""
         plan = self.plan
         generator = np.random.default_rng(plan.dropout_seed) if plan.dropout else None
         activation = self.model.activation
-        return Network(self.layers, activation, self.loss, n_rows, plan.dropout, generator)
+        return MlpPasses(
+            self.layers, activation, self.loss, n_rows, plan.dropout, generator
+        )
 
     def generator(self):
         """The model's random numbers, after those from which `fit` makes parameters."""
@@ -218,7 +220,7 @@ def _train_by_batches(run, rows):
     batch_size = 200 if model.batch_size == "auto" else int(model.batch_size)
     batch_size = min(batch_size, n_rows)
     batches = list(gen_batches(n_rows, batch_size))
-    network = run.network(batch_size)
+    passes = run.passes(batch_size)
     optimizers = {"sgd": MomentumOptimizer, "adam": AdamOptimizer}
     optimizer = optimizers[model.solver](run.layers.flat, model)
     progress, best = _Progress(model), None
@@ -231,12 +233,12 @@ def _train_by_batches(run, rows):
         for number, batch in enumerate(batches, start=epoch * len(batches) + 1):
             some = training.take(order[batch] if model.shuffle else batch)
             if some.weights is None or some.weights.any():
-                network.draw_dropout()
-                found = network.loss_and_gradient(
+                passes.draw_dropout()
+                found = passes.loss_and_gradient(
                     some.X, some.targets, some.weights, float(model.alpha)
                 )
                 loss += found * (batch.stop - batch.start)
-                optimizer.update(network.gradient.flat)
+                optimizer.update(passes.gradient.flat)
             run.after_update(number)
         if run.may_stop:
             value = loss / n_rows if validation is None else -_score(run, validation)
@@ -259,7 +261,7 @@ def _train_at_once(run, rows):
     iterations: the dropped units are fixed while it runs.
     """
     model, plan = run.model, run.plan
-    network = run.network(rows.X.shape[0])
+    passes = run.passes(rows.X.shape[0])
     restless = plan.shrink is not None or plan.dropout > 0
     parts = (rows.X, rows.targets, rows.weights)
     n_done, n_fun = 0, int(model.max_fun)
@@ -268,9 +270,9 @@ def _train_at_once(run, rows):
         n_next = min([run.n_epochs, *run.cuts_at[:1]]) - n_done
         if restless:
             n_next = min(n_next, _ITERATIONS)
-            network.draw_dropout()
+            passes.draw_dropout()
         n_iter, used, ended = minimise_kept(
-            network, run.movable, parts, model, n_next, n_fun
+            passes, run.movable, parts, model, n_next, n_fun
         )
         n_fun -= used
         for number in range(n_done, n_done + (n_next if restless else n_iter)):
@@ -340,7 +342,7 @@ class MomentumOptimizer:
     parameters : ndarray of shape (n_parameters,)
         The vector that is changed.
     model : MLPClassifier or MLPRegressor
-        Its settings hold.
+        Its parameters hold.
     """
 
     def __init__(self, parameters, model):
@@ -383,7 +385,7 @@ class AdamOptimizer:
     parameters : ndarray of shape (n_parameters,)
         The vector that is changed.
     model : MLPClassifier or MLPRegressor
-        Its settings hold.
+        Its parameters hold.
 
     References
     ----------
@@ -423,12 +425,12 @@ class AdamOptimizer:
         return False
 
 
-def minimise_kept(network, kept, rows, model, max_iter, max_fun):
+def minimise_kept(passes, kept, rows, model, max_iter, max_fun):
     """Run L-BFGS over the parameters that are left.
 
     Parameters
     ----------
-    network : Network
+    passes : MlpPasses
         Its parameters are changed in place.
     kept : ndarray of shape (n_parameters,), bool
         Those that may move.
@@ -447,11 +449,11 @@ def minimise_kept(network, kept, rows, model, max_iter, max_fun):
         Whether it ended by itself, before the limits.
     """
     where = slice(None) if kept.all() else kept
-    flat, gradient = network.layers.flat, network.gradient.flat
+    flat, gradient = passes.layers.flat, passes.gradient.flat
 
     def objective(parameters):
         flat[where] = parameters
-        loss = network.loss_and_gradient(*rows, model.alpha)
+        loss = passes.loss_and_gradient(*rows, model.alpha)
         return loss, gradient[where].astype(np.float64)
 
     found = minimize(

@@ -12,7 +12,7 @@ from sklearn_prune._meta import clone_seeded
 from sklearn_prune._seeds import seeded_globals
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.models.nets.family import OF_UNITS, UNIT_CRITERIA, NetFamily
-from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.models.nets.units import MaskedNet
 from sklearn_prune.predictors import (
     CompactModule,
     CompactNetClassifier,
@@ -49,7 +49,7 @@ class TorchFamily(NetFamily):
         if graph is not None:
             values |= _missing_norms(graph, values)
         n_epochs = len(getattr(model, "history", ()))
-        return NetWork(model, graph, values, n_epochs=n_epochs, reason=reason)
+        return MaskedNet(model, graph, values, n_epochs=n_epochs, reason=reason)
 
     def as_fitted(self, model):
         from sklearn_prune.models.nets.torch_training import values_of

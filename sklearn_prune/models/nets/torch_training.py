@@ -35,7 +35,7 @@ class MaskedTraining(Callback):
 
     Parameters
     ----------
-    work : NetWork
+    work : MaskedNet
         Where training starts.
     cuts : sequence of callable
         Evenly spread over the first 60 % of the updates.

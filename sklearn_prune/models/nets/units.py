@@ -11,7 +11,7 @@ MOST_ROWS = 2000  # that a criterion reads
 
 
 @dataclass(frozen=True)
-class NetWork:
+class MaskedNet:
     """The working form of a net.
 
     Parameters
@@ -29,7 +29,7 @@ class NetWork:
         Passes over the rows so far.
     reason : str or None
         Why the module cannot be followed.
-    teacher : NetWork or None
+    teacher : MaskedNet or None
         The net before it was pruned, whose outputs count as targets in a refit.
     """
 

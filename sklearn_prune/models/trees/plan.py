@@ -62,7 +62,7 @@ class ForestPath:
     watched : ndarray or None
         Rows to predict.
     counted : ndarray of shape (n_trees, n_watched), bool, or None
-        Which trees may speak about each of them.
+        Which trees predict each of them.
     """
 
     def __init__(self, work, shares, context, *, n_trees=None, watched=None, counted=None):
@@ -191,10 +191,9 @@ def forest_scores(family, work, shares, requests, context):
     a mean of k trees falls as 1 / k [1]_, and how fast is seen from both halves of them.
     Options that are nowhere best in the first fold are not tried in the others; of those
     left only the best at a size has scores, from folds that did not choose it. Among many
-    sizes one is small and good by chance, so each is judged by the mean of its own score
+    sizes one is small and good by chance, so the score of each is the mean of its own
     and that of the next smaller one. A whole forest gains more from more rows than a small
-    one does, so in a fold, which has fewer, a share is judged at less, in proportion to
-    the rows.
+    one does. A fold has fewer rows, so each share is made smaller there, in proportion.
 
     References
     ----------

@@ -168,22 +168,22 @@ class JointRefit:
         """Step on all trees, one after the other, some times."""
         from sklearn_prune.models.trees import kernels
 
-        settings = (self.strength, self.l1, RATE if grid == 0 else 1.0)
+        steps = (self.strength, self.l1, RATE if grid == 0 else 1.0)
         if self.masks is not None:
-            sweep_copies(self, *self.masks, settings, n_sweeps, float(grid))
+            sweep_copies(self, *self.masks, steps, n_sweeps, float(grid))
             # What follows only sets the curvatures, as they are if no tree is dropped.
-            settings, n_sweeps, grid = (*settings[:2], 0.0), 1, 0.0
+            steps, n_sweeps, grid = (*steps[:2], 0.0), 1, 0.0
         if self.loss == "softmax":
             kernels.sweep_softmax(
                 self.leaves, self.y, self.weight, self.arrays.start, self.intercept,
-                self.first, self.column, self.W, self.entry_prior, *settings, n_sweeps,
+                self.first, self.column, self.W, self.entry_prior, *steps, n_sweeps,
                 float(grid), self.H,
             )  # fmt: skip
             return self
         loss = kernels.LOGISTIC if self.loss == "logistic" else kernels.SQUARED
         kernels.sweep(
             self.leaves, self.y.reshape(len(self.y), -1).astype(np.float64), self.weight,
-            self.arrays.start, self.intercept, self.W, self.prior, *settings, loss,
+            self.arrays.start, self.intercept, self.W, self.prior, *steps, loss,
             n_sweeps, float(grid), self.H, added_penalty(self.dropout),
         )  # fmt: skip
         return self
@@ -412,7 +412,7 @@ def added_up(values, leaves, start, counted=None):
     start : ndarray of shape (width,)
         What the sums start from.
     counted : ndarray of shape (n_trees, n_samples), bool, or None
-        The trees that speak about each row, here also for those that do not.
+        The trees whose sums count for each row; they are scaled up to all trees.
     """
     total = np.zeros((leaves.shape[1], values.shape[1]))
     for t, of_tree in enumerate(leaves):

@@ -14,7 +14,7 @@ from sklearn_prune.models.trees.arrays import (
 )
 from sklearn_prune.predictors import pick_trees
 
-MAX_JUDGES = 4000  # rows that rank trees
+MAX_SCORING_ROWS = 4000  # rows that rank trees
 MAX_CHECKED = 5  # trees that are asked whether they know the rows
 
 
@@ -145,8 +145,8 @@ def tree_strengths(work, context, *, l1):
     """How large the weight of each tree is in a penalised sum of their votes.
 
     Under L1 the weights are not negative, and a tree is the stronger the larger the
-    penalty is at which it comes in. Each pair of trees is compared on the rows that may
-    judge both.
+    penalty is at which it comes in. Each pair of trees is compared on the rows that
+    neither was fitted on, where that is known.
     """
     votes, truth, weight, counted = _votes_of_trees(work, context)
     n_trees = len(votes)
@@ -197,7 +197,7 @@ def greedy_order(predictions, truth, weight, counted, measure, *, classes):
     weight : ndarray of shape (n_samples,)
         Of the rows.
     counted : ndarray of shape (n_members, n_samples), bool
-        The rows that may judge a member.
+        The rows that a member is scored on.
     measure : {"reduced_error", "complementarity", "margin"}
         See `ContributionCriterion`.
     classes : bool
@@ -242,11 +242,11 @@ def greedy_order(predictions, truth, weight, counted, measure, *, classes):
 
 
 def _gain(total, count, truth, weight, measure, classes):
-    """How good the mean of some members is on the rows that may judge them."""
-    judged = count > 0
-    mean = total[judged] / count[judged, None]
-    target, weight = truth[judged], weight[judged]
-    if not judged.any():
+    """Score of the mean of some members, on the rows that any of them is scored on."""
+    scored = count > 0
+    mean = total[scored] / count[scored, None]
+    target, weight = truth[scored], weight[scored]
+    if not scored.any():
         return -np.inf
     if not classes:
         return -np.average(((mean - target) ** 2).sum(axis=1), weights=weight)
@@ -260,13 +260,13 @@ def _gain(total, count, truth, weight, measure, classes):
 
 
 def _votes_of_trees(work, context):
-    """Votes of the trees, what is right, weights, and which rows may judge which tree."""
+    """Votes of the trees, the targets, weights, and the rows that score each tree."""
     nodes, fitted = work.nodes, work.fitted
     n = len(context.target)
     rows = np.arange(n)
-    if n > MAX_JUDGES:
+    if n > MAX_SCORING_ROWS:
         keys = row_keys(context.role_seed("judges-of-trees"), n)
-        rows = np.sort(np.argsort(keys, kind="stable")[:MAX_JUDGES])
+        rows = np.sort(np.argsort(keys, kind="stable")[:MAX_SCORING_ROWS])
     leaves = leaves_of_rows(nodes, fitted.rows(context)[rows])
     votes = nodes.value[leaves]
     targets = fitted.targets(context)[rows] if fitted.n_outputs == 1 else None

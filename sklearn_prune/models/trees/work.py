@@ -248,7 +248,7 @@ class ForestWork:
     def predict(self, X, counted=None):
         """Predictions for rows as trees read them, without a compact form.
 
-        `counted` says which trees of the whole forest speak about each row.
+        `counted` says which trees of the whole forest predict each row.
         """
         arrays = self.nodes if self.scored is None else self.scored.arrays
         leaves = leaves_of_rows(arrays, X)
