@@ -2,8 +2,7 @@
 
 from sklearn.base import ClassifierMixin, RegressorMixin
 
-from sklearn_prune.weight_pruning._pruned_base import PrunedModel
-from sklearn_prune.weight_pruning._pruned_views import delegate_has
+from sklearn_prune.weight_pruning._pruned_base import PrunedModel, delegate_has
 
 
 class PrunedClassifier(ClassifierMixin, PrunedModel):

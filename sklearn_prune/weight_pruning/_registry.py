@@ -5,10 +5,12 @@ from functools import cache
 from importlib import import_module
 
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._returns import check_returned
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.predictors import Compact
 from sklearn_prune.weight_pruning._protocol import Accepted, Refused
 from sklearn_prune.weight_pruning.criteria import RandomCriterion
 
@@ -227,6 +229,28 @@ def families_of_class(model):
 
 def _library_of(cls):
     return cls.__module__.partition(".")[0]
+
+
+def fitted_form(model):
+    """The predictor of any fitted model as it is: nothing is ranked or cut.
+
+    It is what `PrunedClassifier(FrozenEstimator(model), keep=1.0)` predicts with. Pruned
+    models give their `compact_`. Kinds of model without a smaller form give a
+    `CompactModel` around a copy. NotFittedError if the model is not fitted.
+    """
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
+    if isinstance(model, Compact):
+        return model
+    check_is_fitted(model)
+    if isinstance(getattr(model, "compact_", None), Compact):
+        return model.compact_
+    families, _ = families_of_class(model)
+    for family in families:
+        answer = family.holds(model)
+        if answer:
+            return answer.family.as_fitted(model)
+    return resolve(MODEL_FAMILY)().as_fitted(model)
 
 
 def family_for(model, unit):

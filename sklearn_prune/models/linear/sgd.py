@@ -11,7 +11,7 @@ from sklearn_prune._seeds import derive_seed, draw_seed
 from sklearn_prune.models.linear.dropout import dropped
 from sklearn_prune.models.linear.losses import targets_of, weights_of_classes
 from sklearn_prune.predictors import take_columns
-from sklearn_prune.weight_pruning import kept_units, ranked
+from sklearn_prune.weight_pruning import ranked_within, table_size
 
 PRUNED_BY = 0.6  # share of the updates after which nothing is cut any more
 _COEFFICIENTS = ("coef_", "_standard_coef", "_average_coef")
@@ -67,11 +67,7 @@ def prune_while_training(family, work, unit, share, request, context):
     """
     criterion = family.criterion_for(unit, request.criterion)
     by_size = request.unit == "auto"
-
-    def size_of(table):
-        return int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
-
-    total = size_of(family.table(work, unit, context))
+    total = table_size(family.table(work, unit, context), by_size)
     if not isinstance(share, float):
         share = share / total
     epochs = int(context.refit_params.get("max_iter", work.model.n_iter_))
@@ -85,9 +81,9 @@ def prune_while_training(family, work, unit, share, request, context):
             columns = np.flatnonzero(now.mask.any(axis=0))
             rows = replace(context, X=take_columns(context.X, columns))
             now = family.on_columns(now, columns)
-        _, ranking, table = ranked(criterion, family, now, unit, rows)
-        relative = min(1.0, part * total / size_of(table))
-        kept = kept_units(ranking, table, relative, by_size)
+        _, table, kept = ranked_within(
+            part * total, criterion, family, now, unit, rows, by_size
+        )
         mask = np.zeros_like(work.mask)
         mask[:, columns] = _mask_of_kept(family, now, unit, table, kept, rows)
         training.mask_by(mask)

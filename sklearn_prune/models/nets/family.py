@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -26,8 +27,8 @@ from sklearn_prune.weight_pruning import (
     Restores,
     TrainsOn,
     UnitTable,
-    kept_units,
-    ranked,
+    ranked_within,
+    table_size,
 )
 from sklearn_prune.weight_pruning.criteria import (
     ActivationCriterion,
@@ -240,23 +241,15 @@ class NetFamily(TrainsOn, Restores, Family):
             criterion = MagnitudeCriterion(scope="adaptive")
         criterion = self.criterion_for(unit, criterion)
         by_size = request.unit == "auto"
-        table = self.table(work, unit, context)
-        total = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+        total = table_size(self.table(work, unit, context), by_size)
         share = budget_size(share, total) / total
 
-        def cut_to(part):
-            def cut(now):
-                _, ranking, table = ranked(criterion, self, now, unit, context)
-                size = (
-                    int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
-                )
-                relative = min(1.0, part * total / size)
-                kept = kept_units(ranking, table, relative, by_size)
-                return self.apply(now, unit, kept, context)
+        def cut(now, part):
+            size = part * total
+            *_, kept = ranked_within(size, criterion, self, now, unit, context, by_size)
+            return self.apply(now, unit, kept, context)
 
-            return cut
-
-        cuts = [cut_to(part) for part in schedule.shares(share)]
+        cuts = [partial(cut, part=part) for part in schedule.shares(share)]
         distill = 0.0 if work.teacher is None else DISTILLED
         return self.train(work, context, cuts=cuts, teacher=work.teacher, distill=distill)
 
