@@ -100,6 +100,7 @@ _SHARED = {
     "arrays_in": "quantized",
     "as_libsvm": "kernel",
     "compact_score_forest": "trees.forest",
+    "copy_attributes": "base",
     "dense": "quantized",
     "emptied": "nets.module",
     "flat_order": "trees.arrays",

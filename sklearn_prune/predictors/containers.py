@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .base import Compact, available_if
+from .base import Compact, Delegating, available_if, copy_attributes
 from .quantized import count_rows, is_sparse
 
 
@@ -15,11 +15,8 @@ class CompactContainer(Compact):
     @classmethod
     def around(cls, members, model, **attributes):
         """The predictor of a fitted container, given the compact forms of its members."""
-        compact = cls()
+        compact = copy_attributes(model, cls())
         compact.members_ = list(members)
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(model, name):
-                setattr(compact, name, getattr(model, name))
         for name, value in attributes.items():
             setattr(compact, name, value)
         return compact
@@ -37,13 +34,7 @@ class CompactContainer(Compact):
 
     def _array(self, X):
         """X as an array or sparse matrix; its values are for the members to check."""
-        if (
-            type(X) is np.ndarray
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-        ):
+        if self._fits(X):
             return X
         from sklearn.utils.validation import validate_data
 
@@ -142,18 +133,13 @@ class CompactTransformedTarget(CompactContainer):
         return found
 
 
-def inner_has(method):
-    """Check for `available_if`: the only member has the method."""
-    return available_if(lambda self: hasattr(self.members_[0], method))
-
-
-class CompactThreshold(CompactContainer):
+class CompactThreshold(Delegating, CompactContainer):
     """A binary classifier with a threshold of its own."""
 
-    def __sklearn_tags__(self):
-        if not hasattr(self, "members_"):
-            return super().__sklearn_tags__()
-        return self.members_[0].__sklearn_tags__()
+    _inner = property(lambda self: self.members_[0])
+
+    def _rows(self, X):
+        return X
 
     def predict(self, X):
         """The positive class from the threshold on, else the other."""
@@ -164,21 +150,6 @@ class CompactThreshold(CompactContainer):
             scores = -scores
         labels = self.classes_[[1 - self.positive_, self.positive_]]
         return labels[(scores >= self.threshold_).astype(int)]
-
-    @inner_has("predict_proba")
-    def predict_proba(self, X):
-        """Class probabilities of the member."""
-        return self.members_[0].predict_proba(X)
-
-    @inner_has("predict_log_proba")
-    def predict_log_proba(self, X):
-        """Logarithms of the class probabilities."""
-        return self.members_[0].predict_log_proba(X)
-
-    @inner_has("decision_function")
-    def decision_function(self, X):
-        """Scores of the member."""
-        return self.members_[0].decision_function(X)
 
 
 def pairs(n_classes):
