@@ -245,6 +245,26 @@ class OneMemberFamily(ContainerFamily):
         return compacts[0]
 
 
+class NamedMembersFamily(ContainerFamily):
+    """Members by name, each fitted on all rows."""
+
+    def inner_models(self, model):
+        return list(self.named_inner(model).values())
+
+    def named_inner(self, estimator):
+        return {name: inner for name, inner in estimator.estimators if inner != "drop"}
+
+    def places(self, model, context):
+        for name, fitted in zip(self.named_inner(model), model.estimators_, strict=True):
+            params = weights_for(model, name, context.fit_params)
+
+            def find(container, name=name):
+                return dict(container.estimators)[name]
+
+            y = labels_of(fitted, model, context)
+            yield fitted, find, replace(context, y=y, fit_params=params)
+
+
 class CompactFamily(Restores, Family):
     """A member that is in compact form already."""
 

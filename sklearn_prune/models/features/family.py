@@ -15,6 +15,7 @@ from sklearn_prune.predictors import (
     ColumnSelector,
     CompactColumns,
     CompactModel,
+    copy_attributes,
     take_columns,
 )
 from sklearn_prune.weight_pruning import (
@@ -338,7 +339,4 @@ def compact_model(model):
     compact.model_ = deepcopy(model)
     for name in _OF_TRAINING:
         compact.model_.__dict__.pop(name, None)
-    for name in ("classes_", "n_features_in_", "feature_names_in_"):
-        if hasattr(model, name):
-            setattr(compact, name, getattr(model, name))
-    return compact
+    return copy_attributes(model, compact)

@@ -25,6 +25,7 @@ from sklearn_prune.predictors import (
     Graph,
     Operation,
     Site,
+    copy_attributes,
 )
 from sklearn_prune.weight_pruning import Accepted, Refused
 
@@ -262,9 +263,7 @@ def _filled(template, compact, coefs, intercepts):
     template.n_layers_ = len(coefs) + 1
     template.n_outputs_ = len(intercepts[-1])
     names = ("n_features_in_", "feature_names_in_", "classes_", "n_iter_", "t_")
-    for name in names:
-        if hasattr(compact, name):
-            setattr(template, name, getattr(compact, name))
+    copy_attributes(compact, template, *names)
     template.out_activation_ = compact.output_
     if is_classifier(template):
         if compact.output_ == "sigmoid":

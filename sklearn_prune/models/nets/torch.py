@@ -17,6 +17,7 @@ from sklearn_prune.predictors import (
     CompactModule,
     CompactNetClassifier,
     CompactNetRegressor,
+    copy_attributes,
 )
 from sklearn_prune.weight_pruning import Accepted
 
@@ -179,10 +180,7 @@ class TorchFamily(NetFamily):
         load_values(template.module_, values | _unit_norms(template.module_, values))
         if hasattr(compact, "classes_"):
             template.classes_inferred_ = np.array(compact.classes_)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(template, name, getattr(compact, name))
-        return template
+        return copy_attributes(compact, template, "n_features_in_", "feature_names_in_")
 
 
 def gradients_of(net, inputs, targets):

@@ -9,6 +9,7 @@ from sklearn.tree import BaseDecisionTree
 
 from sklearn_prune._sklearn_compat import Tree
 from sklearn_prune.models.readers import inner_estimator
+from sklearn_prune.predictors import copy_attributes
 
 
 def with_trees(model, arrays):
@@ -156,6 +157,4 @@ def restored(compact, template):
         ]
     if hasattr(model, "estimators_"):
         model.n_estimators = arrays.n_trees
-    if hasattr(compact, "feature_names_in_"):
-        model.feature_names_in_ = compact.feature_names_in_
-    return model
+    return copy_attributes(compact, model, "feature_names_in_")

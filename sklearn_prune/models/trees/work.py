@@ -31,6 +31,7 @@ from sklearn_prune.predictors import (
     SparseLeaves,
     ValueLeaves,
     compact_score_forest,
+    copy_attributes,
     joined,
 )
 
@@ -86,9 +87,7 @@ def compact_forest(model):
     member = model.estimators_[0] if hasattr(model, "estimators_") else model
     compact._allow_nan = get_tags(member).input_tags.allow_nan
     compact.n_jobs = getattr(model, "n_jobs", None)
-    compact.n_features_in_ = model.n_features_in_
-    if hasattr(model, "feature_names_in_"):
-        compact.feature_names_in_ = model.feature_names_in_
+    copy_attributes(model, compact, "n_features_in_", "feature_names_in_")
     if hasattr(model, "feature_importances_"):
         compact._importances = model.feature_importances_.astype(np.float32)
     return compact
@@ -267,8 +266,7 @@ class ForestWork:
         compact = _scored_compact(self)
         compact.n_features_in_ = model.n_features_in_
         compact._allow_nan = get_tags(self.fitted.estimators[0]).input_tags.allow_nan
-        if hasattr(model, "feature_names_in_"):
-            compact.feature_names_in_ = model.feature_names_in_
+        copy_attributes(model, compact, "feature_names_in_")
         importances = self.importances()
         if importances is not None:
             compact._importances = importances.astype(np.float32)
