@@ -192,24 +192,8 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
     coefficient after another is rounded, and those that follow make up for its error, as
     the optimal brain surgeon would for its removal [1]_. O(n_points**3) for each group, of
     which at most 2,000 points are taken at a time. Under a kernel that is not positive
-    definite, such as the sigmoid, each coefficient is rounded for itself.
-
-    Parameters
-    ----------
-    kernel : KernelFunction
-        The kernel.
-    points : ndarray of shape (n_points, n_features)
-        Points.
-    coefficients : ndarray of shape (n_points, n_columns)
-        Coefficients.
-    ends : ndarray of shape (n_groups + 1,), int
-        Where the groups of points start that belong to one sum.
-    quantizer : Quantizer
-        Rounds.
-
-    Returns
-    -------
-    points, coefficients : QuantizedArray
+    definite, such as the sigmoid, each coefficient is rounded for itself. `ends` says where
+    the groups of points start that belong to one sum.
 
     References
     ----------
@@ -473,17 +457,8 @@ def pairs_of(n_classes):
 def couple(logits, n_classes):
     """Class probabilities from those of pairs, by the iteration of libsvm [1]_.
 
-    Parameters
-    ----------
-    logits : ndarray of shape (n_samples, n_pairs)
-        Minus the log-odds of the first class of each pair.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes)
-        Probabilities, as far as libsvm iterates: to 0.005 / n_classes.
+    `logits` are minus the log-odds of the first class of each pair, of shape (n_samples,
+    n_pairs). The iteration ends at 0.005 / n_classes, as in libsvm.
 
     References
     ----------

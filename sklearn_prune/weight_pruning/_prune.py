@@ -57,25 +57,11 @@ class PruningResult:
 
 
 def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, started):
-    """Prune a fitted model.
+    """Prune a fitted model, which is not changed; the result is a `PruningResult`.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted; it is not changed.
-    context : PruningContext
-        The rows and settings.
-    unit, keep, criterion, schedule, refit
-        As the meta-estimator has them, checked; `refit` is a bool.
-    quantizer : Quantizer or None
-        Rounds the compact form.
-    started : float
-        CPU time at which the fit began.
-
-    Returns
-    -------
-    PruningResult
-        The compact form and what was done.
+    `unit`, `keep`, `criterion` and `schedule` are those of the meta-estimator, checked;
+    `refit` is a bool, `quantizer` None or a Quantizer, `started` the CPU time at which the
+    fit began.
     """
     fitted = process_time()
     check_dropout(model, unit, context.dropout)  # a search may have found another model

@@ -10,29 +10,10 @@ from sklearn_prune.weight_pruning._protocol import UnitTable
 
 
 def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
-    """Prune one kind of unit down to each of several sizes.
+    """Prune one kind of unit down to each of several sizes, and rank once.
 
-    Parameters
-    ----------
-    family : Family
-        Of the model.
-    work : object
-        Its working form.
-    unit : str
-        The kind of unit.
-    shares : list of float or int
-        Fractions, or numbers, of units to keep.
-    request : PruningRequest
-        Criterion, schedule and whether to refit.
-    context : PruningContext
-        The rows.
-    by_size : bool, default=False
-        Whether fractions are shares of the parameters instead of the units.
-
-    Returns
-    -------
-    list
-        The smaller working forms, in the order of `shares`. Ranks once.
+    `shares` are fractions or numbers of units; fractions are of the parameters if
+    `by_size`. Returns the smaller working forms in the same order.
     """
     criterion = family.criterion_for(unit, request.criterion)
     if len(unit_table(family, work, unit, context).ids) < 2:  # nothing to choose

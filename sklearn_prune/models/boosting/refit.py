@@ -57,16 +57,8 @@ class TrainingRows:
 def training_rows(model, leaves, y, row_weights, whole=None):
     """What a refit reads of the rows of a model, or of a part of one.
 
-    Parameters
-    ----------
-    model : BoostedModel
-        The model.
-    leaves : ndarray of shape (n_trees, n_samples)
-        Node of `model` in which each row ends.
-    y, row_weights : ndarray of shape (n_samples,)
-        Targets or class codes, and weights.
-    whole : ndarray of shape (n_outputs, n_samples), or None
-        Raw scores of the whole model where `model` is a part of it.
+    `leaves` has the node of `model` in which each row ends, by (tree, row). `whole` has the
+    raw scores of the whole model, by (output, row), where `model` is a part of it.
     """
     raw = raw_scores(model, leaves) if whole is None else whole
     _, hessian = derivatives(model.loss, raw, y)
@@ -76,21 +68,10 @@ def training_rows(model, leaves, y, row_weights, whole=None):
 
 
 def derivatives(loss, raw, y):
-    """First and second derivatives of the loss of each row.
+    """First and second derivatives of the loss of each row, by (output, row).
 
-    Parameters
-    ----------
-    loss : str or None
-        Of a `BoostedModel`; None is one without second derivatives.
-    raw : ndarray of shape (n_outputs, n_samples)
-        Raw scores.
-    y : ndarray of shape (n_samples,)
-        Targets or class codes.
-
-    Returns
-    -------
-    gradient, hessian : ndarray of shape (n_outputs, n_samples)
-        Zeros and ones without a loss.
+    `raw` has the raw scores, by (output, row); `y` targets or class codes. Without a loss
+    they are zeros and ones.
     """
     if loss is None:
         return np.zeros_like(raw), np.ones_like(raw)

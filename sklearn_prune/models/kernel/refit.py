@@ -155,14 +155,9 @@ class KernelRows:
         return np.concatenate(parts).astype(np.float64, copy=False)
 
     def moments(self, curvature, slope):
-        """Weighted products of the columns, and with vectors of the rows.
+        """Weighted products of the columns, and with `slope`; the last column is constant.
 
-        Returns
-        -------
-        gram : ndarray of shape (n_basis + 1, n_basis + 1)
-            With the weights `curvature`; the last column is the constant.
-        gradient : ndarray of shape (n_basis + 1,)
-            Products with `slope`.
+        The first are of shape (n_basis + 1, n_basis + 1), the others (n_basis + 1,).
         """
         m = self.shape[1]
         gram, gradient = np.zeros((m + 1, m + 1)), np.zeros(m + 1)
@@ -184,24 +179,10 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
     """Minimise half the squared norm of the function plus the costs of the rows.
 
     Newton's method with a line search, as for support vector machines in the primal [1]_.
-
-    Parameters
-    ----------
-    rows : KernelRows
-        Kernel matrix between the rows and the basis.
-    basis_kernel : ndarray of shape (n_basis, n_basis)
-        Kernel matrix of the basis.
-    targets, costs : ndarray of shape (n_rows,)
-        Signs of the classes or targets; C times the weight of each row.
-    loss : callable
-        Of values and targets: the loss, its slope, where it is curved, where it is not 0.
-    width : float
-        Inverse of the curvature.
-
-    Returns
-    -------
-    coefficients : ndarray of shape (n_basis,)
-    offset : float
+    `targets` are signs of classes or targets, `costs` C times the weight of each row.
+    `loss` gives for values and targets the loss, its slope, where it is curved, and where
+    it is not 0; `width` is the inverse of its curvature. Returns coefficients and an
+    offset.
 
     References
     ----------
@@ -244,23 +225,9 @@ def fit_expansion(rows, basis_kernel, targets, costs, loss, width, *, n_steps=12
 def fit_ridge(rows, basis_kernel, targets, costs, penalty):
     """Minimise the weighted squared errors plus the squared norm of the function.
 
-    Parameters
-    ----------
-    rows : KernelRows
-        Kernel matrix between the rows and the basis.
-    basis_kernel : ndarray of shape (n_basis, n_basis)
-        Kernel matrix of the basis.
-    targets : ndarray of shape (n_rows, n_outputs)
-        Targets.
-    costs : ndarray of shape (n_rows,)
-        Weights of the rows.
-    penalty : float or ndarray of shape (n_outputs,)
-        Weight of the squared norm.
-
-    Returns
-    -------
-    ndarray of shape (n_basis, n_outputs)
-        Coefficients: the subset of regressors [1]_. O(n_rows * n_basis**2).
+    `costs` are weights of the rows, `penalty` is the weight of the squared norm, or one for
+    each output. Returns coefficients of shape (n_basis, n_outputs): the subset of
+    regressors [1]_. O(n_rows * n_basis**2).
 
     References
     ----------

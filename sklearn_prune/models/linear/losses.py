@@ -89,24 +89,11 @@ def output_spreads(work, context):
 
 
 def derivatives(model, scores, targets, loss=None):
-    """First and second derivatives of the loss of each row by its scores.
+    """First and second derivatives of the loss of each row by its scores, without weights.
 
-    Where the second is zero nearly everywhere, it is that of the logistic loss (hinge,
-    perceptron) or of the squared one (epsilon-insensitive, quantile).
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    scores, targets : ndarray of shape (n_samples, n_outputs)
-        As `scores_of` and `targets_of` give them.
-    loss : str or None
-        Another loss than that of the model.
-
-    Returns
-    -------
-    gradients, curvatures : ndarray of shape (n_samples, n_outputs)
-        Of the loss without weights.
+    All arrays are of shape (n_samples, n_outputs). Where the second is zero nearly
+    everywhere, it is that of the logistic loss (hinge, perceptron) or of the squared one
+    (epsilon-insensitive, quantile). `loss` names another loss than that of the model.
     """
     loss = loss_of(model) if loss is None else loss
     if loss == "multinomial":
@@ -207,17 +194,8 @@ def logistic_penalty(model):
 def squared_penalty(model, total):
     """Factors of half the squared coefficients, in a loss that is summed over rows.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    total : float
-        Sum of the weights of the rows.
-
-    Returns
-    -------
-    float or ndarray
-        Broadcasts against the coefficients, of shape (n_outputs, n_features).
+    `total` is the sum of the weights of the rows. The result broadcasts against the
+    coefficients, of shape (n_outputs, n_features).
     """
     name = type(model).__name__
     if name.startswith("LogisticRegression"):
@@ -314,12 +292,8 @@ def losses_of_removal(work, unit, context):
 def _rises(values, inverses):
     """Rise of the loss at the step that removes each column, the cheapest first.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_outputs, n_columns)
-        The coefficients; all of a column go together.
-    inverses : ndarray of shape (n_outputs, n_columns, n_columns)
-        Inverse Hessian of each output.
+    `values` has the coefficients, of shape (n_outputs, n_columns), and `inverses` the
+    inverse Hessian of each output. All coefficients of a column go together.
     """
     n_columns = values.shape[1]
     diagonals = np.einsum("kjj->kj", inverses)

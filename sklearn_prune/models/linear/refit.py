@@ -27,21 +27,7 @@ def fit_masked(work, context):
 
     Where every output keeps the same columns, the model itself is fitted on those. Where
     outputs do not depend on each other, each is fitted on its own columns. The losses
-    that couple them are minimised over the entries that are left.
-
-    Parameters
-    ----------
-    work : LinearWork
-        Start values and mask.
-    context : PruningContext
-        The rows, and the template with the parameters of the refit.
-
-    Returns
-    -------
-    coefficients : ndarray of shape (n_outputs, n_features)
-        Zero outside the mask.
-    intercepts : ndarray of shape (n_outputs,)
-        One for each output.
+    that couple them are minimised over the entries that are left. `work` has start values.
     """
     mask = work.mask
     if (mask == mask[0]).all():
@@ -114,13 +100,6 @@ def fit_multinomial(work, context):
 
     Where there is an L1 penalty, positive and negative parts are apart, and the loss is
     smooth within their bounds.
-
-    Returns
-    -------
-    coefficients : ndarray of shape (n_outputs, n_features)
-        Zero outside the mask.
-    intercepts : ndarray of shape (n_outputs,)
-        One for each class.
     """
     template = context.template
     C, l1_ratio = logistic_penalty(work.model if hasattr(work.model, "C_") else template)

@@ -43,27 +43,7 @@ def prune_while_training(family, work, unit, share, request, context):
     scikit-learn's own class, which has its losses, penalties, learning rates and averages.
     The columns that an output has lost are zeros in the rows that it gets, so that their
     coefficients stay at zero between the cuts. A learning rate that is "adaptive" is not
-    lowered.
-
-    Parameters
-    ----------
-    family : LinearFamily
-        Ranks the units.
-    work : LinearWork
-        Fitted. A frozen model trains on from there, others start anew.
-    unit : {"coefficient", "feature"}
-        What is cut.
-    share : float or int
-        What is left in the end; a share of the parameters where the unit is "auto".
-    request : PruningRequest
-        Criterion and schedule.
-    context : PruningContext
-        The rows.
-
-    Returns
-    -------
-    LinearWork
-        Zero outside its mask.
+    lowered. A frozen model trains on from its parameters, others start anew.
     """
     criterion = family.criterion_for(unit, request.criterion)
     by_size = request.unit == "auto"

@@ -181,17 +181,7 @@ class NetFamily(TrainsOn, Restores, Family):
         return self.train(work, context, teacher=work.teacher, distill=share)
 
     def resumed(self, compact, model, context):
-        """The working form of a compact one, to be trained on; what is zero is masked.
-
-        Parameters
-        ----------
-        compact : Compact
-            What `compact` made.
-        model : estimator
-            As `restore` makes it of the compact form.
-        context : PruningContext
-            Rows to train on.
-        """
+        """The working form of a predictor, to be trained on; what is zero is masked."""
         work = self.start(model, context)
         masks = {name: work.values[name] != 0 for name in work.weight_names()}
         return replace(work, masks=masks)

@@ -187,17 +187,9 @@ def graph_of(sizes, activation):
 def living_layers(coefs, intercepts, activation):
     """The layers without the hidden units that are not made or not read.
 
-    Parameters
-    ----------
-    coefs, intercepts : list of ndarray
-        Of shapes (n_in, n_out) and (n_out,), as scikit-learn has them.
-    activation : str
-        Of the hidden layers; the logistic function makes 0.5 of nothing.
-
-    Returns
-    -------
-    coefs, intercepts : list of ndarray
-        The same function; each hidden layer has at least one unit.
+    Coefficients are (n_in, n_out), as scikit-learn has them. The function stays the same,
+    and each hidden layer keeps at least one unit. The logistic function makes 0.5 of
+    nothing.
     """
     coefs, intercepts = list(coefs), list(intercepts)
     changed = True

@@ -207,26 +207,10 @@ def outputs_of(layers, activation, loss, X):
 
 
 def row_gradients(layers, activation, loss, X, targets, n_numbers=2**21):
-    """The gradient of the loss of each row with respect to each parameter.
+    """Yield the gradients of the losses of single rows by parameter name, in chunks.
 
-    Parameters
-    ----------
-    layers : Layers
-        Parameters.
-    activation, loss : str
-        As `MlpPasses` has them.
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Rows.
-    targets : ndarray of shape (n_samples, n_outputs)
-        As `MlpPasses.loss_and_gradient` takes them.
-    n_numbers : int, default=2**21
-        How many numbers a chunk may have.
-
-    Yields
-    ------
-    dict of str -> ndarray of shape (n_rows, *shape)
-        Of consecutive rows; without penalty and sample weights. Coefficients are
-        (n_out, n_in).
+    Each has the shape (n_rows, *shape), without penalty and sample weights; coefficients
+    are (n_out, n_in). A chunk has at most `n_numbers` numbers.
     """
     n_rows = max(1, n_numbers // layers.flat.size)
     for start in range(0, X.shape[0], n_rows):

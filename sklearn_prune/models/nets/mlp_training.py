@@ -78,30 +78,8 @@ def train_masked(work, model, loss, rows, plan=None):
     """Train what the masks leave, with the parameters of a model.
 
     Without masks and from the parameters that `fit` draws first, it does what the `fit`
-    of scikit-learn does, draws included.
-
-    Parameters
-    ----------
-    work : MaskedNet
-        Where training starts.
-    model : MLPClassifier or MLPRegressor
-        Its parameters hold; it is only read.
-    loss : {"log_loss", "binary_log_loss", "squared_error", "poisson"}
-        What is minimised.
-    rows : MlpRows
-        All rows.
-    plan : TrainingPlan or None
-        Cuts, shrinkage and dropout.
-
-    Returns
-    -------
-    MaskedNet
-        The trained net, with the epochs (iterations, for L-BFGS) added.
-
-    Raises
-    ------
-    ValueError
-        If the parameters leave the finite numbers.
+    of scikit-learn does, draws included. The epochs (iterations, for L-BFGS) are added to
+    those of `work`. ValueError if the parameters become infinite or NaN.
     """
     plan = TrainingPlan() if plan is None else plan
     run = _Run(work, model, loss, plan)
@@ -428,25 +406,9 @@ class AdamOptimizer:
 def minimise_kept(passes, kept, rows, model, max_iter, max_fun):
     """Run L-BFGS over the parameters that are left.
 
-    Parameters
-    ----------
-    passes : MlpPasses
-        Its parameters are changed in place.
-    kept : ndarray of shape (n_parameters,), bool
-        Those that may move.
-    rows : tuple of (X, targets, weights)
-        All rows.
-    model : MLPClassifier or MLPRegressor
-        Its `alpha` and `tol` hold.
-    max_iter, max_fun : int
-        Limits on iterations and evaluations.
-
-    Returns
-    -------
-    n_iter, n_fun : int
-        What was used of them.
-    ended : bool
-        Whether it ended by itself, before the limits.
+    The parameters of `passes` are changed in place where `kept` is True. `rows` are X,
+    targets and weights. Returns the iterations and evaluations that were used, and whether
+    it ended by itself, before the limits.
     """
     where = slice(None) if kept.all() else kept
     flat, gradient = passes.layers.flat, passes.gradient.flat

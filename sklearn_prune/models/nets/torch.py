@@ -184,19 +184,9 @@ class TorchFamily(NetFamily):
 
 
 def gradients_of(net, inputs, targets):
-    """Gradient of each row's loss by each parameter.
+    """Gradient of each row's loss by parameter name, of shape (n_rows, ...).
 
-    Parameters
-    ----------
-    net : NeuralNet
-        Initialized, in evaluation mode.
-    inputs, targets : tensor of shape (n_rows, ...)
-        A few rows: all their gradients are held at once.
-
-    Returns
-    -------
-    dict of str -> ndarray of shape (n_rows, ...)
-        By the names of the parameters.
+    The net is initialized, and in evaluation mode. All gradients are held at once.
     """
     module, device = net.module_, net.device
     parameters = {name: part.detach() for name, part in module.named_parameters()}

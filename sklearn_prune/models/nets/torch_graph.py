@@ -41,24 +41,10 @@ class NotFollowed(Exception):
 
 
 def follow(module, example):
-    """The graph of a module in evaluation mode, and arrays that stand beside its state.
+    """The graph of a module in evaluation mode; the module is not changed.
 
-    Parameters
-    ----------
-    module : nn.Module
-        It is not changed.
-    example : tensor
-        Some rows, on the device of the module.
-
-    Returns
-    -------
-    graph : Graph
-        Batch norms without factor and offset among the state get names of their own.
-
-    Raises
-    ------
-    NotFollowed
-        If an operation is none of those that the compact form knows.
+    `example` has some rows, on the device of the module. Batch norms without factor and
+    offset get names of their own. NotFollowed if the compact form knows an operation not.
     """
     training = [part for part in module.modules() if part.training]
     module.eval()
@@ -323,19 +309,9 @@ def _first_line(error):
 
 
 def sites_of(operations, shapes):
-    """The sites of a list of operations, whose results have these shapes.
+    """The sites whose units can go, of operations whose results have these shapes.
 
-    Parameters
-    ----------
-    operations : tuple of Operation
-        The last gives the output, whose units stay.
-    shapes : list of tuple of int
-        Shape of each result, rows first.
-
-    Returns
-    -------
-    tuple of Site
-        Those whose units can go.
+    Shapes have rows first. The last operation gives the output, whose units stay.
     """
     found, units, blocks = [], [], []
     for position, (operation, shape) in enumerate(zip(operations, shapes, strict=True)):

@@ -229,18 +229,9 @@ def forest_scores(family, work, shares, requests, context):
 def _cross_chosen(parts):
     """The best option at each size, and scores as if it had been chosen elsewhere.
 
-    Parameters
-    ----------
-    parts : list of ndarray of shape (n_options, n_shares, n_scores)
-        Scores in each fold.
-
-    Returns
-    -------
-    best : ndarray of shape (n_shares,), int
-        By all folds.
-    scores : ndarray of shape (n_shares, n_all_scores)
-        In each fold those of the option that is best in the other folds, since the best
-        of several in the same fold is so partly by chance.
+    `parts` has the scores of each fold, of shape (n_options, n_shares, n_scores). The
+    result has in each fold the scores of the option that is best in the other folds, since
+    the best of several in the same fold is so partly by chance.
     """
     sums = np.array([part.sum(axis=2) for part in parts])
     sizes = np.array([part.shape[2] for part in parts])

@@ -54,13 +54,6 @@ def closed_order(arrays, ranking):
     """An order of the splits in which each comes after those above it.
 
     A split counts as good as the best below it, so the others keep their order.
-
-    Parameters
-    ----------
-    arrays : TreeArrays
-        The trees.
-    ranking : Ranking
-        An order of their splits.
     """
     inner = np.flatnonzero(~arrays.is_leaf)
     scores = np.full(len(arrays.left), -np.inf)
@@ -103,23 +96,9 @@ def without_leaves(arrays, kept, numbers):
 def merge_order(work, context, strength, *, penalised=False, l1=False):
     """How late each split is merged when the leaves are refitted in between.
 
-    Parameters
-    ----------
-    work : ForestWork
-        The forest.
-    context : PruningContext
-        The rows.
-    strength : float
-        Of the penalty on the scores of leaves.
-    penalised : bool, default=False
-        Whether the penalty pulls scores to zero, not to the votes of the trees.
-    l1 : bool, default=False
-        Whether it is on absolute values.
-
-    Returns
-    -------
-    ndarray of shape (n_splits,)
-        0 for the split that goes first.
+    0 stands for the split that goes first. The penalty of `strength` pulls the scores of
+    leaves to the votes of the trees, or to zero if `penalised`; under `l1` it is on
+    absolute values.
     """
     nodes, fitted = work.nodes, work.fitted
     inner = np.flatnonzero(~nodes.is_leaf)
@@ -194,14 +173,10 @@ def greedy_order(predictions, truth, weight, counted, measure, *, classes):
         Class shares, or predicted targets.
     truth : ndarray of shape (n_samples, width)
         One column for each class with ones at the right ones, or the targets.
-    weight : ndarray of shape (n_samples,)
-        Of the rows.
     counted : ndarray of shape (n_members, n_samples), bool
         The rows that a member is scored on.
     measure : {"reduced_error", "complementarity", "margin"}
         See `ContributionCriterion`.
-    classes : bool
-        Whether the columns are classes.
 
     Notes
     -----

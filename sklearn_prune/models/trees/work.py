@@ -46,21 +46,8 @@ FORESTS = (
 def compact_forest(model):
     """The flat form of a fitted decision tree, forest, or bagging of decision trees.
 
-    Parameters
-    ----------
-    model : DecisionTree*, ExtraTree*, RandomForest*, ExtraTrees* or Bagging*
-        A fitted model of scikit-learn; it is not changed.
-
-    Returns
-    -------
-    CompactForestClassifier or CompactForestRegressor
-        Predicts the same to the bit. Of a model that sums its trees in several threads,
-        what it predicts with ``n_jobs=None``.
-
-    Raises
-    ------
-    TypeError
-        If the model is not made of scikit-learn's decision trees.
+    It predicts the same to the bit. Of a model that sums its trees in several threads, it
+    predicts what that does with ``n_jobs=None``. TypeError for other models.
     """
     if not is_forest_of_trees(model):
         raise TypeError(

@@ -315,18 +315,9 @@ class FlatTrees(Stored):
     def sum(self, X, *, baseline=None, n_jobs=None):
         """Sum what the leaves of all trees add to each row, in the order of the trees.
 
-        Parameters
-        ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
-            Checked rows in `dtype`.
-        baseline : array-like of shape (n_outputs,) or None, default=None
-            What the sums start from.
-        n_jobs : int or None, default=None
-            Number of threads; the sums do not depend on it.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_outputs), float64
+        X are checked rows in `dtype`. The sums start from `baseline`, of shape
+        (n_outputs,). They are float64, of shape (n_samples, n_outputs), and do not depend
+        on the number of threads.
         """
         out = np.zeros((X.shape[0], self.n_outputs))
         if baseline is not None:
@@ -344,19 +335,9 @@ class FlatTrees(Stored):
         return self._leaves(X, self.id_bytes, n_jobs)
 
     def apply_leaves(self, X, *, n_jobs=None):
-        """Number of the leaf, within its tree, of each row in each tree.
+        """Number of the leaf, within its tree, of each row in each tree, uint32.
 
-        Parameters
-        ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
-            Checked rows in `dtype`.
-        n_jobs : int or None, default=None
-            Number of threads.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_trees), uint32
-            Leaves are counted in the order in which they stand in `to_arrays`.
+        The shape is (n_samples, n_trees); X are checked rows in `dtype`.
         """
         return self._leaves(X, 0, n_jobs) - self.leaf_start[:-1].astype(np.uint32)
 

@@ -62,19 +62,8 @@ class CompactTrees(Compact):
 def compact_score_forest(trees, intercept, classes=None):
     """A predictor whose trees add scores to an intercept.
 
-    Parameters
-    ----------
-    trees : FlatTrees
-        One output for regression and for two classes, else one for each class; or one
-        for each target.
-    intercept : float or array-like of shape (n_outputs,)
-        What the sums start from.
-    classes : ndarray of shape (n_classes,), or None
-        Labels; None for regression.
-
-    Returns
-    -------
-    CompactScoreForestClassifier or CompactScoreForestRegressor
+    The trees have one output for regression and for two classes, else one for each class,
+    or one for each target. `classes` is None for regression.
     """
     regression = classes is None
     compact = (
