@@ -193,6 +193,52 @@ class CompactColumns(Delegating, Compact):
         return self.inner_.n_nonzero()
 
 
+class CompactPipeline(Delegating, CompactContainer):
+    """Transformers as they were fitted, and the predictor of the last step."""
+
+    _inner = property(lambda self: self.members_[0])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if getattr(self, "steps_", ()):
+            tags.input_tags = self.steps_[0][1].__sklearn_tags__().input_tags
+        return tags
+
+    def _rows(self, X):
+        plain = not hasattr(self.members_[0], "feature_names_in_")
+        for _, step in self.steps_:
+            finite = (
+                plain
+                and type(X) is np.ndarray
+                and X.dtype.char == "d"
+                and X.ndim == 2
+                and len(X) > 0
+                and np.isfinite(np.sum(X))
+            )
+            X = transformed(step, X, finite)
+        return X
+
+    @inner_has("score")
+    def score(self, X, y, sample_weight=None):
+        """Score of the last step on transformed rows."""
+        return self._inner.score(self._rows(X), y, sample_weight)
+
+
+def transformed(step, X, finite):
+    """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
+    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
+    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
+    if (
+        quick is not None
+        and X.shape[1] == step.n_features_in_
+        and not hasattr(step, "feature_names_in_")
+    ):
+        found = quick(step, X)
+        if found is not None:
+            return found
+    return step.transform(X)
+
+
 def _standardised(step, X):
     X = X - step.mean_ if step.with_mean else X
     return X / step.scale_ if step.with_std else X
@@ -230,49 +276,3 @@ _ON_ARRAYS = {
     "SimpleImputer": _imputed,
     "ColumnSelector": lambda step, X: X[:, step.columns],
 }
-
-
-def transformed(step, X, finite):
-    """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
-    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
-    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
-    if (
-        quick is not None
-        and X.shape[1] == step.n_features_in_
-        and not hasattr(step, "feature_names_in_")
-    ):
-        found = quick(step, X)
-        if found is not None:
-            return found
-    return step.transform(X)
-
-
-class CompactPipeline(Delegating, CompactContainer):
-    """Transformers as they were fitted, and the predictor of the last step."""
-
-    _inner = property(lambda self: self.members_[0])
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        if getattr(self, "steps_", ()):
-            tags.input_tags = self.steps_[0][1].__sklearn_tags__().input_tags
-        return tags
-
-    def _rows(self, X):
-        plain = not hasattr(self.members_[0], "feature_names_in_")
-        for _, step in self.steps_:
-            finite = (
-                plain
-                and type(X) is np.ndarray
-                and X.dtype.char == "d"
-                and X.ndim == 2
-                and len(X) > 0
-                and np.isfinite(np.sum(X))
-            )
-            X = transformed(step, X, finite)
-        return X
-
-    @inner_has("score")
-    def score(self, X, y, sample_weight=None):
-        """Score of the last step on transformed rows."""
-        return self._inner.score(self._rows(X), y, sample_weight)

@@ -16,19 +16,16 @@ _PREDICTORS = (
     "Scale",
     "SparseWeights",
 )
-SPECS = (
+SPECS = tuple(
     FamilySpec(
-        bases=("sklearn.BaseMultilayerPerceptron",),
-        family=f"{__name__}.mlp:MlpFamily",
+        bases=(base,),
+        family=f"{__name__}.{family}",
         predictors=_PREDICTORS,
         checks="sklearn_prune.predictors.nets.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
-    ),
-    FamilySpec(
-        bases=("skorch.NeuralNet",),
-        family=f"{__name__}.torch:TorchFamily",
-        predictors=_PREDICTORS,
-        checks="sklearn_prune.predictors.nets.checks:CHECKS",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
-    ),
+    )
+    for base, family in (
+        ("sklearn.BaseMultilayerPerceptron", "mlp:MlpFamily"),
+        ("skorch.NeuralNet", "torch:TorchFamily"),
+    )
 )

@@ -16,21 +16,18 @@ _PREDICTORS = (
     "SparseLeaves",
     "ValueLeaves",
 )
-SPECS = (
+SPECS = tuple(
     FamilySpec(
-        bases=("sklearn.BaseDecisionTree", "sklearn.BaseForest"),
-        family=f"{__name__}.family:ForestFamily",
+        bases=bases,
+        family=f"{__name__}.family:{family}",
         predictors=_PREDICTORS,
         checks="sklearn_prune.predictors.trees.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS"},
-    ),
-    FamilySpec(
-        bases=("sklearn.BaseBagging",),
-        family=f"{__name__}.family:BaggedTreesFamily",
-        predictors=_PREDICTORS,
-        checks="sklearn_prune.predictors.trees.checks:CHECKS",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS"},
-    ),
+    )
+    for family, bases in (
+        ("ForestFamily", ("sklearn.BaseDecisionTree", "sklearn.BaseForest")),
+        ("BaggedTreesFamily", ("sklearn.BaseBagging",)),
+    )
 )
 
 # What other parts of the package use.

@@ -327,7 +327,7 @@ class JointRefit:
         ):
             setattr(self, name, np.concatenate([getattr(self, name)[stays], values]))
 
-    def finished(self, reassign=None, *, n_sweeps=3, share_thresholds=None, rounded=True):
+    def finished(self, reassign=None, *, share_thresholds=None, rounded=True):
         """The trees as they are now, a little refitted, small numbers in them.
 
         Parameters
@@ -335,8 +335,6 @@ class JointRefit:
         reassign : callable or None, default=None
             Gives the leaf of each row in each tree of a TreeArrays, as `leaves` is;
             for `share_thresholds`.
-        n_sweeps : int, default=3
-            Steps on all trees before the end.
         share_thresholds : callable or None, default=None
             Gives a TreeArrays with fewer different thresholds for one.
         rounded : bool, default=True
@@ -350,7 +348,7 @@ class JointRefit:
             Trees without a split are in the intercept.
         """
         own = self.copy()
-        own.sweep(n_sweeps)
+        own.sweep(3)
         inner = own.alive & ~own.leaf
         arrays, position = collapse(own.arrays, inner)
         own._move(arrays, position)
