@@ -1,4 +1,4 @@
-"""Predictors: the compact form of each kind of model. Imports numpy only.
+"""Predictors of each kind of model. Imports numpy only.
 
 Pickles and saved files name the classes by this module. The files in which they stand may
 change, this name does not.

@@ -164,7 +164,7 @@ class Compact(Estimator):
         )
 
     def _narrow(self, X):
-        """X in the dtype of the compact form, if its values fit."""
+        """X in the dtype of the predictor, if its values fit."""
         with np.errstate(over="ignore"):
             narrow = X.astype(self._dtype)
         if narrow.dtype.itemsize < X.dtype.itemsize and np.isinf(narrow).any():

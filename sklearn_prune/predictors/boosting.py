@@ -276,7 +276,7 @@ class ScoredRows(CompactBoosting):
 
     @classmethod
     def of(cls, compact, raw):
-        """The conventions of a compact form, with these raw scores."""
+        """The conventions of a predictor, with these raw scores."""
         scored = cls()
         vars(scored).update(vars(compact))
         scored.raw_ = raw

@@ -14,7 +14,7 @@ class CompactContainer(Compact):
 
     @classmethod
     def around(cls, members, model, **attributes):
-        """The predictor of a fitted container, given the compact forms of its members."""
+        """The predictor of a fitted container, given the predictors of its members."""
         compact = copy_attributes(model, cls())
         compact.members_ = list(members)
         for name, value in attributes.items():

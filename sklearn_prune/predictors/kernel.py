@@ -395,7 +395,7 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
 
 
 def as_libsvm(compact, template=None):
-    """An SVC, or a model of the class of `template`, that holds the compact form."""
+    """An SVC, or a model of the class of `template`, that holds the predictor."""
     from sklearn.svm import SVC
 
     model = SVC() if template is None else copy(template)

@@ -40,7 +40,7 @@ class CompactModel(Delegating, Compact):
         """Refuse: which of the arrays of an unknown model may be rounded is not known."""
         kind = "classifiers" if hasattr(self, "classes_") else "regressors"
         raise ValueError(
-            "quantize rounds the parameters of a model with a compact form. Got "
+            "quantize rounds the parameters of a model with its own predictor. Got "
             f"{type(self.model_).__name__}, which has none. Write quantize=None, or use "
             f"one of the {kind} that the guide lists."
         )

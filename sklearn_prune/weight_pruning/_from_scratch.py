@@ -36,7 +36,7 @@ class WantedSize:
 
     @property
     def predictor(self):
-        """The compact form behind those that drop columns."""
+        """The predictor behind those that drop columns."""
         compact = self.compact
         while isinstance(compact, CompactColumns):
             compact = compact.inner_

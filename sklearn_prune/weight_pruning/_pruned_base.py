@@ -54,7 +54,7 @@ from sklearn_prune.weight_pruning.criteria import check_criterion
 
 
 def delegate_has(name):
-    """Check for `available_if`: the compact form or the unfitted model has the method."""
+    """Check for `available_if`: the predictor or the unfitted model has the method."""
 
     def check(owner):
         inner = owner.__dict__.get("compact_", owner.estimator)
@@ -74,7 +74,7 @@ def _is_pruned_net(owner):
 
 
 class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
-    """Arguments, fit, routing, and predictions by the compact form."""
+    """Arguments, fit, routing, and predictions by the predictor."""
 
     _kind = None
     _parameter_constraints = {
@@ -122,7 +122,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, **fit_params):
-        """Fit the inner model, prune it, and keep its compact form.
+        """Fit the inner model, prune it, and keep its predictor.
 
         Parameters
         ----------
@@ -224,7 +224,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         self : object
-            With a new compact form: one pass over the rows of an MLP*, the epochs of a
+            With a new predictor: one pass over the rows of an MLP*, the epochs of a
             skorch net.
         """
         X, y = check_rows(X, y)
@@ -246,6 +246,113 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.compact_ = compact if quantizer is None else compact.quantized(quantizer)
         self.n_iter_ += family.n_iter(trained) - family.n_iter(work)
         return self
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this object.
+
+        Returns
+        -------
+        MetadataRouter
+            Hands parameters of fit to the inner model by its requests, and `groups` to
+            the inner folds.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for method in (
+            "predict",
+            "predict_proba",
+            "predict_log_proba",
+            "decision_function",
+        ):
+            mapping.add(caller=method, callee=method)
+        router.add(estimator=self.estimator, method_mapping=mapping)
+        splitter = check_cv(self.cv)
+        if isinstance(self.cv, int) or self.cv is None:
+            splitter = GroupKFold(2)
+        mapping = MethodMapping().add(caller="fit", callee="split")
+        return router.add(splitter=splitter, method_mapping=mapping)
+
+    @property
+    def kept_(self):
+        """Sorted ids of the units that are left, of shape (n_kept,), int."""
+        return np.flatnonzero(self.get_support())
+
+    def get_support(self, indices=False):
+        """Mask of the units that are left.
+
+        Parameters
+        ----------
+        indices : bool, default=False
+            Whether to return their ids instead.
+
+        Returns
+        -------
+        ndarray of shape (n_units,), bool, or of shape (n_kept,), int
+            True for the units that are left, or their sorted ids.
+        """
+        check_is_fitted(self)
+        mask = np.unpackbits(self._support, count=self.n_units_).astype(bool)
+        return np.flatnonzero(mask) if indices else mask
+
+    @property
+    def estimator_(self):
+        """The pruned model as the class of the inner model, a new one on each access."""
+        if "compact_" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__} has no estimator_ before fit. Call fit(X, y)."
+            )
+        inner = self.estimator
+        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
+        template = clone_seeded(inner, None, "estimator")
+        return restored(self._family, deepcopy(self.compact_), template)
+
+    def __dir__(self):
+        # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
+        return [
+            name
+            for name in object.__dir__(self)
+            if name != "estimator_" and hasattr(self, name)
+        ]
+
+    @property
+    def coef_(self):
+        """Coefficients of all features, zeros for what is gone, where the model has any."""
+        return self._compact_or_error("coef_").coef_
+
+    @property
+    def intercept_(self):
+        """Intercepts, where the model has any."""
+        return self._compact_or_error("intercept_").intercept_
+
+    @property
+    def feature_importances_(self):
+        """Importances of all features, zeros for what is gone, where the model has any."""
+        if self.__dict__.get("_importances") is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no feature_importances_ around this model."
+            )
+        return self._importances
+
+    @delegate_has("predict")
+    def predict(self, X, **params):
+        """Predict with the predictor.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters that `predict` of the inner model takes, such as `return_std`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
+        """
+        return self._ask("predict", X, params)
+
+    def __sklearn_is_fitted__(self):
+        return "compact_" in self.__dict__
 
     def _seed(self):
         """The seed of all that is random, or None where the user gave none.
@@ -319,31 +426,6 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self._family = result.family
         self._importances = result.importances
 
-    def get_metadata_routing(self):
-        """Get the metadata routing of this object.
-
-        Returns
-        -------
-        MetadataRouter
-            Hands parameters of fit to the inner model by its requests, and `groups` to
-            the inner folds.
-        """
-        router = MetadataRouter(owner=self).add_self_request(self)
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        for method in (
-            "predict",
-            "predict_proba",
-            "predict_log_proba",
-            "decision_function",
-        ):
-            mapping.add(caller=method, callee=method)
-        router.add(estimator=self.estimator, method_mapping=mapping)
-        splitter = check_cv(self.cv)
-        if isinstance(self.cv, int) or self.cv is None:
-            splitter = GroupKFold(2)
-        mapping = MethodMapping().add(caller="fit", callee="split")
-        return router.add(splitter=splitter, method_mapping=mapping)
-
     def _inherit_tags(self, tags):
         tags = inherit_tags(tags, self.estimator)
         # What is left of a model may score lower than the whole of it.
@@ -352,89 +434,10 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 own.poor_score |= not keeps_all(self.keep)
         return tags
 
-    @property
-    def kept_(self):
-        """Sorted ids of the units that are left, of shape (n_kept,), int."""
-        return np.flatnonzero(self.get_support())
-
-    def get_support(self, indices=False):
-        """Mask of the units that are left.
-
-        Parameters
-        ----------
-        indices : bool, default=False
-            Whether to return their ids instead.
-
-        Returns
-        -------
-        ndarray of shape (n_units,), bool, or of shape (n_kept,), int
-            True for the units that are left, or their sorted ids.
-        """
-        check_is_fitted(self)
-        mask = np.unpackbits(self._support, count=self.n_units_).astype(bool)
-        return np.flatnonzero(mask) if indices else mask
-
-    @property
-    def estimator_(self):
-        """The pruned model as the class of the inner model, a new one on each access."""
-        if "compact_" not in self.__dict__:
-            raise AttributeError(
-                f"{type(self).__name__} has no estimator_ before fit. Call fit(X, y)."
-            )
-        inner = self.estimator
-        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
-        template = clone_seeded(inner, None, "estimator")
-        return restored(self._family, deepcopy(self.compact_), template)
-
-    def __dir__(self):
-        # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
-        return [
-            name
-            for name in object.__dir__(self)
-            if name != "estimator_" and hasattr(self, name)
-        ]
-
-    @property
-    def coef_(self):
-        """Coefficients of all features, zeros for what is gone, where the model has any."""
-        return self._compact_or_error("coef_").coef_
-
-    @property
-    def intercept_(self):
-        """Intercepts, where the model has any."""
-        return self._compact_or_error("intercept_").intercept_
-
-    @property
-    def feature_importances_(self):
-        """Importances of all features, zeros for what is gone, where the model has any."""
-        if self.__dict__.get("_importances") is None:
-            raise AttributeError(
-                f"{type(self).__name__} has no feature_importances_ around this model."
-            )
-        return self._importances
-
     def _compact_or_error(self, name):
         if "compact_" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__} has no {name} before fit.")
         return self.compact_
-
-    @delegate_has("predict")
-    def predict(self, X, **params):
-        """Predict with the compact form.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        **params : dict
-            Parameters that `predict` of the inner model takes, such as `return_std`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted targets.
-        """
-        return self._ask("predict", X, params)
 
     def _ask(self, method, X, params):
         compact = self.__dict__.get("compact_")
@@ -443,9 +446,6 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if params and routing_enabled():
             params = process_routing(self, method, **params).estimator[method]
         return getattr(compact, method)(canonical(X), **params)
-
-    def __sklearn_is_fitted__(self):
-        return "compact_" in self.__dict__
 
 
 def _check_frozen(model, X, y):

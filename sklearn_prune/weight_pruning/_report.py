@@ -23,7 +23,7 @@ class PruningReport:
         Of inner validation, for each size: "keep", "option", "loss" (mean loss of score
         against keep=1.0), "error" (its standard error), "chosen".
     form : str
-        Class of the compact form.
+        Class of the predictor.
     notes : tuple of str
         What is worth knowing, such as why a closer family did not apply.
 

@@ -28,14 +28,14 @@ _KINDS = (
 
 
 class NaiveBayesFamily(Restores, Family):
-    """Compact forms and weights of features; `FeatureFamily` drops the columns."""
+    """Predictors and weights of features; `FeatureFamily` drops the columns."""
 
     criteria = {"feature": (MagnitudeCriterion,)}
     offers = {"feature": ("weights",)}
 
     def accepts(self, model):
         if _kind(model) is None:
-            return Refused("only scikit-learn's own naive Bayes models have a compact form")
+            return Refused("only scikit-learn's own naive Bayes models have a predictor")
         return Accepted(self)
 
     def start(self, model, context):

@@ -7,7 +7,7 @@ from sklearn_prune.predictors import copy_attributes
 
 
 def restore_model(compact, template):
-    """A fitted model of the class of `template` that holds the trees of a compact form.
+    """A fitted model of the class of `template` that holds the trees of a predictor.
 
     What scikit-learn sets in `fit` comes from a fit on a few rows of zeros, so that only
     the trees and where they start are written here. GradientBoosting starts from zero and

@@ -75,7 +75,7 @@ class ContainerFamily(Restores, Family):
     """A model made of models; `keep` applies to each of them.
 
     A subclass says in `inner_models` whose units there are, in `places` what each member
-    was trained on, and in `assemble` how the compact forms make one. A member whose role
+    was trained on, and in `assemble` how the predictors make one. A member whose role
     in the container is not the container's own (another target, a part of a vote) is
     scored by its own measure, so `scoring` reaches only the others: `same_role`.
 
@@ -143,7 +143,7 @@ class ContainerFamily(Restores, Family):
         raise NotImplementedError
 
     def assemble(self, work, compacts):
-        """The compact form, given those of the members."""
+        """The predictor, given those of the members."""
         raise NotImplementedError
 
     def named_inner(self, estimator):
@@ -266,7 +266,7 @@ class NamedMembersFamily(ContainerFamily):
 
 
 class CompactFamily(Restores, Family):
-    """A member that is in compact form already."""
+    """A member that is a predictor already."""
 
     def compact(self, work):
         return work
@@ -318,7 +318,7 @@ def refit_member(member):
 
 
 def restore_member(compact, template):
-    """A fitted model of the class of an unfitted one, from its compact form."""
+    """A fitted model of the class of an unfitted one, from its predictor."""
     if isinstance(compact, CompactConstant):
         from sklearn_prune._sklearn_compat import ConstantPredictor
 

@@ -66,7 +66,7 @@ def out_of_fold(member, smaller_ones, folds, ask):
     folds : list of (train, test)
         Positions; each row is held out once.
     ask : callable
-        Called with a compact form and rows.
+        Called with a predictor and rows.
 
     Returns
     -------

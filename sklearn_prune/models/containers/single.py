@@ -121,7 +121,7 @@ class PipelineFamily(OneMemberFamily):
 
 
 def _kept_step(step, plain):
-    """A fitted transformer as the compact form keeps it.
+    """A fitted transformer as the predictor keeps it.
 
     Selectors shrink to columns where the model reads `plain` arrays.
     """

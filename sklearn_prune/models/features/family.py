@@ -109,7 +109,7 @@ class ModelFamily(Restores, Family):
 
 
 class FeatureFamily(Restores, Family):
-    """Features of any model, whose own family makes the compact form."""
+    """Features of any model, whose own family makes the predictor."""
 
     units = ("feature",)
 
@@ -334,7 +334,7 @@ def spreads(X):
 
 
 def compact_model(model):
-    """The fitted model as a predictor among the compact forms; it is copied."""
+    """The fitted model as a predictor; it is copied."""
     compact = CompactModel()
     compact.model_ = deepcopy(model)
     for name in _OF_TRAINING:

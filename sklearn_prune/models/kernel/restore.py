@@ -1,4 +1,4 @@
-"""From the compact form of a kernel machine back to the scikit-learn class."""
+"""From the predictor of a kernel machine back to the scikit-learn class."""
 
 from copy import copy
 

@@ -1,4 +1,4 @@
-"""Losses of linear models, their gradients and curvatures."""
+"""Losses of linear models: gradients, curvatures, and the loss of removing a unit."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve

@@ -56,7 +56,7 @@ DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
 class NetFamily(TrainsOn, Restores, Family):
     """Nets: single weights, hidden neurons, channels and inputs.
 
-    Training keeps the shapes and holds what is pruned at zero; the compact form leaves it
+    Training keeps the shapes and holds what is pruned at zero; the predictor leaves it
     out. A subclass knows one library: it makes working forms (`MaskedNet`) of fitted
     models, trains them, gives the gradients of single rows, and restores models.
     """

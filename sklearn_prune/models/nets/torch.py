@@ -290,7 +290,7 @@ def _output_of(net):
 
 
 def _is_plain(work, output):
-    """Whether scores make predictions in the way of one of the compact forms.
+    """Whether `CompactNet*` makes the right predictions of the scores.
 
     skorch also takes the loss of classes for regressors, and of labels, one in a column.
     """

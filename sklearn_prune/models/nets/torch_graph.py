@@ -44,7 +44,7 @@ def follow(module, example):
     """The graph of a module in evaluation mode; the module is not changed.
 
     `example` has some rows, on the device of the module. Batch norms without factor and
-    offset get names of their own. NotFollowed if the compact form knows an operation not.
+    offset get names of their own. NotFollowed for an operation that predictors do not have.
     """
     training = [part for part in module.modules() if part.training]
     module.eval()

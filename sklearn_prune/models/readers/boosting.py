@@ -42,7 +42,7 @@ def codes_by_frame(model):
 
 
 def refusal(model):
-    """Why a fitted boosting model has no compact form, or None."""
+    """Why a fitted boosting model has no predictor of its own, or None."""
     return _reader_of(model).refusal(model)
 
 

@@ -36,7 +36,7 @@ _LINKS = {
 
 
 def _refusal(model):
-    """Why a LightGBM model has no compact form, or None."""
+    """Why a LightGBM model has no predictor of its own, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster") or model._Booster is None:
         return None

@@ -91,7 +91,7 @@ def _depth(left, right):
 
 
 def arrays_of_compact(compact):
-    """The arrays of a compact form of averages; impurity NaN, no numbers of rows."""
+    """The arrays of a predictor of averages; impurity NaN, no numbers of rows."""
     arrays = compact.trees_.to_arrays()
     nothing = np.zeros(arrays.n_nodes)
     return replace(
@@ -104,10 +104,10 @@ def arrays_of_compact(compact):
 
 
 def restored(compact, template):
-    """A fitted model of the class of an unfitted one, from a compact form of averages.
+    """A fitted model of the class of an unfitted one, from a predictor of averages.
 
     Predictions are equal to the bit. Impurities are NaN and numbers of rows 0: they are
-    not in the compact form.
+    not in the predictor.
     """
     classifies = is_classifier(template)
     if classifies and compact.is_rounded:

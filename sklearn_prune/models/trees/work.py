@@ -232,7 +232,7 @@ class ForestWork:
         return replace(self, arrays=arrays, scored=None)
 
     def predict(self, X, counted=None):
-        """Predictions for rows as trees read them, without a compact form.
+        """Predictions for rows as trees read them, without a predictor.
 
         `counted` says which trees of the whole forest predict each row.
         """

@@ -8,7 +8,7 @@ from .leaves import ShareLeaves
 
 
 class CompactTrees(Compact):
-    """What the compact forms of tree ensembles share."""
+    """What the predictors of tree ensembles share."""
 
     _quantizable = ("leaf_values_",)
     _allow_nan = False
