@@ -217,6 +217,9 @@ def inner_has(method):
 class Delegating:
     """Methods of the predictor `_inner`, which reads the rows that `_rows` gives."""
 
+    def _rows(self, X):
+        return X
+
     def __sklearn_tags__(self):
         inner = getattr(self, "_inner", None)
         return super().__sklearn_tags__() if inner is None else inner.__sklearn_tags__()

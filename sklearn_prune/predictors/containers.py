@@ -138,9 +138,6 @@ class CompactThreshold(Delegating, CompactContainer):
 
     _inner = property(lambda self: self.members_[0])
 
-    def _rows(self, X):
-        return X
-
     def predict(self, X):
         """The positive class from the threshold on, else the other."""
         scores = getattr(self.members_[0], self.method_)(X)

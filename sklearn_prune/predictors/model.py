@@ -11,9 +11,6 @@ class CompactModel(Delegating, Compact):
 
     _inner = property(lambda self: self.model_)
 
-    def _rows(self, X):
-        return X
-
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
 
