@@ -1,4 +1,4 @@
-"""Write docs/predictors.md: the classes of `sklearn_prune.predictors`, from their docstrings.
+"""Write docs/predictors.md, the classes of `sklearn_prune.predictors`, from docstrings.
 
 Run it with ``python docs/predictors.py`` after a class is added or changed.
 """
@@ -14,8 +14,8 @@ HEAD = """# Predictors
 what `load` returns. Importing them needs numpy only. They do not inherit from scikit-learn,
 but scikit-learn accepts them: in scorers, `FrozenEstimator`, `CalibratedClassifierCV`,
 `permutation_importance`, votes and stacks. `fit` raises an error; pass
-`FrozenEstimator(model.compact_)` where scikit-learn would call it. Pickles and saved files name
-the classes by this module.
+`FrozenEstimator(model.compact_)` where scikit-learn would call it. Pickles and saved files
+name the classes by this module.
 
 This page is written by `python docs/predictors.py`.
 

@@ -1,4 +1,4 @@
-"""Predictors: the compact form of each kind of model. Imports numpy only.
+"""Predictors of each kind of model. Imports numpy only.
 
 Pickles and saved files name the classes by this module. The files in which they stand may
 change, this name does not.
@@ -45,7 +45,7 @@ _PUBLIC = {
 }
 # For other parts of this package only.
 _SHARED = {
-    "base": "Estimator",
+    "base": "Estimator copy_attributes",
     "boosting": "DIALECTS METHODS ScoredRows",
     "containers": "pairs",
     "cross_fitted": "response stacked",

@@ -33,6 +33,14 @@ class available_if:
         return MethodType(self.method, predictor)
 
 
+def copy_attributes(source, target, *names):
+    """Set on the target those attributes that the source has, and return the target."""
+    for name in names or ("classes_", "n_features_in_", "feature_names_in_"):
+        if hasattr(source, name):
+            setattr(target, name, getattr(source, name))
+    return target
+
+
 class Estimator(Stored):
     """What scikit-learn asks of an estimator, without its base class.
 
@@ -140,17 +148,23 @@ class Compact(Estimator):
     def _is_plain(self, X):
         """Whether X is a float array without anything to refuse."""
         return (
+            self._fits(X)
+            and X.shape[0] > 0
+            and (not np.isinf(X).any() if self._allow_nan else _is_finite(X))
+        )
+
+    def _fits(self, X):
+        """Whether X is a float array of the right width, and names do not matter."""
+        return (
             type(X) is np.ndarray
             and X.dtype.char in "fd"
             and X.ndim == 2
             and X.shape[1] == self.n_features_in_
-            and X.shape[0] > 0
             and not hasattr(self, "feature_names_in_")
-            and (not np.isinf(X).any() if self._allow_nan else _is_finite(X))
         )
 
     def _narrow(self, X):
-        """X in the dtype of the compact form, if its values fit."""
+        """X in the dtype of the predictor, if its values fit."""
         with np.errstate(over="ignore"):
             narrow = X.astype(self._dtype)
         if narrow.dtype.itemsize < X.dtype.itemsize and np.isinf(narrow).any():
@@ -193,6 +207,46 @@ class Compact(Estimator):
                 values = values.dense()
             if values is not None:
                 yield np.asarray(values)
+
+
+def inner_has(method):
+    """Decorate a method that only those objects have whose `_inner` has it."""
+    return available_if(lambda self: hasattr(self._inner, method))
+
+
+class Delegating:
+    """Methods of the predictor `_inner`, which reads the rows that `_rows` gives."""
+
+    def _rows(self, X):
+        return X
+
+    def __sklearn_tags__(self):
+        inner = getattr(self, "_inner", None)
+        return super().__sklearn_tags__() if inner is None else inner.__sklearn_tags__()
+
+    def predict(self, X, **params):
+        """Predict as the inner predictor does."""
+        return self._inner.predict(self._rows(X), **params)
+
+    @inner_has("predict_proba")
+    def predict_proba(self, X, **params):
+        """Class probabilities."""
+        return self._inner.predict_proba(self._rows(X), **params)
+
+    @inner_has("predict_log_proba")
+    def predict_log_proba(self, X, **params):
+        """Logarithms of the class probabilities."""
+        return self._inner.predict_log_proba(self._rows(X), **params)
+
+    @inner_has("decision_function")
+    def decision_function(self, X, **params):
+        """Scores of the inner predictor."""
+        return self._inner.decision_function(self._rows(X), **params)
+
+    @inner_has("score_samples")
+    def score_samples(self, X):
+        """Log-likelihoods."""
+        return self._inner.score_samples(self._rows(X))
 
 
 def _is_finite(X):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .base import EITHER, Compact
+from .base import EITHER, Compact, copy_attributes
 from .quantized import dense
 
 
@@ -14,10 +14,7 @@ class _CompactScores(Compact):
     @classmethod
     def of(cls, model, **arrays):
         """The predictor with the given arrays, for the rows that a fitted model takes."""
-        compact = cls()
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(model, name):
-                setattr(compact, name, getattr(model, name))
+        compact = copy_attributes(model, cls())
         for name, values in arrays.items():
             setattr(compact, name, values)
         return compact

@@ -141,14 +141,7 @@ class CompactBoosting(Compact):
             X = _absent_as_missing(X)
         if self.dialect.columns_by_position and not hasattr(self, "feature_names_in_"):
             X = X.to_numpy() if hasattr(X, "to_numpy") else X
-        if (
-            type(X) is np.ndarray
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and X.shape[0] > 0
-            and not hasattr(self, "feature_names_in_")
-        ):
+        if self._fits(X) and X.shape[0] > 0:
             return X.astype(np.float32) if self.dialect.float32 else X
         from sklearn.utils.validation import validate_data
 
@@ -228,18 +221,7 @@ class CompactBoosting(Compact):
         return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
 
     def predict(self, X):
-        """Predict labels or targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels or targets.
-        """
+        """Predict labels or targets, of shape (n_samples,)."""
         raw, dialect = self._raw(X), self.dialect
         if not hasattr(self, "classes_"):
             return self._values(raw).ravel()
@@ -255,18 +237,7 @@ class CompactBoosting(Compact):
 
     @_offers("predict_proba")
     def predict_proba(self, X):
-        """Class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities.
-        """
+        """Class probabilities, of shape (n_samples, n_classes)."""
         raw = self._raw(X)
         if raw.shape[1] > 1:
             return self._values(raw)
@@ -305,7 +276,7 @@ class ScoredRows(CompactBoosting):
 
     @classmethod
     def of(cls, compact, raw):
-        """The conventions of a compact form, with these raw scores."""
+        """The conventions of a predictor, with these raw scores."""
         scored = cls()
         vars(scored).update(vars(compact))
         scored.raw_ = raw

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .base import Compact, available_if
+from .base import Compact, Delegating, available_if, copy_attributes
 from .quantized import count_rows, is_sparse
 
 
@@ -14,12 +14,9 @@ class CompactContainer(Compact):
 
     @classmethod
     def around(cls, members, model, **attributes):
-        """The predictor of a fitted container, given the compact forms of its members."""
-        compact = cls()
+        """The predictor of a fitted container, given the predictors of its members."""
+        compact = copy_attributes(model, cls())
         compact.members_ = list(members)
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(model, name):
-                setattr(compact, name, getattr(model, name))
         for name, value in attributes.items():
             setattr(compact, name, value)
         return compact
@@ -37,13 +34,7 @@ class CompactContainer(Compact):
 
     def _array(self, X):
         """X as an array or sparse matrix; its values are for the members to check."""
-        if (
-            type(X) is np.ndarray
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-        ):
+        if self._fits(X):
             return X
         from sklearn.utils.validation import validate_data
 
@@ -142,18 +133,10 @@ class CompactTransformedTarget(CompactContainer):
         return found
 
 
-def inner_has(method):
-    """Check for `available_if`: the only member has the method."""
-    return available_if(lambda self: hasattr(self.members_[0], method))
-
-
-class CompactThreshold(CompactContainer):
+class CompactThreshold(Delegating, CompactContainer):
     """A binary classifier with a threshold of its own."""
 
-    def __sklearn_tags__(self):
-        if not hasattr(self, "members_"):
-            return super().__sklearn_tags__()
-        return self.members_[0].__sklearn_tags__()
+    _inner = property(lambda self: self.members_[0])
 
     def predict(self, X):
         """The positive class from the threshold on, else the other."""
@@ -165,21 +148,6 @@ class CompactThreshold(CompactContainer):
         labels = self.classes_[[1 - self.positive_, self.positive_]]
         return labels[(scores >= self.threshold_).astype(int)]
 
-    @inner_has("predict_proba")
-    def predict_proba(self, X):
-        """Class probabilities of the member."""
-        return self.members_[0].predict_proba(X)
-
-    @inner_has("predict_log_proba")
-    def predict_log_proba(self, X):
-        """Logarithms of the class probabilities."""
-        return self.members_[0].predict_log_proba(X)
-
-    @inner_has("decision_function")
-    def decision_function(self, X):
-        """Scores of the member."""
-        return self.members_[0].decision_function(X)
-
 
 def pairs(n_classes):
     """The pairs of classes in scikit-learn's order."""
@@ -190,7 +158,7 @@ def _all_have(method):
     return available_if(lambda self: all(hasattr(m, method) for m in self.members_))
 
 
-class _Binary(CompactContainer):
+class _BinaryMembers(CompactContainer):
     """Members that each tell one class from another."""
 
     def _scores(self, X):
@@ -206,7 +174,7 @@ class _Binary(CompactContainer):
         return 0.0 if decides and not isinstance(first, CompactConstant) else 0.5
 
 
-class CompactOneVsRest(_Binary):
+class CompactOneVsRest(_BinaryMembers):
     """A class, or a set of labels, by one binary predictor for each."""
 
     @property
@@ -262,7 +230,7 @@ def _sparse(found):
     return csr_array(found) if as_array else csr_matrix(found)
 
 
-class CompactOneVsOne(_Binary):
+class CompactOneVsOne(_BinaryMembers):
     """A class by the votes of one binary predictor for each pair."""
 
     @property
@@ -295,7 +263,7 @@ class CompactOneVsOne(_Binary):
         return found[:, 1] if len(self.classes_) == 2 else found
 
 
-class CompactOutputCode(_Binary):
+class CompactOutputCode(_BinaryMembers):
     """A class by its code, a bit from each member."""
 
     _parameters = ("code_book_",)
@@ -308,7 +276,7 @@ class CompactOutputCode(_Binary):
         return self.classes_[pairwise_distances_argmin(scores, self.code_book_)]
 
 
-class _Multi(CompactContainer):
+class _OneMemberPerOutput(CompactContainer):
     """One predictor for each output."""
 
     def __sklearn_tags__(self):
@@ -322,11 +290,11 @@ class _Multi(CompactContainer):
         return np.asarray([member.predict(X) for member in self.members_]).T
 
 
-class CompactMultiRegressor(_Multi):
+class CompactMultiRegressor(_OneMemberPerOutput):
     """One regressor for each output."""
 
 
-class CompactMultiClassifier(_Multi):
+class CompactMultiClassifier(_OneMemberPerOutput):
     """One classifier for each output."""
 
     @_all_have("predict_proba")
@@ -339,7 +307,7 @@ class CompactMultiClassifier(_Multi):
         return np.mean(np.all(np.asarray(y) == self.predict(X), axis=1))
 
 
-class _Chain(CompactContainer):
+class _MembersInChain(CompactContainer):
     """Predictors that read the outputs before them."""
 
     def _output(self, member, method, X):
@@ -369,11 +337,11 @@ class _Chain(CompactContainer):
         return self._outputs(X, "predict")
 
 
-class CompactRegressorChain(_Chain):
+class CompactRegressorChain(_MembersInChain):
     """Regressors that read the outputs before them."""
 
 
-class CompactClassifierChain(_Chain):
+class CompactClassifierChain(_MembersInChain):
     """Binary classifiers that read the outputs before them."""
 
     @_all_have("predict_proba")
@@ -393,7 +361,7 @@ class CompactClassifierChain(_Chain):
         return self._outputs(X, "decision_function")
 
 
-class _Bagged(CompactContainer):
+class _BaggedMembers(CompactContainer):
     """Predictors that may each read some of the columns."""
 
     def _asked(self, X):
@@ -406,7 +374,7 @@ class _Bagged(CompactContainer):
         return found / len(self.members_)
 
 
-class CompactBaggedRegressor(_Bagged):
+class CompactBaggedRegressor(_BaggedMembers):
     """The mean of regressors."""
 
     def predict(self, X):
@@ -414,7 +382,7 @@ class CompactBaggedRegressor(_Bagged):
         return self._mean(X, "predict")
 
 
-class CompactBaggedClassifier(_Bagged):
+class CompactBaggedClassifier(_BaggedMembers):
     """The mean of classifiers, or their vote where they have no probabilities."""
 
     def predict(self, X):

@@ -8,25 +8,10 @@ from .quantized import count_rows, is_sparse
 
 
 def stacked(predictions, methods, X, binary, passthrough):
-    """The columns that the final predictor reads.
+    """The columns that the final predictor reads, side by side.
 
-    Parameters
-    ----------
-    predictions : list of ndarray of shape (n_samples,) or (n_samples, n_columns)
-        Of each member.
-    methods : list of str
-        The methods that gave them.
-    X : rows
-        What the members read.
-    binary : bool
-        Whether there are two classes: the first column of probabilities is left out.
-    passthrough : bool
-        Whether X itself follows.
-
-    Returns
-    -------
-    ndarray or sparse matrix of shape (n_samples, n_columns)
-        Side by side.
+    `predictions` are those of each member by its method. X follows if `passthrough`. Where
+    there are two classes, `binary`, the first column of probabilities is left out.
     """
     columns = []
     for found, method in zip(predictions, methods, strict=True):

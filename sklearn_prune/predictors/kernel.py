@@ -13,6 +13,8 @@ from .quantized import QuantizedArray, Stored, dense, is_array, is_sparse, need
 
 _BLOCK = 2**17  # entries of a kernel matrix that are made at a time
 _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits
+_RIDGE = 1e-3  # of the mean diagonal of the kernel matrix
+_LARGEST = 2000  # of a group; a larger one is rounded in parts
 
 
 class KernelFunction(Stored):
@@ -81,182 +83,6 @@ class KernelFunction(Stored):
         return products
 
 
-def _products(X, points):
-    """Inner products of rows and points, as an array."""
-    found = X @ points.T
-    return found.toarray() if is_sparse(found) else found
-
-
-def squared_norms(X):
-    """Squared length of each row."""
-    if is_sparse(X):
-        return np.asarray(X.multiply(X).sum(axis=1), dtype=X.dtype).ravel()
-    return np.einsum("ij,ij->i", X, X)
-
-
-def blocks_of(n_rows, n_points):
-    """Slices of rows whose kernel matrix stays in the processor's cache."""
-    size = max(16, _BLOCK // max(n_points, 1))
-    return [slice(start, start + size) for start in range(0, n_rows, size)]
-
-
-def _power(base, exponent):
-    """The power as libsvm takes it: by repeated squaring."""
-    if not isinstance(exponent, Integral):
-        return np.power(base, exponent)
-    result = None
-    while exponent:
-        if exponent & 1:
-            result = base.copy() if result is None else np.multiply(result, base)
-        exponent >>= 1
-        if exponent:
-            base = base * base
-    return np.ones_like(base) if result is None else result
-
-
-def as_libsvm(compact, template=None):
-    """An SVC, or a model of the class of `template`, that holds the compact form."""
-    from sklearn.svm import SVC
-
-    model = SVC() if template is None else copy(template)
-    kernel = compact.kernel_
-    if template is None:
-        model.kernel, model.degree, model.coef0 = kernel.name, kernel.degree, kernel.coef0
-        model.decision_function_shape = "ovo"
-    points, coefficients = points_and_coefficients(compact)
-    sizes = np.asarray(compact.n_support_)
-    n_classes = len(compact.classes_)
-    if compact.points_ is None:  # the normal of each pair is a vector of its first class
-        low, high = np.triu_indices(n_classes, 1)
-        coefficients = np.zeros((len(low), n_classes - 1))
-        coefficients[np.arange(len(low)), high - 1] = 1.0
-        sizes = np.bincount(low, minlength=n_classes)
-    hold(model, points, coefficients, compact)
-    model._n_support = sizes.astype(np.int32)
-    if n_classes == 2:
-        model.dual_coef_, model.intercept_ = -model._dual_coef_, -model._intercept_
-    if compact.probability_ is not None:
-        model._probA, model._probB = (np.array(part) for part in compact.probability_)
-        model._effective_probability = True
-    model.classes_ = compact.classes_
-    model.class_weight_ = np.ones(n_classes)
-    model.n_features_in_ = compact.n_features_in_
-    return model
-
-
-def hold(model, points, coefficients, compact):
-    """Set what libsvm's prediction reads."""
-    model._gamma = 0.0 if compact.kernel_.gamma is None else compact.kernel_.gamma
-    model._sparse = compact.sparse_
-    model.support_ = np.arange(len(points), dtype=np.int32)
-    coefficients = np.ascontiguousarray(coefficients.T)
-    if compact.sparse_:  # libsvm reads the coefficients as if all of them were stored
-        from scipy.sparse import csr_matrix
-
-        rows, columns = coefficients.shape
-        points = csr_matrix(points)
-        places = np.tile(np.arange(columns), rows)
-        ends = np.arange(rows + 1) * columns
-        coefficients = csr_matrix((coefficients.ravel(), places, ends), coefficients.shape)
-    model.support_vectors_ = points
-    model.dual_coef_ = model._dual_coef_ = coefficients
-    model._intercept_ = np.array(compact.offsets_, dtype=np.float64)
-    model.intercept_ = model._intercept_.copy()
-    model._probA = model._probB = np.empty(0)
-    model._effective_probability = False
-    model.fit_status_ = 0
-    model.shape_fit_ = points.shape
-
-
-def points_and_coefficients(compact):
-    """Dense float64 points in their own place, and coefficients."""
-    coefficients = np.array(dense(compact.coefficients_), dtype=np.float64, order="C")
-    if compact.points_ is None:
-        return np.ascontiguousarray(coefficients.T), np.eye(coefficients.shape[1])
-    points = compact.points_
-    points = points.toarray() if is_sparse(points) else dense(points)
-    points = np.array(points, dtype=np.float64, order="C")
-    if compact.center_ is not None:
-        points += compact.center_
-    return points, coefficients
-
-
-_RIDGE = 1e-3  # of the mean diagonal of the kernel matrix
-_LARGEST = 2000  # of a group; a larger one is rounded in parts
-
-
-def round_expansion(kernel, points, coefficients, ends, quantizer):
-    """Rounded points and the rounded coefficients that fit them.
-
-    The function is projected on the rounded points in the space of the kernel; then one
-    coefficient after another is rounded, and those that follow make up for its error, as
-    the optimal brain surgeon would for its removal [1]_. O(n_points**3) for each group, of
-    which at most 2,000 points are taken at a time. Under a kernel that is not positive
-    definite, such as the sigmoid, each coefficient is rounded for itself.
-
-    Parameters
-    ----------
-    kernel : KernelFunction
-        The kernel.
-    points : ndarray of shape (n_points, n_features)
-        Points.
-    coefficients : ndarray of shape (n_points, n_columns)
-        Coefficients.
-    ends : ndarray of shape (n_groups + 1,), int
-        Where the groups of points start that belong to one sum.
-    quantizer : Quantizer
-        Rounds.
-
-    Returns
-    -------
-    points, coefficients : QuantizedArray
-
-    References
-    ----------
-    .. [1] Frantar, Alistarh (2022). Optimal brain compression: a framework for accurate
-       post-training quantization and pruning. NeurIPS.
-    """
-    from scipy.linalg import LinAlgError, cholesky, solve
-
-    groups = [
-        slice(first, min(first + _LARGEST, end))
-        for start, end in pairwise(ends)
-        for first in range(start, end, _LARGEST)
-    ]
-    small = quantizer.quantize(points)
-    rounded = small.dense().astype(np.float64)
-    points = np.asarray(points, dtype=np.float64)
-    fitted = np.array(coefficients, dtype=np.float64)
-    inverses = []
-    for own in groups:
-        matrix = kernel(rounded[own], rounded[own].copy())
-        matrix[np.diag_indices_from(matrix)] += _RIDGE * np.trace(matrix) / len(matrix)
-        try:
-            cholesky(matrix)
-        except LinAlgError:  # the kernel is no inner product: nothing to project in
-            inverses.append(np.eye(len(matrix)))
-            continue
-        inverses.append(solve(matrix, np.eye(len(matrix)), assume_a="sym"))
-        fitted[own] = inverses[-1] @ (
-            kernel(rounded[own], points[own]) @ fitted[own] + _RIDGE * fitted[own]
-        )
-    coarse = quantizer.quantize(fitted)
-    if coarse.codes.dtype != np.int8 or coarse.scale is None:
-        return small, coarse
-    codes = np.empty(fitted.shape, dtype=np.int8)
-    offset = 0.0 if coarse.offset is None else coarse.offset.astype(np.float64)
-    scale = coarse.scale.astype(np.float64)
-    for own, inverse in zip(groups, inverses, strict=True):
-        upper = cholesky((inverse + inverse.T) / 2)
-        values = fitted[own]
-        for i in range(len(values)):
-            code = np.clip(np.rint((values[i] - offset) / scale), -127, 127)
-            codes[own.start + i] = code
-            error = (values[i] - (code * scale + offset)) / upper[i, i]
-            values[i + 1 :] -= np.outer(upper[i, i + 1 :], error)
-    return small, QuantizedArray(codes, coarse.scale, coarse.offset)
-
-
 class KernelExpansion(Compact):
     """Sums of kernels with stored points, or what they are with a linear kernel.
 
@@ -316,6 +142,12 @@ class KernelExpansion(Compact):
                 yield values.data if is_sparse(values) else np.asarray(dense(values))
 
 
+def _has_probability(compact):
+    if compact.probability_ is None:
+        raise AttributeError("predict_proba is not available when probability=False")
+    return True
+
+
 class CompactSVR(KernelExpansion):
     """Regression by a sum of kernels; `flat_` says whether one output is one column."""
 
@@ -333,12 +165,6 @@ class CompactSVR(KernelExpansion):
     def intercept_(self):
         """What is added to the sums."""
         return self.offsets_
-
-
-def _has_probability(compact):
-    if compact.probability_ is None:
-        raise AttributeError("predict_proba is not available when probability=False")
-    return True
 
 
 class CompactSVC(KernelExpansion):
@@ -473,17 +299,8 @@ def pairs_of(n_classes):
 def couple(logits, n_classes):
     """Class probabilities from those of pairs, by the iteration of libsvm [1]_.
 
-    Parameters
-    ----------
-    logits : ndarray of shape (n_samples, n_pairs)
-        Minus the log-odds of the first class of each pair.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_classes)
-        Probabilities, as far as libsvm iterates: to 0.005 / n_classes.
+    `logits` are minus the log-odds of the first class of each pair, of shape (n_samples,
+    n_pairs). The iteration ends at 0.005 / n_classes, as in libsvm.
 
     References
     ----------
@@ -519,6 +336,162 @@ def couple(logits, n_classes):
             p /= (1 + step)[:, None]
         estimates[left] = p
     return estimates
+
+
+def round_expansion(kernel, points, coefficients, ends, quantizer):
+    """Rounded points and the rounded coefficients that fit them.
+
+    The function is projected on the rounded points in the space of the kernel; then one
+    coefficient after another is rounded, and those that follow make up for its error, as
+    the optimal brain surgeon would for its removal [1]_. O(n_points**3) for each group, of
+    which at most 2,000 points are taken at a time. Under a kernel that is not positive
+    definite, such as the sigmoid, each coefficient is rounded for itself. `ends` says where
+    the groups of points start that belong to one sum.
+
+    References
+    ----------
+    .. [1] Frantar, Alistarh (2022). Optimal brain compression: a framework for accurate
+       post-training quantization and pruning. NeurIPS.
+    """
+    from scipy.linalg import LinAlgError, cholesky, solve
+
+    groups = [
+        slice(first, min(first + _LARGEST, end))
+        for start, end in pairwise(ends)
+        for first in range(start, end, _LARGEST)
+    ]
+    small = quantizer.quantize(points)
+    rounded = small.dense().astype(np.float64)
+    points = np.asarray(points, dtype=np.float64)
+    fitted = np.array(coefficients, dtype=np.float64)
+    inverses = []
+    for own in groups:
+        matrix = kernel(rounded[own], rounded[own].copy())
+        matrix[np.diag_indices_from(matrix)] += _RIDGE * np.trace(matrix) / len(matrix)
+        try:
+            cholesky(matrix)
+        except LinAlgError:  # the kernel is no inner product: nothing to project in
+            inverses.append(np.eye(len(matrix)))
+            continue
+        inverses.append(solve(matrix, np.eye(len(matrix)), assume_a="sym"))
+        fitted[own] = inverses[-1] @ (
+            kernel(rounded[own], points[own]) @ fitted[own] + _RIDGE * fitted[own]
+        )
+    coarse = quantizer.quantize(fitted)
+    if coarse.codes.dtype != np.int8 or coarse.scale is None:
+        return small, coarse
+    codes = np.empty(fitted.shape, dtype=np.int8)
+    offset = 0.0 if coarse.offset is None else coarse.offset.astype(np.float64)
+    scale = coarse.scale.astype(np.float64)
+    for own, inverse in zip(groups, inverses, strict=True):
+        upper = cholesky((inverse + inverse.T) / 2)
+        values = fitted[own]
+        for i in range(len(values)):
+            code = np.clip(np.rint((values[i] - offset) / scale), -127, 127)
+            codes[own.start + i] = code
+            error = (values[i] - (code * scale + offset)) / upper[i, i]
+            values[i + 1 :] -= np.outer(upper[i, i + 1 :], error)
+    return small, QuantizedArray(codes, coarse.scale, coarse.offset)
+
+
+def as_libsvm(compact, template=None):
+    """An SVC, or a model of the class of `template`, that holds the predictor."""
+    from sklearn.svm import SVC
+
+    model = SVC() if template is None else copy(template)
+    kernel = compact.kernel_
+    if template is None:
+        model.kernel, model.degree, model.coef0 = kernel.name, kernel.degree, kernel.coef0
+        model.decision_function_shape = "ovo"
+    points, coefficients = points_and_coefficients(compact)
+    sizes = np.asarray(compact.n_support_)
+    n_classes = len(compact.classes_)
+    if compact.points_ is None:  # the normal of each pair is a vector of its first class
+        low, high = np.triu_indices(n_classes, 1)
+        coefficients = np.zeros((len(low), n_classes - 1))
+        coefficients[np.arange(len(low)), high - 1] = 1.0
+        sizes = np.bincount(low, minlength=n_classes)
+    hold(model, points, coefficients, compact)
+    model._n_support = sizes.astype(np.int32)
+    if n_classes == 2:
+        model.dual_coef_, model.intercept_ = -model._dual_coef_, -model._intercept_
+    if compact.probability_ is not None:
+        model._probA, model._probB = (np.array(part) for part in compact.probability_)
+        model._effective_probability = True
+    model.classes_ = compact.classes_
+    model.class_weight_ = np.ones(n_classes)
+    model.n_features_in_ = compact.n_features_in_
+    return model
+
+
+def hold(model, points, coefficients, compact):
+    """Set what libsvm's prediction reads."""
+    model._gamma = 0.0 if compact.kernel_.gamma is None else compact.kernel_.gamma
+    model._sparse = compact.sparse_
+    model.support_ = np.arange(len(points), dtype=np.int32)
+    coefficients = np.ascontiguousarray(coefficients.T)
+    if compact.sparse_:  # libsvm reads the coefficients as if all of them were stored
+        from scipy.sparse import csr_matrix
+
+        rows, columns = coefficients.shape
+        points = csr_matrix(points)
+        places = np.tile(np.arange(columns), rows)
+        ends = np.arange(rows + 1) * columns
+        coefficients = csr_matrix((coefficients.ravel(), places, ends), coefficients.shape)
+    model.support_vectors_ = points
+    model.dual_coef_ = model._dual_coef_ = coefficients
+    model._intercept_ = np.array(compact.offsets_, dtype=np.float64)
+    model.intercept_ = model._intercept_.copy()
+    model._probA = model._probB = np.empty(0)
+    model._effective_probability = False
+    model.fit_status_ = 0
+    model.shape_fit_ = points.shape
+
+
+def points_and_coefficients(compact):
+    """Dense float64 points in their own place, and coefficients."""
+    coefficients = np.array(dense(compact.coefficients_), dtype=np.float64, order="C")
+    if compact.points_ is None:
+        return np.ascontiguousarray(coefficients.T), np.eye(coefficients.shape[1])
+    points = compact.points_
+    points = points.toarray() if is_sparse(points) else dense(points)
+    points = np.array(points, dtype=np.float64, order="C")
+    if compact.center_ is not None:
+        points += compact.center_
+    return points, coefficients
+
+
+def blocks_of(n_rows, n_points):
+    """Slices of rows whose kernel matrix stays in the processor's cache."""
+    size = max(16, _BLOCK // max(n_points, 1))
+    return [slice(start, start + size) for start in range(0, n_rows, size)]
+
+
+def squared_norms(X):
+    """Squared length of each row."""
+    if is_sparse(X):
+        return np.asarray(X.multiply(X).sum(axis=1), dtype=X.dtype).ravel()
+    return np.einsum("ij,ij->i", X, X)
+
+
+def _products(X, points):
+    """Inner products of rows and points, as an array."""
+    found = X @ points.T
+    return found.toarray() if is_sparse(found) else found
+
+
+def _power(base, exponent):
+    """The power as libsvm takes it: by repeated squaring."""
+    if not isinstance(exponent, Integral):
+        return np.power(base, exponent)
+    result = None
+    while exponent:
+        if exponent & 1:
+            result = base.copy() if result is None else np.multiply(result, base)
+        exponent >>= 1
+        if exponent:
+            base = base * base
+    return np.ones_like(base) if result is None else result
 
 
 def _check_votes(model):

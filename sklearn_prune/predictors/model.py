@@ -2,48 +2,17 @@
 
 from copy import deepcopy
 
-from .base import Compact, available_if
+from .base import Compact, Delegating
 from .quantized import arrays_in
 
 
-def _inner_has(method):
-    return available_if(lambda self: hasattr(self.model_, method))
-
-
-class CompactModel(Compact):
+class CompactModel(Delegating, Compact):
     """A fitted model of a kind that has no smaller form."""
+
+    _inner = property(lambda self: self.model_)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
-
-    def __sklearn_tags__(self):
-        if not hasattr(self, "model_"):
-            return super().__sklearn_tags__()
-        return self.model_.__sklearn_tags__()
-
-    def predict(self, X, **params):
-        """Predict as the model does."""
-        return self.model_.predict(X, **params)
-
-    @_inner_has("predict_proba")
-    def predict_proba(self, X):
-        """Class probabilities as the model gives them."""
-        return self.model_.predict_proba(X)
-
-    @_inner_has("predict_log_proba")
-    def predict_log_proba(self, X):
-        """Logarithms of the class probabilities."""
-        return self.model_.predict_log_proba(X)
-
-    @_inner_has("decision_function")
-    def decision_function(self, X):
-        """Scores as the model gives them."""
-        return self.model_.decision_function(X)
-
-    @_inner_has("score_samples")
-    def score_samples(self, X):
-        """Log-likelihoods as the model gives them."""
-        return self.model_.score_samples(X)
 
     @property
     def coef_(self):
@@ -68,7 +37,7 @@ class CompactModel(Compact):
         """Refuse: which of the arrays of an unknown model may be rounded is not known."""
         kind = "classifiers" if hasattr(self, "classes_") else "regressors"
         raise ValueError(
-            "quantize rounds the parameters of a model with a compact form. Got "
+            "quantize rounds the parameters of a model with its own predictor. Got "
             f"{type(self.model_).__name__}, which has none. Write quantize=None, or use "
             f"one of the {kind} that the guide lists."
         )

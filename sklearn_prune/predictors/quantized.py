@@ -1,4 +1,4 @@
-"""Arrays as predictors store them: rounded to few bits, or shared values; kinds of rows."""
+"""Arrays as predictors store them, kinds of rows, and checks of loaded arrays."""
 
 import sys
 from math import prod

@@ -4,8 +4,8 @@ from copy import copy
 
 import numpy as np
 
-from .base import Compact, Estimator, available_if
-from .containers import CompactContainer, inner_has
+from .base import Compact, Delegating, Estimator, copy_attributes, inner_has
+from .containers import CompactContainer
 from .quantized import dense, take_columns
 
 
@@ -26,11 +26,8 @@ class ColumnSelector(Estimator):
     @classmethod
     def of(cls, fitted, columns):
         """Fitted, for the columns that a fitted object takes."""
-        step = cls(columns)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(fitted, name):
-                setattr(step, name, getattr(fitted, name))
-        return step
+        names = ("n_features_in_", "feature_names_in_")
+        return copy_attributes(fitted, cls(columns), *names)
 
     def get_params(self, deep=True):
         """The columns, by name."""
@@ -129,12 +126,10 @@ class ColumnSelector(Estimator):
         return tags
 
 
-def _inner_has(method):
-    return available_if(lambda self: hasattr(self.inner_, method))
-
-
-class CompactColumns(Compact):
+class CompactColumns(Delegating, Compact):
     """Reads the columns that are left and hands them to the predictor that needs them."""
+
+    _inner = property(lambda self: self.inner_)
 
     @classmethod
     def around(cls, inner, columns, n_features, names=None):
@@ -149,12 +144,7 @@ class CompactColumns(Compact):
             compact.feature_names_in_ = names
         return compact
 
-    def __sklearn_tags__(self):
-        if not hasattr(self, "inner_"):
-            return super().__sklearn_tags__()
-        return self.inner_.__sklearn_tags__()
-
-    def _take(self, X):
+    def _rows(self, X):
         if self._is_plain(X):
             return X[:, self.columns_]
         from sklearn.utils.validation import validate_data
@@ -174,30 +164,6 @@ class CompactColumns(Compact):
                 ensure_all_finite=finite,
             )
         return take_columns(X, self.columns_)
-
-    def predict(self, X, **params):
-        """Predict from the columns that are left."""
-        return self.inner_.predict(self._take(X), **params)
-
-    @_inner_has("predict_proba")
-    def predict_proba(self, X):
-        """Class probabilities from the columns that are left."""
-        return self.inner_.predict_proba(self._take(X))
-
-    @_inner_has("predict_log_proba")
-    def predict_log_proba(self, X):
-        """Logarithms of the class probabilities."""
-        return self.inner_.predict_log_proba(self._take(X))
-
-    @_inner_has("decision_function")
-    def decision_function(self, X):
-        """Scores from the columns that are left."""
-        return self.inner_.decision_function(self._take(X))
-
-    @_inner_has("score_samples")
-    def score_samples(self, X):
-        """Log-likelihoods from the columns that are left."""
-        return self.inner_.score_samples(self._take(X))
 
     @property
     def coef_(self):
@@ -225,6 +191,52 @@ class CompactColumns(Compact):
     def n_nonzero(self):
         """Number of those that are not zero."""
         return self.inner_.n_nonzero()
+
+
+class CompactPipeline(Delegating, CompactContainer):
+    """Transformers as they were fitted, and the predictor of the last step."""
+
+    _inner = property(lambda self: self.members_[0])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if getattr(self, "steps_", ()):
+            tags.input_tags = self.steps_[0][1].__sklearn_tags__().input_tags
+        return tags
+
+    def _rows(self, X):
+        plain = not hasattr(self.members_[0], "feature_names_in_")
+        for _, step in self.steps_:
+            finite = (
+                plain
+                and type(X) is np.ndarray
+                and X.dtype.char == "d"
+                and X.ndim == 2
+                and len(X) > 0
+                and np.isfinite(np.sum(X))
+            )
+            X = transformed(step, X, finite)
+        return X
+
+    @inner_has("score")
+    def score(self, X, y, sample_weight=None):
+        """Score of the last step on transformed rows."""
+        return self._inner.score(self._rows(X), y, sample_weight)
+
+
+def transformed(step, X, finite):
+    """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
+    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
+    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
+    if (
+        quick is not None
+        and X.shape[1] == step.n_features_in_
+        and not hasattr(step, "feature_names_in_")
+    ):
+        found = quick(step, X)
+        if found is not None:
+            return found
+    return step.transform(X)
 
 
 def _standardised(step, X):
@@ -264,73 +276,3 @@ _ON_ARRAYS = {
     "SimpleImputer": _imputed,
     "ColumnSelector": lambda step, X: X[:, step.columns],
 }
-
-
-def transformed(step, X, finite):
-    """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
-    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
-    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
-    if (
-        quick is not None
-        and X.shape[1] == step.n_features_in_
-        and not hasattr(step, "feature_names_in_")
-    ):
-        found = quick(step, X)
-        if found is not None:
-            return found
-    return step.transform(X)
-
-
-class CompactPipeline(CompactContainer):
-    """Transformers as they were fitted, and the compact form of what comes last."""
-
-    def __sklearn_tags__(self):
-        if not hasattr(self, "members_"):
-            return super().__sklearn_tags__()
-        tags = self.members_[0].__sklearn_tags__()
-        if self.steps_:
-            tags.input_tags = self.steps_[0][1].__sklearn_tags__().input_tags
-        return tags
-
-    def _transform(self, X):
-        plain = not hasattr(self.members_[0], "feature_names_in_")
-        for _, step in self.steps_:
-            finite = (
-                plain
-                and type(X) is np.ndarray
-                and X.dtype.char == "d"
-                and X.ndim == 2
-                and len(X) > 0
-                and np.isfinite(np.sum(X))
-            )
-            X = transformed(step, X, finite)
-        return X
-
-    def predict(self, X, **params):
-        """Predict from transformed rows."""
-        return self.members_[0].predict(self._transform(X), **params)
-
-    @inner_has("predict_proba")
-    def predict_proba(self, X, **params):
-        """Class probabilities from transformed rows."""
-        return self.members_[0].predict_proba(self._transform(X), **params)
-
-    @inner_has("predict_log_proba")
-    def predict_log_proba(self, X, **params):
-        """Logarithms of the class probabilities."""
-        return self.members_[0].predict_log_proba(self._transform(X), **params)
-
-    @inner_has("decision_function")
-    def decision_function(self, X, **params):
-        """Scores from transformed rows."""
-        return self.members_[0].decision_function(self._transform(X), **params)
-
-    @inner_has("score_samples")
-    def score_samples(self, X):
-        """Log-likelihoods from transformed rows."""
-        return self.members_[0].score_samples(self._transform(X))
-
-    @inner_has("score")
-    def score(self, X, y, sample_weight=None):
-        """Score of the last step on transformed rows."""
-        return self.members_[0].score(self._transform(X), y, sample_weight)

@@ -16,7 +16,7 @@ from sklearn_prune._sklearn_compat import take_rows, take_rows_of_params
 
 @dataclass(frozen=True)
 class PruningContext:
-    """The rows that a model is pruned on, and the settings of the pruning.
+    """The rows that a model is pruned on, and the options of the pruning.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class PruningContext:
     fit_params : dict
         Parameters for the inner fit, rows aligned.
     groups : ndarray of shape (n_samples,) or None
-        Rows of one group are judged together.
+        Rows of one group stay in one inner fold.
     seed : int or None
         None where the user gave no seed: what needs one draws it.
     refit_params : dict

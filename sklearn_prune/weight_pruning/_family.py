@@ -2,14 +2,14 @@
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._returns import check_returned
-from sklearn_prune.weight_pruning._judge import inner_scores
+from sklearn_prune.weight_pruning._inner_validation import inner_scores
 from sklearn_prune.weight_pruning._reduce import reduce_unit
 
 AUTO_SHARES = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01)
 
 
 class Restores:
-    """A family whose compact forms can become fitted models of the inner class again.
+    """A family whose predictors can become fitted models of the inner class again.
 
     Without it `estimator_` of a pruned model raises AttributeError.
 
@@ -27,7 +27,7 @@ class Restores:
     """
 
     def restore(self, compact, template):
-        """A fitted model, of the class of the unfitted `template`, from the compact form.
+        """A fitted model, of the class of the unfitted `template`, from the predictor.
 
         AttributeError with the reason where that class cannot hold it.
         """
@@ -54,7 +54,7 @@ class TrainsOn:
         raise _missing(self, "untrained(model, context)")
 
     def resumed(self, compact, model, context):
-        """The working form of a compact form, to be trained on.
+        """The working form of a predictor, to be trained on.
 
         `model` is what `restore` makes of it. What is zero is masked.
         """
@@ -301,7 +301,7 @@ def working_form(family, model, context):
 
 
 def predictor(family, work):
-    """The compact form of a working form; TypeError if it is no predictor."""
+    """The predictor of a working form; TypeError if it is no predictor."""
     compact = family.compact(work)
     needed = ("predict", "n_parameters", "n_nonzero")
     wanted = f"an object with the methods {', '.join(needed)}"
@@ -311,7 +311,7 @@ def predictor(family, work):
 
 
 def restored(family, compact, template):
-    """A fitted model of the class of `template` from a compact form, or AttributeError."""
+    """A fitted model of the class of `template` from a predictor, or AttributeError."""
     if not isinstance(family, Restores):
         raise AttributeError(
             f"{type(template).__name__} cannot hold the pruned model. Use compact_ instead."

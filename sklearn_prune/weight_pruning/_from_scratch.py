@@ -36,7 +36,7 @@ class WantedSize:
 
     @property
     def predictor(self):
-        """The compact form behind those that drop columns."""
+        """The predictor behind those that drop columns."""
         compact = self.compact
         while isinstance(compact, CompactColumns):
             compact = compact.inner_
@@ -72,20 +72,10 @@ class WantedSize:
 def smaller_from_scratch(estimator, fitted):
     """The unfitted inner model that becomes about as large as a pruned one.
 
-    Parameters
-    ----------
-    estimator : PrunedClassifier or PrunedRegressor
-        Unfitted, with the model that is made smaller.
-    fitted : PrunedClassifier or PrunedRegressor
-        A fitted clone of it, whose size is wanted.
-
-    Returns
-    -------
-    estimator or None
-        An unfitted clone of the inner model with fewer trees, leaves, iterations or
-        neurons, and all else as it was but for the learning rate of boosting; a plain
-        clone where nothing was pruned; None where no parameter of the inner model says
-        how large it becomes, or where it is frozen.
+    `fitted` is a fitted clone of the unfitted Pruned* `estimator`. The result has fewer
+    trees, leaves, iterations or neurons, and all else as it was but for the learning rate
+    of boosting; it is a plain clone where nothing was pruned. It is None where no parameter
+    of the inner model says how large it becomes, or where it is frozen.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from sklearn_prune._sizes import pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.predictors import arrays_in
 from sklearn_prune.weight_pruning._family import predictor, working_form
-from sklearn_prune.weight_pruning._judge import not_worse
+from sklearn_prune.weight_pruning._inner_validation import not_worse
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 from sklearn_prune.weight_pruning._reduce import unit_table
 from sklearn_prune.weight_pruning._registry import (
@@ -25,7 +25,7 @@ from sklearn_prune.weight_pruning._report import PruningReport
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruningResult:
     """The result of `prune`.
 
     Parameters
@@ -57,25 +57,11 @@ class Pruned:
 
 
 def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, started):
-    """Prune a fitted model.
+    """Prune a fitted model, which is not changed; the result is a `PruningResult`.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted; it is not changed.
-    context : PruningContext
-        The rows and settings.
-    unit, keep, criterion, schedule, refit
-        As the meta-estimator has them, checked; `refit` is a bool.
-    quantizer : Quantizer or None
-        Rounds the compact form.
-    started : float
-        CPU time at which the fit began.
-
-    Returns
-    -------
-    Pruned
-        The compact form and what was done.
+    `unit`, `keep`, `criterion` and `schedule` are those of the meta-estimator, checked;
+    `refit` is a bool, `quantizer` None or a Quantizer, `started` the CPU time at which the
+    fit began.
     """
     fitted = process_time()
     check_dropout(model, unit, context.dropout)  # a search may have found another model
@@ -155,7 +141,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             UserWarning,
             stacklevel=5,
         )
-    return Pruned(
+    return PruningResult(
         compact,
         family,
         counted,
@@ -168,7 +154,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
 
 
 def _choose(family, work, keep, request, context):
-    """The size, the request with its option, and the path that was judged."""
+    """The size, the request with its option, and the scores of all sizes tried."""
     if keeps_all(keep):
         return keep, request, []
     options = family.options(work, request, context)

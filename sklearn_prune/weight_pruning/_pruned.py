@@ -4,8 +4,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from sklearn_prune._docs import entries, fill
 from sklearn_prune._meta import MODEL
-from sklearn_prune.weight_pruning._pruned_base import PrunedModel
-from sklearn_prune.weight_pruning._pruned_views import delegate_has
+from sklearn_prune.weight_pruning._pruned_base import PrunedModel, delegate_has
 
 PRUNED = entries("""
     criterion : criterion or None, default=None

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -38,6 +38,7 @@ from sklearn_prune._sklearn_compat import (
     fit_context,
 )
 from sklearn_prune._validation import (
+    canonical,
     check_groups,
     check_kind_of_target,
     check_rows,
@@ -45,9 +46,8 @@ from sklearn_prune._validation import (
     check_weights,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
-from sklearn_prune.weight_pruning._family import TrainsOn
+from sklearn_prune.weight_pruning._family import TrainsOn, restored
 from sklearn_prune.weight_pruning._prune import prune
-from sklearn_prune.weight_pruning._pruned_views import DELEGATED, FittedViews
 from sklearn_prune.weight_pruning._quantize import check_quantize
 from sklearn_prune.weight_pruning._registry import (
     check_dropout,
@@ -56,6 +56,17 @@ from sklearn_prune.weight_pruning._registry import (
 )
 from sklearn_prune.weight_pruning._schedule import GradualSchedule, check_schedule
 from sklearn_prune.weight_pruning.criteria import check_criterion
+
+
+def delegate_has(name):
+    """Check for `available_if`: the predictor or the unfitted model has the method."""
+
+    def check(owner):
+        inner = owner.__dict__.get("compact_", owner.estimator)
+        getattr(inner, name)  # its own AttributeError says more than ours
+        return True
+
+    return available_if(check)
 
 
 def _is_pruned_net(owner):
@@ -67,8 +78,8 @@ def _is_pruned_net(owner):
     return True
 
 
-class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
-    """What the classifier and the regressor share: arguments, fit, routing, delegation."""
+class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+    """Arguments, fit, routing, and predictions by the predictor."""
 
     _kind = None
     _parameter_constraints = {
@@ -127,7 +138,7 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, **fit_params):
-        """Fit the inner model, prune it, and keep its compact form.
+        """Fit the inner model, prune it, and keep its predictor.
 
         Parameters
         ----------
@@ -229,16 +240,135 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         Returns
         -------
         self : object
-            With a new compact form: one pass over the rows of an MLP*, the epochs of a
+            With a new predictor: one pass over the rows of an MLP*, the epochs of a
             skorch net.
         """
-        from sklearn_prune.weight_pruning._partial_fit import trained_on
-
         X, y = check_rows(X, y)
         inner_params, _ = self._route(X, fit_params)
-        self.compact_, n_more = trained_on(self, X, y, inner_params)
-        self.n_iter_ += n_more
+        family = self._family
+        context = PruningContext(
+            estimator=self.estimator,
+            X=X,
+            y=y,
+            fit_params=inner_params,
+            seed=self._seed(),
+            refit_params=family.partial_params(self.estimator),
+            dropout=self.dropout,
+        )
+        work = family.resumed(self.compact_, self.estimator_, context)
+        trained = family.train(work, context)
+        compact = family.compact(trained)
+        quantizer = check_quantize(self.quantize)
+        self.compact_ = compact if quantizer is None else compact.quantized(quantizer)
+        self.n_iter_ += family.n_iter(trained) - family.n_iter(work)
         return self
+
+    def get_metadata_routing(self):
+        """Get the metadata routing of this object.
+
+        Returns
+        -------
+        MetadataRouter
+            Hands parameters of fit to the inner model by its requests, and `groups` to
+            the inner folds.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for method in (
+            "predict",
+            "predict_proba",
+            "predict_log_proba",
+            "decision_function",
+        ):
+            mapping.add(caller=method, callee=method)
+        router.add(estimator=self.estimator, method_mapping=mapping)
+        splitter = check_cv(self.cv)
+        if isinstance(self.cv, int) or self.cv is None:
+            splitter = GroupKFold(2)
+        mapping = MethodMapping().add(caller="fit", callee="split")
+        return router.add(splitter=splitter, method_mapping=mapping)
+
+    @property
+    def kept_(self):
+        """Sorted ids of the units that are left, of shape (n_kept,), int."""
+        return np.flatnonzero(self.get_support())
+
+    def get_support(self, indices=False):
+        """Mask of the units that are left.
+
+        Parameters
+        ----------
+        indices : bool, default=False
+            Whether to return their ids instead.
+
+        Returns
+        -------
+        ndarray of shape (n_units,), bool, or of shape (n_kept,), int
+            True for the units that are left, or their sorted ids.
+        """
+        check_is_fitted(self)
+        mask = np.unpackbits(self._support, count=self.n_units_).astype(bool)
+        return np.flatnonzero(mask) if indices else mask
+
+    @property
+    def estimator_(self):
+        """The pruned model as the class of the inner model, a new one on each access."""
+        if "compact_" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__} has no estimator_ before fit. Call fit(X, y)."
+            )
+        inner = self.estimator
+        inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
+        template = clone_seeded(inner, None, "estimator")
+        return restored(self._family, deepcopy(self.compact_), template)
+
+    def __dir__(self):
+        # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
+        return [
+            name
+            for name in object.__dir__(self)
+            if name != "estimator_" and hasattr(self, name)
+        ]
+
+    @property
+    def coef_(self):
+        """Coefficients of all features, zeros for what is gone, where the model has any."""
+        return self._compact_or_error("coef_").coef_
+
+    @property
+    def intercept_(self):
+        """Intercepts, where the model has any."""
+        return self._compact_or_error("intercept_").intercept_
+
+    @property
+    def feature_importances_(self):
+        """Importances of all features, zeros for what is gone, where the model has any."""
+        if self.__dict__.get("_importances") is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no feature_importances_ around this model."
+            )
+        return self._importances
+
+    @delegate_has("predict")
+    def predict(self, X, **params):
+        """Predict with the predictor.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **params : dict
+            Parameters that `predict` of the inner model takes, such as `return_std`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
+        """
+        return self._ask("predict", X, params)
+
+    def __sklearn_is_fitted__(self):
+        return "compact_" in self.__dict__
 
     def _seed(self):
         """The seed of all that is random, or None where the user gave none.
@@ -286,7 +416,8 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
             inner, groups = dict(routed.estimator.fit), routed.splitter.split.get("groups")
         else:
             inner, groups = dict(fit_params), fit_params.get("groups")
-            if not _takes_groups(self.estimator):
+            takes_groups = "groups" in signature(self.estimator.fit).parameters
+            if not takes_groups and not isinstance(self.estimator, BaseSearchCV):
                 inner.pop("groups", None)
         for name, values in inner.items():
             if values is not None and name.rpartition("__")[2] == "sample_weight":
@@ -311,26 +442,6 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         self._family = result.family
         self._importances = result.importances
 
-    def get_metadata_routing(self):
-        """Get the metadata routing of this object.
-
-        Returns
-        -------
-        MetadataRouter
-            Hands parameters of fit to the inner model by its requests, and `groups` to
-            the inner folds.
-        """
-        router = MetadataRouter(owner=self).add_self_request(self)
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        for method in DELEGATED[:4]:  # the router knows no score_samples
-            mapping.add(caller=method, callee=method)
-        router.add(estimator=self.estimator, method_mapping=mapping)
-        splitter = check_cv(self.cv)
-        if isinstance(self.cv, int) or self.cv is None:
-            splitter = _grouped_folds()
-        mapping = MethodMapping().add(caller="fit", callee="split")
-        return router.add(splitter=splitter, method_mapping=mapping)
-
     def _inherit_tags(self, tags):
         tags = inherit_tags(tags, self.estimator)
         # What is left of a model may score lower than the whole of it.
@@ -338,6 +449,19 @@ class PrunedModel(FittedViews, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
             if own is not None:
                 own.poor_score |= not keeps_all(self.keep)
         return tags
+
+    def _compact_or_error(self, name):
+        if "compact_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no {name} before fit.")
+        return self.compact_
+
+    def _ask(self, method, X, params):
+        compact = self.__dict__.get("compact_")
+        if compact is None:
+            check_is_fitted(self)
+        if params and routing_enabled():
+            params = process_routing(self, method, **params).estimator[method]
+        return getattr(compact, method)(canonical(X), **params)
 
 
 def _check_frozen(model, X, y):
@@ -355,16 +479,3 @@ def _check_frozen(model, X, y):
                 f"{unknown[0]!r}, and it knows {known.tolist()}. Pass rows of these "
                 "classes, or an unfrozen model."
             )
-
-
-def _takes_groups(estimator):
-    """Whether the fit of a model names groups, or hands them to a splitter."""
-    return "groups" in signature(estimator.fit).parameters or isinstance(
-        estimator, BaseSearchCV
-    )
-
-
-def _grouped_folds():
-    from sklearn.model_selection import GroupKFold
-
-    return GroupKFold(2)

@@ -10,29 +10,10 @@ from sklearn_prune.weight_pruning._protocol import UnitTable
 
 
 def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
-    """Prune one kind of unit down to each of several sizes.
+    """Prune one kind of unit down to each of several sizes, and rank once.
 
-    Parameters
-    ----------
-    family : Family
-        Of the model.
-    work : object
-        Its working form.
-    unit : str
-        The kind of unit.
-    shares : list of float or int
-        Fractions, or numbers, of units to keep.
-    request : PruningRequest
-        Criterion, schedule and whether to refit.
-    context : PruningContext
-        The rows.
-    by_size : bool, default=False
-        Whether fractions are shares of the parameters instead of the units.
-
-    Returns
-    -------
-    list
-        The smaller working forms, in the order of `shares`. Ranks once.
+    `shares` are fractions or numbers of units; fractions are of the parameters if
+    `by_size`. Returns the smaller working forms in the same order.
     """
     criterion = family.criterion_for(unit, request.criterion)
     if len(unit_table(family, work, unit, context).ids) < 2:  # nothing to choose
@@ -76,22 +57,30 @@ def ranked(criterion, family, work, unit, context):
     return work, ranking, table
 
 
+def table_size(table, by_size):
+    """Number of parameters of a model if `by_size`, else of its units."""
+    return int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+
+
+def ranked_within(size, criterion, family, work, unit, context, by_size):
+    """The working form to prune, its table, and the best units within a size."""
+    work, ranking, table = ranked(criterion, family, work, unit, context)
+    share = min(1.0, size / table_size(table, by_size))
+    return work, table, kept_units(ranking, table, share, by_size)
+
+
 def kept_units(ranking, table, share, by_size):
     """Sorted positions of the units to keep."""
     if not by_size or isinstance(share, Integral):
         return keep_prefix(ranking, share, classes=table.groups)
-    total = int(table.parameters.sum()) + table.fixed
+    total = table_size(table, by_size)
     budget = budget_size(share, total, units="parameters") - table.fixed
     order = ranking.order
     size = int(np.searchsorted(np.cumsum(table.parameters[order]), budget, side="right"))
-    size = max(1, size)
-    if table.groups is not None:
-        size = max(size, table.groups.max() + 1)
-    return (
-        keep_prefix(ranking, min(size, len(order)), classes=table.groups)
-        if size > 1
-        else (order[:1])
-    )
+    size = max(1, size if table.groups is None else max(size, table.groups.max() + 1))
+    if size == 1:
+        return order[:1]
+    return keep_prefix(ranking, min(size, len(order)), classes=table.groups)
 
 
 def _cut(family, work, unit, kept, request, context):
@@ -108,13 +97,11 @@ def _cut(family, work, unit, kept, request, context):
 
 def _in_rounds(family, work, unit, criterion, share, request, context, by_size):
     """Cut a little, refit, rank again, until the share is reached."""
-    table = unit_table(family, work, unit, context)
-    total = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+    total = table_size(unit_table(family, work, unit, context), by_size)
     last = budget_size(share, total) / total
     for part in request.schedule.shares(last):
-        prepared, ranking, table = ranked(criterion, family, work, unit, context)
-        now = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
-        relative = min(1.0, part * total / now)
-        kept = kept_units(ranking, table, relative, by_size)
+        prepared, _, kept = ranked_within(
+            part * total, criterion, family, work, unit, context, by_size
+        )
         work = _cut(family, prepared, unit, kept, request, context)
     return work

@@ -155,12 +155,9 @@ def resolve(path):
 
 
 def predictor_names(registered=False):
-    """Names of the classes that predictors are made of, as ``module.Class``.
+    """Names of the classes of predictors of this package, as ``module.Class``.
 
-    Parameters
-    ----------
-    registered : bool, default=False
-        Whether those that users have registered are meant, or those of this package.
+    If `registered`, those that users have registered instead.
     """
     specs = _REGISTERED if registered else _built_in()
     names = {name for spec in specs for name in spec.predictors}
@@ -248,14 +245,7 @@ def family_for(model, unit):
 def check_dropout(model, unit, dropout):
     """Raise if dropout is asked for and a model, or one inside it, does not take it.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted or not.
-    unit : str
-        The kind of unit that is pruned; a refit of features takes no dropout.
-    dropout : float in [0, 1)
-        Nothing is checked where it is 0.
+    A refit of features takes no dropout, so it depends on the unit that is pruned.
     """
     if dropout == 0:
         return

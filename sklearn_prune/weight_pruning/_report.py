@@ -1,4 +1,4 @@
-"""What pruning did: sizes before and after, seconds, and the path that was judged."""
+"""What pruning did: sizes before and after, seconds, and the sizes that were tried."""
 
 from dataclasses import dataclass, field
 
@@ -20,10 +20,10 @@ class PruningReport:
     seconds : dict
         CPU seconds of "fit", "inner_validation" and "prune".
     path : list of dict
-        Where sizes were judged inside: "keep", "option", "loss" (mean loss of score
+        Of inner validation, for each size: "keep", "option", "loss" (mean loss of score
         against keep=1.0), "error" (its standard error), "chosen".
     form : str
-        Class of the compact form.
+        Class of the predictor.
     notes : tuple of str
         What is worth knowing, such as why a closer family did not apply.
 

@@ -38,7 +38,7 @@ from sklearn_prune.persistence import load, save
 from sklearn_prune.persistence._archive import write_members
 from sklearn_prune.persistence._schema import trusted_types
 from sklearn_prune.predictors.base import Compact
-from sklearn_prune.weight_pruning._fitted_form import fitted_form
+from sklearn_prune.weight_pruning import fitted_form
 from tests.persistence.damage import members_of, packed
 from tests.persistence.models import LABELS, NAMES, X, _models, answers
 

@@ -31,7 +31,7 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._judge import not_worse, row_scores
+from sklearn_prune.weight_pruning._inner_validation import not_worse, row_scores
 from sklearn_prune.weight_pruning._registry import families_of_class, family_specs, resolve
 
 

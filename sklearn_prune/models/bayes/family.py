@@ -12,6 +12,7 @@ from sklearn_prune.predictors import (
     CompactGaussian,
     CompactLogLinear,
     CompactQuadratic,
+    copy_attributes,
 )
 from sklearn_prune.weight_pruning import Accepted, Family, Refused, Restores
 from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion
@@ -27,14 +28,14 @@ _KINDS = (
 
 
 class NaiveBayesFamily(Restores, Family):
-    """Compact forms and weights of features; `FeatureFamily` drops the columns."""
+    """Predictors and weights of features; `FeatureFamily` drops the columns."""
 
     criteria = {"feature": (MagnitudeCriterion,)}
     offers = {"feature": ("weights",)}
 
     def accepts(self, model):
         if _kind(model) is None:
-            return Refused("only scikit-learn's own naive Bayes models have a compact form")
+            return Refused("only scikit-learn's own naive Bayes models have a predictor")
         return Accepted(self)
 
     def start(self, model, context):
@@ -52,9 +53,7 @@ class NaiveBayesFamily(Restores, Family):
 
     def restore(self, compact, template):
         """A model that predicts; the counts for `partial_fit` are gone."""
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(template, name, getattr(compact, name))
+        copy_attributes(compact, template)
         _RESTORE[_kind(template)](compact, template)
         return template
 

@@ -8,7 +8,7 @@ from sklearn_prune.models.boosting.refit import PULL_OF_ITERATIONS, derivatives
 MOST_NUMBERS = 20_000_000
 MOST_STEPS = 60_000_000  # of greedy search: trials, times rows and outputs
 MOST_CANDIDATES = 100  # iterations tried at a time
-FEWEST_ROWS = 1000  # that judge
+FEWEST_ROWS = 1000  # that iterations are scored on
 MODERATE = 0.3  # L1 penalty, as a share of the smallest one that leaves nothing
 CLEAR = 0.25  # of the typical size: margins beyond it count as clear
 
@@ -16,15 +16,9 @@ CLEAR = 0.25  # of the typical size: margins beyond it count as clear
 def quadratic_parts(model, rows):
     """What each iteration adds to each row, and the quadratic form of the loss.
 
-    Returns
-    -------
-    parts : ndarray of shape (n_iterations, n_samples * n_outputs)
-        Additions to the raw scores.
-    target : ndarray of shape (n_samples * n_outputs,)
-        Scores that would be best for each row, one Newton step from the model's own,
-        where the loss has one; the model's own elsewhere. Without the start.
-    weights : ndarray of shape (n_samples * n_outputs,)
-        Second derivatives.
+    Returns additions of shape (n_iterations, n_samples * n_outputs), and of shape
+    (n_samples * n_outputs,) the best scores without the start and the second derivatives.
+    The best scores are one Newton step from the model's own, where the loss has one.
     """
     trees = model.trees
     ids, of_tree = np.unique(trees.iteration, return_inverse=True)
@@ -102,20 +96,9 @@ class _Candidates:
 def greedy_order(model, rows, measure):
     """Order the iterations, each next one the best beside those chosen.
 
-    Parameters
-    ----------
-    model : BoostedModel
-        All iterations.
-    rows : TrainingRows
-        The rows that judge.
-    measure : {"reduced_error", "complementarity", "margin"}
-        See `ContributionCriterion`.
-
-    Notes
-    -----
-    Cost: O(n_iterations**2 * n_samples * n_outputs), for as many rows as fit in
-    `MOST_STEPS`. Of many iterations only some, evenly spaced, are tried at a time, and
-    only the last ones fitted once more.
+    `measure` is that of `ContributionCriterion`. Cost: O(n_iterations**2 * n_samples *
+    n_outputs), for as many rows as fit in `MOST_STEPS`. Of many iterations only some,
+    evenly spaced, are tried at a time, and only the last ones fitted once more.
     """
     n_iterations = len(np.unique(model.trees.iteration))
     n_trials = n_iterations * min(n_iterations, MOST_CANDIDATES)

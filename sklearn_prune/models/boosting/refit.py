@@ -10,44 +10,6 @@ from sklearn.utils.extmath import softmax
 from sklearn_prune.models.trees import collapse
 from sklearn_prune.predictors import flat_order, levels, pick_trees
 
-
-def derivatives(loss, raw, y):
-    """First and second derivatives of the loss of each row.
-
-    Parameters
-    ----------
-    loss : str or None
-        Of a `BoostedModel`; None is one without second derivatives.
-    raw : ndarray of shape (n_outputs, n_samples)
-        Raw scores.
-    y : ndarray of shape (n_samples,)
-        Targets or class codes.
-
-    Returns
-    -------
-    gradient, hessian : ndarray of shape (n_outputs, n_samples)
-        Zeros and ones without a loss.
-    """
-    if loss is None:
-        return np.zeros_like(raw), np.ones_like(raw)
-    if loss == "squared":
-        return raw - y, np.ones_like(raw)
-    if loss == "softmax":
-        share = softmax(raw.T).T
-        return share - (y == np.arange(len(raw))[:, None]), share * (1 - share)
-    if loss == "logistic":
-        share = expit(raw)
-        return share - y, share * (1 - share)
-    if loss == "exponential":
-        size = np.exp(np.where(y > 0, -raw, raw))
-        return np.where(y > 0, -size, size), size
-    if loss == "poisson":
-        mean = np.exp(raw)
-        return mean - y, mean
-    ratio = y * np.exp(-raw)
-    return 1 - ratio, ratio
-
-
 MERGED_AT_ONCE = 0.3  # share of the sibling pairs that a round may merge
 FLOOR = 0.1  # of the mean second derivative, which a row counts at least
 PULL = 50.0  # to the model's own leaves, in rows of mean second derivative
@@ -95,22 +57,40 @@ class TrainingRows:
 def training_rows(model, leaves, y, row_weights, whole=None):
     """What a refit reads of the rows of a model, or of a part of one.
 
-    Parameters
-    ----------
-    model : BoostedModel
-        The model.
-    leaves : ndarray of shape (n_trees, n_samples)
-        Node of `model` in which each row ends.
-    y, row_weights : ndarray of shape (n_samples,)
-        Targets or class codes, and weights.
-    whole : ndarray of shape (n_outputs, n_samples), or None
-        Raw scores of the whole model where `model` is a part of it.
+    `leaves` has the node of `model` in which each row ends, by (tree, row). `whole` has the
+    raw scores of the whole model, by (output, row), where `model` is a part of it.
     """
     raw = raw_scores(model, leaves) if whole is None else whole
     _, hessian = derivatives(model.loss, raw, y)
     hessian *= row_weights
     weights = np.maximum(hessian, FLOOR * hessian.mean() * (row_weights > 0))
     return TrainingRows(leaves, raw, weights, y, row_weights)
+
+
+def derivatives(loss, raw, y):
+    """First and second derivatives of the loss of each row, by (output, row).
+
+    `raw` has the raw scores, by (output, row); `y` targets or class codes. Without a loss
+    they are zeros and ones.
+    """
+    if loss is None:
+        return np.zeros_like(raw), np.ones_like(raw)
+    if loss == "squared":
+        return raw - y, np.ones_like(raw)
+    if loss == "softmax":
+        share = softmax(raw.T).T
+        return share - (y == np.arange(len(raw))[:, None]), share * (1 - share)
+    if loss == "logistic":
+        share = expit(raw)
+        return share - y, share * (1 - share)
+    if loss == "exponential":
+        size = np.exp(np.where(y > 0, -raw, raw))
+        return np.where(y > 0, -size, size), size
+    if loss == "poisson":
+        mean = np.exp(raw)
+        return mean - y, mean
+    ratio = y * np.exp(-raw)
+    return 1 - ratio, ratio
 
 
 def raw_scores(model, leaves, home=None, value=None):

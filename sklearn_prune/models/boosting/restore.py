@@ -3,9 +3,11 @@
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_prune.predictors import copy_attributes
+
 
 def restore_model(compact, template):
-    """A fitted model of the class of `template` that holds the trees of a compact form.
+    """A fitted model of the class of `template` that holds the trees of a predictor.
 
     What scikit-learn sets in `fit` comes from a fit on a few rows of zeros, so that only
     the trees and where they start are written here. GradientBoosting starts from zero and
@@ -31,8 +33,7 @@ def restore_model(compact, template):
     y = np.repeat(getattr(compact, "classes_", np.array([1.0, 2.0])), 2)
     model.fit(np.zeros((len(y), compact.n_features_in_)), y)
     write(model, _rounds(compact), compact.start_)
-    if hasattr(compact, "feature_names_in_"):
-        model.feature_names_in_ = compact.feature_names_in_
+    copy_attributes(compact, model, "feature_names_in_")
     return model.set_params(**params)
 
 

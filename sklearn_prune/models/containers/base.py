@@ -29,7 +29,7 @@ from sklearn_prune.weight_pruning import (
 
 
 @dataclass(frozen=True)
-class Member:
+class Submodel:
     """A fitted model inside another.
 
     Parameters
@@ -59,7 +59,7 @@ class ContainerWork:
     ----------
     model : estimator
         The fitted container.
-    whole, members : tuple of Member
+    whole, members : tuple of Submodel
         Before and after pruning.
     extra : object
         What the container has fitted besides, where that was fitted again.
@@ -75,7 +75,7 @@ class ContainerFamily(Restores, Family):
     """A model made of models; `keep` applies to each of them.
 
     A subclass says in `inner_models` whose units there are, in `places` what each member
-    was trained on, and in `assemble` how the compact forms make one. A member whose role
+    was trained on, and in `assemble` how the predictors make one. A member whose role
     in the container is not the container's own (another target, a part of a vote) is
     scored by its own measure, so `scoring` reaches only the others: `same_role`.
 
@@ -121,7 +121,7 @@ class ContainerFamily(Restores, Family):
 
     def as_fitted(self, model):
         members = [
-            Member(fitted, CompactFamily(), fitted_form(fitted), None)
+            Submodel(fitted, CompactFamily(), fitted_form(fitted), None)
             for fitted in self.fitted_models(model)
         ]
         work = ContainerWork(model, members, members, self.extra_of(model))
@@ -143,7 +143,7 @@ class ContainerFamily(Restores, Family):
         raise NotImplementedError
 
     def assemble(self, work, compacts):
-        """The compact form, given those of the members."""
+        """The predictor, given those of the members."""
         raise NotImplementedError
 
     def named_inner(self, estimator):
@@ -171,7 +171,7 @@ class ContainerFamily(Restores, Family):
 
     def _member(self, fitted, find, unfitted, number, inside, context):
         if type(fitted).__name__ == "_ConstantPredictor":
-            return Member(fitted, ConstantFamily(), CompactConstant.of(fitted.y_), inside)
+            return Submodel(fitted, ConstantFamily(), CompactConstant.of(fitted.y_), inside)
         estimator, refit_params = find(unfitted), {}
         if context.refit_params and not isinstance(estimator, FrozenEstimator):
             refit_params = find(context.template).get_params(deep=False)
@@ -195,7 +195,9 @@ class ContainerFamily(Restores, Family):
             cv=cv,
         )
         family, reason = family_for(fitted, "auto")
-        return Member(fitted, family, working_form(family, fitted, inside), inside, reason)
+        return Submodel(
+            fitted, family, working_form(family, fitted, inside), inside, reason
+        )
 
     def table(self, work, unit, context):
         ids, parameters, fixed, offset = [], [], 0, 0
@@ -243,8 +245,28 @@ class OneMemberFamily(ContainerFamily):
         return compacts[0]
 
 
+class NamedMembersFamily(ContainerFamily):
+    """Members by name, each fitted on all rows."""
+
+    def inner_models(self, model):
+        return list(self.named_inner(model).values())
+
+    def named_inner(self, estimator):
+        return {name: inner for name, inner in estimator.estimators if inner != "drop"}
+
+    def places(self, model, context):
+        for name, fitted in zip(self.named_inner(model), model.estimators_, strict=True):
+            params = weights_for(model, name, context.fit_params)
+
+            def find(container, name=name):
+                return dict(container.estimators)[name]
+
+            y = labels_of(fitted, model, context)
+            yield fitted, find, replace(context, y=y, fit_params=params)
+
+
 class CompactFamily(Restores, Family):
-    """A member that is in compact form already."""
+    """A member that is a predictor already."""
 
     def compact(self, work):
         return work
@@ -296,7 +318,7 @@ def refit_member(member):
 
 
 def restore_member(compact, template):
-    """A fitted model of the class of an unfitted one, from its compact form."""
+    """A fitted model of the class of an unfitted one, from its predictor."""
     if isinstance(compact, CompactConstant):
         from sklearn_prune._sklearn_compat import ConstantPredictor
 

@@ -25,14 +25,14 @@ from sklearn_prune._sklearn_compat import (
 from sklearn_prune.models.containers.base import (
     CompactFamily,
     ContainerFamily,
-    Member,
+    NamedMembersFamily,
+    Submodel,
     labels_of,
     params_for,
     reduce_member,
     refit_member,
     restore_member,
     unfrozen,
-    weights_for,
 )
 from sklearn_prune.models.readers import (
     inner_estimator,
@@ -44,6 +44,7 @@ from sklearn_prune.predictors import (
     CompactCalibrated,
     CompactStackingClassifier,
     CompactStackingRegressor,
+    copy_attributes,
     response,
     stacked,
 )
@@ -58,14 +59,14 @@ def out_of_fold(member, smaller_ones, folds, ask):
 
     Parameters
     ----------
-    member : Member
+    member : Submodel
         With the context of all rows.
     smaller_ones : callable
         Called with a member that was just fitted, gives those that are asked.
     folds : list of (train, test)
         Positions; each row is held out once.
     ask : callable
-        Called with a compact form and rows.
+        Called with a predictor and rows.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def out_of_fold(member, smaller_ones, folds, ask):
         inside = member.context.on(train)
         model = inside.fit_first()
         family, reason = family_for(model, "auto")
-        start = Member(model, family, family.start(model, inside), inside, reason)
+        start = Submodel(model, family, family.start(model, inside), inside, reason)
         outside = take_rows(member.context.X, test)
         for number, smaller in enumerate(smaller_ones(start)):
             compact = smaller.family.compact(smaller.work)
@@ -111,12 +112,29 @@ def _for_all_classes(part, compact, labels):
     return columns
 
 
-def refitted_ones(member):
-    """The whole member, refitted, as the one of its kind."""
-    return [refit_member(member)]
+class _CrossFittedFamily(ContainerFamily):
+    """A container whose `extra` is fitted on out-of-fold predictions of its members."""
+
+    def reduce(self, work, shares, request, context):
+        smaller = super().reduce(work, shares, request, context)
+        if not request.refit:
+            return smaller
+        smaller_ones = partial(reduce_member, shares=shares, request=request)
+        return self.with_extra(work, smaller, smaller_ones, context)
+
+    def refit(self, work, unit, context):
+        refitted = [super().refit(work, unit, context)]
+        (again,) = self.with_extra(
+            work, refitted, lambda member: [refit_member(member)], context
+        )
+        return again
+
+    def with_extra(self, work, smaller, smaller_ones, context):
+        """The smaller containers with `extra` fitted again; see `out_of_fold`."""
+        raise NotImplementedError
 
 
-class StackingFamily(ContainerFamily):
+class StackingFamily(_CrossFittedFamily, NamedMembersFamily):
     """StackingClassifier and StackingRegressor: members on all rows.
 
     The final model is not pruned, for it reads a few columns. With refit it is fitted
@@ -135,52 +153,15 @@ class StackingFamily(ContainerFamily):
 
     def extra_of(self, model):
         final = model.final_estimator_
-        return Member(final, CompactFamily(), fitted_form(final), None)
-
-    def inner_models(self, model):
-        return [inner for _, inner in model.estimators if inner != "drop"]
-
-    def named_inner(self, estimator):
-        return {name: inner for name, inner in estimator.estimators if inner != "drop"}
-
-    def places(self, model, context):
-        names = [name for name, inner in model.estimators if inner != "drop"]
-        for name, fitted in zip(names, model.estimators_, strict=True):
-            params = weights_for(model, name, context.fit_params)
-
-            def find(container, name=name):
-                return dict(container.estimators)[name]
-
-            y = labels_of(fitted, model, context)
-            yield fitted, find, replace(context, y=y, fit_params=params)
+        return Submodel(final, CompactFamily(), fitted_form(final), None)
 
     def start(self, model, context):
         work = super().start(model, context)
-        fitted = unfrozen(model.final_estimator_)
-        inside = replace(
-            context,
-            estimator=FrozenEstimator(fitted),
-            X=model.transform(context.X),
-            y=labels_of(None, model, context),
-            refit_params={},
-        )
-        family, _ = family_for(fitted, "auto")
-        final = Member(fitted, family, family.start(fitted, inside), inside)
-        return replace(work, extra=final)
+        inside = replace(context, y=labels_of(None, model, context), refit_params={})
+        X, final = model.transform(context.X), unfrozen(model.final_estimator_)
+        return replace(work, extra=_final_submodel(final, X, inside))
 
-    def reduce(self, work, shares, request, context):
-        smaller = super().reduce(work, shares, request, context)
-        if not request.refit:
-            return smaller
-        smaller_ones = partial(reduce_member, shares=shares, request=request)
-        return self._with_finals(work, smaller, smaller_ones, context)
-
-    def refit(self, work, unit, context):
-        refitted = [super().refit(work, unit, context)]
-        (again,) = self._with_finals(work, refitted, refitted_ones, context)
-        return again
-
-    def _with_finals(self, work, smaller, smaller_ones, context):
+    def with_extra(self, work, smaller, smaller_ones, context):
         """The smaller containers with final models fitted on what their members say."""
         model = work.model
         kept = context.is_frozen and model.cv != "prefit"
@@ -228,9 +209,7 @@ class StackingFamily(ContainerFamily):
             model.passthrough,
         )
         fitted = clone(final).fit(X, y, **context.fit_params)
-        inside = replace(work.extra.context, X=X, estimator=FrozenEstimator(fitted))
-        family, _ = family_for(fitted, "auto")
-        return Member(fitted, family, family.start(fitted, inside), inside)
+        return _final_submodel(fitted, X, work.extra.context)
 
     def assemble(self, work, compacts):
         model = work.model
@@ -247,31 +226,32 @@ class StackingFamily(ContainerFamily):
 
     def restore(self, compact, template):
         model = clone(template)
-        inner = [one for _, one in template.estimators if one != "drop"]
-        model.estimators_ = [
-            restore_member(member, one)
-            for member, one in zip(compact.members_, inner, strict=True)
-        ]
+        inner = self.inner_models(template)
+        model.estimators_ = list(map(restore_member, compact.members_, inner))
         model.stack_method_ = list(compact.methods_)
         final = template.final_estimator
         if final is None:
             final = LogisticRegression() if hasattr(compact, "classes_") else RidgeCV()
         model.final_estimator_ = restore_member(compact.final_, final)
-        if hasattr(compact, "feature_names_in_"):
-            model.feature_names_in_ = compact.feature_names_in_
+        copy_attributes(compact, model, "feature_names_in_")
         if hasattr(compact, "classes_"):
             model.classes_ = compact.classes_
-            encoder = LabelEncoder()
-            encoder.classes_ = compact.classes_
-            set_label_encoder(model, encoder)
+            set_label_encoder(model, copy_attributes(compact, LabelEncoder(), "classes_"))
         return model
+
+
+def _final_submodel(fitted, X, context):
+    """A fitted final model of stacking, which reads the columns X."""
+    inside = replace(context, X=X, estimator=FrozenEstimator(fitted))
+    family, _ = family_for(fitted, "auto")
+    return Submodel(fitted, family, family.start(fitted, inside), inside)
 
 
 def _asks(method):
     return lambda compact, X: getattr(compact, method)(X)
 
 
-class CalibratedFamily(ContainerFamily):
+class CalibratedFamily(_CrossFittedFamily):
     """CalibratedClassifierCV: each fold's model on its training rows.
 
     With refit, its calibrator is fitted again on what the pruned model predicts of the
@@ -300,16 +280,13 @@ class CalibratedFamily(ContainerFamily):
             fit_params=self._member_params(model, context),
         )
 
-        def find(container):
-            return inner_estimator(container)
-
         fitted = [one.estimator for one in model.calibrated_classifiers_]
         if not _is_ensemble(model):
-            yield fitted[0], find, inside
+            yield fitted[0], inner_estimator, inside
             return
         folds = self._folds(model, context)
         for one, (train, _) in zip(fitted, folds, strict=True):
-            yield one, find, inside.on(train)
+            yield one, inner_estimator, inside.on(train)
 
     def _target(self, model, context, fitted=None):
         """Labels; temperature scaling replaces strings by positions in `classes_`."""
@@ -349,19 +326,7 @@ class CalibratedFamily(ContainerFamily):
             for one in model.calibrated_classifiers_
         ]
 
-    def reduce(self, work, shares, request, context):
-        smaller = super().reduce(work, shares, request, context)
-        if not request.refit:
-            return smaller
-        smaller_ones = partial(reduce_member, shares=shares, request=request)
-        return self._with_curves(work, smaller, smaller_ones, context)
-
-    def refit(self, work, unit, context):
-        refitted = [super().refit(work, unit, context)]
-        (again,) = self._with_curves(work, refitted, refitted_ones, context)
-        return again
-
-    def _with_curves(self, work, smaller, smaller_ones, context):
+    def with_extra(self, work, smaller, smaller_ones, context):
         """The smaller containers with calibrators fitted on what their members say."""
         model, ensemble = work.model, _is_ensemble(work.model)
         # The one model of a frozen container may have seen all rows.
@@ -423,10 +388,7 @@ class CalibratedFamily(ContainerFamily):
             )
             for member, curves in zip(compact.members_, compact.curves_, strict=True)
         ]
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(model, name, getattr(compact, name))
-        return model
+        return copy_attributes(compact, model, "n_features_in_", "feature_names_in_")
 
 
 def _is_ensemble(model):

@@ -13,13 +13,13 @@ from sklearn_prune import predictors as compact_forms
 from sklearn_prune._meta import weight_parameter
 from sklearn_prune.models.containers.base import (
     ContainerFamily,
-    labels_of,
+    NamedMembersFamily,
     params_for,
     restore_member,
     unfrozen,
-    weights_for,
 )
 from sklearn_prune.models.readers import inner_estimator, voting_weights
+from sklearn_prune.predictors import copy_attributes
 from sklearn_prune.weight_pruning import Refused
 
 
@@ -35,10 +35,7 @@ class _SameModelFamily(ContainerFamily):
         model = clone(template)
         inner = template.estimator
         model.estimators_ = [restore_member(member, inner) for member in compact.members_]
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(model, name, getattr(compact, name))
-        return model
+        return copy_attributes(compact, model, "n_features_in_", "feature_names_in_")
 
 
 def _estimator(container):
@@ -148,9 +145,7 @@ class MultiOutputFamily(_SameModelFamily):
 
     def restore(self, compact, template):
         model = self._restored(compact, template)
-        if hasattr(compact, "classes_"):
-            model.classes_ = compact.classes_
-        return model
+        return copy_attributes(compact, model, "classes_")
 
 
 class ChainFamily(_SameModelFamily):
@@ -227,9 +222,6 @@ class BaggedModelsFamily(_SameModelFamily):
         inside = replace(inside, fit_params=params)
         name = weight_parameter(unfrozen(model.estimator_))
 
-        def find(container):
-            return inner_estimator(container)
-
         drawn = model.estimators_samples_
         for fitted, rows, columns in zip(
             model.estimators_, drawn, model.estimators_features_, strict=True
@@ -246,7 +238,7 @@ class BaggedModelsFamily(_SameModelFamily):
                 own = replace(inside, fit_params={**params, name: counts})
             if not np.array_equal(columns, np.arange(X.shape[1])):
                 own = replace(own, X=own.X[:, columns])
-            yield fitted, find, own
+            yield fitted, inner_estimator, own
 
     def assemble(self, work, compacts):
         kind = compact_forms.CompactBaggedRegressor
@@ -263,9 +255,7 @@ class BaggedModelsFamily(_SameModelFamily):
         inner = inner_estimator(template)
         model.estimator_ = clone(inner)
         model.estimators_ = [restore_member(member, inner) for member in compact.members_]
-        model.n_features_in_ = compact.n_features_in_
-        if hasattr(compact, "feature_names_in_"):
-            model.feature_names_in_ = compact.feature_names_in_
+        copy_attributes(compact, model, "n_features_in_", "feature_names_in_")
         model.estimators_features_ = [
             np.arange(compact.n_features_in_) if own is None else own
             for own in compact.columns_
@@ -276,25 +266,8 @@ class BaggedModelsFamily(_SameModelFamily):
         return model
 
 
-class VotingFamily(ContainerFamily):
+class VotingFamily(NamedMembersFamily):
     """VotingClassifier and VotingRegressor: each member on all rows."""
-
-    def inner_models(self, model):
-        return [inner for _, inner in model.estimators if inner != "drop"]
-
-    def named_inner(self, estimator):
-        return {name: inner for name, inner in estimator.estimators if inner != "drop"}
-
-    def places(self, model, context):
-        names = [name for name, inner in model.estimators if inner != "drop"]
-        for name, fitted in zip(names, model.estimators_, strict=True):
-            params = weights_for(model, name, context.fit_params)
-
-            def find(container, name=name):
-                return dict(container.estimators)[name]
-
-            y = labels_of(fitted, model, context)
-            yield fitted, find, replace(context, y=y, fit_params=params)
 
     def assemble(self, work, compacts):
         model = work.model
@@ -318,12 +291,10 @@ class VotingFamily(ContainerFamily):
                 restored.append(inner)
             model.named_estimators_[name] = inner
         model.estimators_ = restored
-        if hasattr(compact, "feature_names_in_"):
-            model.feature_names_in_ = compact.feature_names_in_
+        copy_attributes(compact, model, "feature_names_in_")
         if hasattr(compact, "classes_"):
             model.classes_ = compact.classes_
-            model.le_ = LabelEncoder()
-            model.le_.classes_ = compact.classes_
+            model.le_ = copy_attributes(compact, LabelEncoder(), "classes_")
         return model
 
 

@@ -36,10 +36,12 @@ from sklearn_prune.predictors import (
     CompactPipeline,
     CompactThreshold,
     CompactTransformedTarget,
+    copy_attributes,
     take_columns,
 )
 from sklearn_prune.weight_pruning import Refused
 
+_FEATURES = ("n_features_in_", "feature_names_in_")
 COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 
 
@@ -119,7 +121,7 @@ class PipelineFamily(OneMemberFamily):
 
 
 def _kept_step(step, plain):
-    """A fitted transformer as the compact form keeps it.
+    """A fitted transformer as the predictor keeps it.
 
     Selectors shrink to columns where the model reads `plain` arrays.
     """
@@ -159,7 +161,7 @@ class SubsetFamily(OneMemberFamily):
         model = clone(template)
         model.estimator_ = restore_member(compact, template.estimator)
         model._pairwise = False
-        return _with_features_of(compact, model)
+        return copy_attributes(compact, model, *_FEATURES)
 
 
 class SearchFamily(OneMemberFamily):
@@ -230,7 +232,7 @@ class SelfTrainingFamily(OneMemberFamily):
         model = clone(template)
         model.estimator_ = restore_member(compact, template.estimator)
         model.classes_ = compact.classes_
-        return _with_features_of(compact, model)
+        return copy_attributes(compact, model, *_FEATURES)
 
 
 class EliminationFamily(OneMemberFamily):
@@ -260,7 +262,7 @@ class EliminationFamily(OneMemberFamily):
         model.n_features_ = len(compact.columns_)
         model.support_ = np.zeros(compact.n_features_in_, dtype=bool)
         model.support_[compact.columns_] = True
-        return _with_features_of(compact, model)
+        return copy_attributes(compact, model, *_FEATURES)
 
 
 class ThresholdFamily(ContainerFamily):
@@ -346,17 +348,8 @@ class TransformedTargetFamily(ContainerFamily):
         model.regressor_ = restore_member(compact.members_[0], inner)
         model.transformer_ = deepcopy(compact.transformer_)
         set_target_dimensions(model, compact.target_dim_)
-        if hasattr(compact, "feature_names_in_"):
-            model.feature_names_in_ = compact.feature_names_in_
-        return model
+        return copy_attributes(compact, model, "feature_names_in_")
 
 
 def _regressor_of(model):
     return LinearRegression() if model.regressor is None else model.regressor
-
-
-def _with_features_of(compact, model):
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(compact, name):
-            setattr(model, name, getattr(compact, name))
-    return model

@@ -36,13 +36,13 @@ from sklearn_prune.weight_pruning.criteria import (
 )
 
 _OF_INNER = {"gradient_effects", "removal_losses", "penalised"}  # asked on the columns
-_COUNT_COLUMNS = {
+_PARAMS_WITH_COLUMN_NUMBERS = {
     "categorical_feature",
     "categorical_features",
     "interaction_constraints",
     "interaction_cst",
 }
-_COUNT_ALL_COLUMNS = {"monotone_constraints", "monotonic_cst"}
+_PARAMS_WITH_AN_ENTRY_PER_COLUMN = {"monotone_constraints", "monotonic_cst"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class ModelFamily(Restores, Family):
 
 
 class FeatureFamily(Restores, Family):
-    """Features of any model, whose own family makes the compact form."""
+    """Features of any model, whose own family makes the predictor."""
 
     units = ("feature",)
 
@@ -291,11 +291,11 @@ def _refuse_moved_columns(context, columns):
     params = context.template.get_params() | context.fit_params
     for name, value in params.items():
         own = name.rpartition("__")[2]
-        if own not in _COUNT_COLUMNS | _COUNT_ALL_COLUMNS:
+        if own not in _PARAMS_WITH_COLUMN_NUMBERS | _PARAMS_WITH_AN_ENTRY_PER_COLUMN:
             continue
         numbers = list(_whole_numbers(value))
         stays = all(n < len(columns) and columns[n] == n for n in numbers)
-        if numbers and (own in _COUNT_ALL_COLUMNS or not stays):
+        if numbers and (own in _PARAMS_WITH_AN_ENTRY_PER_COLUMN or not stays):
             raise InvalidParameterError(
                 f'unit="feature" drops columns, and {own} counts them. Got {own}='
                 f"{in_one_line(value)}. Name the columns of a frame, or use another unit."

@@ -9,7 +9,9 @@ from scipy.sparse import issparse
 from sklearn.base import is_regressor
 
 from sklearn_prune._ranking import budget_size
-from sklearn_prune.models.kernel.refit import between_points, root_of
+from sklearn_prune.models.kernel.gaussian_process import start_classes
+from sklearn_prune.models.kernel.refit import between_points, refit_machine, root_of
+from sklearn_prune.models.kernel.restore import restored
 from sklearn_prune.models.kernel.start import (
     reason_against,
     start_kernel_ridge,
@@ -28,12 +30,157 @@ from sklearn_prune.weight_pruning.criteria import (
 
 _SMALL = (np.uint8, np.int8, np.float32)
 _UNSURE = 1e-12  # of the largest possible value: rounding may decide the sign below
+_SHRINKAGE = (0.3, 0.1, 0.03, 0.01)  # of the penalty at which all points are gone
+_STEPS = 60
+_RIDGE = 1.0
+_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
+_SHARES_OF_MANY_CLASSES = (0.5, 0.35, 0.2, 0.1)
+_MANY = 10  # classes from which on the refits of all pairs take most of the time
+_LARGEST_TRIED = 400  # points in a sum that all rows are refitted on at once
 
 
-def compact_machine(work):
+class KernelFamily(Restores, Family):
+    """SVC, NuSVC, SVR, NuSVR, KernelRidge and Gaussian processes, by their stored rows.
+
+    The refit minimises the estimator's own objective over functions of the basis: hinge
+    loss (its corner rounded) of each pair of classes, epsilon-insensitive loss, or squared
+    errors; the penalty is the norm of the function in the space of the kernel, as in the
+    full model. A basis row of a classifier serves the pairs of its own class, as a support
+    vector does. Without refit, what is left of a kernel machine is of little use. A narrow
+    kernel in many dimensions is not to be had from few points, with or without one.
+
+    Gaussian process classifiers are the exception: the mode is found again on the kept rows
+    alone. Regressors have a spread only where no row is gone.
+    """
+
+    units = ("support_vector",)
+    criteria = {
+        "support_vector": (
+            CoverageCriterion,
+            SecondOrderCriterion,
+            PenaltyCriterion,
+            MagnitudeCriterion,
+            RandomCriterion,
+        )
+    }
+    offers = {"support_vector": ("points", "removal_losses", "penalised", "weights")}
+
+    def accepts(self, model):
+        reason = reason_against(model)
+        if reason is not None:
+            return Refused(reason)
+        return Accepted(KernelRegressorFamily() if is_regressor(model) else self)
+
+    def start(self, model, context):
+        if hasattr(model, "base_estimator_"):
+            return start_classes(model)
+        if hasattr(model, "alpha_"):
+            return start_process(model)
+        if hasattr(model, "X_fit_"):
+            return start_kernel_ridge(model)
+        return start_libsvm(model)
+
+    def table(self, work, unit, context):
+        n, columns = len(work.ids), work.coefficients.shape[1]
+        numbers = np.full(n, work.traits["n_features"] + columns, dtype=np.int64)
+        if issparse(work.points):
+            numbers = np.diff(work.points.indptr) + columns
+        return UnitTable(work.ids, numbers, len(work.offsets), work.codes)
+
+    def auto_shares(self, work, unit, context):
+        n = len(work.ids)
+        n_classes = len(work.traits.get("classes", ()))
+        if n_classes >= _MANY:
+            shares = _SHARES_OF_MANY_CLASSES
+        else:
+            limit = max(_LARGEST_TRIED * max(1, n_classes / 2), 0.02 * n)
+            shares = [share for share in _SHARES if share * n <= limit]
+        sizes = {budget_size(share, n): share for share in sorted(shares)}
+        return tuple(sorted(set(sizes.values()), reverse=True))
+
+    def apply(self, work, unit, kept, context):
+        return work.taking(kept)
+
+    def refit(self, work, unit, context):
+        if work.kind == "process classes":
+            return work.refitted_alone()
+        coefficients, offsets, traits = refit_machine(work, context)
+        return replace(
+            work,
+            coefficients=coefficients,
+            offsets=offsets,
+            traits=work.traits | traits,
+            refitted=True,
+        )
+
+    def compact(self, work):
+        return work.compact() if work.kind == "process classes" else _compact(work)
+
+    def restore(self, compact, template):
+        return restored(compact, template)
+
+    def points(self, work, unit, context):
+        points = work.points.toarray() if issparse(work.points) else work.points
+        return points, work.codes
+
+    def weights(self, work, unit, context):
+        return np.abs(work.coefficients)
+
+    def removal_losses(self, work, unit, context):
+        """Squared change of the function without a point, with the others refitted.
+
+        It is the sum of w**2 / [K^-1]_ww over the coefficients w of the point, for the
+        kernel matrix K of the points of its class. O(n_points**3) for each class.
+        """
+        losses = np.empty(len(work.ids))
+        for own, matrix, coefficients in _by_class(work):
+            root = root_of(
+                matrix + 1e-6 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
+            )
+            inverse = cho_solve((root, True), np.eye(len(matrix)), overwrite_b=True)
+            losses[own] = (coefficients**2).sum(axis=1) / np.diag(inverse)
+        return losses
+
+    def penalised(self, work, unit, penalty, context):
+        """Size of the coefficients of each point under a penalty [1]_.
+
+        The function of each class is approximated in the space of the kernel by fewer
+        (l1, all coefficients of a point together) or smaller (l2) coefficients. For l1 it
+        is the mean over four strengths: points that stay longest come first.
+
+        References
+        ----------
+        .. [1] Scholkopf, Mika, Burges, et al. (1999). Input space versus feature space in
+           kernel-based methods. IEEE Transactions on Neural Networks 10.
+        """
+        strengths = np.empty(len(work.ids))
+        for own, matrix, coefficients in _by_class(work):
+            wanted = matrix @ coefficients
+            if penalty == "l2":
+                ridge = _RIDGE * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
+                found = cho_solve((root_of(matrix + ridge), True), wanted)
+                strengths[own] = np.linalg.norm(found, axis=1)
+            else:
+                strengths[own] = _lasso_path(matrix, wanted)
+        return work, strengths
+
+
+class KernelRegressorFamily(KernelFamily):
+    """Regressors, whose coefficients say more than the places of their points."""
+
+    criteria = {
+        "support_vector": (
+            MagnitudeCriterion,
+            CoverageCriterion,
+            SecondOrderCriterion,
+            PenaltyCriterion,
+            RandomCriterion,
+        )
+    }
+
+
+def _compact(work):
     """Float64 as it was fitted; float32, centred, where it was refitted."""
-    if work.kind == "process classes":
-        return work.compact()
     if work.kind == "svc":
         compact = _classifier(work)
     elif work.kind == "process":
@@ -118,49 +265,6 @@ def smallest(values):
     return values
 
 
-_SHRINKAGE = (0.3, 0.1, 0.03, 0.01)  # of the penalty at which all points are gone
-_STEPS = 60
-_RIDGE = 1.0
-
-
-def removal_losses(work):
-    """Squared distance that the function moves when a point goes and the others make up.
-
-    It is the sum of w**2 / [K^-1]_ww over the coefficients w of the point, for the kernel
-    matrix K of the points of its class. O(n_points**3) for each class.
-    """
-    losses = np.empty(len(work.ids))
-    for own, matrix, coefficients in _by_class(work):
-        root = root_of(matrix + 1e-6 * np.trace(matrix) / len(matrix) * np.eye(len(matrix)))
-        inverse = cho_solve((root, True), np.eye(len(matrix)), overwrite_b=True)
-        losses[own] = (coefficients**2).sum(axis=1) / np.diag(inverse)
-    return losses
-
-
-def penalised_strengths(work, penalty):
-    """Size of the coefficients of each point under a penalty [1]_.
-
-    The function of each class is approached in the space of the kernel by fewer (l1,
-    all coefficients of a point together) or smaller (l2) coefficients. l1: the mean over
-    four strengths, so that a point that stays longest comes first.
-
-    References
-    ----------
-    .. [1] Scholkopf, Mika, Burges, et al. (1999). Input space versus feature space in
-       kernel-based methods. IEEE Transactions on Neural Networks 10.
-    """
-    strengths = np.empty(len(work.ids))
-    for own, matrix, coefficients in _by_class(work):
-        wanted = matrix @ coefficients
-        if penalty == "l2":
-            ridge = _RIDGE * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
-            found = cho_solve((root_of(matrix + ridge), True), wanted)
-            strengths[own] = np.linalg.norm(found, axis=1)
-        else:
-            strengths[own] = _lasso_path(matrix, wanted)
-    return strengths
-
-
 def _lasso_path(matrix, wanted):
     """Mean size of each row along the path of the group lasso; accelerated gradients."""
     limit = _largest_eigenvalue(matrix)
@@ -202,126 +306,3 @@ def _by_class(work):
             yield own, kernel(points, points.copy()), coefficients[own]
         else:
             yield own, between_points(kernel, work.points[own]), coefficients[own]
-
-
-_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
-_SHARES_OF_MANY_CLASSES = (0.5, 0.35, 0.2, 0.1)
-_MANY = 10  # classes from which on the refits of all pairs take most of the time
-_LARGEST_TRIED = 400  # points in a sum that all rows are refitted on at once
-
-
-class KernelFamily(Restores, Family):
-    """SVC, NuSVC, SVR, NuSVR, KernelRidge and Gaussian processes, by their stored rows.
-
-    The refit minimises the estimator's own objective over functions of the basis: hinge
-    loss (its corner rounded) of each pair of classes, epsilon-insensitive loss, or squared
-    errors; the penalty is the norm of the function in the space of the kernel, as in the
-    full model. A basis row of a classifier serves the pairs of its own class, as a support
-    vector does. Without refit, what is left of a kernel machine is of little use. A narrow
-    kernel in many dimensions is not to be had from few points, with or without one.
-
-    Gaussian process classifiers are the exception: the mode is found again on the kept rows
-    alone. Regressors have a spread only where no row is gone.
-    """
-
-    units = ("support_vector",)
-    criteria = {
-        "support_vector": (
-            CoverageCriterion,
-            SecondOrderCriterion,
-            PenaltyCriterion,
-            MagnitudeCriterion,
-            RandomCriterion,
-        )
-    }
-    offers = {"support_vector": ("points", "removal_losses", "penalised", "weights")}
-
-    def accepts(self, model):
-        reason = reason_against(model)
-        if reason is not None:
-            return Refused(reason)
-        return Accepted(KernelRegressorFamily() if is_regressor(model) else self)
-
-    def start(self, model, context):
-        if hasattr(model, "base_estimator_"):
-            from sklearn_prune.models.kernel.gaussian_process import start_classes
-
-            return start_classes(model)
-        if hasattr(model, "alpha_"):
-            return start_process(model)
-        if hasattr(model, "X_fit_"):
-            return start_kernel_ridge(model)
-        return start_libsvm(model)
-
-    def table(self, work, unit, context):
-        n, columns = len(work.ids), work.coefficients.shape[1]
-        numbers = np.full(n, work.traits["n_features"] + columns, dtype=np.int64)
-        if issparse(work.points):
-            numbers = np.diff(work.points.indptr) + columns
-        return UnitTable(work.ids, numbers, len(work.offsets), work.codes)
-
-    def auto_shares(self, work, unit, context):
-        n = len(work.ids)
-        n_classes = len(work.traits.get("classes", ()))
-        if n_classes >= _MANY:
-            shares = _SHARES_OF_MANY_CLASSES
-        else:
-            limit = max(_LARGEST_TRIED * max(1, n_classes / 2), 0.02 * n)
-            shares = [share for share in _SHARES if share * n <= limit]
-        sizes = {budget_size(share, n): share for share in sorted(shares)}
-        return tuple(sorted(set(sizes.values()), reverse=True))
-
-    def apply(self, work, unit, kept, context):
-        return work.taking(kept)
-
-    def refit(self, work, unit, context):
-        if work.kind == "process classes":
-            return work.refitted_alone()
-        from sklearn_prune.models.kernel.refit import refit_machine
-
-        coefficients, offsets, traits = refit_machine(work, context)
-        return replace(
-            work,
-            coefficients=coefficients,
-            offsets=offsets,
-            traits=work.traits | traits,
-            refitted=True,
-        )
-
-    def compact(self, work):
-
-        return compact_machine(work)
-
-    def restore(self, compact, template):
-        from sklearn_prune.models.kernel.restore import restored
-
-        return restored(compact, template)
-
-    def points(self, work, unit, context):
-        points = work.points.toarray() if issparse(work.points) else work.points
-        return points, work.codes
-
-    def weights(self, work, unit, context):
-        return np.abs(work.coefficients)
-
-    def removal_losses(self, work, unit, context):
-
-        return removal_losses(work)
-
-    def penalised(self, work, unit, penalty, context):
-
-        return work, penalised_strengths(work, penalty)
-
-
-class KernelRegressorFamily(KernelFamily):
-    """Regressors, whose coefficients say more than the places of their points."""
-
-    criteria = {
-        "support_vector": (
-            MagnitudeCriterion,
-            CoverageCriterion,
-            SecondOrderCriterion,
-            PenaltyCriterion,
-            RandomCriterion,
-        )
-    }

@@ -9,7 +9,7 @@ from sklearn_prune.predictors import CompactProcessClassifier, KernelFunction, L
 
 
 @dataclass(frozen=True)
-class Latent:
+class LatentFunction:
     """One binary problem: its kernel object, its rows among the points, coefficients."""
 
     kernel: object
@@ -56,7 +56,7 @@ class ClassesWork:
         for member in self.members:
             inside = place[member.rows] >= 0
             members.append(
-                Latent(
+                LatentFunction(
                     member.kernel,
                     place[member.rows[inside]],
                     member.coefficients[inside],
@@ -128,7 +128,7 @@ def start_classes(model):
     for one, own in zip(fitted, rows, strict=True):
         sort = np.argsort(place[own], kind="stable")
         members.append(
-            Latent(one.kernel_, place[own][sort], (one.y_train_ - one.pi_)[sort])
+            LatentFunction(one.kernel_, place[own][sort], (one.y_train_ - one.pi_)[sort])
         )
     return ClassesWork(
         points[order],

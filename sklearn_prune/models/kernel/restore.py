@@ -1,4 +1,4 @@
-"""From the compact form of a kernel machine back to the scikit-learn class."""
+"""From the predictor of a kernel machine back to the scikit-learn class."""
 
 from copy import copy
 
@@ -11,6 +11,7 @@ from sklearn_prune.predictors import (
     CompactProcessClassifier,
     CompactSVC,
     as_libsvm,
+    copy_attributes,
     hold,
     points_and_coefficients,
 )
@@ -30,10 +31,7 @@ def restored(compact, template):
         model = copy(template)
         model.X_fit_, coefficients = points_and_coefficients(compact)
         model.dual_coef_ = coefficients.ravel() if compact.flat_ else coefficients
-    model.n_features_in_ = compact.n_features_in_
-    if hasattr(compact, "feature_names_in_"):
-        model.feature_names_in_ = compact.feature_names_in_
-    return model
+    return copy_attributes(compact, model, "n_features_in_", "feature_names_in_")
 
 
 def _support_vector_regressor(compact, model):

@@ -98,7 +98,8 @@ def start_libsvm(model):
             "break_ties": model.break_ties,
         }
         if found.kind == "nu_svc":
-            traits["cost"] = _cost_of_nu(found.coefficients)
+            # The bound of the coefficients is the C with which SVC would be the same.
+            traits["cost"] = float(np.abs(found.coefficients).max(initial=1e-12))
     elif found.kind == "nu_svr":
         traits["nu"] = model.nu
     else:
@@ -113,11 +114,6 @@ def start_libsvm(model):
         codes,
         traits | _names(model),
     )
-
-
-def _cost_of_nu(coefficients):
-    """The C with which SVC would be the same machine: the bound of the coefficients."""
-    return float(np.abs(coefficients).max(initial=1e-12))
 
 
 def start_kernel_ridge(model):

@@ -36,20 +36,6 @@ def fit_with_dropout(work, context):
     losses are fitted on copies of the rows, each with masks of its own. The penalties and
     the numbers of coefficients are those that the first fit found, where it searched.
 
-    Parameters
-    ----------
-    work : LinearWork
-        Start values and mask.
-    context : PruningContext
-        The rows, the template with the settings of the refit, and the dropout.
-
-    Returns
-    -------
-    coefficients : ndarray of shape (n_outputs, n_features)
-        Zero outside the mask; used as they are, with nothing dropped.
-    intercepts : ndarray of shape (n_outputs,)
-        One for each output.
-
     References
     ----------
     .. [1] Wager, Wang, Liang (2013). Dropout training as adaptive regularization. NeurIPS.
@@ -115,7 +101,7 @@ def _fit_ridge(work, context):
 
 
 def _squared_penalty(work, template):
-    """Factor of the squared coefficients: what the first fit found, or the setting."""
+    """Factor of the squared coefficients: what the first fit found, or the parameter."""
     model, name = work.model, type(template).__name__
     if name.startswith(("BayesianRidge", "ARDRegression")):
         return np.reshape(model.lambda_ / model.alpha_, (1, -1))

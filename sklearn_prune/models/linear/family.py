@@ -30,6 +30,7 @@ from sklearn_prune.predictors import (
     CompactLinearClassifier,
     CompactLinearRegressor,
     CompactMultilabelClassifier,
+    copy_attributes,
 )
 from sklearn_prune.weight_pruning import (
     Accepted,
@@ -55,9 +56,7 @@ _CRITERIA = (
     TaylorCriterion,
     RandomCriterion,
 )
-
 _QUANTITIES = ("removal_losses", "penalised", "weights", "gradient_effects")
-
 _OF_SPREAD = ("sigma_", "alpha_", "lambda_", "X_offset_")
 
 
@@ -201,9 +200,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
     def restore(self, compact, template):
         template.coef_ = compact.coef_
         template.intercept_ = compact.intercept_
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(template, name, getattr(compact, name))
+        copy_attributes(compact, template)
         if getattr(compact, "sigma_", None) is not None:
             for name in _OF_SPREAD:
                 setattr(template, name, getattr(compact, name))

@@ -1,4 +1,4 @@
-"""Losses of linear models, their gradients and curvatures."""
+"""Losses of linear models: gradients, curvatures, and the loss of removing a unit."""
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -11,6 +11,9 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn_prune.models.readers import base_loss
 
 _LEAST_CURVATURE = 1e-6
+MOST_ENTRIES = 2000  # of a Hessian that is inverted
+MOST_STEPS = 1000  # with an update of the inverse after each
+_BLOCK = 4096  # rows that are made dense at a time
 
 
 def loss_of(model):
@@ -86,24 +89,11 @@ def output_spreads(work, context):
 
 
 def derivatives(model, scores, targets, loss=None):
-    """First and second derivatives of the loss of each row by its scores.
+    """First and second derivatives of the loss of each row by its scores, without weights.
 
-    Where the second is zero nearly everywhere, it is that of the logistic loss (hinge,
-    perceptron) or of the squared one (epsilon-insensitive, quantile).
-
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    scores, targets : ndarray of shape (n_samples, n_outputs)
-        As `scores_of` and `targets_of` give them.
-    loss : str or None
-        Another loss than that of the model.
-
-    Returns
-    -------
-    gradients, curvatures : ndarray of shape (n_samples, n_outputs)
-        Of the loss without weights.
+    All arrays are of shape (n_samples, n_outputs). Where the second is zero nearly
+    everywhere, it is that of the logistic loss (hinge, perceptron) or of the squared one
+    (epsilon-insensitive, quantile). `loss` names another loss than that of the model.
     """
     loss = loss_of(model) if loss is None else loss
     if loss == "multinomial":
@@ -169,6 +159,8 @@ _OF_MARGINS = {
     "squared_hinge": _squared_hinge,
     "modified_huber": _modified_huber,
 }
+
+
 _OF_RESIDUALS = {
     "squared_error": lambda residuals, width: (residuals, np.ones_like(residuals)),
     "huber": _huber,
@@ -202,17 +194,8 @@ def logistic_penalty(model):
 def squared_penalty(model, total):
     """Factors of half the squared coefficients, in a loss that is summed over rows.
 
-    Parameters
-    ----------
-    model : estimator
-        Fitted.
-    total : float
-        Sum of the weights of the rows.
-
-    Returns
-    -------
-    float or ndarray
-        Broadcasts against the coefficients, of shape (n_outputs, n_features).
+    `total` is the sum of the weights of the rows. The result broadcasts against the
+    coefficients, of shape (n_outputs, n_features).
     """
     name = type(model).__name__
     if name.startswith("LogisticRegression"):
@@ -237,11 +220,6 @@ def squared_penalty(model, total):
         share = {"l2": 1.0, "elasticnet": 1 - model.l1_ratio}.get(penalty, 0.0)
         return alpha * share * total
     return 0.0
-
-
-MOST_ENTRIES = 2000  # of a Hessian that is inverted
-MOST_STEPS = 1000  # with an update of the inverse after each
-_BLOCK = 4096  # rows that are made dense at a time
 
 
 def effects_of_units(work, unit, context):
@@ -314,12 +292,8 @@ def losses_of_removal(work, unit, context):
 def _rises(values, inverses):
     """Rise of the loss at the step that removes each column, the cheapest first.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_outputs, n_columns)
-        The coefficients; all of a column go together.
-    inverses : ndarray of shape (n_outputs, n_columns, n_columns)
-        Inverse Hessian of each output.
+    `values` has the coefficients, of shape (n_outputs, n_columns), and `inverses` the
+    inverse Hessian of each output. All coefficients of a column go together.
     """
     n_columns = values.shape[1]
     diagonals = np.einsum("kjj->kj", inverses)

@@ -11,7 +11,7 @@ from sklearn_prune._seeds import derive_seed, draw_seed
 from sklearn_prune.models.linear.dropout import dropped
 from sklearn_prune.models.linear.losses import targets_of, weights_of_classes
 from sklearn_prune.predictors import take_columns
-from sklearn_prune.weight_pruning import kept_units, ranked
+from sklearn_prune.weight_pruning import ranked_within, table_size
 
 PRUNED_BY = 0.6  # share of the updates after which nothing is cut any more
 _COEFFICIENTS = ("coef_", "_standard_coef", "_average_coef")
@@ -43,35 +43,11 @@ def prune_while_training(family, work, unit, share, request, context):
     scikit-learn's own class, which has its losses, penalties, learning rates and averages.
     The columns that an output has lost are zeros in the rows that it gets, so that their
     coefficients stay at zero between the cuts. A learning rate that is "adaptive" is not
-    lowered.
-
-    Parameters
-    ----------
-    family : LinearFamily
-        Ranks the units.
-    work : LinearWork
-        Fitted. A frozen model trains on from there, others start anew.
-    unit : {"coefficient", "feature"}
-        What is cut.
-    share : float or int
-        What is left in the end; a share of the parameters where the unit is "auto".
-    request : PruningRequest
-        Criterion and schedule.
-    context : PruningContext
-        The rows.
-
-    Returns
-    -------
-    LinearWork
-        Zero outside its mask.
+    lowered. A frozen model trains on from its parameters, others start anew.
     """
     criterion = family.criterion_for(unit, request.criterion)
     by_size = request.unit == "auto"
-
-    def size_of(table):
-        return int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
-
-    total = size_of(family.table(work, unit, context))
+    total = table_size(family.table(work, unit, context), by_size)
     if not isinstance(share, float):
         share = share / total
     epochs = int(context.refit_params.get("max_iter", work.model.n_iter_))
@@ -85,9 +61,9 @@ def prune_while_training(family, work, unit, share, request, context):
             columns = np.flatnonzero(now.mask.any(axis=0))
             rows = replace(context, X=take_columns(context.X, columns))
             now = family.on_columns(now, columns)
-        _, ranking, table = ranked(criterion, family, now, unit, rows)
-        relative = min(1.0, part * total / size_of(table))
-        kept = kept_units(ranking, table, relative, by_size)
+        _, table, kept = ranked_within(
+            part * total, criterion, family, now, unit, rows, by_size
+        )
         mask = np.zeros_like(work.mask)
         mask[:, columns] = _mask_of_kept(family, now, unit, table, kept, rows)
         training.mask_by(mask)
@@ -129,7 +105,7 @@ class _Training:
         intercepts = np.broadcast_to(np.ravel(intercepts), len(work.mask))
         models = []
         for output, own in enumerate(coefficients):
-            model = clone(context.template).set_params(**self._settings(output))
+            model = clone(context.template).set_params(**self._params_of(output))
             if context.is_frozen or own.any() or intercepts[output]:
                 self._fit(model, output, self.X[:1], slice(0, 1))
                 _overwrite(model, own, intercepts[output])
@@ -137,15 +113,15 @@ class _Training:
             models.append(model)
         return models
 
-    def _settings(self, output):
-        settings = {"early_stopping": False}
+    def _params_of(self, output):
+        params = {"early_stopping": False}
         if self.classifies and self.context.target.ndim == 1:
             weights = weights_of_classes(self.context, self.start.model.classes_)
             if weights is not None and len(self.mask) == 1:
-                settings["class_weight"] = {-1: float(weights[0]), 1: float(weights[1])}
+                params["class_weight"] = {-1: float(weights[0]), 1: float(weights[1])}
             elif weights is not None:  # the others weigh 1, as in one against the rest
-                settings["class_weight"] = {-1: 1.0, 1: float(weights[output])}
-        return settings
+                params["class_weight"] = {-1: 1.0, 1: float(weights[output])}
+        return params
 
     def run_to(self, stop):
         """Train until so many rows have been seen."""

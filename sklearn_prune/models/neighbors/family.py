@@ -19,6 +19,7 @@ from sklearn_prune.models.readers import search_method, stored_rows
 from sklearn_prune.predictors import (
     CompactNeighborsClassifier,
     CompactNeighborsRegressor,
+    copy_attributes,
     smallest_exact,
 )
 from sklearn_prune.weight_pruning import (
@@ -286,9 +287,7 @@ def _narrowed(points):
 
 def _around(compact, model, points, outputs):
     """A predictor on other points, with the metric and search of a fitted model."""
-    compact.n_features_in_ = model.n_features_in_
-    if hasattr(model, "feature_names_in_"):
-        compact.feature_names_in_ = model.feature_names_in_
+    copy_attributes(model, compact, "n_features_in_", "feature_names_in_")
     compact.points_ = smallest_exact(points)
     setattr(compact, compact._outputs, outputs)
     compact.n_neighbors_ = model.n_neighbors

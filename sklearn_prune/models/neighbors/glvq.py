@@ -16,20 +16,8 @@ STEEPNESS = 10.0
 def class_means(points, codes, rows, row_codes):
     """Lloyd's iterations within each class, from the given prototypes on.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_prototypes, n_features)
-        Prototypes.
-    codes : ndarray of shape (n_prototypes,), int
-        Their class codes.
-    rows, row_codes : ndarray of shape (n_samples, n_features), (n_samples,)
-        What they stand for.
-
-    Returns
-    -------
-    ndarray of shape (n_prototypes, n_features), float64
-        Means; a prototype without rows stays. O(n_samples * n_prototypes * n_features /
-        n_classes) for each iteration.
+    A prototype without rows stays. O(n_samples * n_prototypes * n_features / n_classes) for
+    each iteration. The means are float64.
     """
     moved = points.astype(np.float64)
     for code in np.unique(codes):
@@ -50,25 +38,10 @@ def class_means(points, codes, rows, row_codes):
 def glvq(points, codes, rows, row_codes, *, seed):
     """Move prototypes by generalised learning vector quantization [1]_.
 
-    For each row the nearest prototype of its class is drawn nearer and the nearest of
-    any other is pushed away, by the gradient of the sigmoid of
-    ``(own - other) / (own + other)``, squared Euclidean distances.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_prototypes, n_features), float64
-        Where they start.
-    codes : ndarray of shape (n_prototypes,), int
-        Their class codes.
-    rows, row_codes : ndarray of shape (n_samples, n_features), (n_samples,)
-        The rows.
-    seed : int
-        Of the order of the rows.
-
-    Returns
-    -------
-    ndarray of shape (n_prototypes, n_features)
-        Where they end. O(n_samples * n_prototypes * n_features) for each of 30 passes.
+    For each row the nearest prototype of its class is drawn nearer and the nearest of any
+    other is pushed away, by the gradient of the sigmoid of ``(own - other) / (own +
+    other)``, squared Euclidean distances. The seed orders the rows. O(n_samples *
+    n_prototypes * n_features) for each of 30 passes.
 
     References
     ----------
@@ -108,17 +81,8 @@ def _typical_distance(rows, points):
 def joint_means(points, targets, rows, row_targets):
     """Means of rows and targets over the clusters that both form together.
 
-    Parameters
-    ----------
-    points, targets : ndarray of shape (n_prototypes, n_features), (n_prototypes, n_outputs)
-        Where the prototypes start.
-    rows, row_targets : ndarray of shape (n_samples, n_features), (n_samples, n_outputs)
-        The rows.
-
-    Returns
-    -------
-    points, targets : ndarray
-        Where they end. Targets count as much as all columns of the rows together.
+    Prototypes start at `points` and `targets`. Targets count as much as all columns of the
+    rows together.
     """
     spread = row_targets.std(axis=0)
     factor = np.sqrt(rows.var(axis=0).sum() / row_targets.shape[1])

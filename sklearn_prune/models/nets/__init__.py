@@ -6,19 +6,16 @@ _PREDICTORS = (
     "Add CompactNetClassifier CompactNetRegressor Convolution Dense Flatten Layer Pool "
     "QuantizedArray Reshape Scale SparseWeights"
 )
-SPECS = (
+SPECS = tuple(
     FamilySpec(
-        bases=("sklearn.BaseMultilayerPerceptron",),
-        family=f"{__name__}.mlp:MlpFamily",
+        bases=(base,),
+        family=f"{__name__}.{family}",
         predictors=tuple(_PREDICTORS.split()),
         checks="sklearn_prune.predictors.nets.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
-    ),
-    FamilySpec(
-        bases=("skorch.NeuralNet",),
-        family=f"{__name__}.torch:TorchFamily",
-        predictors=tuple(_PREDICTORS.split()),
-        checks="sklearn_prune.predictors.nets.checks:CHECKS",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
-    ),
+    )
+    for base, family in (
+        ("sklearn.BaseMultilayerPerceptron", "mlp:MlpFamily"),
+        ("skorch.NeuralNet", "torch:TorchFamily"),
+    )
 )

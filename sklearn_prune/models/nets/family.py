@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -26,8 +27,8 @@ from sklearn_prune.weight_pruning import (
     Restores,
     TrainsOn,
     UnitTable,
-    kept_units,
-    ranked,
+    ranked_within,
+    table_size,
 )
 from sklearn_prune.weight_pruning.criteria import (
     ActivationCriterion,
@@ -55,8 +56,8 @@ DISTILLED = 0.5  # share of the unpruned net's outputs in the loss of a refit
 class NetFamily(TrainsOn, Restores, Family):
     """Nets: single weights, hidden neurons, channels and inputs.
 
-    Training keeps the shapes and holds what is pruned at zero; the compact form leaves it
-    out. A subclass knows one library: it makes working forms (`NetWork`) of fitted
+    Training keeps the shapes and holds what is pruned at zero; the predictor leaves it
+    out. A subclass knows one library: it makes working forms (`MaskedNet`) of fitted
     models, trains them, gives the gradients of single rows, and restores models.
     """
 
@@ -85,14 +86,14 @@ class NetFamily(TrainsOn, Restores, Family):
 
         Parameters
         ----------
-        work : NetWork
+        work : MaskedNet
             Where training starts.
         context : PruningContext
-            Rows, and the template whose settings hold.
+            Rows, and the template whose parameters hold.
         cuts : sequence of callable
             Each makes of a working form one with smaller masks; they are spread evenly
             over the first 60 % of the updates.
-        teacher : NetWork or None
+        teacher : MaskedNet or None
             A net whose outputs count as targets, too.
         distill : float
             Their share in the loss.
@@ -102,7 +103,7 @@ class NetFamily(TrainsOn, Restores, Family):
 
         Returns
         -------
-        NetWork
+        MaskedNet
             The trained net. What is masked is zero throughout.
         """
         raise NotImplementedError
@@ -180,17 +181,7 @@ class NetFamily(TrainsOn, Restores, Family):
         return self.train(work, context, teacher=work.teacher, distill=share)
 
     def resumed(self, compact, model, context):
-        """The working form of a compact one, to be trained on; what is zero is masked.
-
-        Parameters
-        ----------
-        compact : Compact
-            What `compact` made.
-        model : estimator
-            As `restore` makes it of the compact form.
-        context : PruningContext
-            Rows to train on.
-        """
+        """The working form of a predictor, to be trained on; what is zero is masked."""
         work = self.start(model, context)
         masks = {name: work.values[name] != 0 for name in work.weight_names()}
         return replace(work, masks=masks)
@@ -240,23 +231,15 @@ class NetFamily(TrainsOn, Restores, Family):
             criterion = MagnitudeCriterion(scope="adaptive")
         criterion = self.criterion_for(unit, criterion)
         by_size = request.unit == "auto"
-        table = self.table(work, unit, context)
-        total = int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
+        total = table_size(self.table(work, unit, context), by_size)
         share = budget_size(share, total) / total
 
-        def cut_to(part):
-            def cut(now):
-                _, ranking, table = ranked(criterion, self, now, unit, context)
-                size = (
-                    int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
-                )
-                relative = min(1.0, part * total / size)
-                kept = kept_units(ranking, table, relative, by_size)
-                return self.apply(now, unit, kept, context)
+        def cut(now, part):
+            size = part * total
+            *_, kept = ranked_within(size, criterion, self, now, unit, context, by_size)
+            return self.apply(now, unit, kept, context)
 
-            return cut
-
-        cuts = [cut_to(part) for part in schedule.shares(share)]
+        cuts = [partial(cut, part=part) for part in schedule.shares(share)]
         distill = 0.0 if work.teacher is None else DISTILLED
         return self.train(work, context, cuts=cuts, teacher=work.teacher, distill=distill)
 

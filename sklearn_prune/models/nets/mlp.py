@@ -11,8 +11,8 @@ from sklearn.preprocessing import LabelBinarizer
 
 from sklearn_prune.models.nets.family import NetFamily
 from sklearn_prune.models.nets.mlp_passes import Layers, outputs_of, row_gradients
-from sklearn_prune.models.nets.mlp_training import TrainingPlan, TrainingRows, train_masked
-from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.models.nets.mlp_training import MlpRows, TrainingPlan, train_masked
+from sklearn_prune.models.nets.units import MaskedNet
 from sklearn_prune.models.readers import (
     drop_optimizer,
     label_binarizer,
@@ -25,32 +25,9 @@ from sklearn_prune.predictors import (
     Graph,
     Operation,
     Site,
+    copy_attributes,
 )
 from sklearn_prune.weight_pruning import Accepted, Refused
-
-
-def perceptron_from_scratch(estimator, size):
-    """The perceptron with narrower hidden layers, all by about the same factor."""
-    hidden = np.atleast_1d(estimator.hidden_layer_sizes).astype(int)
-    if not len(hidden):
-        return None
-    outputs = size.predictor.full_values()[f"intercepts_{len(hidden)}"].size
-    # Units are added to the layer that is the narrowest for what it was.
-    layers = np.repeat(np.arange(len(hidden)), hidden)
-    fullness = np.concatenate([np.arange(1, width + 1) / width for width in hidden])
-    layers = layers[np.argsort(fullness, kind="stable")]
-
-    def widths(n_units):
-        return np.maximum(1, np.bincount(layers[:n_units], minlength=len(hidden)))
-
-    def excess(n_units):
-        sizes = np.array([size.n_features, *widths(n_units), outputs])
-        return np.sum((sizes[:-1] + 1) * sizes[1:]) - size.after
-
-    first_over = bisect_left(range(len(layers)), 0, key=excess)
-    best = min((max(0, first_over - 1), first_over), key=lambda n: abs(excess(n)))
-    return clone(estimator).set_params(hidden_layer_sizes=tuple(widths(best).tolist()))
-
 
 _LOSSES = {
     "softmax": "log_loss",
@@ -80,12 +57,31 @@ class MlpFamily(NetFamily):
         layers = zip(model.coefs_, model.intercepts_, strict=True)
         values = _values_of(layers)
         sizes = [model.n_features_in_, *map(len, model.intercepts_)]
-        return NetWork(
+        return MaskedNet(
             model, graph_of(sizes, model.activation), values, n_epochs=model.n_iter_
         )
 
     def from_scratch(self, estimator, size):
-        return perceptron_from_scratch(estimator, size)
+        """The perceptron with narrower hidden layers, all by about the same factor."""
+        hidden = np.atleast_1d(estimator.hidden_layer_sizes).astype(int)
+        if not len(hidden):
+            return None
+        outputs = size.predictor.full_values()[f"intercepts_{len(hidden)}"].size
+        # Units are added to the layer that is the narrowest for what it was.
+        layers = np.repeat(np.arange(len(hidden)), hidden)
+        fullness = np.concatenate([np.arange(1, width + 1) / width for width in hidden])
+        layers = layers[np.argsort(fullness, kind="stable")]
+
+        def widths(n_units):
+            return np.maximum(1, np.bincount(layers[:n_units], minlength=len(hidden)))
+
+        def excess(n_units):
+            sizes = np.array([size.n_features, *widths(n_units), outputs])
+            return np.sum((sizes[:-1] + 1) * sizes[1:]) - size.after
+
+        first_over = bisect_left(range(len(layers)), 0, key=excess)
+        best = min((max(0, first_over - 1), first_over), key=lambda n: abs(excess(n)))
+        return clone(estimator).set_params(hidden_layer_sizes=tuple(widths(best).tolist()))
 
     def untrained(self, model, context):
         """The model as training begins, as if it were fitted."""
@@ -111,9 +107,7 @@ class MlpFamily(NetFamily):
 
     def train(self, work, context, *, cuts=(), teacher=None, distill=0.0, shrink=None):
         loss = _LOSSES[work.model.out_activation_]
-        rows = TrainingRows(
-            context.array, _targets(work.model, context), context.sample_weight
-        )
+        rows = MlpRows(context.array, _targets(work.model, context), context.sample_weight)
         if teacher is not None and distill > 0:
             layers = Layers.of(teacher.values)
             outputs = outputs_of(layers, teacher.model.activation, loss, rows.X)
@@ -193,17 +187,9 @@ def graph_of(sizes, activation):
 def living_layers(coefs, intercepts, activation):
     """The layers without the hidden units that are not made or not read.
 
-    Parameters
-    ----------
-    coefs, intercepts : list of ndarray
-        Of shapes (n_in, n_out) and (n_out,), as scikit-learn has them.
-    activation : str
-        Of the hidden layers; the logistic function makes 0.5 of nothing.
-
-    Returns
-    -------
-    coefs, intercepts : list of ndarray
-        The same function; each hidden layer has at least one unit.
+    Coefficients are (n_in, n_out), as scikit-learn has them. The function stays the same,
+    and each hidden layer keeps at least one unit. The logistic function makes 0.5 of
+    nothing.
     """
     coefs, intercepts = list(coefs), list(intercepts)
     changed = True
@@ -269,9 +255,7 @@ def _filled(template, compact, coefs, intercepts):
     template.n_layers_ = len(coefs) + 1
     template.n_outputs_ = len(intercepts[-1])
     names = ("n_features_in_", "feature_names_in_", "classes_", "n_iter_", "t_")
-    for name in names:
-        if hasattr(compact, name):
-            setattr(template, name, getattr(compact, name))
+    copy_attributes(compact, template, *names)
     template.out_activation_ = compact.output_
     if is_classifier(template):
         if compact.output_ == "sigmoid":

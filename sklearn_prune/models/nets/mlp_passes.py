@@ -66,7 +66,7 @@ class Layers:
         return {name: np.array(view, order="C") for name, view in self.named()}
 
 
-class Network:
+class MlpPasses:
     """A multi-layer perceptron and the gradient of its loss.
 
     Parameters
@@ -110,8 +110,8 @@ class Network:
         if self._factors is None:
             return
         for factors in self._factors:
-            spoken = self._rng.random(factors.shape, dtype=np.float32) >= self._dropout
-            np.multiply(spoken, 1 / (1 - self._dropout), out=factors, casting="same_kind")
+            kept = self._rng.random(factors.shape, dtype=np.float32) >= self._dropout
+            np.multiply(kept, 1 / (1 - self._dropout), out=factors, casting="same_kind")
 
     def loss_and_gradient(self, X, targets, weights, alpha):
         """Mean loss of the rows with the L2 penalty; its gradient goes to `gradient`.
@@ -207,26 +207,10 @@ def outputs_of(layers, activation, loss, X):
 
 
 def row_gradients(layers, activation, loss, X, targets, n_numbers=2**21):
-    """The gradient of the loss of each row with respect to each parameter.
+    """Yield the gradients of the losses of single rows by parameter name, in chunks.
 
-    Parameters
-    ----------
-    layers : Layers
-        Parameters.
-    activation, loss : str
-        As `Network` has them.
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Rows.
-    targets : ndarray of shape (n_samples, n_outputs)
-        As `Network.loss_and_gradient` takes them.
-    n_numbers : int, default=2**21
-        How many numbers a chunk may have.
-
-    Yields
-    ------
-    dict of str -> ndarray of shape (n_rows, *shape)
-        Of consecutive rows; without penalty and sample weights. Coefficients are
-        (n_out, n_in).
+    Each has the shape (n_rows, *shape), without penalty and sample weights; coefficients
+    are (n_out, n_in). A chunk has at most `n_numbers` numbers.
     """
     n_rows = max(1, n_numbers // layers.flat.size)
     for start in range(0, X.shape[0], n_rows):

@@ -9,148 +9,14 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, gen_batches, shuffle
 
-from sklearn_prune.models.nets.mlp_passes import Layers, Network, outputs_of
-
-
-class MomentumOptimizer:
-    """Stochastic gradient descent with momentum.
-
-    Parameters
-    ----------
-    parameters : ndarray of shape (n_parameters,)
-        The vector that is changed.
-    model : MLPClassifier or MLPRegressor
-        Its settings hold.
-    """
-
-    def __init__(self, parameters, model):
-        self.parameters, self.model = parameters, model
-        self.learning_rate = float(model.learning_rate_init)
-        self._velocity = np.zeros_like(parameters)
-        self._scratch = np.empty_like(parameters)
-
-    def update(self, gradient):
-        """Take one step; the gradient is overwritten."""
-        momentum = float(self.model.momentum)
-        gradient *= self.learning_rate
-        self._velocity *= momentum
-        self._velocity -= gradient
-        step = self._velocity
-        if self.model.nesterovs_momentum:
-            step = np.multiply(self._velocity, momentum, out=self._scratch)
-            step -= gradient
-        self.parameters += step
-
-    def end_epoch(self, n_rows_seen):
-        """Follow the schedule of the learning rate."""
-        if self.model.learning_rate == "invscaling":
-            start = float(self.model.learning_rate_init)
-            self.learning_rate = start / (n_rows_seen + 1) ** float(self.model.power_t)
-
-    def slow_down(self):
-        """Lower the learning rate; False where it ends training instead."""
-        if self.model.learning_rate != "adaptive" or self.learning_rate <= 1e-6:
-            return False
-        self.learning_rate /= 5.0
-        return True
-
-
-class AdamOptimizer:
-    """Adam [1]_.
-
-    Parameters
-    ----------
-    parameters : ndarray of shape (n_parameters,)
-        The vector that is changed.
-    model : MLPClassifier or MLPRegressor
-        Its settings hold.
-
-    References
-    ----------
-    .. [1] Kingma, Ba (2015). Adam: a method for stochastic optimization. ICLR.
-    """
-
-    def __init__(self, parameters, model):
-        self.parameters, self.model = parameters, model
-        self._n_updates = 0
-        self._mean = np.zeros_like(parameters)
-        self._square = np.zeros_like(parameters)
-        self._scratch = np.empty_like(parameters)
-
-    def update(self, gradient):
-        """Take one step; the gradient is overwritten."""
-        beta_1, beta_2 = float(self.model.beta_1), float(self.model.beta_2)
-        self._n_updates += 1
-        rate = float(self.model.learning_rate_init)
-        rate *= float(np.sqrt(1 - beta_2**self._n_updates) / (1 - beta_1**self._n_updates))
-        self._mean *= beta_1
-        self._mean += np.multiply(gradient, 1 - beta_1, out=self._scratch)
-        self._square *= beta_2
-        gradient *= gradient
-        gradient *= 1 - beta_2
-        self._square += gradient
-        np.sqrt(self._square, out=gradient)
-        gradient += float(self.model.epsilon)
-        step = np.divide(self._mean, gradient, out=gradient)
-        step *= rate
-        self.parameters -= step
-
-    def end_epoch(self, n_rows_seen):
-        """Nothing: the learning rate follows the updates."""
-
-    def slow_down(self):
-        """False: training ends."""
-        return False
-
-
-def minimise_kept(network, kept, rows, model, max_iter, max_fun):
-    """Run L-BFGS over the parameters that are left.
-
-    Parameters
-    ----------
-    network : Network
-        Its parameters are changed in place.
-    kept : ndarray of shape (n_parameters,), bool
-        Those that may move.
-    rows : tuple of (X, targets, weights)
-        All rows.
-    model : MLPClassifier or MLPRegressor
-        Its `alpha` and `tol` hold.
-    max_iter, max_fun : int
-        Limits on iterations and evaluations.
-
-    Returns
-    -------
-    n_iter, n_fun : int
-        What was used of them.
-    ended : bool
-        Whether it ended by itself, before the limits.
-    """
-    where = slice(None) if kept.all() else kept
-    flat, gradient = network.layers.flat, network.gradient.flat
-
-    def objective(parameters):
-        flat[where] = parameters
-        loss = network.loss_and_gradient(*rows, model.alpha)
-        return loss, gradient[where].astype(np.float64)
-
-    found = minimize(
-        objective,
-        flat[where].astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        options={"maxiter": max_iter, "maxfun": max_fun, "gtol": float(model.tol)},
-    )
-    flat[where] = found.x
-    return found.nit, found.nfev, found.status != 1
-
+from sklearn_prune.models.nets.mlp_passes import Layers, MlpPasses, outputs_of
 
 _CUTTING = 0.6  # share of the updates over which cuts are spread
 _ITERATIONS = 10  # of L-BFGS, before its objective may change
 
 
 @dataclass(frozen=True)
-class TrainingRows:
+class MlpRows:
     """Rows to train on.
 
     Parameters
@@ -174,7 +40,7 @@ class TrainingRows:
         """Some of the rows."""
         parts = (self.targets, self.weights, self.truth)
         parts = (None if part is None else part[rows] for part in parts)
-        return TrainingRows(self.X[rows], *parts)
+        return MlpRows(self.X[rows], *parts)
 
     def taught(self, outputs, share):
         """The same rows, with the outputs of another net mixed into the targets."""
@@ -195,7 +61,7 @@ class TrainingPlan:
     shrink : callable or None
         ``shrink(name, weight, n_updates)`` replaces each weight, of shape (n_out, n_in),
         after each update. Training then takes as many epochs as the net had, at most
-        those that the settings allow.
+        those that `max_iter` allows.
     dropout : float
         Probability that a hidden unit is dropped in a row of an update.
     dropout_seed : int or None
@@ -209,33 +75,11 @@ class TrainingPlan:
 
 
 def train_masked(work, model, loss, rows, plan=None):
-    """Train what the masks leave, as the settings of a model say.
+    """Train what the masks leave, with the parameters of a model.
 
     Without masks and from the parameters that `fit` draws first, it does what the `fit`
-    of scikit-learn does, draws included.
-
-    Parameters
-    ----------
-    work : NetWork
-        Where training starts.
-    model : MLPClassifier or MLPRegressor
-        Its settings hold; it is only read.
-    loss : {"log_loss", "binary_log_loss", "squared_error", "poisson"}
-        What is minimised.
-    rows : TrainingRows
-        All rows.
-    plan : TrainingPlan or None
-        Cuts, shrinkage and dropout.
-
-    Returns
-    -------
-    NetWork
-        The trained net, with the epochs (iterations, for L-BFGS) added.
-
-    Raises
-    ------
-    ValueError
-        If the parameters leave the finite numbers.
+    of scikit-learn does, draws included. The epochs (iterations, for L-BFGS) are added to
+    those of `work`. ValueError if the parameters become infinite or NaN.
     """
     plan = TrainingPlan() if plan is None else plan
     run = _Run(work, model, loss, plan)
@@ -262,16 +106,18 @@ class _Run:
         """The rows in the precision of the parameters."""
         parts = (rows.X, rows.targets, rows.weights, rows.truth)
         dtype = self.layers.flat.dtype
-        return TrainingRows(
+        return MlpRows(
             *(None if part is None else part.astype(dtype, copy=False) for part in parts)
         )
 
-    def network(self, n_rows):
-        """A network on the parameters, with room for some rows."""
+    def passes(self, n_rows):
+        """Passes on the parameters, with room for some rows."""
         plan = self.plan
         generator = np.random.default_rng(plan.dropout_seed) if plan.dropout else None
         activation = self.model.activation
-        return Network(self.layers, activation, self.loss, n_rows, plan.dropout, generator)
+        return MlpPasses(
+            self.layers, activation, self.loss, n_rows, plan.dropout, generator
+        )
 
     def generator(self):
         """The model's random numbers, after those from which `fit` makes parameters."""
@@ -344,26 +190,6 @@ class _Run:
         return self._left > 0
 
 
-class _Progress:
-    """Whether epochs still bring something, counted as scikit-learn counts."""
-
-    def __init__(self, model):
-        self.tol, self.patience = model.tol, model.n_iter_no_change
-        self.best, self.n_idle = np.inf, 0
-
-    def follow(self, value):
-        """Count an epoch; True if its value, loss or negative score, is the best."""
-        self.n_idle = self.n_idle + 1 if value > self.best - self.tol else 0
-        if value < self.best:
-            self.best = value
-            return True
-        return False
-
-    def is_stalled(self):
-        """Whether there was none for too long."""
-        return self.n_idle > self.patience
-
-
 def _train_by_batches(run, rows):
     """Stochastic updates; returns the number of epochs."""
     model, generator = run.model, run.generator()
@@ -372,7 +198,7 @@ def _train_by_batches(run, rows):
     batch_size = 200 if model.batch_size == "auto" else int(model.batch_size)
     batch_size = min(batch_size, n_rows)
     batches = list(gen_batches(n_rows, batch_size))
-    network = run.network(batch_size)
+    passes = run.passes(batch_size)
     optimizers = {"sgd": MomentumOptimizer, "adam": AdamOptimizer}
     optimizer = optimizers[model.solver](run.layers.flat, model)
     progress, best = _Progress(model), None
@@ -385,12 +211,12 @@ def _train_by_batches(run, rows):
         for number, batch in enumerate(batches, start=epoch * len(batches) + 1):
             some = training.take(order[batch] if model.shuffle else batch)
             if some.weights is None or some.weights.any():
-                network.draw_dropout()
-                found = network.loss_and_gradient(
+                passes.draw_dropout()
+                found = passes.loss_and_gradient(
                     some.X, some.targets, some.weights, float(model.alpha)
                 )
                 loss += found * (batch.stop - batch.start)
-                optimizer.update(network.gradient.flat)
+                optimizer.update(passes.gradient.flat)
             run.after_update(number)
         if run.may_stop:
             value = loss / n_rows if validation is None else -_score(run, validation)
@@ -413,7 +239,7 @@ def _train_at_once(run, rows):
     iterations: the dropped units are fixed while it runs.
     """
     model, plan = run.model, run.plan
-    network = run.network(rows.X.shape[0])
+    passes = run.passes(rows.X.shape[0])
     restless = plan.shrink is not None or plan.dropout > 0
     parts = (rows.X, rows.targets, rows.weights)
     n_done, n_fun = 0, int(model.max_fun)
@@ -422,9 +248,9 @@ def _train_at_once(run, rows):
         n_next = min([run.n_epochs, *run.cuts_at[:1]]) - n_done
         if restless:
             n_next = min(n_next, _ITERATIONS)
-            network.draw_dropout()
+            passes.draw_dropout()
         n_iter, used, ended = minimise_kept(
-            network, run.movable, parts, model, n_next, n_fun
+            passes, run.movable, parts, model, n_next, n_fun
         )
         n_fun -= used
         for number in range(n_done, n_done + (n_next if restless else n_iter)):
@@ -464,3 +290,140 @@ def _score(run, rows):
         return np.nan
     score = accuracy_score if "log_loss" in run.loss else r2_score
     return score(truth, outputs, sample_weight=rows.weights)
+
+
+class _Progress:
+    """Whether epochs still bring something, counted as scikit-learn counts."""
+
+    def __init__(self, model):
+        self.tol, self.patience = model.tol, model.n_iter_no_change
+        self.best, self.n_idle = np.inf, 0
+
+    def follow(self, value):
+        """Count an epoch; True if its value, loss or negative score, is the best."""
+        self.n_idle = self.n_idle + 1 if value > self.best - self.tol else 0
+        if value < self.best:
+            self.best = value
+            return True
+        return False
+
+    def is_stalled(self):
+        """Whether there was none for too long."""
+        return self.n_idle > self.patience
+
+
+class MomentumOptimizer:
+    """Stochastic gradient descent with momentum.
+
+    Parameters
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        The vector that is changed.
+    model : MLPClassifier or MLPRegressor
+        Its parameters hold.
+    """
+
+    def __init__(self, parameters, model):
+        self.parameters, self.model = parameters, model
+        self.learning_rate = float(model.learning_rate_init)
+        self._velocity = np.zeros_like(parameters)
+        self._scratch = np.empty_like(parameters)
+
+    def update(self, gradient):
+        """Take one step; the gradient is overwritten."""
+        momentum = float(self.model.momentum)
+        gradient *= self.learning_rate
+        self._velocity *= momentum
+        self._velocity -= gradient
+        step = self._velocity
+        if self.model.nesterovs_momentum:
+            step = np.multiply(self._velocity, momentum, out=self._scratch)
+            step -= gradient
+        self.parameters += step
+
+    def end_epoch(self, n_rows_seen):
+        """Follow the schedule of the learning rate."""
+        if self.model.learning_rate == "invscaling":
+            start = float(self.model.learning_rate_init)
+            self.learning_rate = start / (n_rows_seen + 1) ** float(self.model.power_t)
+
+    def slow_down(self):
+        """Lower the learning rate; False where it ends training instead."""
+        if self.model.learning_rate != "adaptive" or self.learning_rate <= 1e-6:
+            return False
+        self.learning_rate /= 5.0
+        return True
+
+
+class AdamOptimizer:
+    """Adam [1]_.
+
+    Parameters
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        The vector that is changed.
+    model : MLPClassifier or MLPRegressor
+        Its parameters hold.
+
+    References
+    ----------
+    .. [1] Kingma, Ba (2015). Adam: a method for stochastic optimization. ICLR.
+    """
+
+    def __init__(self, parameters, model):
+        self.parameters, self.model = parameters, model
+        self._n_updates = 0
+        self._mean = np.zeros_like(parameters)
+        self._square = np.zeros_like(parameters)
+        self._scratch = np.empty_like(parameters)
+
+    def update(self, gradient):
+        """Take one step; the gradient is overwritten."""
+        beta_1, beta_2 = float(self.model.beta_1), float(self.model.beta_2)
+        self._n_updates += 1
+        rate = float(self.model.learning_rate_init)
+        rate *= float(np.sqrt(1 - beta_2**self._n_updates) / (1 - beta_1**self._n_updates))
+        self._mean *= beta_1
+        self._mean += np.multiply(gradient, 1 - beta_1, out=self._scratch)
+        self._square *= beta_2
+        gradient *= gradient
+        gradient *= 1 - beta_2
+        self._square += gradient
+        np.sqrt(self._square, out=gradient)
+        gradient += float(self.model.epsilon)
+        step = np.divide(self._mean, gradient, out=gradient)
+        step *= rate
+        self.parameters -= step
+
+    def end_epoch(self, n_rows_seen):
+        """Nothing: the learning rate follows the updates."""
+
+    def slow_down(self):
+        """False: training ends."""
+        return False
+
+
+def minimise_kept(passes, kept, rows, model, max_iter, max_fun):
+    """Run L-BFGS over the parameters that are left.
+
+    The parameters of `passes` are changed in place where `kept` is True. `rows` are X,
+    targets and weights. Returns the iterations and evaluations that were used, and whether
+    it ended by itself, before the limits.
+    """
+    where = slice(None) if kept.all() else kept
+    flat, gradient = passes.layers.flat, passes.gradient.flat
+
+    def objective(parameters):
+        flat[where] = parameters
+        loss = passes.loss_and_gradient(*rows, model.alpha)
+        return loss, gradient[where].astype(np.float64)
+
+    found = minimize(
+        objective,
+        flat[where].astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        options={"maxiter": max_iter, "maxfun": max_fun, "gtol": float(model.tol)},
+    )
+    flat[where] = found.x
+    return found.nit, found.nfev, found.status != 1

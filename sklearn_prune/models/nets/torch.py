@@ -12,51 +12,14 @@ from sklearn_prune._meta import clone_seeded
 from sklearn_prune._seeds import seeded_globals
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.models.nets.family import OF_UNITS, UNIT_CRITERIA, NetFamily
-from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.models.nets.units import MaskedNet
 from sklearn_prune.predictors import (
     CompactModule,
     CompactNetClassifier,
     CompactNetRegressor,
+    copy_attributes,
 )
 from sklearn_prune.weight_pruning import Accepted
-
-
-def gradients_of(net, inputs, targets):
-    """Gradient of each row's loss by each parameter.
-
-    Parameters
-    ----------
-    net : NeuralNet
-        Initialized, in evaluation mode.
-    inputs, targets : tensor of shape (n_rows, ...)
-        A few rows: all their gradients are held at once.
-
-    Returns
-    -------
-    dict of str -> ndarray of shape (n_rows, ...)
-        By the names of the parameters.
-    """
-    module, device = net.module_, net.device
-    parameters = {name: part.detach() for name, part in module.named_parameters()}
-    buffers = dict(module.named_buffers())
-    binary = hasattr(net, "threshold")
-
-    def loss_of(parameters, row, target):
-        output = functional_call(module, (parameters, buffers), (row[None],))
-        output = output[0] if isinstance(output, tuple) else output
-        return net.get_loss(output.reshape(-1) if binary else output, target[None])
-
-    inputs, targets = inputs.to(device), targets.to(device)
-    try:
-        found = vmap(grad(loss_of), in_dims=(None, 0, 0))(parameters, inputs, targets)
-    except RuntimeError:  # an operation that vmap does not know
-        rows = [
-            grad(loss_of)(parameters, row, target)
-            for row, target in zip(inputs, targets, strict=True)
-        ]
-        found = {name: torch.stack([row[name] for row in rows]) for name in parameters}
-    return {name: gradient.cpu().numpy() for name, gradient in found.items()}
-
 
 _BATCH = 32  # rows whose gradients are held at a time
 
@@ -87,7 +50,7 @@ class TorchFamily(NetFamily):
         if graph is not None:
             values |= _missing_norms(graph, values)
         n_epochs = len(getattr(model, "history", ()))
-        return NetWork(model, graph, values, n_epochs=n_epochs, reason=reason)
+        return MaskedNet(model, graph, values, n_epochs=n_epochs, reason=reason)
 
     def as_fitted(self, model):
         from sklearn_prune.models.nets.torch_training import values_of
@@ -156,7 +119,6 @@ class TorchFamily(NetFamily):
         return np.concatenate([inputs.cpu().numpy() for inputs, _ in batches])
 
     def row_gradients(self, work, context):
-
         net = _net_with(work, context)
         for inputs, targets in _batches(net, context):
             for start in range(0, len(inputs), _BATCH):
@@ -218,10 +180,34 @@ class TorchFamily(NetFamily):
         load_values(template.module_, values | _unit_norms(template.module_, values))
         if hasattr(compact, "classes_"):
             template.classes_inferred_ = np.array(compact.classes_)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(compact, name):
-                setattr(template, name, getattr(compact, name))
-        return template
+        return copy_attributes(compact, template, "n_features_in_", "feature_names_in_")
+
+
+def gradients_of(net, inputs, targets):
+    """Gradient of each row's loss by parameter name, of shape (n_rows, ...).
+
+    The net is initialized, and in evaluation mode. All gradients are held at once.
+    """
+    module, device = net.module_, net.device
+    parameters = {name: part.detach() for name, part in module.named_parameters()}
+    buffers = dict(module.named_buffers())
+    binary = hasattr(net, "threshold")
+
+    def loss_of(parameters, row, target):
+        output = functional_call(module, (parameters, buffers), (row[None],))
+        output = output[0] if isinstance(output, tuple) else output
+        return net.get_loss(output.reshape(-1) if binary else output, target[None])
+
+    inputs, targets = inputs.to(device), targets.to(device)
+    try:
+        found = vmap(grad(loss_of), in_dims=(None, 0, 0))(parameters, inputs, targets)
+    except RuntimeError:  # an operation that vmap does not know
+        rows = [
+            grad(loss_of)(parameters, row, target)
+            for row, target in zip(inputs, targets, strict=True)
+        ]
+        found = {name: torch.stack([row[name] for row in rows]) for name in parameters}
+    return {name: gradient.cpu().numpy() for name, gradient in found.items()}
 
 
 def _batches(net, context):
@@ -304,7 +290,7 @@ def _output_of(net):
 
 
 def _is_plain(work, output):
-    """Whether scores make predictions in the way of one of the compact forms.
+    """Whether `CompactNet*` makes the right predictions of the scores.
 
     skorch also takes the loss of classes for regressors, and of labels, one in a column.
     """

@@ -35,7 +35,7 @@ class MaskedTraining(Callback):
 
     Parameters
     ----------
-    work : NetWork
+    work : MaskedNet
         Where training starts.
     cuts : sequence of callable
         Evenly spread over the first 60 % of the updates.
@@ -154,14 +154,7 @@ class MaskedTraining(Callback):
 def distil(net, teacher, share):
     """Mix the outputs of a teacher into the loss of a net, for the life of the object.
 
-    Parameters
-    ----------
-    net : NeuralNet
-        Initialized.
-    teacher : NeuralNet
-        Initialized, with the parameters that are imitated.
-    share : float
-        Of the divergence in the loss.
+    Both are initialized. `share` is that of the divergence in the loss.
     """
     own_loss = net.get_loss
     teacher.module_.eval()

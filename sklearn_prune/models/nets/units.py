@@ -7,9 +7,11 @@ import numpy as np
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.predictors import Graph
 
+MOST_ROWS = 2000  # that a criterion reads
+
 
 @dataclass(frozen=True)
-class NetWork:
+class MaskedNet:
     """The working form of a net.
 
     Parameters
@@ -27,7 +29,7 @@ class NetWork:
         Passes over the rows so far.
     reason : str or None
         Why the module cannot be followed.
-    teacher : NetWork or None
+    teacher : MaskedNet or None
         The net before it was pruned, whose outputs count as targets in a refit.
     """
 
@@ -64,9 +66,6 @@ class NetWork:
     @staticmethod
     def _is_weight(value):
         return value.ndim > 1 and value.dtype.kind == "f"
-
-
-MOST_ROWS = 2000  # that a criterion reads
 
 
 def some_rows(context):

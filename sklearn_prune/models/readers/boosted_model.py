@@ -97,7 +97,7 @@ class BoostingReader:
         Makes a BoostedModel of (fitted model, X of the fit or None); its `names` may be
         any sequence, and its `classes` are not read.
     refusal : callable
-        Says why a model, fitted or not, has no compact form, or gives None.
+        Says why a model, fitted or not, has no predictor of its own, or gives None.
     codes_by_frame : callable
         Says of a fitted model whether only a frame tells the columns that hold codes of
         categories.

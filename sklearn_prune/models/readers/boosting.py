@@ -26,17 +26,30 @@ _LINKS = {
 }
 
 
-def _refusal(model):
-    loss = getattr(model, "_loss", None)
-    if loss is not None and type(loss).__name__ not in _LINKS:
-        return f"{type(model).__name__} has a loss of its own"
-    initial = getattr(model, "init_", "zero")
-    if not isinstance(initial, str) and (
-        type(initial).__module__ != "sklearn.dummy"
-        or initial.strategy in ("stratified", "uniform")
-    ):
-        return f"{type(model).__name__} starts from an init estimator that is no constant"
-    return None
+def read_model(model, X=None):
+    """A fitted boosting model as arrays; X tells which columns were categorical frames."""
+    found = _reader_of(model).read(model, X)
+    return replace(
+        found,
+        classes=getattr(model, "classes_", None),
+        names=None if found.names is None else np.asarray(found.names, dtype=object),
+    )
+
+
+def codes_by_frame(model):
+    """Whether only a frame tells the columns that hold codes of categories."""
+    return _reader_of(model).codes_by_frame(model)
+
+
+def refusal(model):
+    """Why a fitted boosting model has no predictor of its own, or None."""
+    return _reader_of(model).refusal(model)
+
+
+def _reader_of(model):
+    bases = type(model).__mro__
+    names = [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in bases]
+    return next(_READERS[name] for name in names if name in _READERS)
 
 
 def _read_gradient(model, X=None):
@@ -157,39 +170,22 @@ def _columns_of_hist(model):
     return position, categories, known
 
 
-GRADIENT = BoostingReader(_read_gradient, _refusal)
-HIST = BoostingReader(_read_hist, _refusal)
+def _refusal(model):
+    loss = getattr(model, "_loss", None)
+    if loss is not None and type(loss).__name__ not in _LINKS:
+        return f"{type(model).__name__} has a loss of its own"
+    initial = getattr(model, "init_", "zero")
+    if not isinstance(initial, str) and (
+        type(initial).__module__ != "sklearn.dummy"
+        or initial.strategy in ("stratified", "uniform")
+    ):
+        return f"{type(model).__name__} starts from an init estimator that is no constant"
+    return None
 
 
 _READERS = {
     "lightgbm.LGBMModel": LIGHTGBM,
     "xgboost.XGBModel": XGBOOST,
-    "sklearn.BaseGradientBoosting": GRADIENT,
-    "sklearn.BaseHistGradientBoosting": HIST,
+    "sklearn.BaseGradientBoosting": BoostingReader(_read_gradient, _refusal),
+    "sklearn.BaseHistGradientBoosting": BoostingReader(_read_hist, _refusal),
 }
-
-
-def _reader_of(model):
-    bases = type(model).__mro__
-    names = [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in bases]
-    return next(_READERS[name] for name in names if name in _READERS)
-
-
-def read_model(model, X=None):
-    """A fitted boosting model as arrays; X tells which columns were categorical frames."""
-    found = _reader_of(model).read(model, X)
-    return replace(
-        found,
-        classes=getattr(model, "classes_", None),
-        names=None if found.names is None else np.asarray(found.names, dtype=object),
-    )
-
-
-def codes_by_frame(model):
-    """Whether only a frame tells the columns that hold codes of categories."""
-    return _reader_of(model).codes_by_frame(model)
-
-
-def refusal(model):
-    """Why a fitted boosting model has no compact form, or None."""
-    return _reader_of(model).refusal(model)

@@ -36,7 +36,7 @@ _LINKS = {
 
 
 def _refusal(model):
-    """Why a LightGBM model has no compact form, or None."""
+    """Why a LightGBM model has no predictor of its own, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster") or model._Booster is None:
         return None
@@ -62,13 +62,13 @@ def _read(model, X=None):
         _read_tree(block, sets, *divmod(number, per_iteration))
         for number, block in enumerate(blocks)
     ]
-    objective, *settings = header["objective"].split()
+    objective, *options = header["objective"].split()
     link, loss = _LINKS[objective]
     slope = 1.0
-    for setting in settings:
-        if setting.startswith("sigmoid:"):
-            slope = float(setting[len("sigmoid:") :])
-    if "sqrt" in settings:
+    for option in options:
+        if option.startswith("sigmoid:"):
+            slope = float(option.removeprefix("sigmoid:"))
+    if "sqrt" in options:
         link, loss = "sqrt", None
     if slope != 1.0:
         loss = None

@@ -28,7 +28,7 @@ _LINKS = {
 
 
 def _refusal(model):
-    """Why an XGBoost model has no compact form, or None."""
+    """Why an XGBoost model has no predictor of its own, or None."""
     name = type(model).__name__
     if not hasattr(model, "_Booster"):
         return None

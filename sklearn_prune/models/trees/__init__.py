@@ -8,21 +8,18 @@ _PREDICTORS = (
     "CompactScoreForestClassifier CompactScoreForestRegressor FlatTrees KeyColumns "
     "QuantizedArray ShareLeaves SparseLeaves ValueLeaves"
 )
-SPECS = (
+SPECS = tuple(
     FamilySpec(
-        bases=("sklearn.BaseDecisionTree", "sklearn.BaseForest"),
-        family=f"{__name__}.family:ForestFamily",
+        bases=bases,
+        family=f"{__name__}.family:{family}",
         predictors=tuple(_PREDICTORS.split()),
         checks="sklearn_prune.predictors.trees.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS"},
-    ),
-    FamilySpec(
-        bases=("sklearn.BaseBagging",),
-        family=f"{__name__}.family:BaggedTreesFamily",
-        predictors=tuple(_PREDICTORS.split()),
-        checks="sklearn_prune.predictors.trees.checks:CHECKS",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS"},
-    ),
+    )
+    for family, bases in (
+        ("ForestFamily", ("sklearn.BaseDecisionTree", "sklearn.BaseForest")),
+        ("BaggedTreesFamily", ("sklearn.BaseBagging",)),
+    )
 )
 _SHARED = {"arrays": "collapse max_below"}
 __all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

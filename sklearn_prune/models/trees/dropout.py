@@ -63,17 +63,11 @@ def dropout_of(context):
     return {"dropout": context.dropout, "seed": context.role_seed("dropout")}
 
 
-def sweep_copies(refit, masks, n_copies, settings, n_sweeps, grid):
+def sweep_copies(refit, masks, n_copies, steps, n_sweeps, grid):
     """Newton steps of a JointRefit on copies of its rows.
 
-    Parameters
-    ----------
-    refit : JointRefit
-        Its scores change; its curvatures become those over the copies.
-    masks, n_copies
-        As `dropout_masks` gives them.
-    settings, n_sweeps, grid
-        As the kernels take them.
+    Its scores change; its curvatures become those over the copies. `steps` are the
+    strength, whether it is L1, and the rate, as the kernels take them.
     """
     from sklearn_prune.models.trees import kernels
 
@@ -84,7 +78,7 @@ def sweep_copies(refit, masks, n_copies, settings, n_sweeps, grid):
         sweep = kernels.sweep_softmax_copies
     else:
         entries, sweep = (refit.W, refit.prior), kernels.sweep_logistic_copies
-    sweep(*copies, *rows, *entries, *settings, n_sweeps, grid, refit.H)
+    sweep(*copies, *rows, *entries, *steps, n_sweeps, grid, refit.H)
 
 
 def refuse_dropout(context):

@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune._meta import clone_seeded
-from sklearn_prune._ranking import Ranking
+from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.models.trees.arrays import (
     collapse,
@@ -18,7 +18,7 @@ from sklearn_prune.models.trees.arrays import (
 )
 from sklearn_prune.models.trees.dropout import dropout_of
 from sklearn_prune.models.trees.units import closed_order, out_of_bag
-from sklearn_prune.models.trees.work import parameters_of, splits_within, voted
+from sklearn_prune.models.trees.work import splits_within, voted
 from sklearn_prune.predictors import pick_trees
 from sklearn_prune.weight_pruning import inner_folds, row_scores
 
@@ -62,14 +62,14 @@ class ForestPath:
     watched : ndarray or None
         Rows to predict.
     counted : ndarray of shape (n_trees, n_watched), bool, or None
-        Which trees may speak about each of them.
+        Which trees predict each of them.
     """
 
     def __init__(self, work, shares, context, *, n_trees=None, watched=None, counted=None):
         self.work, self.context, self.fitted = work, context, work.fitted
         self.n_trees = self.fitted.n_trees if n_trees is None else n_trees
         total = round(self.fitted.n_parameters * self.n_trees / self.fitted.n_trees)
-        self.budgets = [parameters_of(share, total) for share in shares]
+        self.budgets = [budget_size(share, total, units="parameters") for share in shares]
         self.width = (
             int(self.fitted.n_classes.sum())
             if self.fitted.classifies
@@ -191,10 +191,9 @@ def forest_scores(family, work, shares, requests, context):
     a mean of k trees falls as 1 / k [1]_, and how fast is seen from both halves of them.
     Options that are nowhere best in the first fold are not tried in the others; of those
     left only the best at a size has scores, from folds that did not choose it. Among many
-    sizes one is small and good by chance, so each is judged by the mean of its own score
+    sizes one is small and good by chance, so the score of each is the mean of its own
     and that of the next smaller one. A whole forest gains more from more rows than a small
-    one does, so in a fold, which has fewer, a share is judged at less, in proportion to
-    the rows.
+    one does. A fold has fewer rows, so each share is made smaller there, in proportion.
 
     References
     ----------
@@ -210,7 +209,8 @@ def forest_scores(family, work, shares, requests, context):
     first = _fold_scores(
         family, work, shares, requests, context, *folds[0], needed, counted
     )
-    tried = _still_tried(first[1])
+    means = np.round(first[1].mean(axis=2), 12)
+    tried = np.unique(means.argmax(axis=0))
     others = [requests[number] for number in tried]
     rest = Parallel(n_jobs=context.n_jobs)(
         delayed(_fold_scores)(
@@ -229,18 +229,9 @@ def forest_scores(family, work, shares, requests, context):
 def _cross_chosen(parts):
     """The best option at each size, and scores as if it had been chosen elsewhere.
 
-    Parameters
-    ----------
-    parts : list of ndarray of shape (n_options, n_shares, n_scores)
-        Scores in each fold.
-
-    Returns
-    -------
-    best : ndarray of shape (n_shares,), int
-        By all folds.
-    scores : ndarray of shape (n_shares, n_all_scores)
-        In each fold those of the option that is best in the other folds, since the best
-        of several in the same fold is so partly by chance.
+    `parts` has the scores of each fold, of shape (n_options, n_shares, n_scores). The
+    result has in each fold the scores of the option that is best in the other folds, since
+    the best of several in the same fold is so partly by chance.
     """
     sums = np.array([part.sum(axis=2) for part in parts])
     sizes = np.array([part.shape[2] for part in parts])
@@ -254,12 +245,6 @@ def _cross_chosen(parts):
             chosen = np.round(others, 12).argmax(axis=0)
         found.append(part[chosen, np.arange(part.shape[1])])
     return best, np.concatenate(found, axis=1)
-
-
-def _still_tried(scores):
-    """The options that are best at some size."""
-    means = np.round(scores.mean(axis=2), 12)
-    return np.unique(means.argmax(axis=0))
 
 
 def _fold_scores(family, work, shares, requests, context, train, test, n_trees, counted):

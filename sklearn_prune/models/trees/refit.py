@@ -9,6 +9,13 @@ from sklearn_prune.models.trees.arrays import collapse
 from sklearn_prune.models.trees.dropout import added_penalty, dropout_masks, sweep_copies
 from sklearn_prune.predictors import TreeArrays, pick_trees
 
+VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
+RATE = 0.8
+MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
+REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
+LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
+CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
+
 
 @dataclass(frozen=True)
 class ScoredTrees:
@@ -31,37 +38,6 @@ class ScoredTrees:
     def sums(self, leaves, counted=None):
         """Scores of rows, given the leaf of each in each tree; see `added_up`."""
         return added_up(self.arrays.value, leaves, self.intercept, counted)
-
-
-def added_up(values, leaves, start, counted=None):
-    """What the leaves of all trees add to `start`, for each row.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_nodes, width)
-        What each leaf adds.
-    leaves : ndarray of shape (n_trees, n_samples), int
-        The leaf of each row in each tree.
-    start : ndarray of shape (width,)
-        What the sums start from.
-    counted : ndarray of shape (n_trees, n_samples), bool, or None
-        The trees that speak about each row, here also for those that do not.
-    """
-    total = np.zeros((leaves.shape[1], values.shape[1]))
-    for t, of_tree in enumerate(leaves):
-        added = values[of_tree]
-        total += added if counted is None else added * counted[t, :, None]
-    if counted is not None:
-        total *= (len(leaves) / np.maximum(counted.sum(axis=0), 1))[:, None]
-    return total + start
-
-
-VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
-RATE = 0.8
-MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
-REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
-LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
-CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
 
 
 class JointRefit:
@@ -192,22 +168,22 @@ class JointRefit:
         """Step on all trees, one after the other, some times."""
         from sklearn_prune.models.trees import kernels
 
-        settings = (self.strength, self.l1, RATE if grid == 0 else 1.0)
+        steps = (self.strength, self.l1, RATE if grid == 0 else 1.0)
         if self.masks is not None:
-            sweep_copies(self, *self.masks, settings, n_sweeps, float(grid))
+            sweep_copies(self, *self.masks, steps, n_sweeps, float(grid))
             # What follows only sets the curvatures, as they are if no tree is dropped.
-            settings, n_sweeps, grid = (*settings[:2], 0.0), 1, 0.0
+            steps, n_sweeps, grid = (*steps[:2], 0.0), 1, 0.0
         if self.loss == "softmax":
             kernels.sweep_softmax(
                 self.leaves, self.y, self.weight, self.arrays.start, self.intercept,
-                self.first, self.column, self.W, self.entry_prior, *settings, n_sweeps,
+                self.first, self.column, self.W, self.entry_prior, *steps, n_sweeps,
                 float(grid), self.H,
             )  # fmt: skip
             return self
         loss = kernels.LOGISTIC if self.loss == "logistic" else kernels.SQUARED
         kernels.sweep(
             self.leaves, self.y.reshape(len(self.y), -1).astype(np.float64), self.weight,
-            self.arrays.start, self.intercept, self.W, self.prior, *settings, loss,
+            self.arrays.start, self.intercept, self.W, self.prior, *steps, loss,
             n_sweeps, float(grid), self.H, added_penalty(self.dropout),
         )  # fmt: skip
         return self
@@ -351,7 +327,7 @@ class JointRefit:
         ):
             setattr(self, name, np.concatenate([getattr(self, name)[stays], values]))
 
-    def finished(self, reassign=None, *, n_sweeps=3, share_thresholds=None, rounded=True):
+    def finished(self, reassign=None, *, share_thresholds=None, rounded=True):
         """The trees as they are now, a little refitted, small numbers in them.
 
         Parameters
@@ -359,8 +335,6 @@ class JointRefit:
         reassign : callable or None, default=None
             Gives the leaf of each row in each tree of a TreeArrays, as `leaves` is;
             for `share_thresholds`.
-        n_sweeps : int, default=3
-            Steps on all trees before the end.
         share_thresholds : callable or None, default=None
             Gives a TreeArrays with fewer different thresholds for one.
         rounded : bool, default=True
@@ -374,7 +348,7 @@ class JointRefit:
             Trees without a split are in the intercept.
         """
         own = self.copy()
-        own.sweep(n_sweeps)
+        own.sweep(3)
         inner = own.alive & ~own.leaf
         arrays, position = collapse(own.arrays, inner)
         own._move(arrays, position)
@@ -422,3 +396,26 @@ class JointRefit:
         if constant.any():
             arrays = pick_trees(arrays, np.flatnonzero(~constant))
         return ScoredTrees(arrays, intercept, None if scale is None else scale * self.unit)
+
+
+def added_up(values, leaves, start, counted=None):
+    """What the leaves of all trees add to `start`, for each row.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_nodes, width)
+        What each leaf adds.
+    leaves : ndarray of shape (n_trees, n_samples), int
+        The leaf of each row in each tree.
+    start : ndarray of shape (width,)
+        What the sums start from.
+    counted : ndarray of shape (n_trees, n_samples), bool, or None
+        The trees whose sums count for each row; they are scaled up to all trees.
+    """
+    total = np.zeros((leaves.shape[1], values.shape[1]))
+    for t, of_tree in enumerate(leaves):
+        added = values[of_tree]
+        total += added if counted is None else added * counted[t, :, None]
+    if counted is not None:
+        total *= (len(leaves) / np.maximum(counted.sum(axis=0), 1))[:, None]
+    return total + start

@@ -9,6 +9,7 @@ from sklearn.tree import BaseDecisionTree
 
 from sklearn_prune._sklearn_compat import Tree
 from sklearn_prune.models.readers import inner_estimator
+from sklearn_prune.predictors import copy_attributes
 
 
 def with_trees(model, arrays):
@@ -90,7 +91,7 @@ def _depth(left, right):
 
 
 def arrays_of_compact(compact):
-    """The arrays of a compact form of averages; impurity NaN, no numbers of rows."""
+    """The arrays of a predictor of averages; impurity NaN, no numbers of rows."""
     arrays = compact.trees_.to_arrays()
     nothing = np.zeros(arrays.n_nodes)
     return replace(
@@ -103,10 +104,10 @@ def arrays_of_compact(compact):
 
 
 def restored(compact, template):
-    """A fitted model of the class of an unfitted one, from a compact form of averages.
+    """A fitted model of the class of an unfitted one, from a predictor of averages.
 
     Predictions are equal to the bit. Impurities are NaN and numbers of rows 0: they are
-    not in the compact form.
+    not in the predictor.
     """
     classifies = is_classifier(template)
     if classifies and compact.is_rounded:
@@ -156,6 +157,4 @@ def restored(compact, template):
         ]
     if hasattr(model, "estimators_"):
         model.n_estimators = arrays.n_trees
-    if hasattr(compact, "feature_names_in_"):
-        model.feature_names_in_ = compact.feature_names_in_
-    return model
+    return copy_attributes(compact, model, "feature_names_in_")

@@ -14,6 +14,9 @@ from sklearn_prune.models.trees.arrays import (
 )
 from sklearn_prune.predictors import pick_trees
 
+MAX_SCORING_ROWS = 4000  # rows that rank trees
+MAX_CHECKED = 5  # trees that are asked whether they know the rows
+
 
 @dataclass(frozen=True)
 class UnitNumbers:
@@ -51,13 +54,6 @@ def closed_order(arrays, ranking):
     """An order of the splits in which each comes after those above it.
 
     A split counts as good as the best below it, so the others keep their order.
-
-    Parameters
-    ----------
-    arrays : TreeArrays
-        The trees.
-    ranking : Ranking
-        An order of their splits.
     """
     inner = np.flatnonzero(~arrays.is_leaf)
     scores = np.full(len(arrays.left), -np.inf)
@@ -97,6 +93,77 @@ def without_leaves(arrays, kept, numbers):
     return pick_trees(smaller, has_any) if len(has_any) < smaller.n_trees else smaller
 
 
+def merge_order(work, context, strength, *, penalised=False, l1=False):
+    """How late each split is merged when the leaves are refitted in between.
+
+    0 stands for the split that goes first. The penalty of `strength` pulls the scores of
+    leaves to the votes of the trees, or to zero if `penalised`; under `l1` it is on
+    absolute values.
+    """
+    nodes, fitted = work.nodes, work.fitted
+    inner = np.flatnonzero(~nodes.is_leaf)
+    if fitted.loss is None:
+        return impurity_decreases(nodes)[inner]
+    leaves = leaves_of_rows(nodes, fitted.rows(context))
+    votes = {"votes": None} if penalised else {}
+    refit = fitted.joint_refit(nodes, leaves, context, strength, l1=l1, **votes)
+    order = refit.sweep(6).merge_to(0).merged
+    late = np.zeros(len(nodes.left))
+    late[order] = np.arange(len(order))
+    return late[inner]
+
+
+def tree_order(work, context, measure):
+    """An order of the trees by what they contribute to the votes."""
+    votes, truth, weight, counted = _votes_of_trees(work, context)
+    classes = work.fitted.classifies and work.fitted.n_outputs == 1
+    return greedy_order(votes, truth, weight, counted, measure, classes=classes)
+
+
+def tree_strengths(work, context, *, l1):
+    """How large the weight of each tree is in a penalised sum of their votes.
+
+    Under L1 the weights are not negative, and a tree is the stronger the larger the
+    penalty is at which it comes in. Each pair of trees is compared on the rows that
+    neither was fitted on, where that is known.
+    """
+    votes, truth, weight, counted = _votes_of_trees(work, context)
+    n_trees = len(votes)
+    flat = (votes * (counted * np.sqrt(weight))[:, :, None]).reshape(n_trees, -1)
+    both = np.maximum((counted * weight) @ counted.T, 1e-300)
+    gram = flat @ flat.T / both
+    rows = (counted * weight).sum(axis=1)
+    target = (votes * (counted * weight)[:, :, None] * truth).sum(axis=(1, 2))
+    target /= np.maximum(rows, 1e-300)
+    gram[np.diag_indices(n_trees)] += 1e-3 * max(np.trace(gram) / n_trees, 1e-300)
+    if not l1:
+        ridge = 0.1 * np.trace(gram) / n_trees * np.eye(n_trees)
+        return np.linalg.solve(gram + ridge, target)
+    weights, entered = np.zeros(n_trees), np.zeros(n_trees)
+    for strength in target.max(initial=0.0) * np.geomspace(1.0, 1e-4, 60):
+        for _ in range(20):
+            for t in range(n_trees):
+                pull = target[t] - gram[t] @ weights + gram[t, t] * weights[t]
+                weights[t] = max(0.0, pull - strength) / gram[t, t]
+        entered = np.where((weights > 0) & (entered == 0), strength, entered)
+    return entered + 1e-9 * target
+
+
+def out_of_bag(work, context):
+    """Which rows each tree that is left has not been fitted on, where that is known.
+
+    All of them where it is not: the trees of a forest without bootstrap, or of a frozen
+    one that was fitted on other rows.
+    """
+    model, n = work.fitted.model, len(context.target)
+    counted = np.ones((work.fitted.n_trees, n), dtype=bool)
+    known = getattr(model, "bootstrap", False) and hasattr(model, "estimators_samples_")
+    if known and (not context.is_frozen or _drew_from(work, context)):
+        for own, rows in zip(counted, model.estimators_samples_, strict=True):
+            own[rows] = False
+    return counted[work.nodes.tree]
+
+
 def greedy_order(predictions, truth, weight, counted, measure, *, classes):
     """Order the members of an ensemble, each next one the best beside those chosen.
 
@@ -106,14 +173,10 @@ def greedy_order(predictions, truth, weight, counted, measure, *, classes):
         Class shares, or predicted targets.
     truth : ndarray of shape (n_samples, width)
         One column for each class with ones at the right ones, or the targets.
-    weight : ndarray of shape (n_samples,)
-        Of the rows.
     counted : ndarray of shape (n_members, n_samples), bool
-        The rows that may judge a member.
+        The rows that a member is scored on.
     measure : {"reduced_error", "complementarity", "margin"}
         See `ContributionCriterion`.
-    classes : bool
-        Whether the columns are classes.
 
     Notes
     -----
@@ -154,11 +217,11 @@ def greedy_order(predictions, truth, weight, counted, measure, *, classes):
 
 
 def _gain(total, count, truth, weight, measure, classes):
-    """How good the mean of some members is on the rows that may judge them."""
-    judged = count > 0
-    mean = total[judged] / count[judged, None]
-    target, weight = truth[judged], weight[judged]
-    if not judged.any():
+    """Score of the mean of some members, on the rows that any of them is scored on."""
+    scored = count > 0
+    mean = total[scored] / count[scored, None]
+    target, weight = truth[scored], weight[scored]
+    if not scored.any():
         return -np.inf
     if not classes:
         return -np.average(((mean - target) ** 2).sum(axis=1), weights=weight)
@@ -171,88 +234,14 @@ def _gain(total, count, truth, weight, measure, classes):
     return -np.average((np.minimum(margins, 0.075) - 0.075) ** 2, weights=weight)
 
 
-MAX_JUDGES = 4000  # rows that rank trees
-MAX_CHECKED = 5  # trees that are asked whether they know the rows
-
-
-def merge_order(work, context, strength, *, penalised=False, l1=False):
-    """How late each split is merged when the leaves are refitted in between.
-
-    Parameters
-    ----------
-    work : ForestWork
-        The forest.
-    context : PruningContext
-        The rows.
-    strength : float
-        Of the penalty on the scores of leaves.
-    penalised : bool, default=False
-        Whether the penalty pulls scores to zero, not to the votes of the trees.
-    l1 : bool, default=False
-        Whether it is on absolute values.
-
-    Returns
-    -------
-    ndarray of shape (n_splits,)
-        0 for the split that goes first.
-    """
-    nodes, fitted = work.nodes, work.fitted
-    inner = np.flatnonzero(~nodes.is_leaf)
-    if fitted.loss is None:
-        return impurity_decreases(nodes)[inner]
-    leaves = leaves_of_rows(nodes, fitted.rows(context))
-    votes = {"votes": None} if penalised else {}
-    refit = fitted.joint_refit(nodes, leaves, context, strength, l1=l1, **votes)
-    order = refit.sweep(6).merge_to(0).merged
-    late = np.zeros(len(nodes.left))
-    late[order] = np.arange(len(order))
-    return late[inner]
-
-
-def tree_order(work, context, measure):
-    """An order of the trees by what they contribute to the votes."""
-    votes, truth, weight, counted = _votes_of_trees(work, context)
-    classes = work.fitted.classifies and work.fitted.n_outputs == 1
-    return greedy_order(votes, truth, weight, counted, measure, classes=classes)
-
-
-def tree_strengths(work, context, *, l1):
-    """How large the weight of each tree is in a penalised sum of their votes.
-
-    Under L1 the weights are not negative, and a tree is the stronger the larger the
-    penalty is at which it comes in. Each pair of trees is compared on the rows that may
-    judge both.
-    """
-    votes, truth, weight, counted = _votes_of_trees(work, context)
-    n_trees = len(votes)
-    flat = (votes * (counted * np.sqrt(weight))[:, :, None]).reshape(n_trees, -1)
-    both = np.maximum((counted * weight) @ counted.T, 1e-300)
-    gram = flat @ flat.T / both
-    rows = (counted * weight).sum(axis=1)
-    target = (votes * (counted * weight)[:, :, None] * truth).sum(axis=(1, 2))
-    target /= np.maximum(rows, 1e-300)
-    gram[np.diag_indices(n_trees)] += 1e-3 * max(np.trace(gram) / n_trees, 1e-300)
-    if not l1:
-        ridge = 0.1 * np.trace(gram) / n_trees * np.eye(n_trees)
-        return np.linalg.solve(gram + ridge, target)
-    weights, entered = np.zeros(n_trees), np.zeros(n_trees)
-    for strength in target.max(initial=0.0) * np.geomspace(1.0, 1e-4, 60):
-        for _ in range(20):
-            for t in range(n_trees):
-                pull = target[t] - gram[t] @ weights + gram[t, t] * weights[t]
-                weights[t] = max(0.0, pull - strength) / gram[t, t]
-        entered = np.where((weights > 0) & (entered == 0), strength, entered)
-    return entered + 1e-9 * target
-
-
 def _votes_of_trees(work, context):
-    """Votes of the trees, what is right, weights, and which rows may judge which tree."""
+    """Votes of the trees, the targets, weights, and the rows that score each tree."""
     nodes, fitted = work.nodes, work.fitted
     n = len(context.target)
     rows = np.arange(n)
-    if n > MAX_JUDGES:
+    if n > MAX_SCORING_ROWS:
         keys = row_keys(context.role_seed("judges-of-trees"), n)
-        rows = np.sort(np.argsort(keys, kind="stable")[:MAX_JUDGES])
+        rows = np.sort(np.argsort(keys, kind="stable")[:MAX_SCORING_ROWS])
     leaves = leaves_of_rows(nodes, fitted.rows(context)[rows])
     votes = nodes.value[leaves]
     targets = fitted.targets(context)[rows] if fitted.n_outputs == 1 else None
@@ -278,21 +267,6 @@ def _one_hot(fitted, context, rows):
         for output, classes in enumerate(fitted.model.classes_)
     ]
     return np.hstack(parts)
-
-
-def out_of_bag(work, context):
-    """Which rows each tree that is left has not been fitted on, where that is known.
-
-    All of them where it is not: the trees of a forest without bootstrap, or of a frozen
-    one that was fitted on other rows.
-    """
-    model, n = work.fitted.model, len(context.target)
-    counted = np.ones((work.fitted.n_trees, n), dtype=bool)
-    known = getattr(model, "bootstrap", False) and hasattr(model, "estimators_samples_")
-    if known and (not context.is_frozen or _drew_from(work, context)):
-        for own, rows in zip(counted, model.estimators_samples_, strict=True):
-            own[rows] = False
-    return counted[work.nodes.tree]
 
 
 def _drew_from(work, context):

@@ -17,7 +17,6 @@ from sklearn.ensemble import (
 from sklearn.tree import BaseDecisionTree
 from sklearn.utils import get_tags
 
-from sklearn_prune._ranking import budget_size
 from sklearn_prune.models.readers import read_trees
 from sklearn_prune.models.trees.arrays import impurity_decreases, leaves_of_rows
 from sklearn_prune.models.trees.refit import JointRefit, added_up
@@ -32,6 +31,7 @@ from sklearn_prune.predictors import (
     SparseLeaves,
     ValueLeaves,
     compact_score_forest,
+    copy_attributes,
     joined,
 )
 
@@ -46,21 +46,8 @@ FORESTS = (
 def compact_forest(model):
     """The flat form of a fitted decision tree, forest, or bagging of decision trees.
 
-    Parameters
-    ----------
-    model : DecisionTree*, ExtraTree*, RandomForest*, ExtraTrees* or Bagging*
-        A fitted model of scikit-learn; it is not changed.
-
-    Returns
-    -------
-    CompactForestClassifier or CompactForestRegressor
-        Predicts the same to the bit. Of a model that sums its trees in several threads,
-        what it predicts with ``n_jobs=None``.
-
-    Raises
-    ------
-    TypeError
-        If the model is not made of scikit-learn's decision trees.
+    It predicts the same to the bit. Of a model that sums its trees in several threads, it
+    predicts what that does with ``n_jobs=None``. TypeError for other models.
     """
     if not is_forest_of_trees(model):
         raise TypeError(
@@ -87,9 +74,7 @@ def compact_forest(model):
     member = model.estimators_[0] if hasattr(model, "estimators_") else model
     compact._allow_nan = get_tags(member).input_tags.allow_nan
     compact.n_jobs = getattr(model, "n_jobs", None)
-    compact.n_features_in_ = model.n_features_in_
-    if hasattr(model, "feature_names_in_"):
-        compact.feature_names_in_ = model.feature_names_in_
+    copy_attributes(model, compact, "n_features_in_", "feature_names_in_")
     if hasattr(model, "feature_importances_"):
         compact._importances = model.feature_importances_.astype(np.float32)
     return compact
@@ -247,9 +232,9 @@ class ForestWork:
         return replace(self, arrays=arrays, scored=None)
 
     def predict(self, X, counted=None):
-        """Predictions for rows as trees read them, without a compact form.
+        """Predictions for rows as trees read them, without a predictor.
 
-        `counted` says which trees of the whole forest speak about each row.
+        `counted` says which trees of the whole forest predict each row.
         """
         arrays = self.nodes if self.scored is None else self.scored.arrays
         leaves = leaves_of_rows(arrays, X)
@@ -268,8 +253,7 @@ class ForestWork:
         compact = _scored_compact(self)
         compact.n_features_in_ = model.n_features_in_
         compact._allow_nan = get_tags(self.fitted.estimators[0]).input_tags.allow_nan
-        if hasattr(model, "feature_names_in_"):
-            compact.feature_names_in_ = model.feature_names_in_
+        copy_attributes(model, compact, "feature_names_in_")
         importances = self.importances()
         if importances is not None:
             compact._importances = importances.astype(np.float32)
@@ -311,11 +295,6 @@ def splits_within(budget, width, n_trees):
     if splits < n_trees:
         splits = budget / (2 + 2 * width)
     return max(0, int(splits))
-
-
-def parameters_of(share, total):
-    """Number of parameters that a share means."""
-    return budget_size(share, total, units="parameters")
 
 
 def _scored_compact(work):

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-SELU_SCALE, SELU_ALPHA = (
-    1.0507009873554804934193349852946,
-    1.6732632423543772848170429916717,
-)
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 def _identity(z):
@@ -140,27 +138,13 @@ KNOWN_ACTIVATIONS = frozenset(_FUNCTIONS)
 COUPLED_ACTIVATIONS = frozenset({"softmax", "log_softmax"})
 
 
-def check_activation(name):
-    """Raise if there is no such activation."""
+def activate(z, name, settings=None, weight=None):
+    """The activation of an array that may be overwritten; units are along axis 1."""
     if name not in KNOWN_ACTIVATIONS:
         raise ValueError(
             f"An activation must be one of {', '.join(sorted(KNOWN_ACTIVATIONS))}. "
             f"Got {name!r}. Write one of them."
         )
-
-
-def activate(z, name, settings=None, weight=None):
-    """The activation of an array that may be overwritten; units are along axis 1."""
-    check_activation(name)
     if weight is not None:
         return _prelu(z, weight)
     return _FUNCTIONS[name](z, **(settings or {}))
-
-
-def zero_at_zero(name, settings=None):
-    """Whether a unit whose input is always zero gives zero after the activation."""
-    check_activation(name)
-    if name in COUPLED_ACTIVATIONS:
-        return False
-    weight = np.ones(1) if name == "prelu" else None
-    return not activate(np.zeros((1, 1)), name, settings, weight).any()

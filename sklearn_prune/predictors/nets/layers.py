@@ -6,10 +6,8 @@ import numpy as np
 
 from ..quantized import QuantizedArray, Stored, is_sparse
 from . import places
-from .activations import KNOWN_ACTIVATIONS, activate, zero_at_zero
+from .activations import activate
 from .weights import SparseWeights, in_full, quantized, short_floats, wide
-
-__all__ = ["KNOWN_ACTIVATIONS", "Layer", "layer_of", "layers_of", "zero_at_zero"]
 
 # Share of non-zero weights below which the sparse product of many rows is the faster:
 # 784 x 300, 1,000 rows, 2 % 1.0 ms, 10 % 2.1 ms, 15 % 2.8 ms; BLAS 3.2 ms (one thread).

@@ -132,15 +132,14 @@ def avg_pool(
             _tensor(maps), kernel_size, stride, padding, ceil_mode, count_include_pad
         ).numpy()
     inner = tuple(range(2 + n_places, 2 + 2 * n_places))
-    settings = (kernel_size, stride, padding, 1, ceil_mode, 0)
-    windows, padding = _pooled_windows(maps, *settings)
+    options = (kernel_size, stride, padding, 1, ceil_mode, 0)
+    windows, padding = _pooled_windows(maps, *options)
     ones = np.ones((1, 1, *maps.shape[2:]), dtype=maps.dtype)
     if count_include_pad:
         ones = _padded(ones, padding, 1)
-        settings = (kernel_size, stride, 0, 1, ceil_mode, 0)
         counted = _windows_like(ones, windows, kernel_size, stride)
     else:
-        counted = _pooled_windows(ones, *settings)[0]
+        counted = _pooled_windows(ones, *options)[0]
     return windows.sum(axis=inner) / counted.sum(axis=inner)
 
 

@@ -8,7 +8,7 @@ from .leaves import ShareLeaves
 
 
 class CompactTrees(Compact):
-    """What the compact forms of tree ensembles share."""
+    """What the predictors of tree ensembles share."""
 
     _quantizable = ("leaf_values_",)
     _allow_nan = False
@@ -55,36 +55,15 @@ class CompactTrees(Compact):
         return self.trees_.n_nonzero()
 
     def apply(self, X):
-        """Number of the leaf, within its tree, of each row in each tree.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_trees), uint32
-        """
+        """Number of the leaf, within its tree, of each row in each tree."""
         return self.trees_.apply_leaves(self._check(X), n_jobs=self.n_jobs)
 
 
 def compact_score_forest(trees, intercept, classes=None):
     """A predictor whose trees add scores to an intercept.
 
-    Parameters
-    ----------
-    trees : FlatTrees
-        One output for regression and for two classes, else one for each class; or one
-        for each target.
-    intercept : float or array-like of shape (n_outputs,)
-        What the sums start from.
-    classes : ndarray of shape (n_classes,), or None
-        Labels; None for regression.
-
-    Returns
-    -------
-    CompactScoreForestClassifier or CompactScoreForestRegressor
+    The trees have one output for regression and for two classes, else one for each class,
+    or one for each target. `classes` is None for regression.
     """
     regression = classes is None
     compact = (
@@ -113,17 +92,7 @@ class CompactScoreForestClassifier(CompactTrees):
         return self._sums(X, self.intercept_)
 
     def predict_proba(self, X):
-        """Class probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
+        """Class probabilities, of shape (n_samples, n_classes)."""
         from scipy.special import expit, softmax
 
         scores = self.raw_scores(X)
@@ -134,17 +103,7 @@ class CompactScoreForestClassifier(CompactTrees):
         return expit(np.hstack([-scores, scores]))
 
     def predict_log_proba(self, X):
-        """Logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
+        """Logarithms of the class probabilities, of shape (n_samples, n_classes)."""
         from scipy.special import log_expit, log_softmax
 
         scores = self.raw_scores(X)
@@ -155,17 +114,7 @@ class CompactScoreForestClassifier(CompactTrees):
         return log_expit(np.hstack([-scores, scores]))
 
     def predict(self, X):
-        """The class of the highest score.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
+        """The class of the highest score, of shape (n_samples,)."""
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
             return self.classes_.take(scores.argmax(axis=1))
@@ -183,17 +132,7 @@ class CompactScoreForestRegressor(CompactTrees):
     """
 
     def predict(self, X):
-        """Predicted targets.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        """
+        """Predicted targets, of shape (n_samples,) or (n_samples, n_outputs)."""
         sums = self._sums(X, self.intercept_)
         return sums[:, 0] if sums.shape[1] == 1 else sums
 
@@ -221,18 +160,7 @@ class CompactForestClassifier(CompactTrees):
         return isinstance(self.leaf_values_, QuantizedArray)
 
     def predict_proba(self, X):
-        """Class probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows; they are compared in float32.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), or list of such arrays
-            One array for each output.
-        """
+        """Class probabilities, of shape (n_samples, n_classes), or list of such arrays."""
         shares = self._sums(X)
         shares /= self.trees_.n_trees
         if self.n_outputs_ == 1:
@@ -242,17 +170,7 @@ class CompactForestClassifier(CompactTrees):
         return [_summing_to_one(part) for part in parts] if self.is_rounded else parts
 
     def predict_log_proba(self, X):
-        """Logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), or list of such arrays
-        """
+        """Logarithms of the class probabilities."""
         probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
             if self.n_outputs_ == 1:
@@ -260,17 +178,7 @@ class CompactForestClassifier(CompactTrees):
             return [np.log(part) for part in probabilities]
 
     def predict(self, X):
-        """The most probable class.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        """
+        """The most probable class, of shape (n_samples,) or (n_samples, n_outputs)."""
         probabilities = self.predict_proba(X)
         if self.n_outputs_ == 1:
             return self.classes_.take(probabilities.argmax(axis=1), axis=0)
@@ -291,17 +199,7 @@ class CompactBaggingClassifier(CompactForestClassifier):
     """Bagged trees, whose log probabilities are summed by logaddexp as in scikit-learn."""
 
     def predict_log_proba(self, X):
-        """Logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-        """
+        """Logarithms of the class probabilities, of shape (n_samples, n_classes)."""
         if self.is_rounded:
             return super().predict_log_proba(X)
         leaves = self.trees_.leaf_ids_of(self._check(X), n_jobs=self.n_jobs)
@@ -324,17 +222,7 @@ class CompactForestRegressor(CompactTrees):
     """
 
     def predict(self, X):
-        """Predicted targets.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows; they are compared in float32.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        """
+        """Predicted targets, of shape (n_samples,) or (n_samples, n_outputs)."""
         sums = self._sums(X)
         sums /= self.trees_.n_trees
         return sums[:, 0] if self.n_outputs_ == 1 else sums

@@ -9,9 +9,9 @@ MEASURES = ("reduced_error", "complementarity", "margin")
 class ContributionCriterion(Criterion):
     """Keep the members of an ensemble that help it most.
 
-    The order grows from nothing, one member at a time. Where the ensemble can say which
-    rows a member was trained on, as bagged trees can, they do not judge it; iterations of
-    boosting are judged on the training rows.
+    The order grows from nothing, one member at a time. Where an ensemble knows the rows
+    that each member was trained on, as bagged trees do, members are scored on the other
+    rows. Iterations of boosting are scored on the training rows.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import label_binarize
 
 from sklearn_prune.models.nets.mlp_passes import Layers
-from sklearn_prune.models.nets.mlp_training import TrainingPlan, TrainingRows, train_masked
-from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.models.nets.mlp_training import MlpRows, TrainingPlan, train_masked
+from sklearn_prune.models.nets.units import MaskedNet
 
 X, CLASSES = make_classification(
     240, 10, n_informative=6, n_classes=3, random_state=np.random.RandomState(0)
@@ -53,7 +53,7 @@ def rows_for(task, weights=None):
     y = TARGETS[task]
     if task == "log_loss":
         y = label_binarize(y, classes=[0, 1, 2])
-    return TrainingRows(X, y.reshape(len(y), -1).astype(float), weights)
+    return MlpRows(X, y.reshape(len(y), -1).astype(float), weights)
 
 
 def by_name(model):
@@ -74,7 +74,7 @@ def started(task, **params):
     still = clone(model).set_params(
         solver="sgd", learning_rate_init=1e-300, max_iter=1, early_stopping=False
     )
-    return NetWork(model, None, by_name(quietly_fitted(still, X, TARGETS[task]))), model
+    return MaskedNet(model, None, by_name(quietly_fitted(still, X, TARGETS[task]))), model
 
 
 def masks_of(work):
@@ -151,8 +151,8 @@ def test_masked_inputs_train_like_a_net_without_them():
     work = work.masked({"coefs_0": mask})
     rows = rows_for("log_loss")
     found = train_masked(work, model, "log_loss", rows)
-    empty = TrainingRows(np.where(np.arange(10) < 4, X, 0), rows.targets)
-    same = train_masked(NetWork(work.model, None, work.values), model, "log_loss", empty)
+    empty = MlpRows(np.where(np.arange(10) < 4, X, 0), rows.targets)
+    same = train_masked(MaskedNet(work.model, None, work.values), model, "log_loss", empty)
     for name in work.values:
         np.testing.assert_allclose(found.values[name], same.values[name], atol=1e-10)
 
@@ -199,7 +199,7 @@ def test_cuts_are_made_after_the_promised_updates():
         return weight
 
     work, model = started("log_loss", solver="adam", max_iter=5)
-    work = NetWork(work.model, None, work.values, n_epochs=50)
+    work = MaskedNet(work.model, None, work.values, n_epochs=50)
     plan = TrainingPlan((cut,) * 5, shrink)
     found = train_masked(work, model, "log_loss", rows_for("log_loss"), plan)
     assert seen == [2, 4, 7, 9, 12]
@@ -220,7 +220,7 @@ def test_training_does_not_stop_before_the_last_cut(early_stopping):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_shrinkage_takes_what_it_is_given(solver):
     work, model = started("squared_error", solver=solver, max_iter=7)
-    work = NetWork(work.model, None, work.values, n_epochs=30)
+    work = MaskedNet(work.model, None, work.values, n_epochs=30)
     calls = []
 
     def shrink(name, weight, n_updates):
@@ -243,10 +243,10 @@ def test_a_teacher_is_followed():
     np.testing.assert_allclose(mixed.targets, 0.75 * rows.targets + 0.25 * taught)
     np.testing.assert_array_equal(mixed.truth, rows.targets)
     work, model = started("log_loss", early_stopping=True)
-    shuffled = TrainingRows(X, rows.targets[::-1], truth=rows.targets)
+    shuffled = MlpRows(X, rows.targets[::-1], truth=rows.targets)
     found = train_masked(work, model, "log_loss", shuffled.taught(taught, 1.0))
     same = train_masked(
-        work, model, "log_loss", TrainingRows(X, taught, truth=rows.targets[::-1])
+        work, model, "log_loss", MlpRows(X, taught, truth=rows.targets[::-1])
     )
     np.testing.assert_array_equal(found.values["coefs_0"], same.values["coefs_0"])
 
@@ -256,7 +256,7 @@ def test_single_precision_stays(solver):
     work, model = started("log_loss", solver=solver)
     values = {name: value.astype(np.float32) for name, value in work.values.items()}
     rows = rows_for("log_loss", np.ones(len(X)))
-    found = train_masked(NetWork(None, None, values), model, "log_loss", rows)
+    found = train_masked(MaskedNet(None, None, values), model, "log_loss", rows)
     assert {value.dtype for value in found.values.values()} == {np.dtype(np.float32)}
     assert all((work.values[name] == value).all() for name, value in work.values.items())
 
@@ -264,7 +264,7 @@ def test_single_precision_stays(solver):
 def test_sparse_rows_train_as_dense_ones():
     work, model = started("log_loss", early_stopping=True)
     rows = rows_for("log_loss")
-    sparse = TrainingRows(csr_matrix(X), rows.targets)
+    sparse = MlpRows(csr_matrix(X), rows.targets)
     found = train_masked(work, model, "log_loss", sparse)
     dense = train_masked(work, model, "log_loss", rows)
     np.testing.assert_allclose(found.values["coefs_0"], dense.values["coefs_0"])

@@ -11,7 +11,7 @@ from torch.nn import functional
 from sklearn_prune.models.nets.torch import TorchFamily, _missing_norms
 from sklearn_prune.models.nets.torch_graph import NotFollowed, follow
 from sklearn_prune.models.nets.torch_training import values_of
-from sklearn_prune.models.nets.units import NetWork
+from sklearn_prune.models.nets.units import MaskedNet
 from sklearn_prune.predictors.nets.net import CompactNet
 
 
@@ -57,7 +57,7 @@ def followed(module, rows):
     """Graph and values as the compact form reads them."""
     graph = follow(module, rows)
     values = values_of(module)
-    work = NetWork(Net(module), graph, values | _missing_norms(graph, values))
+    work = MaskedNet(Net(module), graph, values | _missing_norms(graph, values))
     return graph, TorchFamily().plain_values(work)
 
 

@@ -117,21 +117,9 @@ def row_scores(predictor, context):
 def not_worse(baseline, scores, tolerance):
     """Which sizes are not worse by more than the tolerance, by one paired standard error.
 
-    Parameters
-    ----------
-    baseline : ndarray of shape (n_scores,)
-        Scores of the full model.
-    scores : ndarray of shape (n_shares, n_scores)
-        Of the pruned ones.
-    tolerance : float
-        In units of the score.
-
-    Returns
-    -------
-    mask : ndarray of shape (n_shares,), bool
-        True where the mean loss plus its standard error is at most the tolerance.
-    losses, errors : ndarray of shape (n_shares,)
-        Mean loss and its standard error.
+    `baseline` has the scores of the full model, `scores` those of the pruned ones, of shape
+    (n_shares, n_scores). Returns for each size whether the mean loss plus its standard
+    error is at most the tolerance, the mean loss, and its standard error.
     """
     differences = baseline - scores
     losses = differences.mean(axis=1)
