@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -135,24 +134,6 @@ def test_order_of_rows_is_no_matter_when_visits_follow_it():
     b, reach_of_shuffled = condense_labels(Space.of(X[shuffled]), y[shuffled], back)
     assert np.array_equal(a, shuffled[b])
     np.testing.assert_allclose(reach_of_shuffled, reach[shuffled])
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_containers_and_threads(container, task):
-    X, y = noisy(120)
-    X = X.astype(np.float32).astype(float)
-    plain = CondensedNNSelector(task=task).fit(X, y)
-    other = CondensedNNSelector(task=task, n_jobs=2).fit(container(X), y)
-    assert np.array_equal(kept(plain), kept(other))
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
-def test_csr_equals_dense(metric):
-    X, y = noisy()
-    X = np.where(np.abs(X) < 0.7, 0.0, X)
-    dense = CondensedNNSelector(metric=metric).fit(X, y)
-    sparse = CondensedNNSelector(metric=metric).fit(csr_array(X), y)
-    assert np.array_equal(dense.order_, sparse.order_)
 
 
 def test_gower_reads_categories_and_missing_values():
