@@ -10,18 +10,13 @@ from scipy.special import expit, softmax
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.ensemble import (
     BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
     IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import (
-    DecisionTreeClassifier,
     DecisionTreeRegressor,
-    ExtraTreeClassifier,
     ExtraTreeRegressor,
 )
 
@@ -33,29 +28,6 @@ from sklearn_prune.predictors.trees.forest import compact_score_forest
 from sklearn_prune.weight_pruning import Quantizer
 
 MANY = {"n_estimators": 9, "random_state": 0}
-CLASSIFIERS = [
-    RandomForestClassifier(**MANY),
-    RandomForestClassifier(**MANY, min_samples_leaf=5),
-    RandomForestClassifier(**MANY, class_weight="balanced", max_depth=4),
-    RandomForestClassifier(**MANY, bootstrap=False, criterion="entropy"),
-    RandomForestClassifier(**MANY, max_depth=1),
-    ExtraTreesClassifier(**MANY),
-    DecisionTreeClassifier(random_state=0),
-    ExtraTreeClassifier(random_state=0, min_samples_leaf=4),
-]
-REGRESSORS = [
-    RandomForestRegressor(**MANY),
-    RandomForestRegressor(**MANY, criterion="absolute_error", max_depth=3),
-    RandomForestRegressor(**MANY, criterion="poisson", min_samples_leaf=5),
-    ExtraTreesRegressor(**MANY),
-    DecisionTreeRegressor(random_state=0),
-    ExtraTreeRegressor(random_state=0, min_samples_leaf=3),
-]
-BAGGED = [
-    BaggingClassifier(**MANY, max_features=0.5),
-    BaggingClassifier(DecisionTreeClassifier(min_samples_leaf=5), **MANY, max_samples=6),
-    BaggingClassifier(ExtraTreeClassifier(), **MANY, bootstrap_features=True),
-]
 
 
 @pytest.fixture(scope="module")
@@ -104,57 +76,6 @@ def assert_lossless(model, X, methods=("predict",)):
     return compact
 
 
-PROBABILITIES = ("predict", "predict_proba", "predict_log_proba")
-
-
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=str)
-@pytest.mark.parametrize("kind", ["numbers", "strings", "outputs", "one class", "weights"])
-def test_classifiers_are_lossless(classes, model, kind):
-    X, y = classes
-    weights = None
-    if kind == "strings":
-        y = np.array(["b", "a", "c"])[y]
-    elif kind == "outputs":
-        y = np.stack([y, X[:, 0] > 0, 7 - 2 * y], axis=1)
-    elif kind == "one class":
-        y = np.full_like(y, 5)
-    elif kind == "weights":
-        weights = np.random.default_rng(0).random(len(y))
-    model.fit(X[:400], y[:400], sample_weight=None if weights is None else weights[:400])
-    compact = assert_lossless(model, X, PROBABILITIES)
-    assert_allclose(compact.feature_importances_, model.feature_importances_, atol=1e-7)
-
-
-@pytest.mark.parametrize("model", BAGGED, ids=str)
-@pytest.mark.parametrize("labels", [(0, 1, 2), ("b", "a", "c")])
-def test_bagged_classifiers_are_lossless(classes, model, labels):
-    X, y = classes
-    model.fit(X[:400], np.array(labels)[y[:400]])
-    compact = assert_lossless(model, X, PROBABILITIES)
-    assert not hasattr(compact, "feature_importances_")
-
-
-@pytest.mark.parametrize("model", REGRESSORS, ids=str)
-@pytest.mark.parametrize("n_outputs", [1, 2])
-def test_regressors_are_lossless(numbers, model, n_outputs):
-    X, y = numbers
-    y = np.abs(y) + 1 if n_outputs == 1 else np.stack([np.abs(y) + 1, X[:, 2]], axis=1)
-    assert_lossless(model.fit(X[:400], y[:400]), X)
-
-
-@pytest.mark.parametrize("max_features", [0.5, 1.0])
-def test_bagged_regressors_are_lossless(numbers, max_features):
-    X, y = numbers
-    assert_lossless(BaggingRegressor(**MANY, max_features=max_features).fit(X, y), X)
-
-
-@pytest.mark.parametrize("forest", [RandomForestClassifier, RandomForestRegressor])
-def test_missing_values_in_training(classes, forest):
-    X, y = classes
-    model = forest(**MANY).fit(with_missing(X[::-1])[:400], y[::-1][:400])
-    assert_lossless(model, X)
-
-
 def test_constant_targets_make_trees_without_splits(numbers):
     X, _ = numbers
     model = RandomForestRegressor(**MANY).fit(X, np.full(len(X), 2.5))
@@ -187,29 +108,6 @@ def test_missing_values_are_refused_where_the_model_refuses_them(numbers):
     compact = compact_forest(ExtraTreeRegressor(splitter="best").fit(*numbers))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         compact.predict(np.full((2, 8), np.nan))
-
-
-def test_names_of_a_frame_are_kept_and_checked(numbers):
-    pd = pytest.importorskip("pandas")
-    X, y = numbers
-    frame = pd.DataFrame(X, columns=list("abcdefgh"))
-    model = RandomForestRegressor(**MANY).fit(frame, y)
-    compact = compact_forest(model)
-    assert_same(model.predict(frame), compact.predict(frame))
-    assert_array_equal(compact.feature_names_in_, model.feature_names_in_)
-    with pytest.raises(ValueError, match="feature names should match"):
-        compact.predict(frame[list("hgfedcba")])
-
-
-def test_the_model_is_not_changed_and_not_held(classes):
-    X, y = classes
-    model = BaggingClassifier(**MANY, max_features=0.5).fit(X, y)
-    before = pickle.dumps(model)
-    compact = compact_forest(model)
-    assert pickle.dumps(model) == before
-    held = list(arrays_in(compact))
-    fitted = [part for tree in model.estimators_ for part in (tree.tree_.value,)]
-    assert not any(np.shares_memory(a, b) for a in held for b in fitted)
 
 
 def test_threads_do_not_change_results(classes):

@@ -59,18 +59,6 @@ def test_features_without_a_use_go_first(noisy):
     assert np.array_equal(model.feature_importances_, importances)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_subsets_are_nested_over_keep(noisy, seed):
-    X, y = noisy
-    before = np.zeros(10, dtype=bool)
-    for keep in (2, 0.3, 0.5, 8, 1.0):
-        model = PrunedClassifier(boosted(), unit="feature", keep=keep, random_state=seed)
-        after = model.fit(X, y).get_support()
-        assert (after | ~before).all()
-        before = after
-    assert before.all()
-
-
 def test_everything_is_the_plain_model(noisy):
     X, y = noisy
     arguments = {
@@ -84,6 +72,18 @@ def test_everything_is_the_plain_model(noisy):
     assert model.report_.path == []
     assert model.report_.seconds["inner_validation"] < 0.1
     assert len(model.kept_) == model.n_units_ == 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_subsets_are_nested_over_keep(noisy, seed):
+    X, y = noisy
+    before = np.zeros(10, dtype=bool)
+    for keep in (2, 0.3, 0.5, 8, 1.0):
+        model = PrunedClassifier(boosted(), unit="feature", keep=keep, random_state=seed)
+        after = model.fit(X, y).get_support()
+        assert (after | ~before).all()
+        before = after
+    assert before.all()
 
 
 def test_a_seed_fixes_the_fit_whatever_n_jobs(noisy):
@@ -142,19 +142,6 @@ def test_row_scores_average_to_the_score(noisy, weighted):
         context = PruningContext(model, X, target, fit_params=params)
         score = model.score(X, target, sample_weight=weights)
         assert np.mean(row_scores(model, context)) == pytest.approx(score, abs=1e-12)
-
-
-def test_a_frozen_model_is_not_changed(noisy):
-    X, y = noisy
-    fitted = boosted().fit(X, y)
-    before = pickle.dumps(fitted)
-    model = PrunedClassifier(FrozenEstimator(fitted), unit="feature", keep=4).fit(X, y)
-    assert pickle.dumps(fitted) == before
-    assert len(model.kept_) == 4
-    whole = PrunedClassifier(FrozenEstimator(fitted), keep=1.0).fit(X[:2], y[:2])
-    assert np.array_equal(whole.predict_proba(X), fitted.predict_proba(X))
-    with pytest.raises(NotFittedError):
-        PrunedClassifier(FrozenEstimator(boosted())).fit(X, y)
 
 
 def test_compact_form_stands_alone(noisy):
@@ -336,6 +323,8 @@ def test_wrong_models(noisy):
         PrunedClassifier(IsolationForest()).fit(X, y)
     with pytest.raises(TypeError, match=re.escape("Write AdaBoostClassifier()")):
         PrunedClassifier(AdaBoostClassifier).fit(X, y)
+    with pytest.raises(NotFittedError):
+        PrunedClassifier(FrozenEstimator(boosted())).fit(X, y)
 
 
 def test_a_failed_fit_leaves_the_old_one(noisy):

@@ -14,13 +14,12 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.models.boosting.family import BoostingFamily
 from sklearn_prune.models.boosting.refit import LeafPath, collapse_costs, derivatives
-from sklearn_prune.models.readers.boosting import read_model, refusal
+from sklearn_prune.models.readers.boosting import refusal
 from sklearn_prune.weight_pruning import (
     ContributionCriterion,
     MagnitudeCriterion,
@@ -346,28 +345,3 @@ def test_models_that_are_refused_say_why():
     model = GradientBoostingRegressor(init=LinearRegression(), n_estimators=2).fit(X, y)
     assert "init" in refusal(model)
     assert refusal(GradientBoostingRegressor(n_estimators=2).fit(X, y)) is None
-
-
-def test_a_model_without_splits():
-    X, y = numbers()
-    for model in (
-        GradientBoostingRegressor(n_estimators=3),
-        HistGradientBoostingRegressor(),
-    ):
-        model.fit(X, np.ones(len(y)))
-        assert_same_predictions(model, compact_of(model, X, y), X)
-        assert not (read_model(model).trees.left >= 0).any()
-        pruned = PrunedRegressor(model, keep=0.5, random_state=0).fit(X, np.ones(len(y)))
-        np.testing.assert_allclose(pruned.predict(X), 1.0)
-
-
-def test_probabilities_of_many_classes_to_the_bit():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(600, 4)), rng.integers(0, 26, 600)
-    for model in (
-        HistGradientBoostingClassifier(max_iter=3),
-        GradientBoostingClassifier(n_estimators=2),
-    ):
-        frozen = clone(model).fit(X, y)
-        again = PrunedClassifier(FrozenEstimator(frozen), keep=1.0).fit(X, y)
-        assert np.array_equal(again.predict_proba(X), frozen.predict_proba(X))

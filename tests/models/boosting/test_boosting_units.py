@@ -7,19 +7,16 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.ensemble import (
-    GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
-from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.models.boosting.family import BoostingFamily
 from sklearn_prune.models.boosting.iterations import margins_of
 from sklearn_prune.models.boosting.refit import penalised_path
 from sklearn_prune.weight_pruning import (
-    ContributionCriterion,
     IterativeSchedule,
     PenaltyCriterion,
 )
@@ -35,18 +32,6 @@ def classes(n_classes, *, n=300):
 
 def numbers(*, n=400):
     return make_friedman1(n, noise=1.0, random_state=0)
-
-
-def compact_of(model, X, y):
-    family = BoostingFamily()
-    return family.compact(family.start(model, PruningContext(model, X, y)))
-
-
-def assert_same_predictions(model, compact, X):
-    for method in ("predict", "predict_proba", "decision_function"):
-        np.testing.assert_array_equal(
-            getattr(compact, method)(X), getattr(model, method)(X)
-        )
 
 
 SCHEMES = ("int8", "float16", "codebook")
@@ -75,48 +60,6 @@ def test_quantized_leaves_are_close_and_thresholds_exact(scheme, keep):
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(small.compact_)).decision_function(X[:3]), scores[:3]
     )
-
-
-@pytest.mark.parametrize("keep", [1.0, 0.5])
-def test_a_single_class(keep):
-    X, _ = numbers(n=100)
-    labels = np.full(len(X), "only")
-    model = HistGradientBoostingClassifier(max_iter=3, random_state=0)
-    pruned = PrunedClassifier(model, keep=keep, random_state=0).fit(X, labels)
-    model.fit(X, labels)
-    assert_same_predictions(model, pruned.compact_, X)
-
-
-def test_a_single_class_of_gradient_boosting_is_an_error_of_its_own():
-    X, y = numbers(n=60)
-    with pytest.raises(ValueError, match="1 class"):
-        PrunedClassifier(GradientBoostingClassifier(n_estimators=2), keep=0.5).fit(
-            X, np.zeros(len(y))
-        )
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        GradientBoostingClassifier(n_estimators=4, warm_start=True, random_state=0),
-        HistGradientBoostingClassifier(max_iter=4, warm_start=True, random_state=0),
-    ],
-)
-def test_a_model_that_was_continued_is_read_whole(model):
-    X, y = classes(3)
-    name = "n_estimators" if hasattr(model, "n_estimators") else "max_iter"
-    model = clone(model).fit(X, y)
-    model.set_params(**{name: 9}).fit(X, y)
-    assert_same_predictions(model, compact_of(model, X, y), X)
-    frozen = PrunedClassifier(
-        FrozenEstimator(model),
-        ContributionCriterion(),
-        unit="iteration",
-        keep=0.5,
-        random_state=0,
-    ).fit(X, y)
-    assert frozen.n_units_ == 9
-    assert model.score(X, y) - frozen.score(X, y) < 0.1
 
 
 @pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 20.0}, "balanced"])

@@ -1,5 +1,4 @@
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.feature_selection import RFE, SelectKBest
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
@@ -161,23 +159,6 @@ def _equal(first, second):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_lossless_and_restored(name, fitted):
-    X, y = _data(name)
-    peer = fitted(name)
-    model = _wrapped(MODELS[name], keep=1.0).fit(X, y)
-    compact = pickle.loads(pickle.dumps(model.compact_))
-    for method in METHODS:
-        assert hasattr(compact, method) == hasattr(peer, method), method
-        if hasattr(peer, method):
-            assert _equal(getattr(peer, method)(X), getattr(compact, method)(X)), method
-            assert _equal(getattr(peer, method)(X[:1]), getattr(compact, method)(X[:1]))
-    if name not in NOT_RESTORED:
-        restored = model.estimator_
-        assert type(restored) is type(peer)
-        assert _equal(peer.predict(X), restored.predict(X))
-
-
-@pytest.mark.parametrize("name", MODELS)
 def test_pruned_per_member(name):
     X, y = _data(name)
     before = pickle.dumps(MODELS[name])
@@ -211,58 +192,6 @@ def test_members_are_fitted_again_alike(name):
         assert _equal(member.model.predict(rows), again.predict(rows))
         score = getattr(again, "predict_proba", again.predict)(rows)
         assert _equal(getattr(member.model, "predict_proba", again.predict)(rows), score)
-
-
-@pytest.mark.parametrize("name", ["one vs rest", "isotonic", "stacking", "scaled target"])
-def test_frozen(name, fitted):
-    X, y = _data(name)
-    peer = fitted(name)
-    before = pickle.dumps(peer)
-    kind = PrunedClassifier if is_classifier(peer) else PrunedRegressor
-    whole = kind(FrozenEstimator(peer), keep=1.0).fit(X, y)
-    assert _equal(whole.predict(X), peer.predict(X))
-    half = kind(FrozenEstimator(peer), unit="feature", keep=0.5).fit(X, y)
-    assert half.score(X, y) > peer.score(X, y) - 0.1
-    assert pickle.dumps(peer) == before
-
-
-def test_frozen_inside():
-    X, y = _data("sigmoid")
-    frozen = FrozenEstimator(GaussianNB().fit(X[::2], y[::2]))
-    for outer in (
-        CalibratedClassifierCV(frozen),
-        make_pipeline("passthrough", frozen),
-        StackingClassifier([("a", frozen)], cv=3),
-    ):
-        peer = clone(outer).fit(X, y)
-        whole = PrunedClassifier(outer, keep=1.0).fit(X, y)
-        assert _equal(whole.predict_proba(X), peer.predict_proba(X))
-        half = PrunedClassifier(
-            outer, RandomCriterion(), unit="feature", keep=0.5, random_state=0
-        )
-        assert half.fit(X, y).score(X, y) > 0.85
-
-
-@pytest.mark.parametrize(
-    "name", ["pipeline", "one vs one", "soft vote", "sigmoid", "chain"]
-)
-def test_containers_of_rows(name, container):
-    X, y = _data(name)
-    X = np.round(X, 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            peer = clone(MODELS[name]).fit(container(X), y)
-    except (TypeError, ValueError):  # sparse rows
-        pytest.skip("the members cannot read these rows")
-    model = _wrapped(MODELS[name], keep=1.0).fit(container(X), y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = model.predict(container(X))
-    assert _equal(found, peer.predict(container(X)))
-    assert hasattr(model.compact_, "feature_names_in_") == hasattr(
-        peer, "feature_names_in_"
-    )
 
 
 def test_size_chosen_inside():

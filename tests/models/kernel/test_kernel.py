@@ -1,11 +1,9 @@
 """The compact forms of kernel machines against scikit-learn's own predictions."""
 
 import pickle
-import warnings
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
@@ -13,7 +11,7 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import PrunedRegressor
 from sklearn_prune.models.kernel.family import KernelFamily
 from sklearn_prune.predictors.kernel import KernelFunction
 from sklearn_prune.weight_pruning._registry import family_of
@@ -62,20 +60,6 @@ CLASSIFIERS = [
 ]
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=str)
-@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
-def test_classifiers_keep_labels_and_scores(model, n_classes, classes):
-    X, y = classes
-    names = np.array(["one", "two", "three"])[y % n_classes]
-    model = clone(model).fit(X, names)
-    _, compact = compact_of(model)
-    unseen = np.random.default_rng(0).normal(size=(90, X.shape[1])) * 2
-    assert_same(compact, model, unseen)
-    assert_same(compact, model, unseen[:1])
-    assert_same(pickle.loads(pickle.dumps(compact)), model, unseen[:20])
-
-
 REGRESSORS = [
     SVR(C=10),
     SVR(kernel="linear"),
@@ -88,29 +72,6 @@ REGRESSORS = [
     KernelRidge(kernel="cosine"),
     GaussianProcessRegressor(PROCESS, normalize_y=True, optimizer=None),
 ]
-
-
-@pytest.mark.parametrize("model", REGRESSORS, ids=str)
-@pytest.mark.parametrize("outputs", [1, 2])
-def test_regressors_keep_values(model, outputs, targets):
-    X, y = targets
-    if outputs == 2:
-        if isinstance(model, SVR | NuSVR):
-            pytest.skip("one output only")
-        y = np.stack([y, y**2], axis=1)
-    model = clone(model).fit(X, y)
-    assert_same(compact_of(model)[1], model, X[::-1] * 0.9)
-
-
-@pytest.mark.parametrize("kernel", ["rbf", "linear", "poly"])
-def test_sparse_rows(kernel, classes):
-    X, y = classes
-    X = np.where(np.abs(X) < 1, 0, X)
-    model = SVC(kernel=kernel).fit(csr_matrix(X), y)
-    family, compact = compact_of(model)
-    for rows in (X, csr_matrix(X)):
-        assert_same(compact, model, rows)
-    assert_same(family.restore(compact, SVC(kernel=kernel)), model, csr_matrix(X))
 
 
 def test_signs_close_to_zero_are_libsvms():
@@ -156,21 +117,6 @@ def test_gaussian_kernel_against_its_formula():
         single = KernelFunction("rbf", gamma)(X.astype("f4"), points.astype("f4"))
         assert single.dtype == np.float32
         np.testing.assert_allclose(single, expected, atol=3e-6 * gamma)
-
-
-@pytest.mark.parametrize("multi_class", ["one_vs_rest", "one_vs_one"])
-def test_gaussian_process_classes(multi_class, classes):
-    X, y = classes[0][:90], classes[1][:90]
-    model = GaussianProcessClassifier(
-        1.0 * RBF(1.0), multi_class=multi_class, optimizer=None
-    ).fit(X, y)
-    _, compact = compact_of(model)
-    np.testing.assert_array_equal(compact.predict(X), model.predict(X))
-    if multi_class == "one_vs_rest":
-        np.testing.assert_allclose(compact.predict_proba(X), model.predict_proba(X), 1e-9)
-    else:
-        with pytest.raises(ValueError, match="one_vs_one"):
-            compact.predict_proba(X)
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
@@ -235,34 +181,3 @@ def test_kernels_without_points_are_refused(model, reason):
     family, why = family_of(model)
     assert not isinstance(family, KernelFamily)
     assert reason in why
-
-
-@pytest.mark.parametrize("container", ["float32", "list", "frame"])
-def test_containers(container, classes):
-    X, y = classes
-    model = SVC()
-    if container == "frame":
-        pandas = pytest.importorskip("pandas")
-        X = pandas.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
-    elif container == "float32":
-        X = X.astype(np.float32)
-    pruned = PrunedClassifier(model, keep=1.0).fit(X, y)
-    given = X.tolist() if container == "list" else X
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        np.testing.assert_array_equal(
-            pruned.predict(given), clone(model).fit(X, y).predict(X)
-        )
-    assert hasattr(pruned.compact_, "feature_names_in_") == (container == "frame")
-
-
-def test_what_is_refused():
-    X, y = make_classification(60, random_state=0)
-    pruned = PrunedClassifier(SVC(), keep=1.0).fit(X, y)
-    with pytest.raises(ValueError, match="NaN"):
-        pruned.predict(np.where(X > 1, np.nan, X))
-    with pytest.raises(ValueError, match="features"):
-        pruned.predict(X[:, :3])
-    ties = PrunedClassifier(SVC(break_ties=True, decision_function_shape="ovo"), keep=1.0)
-    with pytest.raises(ValueError, match="break_ties"):
-        ties.fit(X, y).predict(X)

@@ -213,17 +213,6 @@ def test_several_outputs():
         np.testing.assert_allclose(small.coef_[output, columns], bare.coef_)
 
 
-def test_label_sets():
-    X, y = load_wine(return_X_y=True)
-    X, Y = scale(X), np.column_stack([y == 0, y > 0]).astype(int)
-    bare = RidgeClassifier().fit(X, Y)
-    model = PrunedClassifier(RidgeClassifier(), keep=1.0).fit(X, Y)
-    assert np.array_equal(model.predict(X), bare.predict(X))
-    small = PrunedClassifier(RidgeClassifier(), keep=0.5).fit(X, Y)
-    assert np.array_equal(small.estimator_.predict(X), small.predict(X))
-    assert small.score(X, Y) > 0.9
-
-
 def test_the_penalty_of_the_refit_may_be_another():
     X, y = load_diabetes(return_X_y=True)
     small = PrunedRegressor(

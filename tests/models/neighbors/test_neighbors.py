@@ -7,7 +7,6 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import (
-    load_diabetes,
     load_digits,
     load_iris,
     make_friedman1,
@@ -70,28 +69,6 @@ def test_other_metrics_are_lossless_and_prune_by_selection(params):
     np.testing.assert_array_equal(pruned.compact_.points_.astype(float), X[pruned.kept_])
     peer = clone(model).fit(X[pruned.kept_], y[pruned.kept_])
     np.testing.assert_array_equal(pruned.predict(X), peer.predict(X))
-
-
-@pytest.mark.parametrize("weights", ["uniform", "distance"])
-@pytest.mark.parametrize("n_outputs", [1, 2])
-def test_whole_regressor_is_scikit_learns_to_the_bit(weights, n_outputs):
-    X, y = load_diabetes(return_X_y=True)
-    y = y if n_outputs == 1 else np.column_stack([y, X[:, 2]])
-    model = KNeighborsRegressor(weights=weights)
-    pruned = PrunedRegressor(model, keep=1.0).fit(X[:300], y[:300])
-    expected = model.fit(X[:300], y[:300]).predict(X)
-    np.testing.assert_array_equal(pruned.predict(X), expected)
-
-
-def test_multi_output_classes_are_lossless_and_selected():
-    X, y = IRIS
-    both = np.column_stack([y.astype("U1"), (X[:, 0] > 6).astype("U1")])
-    model = KNeighborsClassifier(3)
-    whole = PrunedClassifier(model, keep=1.0).fit(X, both)
-    model.fit(X, both)
-    np.testing.assert_array_equal(whole.predict(X), model.predict(X))
-    for ours, theirs in zip(whole.predict_proba(X), model.predict_proba(X), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_sparse_rows_are_lossless_and_selected():

@@ -311,14 +311,6 @@ def test_missing_values_sparse_rows_and_labels():
     assert set(dense.predict(X)) == set(names)
 
 
-def test_the_model_of_the_user_stays_as_it_was():
-    fitted = forest().fit(*CANCER)
-    before = pickle.dumps(fitted)
-    small = pruned(FrozenEstimator(fitted), keep=0.2).fit(*CANCER)
-    assert pickle.dumps(fitted) == before
-    assert small.score(*CANCER) > 0.9
-
-
 def test_a_frozen_forest_is_judged_by_trees_that_have_not_seen_the_rows():
     X, y = CANCER
     fitted = forest(n=30).fit(X, y)
