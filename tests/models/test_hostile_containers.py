@@ -60,6 +60,13 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
+from tests.matrix import (
+    assert_apart,
+    assert_same,
+    fit_quietly,
+    pruned,
+    restored_or_reason,
+)
 from tests.models.test_hostile_trees import (
     CODES,
     HOLES,
@@ -68,13 +75,9 @@ from tests.models.test_hostile_trees import (
     WEIGHTS,
     X,
     answers,
-    assert_apart,
-    assert_equal,
     assert_lossless,
     assert_smaller,
-    fitted,
-    pruned,
-    restored,
+    own_parts,
     two,
 )
 
@@ -228,7 +231,7 @@ def check(model, rows, y, asked=None, **fit_params):
     rtol = 1e-9 if any(name in repr(model) for name in BY_SUMS) else 0.0
     if rtol and getattr(rows, "dtype", None) == np.float32:
         rtol = 1e-5
-    model = fitted(model, rows, y, **fit_params)
+    model = fit_quietly(model, rows, y, **fit_params)
     if asked is None:
         asked = rows
         if isinstance(rows, np.ndarray):
@@ -294,7 +297,7 @@ def test_weights_sparse_rows_and_rare_classes(name):
 
 def test_bagged_machines_that_have_not_seen_a_class():
     """Bagging hands on weights, and rows that weigh nothing are no support vectors."""
-    model = fitted(
+    model = fit_quietly(
         BaggingClassifier(SVC(), 3, max_features=0.6, **SEED), X, LABELS["one of a class"]
     )
     assert min(len(member._n_support) for member in model.estimators_) == 3
@@ -341,13 +344,16 @@ def test_frames_of_mixed_columns():
     "container",
     [
         make_pipeline(FrozenEstimator(StandardScaler().fit(X)), FOREST),
-        CalibratedClassifierCV(FrozenEstimator(fitted(FOREST, X, CODES))),
-        VotingClassifier([("a", FrozenEstimator(fitted(HIST, X, CODES))), ("b", TREE)]),
+        CalibratedClassifierCV(FrozenEstimator(fit_quietly(FOREST, X, CODES))),
+        VotingClassifier(
+            [("a", FrozenEstimator(fit_quietly(HIST, X, CODES))), ("b", TREE)]
+        ),
         StackingClassifier(
-            [("a", FrozenEstimator(fitted(BAGGED, X, CODES))), ("b", TREE)], cv="prefit"
+            [("a", FrozenEstimator(fit_quietly(BAGGED, X, CODES))), ("b", TREE)],
+            cv="prefit",
         ),
         make_pipeline(
-            StandardScaler(), FrozenEstimator(fitted(LogisticRegression(), X, CODES))
+            StandardScaler(), FrozenEstimator(fit_quietly(LogisticRegression(), X, CODES))
         ),
     ],
     ids=lambda model: type(model).__name__,
@@ -356,8 +362,8 @@ def test_frozen_members_are_not_shared(container):
     if getattr(container, "cv", None) == "prefit":
         container = clone(container).set_params(
             estimators=[
-                ("a", fitted(BAGGED, X, CODES)),
-                ("b", fitted(TREE, X, CODES)),
+                ("a", fit_quietly(BAGGED, X, CODES)),
+                ("b", fit_quietly(TREE, X, CODES)),
             ]
         )
         container = FrozenEstimator(container.fit(X, CODES))
@@ -365,17 +371,17 @@ def test_frozen_members_are_not_shared(container):
     for keep in (1.0, 0.5):
         small = pruned(container, keep=keep).fit(X, CODES)
         if keep == 1.0:
-            assert_equal(answers(small, X), expected, rtol=1e-9)
-        own = {k: v for k, v in vars(small).items() if k != "estimator"}
+            assert_same(answers(small, X), expected, rtol=1e-9)
+        own = own_parts(small)
         for part in container.get_params().values():
             if isinstance(part, FrozenEstimator):
                 assert_apart(part.estimator, own)
         if isinstance(container, FrozenEstimator):
             assert_apart(container.estimator, own)
-        again = restored(small)
-        if again is not None:
+        again = restored_or_reason(small)
+        if not isinstance(again, str):
             assert_apart(again, own)
-    assert_equal(answers(clone(container).fit(X, CODES), X), expected)
+    assert_same(answers(clone(container).fit(X, CODES), X), expected)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -28,10 +30,17 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune.predictors.quantized import arrays_in
+from tests import matrix
+from tests.matrix import (
+    assert_apart,
+    assert_same,
+    assert_valid,
+    fit_quietly,
+    pruned,
+    restored_or_reason,
+)
 
-METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+answers = partial(matrix.answers, options=())
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5)).round(2)
 NUMBERS = X @ [2.0, -1, 0, 0.5, 0] + np.where(X[:, 0] > 0.3, 3, 0) + RNG.random(120)
@@ -121,84 +130,13 @@ def hostile_rows(model, X):
     return np.vstack(rows)
 
 
-def answers(model, X):
-    """What each method says; of a method that raises, the class of its error."""
-    found = {}
-    for method in METHODS:
-        if hasattr(model, method):
-            try:
-                with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                    found[method] = getattr(model, method)(X)
-            except (ValueError, TypeError) as error:
-                found[method] = ValueError if isinstance(error, ValueError) else TypeError
-    return found
+def own_parts(small):
+    """What a pruned model holds itself."""
+    return {name: value for name, value in vars(small).items() if name != "estimator"}
 
 
-def assert_equal(found, expected, rtol=0.0):
-    assert set(found) == set(expected)
-    for method, values in expected.items():
-        if isinstance(values, type):
-            assert found[method] is values
-            continue
-        ours, theirs = found[method], values
-        assert isinstance(ours, list) == isinstance(theirs, list), method
-        if not isinstance(theirs, list):
-            ours, theirs = [ours], [theirs]
-        for one, other in zip(ours, theirs, strict=True):
-            assert one.dtype == other.dtype, method
-            assert one.shape == other.shape, method
-            if rtol and one.dtype.kind == "f":
-                np.testing.assert_allclose(
-                    one, other, rtol=rtol, atol=1e-12, err_msg=method
-                )
-            else:
-                np.testing.assert_array_equal(one, other, err_msg=method)
-
-
-def pruned(model, **params):
-    kind = PrunedClassifier if is_classifier(model) else PrunedRegressor
-    return kind(model, **{"random_state": 0, "cv": 2, **params})
-
-
-def arrays_of(thing):
-    """The arrays that an object holds, those of Cython trees included."""
-    found = list(arrays_in(thing))
-    for tree in trees_of(thing):
-        found += [tree.value, tree.threshold, tree.feature, tree.children_left]
-    return found
-
-
-def trees_of(thing):
-    members = getattr(thing, "estimators_", None)
-    members = [thing] if members is None else np.ravel(np.asarray(members, dtype=object))
-    return [member.tree_ for member in members if hasattr(member, "tree_")]
-
-
-def assert_apart(one, other):
-    """No array of one object is written to through an array of the other."""
-    bounds = []
-    for number, thing in enumerate((one, other)):
-        for array in arrays_of(thing):
-            if array.size and array.flags.writeable:
-                low, high = np.lib.array_utils.byte_bounds(array)
-                bounds.append((low, high, number, array.dtype, array.shape))
-    bounds.sort(key=lambda bound: bound[:3])
-    reach = [(-1, None), (-1, None)]
-    for low, high, number, *what in bounds:
-        beyond, theirs = reach[1 - number]
-        assert low >= beyond, (what, theirs)
-        if high > reach[number][0]:
-            reach[number] = (high, what)
-
-
-def restored(small):
-    """The model as its own class, or None where that class cannot hold it and says so."""
-    try:
-        return small.estimator_
-    except AttributeError as error:
-        if "compact_" in str(error):
-            return None
-        raise
+def classes_of(model):
+    return model.classes_ if isinstance(model.classes_, list) else [model.classes_]
 
 
 def assert_lossless(model, X, y, rows=None, rtol=0.0):
@@ -210,34 +148,40 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
         warnings.simplefilter("error", UserWarning)
         small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
     assert pickle.dumps(model) == before
-    assert_equal(answers(small.compact_, rows), expected, rtol)
-    assert_equal(answers(pickle.loads(pickle.dumps(small.compact_)), rows), expected, rtol)
+    for form in (small.compact_, pickle.loads(pickle.dumps(small.compact_))):
+        assert_same(answers(form, rows), expected, rtol, 1e-12 * (rtol > 0))
     one = rows[:1] if not issparse(rows) else rows.tocsr()[:1]
-    assert_equal(answers(small, one), answers(model, one), rtol)
+    assert_same(answers(small, one), answers(model, one), rtol, 1e-12 * (rtol > 0))
     if is_classifier(model):
-        many = isinstance(model.classes_, list)
-        assert isinstance(small.classes_, list) == many
-        pairs = (
-            (small.classes_, model.classes_)
-            if many
-            else ([small.classes_], [model.classes_])
-        )
-        for ours, theirs in zip(*pairs, strict=True):
+        for ours, theirs in zip(classes_of(small), classes_of(model), strict=True):
             np.testing.assert_array_equal(ours, theirs, strict=True)
-    own = {name: value for name, value in vars(small).items() if name != "estimator"}
-    assert_apart(model, own)
-    again = restored(small)
-    if again is not None:
-        assert_equal(answers(again, rows), expected, max(rtol, 1e-12))
-        assert_apart(again, own)
+    assert_apart(model, own_parts(small))
+    again = restored_or_reason(small)
+    if isinstance(again, str):
+        assert "compact_" in again
+    else:
+        assert_same(answers(again, rows), expected, max(rtol, 1e-12), 1e-12)
+        assert_apart(again, own_parts(small))
     return small
 
 
-def fitted(model, *data, **fit_params):
-    """Fitted; the library's own remarks on odd data are not ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return clone(model).fit(*data, **fit_params)
+def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
+    """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
+    whole = fit_quietly(model, X, y, **fit_params)
+    rows = hostile_rows(whole, X) if rows is None else rows
+    sizes = [(0.5, None, True), (0.1, "int8", False), ("auto", "codebook", True)]
+    for unit, (keep, quantize, refit) in product(units, sizes):
+        before = pickle.dumps(whole)
+        inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
+        refit = refit or unit == "feature"
+        small = pruned(inner, unit=unit, keep=keep, quantize=quantize, refit=refit)
+        small.fit(X, y, **fit_params)
+        assert pickle.dumps(whole) == before
+        assert_valid(small, whole, rows)
+        assert_apart(whole, own_parts(small))
+        again = restored_or_reason(small)
+        if not isinstance(again, str):
+            assert_apart(again, own_parts(small))
 
 
 FORESTS = [
@@ -279,7 +223,7 @@ def test_labels(model, name):
         with pytest.raises(ValueError, match="1d array|1 class"):
             pruned(model, keep=1.0).fit(X, y)
         return
-    assert_lossless(fitted(model, X, y), X, y)
+    assert_lossless(fit_quietly(model, X, y), X, y)
 
 
 @each
@@ -291,18 +235,18 @@ def test_containers_of_rows(model, name):
         with pytest.raises(TypeError, match="dense data is required"):
             pruned(model, keep=1.0).fit(rows, y)
         return
-    assert_lossless(fitted(model, rows, y), rows, y)
+    assert_lossless(fit_quietly(model, rows, y), rows, y)
 
 
 @each
 def test_missing_values_weights_and_odd_targets(model):
     y = CODES if is_classifier(model) else NUMBERS
-    assert_lossless(fitted(model, X, y, sample_weight=WEIGHTS), X, y)
+    assert_lossless(fit_quietly(model, X, y, sample_weight=WEIGHTS), X, y)
     if model.__sklearn_tags__().input_tags.allow_nan:
-        assert_lossless(fitted(model, HOLES, y), HOLES, y)
+        assert_lossless(fit_quietly(model, HOLES, y), HOLES, y)
     if not is_classifier(model):
         for odd in (y * 1e150, y * 1e-200, y.astype(np.float32), y[:, None], CODES):
-            assert_lossless(fitted(model, X, odd), X, odd)
+            assert_lossless(fit_quietly(model, X, odd), X, odd)
 
 
 def settings(*models):
@@ -374,13 +318,13 @@ OF_GRADIENT = [
 )
 def test_settings(model):
     y = CODES if is_classifier(model) else np.abs(NUMBERS) + 0.1
-    assert_lossless(fitted(model, X, y), X, y)
+    assert_lossless(fit_quietly(model, X, y), X, y)
 
 
 @pytest.mark.parametrize("model", [*FORESTS[2:4], *BOOSTING[:2]], ids=repr)
 def test_grown_twice(model):
     size = "max_iter" if "max_iter" in model.get_params() else "n_estimators"
-    grown = fitted(model.set_params(warm_start=True), X, CODES)
+    grown = fit_quietly(model.set_params(warm_start=True), X, CODES)
     grown.set_params(**{size: 9}).fit(X, CODES)
     assert len(getattr(grown, "_predictors", None) or grown.estimators_) == 9
     assert_lossless(grown, X, CODES)
@@ -400,7 +344,7 @@ def test_monotonic(model):
     y = CODES > 0 if is_classifier(model) else NUMBERS
     model = clone(model).set_params(monotonic_cst=[1, 0, 0, 0, -1])
     for rows in (X, HOLES):
-        assert_lossless(fitted(model, rows, y), rows, y)
+        assert_lossless(fit_quietly(model, rows, y), rows, y)
 
 
 @pytest.mark.parametrize(
@@ -415,76 +359,21 @@ def test_monotonic(model):
 )
 def test_a_thousand_classes(model):
     rows, y = np.random.default_rng(1).normal(size=(2000, 3)), np.arange(2000) % 1000
-    model = fitted(model, rows, y)
+    model = fit_quietly(model, rows, y)
     small = pruned(FrozenEstimator(model), keep=1.0).fit(rows, y)
-    assert_equal(answers(small, rows[:50]), answers(model, rows[:50]))
+    assert_same(answers(small, rows[:50]), answers(model, rows[:50]))
 
 
 def test_many_rows_and_threads():
     rows = np.random.default_rng(2).normal(size=(30_000, 5))
     for model in (FORESTS[2], FORESTS[7], FORESTS[9], BOOSTING[1]):
         y = CODES if is_classifier(model) else NUMBERS
-        model = fitted(model, X, y)
+        model = fit_quietly(model, X, y)
         expected = answers(model, rows)
         if hasattr(model, "n_jobs"):  # sums of several threads end in another last digit
             model.set_params(n_jobs=2)
         small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
-        assert_equal(answers(small, rows), expected)
-
-
-def assert_valid(small, model, rows):
-    """A smaller model gives finite numbers, labels it knows, probabilities."""
-    found, expected = answers(small, rows), answers(model, rows)
-    assert set(found) == set(expected)
-    for method, whole in expected.items():
-        values = found[method]
-        if not isinstance(whole, list):
-            values, whole = [values], [whole]
-        for one, other in zip(values, whole, strict=True):
-            assert one.shape == other.shape
-            assert one.dtype.kind == other.dtype.kind
-            if one.dtype.kind == "f":
-                assert not np.isnan(one).any()
-                assert method == "predict_log_proba" or np.isfinite(one).all()
-            if method == "predict_proba" and np.allclose(other.sum(axis=1), 1):
-                assert (one >= 0).all()
-                np.testing.assert_allclose(one.sum(axis=1), 1, rtol=1e-5)
-    if is_classifier(model):
-        several = isinstance(model.classes_, list)
-        ours, theirs = (small.classes_, model.classes_)
-        ours, theirs = (ours, theirs) if several else ([ours], [theirs])
-        for labels, known in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(labels, known, strict=True)
-        for labels, known in zip(np.atleast_2d(found["predict"].T), theirs, strict=False):
-            assert np.isin(labels, known).all()
-
-
-def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
-    """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
-    whole = fitted(model, X, y, **fit_params)
-    rows = hostile_rows(whole, X) if rows is None else rows
-    for unit in units:
-        for keep, quantize, refit in (
-            (0.5, None, True),
-            (0.1, "int8", False),
-            ("auto", "codebook", True),
-        ):
-            before = pickle.dumps(whole)
-            inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
-            small = pruned(
-                inner,
-                unit=unit,
-                keep=keep,
-                quantize=quantize,
-                refit=refit or unit == "feature",
-            ).fit(X, y, **fit_params)
-            assert pickle.dumps(whole) == before
-            assert_valid(small, whole, rows)
-            own = {k: v for k, v in vars(small).items() if k != "estimator"}
-            assert_apart(whole, own)
-            again = restored(small)
-            if again is not None:
-                assert_apart(again, own)
+        assert_same(answers(small, rows), expected)
 
 
 UNITS = {
@@ -574,7 +463,7 @@ def test_columns_that_a_setting_counts_do_not_move(changes):
     model = HistGradientBoostingRegressor(**HIST, **changes)
     with pytest.raises(ValueError, match=f"counts them. Got {next(iter(changes))}="):
         pruned(model, unit="feature", keep=2).fit(rows, NUMBERS)
-    assert_lossless(fitted(model, rows, NUMBERS), rows, NUMBERS)
+    assert_lossless(fit_quietly(model, rows, NUMBERS), rows, NUMBERS)
 
 
 @pytest.fixture
@@ -601,7 +490,9 @@ def test_categories_of_hist(frames, by):
     if by is None:
         frames = [frame.drop(columns=["letter", "number"]) for frame in frames]
     for model, target in ((BOOSTING[1], y), (BOOSTING[3], NUMBERS)):
-        model = fitted(clone(model).set_params(categorical_features=by), frames[0], target)
+        model = fit_quietly(
+            clone(model).set_params(categorical_features=by), frames[0], target
+        )
         for rows in frames:
             assert_lossless(model, frames[0], target, rows)
     assert_smaller(clone(BOOSTING[1]).set_params(categorical_features=by), frames[0], y,
@@ -643,7 +534,7 @@ def test_settings_of_lightgbm(changes):
     lgb = pytest.importorskip("lightgbm")
     y = CODES if changes.get("objective") == "multiclassova" else CODES > 0
     for rows, params in ((X, {}), (HOLES, {}), (X, {"sample_weight": WEIGHTS + 0.1})):
-        model = fitted(lgb.LGBMClassifier(**(LIGHT | changes)), rows, y, **params)
+        model = fit_quietly(lgb.LGBMClassifier(**(LIGHT | changes)), rows, y, **params)
         assert_lossless(model, rows, y, library_rows(rows), rtol=1e-13)
 
 
@@ -673,7 +564,7 @@ def test_settings_of_xgboost(changes):
     three = {"objective", "multi_strategy", "booster"} & set(changes)
     y = CODES if three else (CODES > 0).astype(int)
     for rows, params in ((X, {}), (HOLES, {}), (X, {"sample_weight": WEIGHTS})):
-        model = fitted(xgb.XGBClassifier(**(EXTREME | changes)), rows, y, **params)
+        model = fit_quietly(xgb.XGBClassifier(**(EXTREME | changes)), rows, y, **params)
         assert_lossless(model, rows, y, library_rows(rows), rtol=1e-5)
 
 
@@ -690,7 +581,7 @@ def test_odd_targets_of_libraries():
         (xgb.XGBRegressor(objective="reg:logistic", **EXTREME), np.ones(120)),
         (xgb.XGBRFRegressor(n_estimators=3, n_jobs=1), NUMBERS),
     ):
-        model = fitted(model, X, y)
+        model = fit_quietly(model, X, y)
         assert_lossless(model, X, y, library_rows(X), rtol=1e-5)
 
 
@@ -710,7 +601,7 @@ def test_smaller_models_of_libraries():
 def test_categories_of_libraries(frames):
     lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
     frame, unknown, ordered = frames
-    light = fitted(lgb.LGBMRegressor(cat_smooth=1.0, **LIGHT), frame, NUMBERS)
+    light = fit_quietly(lgb.LGBMRegressor(cat_smooth=1.0, **LIGHT), frame, NUMBERS)
     for rows in frames:
         assert_lossless(light, frame, NUMBERS, rows, rtol=1e-13)
     for most in (1, 100):

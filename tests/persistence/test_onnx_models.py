@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.sparse import issparse
 
-from tests.persistence.models import _models
+from tests.matrix import matrix
 
 pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 # skl2onnx knows neither, and neither has a form of its own here.
 UNKNOWN = {"features": "NearestCentroid", "columns": "SplineTransformer"}
-NAMES = [name for name, _, rows, _ in _models() if not issparse(rows)]
+NAMES = [name for name, _, rows, _ in matrix() if not issparse(rows)]
 
 
 def run(graph, rows):
