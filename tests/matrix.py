@@ -321,11 +321,16 @@ def pruned(model, **arguments):
 
 
 def fit_quietly(model, *data, **params):
-    """A clone, fitted; the library's own remarks on odd data are not ours."""
-    model = clone(model) if isinstance(model, BaseEstimator) else model
+    """The model, fitted; the library's own remarks on odd data are not ours."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return model.fit(*data, **params)
+
+
+def fitted(model, *data, **params):
+    """A fitted clone of the model, or what its own fit gives if it is no estimator."""
+    model = clone(model) if isinstance(model, BaseEstimator) else model
+    return fit_quietly(model, *data, **params)
 
 
 def answers(model, X, options=("return_std", "return_cov")):
@@ -455,7 +460,7 @@ def assert_whole(estimator, X, y, params, *, net=False):
 
     A net rounds small probabilities to 0, and computes in single precision what is single.
     """
-    plain = fit_quietly(estimator, X, y, **params)
+    plain = fitted(estimator, X, y, **params)
     expected = {kind: answers(plain, rows) for kind, rows in rows_like(X).items()}
     before = bytes_of(plain)
     model = fit_quietly(pruned(FrozenEstimator(plain), keep=1.0), X, y, **params)

@@ -63,7 +63,7 @@ from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from tests.matrix import (
     assert_apart,
     assert_same,
-    fit_quietly,
+    fitted,
     pruned,
     restored_or_reason,
 )
@@ -231,7 +231,7 @@ def check(model, rows, y, asked=None, **fit_params):
     rtol = 1e-9 if any(name in repr(model) for name in BY_SUMS) else 0.0
     if rtol and getattr(rows, "dtype", None) == np.float32:
         rtol = 1e-5
-    model = fit_quietly(model, rows, y, **fit_params)
+    model = fitted(model, rows, y, **fit_params)
     if asked is None:
         asked = rows
         if isinstance(rows, np.ndarray):
@@ -297,7 +297,7 @@ def test_weights_sparse_rows_and_rare_classes(name):
 
 def test_bagged_machines_that_have_not_seen_a_class():
     """Bagging hands on weights, and rows that weigh nothing are no support vectors."""
-    model = fit_quietly(
+    model = fitted(
         BaggingClassifier(SVC(), 3, max_features=0.6, **SEED), X, LABELS["one of a class"]
     )
     assert min(len(member._n_support) for member in model.estimators_) == 3
@@ -344,16 +344,14 @@ def test_frames_of_mixed_columns():
     "container",
     [
         make_pipeline(FrozenEstimator(StandardScaler().fit(X)), FOREST),
-        CalibratedClassifierCV(FrozenEstimator(fit_quietly(FOREST, X, CODES))),
-        VotingClassifier(
-            [("a", FrozenEstimator(fit_quietly(HIST, X, CODES))), ("b", TREE)]
-        ),
+        CalibratedClassifierCV(FrozenEstimator(fitted(FOREST, X, CODES))),
+        VotingClassifier([("a", FrozenEstimator(fitted(HIST, X, CODES))), ("b", TREE)]),
         StackingClassifier(
-            [("a", FrozenEstimator(fit_quietly(BAGGED, X, CODES))), ("b", TREE)],
+            [("a", FrozenEstimator(fitted(BAGGED, X, CODES))), ("b", TREE)],
             cv="prefit",
         ),
         make_pipeline(
-            StandardScaler(), FrozenEstimator(fit_quietly(LogisticRegression(), X, CODES))
+            StandardScaler(), FrozenEstimator(fitted(LogisticRegression(), X, CODES))
         ),
     ],
     ids=lambda model: type(model).__name__,
@@ -362,8 +360,8 @@ def test_frozen_members_are_not_shared(container):
     if getattr(container, "cv", None) == "prefit":
         container = clone(container).set_params(
             estimators=[
-                ("a", fit_quietly(BAGGED, X, CODES)),
-                ("b", fit_quietly(TREE, X, CODES)),
+                ("a", fitted(BAGGED, X, CODES)),
+                ("b", fitted(TREE, X, CODES)),
             ]
         )
         container = FrozenEstimator(container.fit(X, CODES))

@@ -59,7 +59,7 @@ from tests.matrix import (
     assert_valid,
     assert_whole,
     bytes_of,
-    fit_quietly,
+    fitted,
     pruned,
     rows_like,
 )
@@ -515,7 +515,7 @@ def test_whole(estimator, X, y, params):
 
 
 def assert_smaller(estimator, X, y, params, unit, keep, quantize=None, frozen=False):
-    plain = fit_quietly(estimator, X, y, **params)
+    plain = fitted(estimator, X, y, **params)
     before = bytes_of(plain)
     frozen = frozen or not isinstance(estimator, BaseEstimator)
     units = ("auto", *units_of(family_of(plain)[0]))
@@ -601,7 +601,7 @@ def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
 )
 def test_a_thousand_classes(estimator):
     rows, labels = RNG.normal(size=(1000, 3)), 3 * THOUSAND - 1500
-    plain = fit_quietly(estimator, rows, labels)
+    plain = fitted(estimator, rows, labels)
     model = pruned(FrozenEstimator(plain), keep=1.0).fit(rows, labels)
     assert_same(answers(model, rows[:50]), answers(plain, rows[:50]), 1e-10)
 

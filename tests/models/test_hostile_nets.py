@@ -16,7 +16,7 @@ from tests.matrix import (
     assert_same,
     assert_valid,
     assert_whole,
-    fit_quietly,
+    fitted,
     pruned,
     rows_like,
 )
@@ -120,7 +120,7 @@ def test_a_whole_perceptron(number, estimator, X, y, params):
 
 @every
 def test_a_smaller_perceptron(number, estimator, X, y, params):
-    plain = fit_quietly(estimator, X, y, **params)
+    plain = fitted(estimator, X, y, **params)
     inner = FrozenEstimator(plain) if isinstance(estimator, Continued) else estimator
     unit, keep = UNITS[number % len(UNITS)], KEEPS[number % len(KEEPS)]
     assert_smaller(inner, plain, X, y, params, unit=unit, keep=keep)
@@ -314,12 +314,12 @@ NETS = (
 
 
 @cache
-def fitted(name):
+def fitted_net(name):
     import torch
 
     net, rows, y = net_cases()[name]
     torch.manual_seed(0)
-    return fit_quietly(net, rows, y), rows, y
+    return fitted(net, rows, y), rows, y
 
 
 def state_of(net):
@@ -343,7 +343,7 @@ def samples(X):
 @pytest.mark.parametrize("name", NETS)
 def test_a_whole_net(name):
     net_cases()
-    net, rows, y = fitted(name)
+    net, rows, y = fitted_net(name)
     before, history = state_of(net), len(net.history)
     rtol = 1e-3 if name == "half" else 1e-5
     model = pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
@@ -362,7 +362,7 @@ def test_a_whole_net(name):
 @pytest.mark.parametrize("name", NETS)
 def test_the_net_of_the_user_may_change_afterwards(name):
     net_cases()
-    net, rows, y = fitted(name)
+    net, rows, y = fitted_net(name)
     other = pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
     expected, before = answers(other, rows), state_of(net)
     try:
@@ -377,7 +377,7 @@ def test_the_net_of_the_user_may_change_afterwards(name):
 @pytest.mark.parametrize("name", NETS)
 def test_a_smaller_net(name):
     net_cases()
-    net, rows, y = fitted(name)
+    net, rows, y = fitted_net(name)
     number = NETS.index(name)
     for shift in range(2):
         unit = (*UNITS, "channel")[(number + shift) % 6]
@@ -402,7 +402,7 @@ def assert_net_smaller(net, rows, y, **arguments):
 @pytest.mark.parametrize("name", ["shared layer", "buffer"])
 def test_what_no_graph_follows_loses_parameters_and_nothing_else(name, refit):
     net_cases()
-    net, rows, y = fitted(name)
+    net, rows, y = fitted_net(name)
     whole = state_of(net)
     n_weights = sum(value.numel() for value in net.module_.parameters() if value.ndim > 1)
     model = pruned(FrozenEstimator(net), unit="weight", keep=0.5, refit=refit).fit(rows, y)

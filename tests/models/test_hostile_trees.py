@@ -35,7 +35,7 @@ from tests.matrix import (
     assert_apart,
     assert_same,
     assert_valid,
-    fit_quietly,
+    fitted,
     pruned,
     restored_or_reason,
 )
@@ -167,7 +167,7 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
 
 def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
     """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
-    whole = fit_quietly(model, X, y, **fit_params)
+    whole = fitted(model, X, y, **fit_params)
     rows = hostile_rows(whole, X) if rows is None else rows
     sizes = [(0.5, None, True), (0.1, "int8", False), ("auto", "codebook", True)]
     for unit, (keep, quantize, refit) in product(units, sizes):
@@ -223,7 +223,7 @@ def test_labels(model, name):
         with pytest.raises(ValueError, match="1d array|1 class"):
             pruned(model, keep=1.0).fit(X, y)
         return
-    assert_lossless(fit_quietly(model, X, y), X, y)
+    assert_lossless(fitted(model, X, y), X, y)
 
 
 @each
@@ -235,18 +235,18 @@ def test_containers_of_rows(model, name):
         with pytest.raises(TypeError, match="dense data is required"):
             pruned(model, keep=1.0).fit(rows, y)
         return
-    assert_lossless(fit_quietly(model, rows, y), rows, y)
+    assert_lossless(fitted(model, rows, y), rows, y)
 
 
 @each
 def test_missing_values_weights_and_odd_targets(model):
     y = CODES if is_classifier(model) else NUMBERS
-    assert_lossless(fit_quietly(model, X, y, sample_weight=WEIGHTS), X, y)
+    assert_lossless(fitted(model, X, y, sample_weight=WEIGHTS), X, y)
     if model.__sklearn_tags__().input_tags.allow_nan:
-        assert_lossless(fit_quietly(model, HOLES, y), HOLES, y)
+        assert_lossless(fitted(model, HOLES, y), HOLES, y)
     if not is_classifier(model):
         for odd in (y * 1e150, y * 1e-200, y.astype(np.float32), y[:, None], CODES):
-            assert_lossless(fit_quietly(model, X, odd), X, odd)
+            assert_lossless(fitted(model, X, odd), X, odd)
 
 
 def settings(*models):
@@ -318,13 +318,13 @@ OF_GRADIENT = [
 )
 def test_settings(model):
     y = CODES if is_classifier(model) else np.abs(NUMBERS) + 0.1
-    assert_lossless(fit_quietly(model, X, y), X, y)
+    assert_lossless(fitted(model, X, y), X, y)
 
 
 @pytest.mark.parametrize("model", [*FORESTS[2:4], *BOOSTING[:2]], ids=repr)
 def test_grown_twice(model):
     size = "max_iter" if "max_iter" in model.get_params() else "n_estimators"
-    grown = fit_quietly(model.set_params(warm_start=True), X, CODES)
+    grown = fitted(model.set_params(warm_start=True), X, CODES)
     grown.set_params(**{size: 9}).fit(X, CODES)
     assert len(getattr(grown, "_predictors", None) or grown.estimators_) == 9
     assert_lossless(grown, X, CODES)
@@ -344,7 +344,7 @@ def test_monotonic(model):
     y = CODES > 0 if is_classifier(model) else NUMBERS
     model = clone(model).set_params(monotonic_cst=[1, 0, 0, 0, -1])
     for rows in (X, HOLES):
-        assert_lossless(fit_quietly(model, rows, y), rows, y)
+        assert_lossless(fitted(model, rows, y), rows, y)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_monotonic(model):
 )
 def test_a_thousand_classes(model):
     rows, y = np.random.default_rng(1).normal(size=(2000, 3)), np.arange(2000) % 1000
-    model = fit_quietly(model, rows, y)
+    model = fitted(model, rows, y)
     small = pruned(FrozenEstimator(model), keep=1.0).fit(rows, y)
     assert_same(answers(small, rows[:50]), answers(model, rows[:50]))
 
@@ -368,7 +368,7 @@ def test_many_rows_and_threads():
     rows = np.random.default_rng(2).normal(size=(30_000, 5))
     for model in (FORESTS[2], FORESTS[7], FORESTS[9], BOOSTING[1]):
         y = CODES if is_classifier(model) else NUMBERS
-        model = fit_quietly(model, X, y)
+        model = fitted(model, X, y)
         expected = answers(model, rows)
         if hasattr(model, "n_jobs"):  # sums of several threads end in another last digit
             model.set_params(n_jobs=2)
@@ -463,7 +463,7 @@ def test_columns_that_a_setting_counts_do_not_move(changes):
     model = HistGradientBoostingRegressor(**HIST, **changes)
     with pytest.raises(ValueError, match=f"counts them. Got {next(iter(changes))}="):
         pruned(model, unit="feature", keep=2).fit(rows, NUMBERS)
-    assert_lossless(fit_quietly(model, rows, NUMBERS), rows, NUMBERS)
+    assert_lossless(fitted(model, rows, NUMBERS), rows, NUMBERS)
 
 
 @pytest.fixture
@@ -490,9 +490,7 @@ def test_categories_of_hist(frames, by):
     if by is None:
         frames = [frame.drop(columns=["letter", "number"]) for frame in frames]
     for model, target in ((BOOSTING[1], y), (BOOSTING[3], NUMBERS)):
-        model = fit_quietly(
-            clone(model).set_params(categorical_features=by), frames[0], target
-        )
+        model = fitted(clone(model).set_params(categorical_features=by), frames[0], target)
         for rows in frames:
             assert_lossless(model, frames[0], target, rows)
     assert_smaller(clone(BOOSTING[1]).set_params(categorical_features=by), frames[0], y,
@@ -534,7 +532,7 @@ def test_settings_of_lightgbm(changes):
     lgb = pytest.importorskip("lightgbm")
     y = CODES if changes.get("objective") == "multiclassova" else CODES > 0
     for rows, params in ((X, {}), (HOLES, {}), (X, {"sample_weight": WEIGHTS + 0.1})):
-        model = fit_quietly(lgb.LGBMClassifier(**(LIGHT | changes)), rows, y, **params)
+        model = fitted(lgb.LGBMClassifier(**(LIGHT | changes)), rows, y, **params)
         assert_lossless(model, rows, y, library_rows(rows), rtol=1e-13)
 
 
@@ -564,7 +562,7 @@ def test_settings_of_xgboost(changes):
     three = {"objective", "multi_strategy", "booster"} & set(changes)
     y = CODES if three else (CODES > 0).astype(int)
     for rows, params in ((X, {}), (HOLES, {}), (X, {"sample_weight": WEIGHTS})):
-        model = fit_quietly(xgb.XGBClassifier(**(EXTREME | changes)), rows, y, **params)
+        model = fitted(xgb.XGBClassifier(**(EXTREME | changes)), rows, y, **params)
         assert_lossless(model, rows, y, library_rows(rows), rtol=1e-5)
 
 
@@ -581,7 +579,7 @@ def test_odd_targets_of_libraries():
         (xgb.XGBRegressor(objective="reg:logistic", **EXTREME), np.ones(120)),
         (xgb.XGBRFRegressor(n_estimators=3, n_jobs=1), NUMBERS),
     ):
-        model = fit_quietly(model, X, y)
+        model = fitted(model, X, y)
         assert_lossless(model, X, y, library_rows(X), rtol=1e-5)
 
 
@@ -601,7 +599,7 @@ def test_smaller_models_of_libraries():
 def test_categories_of_libraries(frames):
     lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
     frame, unknown, ordered = frames
-    light = fit_quietly(lgb.LGBMRegressor(cat_smooth=1.0, **LIGHT), frame, NUMBERS)
+    light = fitted(lgb.LGBMRegressor(cat_smooth=1.0, **LIGHT), frame, NUMBERS)
     for rows in frames:
         assert_lossless(light, frame, NUMBERS, rows, rtol=1e-13)
     for most in (1, 100):
