@@ -362,7 +362,7 @@ def assert_same(found, expected, rtol=0.0, atol=None, *, same_dtype=True, same_e
             assert ours is theirs or not same_error, (key, ours, theirs)
             continue
         assert not isinstance(ours, type), (key, ours)
-        assert type(ours) is type(theirs), key
+        assert isinstance(ours, type(theirs)), key
         for one, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
             assert issparse(one) == issparse(other), key
             if issparse(one):
