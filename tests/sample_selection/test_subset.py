@@ -797,19 +797,6 @@ def test_what_is_no_selector_is_refused(classes, selector, says, keep):
     assert says in str(error.value)
 
 
-@pytest.mark.parametrize("selector", [RandomSelector(), L2PenaltySelector()], ids=repr)
-def test_labels_and_groups_of_mixed_types_are_named(classes, selector):
-    X, y = classes
-    mixed = np.array([1, "a"] * 120, dtype=object)
-    for model in (clone(selector), SampleSubsetSampler(selector)):
-        with pytest.raises(ValueError, match="^y must hold .*Got int and str"):
-            model.fit(X, mixed)
-        with pytest.raises(ValueError, match="^groups must hold .*Got int and str"):
-            model.fit(X, y, groups=mixed)
-    with pytest.raises(ValueError, match="label"):  # in scikit-learn's words
-        SampleSubsetClassifier(LogisticRegression(), selector).fit(X, mixed)
-
-
 @pytest.mark.parametrize(
     ("rows", "got"),
     [

@@ -165,49 +165,6 @@ def test_second_order_is_backward_elimination_for_squared_loss():
             assert list(small.fit(X, y).kept_) == left
 
 
-@pytest.mark.parametrize(
-    "criterion",
-    [
-        MagnitudeCriterion("l1"),
-        MagnitudeCriterion("l2"),
-        PenaltyCriterion("l1"),
-        PenaltyCriterion("l2"),
-        TaylorCriterion(),
-        SecondOrderCriterion(),
-    ],
-    ids=repr,
-)
-@pytest.mark.parametrize("unit", ["coefficient", "feature"])
-@pytest.mark.parametrize("classes", [False, True])
-def test_criteria_find_the_columns_that_matter(criterion, unit, classes):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 12)) * np.geomspace(0.01, 100, 12)
-    signal = X[:, 1] / X[:, 1].std() + 2 * X[:, 7] / X[:, 7].std()
-    y = (signal > 0).astype(int) if classes else signal + rng.normal(size=400) / 10
-    model = LogisticRegression(C=1e4, max_iter=5000) if classes else LinearRegression()
-    small = pruned(model, criterion=criterion, unit=unit, keep=2).fit(X, y)
-    assert list(small.kept_) == [1, 7]
-
-
-@pytest.mark.parametrize("unit", ["coefficient", "feature"])
-@pytest.mark.parametrize(
-    "criterion",
-    [SecondOrderCriterion(), PenaltyCriterion("l2"), TaylorCriterion(), None],
-    ids=repr,
-)
-def test_sparse_rows_give_the_same(unit, criterion):
-    rng = np.random.default_rng(0)
-    X = rng.poisson(0.5, size=(300, 12)).astype(float)
-    y = (X[:, 0] - X[:, 3] + X[:, 5] > 0).astype(int) + (X[:, 7] > 1)
-    model = LogisticRegression(max_iter=2000, tol=1e-8)
-    arguments = {"criterion": criterion, "unit": unit, "keep": 0.4}
-    dense, sparse = (pruned(model, **arguments).fit(Z, y) for Z in (X, csr_array(X)))
-    assert np.array_equal(dense.kept_, sparse.kept_)
-    np.testing.assert_allclose(
-        dense.predict_proba(X), sparse.predict_proba(csr_array(X)), atol=1e-4
-    )
-
-
 def test_several_outputs():
     X, y = load_diabetes(return_X_y=True)
     X = scale(X)
