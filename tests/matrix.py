@@ -49,11 +49,7 @@ from sklearn.linear_model import (
     RidgeClassifier,
 )
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
-from sklearn.multiclass import (
-    OneVsOneClassifier,
-    OneVsRestClassifier,
-    OutputCodeClassifier,
-)
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
     ClassifierChain,
     MultiOutputClassifier,
@@ -387,7 +383,16 @@ def arrays_in(thing, found=None):
     found = {} if found is None else found
     if id(thing) in found or isinstance(
         thing,
-        type | str | bytes | int | float | np.generic | np.dtype | FunctionType | None,
+        type
+        | str
+        | bytes
+        | int
+        | float
+        | np.generic
+        | np.dtype
+        | np.ufunc
+        | FunctionType
+        | None,
     ):
         return found
     if isinstance(thing, tuple):

@@ -5,9 +5,7 @@ import inspect
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
-from sklearn.ensemble import (
-    IsolationForest,
-)
+from sklearn.ensemble import IsolationForest
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem

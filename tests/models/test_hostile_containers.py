@@ -36,11 +36,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
     TunedThresholdClassifierCV,
 )
-from sklearn.multiclass import (
-    OneVsOneClassifier,
-    OneVsRestClassifier,
-    OutputCodeClassifier,
-)
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
     ClassifierChain,
     MultiOutputClassifier,
@@ -60,13 +56,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
-from tests.matrix import (
-    assert_apart,
-    assert_same,
-    fitted,
-    pruned,
-    restored_or_reason,
-)
+from tests.matrix import assert_apart, assert_same, fitted, pruned, restored_or_reason
 from tests.models.test_hostile_trees import (
     CODES,
     HOLES,
@@ -347,8 +337,7 @@ def test_frames_of_mixed_columns():
         CalibratedClassifierCV(FrozenEstimator(fitted(FOREST, X, CODES))),
         VotingClassifier([("a", FrozenEstimator(fitted(HIST, X, CODES))), ("b", TREE)]),
         StackingClassifier(
-            [("a", FrozenEstimator(fitted(BAGGED, X, CODES))), ("b", TREE)],
-            cv="prefit",
+            [("a", FrozenEstimator(fitted(BAGGED, X, CODES))), ("b", TREE)], cv="prefit"
         ),
         make_pipeline(
             StandardScaler(), FrozenEstimator(fitted(LogisticRegression(), X, CODES))
@@ -359,10 +348,7 @@ def test_frames_of_mixed_columns():
 def test_frozen_members_are_not_shared(container):
     if getattr(container, "cv", None) == "prefit":
         container = clone(container).set_params(
-            estimators=[
-                ("a", fitted(BAGGED, X, CODES)),
-                ("b", fitted(TREE, X, CODES)),
-            ]
+            estimators=[("a", fitted(BAGGED, X, CODES)), ("b", fitted(TREE, X, CODES))]
         )
         container = FrozenEstimator(container.fit(X, CODES))
     expected = answers(clone(container).fit(X, CODES), X)

@@ -32,10 +32,7 @@ INNER = {
         make_pipeline(MaxAbsScaler(), Ridge()),
     ],
 }
-SUBSETS = {
-    "classification": SampleSubsetClassifier,
-    "regression": SampleSubsetRegressor,
-}
+SUBSETS = {"classification": SampleSubsetClassifier, "regression": SampleSubsetRegressor}
 PRUNED = {"classification": PrunedClassifier, "regression": PrunedRegressor}
 
 

@@ -10,10 +10,7 @@ from scipy.sparse import csr_array
 from sklearn import clone
 from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
 from sklearn.datasets import make_classification
-from sklearn.ensemble import (
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge

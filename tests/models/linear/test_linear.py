@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone, is_classifier
-from sklearn.datasets import (
-    load_diabetes,
-    load_iris,
-    load_wine,
-    make_regression,
-)
+from sklearn.datasets import load_diabetes, load_iris, load_wine, make_regression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     ARDRegression,

@@ -613,11 +613,7 @@ def test_tensors_as_rows():
 
 
 def test_grid_search_in_two_processes():
-    grid = {
-        "keep": [0.2, 0.5],
-        "schedule__n_steps": [1, 3],
-        "estimator__lr": [0.01, 0.05],
-    }
+    grid = {"keep": [0.2, 0.5], "schedule__n_steps": [1, 3], "estimator__lr": [0.01, 0.05]}
     model = make_model(make_net(max_epochs=1), schedule=GradualSchedule())
     search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise")
     search.fit(X[:120], CLASSES[:120])

@@ -7,12 +7,7 @@ import pytest
 from joblib import parallel_config
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_iris,
-    make_friedman1,
-)
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_friedman1
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
