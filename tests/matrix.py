@@ -474,7 +474,7 @@ def assert_whole(estimator, X, y, params, *, net=False):
     assert_apart(model.compact_, [X, y, params])
     for kind, rows in rows_like(X).items():
         rtol = 1e-5 if is_single(X) or kind == "single" else 1e-10
-        wanted, found = expected[kind], answers(model, rows)
+        wanted, found = dict(expected[kind]), answers(model, rows)
         if kind in ("sparse", "matrix") and "precomputed" in repr(estimator):
             continue  # KernelRidge gives an array of matrices
         if isinstance(wanted["predict",], type) and kind in ("sparse", "matrix"):
@@ -482,9 +482,10 @@ def assert_whole(estimator, X, y, params, *, net=False):
                 continue
             wanted = answers(plain, rows.toarray())  # more than the model can
         if net and isinstance(wanted.get(("predict_log_proba",)), np.ndarray):
-            unlikely = np.isneginf(wanted["predict_log_proba",])
-            assert (found["predict_log_proba",][unlikely] < -700).all()
-            wanted["predict_log_proba",][unlikely] = found["predict_log_proba",][unlikely]
+            ours, theirs = (said["predict_log_proba",] for said in (found, wanted))
+            unlikely = np.isneginf(theirs)
+            assert (ours[unlikely] < -700).all()
+            wanted["predict_log_proba",] = np.where(unlikely, ours, theirs)
         try:
             assert_same(found, wanted, rtol, same_dtype=not (net and is_single(X)))
         except AssertionError as error:

@@ -116,16 +116,6 @@ def test_a_row_between_two_kept_ones_is_kept():
     assert kept(CondensedNNSelector().fit(X, y)).tolist() == [0, 1, 2]
 
 
-def test_seed_orders_the_visits():
-    X, y = noisy()
-    by_seed = [CondensedNNSelector(random_state=s).fit(X, y).order_ for s in (0, 0, 1)]
-    assert np.array_equal(by_seed[0], by_seed[1])
-    assert not np.array_equal(by_seed[0], by_seed[2])
-    state = np.random.get_state()[1].copy()
-    CondensedNNSelector().fit(X, y)
-    assert np.array_equal(np.random.get_state()[1], state)
-
-
 def test_order_of_rows_is_no_matter_when_visits_follow_it():
     X, y = noisy()
     shuffled = np.random.default_rng(0).permutation(300)

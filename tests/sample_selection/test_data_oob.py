@@ -101,19 +101,6 @@ def test_wrong_labels_come_last():
     assert roc_auc_score(~wrong, selector.scores_) > 0.95
 
 
-def test_jobs_and_repeats_give_the_same(blobs):
-    X, y = blobs
-    tree = DecisionTreeClassifier(max_features=1)  # its own seed is filled
-    first, *others = (
-        DataOOBSelector(tree, n_estimators=6, n_jobs=jobs, random_state=0).fit(X, y)
-        for jobs in (None, None, 2)
-    )
-    for other in others:
-        assert np.array_equal(first.scores_, other.scores_)
-    different = DataOOBSelector(tree, n_estimators=6, random_state=1).fit(X, y)
-    assert not np.array_equal(first.scores_, different.scores_)
-
-
 @pytest.mark.parametrize("groups", [None, np.arange(60) % 5])
 def test_rows_of_weight_zero_do_not_count_for_others(blobs, groups):
     X, y = blobs

@@ -221,16 +221,6 @@ def test_default_model_is_weighted_with_and_without_routing(classes):
     assert not np.allclose(plain.scores_, LossSelector(random_state=0).fit(X, y).scores_)
 
 
-def test_same_with_any_number_of_jobs(classes):
-    X, y = classes
-    model = RandomForestClassifier(5)
-    one = LossSelector(model, random_state=3).fit(X, y)
-    two = LossSelector(model, n_jobs=2, random_state=3).fit(X, y)
-    np.testing.assert_array_equal(one.scores_, two.scores_)
-    other = LossSelector(model, random_state=4).fit(X, y)
-    assert not np.array_equal(one.scores_, other.scores_)
-
-
 def test_alone_and_wrapped_give_the_same_order(classes):
     X, y = classes
     model = RandomForestClassifier(5)
