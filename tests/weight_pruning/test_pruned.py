@@ -144,15 +144,6 @@ def test_row_scores_average_to_the_score(noisy, weighted):
         assert np.mean(row_scores(model, context)) == pytest.approx(score, abs=1e-12)
 
 
-def test_compact_form_stands_alone(noisy):
-    X, y = noisy
-    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
-    again = pickle.loads(pickle.dumps(model.compact_))
-    assert np.array_equal(again.predict(X), model.predict(X))
-    assert again.score(X, y) == model.score(X, y)
-    assert model.compact_.inner_.model_ is not model.estimator
-
-
 def test_nothing_rebuilds_the_estimator(noisy, monkeypatch):
     from sklearn.utils.validation import check_is_fitted
 
@@ -327,15 +318,6 @@ def test_wrong_models(noisy):
         PrunedClassifier(FrozenEstimator(boosted())).fit(X, y)
 
 
-def test_a_failed_fit_leaves_the_old_one(noisy):
-    X, y = noisy
-    model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
-    kept = model.kept_
-    with pytest.raises(ValueError):
-        model.set_params(unit="nothing").fit(X, y)
-    assert np.array_equal(model.kept_, kept)
-
-
 class Contrary(DecisionTreeClassifier):
     """A tree that says the opposite."""
 
@@ -349,18 +331,6 @@ def test_a_class_with_its_own_predict_is_not_taken_for_its_base(noisy):
     assert np.array_equal(model.predict(X), Contrary(random_state=0).fit(X, y).predict(X))
     with pytest.warns(UserWarning, match="has a predict of its own"):
         PrunedClassifier(Contrary(random_state=0), keep=0.5, random_state=0).fit(X, y)
-
-
-def test_fit_leaves_the_inputs_alone(noisy):
-    X, y = noisy
-    estimator, state = boosted(), np.random.get_state()[1].copy()
-    before = X.copy(), y.copy(), repr(estimator)
-    PrunedClassifier(estimator, unit="feature", keep="auto", random_state=0).fit(X, y)
-    assert np.array_equal(X, before[0])
-    assert np.array_equal(y, before[1])
-    assert repr(estimator) == before[2]
-    assert not hasattr(estimator, "estimators_")
-    assert np.array_equal(np.random.get_state()[1], state)
 
 
 def test_report_reads_well(noisy):

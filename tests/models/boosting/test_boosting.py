@@ -69,13 +69,8 @@ def assert_same_predictions(model, compact, X):
 @pytest.mark.parametrize(
     ("model", "n_classes", "missing"),
     [
-        (GradientBoostingClassifier(n_estimators=5), 2, False),
-        (GradientBoostingClassifier(n_estimators=5, subsample=0.5), 3, False),
         (GradientBoostingClassifier(n_estimators=5, loss="exponential"), 2, False),
-        (GradientBoostingClassifier(n_estimators=5, init="zero"), 3, False),
         (HistGradientBoostingClassifier(max_iter=5), 2, True),
-        (HistGradientBoostingClassifier(max_iter=5), 3, True),
-        (HistGradientBoostingClassifier(max_iter=5, early_stopping=True), 3, False),
     ],
 )
 def test_classifiers_are_equal_to_the_bit(model, n_classes, missing):

@@ -412,15 +412,6 @@ def test_probabilities_after_the_refit(classes):
     assert log_loss(y, found) <= log_loss(y, model.predict_proba(X)) + 0.05
 
 
-def test_model_and_rows_are_not_changed(moons):
-    X, y = moons
-    model = SVC().fit(X, y)
-    before, rows = pickle.dumps(model), X.copy()
-    PrunedClassifier(FrozenEstimator(model), keep=0.3, random_state=0).fit(X, y)
-    assert pickle.dumps(model) == before
-    np.testing.assert_array_equal(X, rows)
-
-
 def test_seed_fixes_everything(moons):
     X, y = moons
     found = [

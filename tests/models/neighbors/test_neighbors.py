@@ -86,17 +86,6 @@ def test_sparse_rows_are_lossless_and_selected():
     assert pruned.score(X.toarray(), y) == pruned.score(X, y)
 
 
-def test_names_of_columns_are_kept_and_checked():
-    pd = pytest.importorskip("pandas")
-    X = pd.DataFrame(IRIS[0], columns=list("abcd"))
-    pruned = PrunedClassifier(KNeighborsClassifier(), unit="prototype", keep=0.2)
-    pruned.set_params(random_state=0).fit(X, IRIS[1])
-    assert list(pruned.compact_.feature_names_in_) == list("abcd")
-    with pytest.raises(ValueError, match="feature names"):
-        pruned.predict(X[["b", "a", "c", "d"]])
-    assert list(pruned.estimator_.feature_names_in_) == list("abcd")
-
-
 def test_compact_form_stands_alone_and_drops_its_tree():
     X, y = make_moons(500, noise=0.2, random_state=0)
     model = KNeighborsClassifier(metric_params={}, algorithm="kd_tree")
