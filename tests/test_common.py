@@ -5,30 +5,12 @@ import inspect
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    AdaBoostRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    IsolationForest,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn.ensemble import IsolationForest
 from sklearn.feature_selection import SelectKBest
-from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import Lasso, LogisticRegression, Ridge, SGDClassifier
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_prune
@@ -38,24 +20,15 @@ from sklearn_prune.sample_selection import (
     L2PenaltySelector,
     RandomSelector,
 )
+from tests.matrix import CLASSIFIERS, REGRESSORS, of
 
 INNER = {
-    "SampleSubsetClassifier": [
-        LogisticRegression(),
-        DecisionTreeClassifier(),
-        KNeighborsClassifier(),
-        SVC(),
-        RandomForestClassifier(5),
-        make_pipeline(StandardScaler(), LogisticRegression()),
-    ],
-    "SampleSubsetRegressor": [
-        Ridge(),
-        DecisionTreeRegressor(),
-        KNeighborsRegressor(),
-        SVR(),
-        RandomForestRegressor(5),
-        make_pipeline(StandardScaler(), Ridge()),
-    ],
+    "SampleSubsetClassifier": of(
+        CLASSIFIERS, "logistic", "tree", "neighbors", "svc", "forest", "pipeline"
+    ),
+    "SampleSubsetRegressor": of(
+        REGRESSORS, "ridge", "tree", "neighbors", "svr", "forest", "pipeline"
+    ),
     "SampleSubsetTransformer": [
         StandardScaler(),
         PCA(),
@@ -66,35 +39,16 @@ INNER = {
 }
 PRUNED = {
     "PrunedClassifier": [
-        DecisionTreeClassifier(),
-        RandomForestClassifier(5),
-        GradientBoostingClassifier(n_estimators=5),
-        HistGradientBoostingClassifier(max_iter=5),
-        LogisticRegression(),
-        LinearSVC(),
+        *of(CLASSIFIERS, "tree", "forest", "boosting", "hist", "logistic", "linear svc"),
         SGDClassifier(),
-        SVC(),
-        KNeighborsClassifier(),
-        GaussianNB(),
-        LinearDiscriminantAnalysis(),
-        AdaBoostClassifier(n_estimators=3),
-        make_pipeline(StandardScaler(), LogisticRegression()),
+        *of(CLASSIFIERS, "svc", "neighbors", "bayes", "discriminant", "features"),
+        CLASSIFIERS["pipeline"],
     ],
-    "PrunedRegressor": [
-        DecisionTreeRegressor(),
-        RandomForestRegressor(5),
-        GradientBoostingRegressor(n_estimators=5),
-        HistGradientBoostingRegressor(max_iter=5),
-        Ridge(),
-        Lasso(alpha=0.01),
-        LinearSVR(),
-        SVR(),
-        KernelRidge(),
-        GaussianProcessRegressor(),
-        KNeighborsRegressor(),
-        AdaBoostRegressor(n_estimators=3),
-        make_pipeline(StandardScaler(), Ridge()),
-    ],
+    "PrunedRegressor": of(
+        REGRESSORS,
+        *("tree", "forest", "boosting", "hist", "ridge", "lasso", "linear svr", "svr"),
+        *("kernel", "process", "neighbors", "features", "pipeline"),
+    ),
 }
 VARIANTS = [RandomSelector("bernoulli"), L2PenaltySelector(loss="logistic")]
 FEW = {  # as many models as it takes to rank
@@ -118,28 +72,42 @@ def selectors():
 
 
 def estimators():
-    found = [*selectors(), *VARIANTS]
+    """Every class, the meta-estimators around each kind of model."""
+    return [*selectors(), *(cls(*inner) for cls, inner in around_each_kind())]
+
+
+def around_each_kind():
     for name in sklearn_prune.__all__:
         cls = getattr(sklearn_prune, name)
-        if not inspect.isclass(cls) or not issubclass(cls, BaseEstimator):
-            continue
-        if name in PRUNED:
-            found += [cls(inner) for inner in PRUNED[name]]
-            found += [cls(inner, keep="auto", cv=2) for inner in PRUNED[name][:1]]
-            found += [cls(inner, keep=1.0) for inner in PRUNED[name][:8:2]]
-            continue
-        if name not in INNER:
-            found += [cls(), cls(L2PenaltySelector()), cls(keep=1.0)]
-            continue
-        found += [cls(inner) for inner in INNER[name]]
-        found += [cls(inner, L2PenaltySelector()) for inner in INNER[name][:4]]
-        found += [cls(inner, L1PenaltySelector(), keep=0.8) for inner in INNER[name][:2]]
-        found += [cls(INNER[name][0], s, keep=1.0) for s in (None, L2PenaltySelector())]
-    return found
+        if inspect.isclass(cls) and issubclass(cls, BaseEstimator):
+            for model in INNER.get(name, PRUNED.get(name, [None])):
+                yield cls, [] if model is None else [model]
+
+
+def variants():
+    """What else the arguments of the meta-estimators make of them."""
+    found = list(VARIANTS)
+    for name, models in PRUNED.items():
+        cls = getattr(sklearn_prune, name)
+        found += [cls(models[0], keep="auto", cv=2)]
+        found += [cls(inner, keep=1.0) for inner in models[:8:2]]
+    for name, models in INNER.items():
+        cls = getattr(sklearn_prune, name)
+        found += [cls(inner, L2PenaltySelector()) for inner in models[:4]]
+        found += [cls(inner, L1PenaltySelector(), keep=0.8) for inner in models[:2]]
+        found += [cls(models[0], s, keep=1.0) for s in (None, L2PenaltySelector())]
+    sampler = sklearn_prune.SampleSubsetSampler
+    return [*found, sampler(L2PenaltySelector()), sampler(keep=1.0)]
 
 
 @parametrize_with_checks(estimators(), xfail_strict=True)
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(variants(), xfail_strict=True)
+def test_scikit_learn_checks_of_other_arguments(estimator, check):
     check(estimator)
 
 

@@ -37,10 +37,11 @@ from sklearn.tree import DecisionTreeClassifier
 import sklearn_prune
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, compare_pruning
 from sklearn_prune.sample_selection import L2PenaltySelector
+from tests import matrix
+from tests.matrix import assert_same, fit_quietly
 from tests.sample_selection.test_all_selectors import SELECTORS
 from tests.test_common import INNER, PRUNED
 
-METHODS = ("predict", "predict_proba", "decision_function", "transform")
 #: How many of the training rows a model needs, where it needs any.
 NEEDS_ROWS = {
     "SVC": lambda model, n_rows: len(model.support_),
@@ -132,13 +133,11 @@ def table():
     return X, np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
 
 
-def fit_quietly(model, *arguments, **params):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if hasattr(model, "fit_resample"):
-            model.fit_resample(*arguments, **params)
-            return model
-        return model.fit(*arguments, **params)
+def fit_or_resample(model, *arguments):
+    if hasattr(model, "fit_resample"):
+        model.fit_resample(*arguments)
+        return model
+    return fit_quietly(model, *arguments)
 
 
 @cache
@@ -147,21 +146,16 @@ def fitted(number):
     model = clone(MODELS[number])
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=0)
-    return fit_quietly(model, X, values if "Regressor" in type(model).__name__ else labels)
+    return fit_or_resample(
+        model, X, values if "Regressor" in type(model).__name__ else labels
+    )
 
 
 def answers(model, X):
-    return {
-        method: np.asarray(getattr(model, method)(X))
-        for method in METHODS
-        if hasattr(model, method)
-    }
-
-
-def assert_same(found, expected):
-    assert found.keys() == expected.keys()
-    for method, values in expected.items():
-        np.testing.assert_array_equal(found[method], values, err_msg=method)
+    found = matrix.answers(model, X, options=())
+    if hasattr(model, "transform"):
+        found["transform",] = model.transform(X)
+    return found
 
 
 def assert_same_attributes(one, other):

@@ -181,11 +181,7 @@ class FakeComparison:
             return pd.DataFrame(columns=["class", "seen", "kept"])
         seen = np.linspace(100, 190, 10)
         return pd.DataFrame(
-            {
-                "class": np.arange(10),
-                "seen": seen,
-                "kept": seen * self.keeps[variant],
-            }
+            {"class": np.arange(10), "seen": seen, "kept": seen * self.keeps[variant]}
         )
 
     def summary(self):

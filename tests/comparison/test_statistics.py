@@ -27,10 +27,7 @@ from sklearn_prune.comparison.verdicts.statistics import (
 )
 
 posteriors = st.builds(
-    Posterior,
-    mean=st.floats(-1, 1),
-    scale=st.floats(1e-4, 1),
-    df=st.integers(1, 99),
+    Posterior, mean=st.floats(-1, 1), scale=st.floats(1e-4, 1), df=st.integers(1, 99)
 )
 alphas = st.floats(0.005, 0.25)
 margins = st.floats(1e-4, 1)

@@ -24,12 +24,7 @@ from tests.faults.subjects import (
 NO_CLASSES = does_not_apply("it takes no classes")
 CLASS_WORDS = ("class", "classes", "y")
 #: Selectors whose models draw features, or weights of them, at random.
-DRAW_FEATURES = {
-    "AutoSelector",
-    "DataOOBSelector",
-    "ForgettingSelector",
-    "OutlierSelector",
-}
+DRAW_FEATURES = {"AutoSelector", "DataOOBSelector", "ForgettingSelector", "OutlierSelector"}
 ROWS = ("subset", "transformer", "sampler")
 
 

@@ -36,11 +36,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
     TunedThresholdClassifierCV,
 )
-from sklearn.multiclass import (
-    OneVsOneClassifier,
-    OneVsRestClassifier,
-    OutputCodeClassifier,
-)
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
     ClassifierChain,
     MultiOutputClassifier,
@@ -60,6 +56,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
+from tests.matrix import assert_apart, assert_same, fitted, pruned, restored_or_reason
 from tests.models.test_hostile_trees import (
     CODES,
     HOLES,
@@ -68,13 +65,9 @@ from tests.models.test_hostile_trees import (
     WEIGHTS,
     X,
     answers,
-    assert_apart,
-    assert_equal,
     assert_lossless,
     assert_smaller,
-    fitted,
-    pruned,
-    restored,
+    own_parts,
     two,
 )
 
@@ -355,27 +348,24 @@ def test_frames_of_mixed_columns():
 def test_frozen_members_are_not_shared(container):
     if getattr(container, "cv", None) == "prefit":
         container = clone(container).set_params(
-            estimators=[
-                ("a", fitted(BAGGED, X, CODES)),
-                ("b", fitted(TREE, X, CODES)),
-            ]
+            estimators=[("a", fitted(BAGGED, X, CODES)), ("b", fitted(TREE, X, CODES))]
         )
         container = FrozenEstimator(container.fit(X, CODES))
     expected = answers(clone(container).fit(X, CODES), X)
     for keep in (1.0, 0.5):
         small = pruned(container, keep=keep).fit(X, CODES)
         if keep == 1.0:
-            assert_equal(answers(small, X), expected, rtol=1e-9)
-        own = {k: v for k, v in vars(small).items() if k != "estimator"}
+            assert_same(answers(small, X), expected, rtol=1e-9)
+        own = own_parts(small)
         for part in container.get_params().values():
             if isinstance(part, FrozenEstimator):
                 assert_apart(part.estimator, own)
         if isinstance(container, FrozenEstimator):
             assert_apart(container.estimator, own)
-        again = restored(small)
-        if again is not None:
+        again = restored_or_reason(small)
+        if not isinstance(again, str):
             assert_apart(again, own)
-    assert_equal(answers(clone(container).fit(X, CODES), X), expected)
+    assert_same(answers(clone(container).fit(X, CODES), X), expected)
 
 
 @pytest.mark.parametrize(

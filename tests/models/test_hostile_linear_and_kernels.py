@@ -1,17 +1,14 @@
 """Hostile settings of linear models, kernels, neighbours, naive Bayes and strangers."""
 
-import pickle
-import re
 import warnings
 from importlib.util import find_spec
 from itertools import product
-from types import FunctionType
 
 import numpy as np
 import pytest
 import scipy
 from packaging.version import Version
-from scipy.sparse import csc_array, csr_array, csr_matrix, issparse
+from scipy.sparse import csc_array, csr_array
 from sklearn import linear_model as lm
 from sklearn.base import (
     BaseEstimator,
@@ -54,14 +51,19 @@ from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSV
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune.weight_pruning._registry import family_of, units_of
 from tests.conftest import as_frame
-
-METHODS = (
-    "predict",
-    "predict_proba",
-    "predict_log_proba",
-    "decision_function",
-    "score_samples",
+from tests.matrix import (
+    answers,
+    assert_apart,
+    assert_refused,
+    assert_same,
+    assert_valid,
+    assert_whole,
+    bytes_of,
+    fitted,
+    pruned,
+    rows_like,
 )
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
 CODES = np.digitize(X[:, 0] + 0.5 * X[:, 1] + 0.3 * RNG.normal(size=60), [-0.5, 0.5])
@@ -500,135 +502,6 @@ def all_cases():
 every = pytest.mark.parametrize(("estimator", "X", "y", "params"), list(all_cases()))
 
 
-def bytes_of(model):
-    try:
-        return pickle.dumps(model)
-    except (AttributeError, pickle.PicklingError):  # lambdas
-        return None
-
-
-def pruned(model, **arguments):
-    wrapper = PrunedClassifier if is_classifier(model) else PrunedRegressor
-    return wrapper(model, **{"random_state": 0, "cv": 2, **arguments})
-
-
-def answers(model, X, **kinds):
-    """What each method says; one that raises gives the class of its error."""
-    found = {}
-    calls = [(method, {}) for method in METHODS if hasattr(model, method)]
-    calls += [("predict", {name: True}) for name in ("return_std", "return_cov")]
-    for method, params in calls:
-        try:
-            found[method, *params] = getattr(model, method)(X, **params)
-        except Exception as error:
-            found[method, *params] = type(error)
-    return found
-
-
-def arrays_of(found):
-    return found if isinstance(found, list | tuple) else [found]
-
-
-def assert_same(found, expected, rtol, same_dtype=True):
-    assert set(found) >= set(expected)
-    for key, theirs in expected.items():
-        ours = found[key]
-        if isinstance(theirs, type):
-            assert isinstance(ours, type), (key, theirs)
-            continue
-        assert not isinstance(ours, type), (key, ours)
-        assert type(ours) is type(theirs), key
-        for one, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
-            assert issparse(one) == issparse(other), key
-            if issparse(one):
-                one, other = one.toarray(), other.toarray()
-            one, other = np.asarray(one), np.asarray(other)
-            assert one.shape == other.shape, key
-            assert one.dtype == other.dtype or not same_dtype, key
-            if other.dtype.kind != "f":
-                assert np.array_equal(one, other), key
-                continue
-            scale = np.abs(other[np.isfinite(other)]).max(initial=0.0)
-            np.testing.assert_allclose(
-                one, other, rtol=rtol, atol=rtol * scale, err_msg=str(key)
-            )
-
-
-def rows_like(X):
-    """Rows for predict: one, many, and in other containers than those of fit."""
-    if hasattr(X, "iloc"):
-        return {"one": X.iloc[:1], "many": X.iloc[::-1], "array": X.to_numpy()}
-    if np.ndim(X) == 1 and not issparse(X):
-        return {"one": X[:1], "many": np.linspace(-9, 9, 50)}
-    rows = X.tocsr() if issparse(X) else X
-    dense = X.toarray() if issparse(X) else X
-    return {
-        "one": rows[:1],
-        "many": rows[np.arange(300) % X.shape[0]],
-        "list": dense[:5].tolist(),
-        "fortran": np.asfortranarray(dense[:7]),
-        "single": dense[:5].astype(np.float32),
-        "sparse": csc_array(dense[:9]),
-        "matrix": csr_matrix(dense[:3]),
-        "whole": np.round(dense[:9]).astype(np.int64),
-        "not finite": np.where(np.arange(3)[:, None] == 1, np.nan, dense[:3]),
-        "too narrow": dense[:2, 1:],
-        "none": dense[:0],
-    }
-
-
-def is_single(X):
-    return getattr(X, "dtype", None) == np.float32
-
-
-def arrays_in(thing, found=None):
-    """All arrays and mutable objects that an object reaches, by their ids."""
-    found = {} if found is None else found
-    if id(thing) in found or isinstance(
-        thing,
-        type | str | bytes | int | float | np.generic | np.dtype | FunctionType | None,
-    ):
-        return found
-    if isinstance(thing, tuple):
-        parts = thing
-    elif isinstance(thing, dict):
-        parts = thing.values()
-    elif isinstance(thing, list | set):
-        parts = thing
-    elif isinstance(thing, np.ndarray):
-        parts = thing.tolist() if thing.dtype.kind == "O" else ()
-    elif hasattr(thing, "__dict__"):
-        parts = vars(thing).values()
-    elif hasattr(thing, "__getstate__"):
-        parts = thing.__getstate__() or ()
-    else:
-        raise AssertionError(f"what is in a {type(thing)}?")
-    if not isinstance(thing, tuple):
-        found[id(thing)] = thing
-    for part in parts:
-        arrays_in(part, found)
-    return found
-
-
-def assert_apart(one, other):
-    """Two objects share no array memory that can be written, and no mutable object."""
-    first, second = arrays_in(one), arrays_in(other)
-    shared = [first[key] for key in first.keys() & second.keys()]
-    assert not shared, [type(thing) for thing in shared]
-    arrays = [
-        [thing for thing in found.values() if isinstance(thing, np.ndarray)]
-        for found in (first, second)
-    ]
-    for mine in arrays[0]:
-        for theirs in arrays[1]:
-            assert not np.may_share_memory(mine, theirs), (mine.shape, theirs.shape)
-
-
-def fit_plain(estimator, X, y, params):
-    model = clone(estimator) if isinstance(estimator, BaseEstimator) else estimator
-    return model.fit(X, y, **params)
-
-
 @pytest.fixture(autouse=True)
 def quiet():
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -636,100 +509,13 @@ def quiet():
         yield
 
 
-def restored_or_reason(model):
-    try:
-        return model.estimator_
-    except AttributeError as error:
-        return str(error)
-
-
 @every
 def test_whole(estimator, X, y, params):
-    plain = fit_plain(estimator, X, y, params)
-    expected = {kind: answers(plain, rows) for kind, rows in rows_like(X).items()}
-    before = bytes_of(plain)
-    model = pruned(FrozenEstimator(plain), keep=1.0).fit(X, y, **params)
-    assert bytes_of(plain) == before
-    assert_apart(model.compact_, plain)
-    assert_apart(model.compact_, [X, y, params])
-    for kind, rows in rows_like(X).items():
-        rtol = 1e-5 if is_single(X) or kind == "single" else 1e-10
-        wanted = expected[kind]
-        if kind in ("sparse", "matrix") and "precomputed" in repr(estimator):
-            continue  # KernelRidge gives an array of matrices
-        if isinstance(wanted["predict",], type) and kind in ("sparse", "matrix"):
-            if isinstance(answers(model, rows)["predict",], type):
-                continue
-            wanted = answers(plain, rows.toarray())  # more than the model can
-        try:
-            assert_same(answers(model, rows), wanted, rtol)
-        except AssertionError as error:
-            raise AssertionError(f"{kind}: {error}") from error
-    restored = restored_or_reason(model)
-    if isinstance(restored, str):
-        assert "Use compact_ instead" in restored
-        return
-    assert_apart(restored, model.compact_)
-    assert type(restored) is type(plain)
-    assert_same(
-        answers(restored, rows_like(X)["many"]),
-        expected["many"],
-        1e-5 if is_single(X) else 1e-9,
-    )
-
-
-def assert_valid(model, plain, X, same_dtype=True):
-    """The pruned model answers all that the plain one does, and finitely."""
-    classes = getattr(plain, "classes_", None)
-    if classes is not None:
-        many = isinstance(classes, list) and np.ndim(classes[0])
-        for one, other in (
-            zip(model.classes_, classes, strict=True)
-            if many
-            else [(model.classes_, classes)]
-        ):
-            assert np.array_equal(one, other)
-    expected, found = answers(plain, X), answers(model, X)
-    if not is_classifier(plain):  # skorch gives regressors a predict_proba
-        expected.pop(("predict_proba",), None)
-    for key, theirs in expected.items():
-        if isinstance(theirs, type) or key[1:]:
-            continue
-        ours = found[key]
-        assert not isinstance(ours, type), (key, ours)
-        for one, other in zip(arrays_of(ours), arrays_of(theirs), strict=True):
-            one, other = np.asarray(one), np.asarray(other)
-            assert one.shape == other.shape, key
-            assert one.dtype == other.dtype or not same_dtype, key
-            if one.dtype.kind == "f" and np.isfinite(other).all():
-                assert not np.isnan(one).any(), key
-                assert np.isfinite(one).all() or key[0] == "predict_log_proba", key
-            if key[0] == "predict_proba" and other.min() >= 0 and other.max() <= 1:
-                assert one.min() >= 0
-                assert one.max() <= 1 + 1e-6
-            if key[0] == "predict_proba" and np.allclose(other.sum(axis=-1), 1, atol=1e-3):
-                np.testing.assert_allclose(one.sum(axis=-1), 1, rtol=1e-5)
-    if (
-        hasattr(plain, "predict_proba")
-        and isinstance(classes, np.ndarray)
-        and not isinstance(found["predict_proba",], type)
-    ):
-        assert found["predict_proba",].shape[1] == len(classes)
-    if (
-        is_classifier(plain)
-        and isinstance(classes, np.ndarray)
-        and np.ndim(found["predict",]) == 1
-    ):
-        assert np.isin(found["predict",], classes).all()
-
-
-def assert_refused(message):
-    assert "\n" not in message.strip()
-    assert re.search(r"Write|Pass|Use", message), message
+    assert_whole(estimator, X, y, params)
 
 
 def assert_smaller(estimator, X, y, params, unit, keep, quantize=None, frozen=False):
-    plain = fit_plain(estimator, X, y, params)
+    plain = fitted(estimator, X, y, **params)
     before = bytes_of(plain)
     frozen = frozen or not isinstance(estimator, BaseEstimator)
     units = ("auto", *units_of(family_of(plain)[0]))
@@ -815,7 +601,7 @@ def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
 )
 def test_a_thousand_classes(estimator):
     rows, labels = RNG.normal(size=(1000, 3)), 3 * THOUSAND - 1500
-    plain = fit_plain(estimator, rows, labels, {})
+    plain = fitted(estimator, rows, labels)
     model = pruned(FrozenEstimator(plain), keep=1.0).fit(rows, labels)
     assert_same(answers(model, rows[:50]), answers(plain, rows[:50]), 1e-10)
 

@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -28,10 +30,17 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
-from sklearn_prune.predictors.quantized import arrays_in
+from tests import matrix
+from tests.matrix import (
+    assert_apart,
+    assert_same,
+    assert_valid,
+    fitted,
+    pruned,
+    restored_or_reason,
+)
 
-METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+answers = partial(matrix.answers, options=())
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5)).round(2)
 NUMBERS = X @ [2.0, -1, 0, 0.5, 0] + np.where(X[:, 0] > 0.3, 3, 0) + RNG.random(120)
@@ -121,84 +130,13 @@ def hostile_rows(model, X):
     return np.vstack(rows)
 
 
-def answers(model, X):
-    """What each method says; of a method that raises, the class of its error."""
-    found = {}
-    for method in METHODS:
-        if hasattr(model, method):
-            try:
-                with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                    found[method] = getattr(model, method)(X)
-            except (ValueError, TypeError) as error:
-                found[method] = ValueError if isinstance(error, ValueError) else TypeError
-    return found
+def own_parts(small):
+    """What a pruned model holds itself."""
+    return {name: value for name, value in vars(small).items() if name != "estimator"}
 
 
-def assert_equal(found, expected, rtol=0.0):
-    assert set(found) == set(expected)
-    for method, values in expected.items():
-        if isinstance(values, type):
-            assert found[method] is values
-            continue
-        ours, theirs = found[method], values
-        assert isinstance(ours, list) == isinstance(theirs, list), method
-        if not isinstance(theirs, list):
-            ours, theirs = [ours], [theirs]
-        for one, other in zip(ours, theirs, strict=True):
-            assert one.dtype == other.dtype, method
-            assert one.shape == other.shape, method
-            if rtol and one.dtype.kind == "f":
-                np.testing.assert_allclose(
-                    one, other, rtol=rtol, atol=1e-12, err_msg=method
-                )
-            else:
-                np.testing.assert_array_equal(one, other, err_msg=method)
-
-
-def pruned(model, **params):
-    kind = PrunedClassifier if is_classifier(model) else PrunedRegressor
-    return kind(model, **{"random_state": 0, "cv": 2, **params})
-
-
-def arrays_of(thing):
-    """The arrays that an object holds, those of Cython trees included."""
-    found = list(arrays_in(thing))
-    for tree in trees_of(thing):
-        found += [tree.value, tree.threshold, tree.feature, tree.children_left]
-    return found
-
-
-def trees_of(thing):
-    members = getattr(thing, "estimators_", None)
-    members = [thing] if members is None else np.ravel(np.asarray(members, dtype=object))
-    return [member.tree_ for member in members if hasattr(member, "tree_")]
-
-
-def assert_apart(one, other):
-    """No array of one object is written to through an array of the other."""
-    bounds = []
-    for number, thing in enumerate((one, other)):
-        for array in arrays_of(thing):
-            if array.size and array.flags.writeable:
-                low, high = np.lib.array_utils.byte_bounds(array)
-                bounds.append((low, high, number, array.dtype, array.shape))
-    bounds.sort(key=lambda bound: bound[:3])
-    reach = [(-1, None), (-1, None)]
-    for low, high, number, *what in bounds:
-        beyond, theirs = reach[1 - number]
-        assert low >= beyond, (what, theirs)
-        if high > reach[number][0]:
-            reach[number] = (high, what)
-
-
-def restored(small):
-    """The model as its own class, or None where that class cannot hold it and says so."""
-    try:
-        return small.estimator_
-    except AttributeError as error:
-        if "compact_" in str(error):
-            return None
-        raise
+def classes_of(model):
+    return model.classes_ if isinstance(model.classes_, list) else [model.classes_]
 
 
 def assert_lossless(model, X, y, rows=None, rtol=0.0):
@@ -210,34 +148,40 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
         warnings.simplefilter("error", UserWarning)
         small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
     assert pickle.dumps(model) == before
-    assert_equal(answers(small.compact_, rows), expected, rtol)
-    assert_equal(answers(pickle.loads(pickle.dumps(small.compact_)), rows), expected, rtol)
+    for form in (small.compact_, pickle.loads(pickle.dumps(small.compact_))):
+        assert_same(answers(form, rows), expected, rtol, 1e-12 * (rtol > 0))
     one = rows[:1] if not issparse(rows) else rows.tocsr()[:1]
-    assert_equal(answers(small, one), answers(model, one), rtol)
+    assert_same(answers(small, one), answers(model, one), rtol, 1e-12 * (rtol > 0))
     if is_classifier(model):
-        many = isinstance(model.classes_, list)
-        assert isinstance(small.classes_, list) == many
-        pairs = (
-            (small.classes_, model.classes_)
-            if many
-            else ([small.classes_], [model.classes_])
-        )
-        for ours, theirs in zip(*pairs, strict=True):
+        for ours, theirs in zip(classes_of(small), classes_of(model), strict=True):
             np.testing.assert_array_equal(ours, theirs, strict=True)
-    own = {name: value for name, value in vars(small).items() if name != "estimator"}
-    assert_apart(model, own)
-    again = restored(small)
-    if again is not None:
-        assert_equal(answers(again, rows), expected, max(rtol, 1e-12))
-        assert_apart(again, own)
+    assert_apart(model, own_parts(small))
+    again = restored_or_reason(small)
+    if isinstance(again, str):
+        assert "compact_" in again
+    else:
+        assert_same(answers(again, rows), expected, max(rtol, 1e-12), 1e-12)
+        assert_apart(again, own_parts(small))
     return small
 
 
-def fitted(model, *data, **fit_params):
-    """Fitted; the library's own remarks on odd data are not ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return clone(model).fit(*data, **fit_params)
+def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
+    """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
+    whole = fitted(model, X, y, **fit_params)
+    rows = hostile_rows(whole, X) if rows is None else rows
+    sizes = [(0.5, None, True), (0.1, "int8", False), ("auto", "codebook", True)]
+    for unit, (keep, quantize, refit) in product(units, sizes):
+        before = pickle.dumps(whole)
+        inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
+        refit = refit or unit == "feature"
+        small = pruned(inner, unit=unit, keep=keep, quantize=quantize, refit=refit)
+        small.fit(X, y, **fit_params)
+        assert pickle.dumps(whole) == before
+        assert_valid(small, whole, rows)
+        assert_apart(whole, own_parts(small))
+        again = restored_or_reason(small)
+        if not isinstance(again, str):
+            assert_apart(again, own_parts(small))
 
 
 FORESTS = [
@@ -417,7 +361,7 @@ def test_a_thousand_classes(model):
     rows, y = np.random.default_rng(1).normal(size=(2000, 3)), np.arange(2000) % 1000
     model = fitted(model, rows, y)
     small = pruned(FrozenEstimator(model), keep=1.0).fit(rows, y)
-    assert_equal(answers(small, rows[:50]), answers(model, rows[:50]))
+    assert_same(answers(small, rows[:50]), answers(model, rows[:50]))
 
 
 def test_many_rows_and_threads():
@@ -429,62 +373,7 @@ def test_many_rows_and_threads():
         if hasattr(model, "n_jobs"):  # sums of several threads end in another last digit
             model.set_params(n_jobs=2)
         small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
-        assert_equal(answers(small, rows), expected)
-
-
-def assert_valid(small, model, rows):
-    """A smaller model gives finite numbers, labels it knows, probabilities."""
-    found, expected = answers(small, rows), answers(model, rows)
-    assert set(found) == set(expected)
-    for method, whole in expected.items():
-        values = found[method]
-        if not isinstance(whole, list):
-            values, whole = [values], [whole]
-        for one, other in zip(values, whole, strict=True):
-            assert one.shape == other.shape
-            assert one.dtype.kind == other.dtype.kind
-            if one.dtype.kind == "f":
-                assert not np.isnan(one).any()
-                assert method == "predict_log_proba" or np.isfinite(one).all()
-            if method == "predict_proba" and np.allclose(other.sum(axis=1), 1):
-                assert (one >= 0).all()
-                np.testing.assert_allclose(one.sum(axis=1), 1, rtol=1e-5)
-    if is_classifier(model):
-        several = isinstance(model.classes_, list)
-        ours, theirs = (small.classes_, model.classes_)
-        ours, theirs = (ours, theirs) if several else ([ours], [theirs])
-        for labels, known in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(labels, known, strict=True)
-        for labels, known in zip(np.atleast_2d(found["predict"].T), theirs, strict=False):
-            assert np.isin(labels, known).all()
-
-
-def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
-    """At smaller sizes, of a frozen model too, which stays as it was and is not shared."""
-    whole = fitted(model, X, y, **fit_params)
-    rows = hostile_rows(whole, X) if rows is None else rows
-    for unit in units:
-        for keep, quantize, refit in (
-            (0.5, None, True),
-            (0.1, "int8", False),
-            ("auto", "codebook", True),
-        ):
-            before = pickle.dumps(whole)
-            inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
-            small = pruned(
-                inner,
-                unit=unit,
-                keep=keep,
-                quantize=quantize,
-                refit=refit or unit == "feature",
-            ).fit(X, y, **fit_params)
-            assert pickle.dumps(whole) == before
-            assert_valid(small, whole, rows)
-            own = {k: v for k, v in vars(small).items() if k != "estimator"}
-            assert_apart(whole, own)
-            again = restored(small)
-            if again is not None:
-                assert_apart(again, own)
+        assert_same(answers(small, rows), expected)
 
 
 UNITS = {

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 
 import sklearn_prune
 from sklearn_prune.persistence import save
-from tests.persistence.models import fitted_models
+from tests.matrix import fitted_models
 
 
 def write(folder):

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.persistence.models import fitted_models
+from tests.matrix import fitted_models
 
 
 @pytest.fixture(scope="session")

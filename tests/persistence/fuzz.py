@@ -12,10 +12,21 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from sklearn_prune.persistence import load, save
+from tests.matrix import fitted_models
 from tests.persistence.damage import damaged, forged
-from tests.persistence.models import answers, fitted_models
 
 FEW = 9
+
+
+def answers(model, rows):
+    """What a model says of rows by each method that it has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            method: getattr(model, method)(rows)
+            for method in ("predict", "predict_proba", "decision_function")
+            if hasattr(model, method)
+        }
 
 
 def describe(answer):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import DBSCAN
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -39,11 +38,11 @@ from sklearn_prune.persistence._archive import write_members
 from sklearn_prune.persistence._schema import trusted_types
 from sklearn_prune.predictors.base import Compact
 from sklearn_prune.weight_pruning import fitted_form
+from tests.matrix import LABELS, NAMES, X, answers, assert_same, matrix
 from tests.persistence.damage import members_of, packed
-from tests.persistence.models import LABELS, NAMES, X, _models, answers
 
 pytest.importorskip("skops")
-MODELS = [name for name, *_ in _models()]
+MODELS = [name for name, *_ in matrix()]
 ARTEFACTS = Path(__file__).parent / "artefacts"
 
 
@@ -59,24 +58,12 @@ def content(files, path):
     return files["forest of names"]
 
 
-def assert_equal_answers(found, expected):
-    assert found.keys() == expected.keys()
-    for method, value in expected.items():
-        if issparse(value):
-            assert (found[method] != value).nnz == 0
-        elif isinstance(value, list):
-            for one, other in zip(found[method], value, strict=True):
-                np.testing.assert_array_equal(one, other)
-        else:
-            np.testing.assert_array_equal(found[method], value, strict=True)
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_loaded_models_answer_to_the_bit(name, models, files, path):
     model, rows = models[name]
     path.write_bytes(files[name])
     loaded = load(path)
-    assert_equal_answers(answers(loaded, rows), answers(fitted_form(model), rows))
+    assert_same(answers(loaded, rows), answers(fitted_form(model), rows), same_error=True)
     np.testing.assert_array_equal(
         np.shape(loaded.predict(rows)), np.shape(model.predict(rows))
     )

@@ -44,11 +44,7 @@ def test_quantized_coefficients_are_a_quarter_of_single_precision():
     X, y = make_classification(400, 100, n_informative=20, n_classes=4, random_state=0)
     model = LogisticRegression(max_iter=500).fit(X, y)
     compact = CompactLinearClassifier.of(
-        model.coef_,
-        model.intercept_,
-        100,
-        classes_=model.classes_,
-        probability_="softmax",
+        model.coef_, model.intercept_, 100, classes_=model.classes_, probability_="softmax"
     )
     for scheme, ratio in (("int8", 3.5), ("float16", 2.0), ("codebook", 1.0)):
         small = pickle.loads(pickle.dumps(compact.quantized(Quantizer(scheme))))

@@ -3,19 +3,10 @@
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.decomposition import PCA
-from sklearn.ensemble import (
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
-from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import (
@@ -26,34 +17,22 @@ from sklearn_prune import (
     SampleSubsetSampler,
     SampleSubsetTransformer,
 )
+from tests.matrix import CLASSIFIERS, REGRESSORS, of
 from tests.properties.selectors import reads, selectors
 
 INNER = {
     "classification": [
-        LogisticRegression(),
-        DecisionTreeClassifier(),
-        GaussianNB(),
+        *of(CLASSIFIERS, "logistic", "tree", "bayes", "svc", "forest", "boosting"),
         KNeighborsClassifier(1),
-        SVC(),
-        RandomForestClassifier(3),
-        GradientBoostingClassifier(n_estimators=2),
         make_pipeline(MaxAbsScaler(), LogisticRegression()),
     ],
     "regression": [
-        Ridge(),
-        DecisionTreeRegressor(),
+        *of(REGRESSORS, "ridge", "tree", "kernel", "svr", "forest", "boosting"),
         KNeighborsRegressor(1),
-        KernelRidge(),
-        SVR(),
-        RandomForestRegressor(3),
-        GradientBoostingRegressor(n_estimators=2),
         make_pipeline(MaxAbsScaler(), Ridge()),
     ],
 }
-SUBSETS = {
-    "classification": SampleSubsetClassifier,
-    "regression": SampleSubsetRegressor,
-}
+SUBSETS = {"classification": SampleSubsetClassifier, "regression": SampleSubsetRegressor}
 PRUNED = {"classification": PrunedClassifier, "regression": PrunedRegressor}
 
 

@@ -30,9 +30,7 @@ from tests.properties.state import (
     surroundings,
 )
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore"),
-]
+pytestmark = [pytest.mark.filterwarnings("ignore")]
 ANSWERS = ("predict", "predict_proba", "decision_function", "transform")
 #: BLAS rounds by where arrays lie in memory: a KernelRidge of scikit-learn alone predicts
 #: other last bits after unpickling in almost half of all small problems.

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -117,16 +116,6 @@ def test_a_row_between_two_kept_ones_is_kept():
     assert kept(CondensedNNSelector().fit(X, y)).tolist() == [0, 1, 2]
 
 
-def test_seed_orders_the_visits():
-    X, y = noisy()
-    by_seed = [CondensedNNSelector(random_state=s).fit(X, y).order_ for s in (0, 0, 1)]
-    assert np.array_equal(by_seed[0], by_seed[1])
-    assert not np.array_equal(by_seed[0], by_seed[2])
-    state = np.random.get_state()[1].copy()
-    CondensedNNSelector().fit(X, y)
-    assert np.array_equal(np.random.get_state()[1], state)
-
-
 def test_order_of_rows_is_no_matter_when_visits_follow_it():
     X, y = noisy()
     shuffled = np.random.default_rng(0).permutation(300)
@@ -135,24 +124,6 @@ def test_order_of_rows_is_no_matter_when_visits_follow_it():
     b, reach_of_shuffled = condense_labels(Space.of(X[shuffled]), y[shuffled], back)
     assert np.array_equal(a, shuffled[b])
     np.testing.assert_allclose(reach_of_shuffled, reach[shuffled])
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_containers_and_threads(container, task):
-    X, y = noisy(120)
-    X = X.astype(np.float32).astype(float)
-    plain = CondensedNNSelector(task=task).fit(X, y)
-    other = CondensedNNSelector(task=task, n_jobs=2).fit(container(X), y)
-    assert np.array_equal(kept(plain), kept(other))
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
-def test_csr_equals_dense(metric):
-    X, y = noisy()
-    X = np.where(np.abs(X) < 0.7, 0.0, X)
-    dense = CondensedNNSelector(metric=metric).fit(X, y)
-    sparse = CondensedNNSelector(metric=metric).fit(csr_array(X), y)
-    assert np.array_equal(dense.order_, sparse.order_)
 
 
 def test_gower_reads_categories_and_missing_values():

@@ -136,14 +136,6 @@ def test_order_is_the_rest_then_the_doubted_both_by_score():
     assert (np.diff(scores[size:]) <= 0).all()
 
 
-def test_permuted_rows_get_the_same_verdict():
-    table, y = random_table(2)
-    places = np.random.default_rng(0).permutation(len(y))
-    first, second = told(table, y), told(table[places], y[places])
-    kept = set(first.order_[: first.natural_size_])
-    assert kept == set(places[second.order_[: second.natural_size_]])
-
-
 @pytest.mark.parametrize("filter_by", FOUND)
 def test_rows_of_weight_zero_are_not_counted(filter_by):
     table, y = random_table(3)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_array
 from sklearn.datasets import make_blobs, make_classification, make_regression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -175,29 +174,6 @@ def test_more_neighbors_than_rows(n):
 
 def test_two_rows_of_two_classes_are_both_noise():
     assert DROP3Selector().fit([[0.0], [1.0]], [0, 1]).natural_size_ == 0
-
-
-def test_sparse_and_float32_rows():
-    X, y = classes()
-    X[X < 0.5] = 0
-    dense = DROP3Selector().fit(X, y)
-    assert_array_equal(DROP3Selector().fit(csr_array(X), y).order_, dense.order_)
-    assert_equals_naive(dense, X, y)
-    X = X.astype(np.float32)
-    before = X.copy()
-    assert_array_equal(DROP3Selector().fit(X, y).order_, dense.order_)
-    assert_array_equal(X, before)
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_permuted_rows_have_permuted_scores(task):
-    X, y = (
-        classes() if task == "classification" else make_regression(300, 5, random_state=0)
-    )
-    way = np.random.RandomState(0).permutation(300)
-    selector = DROP3Selector(task=task).fit(X, y)
-    permuted = DROP3Selector(task=task).fit(X[way], y[way])
-    assert_allclose(permuted.scores_, selector.scores_[way], rtol=1e-9)
 
 
 def test_threads_and_gower():

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from scipy.stats import mode
 from sklearn.datasets import (
     load_breast_cancer,
@@ -156,33 +155,6 @@ def test_scores_of_one_round_are_shares():
     enn = ENNSelector(5).fit(X, y)
     np.testing.assert_allclose(enn.scores_, shares)
     assert np.array_equal(enn.order_, np.argsort(-shares, kind="stable"))
-
-
-@each
-def test_order_of_rows_is_no_matter(make):
-    X, y = noisy()
-    shuffled = np.random.default_rng(1).permutation(300)
-    a, b = make().fit(X, y), make().fit(X[shuffled], y[shuffled])
-    np.testing.assert_array_equal(b.scores_, a.scores_[shuffled])
-    assert np.array_equal(kept(a), np.sort(shuffled[kept(b)]))
-
-
-@each
-def test_containers_and_threads(make, container):
-    X, y = noisy(120)
-    X = X.astype(np.float32).astype(float)
-    plain = make().fit(X, y)
-    other = make(n_jobs=2).fit(container(X), y)
-    assert np.array_equal(plain.order_, other.order_)
-
-
-@each
-def test_csr_equals_dense_for_all_metrics(make):
-    X, y = noisy(120)
-    X = np.where(np.abs(X) < 0.7, 0.0, X)
-    for metric in ("euclidean", "cosine", "gower"):
-        dense, sparse = make(metric=metric).fit(X, y), make(metric=metric)
-        assert np.array_equal(dense.order_, sparse.fit(csr_array(X), y).order_)
 
 
 @each

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from sklearn_prune.sample_selection import _facility_location
 from sklearn_prune.sample_selection._facility_location import FacilityLocationSelector
@@ -117,10 +116,3 @@ def test_regression_covers_the_target(metric):
 @pytest.mark.parametrize("X", [np.zeros((1, 2)), np.array([[0.0], [1.0]])])
 def test_one_and_two_rows(X):
     assert FacilityLocationSelector().fit(X).order_.tolist() == list(range(len(X)))
-
-
-def test_containers(classes):
-    X, y = classes
-    X = np.round(X, 1)
-    order = FacilityLocationSelector().fit(X, y).order_
-    assert np.array_equal(FacilityLocationSelector().fit(csr_array(X), y).order_, order)

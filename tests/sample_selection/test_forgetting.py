@@ -3,7 +3,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_blobs, make_regression
 from sklearn.dummy import DummyClassifier
@@ -209,19 +208,6 @@ def test_scale_of_the_target_does_not_matter_to_the_default():
     first = ForgettingSelector(random_state=0).fit(X, y)
     other = ForgettingSelector(random_state=0).fit(X, 1024 * y)
     assert np.array_equal(first.correct_, other.correct_)
-
-
-@pytest.mark.parametrize("estimator", [None, LogisticRegression(), MLPClassifier((3,))])
-def test_jobs_and_repeats_give_the_same(blobs, estimator):
-    X, y = blobs
-    expected = ForgettingSelector(estimator, n_epochs=5, random_state=0).fit(X, y)
-    for jobs in (None, 2):
-        selector = ForgettingSelector(estimator, n_epochs=5, n_jobs=jobs, random_state=0)
-        with parallel_config(backend="threading"):
-            selector.fit(X, y)
-        assert np.array_equal(selector.correct_, expected.correct_)
-    different = ForgettingSelector(estimator, n_epochs=5, random_state=1).fit(X, y)
-    assert not np.array_equal(different.correct_, expected.correct_)
 
 
 @pytest.mark.parametrize("estimator", [None, LogisticRegression()])

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -47,34 +46,6 @@ def test_regression_is_the_spread_around_the_target():
     assert (constant.scores_ == 0).all()
 
 
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_order_of_rows_is_no_matter(task):
-    X, y, _ = noisy()
-    shuffled = np.random.default_rng(0).permutation(300)
-    a = HardnessSelector(task=task).fit(X, y)
-    b = HardnessSelector(task=task).fit(X[shuffled], y[shuffled])
-    np.testing.assert_allclose(b.scores_, a.scores_[shuffled], rtol=1e-12)
-
-
-@pytest.mark.parametrize("task", ["classification", "regression"])
-def test_containers_and_threads(container, task):
-    X, y, _ = noisy()
-    X = X.astype(np.float32).astype(float)
-    plain = HardnessSelector(task=task).fit(X, y)
-    other = HardnessSelector(task=task, n_jobs=2).fit(container(X), y)
-    assert np.array_equal(plain.order_, other.order_)
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
-def test_csr_equals_dense(metric):
-    X, y, _ = noisy()
-    X = np.where(np.abs(X) < 0.7, 0.0, X)
-    dense = HardnessSelector(metric=metric).fit(X, y)
-    assert np.array_equal(
-        dense.order_, HardnessSelector(metric=metric).fit(csr_array(X), y).order_
-    )
-
-
 def test_gower_reads_categories_and_missing_values():
     pd = pytest.importorskip("pandas")
     y = np.tile([0, 1], 20)
@@ -104,11 +75,3 @@ def test_rows_of_zero_weight_are_no_neighbors(task):
     whole = HardnessSelector(**options).fit(X, y, sample_weight=weights)
     part = HardnessSelector(**options).fit(X[200:], y[200:])
     np.testing.assert_allclose(whole.scores_[200:], part.scores_)
-
-
-def test_inputs_do_not_change():
-    X, y, _ = noisy()
-    X.setflags(write=False)
-    y.setflags(write=False)
-    selector = HardnessSelector().fit(X, y)
-    assert not any(np.shape(value) == X.shape for value in vars(selector).values())

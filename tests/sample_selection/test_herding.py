@@ -1,6 +1,4 @@
 import numpy as np
-import pytest
-from scipy.sparse import csr_array
 
 from sklearn_prune._coverage import herding_order
 from sklearn_prune._space import standardized_rows
@@ -72,18 +70,3 @@ def test_rows_of_no_weight_come_last(classes):
     counted = np.flatnonzero(weights)
     alone = HerdingSelector().fit(X[counted], y[counted])
     assert len(alone.order_) == weights.sum()
-
-
-def test_order_is_that_of_the_rows_wherever_they_stand():
-    X = np.random.default_rng(0).normal(size=(120, 3))
-    shuffled = np.random.default_rng(1).permutation(120)
-    first = HerdingSelector().fit(X).order_[:60]
-    assert np.array_equal(shuffled[HerdingSelector().fit(X[shuffled]).order_[:60]], first)
-
-
-@pytest.mark.parametrize("kind", [csr_array, lambda X: X.astype(np.float32)])
-def test_containers(classes, kind):
-    X, y = classes
-    order = HerdingSelector().fit(X, y).order_
-    found = HerdingSelector().fit(kind(X), y).order_
-    assert np.array_equal(found[:40], order[:40])

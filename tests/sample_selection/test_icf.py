@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_array
+from numpy.testing import assert_array_equal
 from sklearn.datasets import make_blobs, make_classification
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -125,24 +124,6 @@ def test_more_neighbors_than_rows(n):
 
 def test_two_rows_of_two_classes_are_both_noise():
     assert ICFSelector().fit([[0.0], [1.0]], [0, 1]).natural_size_ == 0
-
-
-def test_sparse_and_float32_rows():
-    X, y = classes()
-    X[X < 0.5] = 0
-    dense = ICFSelector().fit(X, y)
-    assert_array_equal(ICFSelector().fit(csr_array(X), y).order_, dense.order_)
-    X = X.astype(np.float32)
-    before = X.copy()
-    assert_array_equal(ICFSelector().fit(X, y).order_, dense.order_)
-    assert_array_equal(X, before)
-
-
-def test_permuted_rows_have_permuted_scores():
-    X, y = classes()
-    way = np.random.RandomState(0).permutation(300)
-    selector, permuted = ICFSelector().fit(X, y), ICFSelector().fit(X[way], y[way])
-    assert_allclose(permuted.scores_, selector.scores_[way])
 
 
 def test_threads_make_no_difference():

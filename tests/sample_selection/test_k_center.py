@@ -58,12 +58,6 @@ def test_rows_of_no_weight_come_last(classes):
     assert sorted(order) == list(range(240))
 
 
-def test_threads_change_nothing(classes):
-    X, y = classes
-    one, two = (KCenterSelector(n_jobs=n).fit(X, y).order_ for n in (1, 2))
-    assert np.array_equal(one, two)
-
-
 def test_guard_is_checked(classes):
     with pytest.raises(ValueError, match="'guard' parameter of KCenterSelector must be"):
         KCenterSelector(guard=1.0).fit(*classes)

@@ -164,27 +164,6 @@ def test_values_do_not_depend_on_threads_or_blocks(monkeypatch):
     assert np.abs(one - values).max() < 1e-14
 
 
-@pytest.mark.parametrize("regression", [False, True])
-def test_values_follow_the_rows(regression):
-    X, y = make_classification(200, 6, random_state=0)
-    y = X[:, 0] if regression else y
-    shuffled = np.random.default_rng(0).permutation(200)
-    values = KNNShapleySelector().fit(X, y).scores_
-    again = KNNShapleySelector().fit(X[shuffled], y[shuffled]).scores_
-    assert np.abs(again - values[shuffled]).max() < 1e-12
-
-
-def test_containers_give_the_same_order(container):
-    X, y = make_classification(100, 6, random_state=0)
-    X = X.round(2).astype(np.float32).astype(float)
-    expected = KNNShapleySelector().fit(X, y)
-    X_before, y_before = X.copy(), y.copy()
-    selector = KNNShapleySelector().fit(container(X), y)
-    assert np.abs(selector.scores_ - expected.scores_).max() < 1e-6
-    assert np.array_equal(X, X_before)
-    assert np.array_equal(y, y_before)
-
-
 def test_rows_in_one_place_are_settled_by_position():
     X, y = np.ones((20, 2)), np.arange(20) % 2
     values = KNNShapleySelector(1).fit(X, y).scores_

@@ -113,23 +113,6 @@ def test_rows_of_weight_0_come_last_and_count_for_nothing():
     assert np.abs(selector.scores_[kept] - hat_diagonal(X[kept])).max() < 1e-10
 
 
-def test_scores_follow_the_rows():
-    X = rows(90, 6)
-    shuffled = np.random.default_rng(0).permutation(90)
-    scores = LeverageSelector().fit(X).scores_
-    assert (
-        np.abs(LeverageSelector().fit(X[shuffled]).scores_ - scores[shuffled]).max() < 1e-12
-    )
-
-
-def test_containers_give_the_same_scores(container):
-    X = rows(90, 6).round(1)
-    X_before = X.copy()
-    scores = LeverageSelector().fit(container(X)).scores_
-    assert np.abs(scores - hat_diagonal(X)).max() < 1e-5
-    assert np.array_equal(X, X_before)
-
-
 def test_a_missing_value_counts_as_the_mean():
     X = rows(50, 3)
     X[4, 1] = np.nan

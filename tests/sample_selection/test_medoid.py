@@ -28,13 +28,6 @@ def test_medoids_explain_more_than_random_rows():
         assert squared[order[:k]].min(axis=0).mean() < min(random)
 
 
-def test_seed(classes):
-    X, y = classes
-    orders = [MedoidSelector(random_state=s).fit(X, y).order_ for s in (0, 0, 1)]
-    assert np.array_equal(orders[0], orders[1])
-    assert not np.array_equal(orders[0], orders[2])
-
-
 def test_rows_of_no_weight_come_last(classes):
     X, y = classes
     weights = np.ones(len(y))

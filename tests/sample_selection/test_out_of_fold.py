@@ -221,24 +221,6 @@ def test_default_model_is_weighted_with_and_without_routing(classes):
     assert not np.allclose(plain.scores_, LossSelector(random_state=0).fit(X, y).scores_)
 
 
-def test_same_with_any_number_of_jobs(classes):
-    X, y = classes
-    model = RandomForestClassifier(5)
-    one = LossSelector(model, random_state=3).fit(X, y)
-    two = LossSelector(model, n_jobs=2, random_state=3).fit(X, y)
-    np.testing.assert_array_equal(one.scores_, two.scores_)
-    other = LossSelector(model, random_state=4).fit(X, y)
-    assert not np.array_equal(one.scores_, other.scores_)
-
-
-def test_global_generator_is_left_alone(classes):
-    np.random.seed(0)
-    LossSelector(RandomForestClassifier(3), random_state=3).fit(*classes)
-    drawn = np.random.random()
-    np.random.seed(0)
-    assert drawn == np.random.random()
-
-
 def test_alone_and_wrapped_give_the_same_order(classes):
     X, y = classes
     model = RandomForestClassifier(5)
@@ -368,11 +350,3 @@ def test_arguments_are_checked(classes):
         LossSelector().fit(np.where(X > 3, np.inf, X), y)
     with pytest.raises(ValueError, match="make_pipeline\\(TfidfVectorizer"):
         LossSelector().fit(["a", "b"], [0, 1])
-
-
-def test_inputs_are_not_changed(classes):
-    X, y = classes
-    before = X.copy(), y.copy()
-    LossSelector(random_state=0).fit(X, y)
-    np.testing.assert_array_equal(X, before[0])
-    np.testing.assert_array_equal(y, before[1])

@@ -157,17 +157,6 @@ def test_weights_reach_the_detectors():
     assert sum(set(scores[1:])) == 45
 
 
-def test_seeds_and_jobs():
-    X = cloud()
-    one, same, jobs, other = (
-        OutlierSelector(FAST, n_jobs=n_jobs, random_state=seed).fit(X).scores_
-        for n_jobs, seed in [(None, 0), (None, 0), (2, 0), (None, 1)]
-    )
-    np.testing.assert_array_equal(one, same)
-    np.testing.assert_array_equal(one, jobs)
-    assert not np.array_equal(one, other)
-
-
 def test_default_is_an_isolation_forest_in_any_container(container):
     X = cloud()
     options = {"n_folds": 2, "random_state": 0}

@@ -318,15 +318,6 @@ def test_a_perfect_fit_contradicts_nothing():
         assert L2PenaltySelector(task="regression").fit(X, y).natural_size_ == 50
 
 
-def test_rows_may_come_in_another_order():
-    X, y = problem()
-    permutation = np.random.default_rng(1).permutation(200)
-    for selector in (L2PenaltySelector(), L1PenaltySelector()):
-        order = selector.fit(X, y).order_
-        moved = selector.fit(X[permutation], y[permutation]).order_
-        assert np.array_equal(permutation[moved], order)
-
-
 def test_integral_targets_with_many_values_are_regression():
     X, y = load_diabetes(return_X_y=True)
     as_is = L2PenaltySelector().fit(X, y).scores_

@@ -136,29 +136,6 @@ def predictions(model, X):
 # What keep means
 
 
-@quiet
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda m: type(m).__name__)
-@pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
-def test_keep_all_is_the_bare_classifier_to_the_bit(classes, model, selector):
-    X, y = classes
-    bare = predictions(clone(model).fit(X, y), X)
-    subset = SampleSubsetClassifier(model, selector, keep=1.0).fit(X, y)
-    ours = predictions(subset, X)
-    assert bare.keys() == ours.keys()
-    for name, values in bare.items():
-        assert np.array_equal(values, ours[name]), name
-    assert subset.selector_ is None
-    assert subset.sample_scores_ is None
-    assert subset.sample_mask_.all()
-
-
-@pytest.mark.parametrize("model", REGRESSORS, ids=lambda m: type(m).__name__)
-def test_keep_all_is_the_bare_regressor_to_the_bit(classes, model):
-    X, y = classes[0], classes[0] @ np.arange(8)
-    ours = SampleSubsetRegressor(model, L1PenaltySelector(), keep=1.0).fit(X, y)
-    assert np.array_equal(ours.predict(X), clone(model).fit(X, y).predict(X))
-
-
 def test_keep_all_ranks_nothing_whatever_the_selector(classes):
     X, _ = classes
     before = SpySelector.n_rankings
@@ -206,15 +183,6 @@ def test_a_small_budget_still_keeps_each_class(classes):
     assert len(SampleSubsetClassifier(Spy(), keep=2).fit(X, y).sample_indices_) == 3
 
 
-@pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
-def test_a_seed_fixes_the_rows(classes, selector):
-    X, y = classes
-    first, second = (
-        SampleSubsetClassifier(Spy(), selector, random_state=3).fit(X, y) for _ in range(2)
-    )
-    assert np.array_equal(first.sample_indices_, second.sample_indices_)
-
-
 def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
     X, y = classes
     alone = RandomSelector(random_state=5).fit(X, y)
@@ -222,23 +190,6 @@ def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
     assert np.array_equal(inside.selector_.order_, alone.order_)
     own = SampleSubsetClassifier(Spy(), RandomSelector(random_state=5), random_state=9)
     assert np.array_equal(own.fit(X, y).selector_.order_, alone.order_)
-
-
-@pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
-def test_n_jobs_does_not_change_the_rows(classes, selector):
-    X, y = classes
-    model = SampleSubsetClassifier(LogisticRegression(), selector, random_state=0)
-    kept = [
-        [
-            fitted.sample_indices_
-            for fitted in cross_validate(model, X, y, return_estimator=True, n_jobs=n)[
-                "estimator"
-            ]
-        ]
-        for n in (1, 2)
-    ]
-    for one, two in zip(*kept, strict=True):
-        assert np.array_equal(one, two)
 
 
 def test_without_a_seed_a_deterministic_selector_draws_nothing(classes):
@@ -287,18 +238,6 @@ def test_a_class_that_alone_loses_its_rows_is_named():
 
 
 # Containers
-
-
-@pytest.mark.parametrize("selector", [None, L1PenaltySelector(), L2PenaltySelector()])
-def test_containers_choose_the_same_rows(classes, container, selector):
-    X, y = classes
-    X = X.astype(np.float32).astype(float)
-    plain = SampleSubsetClassifier(LogisticRegression(), selector, random_state=0)
-    kept = clone(plain).fit(X, y).sample_indices_
-    inside = clone(plain).fit(container(X), y)
-    assert np.array_equal(inside.sample_indices_, kept)
-    assert inside.n_features_in_ == 8
-    inside.predict(container(X))
 
 
 def test_frames_and_names_reach_the_model(classes):
@@ -798,21 +737,6 @@ def test_a_frozen_transformer_ranks_with_its_fitted_state(classes, tmp_path):
     assert not np.array_equal(*scores)
 
 
-def test_inputs_and_arguments_are_left_alone(classes):
-    X, y = (values.copy() for values in classes)
-    X.flags.writeable = y.flags.writeable = False
-    inner, selector = RandomForestClassifier(3), L2PenaltySelector()
-    model = SampleSubsetClassifier(inner, selector, random_state=0).fit(X, y)
-    assert vars(inner).keys() == vars(RandomForestClassifier(3)).keys()
-    assert repr(inner) == repr(RandomForestClassifier(3))
-    assert vars(selector) == vars(L2PenaltySelector())
-    assert model.estimator is inner
-    assert not any(
-        isinstance(value, np.ndarray) and value.size >= X.size
-        for value in vars(model.selector_).values()
-    )
-
-
 def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
     X, y = classes
     model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector()).fit(X, y)
@@ -829,14 +753,6 @@ def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
     selector._store(Ranking(np.arange(3)))
     assert not hasattr(selector, "scores_")
     assert not hasattr(selector, "natural_size_")
-
-
-def test_pickles_predict_the_same(classes):
-    X, y = classes
-    model = SampleSubsetClassifier(SVC(), L1PenaltySelector(), random_state=0).fit(X, y)
-    again = pickle.loads(pickle.dumps(model))
-    assert np.array_equal(again.decision_function(X), model.decision_function(X))
-    assert np.array_equal(again.sample_scores_, model.sample_scores_)
 
 
 def test_unfitted_models_say_so(classes):
@@ -906,35 +822,6 @@ def test_what_is_no_selector_is_refused(classes, selector, says, keep):
     assert says in str(error.value)
 
 
-@pytest.mark.parametrize("keep", [0, 1, -1, -0.5, 241, float("nan"), True, "half", "Auto"])
-@pytest.mark.parametrize(
-    "model",
-    [
-        SampleSubsetClassifier(LogisticRegression()),
-        SampleSubsetRegressor(Ridge()),
-        SampleSubsetTransformer(PCA(2)),
-        SampleSubsetSampler(),
-    ],
-    ids=lambda m: type(m).__name__,
-)
-def test_meaningless_keep_is_refused(classes, model, keep):
-    with pytest.raises(ValueError, match=r"^keep must .* Got .*(Write|Did)"):
-        clone(model).set_params(keep=keep).fit(*classes)
-
-
-@pytest.mark.parametrize("selector", [RandomSelector(), L2PenaltySelector()], ids=repr)
-def test_labels_and_groups_of_mixed_types_are_named(classes, selector):
-    X, y = classes
-    mixed = np.array([1, "a"] * 120, dtype=object)
-    for model in (clone(selector), SampleSubsetSampler(selector)):
-        with pytest.raises(ValueError, match="^y must hold .*Got int and str"):
-            model.fit(X, mixed)
-        with pytest.raises(ValueError, match="^groups must hold .*Got int and str"):
-            model.fit(X, y, groups=mixed)
-    with pytest.raises(ValueError, match="label"):  # in scikit-learn's words
-        SampleSubsetClassifier(LogisticRegression(), selector).fit(X, mixed)
-
-
 @pytest.mark.parametrize(
     ("rows", "got"),
     [
@@ -976,12 +863,6 @@ def test_dicts_are_refused_where_the_model_cannot_read_them(classes, wrapper):
         wrapper(LogisticRegression()).fit(X, y)
     model = wrapper(make_pipeline(DictVectorizer(), LogisticRegression())).fit(X, y)
     assert model.predict(X).shape == (240,)
-
-
-def test_lengths_must_agree(classes):
-    X, y = classes
-    with pytest.raises(ValueError, match="Got X with 240 and y with 239"):
-        SampleSubsetClassifier(Spy()).fit(X, y[:-1])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
 from sklearn.preprocessing import StandardScaler
 
@@ -74,31 +73,6 @@ def test_links_come_last():
     selector = TomekLinksSelector().fit(*noisy())
     assert (np.diff(selector.scores_[selector.order_]) <= 1e-11).all()
     assert selector.scores_[selector.order_[selector.natural_size_ - 1]] >= -1
-
-
-def test_order_of_rows_is_no_matter():
-    X, y = load_iris(return_X_y=True)
-    shuffled = np.random.default_rng(0).permutation(150)
-    a = TomekLinksSelector().fit(X, y)
-    b = TomekLinksSelector().fit(X[shuffled], y[shuffled])
-    np.testing.assert_array_equal(b.scores_, a.scores_[shuffled])
-    assert np.array_equal(kept(a), np.sort(shuffled[kept(b)]))
-
-
-def test_containers(container):
-    X, y = noisy()
-    X = X.astype(np.float32).astype(float)
-    plain = TomekLinksSelector().fit(X, y)
-    assert np.array_equal(plain.order_, TomekLinksSelector().fit(container(X), y).order_)
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
-def test_csr_equals_dense(metric):
-    X, y = noisy()
-    X = np.where(np.abs(X) < 0.7, 0.0, X)
-    dense = TomekLinksSelector(metric=metric).fit(X, y)
-    sparse = TomekLinksSelector(metric=metric, n_jobs=2).fit(csr_array(X), y)
-    assert np.array_equal(dense.order_, sparse.order_)
 
 
 def test_gower_reads_categories_and_missing_values():

@@ -2,8 +2,7 @@
 
 import pickle
 import re
-import warnings
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -11,37 +10,31 @@ from scipy.sparse import csr_array
 from sklearn import clone
 from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
 from sklearn.datasets import make_classification
-from sklearn.ensemble import (
-    BaggingClassifier,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.naive_bayes import GaussianNB
+from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, minmax_scale
-from sklearn.svm import SVC, SVR
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.preprocessing import minmax_scale
 from sklearn.utils import all_estimators
 from sklearn.utils._test_common.instance_generator import _construct_instances
+from sklearn.utils._testing import set_random_state
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import PrunedRegressor
 from sklearn_prune._ranking import budget_size
+from tests import matrix
 from tests.conftest import as_frame
-
-METHODS = (
-    "predict",
-    "predict_proba",
-    "predict_log_proba",
-    "decision_function",
-    "score_samples",
+from tests.matrix import (
+    CLASSIFIERS,
+    REGRESSORS,
+    arrays_in,
+    assert_same,
+    fit_quietly,
+    of,
+    pruned,
 )
+
+answers = partial(matrix.answers, options=())
 # Nothing to choose from: one column, or no parameter that belongs to a column.
 NO_HALF = {"DummyClassifier", "DummyRegressor", "IsotonicRegression"}
 # Trees of neighbours count their queries, so their pickle changes with each predict.
@@ -102,52 +95,6 @@ def rows_for(estimator):
     if name.startswith(("MultiTask", "MultiOutput", "RegressorChain", "CCA", "PLSCan")):
         return X, np.column_stack([values, values**2, X[:, 1] + values])
     return X, values
-
-
-def pruned(estimator, **arguments):
-    wrapper = PrunedClassifier if is_classifier(estimator) else PrunedRegressor
-    return wrapper(estimator, **{"random_state": 0, **arguments})
-
-
-def fit_quietly(model, *arguments, **params):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return model.fit(*arguments, **params)
-
-
-def answers(model, X):
-    """What each method says; a method that raises gives the class of its error."""
-    found = {}
-    for method in METHODS:
-        if hasattr(model, method):
-            try:
-                found[method] = getattr(model, method)(X)
-            except (AttributeError, NotImplementedError, ValueError) as error:
-                found[method] = type(error)
-    return found
-
-
-def assert_same(found, expected, rtol=0.0):
-    assert set(found) == set(expected)
-    for method, values in expected.items():
-        if isinstance(values, type):
-            assert found[method] is values, method
-            continue
-        many = isinstance(values, list)
-        assert isinstance(found[method], list) == many, method
-        pairs = (
-            zip(found[method], values, strict=True) if many else [(found[method], values)]
-        )
-        for ours, theirs in pairs:
-            assert np.shape(ours) == theirs.shape, method
-            assert ours.dtype == theirs.dtype, method
-            if not rtol or ours.dtype.kind not in "fc":
-                assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"), (
-                    method
-                )
-                continue
-            scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
-            np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * scale)
 
 
 WHOLE = {}
@@ -288,27 +235,23 @@ def test_arguments_are_arguments(estimator):
         assert repr(again.get_params()[f"estimator__{name}"]) == repr(value)
 
 
-SOME_CLASSIFIERS = [
-    DecisionTreeClassifier(random_state=0),
-    RandomForestClassifier(4, random_state=0),
-    BaggingClassifier(n_estimators=3, random_state=0),
-    GradientBoostingClassifier(n_estimators=4, random_state=0),
-    HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5, random_state=0),
-    LogisticRegression(),
-    SVC(),
-    KNeighborsClassifier(3),
-    GaussianNB(),
-    make_pipeline(StandardScaler(), LogisticRegression()),
-]
-SOME_REGRESSORS = [
-    RandomForestRegressor(4, random_state=0),
-    HistGradientBoostingRegressor(max_iter=4, min_samples_leaf=5, random_state=0),
-    LinearRegression(),
-    Ridge(),
-    SVR(),
-    KernelRidge(kernel="rbf"),
-    KNeighborsRegressor(3),
-]
+def seeded(kinds, *names):
+    """Some models of the matrix with a seed."""
+    models = [clone(model) for model in of(kinds, *names)]
+    for model in models:
+        set_random_state(model, 0)
+    return models
+
+
+SOME_CLASSIFIERS = seeded(
+    CLASSIFIERS,
+    *("tree", "forest", "bagging", "boosting", "hist", "logistic", "svc", "neighbors"),
+    *("bayes", "pipeline"),
+)
+SOME_REGRESSORS = seeded(
+    REGRESSORS, "forest", "hist", "linear", "ridge", "svr", "neighbors"
+)
+SOME_REGRESSORS.append(KernelRidge(kernel="rbf"))
 some = pytest.mark.parametrize(
     "estimator", [*SOME_CLASSIFIERS, *SOME_REGRESSORS], ids=lambda e: type(e).__name__
 )
@@ -544,41 +487,15 @@ def test_an_interrupted_fit_leaves_all_as_it_was(keep):
     assert vars(inner) == {"alpha": 1.0}
 
 
-def owned_by(thing):
-    """Ids of the mutable objects that can be reached from an object's attributes."""
-    seen, waiting = {}, [thing]
-    while waiting:
-        found = waiting.pop()
-        if id(found) in seen or isinstance(
-            found, (type, str, bytes, int, float, type(None))
-        ):
-            continue
-        seen[id(found)] = found
-        if isinstance(found, dict):
-            waiting.extend(found.values())
-        elif isinstance(found, (list, tuple, set)):
-            waiting.extend(found)
-        elif isinstance(found, np.ndarray):
-            if found.base is not None:
-                waiting.append(found.base)
-        elif hasattr(found, "__dict__"):
-            waiting.extend(vars(found).values())
-    return seen
-
-
 @every
 def test_the_compact_form_refers_to_nothing_else(estimator):
     X, y, model = whole(estimator)
-    reached = owned_by(model.compact_)
+    reached = arrays_in(model.compact_)
     assert id(model.estimator) not in reached
-    assert id(X) not in reached
-    assert id(y) not in reached
+    arrays = [thing for thing in reached.values() if isinstance(thing, np.ndarray)]
+    assert not any(np.may_share_memory(own, rows) for own in arrays for rows in (X, y))
     name = type(estimator).__name__
     if HOLDS_ROWS.search(name) or TO_THE_BIT.search(name):  # a leaf for each row
         return
-    long = [
-        found.shape
-        for found in reached.values()
-        if isinstance(found, np.ndarray) and len(X) in found.shape
-    ]
+    long = [own.shape for own in arrays if len(X) in own.shape]
     assert long == []

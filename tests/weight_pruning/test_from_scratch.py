@@ -178,20 +178,11 @@ CONTAINERS = [
         ),
         "digits",
     ),
-    (
-        CalibratedClassifierCV(RandomForestClassifier(8), cv=StratifiedKFold(2)),
-        "digits",
-    ),
+    (CalibratedClassifierCV(RandomForestClassifier(8), cv=StratifiedKFold(2)), "digits"),
     (RFE(RandomForestClassifier(8), n_features_to_select=30, step=17), "digits"),
     (MultiOutputRegressor(RandomForestRegressor(10)), "two targets"),
-    (
-        RegressorChain(MLPRegressor(hidden_layer_sizes=(30,), **QUICK)),
-        "two targets",
-    ),
-    (
-        TransformedTargetRegressor(GradientBoostingRegressor(n_estimators=40)),
-        "diabetes",
-    ),
+    (RegressorChain(MLPRegressor(hidden_layer_sizes=(30,), **QUICK)), "two targets"),
+    (TransformedTargetRegressor(GradientBoostingRegressor(n_estimators=40)), "diabetes"),
     (RandomForestRegressor(20), "two targets"),
     (RandomForestClassifier(20), "two labels"),
 ]

@@ -60,12 +60,7 @@ def test_columns_of_one_sign_are_centred():
 
 @pytest.mark.parametrize(
     ("scheme", "n_values", "ratio"),
-    [
-        ("float16", 256, 2),
-        ("int8", 256, 3.9),
-        ("codebook", 256, 3.6),
-        ("codebook", 16, 7),
-    ],
+    [("float16", 256, 2), ("int8", 256, 3.9), ("codebook", 256, 3.6), ("codebook", 16, 7)],
 )
 def test_bytes(scheme, n_values, ratio):
     array = np.random.default_rng(0).normal(size=(1000, 11))

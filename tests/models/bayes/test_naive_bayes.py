@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.discriminant_analysis import (
@@ -44,7 +43,6 @@ MODELS = [
     QuadraticDiscriminantAnalysis(reg_param=0.1),
 ]
 LOG_LINEAR = [MultinomialNB(), ComplementNB(), BernoulliNB(binarize=8.0)]
-METHODS = ("predict_proba", "predict_log_proba", "decision_function")
 
 
 def pruned(model, criterion, keep, X, y):
@@ -56,55 +54,11 @@ def pruned(model, criterion, keep, X, y):
     return family, work
 
 
-@pytest.mark.parametrize("model", MODELS, ids=str)
-@pytest.mark.parametrize("n_classes", [2, 10])
-def test_compact_form_predicts_as_scikit_learn(model, n_classes):
-    X, y = DIGITS
-    rows = y < n_classes
-    X, y = X[rows], np.array(list("abcdefghij"))[y[rows]]
-    if getattr(model, "class_prior", None) is not None:
-        model = clone(model).set_params(class_prior=np.full(n_classes, 1 / n_classes))
-    model = clone(model).fit(X, y)
-    family = NaiveBayesFamily()
-    compact = pickle.loads(pickle.dumps(family.compact(model)))
-    restored = family.restore(compact, clone(model))
-    np.testing.assert_array_equal(compact.predict(X), model.predict(X))
-    np.testing.assert_array_equal(restored.predict(X), model.predict(X))
-    for method in METHODS:
-        assert hasattr(compact, method) == hasattr(model, method)
-        if hasattr(model, method):
-            expected = getattr(model, method)(X)
-            found = getattr(compact, method)(X)
-            assert found.shape == expected.shape
-            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
-            again = getattr(restored, method)(X)
-            np.testing.assert_allclose(again, expected, rtol=1e-7, atol=1e-7)
-    assert len(pickle.dumps(compact)) < 1.2 * len(pickle.dumps(model))
-
-
-@pytest.mark.parametrize("model", LOG_LINEAR, ids=str)
-def test_sparse_rows(model):
-    X, y = DIGITS
-    model = clone(model).fit(csr_array(X), y)
-    compact = NaiveBayesFamily().compact(model)
-    found = compact.predict_log_proba(csr_array(X))
-    expected = model.predict_log_proba(csr_array(X))
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
-
-
 def test_counts_are_dropped():
     model = MultinomialNB().fit(*DIGITS)
     assert len(pickle.dumps(NaiveBayesFamily().compact(model))) < 0.6 * len(
         pickle.dumps(model)
     )
-
-
-def test_one_class_only():
-    X = DIGITS[0][:50]
-    for model in (ComplementNB(), MultinomialNB(), BernoulliNB(binarize=8.0), GaussianNB()):
-        model = clone(model).fit(X, np.full(50, "one"))
-        compact = NaiveBayesFamily().compact(model)
-        np.testing.assert_allclose(compact.predict_proba(X), model.predict_proba(X))
 
 
 def test_unseen_categories_are_refused_as_in_scikit_learn():

@@ -1,13 +1,14 @@
 """The compact forms of kernel machines against scikit-learn's own predictions."""
 
 import pickle
-import warnings
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_friedman1
+from sklearn.datasets import make_classification, make_friedman1, make_moons
+from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
@@ -15,7 +16,21 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.models.kernel.family import KernelFamily
+from sklearn_prune.models.kernel.refit import (
+    KernelRows,
+    fit_expansion,
+    fit_ridge,
+    hinge,
+    tube,
+)
 from sklearn_prune.predictors.kernel import KernelFunction
+from sklearn_prune.weight_pruning import (
+    CoverageCriterion,
+    MagnitudeCriterion,
+    PenaltyCriterion,
+    RandomCriterion,
+    SecondOrderCriterion,
+)
 from sklearn_prune.weight_pruning._registry import family_of
 
 PROCESS = RBF(2.0) + WhiteKernel(0.1)
@@ -62,20 +77,6 @@ CLASSIFIERS = [
 ]
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=str)
-@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
-def test_classifiers_keep_labels_and_scores(model, n_classes, classes):
-    X, y = classes
-    names = np.array(["one", "two", "three"])[y % n_classes]
-    model = clone(model).fit(X, names)
-    _, compact = compact_of(model)
-    unseen = np.random.default_rng(0).normal(size=(90, X.shape[1])) * 2
-    assert_same(compact, model, unseen)
-    assert_same(compact, model, unseen[:1])
-    assert_same(pickle.loads(pickle.dumps(compact)), model, unseen[:20])
-
-
 REGRESSORS = [
     SVR(C=10),
     SVR(kernel="linear"),
@@ -88,29 +89,6 @@ REGRESSORS = [
     KernelRidge(kernel="cosine"),
     GaussianProcessRegressor(PROCESS, normalize_y=True, optimizer=None),
 ]
-
-
-@pytest.mark.parametrize("model", REGRESSORS, ids=str)
-@pytest.mark.parametrize("outputs", [1, 2])
-def test_regressors_keep_values(model, outputs, targets):
-    X, y = targets
-    if outputs == 2:
-        if isinstance(model, SVR | NuSVR):
-            pytest.skip("one output only")
-        y = np.stack([y, y**2], axis=1)
-    model = clone(model).fit(X, y)
-    assert_same(compact_of(model)[1], model, X[::-1] * 0.9)
-
-
-@pytest.mark.parametrize("kernel", ["rbf", "linear", "poly"])
-def test_sparse_rows(kernel, classes):
-    X, y = classes
-    X = np.where(np.abs(X) < 1, 0, X)
-    model = SVC(kernel=kernel).fit(csr_matrix(X), y)
-    family, compact = compact_of(model)
-    for rows in (X, csr_matrix(X)):
-        assert_same(compact, model, rows)
-    assert_same(family.restore(compact, SVC(kernel=kernel)), model, csr_matrix(X))
 
 
 def test_signs_close_to_zero_are_libsvms():
@@ -156,21 +134,6 @@ def test_gaussian_kernel_against_its_formula():
         single = KernelFunction("rbf", gamma)(X.astype("f4"), points.astype("f4"))
         assert single.dtype == np.float32
         np.testing.assert_allclose(single, expected, atol=3e-6 * gamma)
-
-
-@pytest.mark.parametrize("multi_class", ["one_vs_rest", "one_vs_one"])
-def test_gaussian_process_classes(multi_class, classes):
-    X, y = classes[0][:90], classes[1][:90]
-    model = GaussianProcessClassifier(
-        1.0 * RBF(1.0), multi_class=multi_class, optimizer=None
-    ).fit(X, y)
-    _, compact = compact_of(model)
-    np.testing.assert_array_equal(compact.predict(X), model.predict(X))
-    if multi_class == "one_vs_rest":
-        np.testing.assert_allclose(compact.predict_proba(X), model.predict_proba(X), 1e-9)
-    else:
-        with pytest.raises(ValueError, match="one_vs_one"):
-            compact.predict_proba(X)
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
@@ -237,32 +200,247 @@ def test_kernels_without_points_are_refused(model, reason):
     assert reason in why
 
 
-@pytest.mark.parametrize("container", ["float32", "list", "frame"])
-def test_containers(container, classes):
+@pytest.fixture
+def moons():
+    return make_moons(400, noise=0.2, random_state=0)
+
+
+def small_problem():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    basis = X[:8]
+    kernel = KernelFunction("rbf", 0.5)
+    return X, kernel, KernelRows(kernel, X, basis), kernel(basis, basis), rng
+
+
+@pytest.mark.parametrize("kind", ["hinge", "tube"])
+def test_newton_finds_the_minimum(kind):
+    """Against a general minimiser of the same objective, written out here."""
+    X, _, rows, basis, rng = small_problem()
+    width = 0.3
+    costs = rng.uniform(0.5, 2, size=60)
+    if kind == "hinge":
+        targets, loss = np.sign(X[:, 0] * X[:, 1] + 0.1), hinge(width)
+    else:
+        targets, loss = X[:, 0] * X[:, 1], tube(0.1, width)
+    matrix = rows.times(np.eye(8))
+
+    def objective(found):
+        values = matrix @ found[:8] + found[8]
+        if kind == "hinge":
+            excess = np.maximum(1 - targets * values, 0)
+        else:
+            excess = np.maximum(np.abs(values - targets) - 0.1, 0)
+        losses = np.where(excess < width, excess**2 / (2 * width), excess - width / 2)
+        return costs @ losses + found[:8] @ basis @ found[:8] / 2
+
+    found = np.append(*fit_expansion(rows, basis, targets, costs, loss, width, tol=1e-10))
+    best = minimize(objective, np.zeros(9), method="BFGS", options={"gtol": 1e-6}).fun
+    assert objective(found) <= best * (1 + 1e-5)
+
+
+def test_ridge_on_all_points_is_kernel_ridge():
+    X, kernel, _, _, rng = small_problem()
+    y, weights = rng.normal(size=(60, 2)), rng.uniform(0.5, 2, size=60)
+    found = fit_ridge(KernelRows(kernel, X, X), kernel(X, X), y, weights, 0.3)
+    model = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5).fit(X, y, sample_weight=weights)
+    np.testing.assert_allclose(kernel(X, X) @ found, model.predict(X), atol=1e-6)
+
+
+def test_large_matrices_are_made_in_blocks(monkeypatch):
+    from sklearn_prune.models.kernel import refit as _kernel_refit
+
+    X, kernel, rows, _, rng = small_problem()
+    slope, curvature = rng.normal(size=60), rng.uniform(size=60)
+    expected = rows.moments(curvature, slope)
+    monkeypatch.setattr(_kernel_refit, "_STORED", 0)
+    monkeypatch.setattr(_kernel_refit, "_ROWS", 7)
+    again = KernelRows(kernel, X, X[:8])
+    assert again._blocks is None
+    for found, wanted in zip(again.moments(curvature, slope), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        None,
+        CoverageCriterion("k_center"),
+        MagnitudeCriterion(),
+        PenaltyCriterion("l1"),
+        PenaltyCriterion("l2"),
+        SecondOrderCriterion(),
+        RandomCriterion(),
+    ],
+    ids=str,
+)
+def test_a_fifth_of_the_vectors_is_enough(criterion, moons):
+    X, y = moons
+    full = SVC(C=10).fit(X[:250], y[:250])
+    pruned = PrunedClassifier(
+        SVC(C=10), criterion, unit="support_vector", keep=0.2, random_state=0
+    ).fit(X[:250], y[:250])
+    assert len(pruned.kept_) == round(0.2 * len(full.support_))
+    assert pruned.score(X[250:], y[250:]) >= full.score(X[250:], y[250:]) - 0.03
+    assert len(pruned.compact_.points_) == len(pruned.kept_)
+
+
+def test_without_refit_vectors_are_only_removed(moons):
+    X, y = moons
+    full = SVC(C=10).fit(X, y)
+    pruned = PrunedClassifier(
+        FrozenEstimator(full), unit="support_vector", keep=0.5, refit=False
+    ).fit(X, y)
+    kept = pruned.kept_
+    kernel = np.exp(
+        -full._gamma * ((X[:, None] - full.support_vectors_[kept]) ** 2).sum(axis=2)
+    )
+    expected = kernel @ full.dual_coef_[0, kept] + full.intercept_
+    np.testing.assert_allclose(pruned.decision_function(X), expected, rtol=1e-9, atol=1e-9)
+    restored = pruned.estimator_
+    assert isinstance(restored, SVC)
+    np.testing.assert_array_equal(restored.support_vectors_, full.support_vectors_[kept])
+    np.testing.assert_allclose(restored.decision_function(X), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.3])
+@pytest.mark.parametrize(
+    "model",
+    [SVC(), SVC(kernel="linear"), SVC(kernel="poly", degree=2), NuSVC(nu=0.1)],
+    ids=str,
+)
+def test_restored_classifiers(model, keep, classes):
     X, y = classes
-    model = SVC()
-    if container == "frame":
-        pandas = pytest.importorskip("pandas")
-        X = pandas.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
-    elif container == "float32":
-        X = X.astype(np.float32)
-    pruned = PrunedClassifier(model, keep=1.0).fit(X, y)
-    given = X.tolist() if container == "list" else X
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        np.testing.assert_array_equal(
-            pruned.predict(given), clone(model).fit(X, y).predict(X)
+    for target in (y, y % 2):
+        pruned = PrunedClassifier(clone(model), keep=keep, random_state=0).fit(X, target)
+        restored = pruned.estimator_
+        assert type(restored) is type(model)
+        assert restored.get_params() == clone(model).get_params()
+        assert np.mean(restored.predict(X) == pruned.predict(X)) >= 0.99
+        np.testing.assert_allclose(
+            restored.decision_function(X), pruned.decision_function(X), atol=2e-3
         )
-    assert hasattr(pruned.compact_, "feature_names_in_") == (container == "frame")
+        pickle.loads(pickle.dumps(restored)).predict(X)
 
 
-def test_what_is_refused():
-    X, y = make_classification(60, random_state=0)
-    pruned = PrunedClassifier(SVC(), keep=1.0).fit(X, y)
-    with pytest.raises(ValueError, match="NaN"):
-        pruned.predict(np.where(X > 1, np.nan, X))
-    with pytest.raises(ValueError, match="features"):
-        pruned.predict(X[:, :3])
-    ties = PrunedClassifier(SVC(break_ties=True, decision_function_shape="ovo"), keep=1.0)
-    with pytest.raises(ValueError, match="break_ties"):
-        ties.fit(X, y).predict(X)
+@pytest.mark.parametrize("keep", [1.0, 0.4])
+@pytest.mark.parametrize(
+    "model",
+    [
+        SVR(C=10),
+        NuSVR(),
+        SVR(kernel="linear"),
+        KernelRidge(kernel="rbf", alpha=0.1),
+        KernelRidge(),
+        GaussianProcessRegressor(PROCESS, normalize_y=True, optimizer=None),
+    ],
+    ids=str,
+)
+def test_restored_regressors(model, keep):
+    X, y = make_friedman1(200, random_state=0)
+    pruned = PrunedRegressor(clone(model), keep=keep, random_state=0).fit(X, y)
+    restored = pruned.estimator_
+    assert type(restored) is type(model)
+    np.testing.assert_allclose(restored.predict(X), pruned.predict(X), rtol=1e-8)
+
+
+def test_restored_gaussian_process_classifier(moons):
+    X, y = moons[0][:80], moons[1][:80]
+    model = GaussianProcessClassifier(1.0 * RBF(1.0), optimizer=None)
+    pruned = PrunedClassifier(model, keep=0.5, random_state=0).fit(X, y)
+    np.testing.assert_allclose(
+        pruned.estimator_.predict_proba(X), pruned.predict_proba(X), rtol=1e-8
+    )
+    three = PrunedClassifier(model, keep=0.5, random_state=0).fit(X, np.arange(80) % 3)
+    with pytest.raises(AttributeError, match="Use compact_ instead"):
+        _ = three.estimator_
+
+
+@pytest.mark.parametrize(
+    ("model", "loss"),
+    [
+        (SVR(C=10, gamma=0.1), 0.01),
+        (NuSVR(C=10, gamma=0.1), 0.02),
+        (KernelRidge(kernel="rbf", gamma=0.1, alpha=0.1), 0.002),
+        (GaussianProcessRegressor(PROCESS, normalize_y=True, optimizer=None), 0.02),
+    ],
+    ids=str,
+)
+def test_regression_from_a_quarter_of_the_rows(model, loss):
+    X, y = make_friedman1(900, noise=1.0, random_state=0)
+    full = clone(model).fit(X[:500], y[:500])
+    pruned = PrunedRegressor(clone(model), keep=0.25, random_state=0).fit(X[:500], y[:500])
+    assert pruned.score(X[500:], y[500:]) >= full.score(X[500:], y[500:]) - loss
+
+
+def test_weights_reach_the_refit(moons):
+    """Zero weights are the same as leaving rows out; C is split over repeated rows."""
+    X, y = moons
+    model = FrozenEstimator(SVC().fit(X, y))
+    options = {"unit": "support_vector", "keep": 0.3, "random_state": 0}
+    some = np.arange(400) % 3 > 0
+    weighted = PrunedClassifier(model, **options).fit(
+        X, y, sample_weight=some.astype(float)
+    )
+    alone = PrunedClassifier(model, **options).fit(X[some], y[some])
+    np.testing.assert_allclose(
+        weighted.decision_function(X), alone.decision_function(X), atol=1e-5
+    )
+    doubled = PrunedClassifier(model, **options).fit(X, y, sample_weight=np.full(400, 2.0))
+    repeated = PrunedClassifier(model, **options).fit(np.tile(X, (2, 1)), np.tile(y, 2))
+    np.testing.assert_allclose(
+        doubled.decision_function(X), repeated.decision_function(X), atol=1e-3
+    )
+
+
+def test_class_weight_reaches_the_refit():
+    X, y = make_classification(600, weights=[0.9], class_sep=0.4, random_state=0)
+    plain = PrunedClassifier(SVC(), keep=0.3, random_state=0).fit(X, y)
+    heavy = PrunedClassifier(SVC(class_weight={1: 8.0}), keep=0.3, random_state=0).fit(X, y)
+    assert heavy.predict(X).sum() > 1.3 * plain.predict(X).sum()
+
+
+@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
+def test_probabilities_after_the_refit(classes):
+    from sklearn.metrics import log_loss
+
+    X, y = classes
+    model = SVC(probability=True, random_state=0).fit(X, y)
+    pruned = PrunedClassifier(FrozenEstimator(model), keep=0.4, random_state=0).fit(X, y)
+    found = pruned.predict_proba(X)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert log_loss(y, found) <= log_loss(y, model.predict_proba(X)) + 0.05
+
+
+def test_seed_fixes_everything(moons):
+    X, y = moons
+    found = [
+        PrunedClassifier(SVC(), keep="auto", tolerance=0.02, random_state=3, n_jobs=n).fit(
+            X, y
+        )
+        for n in (1, None)
+    ]
+    np.testing.assert_array_equal(found[0].kept_, found[1].kept_)
+    np.testing.assert_array_equal(
+        found[0].compact_.coefficients_, found[1].compact_.coefficients_
+    )
+    assert found[0].sparsity_ > 0.5
+
+
+@pytest.mark.parametrize("scheme", ["int8", "float16"])
+def test_quantized_vectors(scheme, moons):
+    X, y = moons
+    plain = PrunedClassifier(SVC(), keep=0.4, random_state=0).fit(X, y)
+    small = PrunedClassifier(SVC(), keep=0.4, quantize=scheme, random_state=0).fit(X, y)
+    assert np.mean(plain.predict(X) == small.predict(X)) >= 0.98
+    for name in ("points_", "coefficients_"):
+        ratio = getattr(plain.compact_, name).nbytes / getattr(small.compact_, name).nbytes
+        assert ratio >= (3 if scheme == "int8" else 1.99)
+
+
+def test_sparse_rows_are_refitted(classes):
+    X, y = classes
+    X = csr_matrix(np.where(np.abs(X) < 0.5, 0, X))
+    pruned = PrunedClassifier(SVC(), keep=0.5, random_state=0).fit(X, y)
+    assert pruned.score(X, y) >= SVC().fit(X, y).score(X, y) - 0.03
+    assert np.mean(pruned.estimator_.predict(X) == pruned.predict(X)) >= 0.99

@@ -132,10 +132,7 @@ def objective(model, X, Y, weights, found, total_penalty):
             ElasticNet(0.3, l1_ratio=0.4, tol=1e-9),
             lambda c: 0.3 * (0.4 * np.abs(c).sum() + 0.3 * (c**2).sum()),
         ),
-        (
-            MultiTaskLasso(0.5, tol=1e-9),
-            lambda c: 0.5 * np.linalg.norm(c, axis=0).sum(),
-        ),
+        (MultiTaskLasso(0.5, tol=1e-9), lambda c: 0.5 * np.linalg.norm(c, axis=0).sum()),
         (
             MultiTaskElasticNet(0.5, l1_ratio=0.5, tol=1e-9, fit_intercept=False),
             lambda c: 0.25 * np.linalg.norm(c, axis=0).sum() + 0.125 * (c**2).sum(),

@@ -127,23 +127,6 @@ def test_an_untrained_model_starts_there_too(task):
 
 
 @pytest.mark.parametrize("task", list(TARGETS))
-@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_compact_and_restored_predict_as_the_model(task, activation, dtype):
-    rows = X.astype(dtype)
-    model, _, work = fitted(task, rows, activation=activation)
-    compact = FAMILY.compact(work)
-    restored = FAMILY.restore(compact, model_for(task, activation=activation))
-    rtol = 1e-10 if dtype == np.float64 else 1e-5
-    for other in (compact, restored):
-        np.testing.assert_array_equal(other.predict(rows).shape, model.predict(rows).shape)
-        assert other.predict(rows).dtype == model.predict(rows).dtype
-        if is_classifier(model):
-            np.testing.assert_array_equal(other.predict(rows), model.predict(rows))
-        np.testing.assert_allclose(outputs(other, rows), outputs(model, rows), rtol, rtol)
-
-
-@pytest.mark.parametrize("task", list(TARGETS))
 @pytest.mark.parametrize("activation", ["logistic", "relu"])
 def test_removed_units_are_gone_from_what_is_restored(task, activation):
     model, _, work = fitted(task, activation=activation)
@@ -258,20 +241,6 @@ def test_what_is_not_accepted():
     assert FAMILY.accepts(single).reason == "it has seen a single class"
     assert FAMILY.accepts(fitted("classes")[0])
     assert FAMILY.accepts(model_for("numbers"))
-
-
-@pytest.mark.parametrize("task", list(TARGETS))
-def test_keep_all_is_the_model(task):
-    pd = pytest.importorskip("pandas")
-    cls = PrunedClassifier if is_classifier(model_for(task)) else PrunedRegressor
-    frame = pd.DataFrame(X, columns=list("abcdefgh"))
-    pruned = cls(model_for(task), keep=1.0, random_state=0).fit(frame, TARGETS[task])
-    model = model_for(task).fit(frame, TARGETS[task])
-    np.testing.assert_allclose(outputs(pruned, frame), outputs(model, frame), rtol=1e-10)
-    assert list(pruned.estimator_.feature_names_in_) == list("abcdefgh")
-    np.testing.assert_allclose(
-        outputs(pruned.estimator_, frame), outputs(model, frame), rtol=1e-10
-    )
 
 
 @pytest.mark.parametrize(

@@ -248,23 +248,6 @@ def test_stored_bytes():
     assert b"exp_avg" not in pickle.dumps(recurrent.compact_)
 
 
-@pytest.mark.parametrize(
-    ("module", "rows"), [(Perceptron, X), (Residual, IMAGES), (Recurrent, X)]
-)
-def test_keep_all_is_the_net_itself(module, rows):
-    net = make_net(module)
-    model = make_model(FrozenEstimator(net.fit(rows, CLASSES)), keep=1.0, unit="auto")
-    model.fit(rows, CLASSES)
-    np.testing.assert_array_equal(model.predict(rows), net.predict(rows))
-    np.testing.assert_allclose(
-        model.predict_proba(rows), net.predict_proba(rows), atol=1e-5
-    )
-    assert model.sparsity_ < 0.02  # factors of batch norms are folded away
-    np.testing.assert_allclose(
-        model.estimator_.predict_proba(rows), net.predict_proba(rows), atol=1e-5
-    )
-
-
 def unlike_new(net):
     """Batch norms with facts as after a long training."""
     torch.manual_seed(1)
@@ -404,13 +387,6 @@ class Spy(Callback):
         self.fresh_ = False
 
 
-def saved_parameters():
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        state = Perceptron().state_dict()
-    return {name: value.numpy().copy() for name, value in state.items()}
-
-
 def test_rewind_to_the_initial_values():
     Spy.starts = []
     net = make_net(callbacks=[("spy", Spy())])
@@ -466,6 +442,12 @@ def test_more_cuts_than_updates():
     assert model.n_iter_ == 1
     assert_zeros_by_unit(model, "weight")
     assert len(model.kept_) == int(0.3 * 1184)
+
+
+def test_callbacks_of_the_user_do_not_undo_the_pruning():
+    saved = {name: value.numpy() for name, value in Perceptron().state_dict().items()}
+    model = make_model(make_net(callbacks=[("reload", Reload(saved))])).fit(X, CLASSES)
+    assert_zeros_by_unit(model, "weight")
 
 
 def error_of(model, rows=X, y=CLASSES):
@@ -631,11 +613,7 @@ def test_tensors_as_rows():
 
 
 def test_grid_search_in_two_processes():
-    grid = {
-        "keep": [0.2, 0.5],
-        "schedule__n_steps": [1, 3],
-        "estimator__lr": [0.01, 0.05],
-    }
+    grid = {"keep": [0.2, 0.5], "schedule__n_steps": [1, 3], "estimator__lr": [0.01, 0.05]}
     model = make_model(make_net(max_epochs=1), schedule=GradualSchedule())
     search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise")
     search.fit(X[:120], CLASSES[:120])
@@ -677,6 +655,19 @@ def state_of_the_process(net):
         torch.is_grad_enabled(),
         pickle.dumps(net),
     )
+
+
+def test_an_error_while_refitting_leaves_a_frozen_net_as_it_was():
+    Raise.n_trainings = 0
+    net = make_net().fit(X, CLASSES)
+    refit = {"callbacks": [("raise", Raise(1, Interrupted()))]}
+    model = make_model(FrozenEstimator(net), refit=refit)
+    before = state_of_the_process(net)
+    with pytest.raises(Interrupted):
+        model.fit(X, CLASSES)
+    assert state_of_the_process(net) == before
+    assert not any(part._forward_pre_hooks for part in net.module_.modules())
+    assert not hasattr(model, "compact_")
 
 
 def test_interrupt_from_the_keyboard_ends_the_fit():

@@ -7,12 +7,7 @@ import pytest
 from joblib import parallel_config
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_iris,
-    make_friedman1,
-)
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_friedman1
 from sklearn.ensemble import (
     BaggingClassifier,
     BaggingRegressor,
@@ -309,14 +304,6 @@ def test_missing_values_sparse_rows_and_labels():
     sparse = pruned(forest(), keep=0.2).fit(csr_matrix(X), names)
     assert np.array_equal(dense.predict(X), sparse.predict(csr_matrix(X)))
     assert set(dense.predict(X)) == set(names)
-
-
-def test_the_model_of_the_user_stays_as_it_was():
-    fitted = forest().fit(*CANCER)
-    before = pickle.dumps(fitted)
-    small = pruned(FrozenEstimator(fitted), keep=0.2).fit(*CANCER)
-    assert pickle.dumps(fitted) == before
-    assert small.score(*CANCER) > 0.9
 
 
 def test_a_frozen_forest_is_judged_by_trees_that_have_not_seen_the_rows():
