@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 
-from sklearn_prune._sizes import pickled_bytes
+from sklearn_prune._atomic import pickled_bytes
 from sklearn_prune.predictors.quantized import arrays_in
 
 

@@ -7,8 +7,8 @@ from time import process_time
 
 import numpy as np
 
+from sklearn_prune._atomic import pickled_bytes
 from sklearn_prune._ranking import budget_size, keeps_all
-from sklearn_prune._sizes import pickled_bytes
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.predictors import arrays_in
 from sklearn_prune.weight_pruning._family import predictor, working_form
