@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,14 @@ def test_predictors_import_numpy_and_the_standard_library_only():
                 if library not in {"numpy", *sys.stdlib_module_names}:
                     wrong.append(f"{name} imports {library}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("package", sorted(PUBLIC))
+def test_listed_names_are_there(package):
+    module = import_module(package)
+    missing = [
+        name
+        for name in public_names(package)
+        if f"{package}.{name}" not in MODULES and not hasattr(module, name)
+    ]
+    assert missing == []

@@ -25,7 +25,7 @@ _SHARED = {
     "_from_scratch": "smaller_from_scratch smaller_model",
     "_inner_validation": "inner_folds one_fold row_scores",
     "_pruned_base": "PrunedModel",
-    "_reduce": "kept_units ranked ranked_within reduce_unit table_size",
+    "_reduce": "ranked ranked_within reduce_unit table_size",
     "_registry": "checks exporters family_for family_of predictor_names",
 }
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)
