@@ -534,8 +534,8 @@ def assert_valid(model, plain, X, same_dtype=True):
                 np.testing.assert_allclose(one.sum(axis=-1), 1, rtol=1e-5)
     if (
         hasattr(plain, "predict_proba")
-        and np.size(classes) > 1
         and isinstance(classes, np.ndarray)
+        and classes.size > 1
         and not isinstance(found["predict_proba",], type)
     ):
         assert found["predict_proba",].shape[1] == len(classes)

@@ -178,9 +178,10 @@ class Compact(Estimator):
 
     def score(self, X, y, sample_weight=None):
         """Accuracy of a classifier, R2 of a regressor, on rows X with targets y."""
+        from sklearn.base import is_classifier
         from sklearn.metrics import accuracy_score, r2_score
 
-        metric = accuracy_score if hasattr(self, "classes_") else r2_score
+        metric = accuracy_score if is_classifier(self) else r2_score
         return metric(y, self.predict(X), sample_weight=sample_weight)
 
     def quantized(self, quantizer):
