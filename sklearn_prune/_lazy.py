@@ -26,7 +26,8 @@ def lazy_names(package, public=None, shared=None, subpackages=()):
 
     def getter(name):
         if name in module_of:
-            return getattr(import_module(f"{package}.{module_of[name]}"), name)
+            found = getattr(import_module(f"{package}.{module_of[name]}"), name)
+            return vars(sys.modules[package]).setdefault(name, found)
         if name in subpackages:
             return import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -75,7 +75,8 @@ __all__ = sorted(" ".join(_PUBLIC.values()).split())
 def __getattr__(name):
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    found = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    return globals().setdefault(name, found)  # pickle then finds it without this function
 
 
 def __dir__():
