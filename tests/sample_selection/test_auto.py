@@ -127,12 +127,14 @@ def test_shuffled_targets_come_last():
     moved = rng.permutation(500)[:75]
     noisy = y.copy()
     noisy[moved] = y[rng.permutation(moved)]
-    selector = AutoSelector(random_state=0).fit(X, noisy)
-    far = np.abs(noisy - y) > 2 * y.std()
-    assert roc_auc_score(far, -selector.scores_) > 0.9
-    last = selector.order_[selector.natural_size_ :]
-    assert (selector.scores_[last] < 0).all()
-    assert np.isin(last, moved).mean() > 0.6
+    far, shares = np.abs(noisy - y) > 2 * y.std(), []
+    for seed in range(5):
+        selector = AutoSelector(random_state=seed).fit(X, noisy)
+        assert roc_auc_score(far, -selector.scores_) > 0.9
+        last = selector.order_[selector.natural_size_ :]
+        assert (selector.scores_[last] < 0).all()
+        shares.append(np.isin(last, moved).mean())
+    assert np.mean(shares) > 0.65
     X, y = make_friedman1(500, noise=1.0, random_state=1)
     assert AutoSelector(random_state=0).fit(X, y).natural_size_ > 470
 
