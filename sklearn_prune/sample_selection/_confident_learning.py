@@ -220,7 +220,7 @@ def prune_by_class(probabilities, y, joint):
 
 
 def keep_one_of_each(joint):
-    """Raise right labels to one in each class, at the equal cost of its other counts."""
+    """The counts with at least one right label a class, taken evenly from the others."""
     right = np.maximum(joint.diagonal(), 1)
     n_other = np.maximum(np.count_nonzero(joint, axis=1) - 1, 1)
     taken = (right - joint.diagonal()) / n_other
