@@ -212,6 +212,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
         return template
 
     def weights(self, work, unit, context):
+        """Coefficients for columns, and for several outputs, of unit variance."""
         scaled = work.coefficients * spreads(context.array)
         scaled = scaled / output_spreads(work, context)[:, None]
         return scaled.T if unit == "feature" else scaled[work.mask][:, None]
