@@ -25,11 +25,8 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
             for share in shares
         ]
     prepared, ranking, table = ranked(criterion, family, work, unit, context)
-    smaller = []
-    for share in shares:
-        kept = kept_units(ranking, table, share, by_size)
-        smaller.append(_cut(family, prepared, unit, kept, request, context))
-    return smaller
+    kept_sets = (kept_units(ranking, table, share, by_size) for share in shares)
+    return [_cut(family, prepared, unit, kept, request, context) for kept in kept_sets]
 
 
 def unit_table(family, work, unit, context):
