@@ -1,4 +1,4 @@
-"""Compare pruned models with an unpruned one: same folds, same seeds, honest verdicts."""
+"""Compare pruned models with an unpruned one on the same folds and with the same seeds."""
 
 import re
 from itertools import count, takewhile
@@ -61,90 +61,91 @@ def compare_pruning(
     random_state=0,
     store=None,
 ):
-    """Cross-validate pruned models beside an unpruned one, and say which are not worse.
+    """Cross-validate pruned models and an unpruned one, and test which are not worse.
 
-    All variants are fitted on the same folds with the same seeds; each `random_state` that
-    is None is filled for each fold. Differences are tested by the corrected resampled t,
+    All variants are fitted on the same folds with the same seeds; a `random_state` of None
+    gets a seed for each fold. Differences are tested by the corrected resampled t-test,
     whose variance allows for the rows that folds share [1]_. Variants that differ only in
-    `keep` are tested from the mildest on, until one fails [2]_. So the smallest that is
-    "not worse" is worse by more than the margin with nominal probability `alpha`. On
-    simulated data it is mostly less. It is more for nearest neighbours, for ten repeats of
-    ten folds, and for small losses of R2 over several chains.
+    `keep` are tested from the largest `keep` on, until one fails [2]_. So the smallest that
+    is "not worse" is worse by more than the margin with nominal probability `alpha`. On
+    simulated data this probability is mostly lower. It is higher for nearest neighbours,
+    ten repeats of ten folds, and small losses of R2 over several chains.
 
     Parameters
     ----------
     estimators : mapping of str to estimator
         Unfitted classifiers or regressors: plain ones, Pipelines, Pruned*, SampleSubset*,
-        these around each other. They are cloned.
+        or these nested. They are cloned.
     X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
-        Rows, in any container that all of them read.
+        Rows, in any container that all estimators read.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets.
     baseline : str or None, default=None
-        Name of the baseline; None is the only variant that prunes nothing.
+        Name of the baseline; None takes the only variant that prunes nothing.
     cv : int, splitter, iterable or None, default=None
         None is RepeatedStratifiedKFold(5, 4) for classifiers, RepeatedKFold(5, 4) for
-        regressors, GroupKFold(5) with groups. `random_state` fills a seed that is None.
+        regressors, GroupKFold(5) with groups. A splitter without a seed gets one.
     scoring : str, callable, list, dict or None, default=None
-        As in `cross_validate`; the first is primary. None is the estimators' own.
+        As in `cross_validate`; the first scorer is primary. None is the `score` method.
     margin : float, str, dict or None, default=None
-        The loss that would not matter, in the scorer's units or as a share of the
+        The largest loss that is acceptable, in the scorer's units or as a share of the
         baseline's mean ("1%"); a dict has one for each scorer. None is 0.01 for scorers
         that are bounded by 1.
     alpha : float, default=0.05
-        The nominal risk of a wrong "not worse"; chains share it equally.
+        The nominal risk of a wrong "not worse", divided equally among the chains.
     costs : str or tuple of str
-        What to measure, all by default: "nbytes" (pickle of what one would ship),
+        What to measure, all by default: "nbytes" (length of the pickle of the predictor),
         "n_params", "n_nonzero", "n_samples" (rows trained on), "fit_time",
         "predict_latency" and "predict_latency_1000" (seconds for 1 row and for 1,000,
-        the models of the first fold timed in turns), "seed_churn" (one more fit with
-        other seeds on the first fold: how many of its predictions differ).
+        with the models of the first fold), "seed_churn" (share of the predictions that
+        change when the first fold is fitted again with other seeds).
     controls : tuple of {"random", "small"}, default=("random",)
-        What to fit beside each pruned variant, at the size that it kept on that fold:
-        random rows or parameters; the model of that size trained from scratch, where its
-        family defines one.
+        Controls of the size that a pruned variant kept on the same fold. "random" keeps
+        random rows or parameters; "small" trains a model of that size from scratch, if
+        its family can make one.
     chains : dict of str to list of str, or None, default=None
-        Chains of variants, mildest first, fixed before the scores are seen. None finds
-        those that differ in one `keep` only, and orders them by it.
+        Variants to test in sequence, the least pruned first; fix them before seeing any
+        scores. None makes chains of variants that differ in one `keep` only.
     groups : array-like of shape (n_samples,) or None, default=None
-        Groups for the splitter, and for selectors and fits that ask for them. Where the
+        Groups for the splitter, and for selectors and fits that request them. If the
         splits keep groups together, the share of test rows is counted in groups.
     params : dict or None, default=None
-        Metadata such as `sample_weight`. With metadata routing enabled, requests decide
-        who gets what; otherwise they go to every fit.
+        Metadata such as `sample_weight`. They are passed to every fit, or with metadata
+        routing enabled, to those that request them.
     callbacks : callback, list of callbacks or None, default=None
         Callbacks of scikit-learn, such as ``ProgressBar()``.
     n_jobs : int or None, default=None
-        Fits at a time. Libraries use one thread inside a fold, so results do not change.
+        Number of parallel fits. It does not change the results, because libraries use one
+        thread inside a fold.
     random_state : int, RandomState instance or None, default=0
         Seeds folds and fits. None draws a seed, which the manifest records.
     store : path-like or None, default=None
-        A folder for finished fits, from which an interrupted comparison of the same input
-        goes on. New estimators may be added, also by runs at the same time. Failed fits
-        are retried. Another input is an error.
+        A folder for finished fits; a call with the same input continues from them. It may
+        add estimators, and several calls may run at once. Failed fits are retried. Another
+        input raises an error.
 
     Returns
     -------
     PruningComparison
-        Scores, verdicts, costs, reports, and the manifest to check them by.
+        Scores, verdicts, costs, reports, and the manifest to verify them.
 
     Raises
     ------
     ValueError
         If an argument is not valid, classifiers and regressors are mixed, an estimator
-        lacks the method that a scorer needs, or the store was made with another input; if
-        the baseline fails, which is a RuntimeError as well. Other estimators that fail, or
-        have a score that is not finite where the baseline's is, are reported as failed.
+        lacks the method that a scorer needs, or the store has another input. If the
+        baseline fails, the error is a RuntimeError too. Other estimators that fail are
+        reported; so are scores that are not finite where the baseline's is.
     TypeError
         If a variant is not an estimator.
 
     See Also
     --------
-    smallest_not_worse : The same rule for GridSearchCV.
+    smallest_not_worse : The same rule, for `refit` of GridSearchCV.
 
     Notes
     -----
-    One fit for each variant, fold and control; equal controls are fitted once.
+    Cost: one fit for each variant, fold and control; equal controls are fitted once.
 
     References
     ----------
@@ -178,11 +179,12 @@ def compare_pruning(
     check_n_jobs(n_jobs)
     check_folder(store)
     scorers = make_scorers(scoring, variants, kind)
-    if isinstance(margin, dict) and not callable(scoring):
-        check_margin_names(margin, scorers)
-    for name in () if callable(scoring) and isinstance(margin, dict) else scorers:
-        if (margin.get(name) if isinstance(margin, dict) else margin) is None:
-            default_margin(name, scorers, given=margin)
+    if not (isinstance(margin, dict) and callable(scoring)):  # names are not known yet
+        margins = margin if isinstance(margin, dict) else dict.fromkeys(scorers, margin)
+        check_margin_names(margins, scorers)
+        for name in scorers:
+            if margins.get(name) is None:
+                default_margin(name, scorers, given=margin)  # raises if there is none
     X, y = check_data(X, y, kind)
     groups = None if groups is None else np.asarray(groups)
     if groups is not None:
@@ -193,7 +195,7 @@ def compare_pruning(
     if kind == "classifier" and np.ndim(y) == 1:
         check_classes(y, splits, scorers)
     pairs = [(split.train, split.test) for split in splits]
-    apart = groups is not None and keeps_together(pairs, groups)
+    groups_kept = groups is not None and keeps_together(pairs, groups)
     n_train = np.mean([len(train) for train, _ in pairs])
     found_chains, keeps = make_chains(variants, baseline, chains, n_train)
     plan = Plan(
@@ -210,8 +212,8 @@ def compare_pruning(
         chains=found_chains,
         keeps=keeps,
         seed=seed,
-        test_share=share_of_test(pairs, groups if apart else None),
-        splits_groups=groups is not None and not apart,
+        test_share=share_of_test(pairs, groups if groups_kept else None),
+        splits_groups=groups is not None and not groups_kept,
         looks_forward=looks_forward(pairs),
     )
     inputs = inputs_of(plan, X, y, groups, params)
@@ -230,8 +232,8 @@ def compare_pruning(
 
 
 def _check_seed(random_state):
-    whole = isinstance(random_state, Integral) and not isinstance(random_state, bool)
-    if whole and random_state >= 0:
+    is_integer = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if is_integer and random_state >= 0:
         return
     if random_state is not None and not isinstance(random_state, np.random.RandomState):
         raise ValueError(
@@ -241,7 +243,7 @@ def _check_seed(random_state):
 
 
 def keep_parameter(estimator, name=None):
-    """The name of the parameter that says how much to keep."""
+    """The name of the only parameter named `keep`, or `name` if it is a parameter."""
     params = estimator.get_params()
     found = [param for param in sorted(params) if param.rpartition("__")[2] == "keep"]
     if name is not None:
@@ -260,7 +262,7 @@ def keep_parameter(estimator, name=None):
             "SampleSubsetClassifier(estimator) or PrunedClassifier(estimator)."
         )
     raise ValueError(
-        "The estimator must have one parameter named keep, or param_name must say which. "
+        "The estimator must have one parameter named keep; param_name selects one of many. "
         f"Got {found}. Write param_name={found[0]!r}."
     )
 
@@ -286,20 +288,20 @@ def compare_over_keep(
     pruned = [variant for variant in estimators if variant != comparison.baseline]
     if pruned and all(variant in comparison.failures for variant in pruned):
         raise ValueError(
-            "keep must have a value that can be fitted and scored. Got, with "
-            f"{pruned[0]}, {comparison.failures[pruned[0]]} Write other values of keep."
+            f"keep must have a value that can be fitted and scored. Got, for {pruned[0]}: "
+            f"{comparison.failures[pruned[0]]} Write other values of keep."
         )
     return comparison
 
 
 def make_chains(variants, baseline, given, n_train):
-    """Chains of the variants, and the keep by which each stands in its chain.
+    """Chains of variants to test in sequence, and the `keep` of each variant.
 
-    Chains map a name to variants, the mildest first; each variant but the baseline is in
-    one. `given` are those that the user fixed, where what is in none is a chain of its
-    own; None finds variants that differ in one `keep` only. `n_train`, the mean number of
-    training rows, orders fractions and numbers of rows. The keep is None for a variant
-    that has none, or several.
+    Chains map a name to variants, the least pruned first; each variant but the baseline is
+    in one. `given` are the chains of the user; a variant in none of them is a chain of its
+    own. None makes chains of variants that differ in one `keep` only. `n_train`, the mean
+    number of training rows, compares fractions with numbers of rows. The `keep` of a
+    variant outside these chains that has none or several is None.
     """
     rest = [name for name in variants if name != baseline]
     requested = {name: _given_keeps(estimator) for name, estimator in variants.items()}
@@ -326,18 +328,18 @@ def make_chains(variants, baseline, given, n_train):
         chains.append(_ordered(members, parameter, variants, keeps, n_train))
     chains += [(name,) for name in rest if name not in taken]
     chains.sort(key=lambda chain: min(rest.index(name) for name in chain))
-    names = _names(chains)
+    names = _chain_names(chains)
     return dict(zip(names, chains, strict=True)), keeps
 
 
 def _given_keeps(estimator):
-    """Requested keeps but for those that a search chooses."""
+    """Values of `keep` by parameter name, without those that a search chooses."""
     params = estimator.get_params(deep=True) | {"": estimator}
 
     def is_searched(name):
         parts = name.split("__")
-        outer = ("__".join(parts[:length]) for length in range(len(parts)))
-        return any(isinstance(params.get(one), BaseSearchCV) for one in outer)
+        owners = ("__".join(parts[:length]) for length in range(len(parts)))
+        return any(isinstance(params.get(owner), BaseSearchCV) for owner in owners)
 
     keeps = requested_keeps(estimator)
     return {name: keep for name, keep in keeps.items() if not is_searched(name)}
@@ -347,7 +349,7 @@ def _given_chains(given, rest, baseline, variants):
     chains, owner = {}, {}
     if not hasattr(given, "items"):
         raise ValueError(
-            "chains must map names to lists of estimators, the mildest first. Got "
+            "chains must map names to lists of estimators, the least pruned first. Got "
             f'{in_one_line(given)[:200]}. Write {{"forest": ["keep 0.5", "keep 0.1"]}}.'
         )
     for chain, members in given.items():
@@ -361,7 +363,7 @@ def _given_chains(given, rest, baseline, variants):
             if name in owner:
                 raise ValueError(
                     f"an estimator can be in one chain. Got {name!r} in {owner[name]!r} "
-                    f"and {chain!r}. Leave it out of one."
+                    f"and {chain!r}. Remove it from one."
                 )
             owner[name] = chain
         members = tuple(name for name in members if name != baseline)
@@ -379,25 +381,27 @@ def _ordered(members, parameter, variants, keeps, n_train):
     counts = [name for name in members if isinstance(numbers[name], Integral)]
     if counts and len(counts) < len(members):
         path = parameter.rpartition("__")[0]
-        one = variants[members[0]]
-        part = one.get_params(deep=True)[path] if path else one
-        if not isinstance(part, SampleSubset):
+        owner = variants[members[0]]
+        owner = owner.get_params(deep=True)[path] if path else owner
+        if not isinstance(owner, SampleSubset):
             raise ValueError(
                 "variants of one chain must all keep a fraction or all keep a number of "
                 f"units. Got keep={numbers[counts[0]]!r} among fractions. Write chains= "
-                "to say which is milder."
+                "to set their order."
             )
         numbers |= {name: numbers[name] / n_train for name in counts}
     return tuple(sorted(members, key=lambda name: -numbers[name]))
 
 
-def _names(chains):
-    """What the names of the members have in common, or the name of the mildest."""
+def _chain_names(chains):
+    """The common start of the names of the members, or the name of the first member."""
     names = []
     for chain in chains:
         common = chain[0]
         if len(chain) > 1:
-            common = "".join(letters[0] for letters in _equal_start(chain))
+            letters = zip(*chain, strict=False)
+            equal = takewhile(lambda column: len(set(column)) == 1, letters)
+            common = "".join(column[0] for column in equal)
             common = re.sub(r"[\s,:;=_(-]*(keep)?[\s,:;=_(-]*[\d.]*$", "", common)
         if not common or common in names:
             common = chain[0]
@@ -406,10 +410,6 @@ def _names(chains):
 
 
 def _unused(name, names):
-    """The name, or the first of "name (2)", "name (3)", ... that is not among the names."""
-    free = (f"{name} ({number})" for number in count(2))
-    return name if name not in names else next(one for one in free if one not in names)
-
-
-def _equal_start(texts):
-    return takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    """The first of "name", "name (2)", "name (3)", ... that is not among the names."""
+    numbered = (f"{name} ({number})" for number in count(2))
+    return name if name not in names else next(new for new in numbered if new not in names)

@@ -1,4 +1,4 @@
-"""Linear predictors that store the columns they read, and of those the non-zeros."""
+"""Linear predictors that store only the non-zero coefficients."""
 
 from copy import copy
 
@@ -7,22 +7,21 @@ import numpy as np
 from .base import EITHER, Compact, available_if
 from .quantized import QuantizedArray, dense, is_sparse
 
-# Taking a column of X apart costs about as much as this many products with it.
-_COST_OF_TAKING = 8
+_COST_OF_TAKING = 8  # of copying a column of X, in products of a column with a weight
 
 
 class CompactLinear(Compact):
-    """Scores that are linear in the columns that have a coefficient.
+    """Scores that are linear in the columns of X with a non-zero coefficient.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_read, n_outputs), (n_read,) or (n_nonzero,)
-        Coefficients of the columns that are read; only the non-zero ones, as one vector,
-        where a mask says which they are.
+        Coefficients of the columns that are read; if there is a mask, only the non-zero
+        ones, as one vector.
     mask_ : ndarray of uint8, or None
-        Packed bits over the coefficients of the columns that are read.
+        Packed bits: which coefficients of the columns that are read are not zero.
     columns_ : ndarray of shape (n_read,), int, or None
-        The columns that are read; None is all.
+        The columns that are read; None for all.
     intercept_ : float or ndarray of shape (n_outputs,)
         Added to the scores.
     """
@@ -32,7 +31,7 @@ class CompactLinear(Compact):
     _dtype = EITHER
 
     @classmethod
-    def of(cls, coef, intercept, n_features, names=None, **facts):
+    def of(cls, coef, intercept, n_features, names=None, **attributes):
         """Store the coefficients, of shape (n_outputs, n_features) or (n_features,)."""
         compact = cls()
         weights = coef.T
@@ -44,7 +43,7 @@ class CompactLinear(Compact):
             weights = weights[columns]
         compact._n_outputs = None if weights.ndim == 1 else weights.shape[1]
         mask = weights != 0
-        # Bits and the others in full: smaller than all, unless nearly all are non-zero.
+        # Leaving out the zeros saves more than the bits of the mask take.
         if 8 * weights.itemsize * (mask.size - np.count_nonzero(mask)) > mask.size:
             compact.mask_ = np.packbits(mask)
             compact.weights_ = weights[mask]
@@ -54,7 +53,7 @@ class CompactLinear(Compact):
         compact.n_features_in_ = n_features
         if names is not None:
             compact.feature_names_in_ = names
-        for name, value in facts.items():
+        for name, value in attributes.items():
             setattr(compact, name, value)
         return compact
 
@@ -84,10 +83,10 @@ class CompactLinear(Compact):
         """Linear scores, of shape (n_samples, n_outputs) or (n_samples,)."""
         X = self._check(X)
         columns, n_outputs = self.columns_, self._n_outputs or 1
-        few = columns is not None and (
+        take_columns = columns is not None and (
             len(columns) * (_COST_OF_TAKING + n_outputs) < n_outputs * self.n_features_in_
         )
-        if few and not is_sparse(X):
+        if take_columns and not is_sparse(X):
             weights = self._weights()
             X = X.take(columns, axis=1)
         else:
@@ -98,12 +97,12 @@ class CompactLinear(Compact):
 
     @property
     def coef_(self):
-        """Coefficients of all columns, zeros for those that are gone."""
+        """Coefficients of all columns, zeros for those that were pruned."""
         return np.array(self._full_weights().T)
 
 
 class CompactLinearRegressor(CompactLinear):
-    """A linear regressor; `logarithmic_` ones predict the exponential of the score."""
+    """A linear regressor; predicts the exponential of the score if `logarithmic_`."""
 
     logarithmic_ = False
 
@@ -114,52 +113,52 @@ class CompactLinearRegressor(CompactLinear):
 
 
 class CompactBayesianRegressor(CompactLinearRegressor):
-    """The mean of a Bayesian linear model, and its spread while it is as it was fitted.
+    """The mean of a Bayesian linear model; its standard deviation if it is not pruned.
 
-    The spread needs the covariance `sigma_` of the coefficients that `lambda_` leaves
-    below `threshold_`, a matrix of the square of their number; where coefficients were
-    pruned or rounded it would be another, and is not stored.
+    The standard deviation needs `sigma_`, the covariance of the coefficients whose
+    `lambda_` is below `threshold_`: a number for each pair of them. If coefficients were
+    pruned or rounded it no longer holds, and is not stored.
     """
 
     sigma_ = None
 
     def predict(self, X, return_std=False):
-        """Predict the mean of the targets, and its standard deviation where asked for."""
+        """Predict the mean of the targets, and its standard deviation if `return_std`."""
         mean = super().predict(X)
         if not return_std:
             return mean
         if self.sigma_ is None:
             raise ValueError(
-                "The standard deviation needs all coefficients as they were fitted, and "
-                "some are pruned or rounded. Got return_std=True. Write return_std=False, "
-                "or fit with keep=1.0 and quantize=None."
+                "The standard deviation needs all fitted coefficients, but some are pruned "
+                "or rounded. Got return_std=True. Write return_std=False, or fit with "
+                "keep=1.0 and quantize=None."
             )
         read = np.broadcast_to(self.lambda_ < self.threshold_, self.n_features_in_)
         X = (self._check(X) - self.X_offset_)[:, read]
         return mean, np.sqrt(((X @ self.sigma_) * X).sum(axis=1) + 1.0 / self.alpha_)
 
     def quantized(self, quantizer):
-        """A copy with rounded coefficients, which has no spread."""
+        """A copy with rounded coefficients, without the standard deviation."""
         small = super().quantized(quantizer)
         small.sigma_ = None
         return small
 
 
-def _gives(name):
-    return available_if(lambda self: self.probability_ is not None)
+def _has_probabilities(predictor):
+    return predictor.probability_ is not None
 
 
 class CompactLinearClassifier(CompactLinear):
     """A linear classifier.
 
-    `probability_` says what makes probabilities of scores: "expit" (normalised over the
-    classes), "softmax", "clip" (the modified Huber loss), or None.
+    `probability_` is the function from scores to probabilities: "expit" (normalised over
+    the classes), "softmax", "clip" (of the modified Huber loss), or None.
     """
 
     probability_ = None
 
     def decision_function(self, X):
-        """Linear scores, one for each class, or of the second of two."""
+        """Linear scores: one for each class; of two classes that of the second."""
         scores = self._scores(X)
         return scores.ravel() if scores.ndim > 1 and scores.shape[1] == 1 else scores
 
@@ -169,7 +168,7 @@ class CompactLinearClassifier(CompactLinear):
         codes = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
         return self.classes_.take(codes.astype(np.intp))
 
-    @_gives("predict_proba")
+    @available_if(_has_probabilities)
     def predict_proba(self, X):
         """Class probabilities, as the model defines them."""
         scores = self.decision_function(X)
@@ -186,13 +185,13 @@ class CompactLinearClassifier(CompactLinear):
         if positive.ndim == 1:
             return np.stack([1 - positive, positive], axis=1)
         total = positive.sum(axis=1)
-        nowhere = total == 0
-        if nowhere.any():
-            positive[nowhere], total[nowhere] = 1, positive.shape[1]
+        is_zero = total == 0
+        if is_zero.any():
+            positive[is_zero], total[is_zero] = 1, positive.shape[1]
         positive /= total[:, None]
         return positive
 
-    @_gives("predict_log_proba")
+    @available_if(_has_probabilities)
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities."""
         with np.errstate(divide="ignore"):
@@ -200,8 +199,8 @@ class CompactLinearClassifier(CompactLinear):
 
 
 class CompactMultilabelClassifier(CompactLinearClassifier):
-    """A linear classifier of several labels a row."""
+    """A linear classifier that predicts several binary labels for each row."""
 
     def predict(self, X):
-        """Predict for each label whether its score is positive."""
+        """Predict 1 for each label of positive score, else 0."""
         return (self._scores(X) > 0).astype(np.int64)

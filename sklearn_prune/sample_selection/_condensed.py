@@ -1,4 +1,4 @@
-"""Rank rows by whether the nearest-neighbour rule on the rows before needs them."""
+"""Condensed nearest neighbours: keep the rows that a 1-nearest-neighbour model needs."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -19,20 +19,20 @@ from sklearn_prune.sample_selection._editing import (
 )
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
-N_NEIGHBORS = 9  # whose targets say how far apart two targets may be
+N_NEIGHBORS = 9  # for regression: neighbours whose deviation of targets sets the limit
 
 
 @fill(SELECTOR)
 class CondensedNNSelector(NeighborSelector):
     """Keep the rows that a nearest-neighbour model needs to reproduce all labels.
 
-    Hart's condensed nearest neighbours [1]_, run until nothing changes. The rows are
-    visited in turn; a row is kept if its nearest kept row has another label. A
+    Hart's condensed nearest neighbours [1]_, repeated until a pass adds no row. Each pass
+    visits the rows in turn; a row is kept if its nearest kept row has another label. A
     nearest-neighbour classifier on the kept rows then predicts the label of every row,
     except where identical rows have different labels.
 
-    For regression a row is kept if its target is farther from that of the nearest kept
-    row than `alpha` times the standard deviation of the targets around it [2]_.
+    For regression, a row is kept if its target and that of its nearest kept row differ by
+    more than `alpha` times the standard deviation of the targets of its neighbours [2]_.
 
     Parameters
     ----------
@@ -41,35 +41,35 @@ class CondensedNNSelector(NeighborSelector):
         the 9 nearest neighbours. Larger keeps fewer rows.
     {metric, task}
     random_state : int, RandomState instance or None, default=None
-        Seeds the order of visits. None takes the seed of the meta-estimator; without one,
-        rows are visited by position.
+        Seeds the order in which rows are visited. None takes the seed of the
+        meta-estimator; without one, rows are visited by position.
     n_jobs : int or None, default=None
-        For regression: number of threads that look for the 9 neighbours.
+        For regression: number of threads of the search for the 9 neighbours.
 
     Attributes
     ----------
     order_ : ndarray of shape (n_samples,), int
-        Positions of the rows: the kept ones as they were added, then the others by
-        descending distance to the kept rows. Rows of zero weight are never kept and come
-        last. Ties go by position.
+        Positions of the rows: the kept ones in the order in which they were added, then
+        the others, those farthest from a kept row first. Rows of zero weight are never
+        kept and come last. Ties are ordered by position.
     scores_ : ndarray of shape (n_samples,), float
-        For a kept row the number of kept rows from it on. For another one ``d / (1 + d)``,
-        where d is its distance to the nearest kept row (of its class): Gower's, else the
-        square of the Euclidean one. -1 for rows of zero weight.
+        For kept rows the number of kept rows down to 1, in the order of adding. For the
+        others ``d / (1 + d)``, where d is the squared Euclidean or the Gower distance to
+        the nearest kept row (of its class). -1 for rows of zero weight.
     natural_size_ : int
         Number of kept rows.
 
     See Also
     --------
     DROP3Selector : Smaller and less sensitive to noise.
-    ENNSelector : Drops noise; a good thing to do before.
+    ENNSelector : Drops noise; apply it first if labels are noisy.
 
     Notes
     -----
-    O(n m d) for m kept rows. The first kept rows are the first visited one of each class;
-    for regression the first visited one. A row as near to a kept row of another class as
-    to one of its own is kept too. Columns are standardised on all rows, so a model on the
-    kept rows must scale them alike. The kept rows depend on the order of visits.
+    O(n m d) for m kept rows. The selection starts from the first visited row of each class
+    (regression: the first visited row). A row as near to a kept row of another class as to
+    one of its own is kept too. Columns are standardised on all rows, so a model fitted on
+    the kept rows needs the same scaling. The kept rows depend on the order of the visits.
 
     A bad idea with noise: wrong labels and the rows around them are kept. For models other
     than nearest neighbours, random rows are often a better training set.
@@ -126,17 +126,17 @@ class CondensedNNSelector(NeighborSelector):
         counts = rows_that_count(len(y), context.sample_weight)
         visits = self._visits(counts, context)
         if context.task == "classification":
-            added, reach = condense_labels(self._space(X), y, visits)
+            kept, distances = condense_labels(self._space(X), y, visits)
         else:
             limits = self._limits(X, y, counts, context)
-            added, reach = condense_targets(self._space(X), y, limits, visits)
+            kept, distances = condense_targets(self._space(X), y, limits, visits)
         scores = np.full(len(y), -1.0)
-        scores[visits] = reach[visits] / (1 + reach[visits])
-        scores[added] = np.arange(len(added), 0, -1)
+        scores[visits] = distances[visits] / (1 + distances[visits])
+        scores[kept] = np.arange(len(kept), 0, -1)
         return Ranking.from_scores(scores, first=scores >= 1)
 
     def _visits(self, counts, context):
-        """Positions of the rows that count, in the order in which they are visited."""
+        """Positions of the rows of positive weight, in the order of the visits."""
         seed = context.seed if self.random_state is None else draw_seed(self.random_state)
         if seed is None:
             return np.flatnonzero(counts)
@@ -144,7 +144,7 @@ class CondensedNNSelector(NeighborSelector):
         return order[counts[order]]
 
     def _limits(self, X, y, counts, context):
-        """How far the target of each row may be from that of the nearest kept row."""
+        """Largest allowed difference of each target from that of the nearest kept row."""
         graph = self._neighbors(X, N_NEIGHBORS, context)
         find = CountedNeighbors(graph, partial(self._space, X), self.n_jobs)
         found = find(N_NEIGHBORS, counts, counts)
@@ -153,11 +153,11 @@ class CondensedNNSelector(NeighborSelector):
 
 
 def condense_labels(space, y, visits):
-    """Keep rows until each is nearest to a kept row of its class.
+    """Keep rows until the nearest kept row of each row has its label.
 
     `visits` are positions in the order in which rows are visited. Returns the positions of
     the kept rows in the order in which they were added, and for each row the distance to
-    the nearest kept row of its class, as the space orders them.
+    the nearest kept row of its class: squared Euclidean, or Gower's.
     """
     from sklearn_prune.sample_selection._condensed_kernels import visit_labels
 
@@ -168,9 +168,9 @@ def condense_labels(space, y, visits):
 
 
 def condense_targets(space, y, limits, visits):
-    """Keep rows until each target is within its limit of the nearest kept row's.
+    """Keep rows until each target is within its limit of that of its nearest kept row.
 
-    As `condense_labels`; `reach` is the distance to the nearest kept row.
+    As `condense_labels`, but the distances are to the nearest kept row of any target.
     """
     from sklearn_prune.sample_selection._condensed_kernels import visit_targets
 
@@ -182,33 +182,33 @@ def condense_targets(space, y, limits, visits):
 
 
 def _condense(space, visits, starts, visit, *state):
-    """Visit the rows until a pass adds none.
+    """Visit the rows until a pass adds none; return the kept rows in the order of adding.
 
-    The products of a block of rows with the members that it has not met come from one
-    matrix product. They only spare distances, which are measured for whatever may count,
-    so the result does not depend on them.
+    `visit` is a compiled pass over one block of rows; it updates the arrays in `state`. The
+    matrix product of a block with the kept rows that are new to it only serves to skip
+    rows that are surely farther than the nearest one. Other distances are exact.
     """
     points, is_gower = space.points, space.metric == "gower"
     n, n_features = points.shape
     norms = np.zeros(n)
     if not is_gower:
         norms = np.einsum("ij,ij->i", points, points, dtype=np.float64)
-    # What a product may be off, and what distances that order are rounded by.
+    # Relative error of a product, plus that of the distances.
     slack = (n_features + 4) * np.finfo(points.dtype).eps + 1e-9
     blocks = [visits[batch] for batch in gen_batches(len(visits), 256)]
-    met = [0] * len(blocks)
-    members, size, before = np.empty(n, dtype=np.int64), len(starts), -1
-    members[:size] = starts
-    while size > before:
-        before = size
+    n_seen = [0] * len(blocks)  # kept rows that each block was compared with
+    kept, n_kept, n_before = np.empty(n, dtype=np.int64), len(starts), -1
+    kept[:n_kept] = starts
+    while n_kept > n_before:
+        n_before = n_kept
         for block, rows in enumerate(blocks):
-            new = members[met[block] : size]
+            new = kept[n_seen[block] : n_kept]
             if is_gower:
                 dots = np.full((len(rows), len(new)), np.inf)
             else:
                 dots = points[rows] @ points[new].T
-            met[block] = size
-            size = visit(
+            n_seen[block] = n_kept
+            n_kept = visit(
                 points,
                 is_gower,
                 space.nominal,
@@ -217,8 +217,8 @@ def _condense(space, visits, starts, visit, *state):
                 rows,
                 new,
                 dots,
-                members,
-                size,
+                kept,
+                n_kept,
                 *state,
             )
-    return members[:size]
+    return kept[:n_kept]

@@ -1,4 +1,4 @@
-"""Rank rows by how likely their label is, and estimate which labels are wrong."""
+"""Rank rows by the probability of their label, and estimate which labels are wrong."""
 
 import numpy as np
 
@@ -8,42 +8,42 @@ from sklearn_prune._sklearn_compat import StrOptions
 from sklearn_prune.sample_selection._out_of_fold import OUT_OF_FOLD, OutOfFoldSelector
 from sklearn_prune.sample_selection._penalty import own_margin
 
-_TOLERANCE = 1e-6  # probabilities this close count as equal
+_TOLERANCE = 1e-6  # probabilities that differ by less count as equal
 
 
 @fill(OUT_OF_FOLD)
 class ConfidentLearningSelector(OutOfFoldSelector):
-    """Keep the rows whose label confident learning does not doubt.
+    """Drop the rows whose label is wrong by the estimate of confident learning.
 
     A row is confidently of a class if its out-of-fold probability of that class is at
-    least the mean over the rows with that label. Counts of confident rows by given and
-    likely class estimate how many labels are wrong, and which [1]_.
+    least the mean over the rows with that label. Such rows are counted by their label and
+    their confident class, which estimates how many labels are wrong, and which [1]_.
 
     Parameters
     ----------
     {estimator}
     filter_by : str, default="prune_by_noise_rate"
-        Which labels are wrong, among those that the models do not predict.
-        "prune_by_noise_rate": for each pair of a given and a likely class, the estimated
-        number, by largest difference in probability. "prune_by_class": for each given
-        class, the estimated number, by lowest probability. "both": rows that both name.
-        "confident_learning": rows that are confidently of another class.
+        Which labels count as wrong, among those that the models do not predict.
+        "prune_by_noise_rate": for each label and likely class, the estimated number, the
+        largest differences in probability first. "prune_by_class": for each label, the
+        estimated number, the lowest probabilities first. "both": those that both rules
+        find. "confident_learning": of rows that are confidently of another class.
         "predicted_neq_given": all.
     rank_by : {"self_confidence", "normalized_margin"}, default="self_confidence"
-        The score: the probability of the given label, or that minus the largest other
-        one, mapped to [0, 1].
+        The score: the probability of the label, or its difference from the largest other
+        probability, mapped to [0, 1].
     {cv, task, n_jobs, random_state}
 
     Attributes
     ----------
     {order_}
     scores_ : ndarray of shape (n_samples,), float
-        As `rank_by` says.
+        The score that `rank_by` names; larger is better.
     natural_size_ : int
-        Number of rows whose label is not doubted.
+        Number of rows whose label does not count as wrong.
     {classes_}
     confident_joint_ : ndarray of shape (n_classes, n_classes), int
-        Estimated number of rows by given class (rows) and likely class (columns).
+        Estimated number of rows by label (rows) and likely class (columns).
 
     Raises
     ------
@@ -52,19 +52,18 @@ class ConfidentLearningSelector(OutOfFoldSelector):
 
     See Also
     --------
-    MarginSelector : Doubts every row whose label is not predicted; reads regression.
-    LossSelector : Ranks only; reads regression.
+    MarginSelector : Drops every row whose label is not predicted; takes regression.
+    LossSelector : Only ranks; takes regression.
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row. Models without probabilities:
-    see :class:`LossSelector`. Rows of weight 0 train no model and are not counted; the
-    other weights are passed to fits that take them, and each row counts once. The rows
-    found are those of cleanlab's ``find_label_issues`` for the same probabilities, up to
-    ties.
+    `cv` fits of the model and one prediction for each row. :class:`LossSelector` describes
+    models without probabilities. Rows of weight 0 train no model and are not counted.
+    Other weights are passed to fits that take them; each row counts once. cleanlab's
+    ``find_label_issues`` finds the same rows for the same probabilities, up to ties.
 
     A bad idea where the model is poor: classes that it cannot separate look like wrong
-    labels. Clean rows that it is unsure of are dropped too.
+    labels. Clean rows of uncertain prediction are dropped too.
 
     References
     ----------
@@ -126,40 +125,40 @@ class ConfidentLearningSelector(OutOfFoldSelector):
         predicted = self._out_of_fold(X, y, context)
         weights = context.sample_weight
         counted = np.ones(len(y), dtype=bool) if weights is None else weights > 0
-        doubted, joint = doubt_labels(predicted, y, counted, self.filter_by)
+        is_wrong, joint = find_wrong_labels(predicted, y, counted, self.filter_by)
         self.confident_joint_ = joint
         scores = predicted[np.arange(len(y)), y]
         if self.rank_by == "normalized_margin" and predicted.shape[1] > 1:
             scores = (own_margin(predicted, y) + 1) / 2
-        return Ranking.from_scores(scores, first=~doubted)
+        return Ranking.from_scores(scores, first=~is_wrong)
 
 
-def doubt_labels(probabilities, y, counted, filter_by):
+def find_wrong_labels(probabilities, y, counted, filter_by):
     """Find the rows whose label is likely wrong.
 
-    `probabilities` come from models that have not seen the row. Rows that are not counted
-    are doubted if they are confidently of another class. Returns a mask of the doubted
-    rows, and the estimated number of rows by given and likely class.
+    `probabilities` come from models that have not seen the row. Rows outside `counted` (of
+    zero weight) are found if they are confidently of another class. Returns a mask of the
+    rows found, and the estimated number of rows by label and likely class.
     """
     likely = confident_classes(probabilities, y, counted)
     joint = confident_joint(likely[counted], y[counted], probabilities.shape[1])
-    doubted = (likely >= 0) & (likely != y)
-    among = probabilities[counted], y[counted], joint
+    is_wrong = (likely >= 0) & (likely != y)
+    inputs = probabilities[counted], y[counted], joint
     if filter_by == "prune_by_noise_rate":
-        doubted[counted] = prune_by_noise_rate(*among)
+        is_wrong[counted] = prune_by_noise_rate(*inputs)
     elif filter_by == "prune_by_class":
-        doubted[counted] = prune_by_class(*among)
+        is_wrong[counted] = prune_by_class(*inputs)
     elif filter_by == "both":
-        doubted[counted] = prune_by_noise_rate(*among) & prune_by_class(*among)
+        is_wrong[counted] = prune_by_noise_rate(*inputs) & prune_by_class(*inputs)
     elif filter_by == "predicted_neq_given":
-        doubted[:] = True
+        is_wrong[:] = True
     favoured = probabilities.copy()
-    favoured[np.arange(len(y)), y] += _TOLERANCE
-    return doubted & (favoured.argmax(axis=1) != y), joint
+    favoured[np.arange(len(y)), y] += _TOLERANCE  # in a tie the label is the prediction
+    return is_wrong & (favoured.argmax(axis=1) != y), joint
 
 
 def confident_classes(probabilities, y, counted):
-    """The class that each row is confidently of, -1 where there is none."""
+    """The confident class of each row, the most probable of several; -1 for none."""
     thresholds = np.full(probabilities.shape[1], np.inf)
     for code in np.unique(y[counted]):
         own = probabilities[counted & (y == code), code]
@@ -171,9 +170,9 @@ def confident_classes(probabilities, y, counted):
 
 
 def confident_joint(likely, y, n_classes):
-    """Counts by given and likely class, scaled to the numbers of rows of each given one."""
-    sure = likely >= 0
-    cells = np.bincount(y[sure] * n_classes + likely[sure], minlength=n_classes**2)
+    """Counts by label and likely class, scaled to the number of rows of each label."""
+    found = likely >= 0
+    cells = np.bincount(y[found] * n_classes + likely[found], minlength=n_classes**2)
     counts = cells.reshape(n_classes, n_classes).astype(np.float64)
     np.fill_diagonal(counts, np.maximum(counts.diagonal(), 1))
     given = np.bincount(y, minlength=n_classes)
@@ -181,22 +180,22 @@ def confident_joint(likely, y, n_classes):
 
 
 def round_rows(matrix):
-    """Round to integers that keep the sum of each row, at the least change.
+    """Round to integers that keep the sum of each row, with the smallest changes.
 
-    Of entries that could be rounded up as well, the last is; down, the first.
+    Of equal remainders, the last is rounded up, or the first down.
     """
     rounded = np.rint(matrix)
     missing = np.rint(matrix.sum(axis=1)) - rounded.sum(axis=1)
     for i in np.flatnonzero(missing):
-        step, times = int(np.sign(missing[i])), int(abs(missing[i]))
+        step, n_changed = int(np.sign(missing[i])), int(abs(missing[i]))
         order = np.argsort(matrix[i] - rounded[i], kind="stable")[::-step]
-        rounded[i, order[:times]] += step
+        rounded[i, order[:n_changed]] += step
     return rounded.astype(np.int64)
 
 
 def prune_by_noise_rate(probabilities, y, joint):
-    """For each pair of classes, the estimated number of rows of largest difference."""
-    chosen = np.zeros(len(y), dtype=bool)
+    """Mask of wrong labels: for each label and likely class the largest differences."""
+    is_wrong = np.zeros(len(y), dtype=bool)
     for given, row in enumerate(keep_one_of_each(joint)):
         rows = np.flatnonzero(y == given)
         if len(rows) < 2:
@@ -204,24 +203,24 @@ def prune_by_noise_rate(probabilities, y, joint):
         for likely in np.flatnonzero(row):
             if likely != given:
                 gain = probabilities[rows, likely] - probabilities[rows, given]
-                chosen[rows[np.argsort(-gain, kind="stable")[: row[likely]]]] = True
-    return chosen
+                is_wrong[rows[np.argsort(-gain, kind="stable")[: row[likely]]]] = True
+    return is_wrong
 
 
 def prune_by_class(probabilities, y, joint):
-    """For each given class, the estimated number of rows of lowest probability."""
-    chosen = np.zeros(len(y), dtype=bool)
+    """Mask of wrong labels: for each label the lowest probabilities."""
+    is_wrong = np.zeros(len(y), dtype=bool)
     for given, row in enumerate(keep_one_of_each(joint)):
         rows = np.flatnonzero(y == given)
         if len(rows) > 1:
             n_wrong = max(0, len(rows) - row[given])
             order = np.argsort(probabilities[rows, given], kind="stable")
-            chosen[rows[order[:n_wrong]]] = True
-    return chosen
+            is_wrong[rows[order[:n_wrong]]] = True
+    return is_wrong
 
 
 def keep_one_of_each(joint):
-    """The counts with at least one right label in each class, taken evenly from wrong."""
+    """The counts with at least one right label a class, taken evenly from the others."""
     right = np.maximum(joint.diagonal(), 1)
     n_other = np.maximum(np.count_nonzero(joint, axis=1) - 1, 1)
     taken = (right - joint.diagonal()) / n_other

@@ -1,4 +1,4 @@
-"""What the four meta-estimators share: choosing rows, fitting on them, handing on."""
+"""Shared by the meta-estimators for rows: selection, fit on the kept rows, delegation."""
 
 import warnings
 from time import process_time
@@ -49,23 +49,23 @@ SUBSET = entries("""
     selector : selector or Pipeline that ends in one, default=None
         Ranks the rows. None is ``RandomSelector()``.
     keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction or number of rows to keep, or the selector's own choice. 1.0 keeps all
-        rows and ranks nothing.
+        Fraction or number of rows to keep; "auto" is the selector's own size. 1.0 keeps
+        all rows and ranks nothing.
     stratify : {"auto", "quantiles"} or None, default="auto"
-        "auto" keeps the proportions of the classes, if y holds classes; "quantiles" those
-        of the tenths of a continuous y.
+        "auto" keeps the proportions of the classes, if y holds classes; "quantiles" keeps
+        those of the deciles of a continuous y.
     task : {"auto", "classification", "regression"}, default="auto"
         What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
         values are classes.
     weighting : {"coverage", "inverse_probability"} or None, default=None
-        Weights of the kept rows. An inner model gets them as `sample_weight`; if it
-        takes none, there is a warning. "coverage" counts the rows that a kept row is the
-        nearest to, within its class. "inverse_probability", for selectors that draw rows,
-        makes weighted sums over the kept rows unbiased. None is usually as good or better.
+        Weights of the kept rows. An inner model gets them as `sample_weight`; if it takes
+        none, a warning is raised. "coverage": the number of rows of its class whose nearest
+        kept row it is. "inverse_probability", for selectors that draw rows, makes weighted
+        sums over the kept rows unbiased. None is usually as good or better.
     by_group : bool, default=False
-        Whether to keep or drop the rows of one group, given as `groups` in fit, together.
+        Whether to keep or drop all rows of a group together; fit then needs `groups`.
         Groups are ordered by the mean rank of their rows. The number of rows is as near
-        to `keep` as whole groups allow. There are no strata then.
+        to `keep` as whole groups allow, and `stratify` has no effect.
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once.
     random_state : int, RandomState instance or None, default=None
@@ -78,19 +78,19 @@ SUBSET = entries("""
     sample_mask_ : ndarray of shape (n_samples,), bool
         True for the kept rows.
     sample_scores_ : ndarray of shape (n_samples,), float, or None
-        Scores of the rows, larger is better, where the selector has any.
+        Scores of the rows, larger is better; None if the selector has none.
     sample_weight_ : ndarray of shape (n_kept,), float, or None
-        Weights of the kept rows, where `weighting` asks for any.
+        Weights of the kept rows; None if `weighting` is None.
     task_ : {"classification", "regression"} or None
-        What y was taken for; None without y.
+        How y was read; None without y.
 """)
 
 
 class SampleSubset(BaseEstimator):
-    """What the four meta-estimators share: arguments, routing, attributes of rows.
+    """Arguments, metadata routing and fitted attributes of the four meta-estimators.
 
-    A subclass names by `_inner` the constructor argument that holds its inner model, if
-    any, and by `_delegated` the methods that it hands on.
+    `_inner` of a subclass is the name of the constructor argument with its inner model, if
+    it has one, and `_delegated` the methods that it passes to this model.
     """
 
     _inner = None
@@ -152,7 +152,7 @@ class SampleSubset(BaseEstimator):
         Returns
         -------
         MetadataRouter
-            Hands parameters of fit to the inner model and to the selector by their
+            Passes parameters of fit to the inner model and to the selector by their
             requests.
         """
         router = MetadataRouter(owner=self).add_self_request(self)
@@ -167,39 +167,39 @@ class SampleSubset(BaseEstimator):
         return router
 
     def _inherit_tags(self, tags):
-        """Combine what the inner model and the selector say of themselves."""
+        """Combine the tags of the inner model and of the selector."""
         if self._inner is not None:
             tags = inherit_tags(tags, getattr(self, self._inner))
-        # With keep=1.0 no selector runs, so none narrows what the model takes.
+        # With keep=1.0 no selector runs, so its tags do not count.
         selector = RandomSelector() if keeps_all(self.keep) else self._effective_selector()
         if not has_tags(selector):
             return tags
-        found = get_tags(selector)
+        own = get_tags(selector)
         if self._inner is None:
-            tags.input_tags, tags.no_validation = found.input_tags, found.no_validation
-        tags.input_tags.sparse &= found.input_tags.sparse
-        tags.input_tags.allow_nan &= found.input_tags.allow_nan
-        tags.no_validation &= found.no_validation
+            tags.input_tags, tags.no_validation = own.input_tags, own.no_validation
+        tags.input_tags.sparse &= own.input_tags.sparse
+        tags.input_tags.allow_nan &= own.input_tags.allow_nan
+        tags.no_validation &= own.no_validation
         multi_output = get_tags(last_step(selector)).target_tags.multi_output
         tags.target_tags.multi_output &= multi_output
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_label &= multi_output
-        # Half of the rows, chosen for another model, may be a poor training set.
+        # Rows that a selector chose for another model may be a poor training set.
         poor_score = not isinstance(last_step(selector), RandomSelector)
-        for own in (tags.classifier_tags, tags.regressor_tags):
-            if own is not None:
-                own.poor_score |= poor_score
-        tags.target_tags.required |= found.target_tags.required
+        for kind_tags in (tags.classifier_tags, tags.regressor_tags):
+            if kind_tags is not None:
+                kind_tags.poor_score |= poor_score
+        tags.target_tags.required |= own.target_tags.required
         return tags
 
 
 class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
-    """What the three meta-estimators with an inner model share: fit and delegation."""
+    """Fit and delegation of the three meta-estimators with an inner model."""
 
     _kind = None
 
     def _fit(self, X, y, fit_params, *, method="fit"):
-        """Fit by a method of the inner model and return what that gives."""
+        """Select rows, call `method` of the inner model on them, and return its output."""
         started = process_time()
         root = self._init_callback_context(max_subtasks=2)
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -221,7 +221,7 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             choice = self._choose(X, y, selector_params, seed)
         kept = choice.indices
         model = clone_seeded(unfitted, seed, self._inner)
-        # A frozen kernel model knows the columns that it was fitted on.
+        # A frozen model of a precomputed kernel needs all columns that it was fitted on.
         frozen = isinstance(model, FrozenEstimator)
         pairwise = get_tags(model).input_tags.pairwise and len(kept) < n and not frozen
         X_kept, y_kept = X, y
@@ -246,15 +246,15 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             try:
                 output = getattr(model, method)(X_kept, *target, **inner_params)
             except ValueError as error:
-                # A class whose kept rows all weigh nothing is not there for the model.
+                # The model does not see a class whose kept rows all have weight 0.
                 weights = _weights_among(inner_params)
                 if type(error) is not ValueError or all(
                     np.all(np.asarray(w)) for w in weights
                 ):
                     raise
                 raise ValueError(
-                    f"{error} The model was given {len(kept)} of {n} rows with their "
-                    "sample_weight."
+                    f"{error} The model was fitted on {len(kept)} of {n} rows with their "
+                    "sample_weight, some of which is 0."
                 ) from error
         if not pairwise:
             show_dropped_rows(model, X, kept)
@@ -270,18 +270,18 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         return output
 
     def _weights_for(self, model, weights):
-        """The weights of the kept rows as a fit parameter, where the model takes one."""
+        """The weights of the kept rows as a fit parameter, if the model takes one."""
         if weights is None or isinstance(model, FrozenEstimator):
             return {}
         name = weight_parameter(model)
         if name is None:
-            remedy = "Write weighting=None, or wrap a model that takes them."
+            remedy = "Write weighting=None, or wrap a model that takes sample_weight."
             if routing_enabled():
-                remedy = "Call set_fit_request(sample_weight=True) on a model that does."
+                remedy = "Call set_fit_request(sample_weight=True) on a model with it."
             warnings.warn(
-                f"weighting={self.weighting!r} gives the kept rows weights. Got "
-                f"{type(model).__name__}, whose fit takes none: they count equally. "
-                f"{remedy}",
+                f"weighting={self.weighting!r} needs a model that takes sample_weight. Got "
+                f"{type(model).__name__}, whose fit takes none: the kept rows count "
+                f"equally. {remedy}",
                 UserWarning,
                 stacklevel=2,
             )

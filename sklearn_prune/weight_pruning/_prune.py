@@ -1,4 +1,4 @@
-"""Fit, rank, keep, refit, compact: the steps of one pruned model."""
+"""Prune a fitted model: choose the size, reduce it, make the predictor and the report."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -33,17 +33,17 @@ class PruningResult:
     compact : Compact
         The predictor.
     family : Family
-        Of the inner model.
+        The family that pruned the inner model.
     unit : str
-        The kind of unit that `kept` counts.
+        The kind of unit of `kept` and `n_units`.
     kept, n_units : ndarray of int, int
-        Sorted ids of the units that are left, and how many there were.
+        Sorted ids of the units that are left, and the number of units before.
     importances : ndarray or None
-        Of the features, where the inner model has any.
+        Feature importances, if the inner model has any.
     n_iter : int or None
-        Passes over the rows in all, where the inner model counts them.
+        Total number of passes over the rows, if the inner model counts them.
     report : PruningReport
-        Before and after.
+        Sizes, times and scores before and after.
     """
 
     compact: object
@@ -63,8 +63,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     `refit` is a bool, `quantizer` None or a Quantizer, `started` the CPU time at which the
     fit began.
     """
-    fitted = process_time()
-    check_dropout(model, unit, context.dropout)  # a search may have found another model
+    pruning_began = process_time()
+    check_dropout(model, unit, context.dropout)  # again: a search may change the model
     family, reason = family_for(model, unit)
     notes = ()
     if reason is not None:
@@ -79,9 +79,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         check_unit(family, unit, criterion, model)
     if unit == "auto" and isinstance(keep, Integral):
         raise InvalidParameterError(
-            "An int keep counts units of one kind. Got "
-            f'keep={keep} with unit="auto". Write a float, or name a unit: '
-            f"{', '.join(map(repr, units_of(family)))}."
+            f'keep={keep} (an integer) needs an explicit unit. Got unit="auto". Write a '
+            f"float, or name a unit: {', '.join(map(repr, units_of(family)))}."
         )
     work = working_form(family, model, context)
     if not keeps_all(keep):
@@ -98,25 +97,25 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     if isinstance(keep, Integral):
         budget_size(keep, len(units_before), units=f"{counted}s")
     request = PruningRequest(unit, criterion, schedule, refit)
-    validated = process_time()
-    chosen, request, path = _choose(family, work, keep, request, context)
-    pruned = process_time()
+    validation_began = process_time()
+    chosen_keep, request, path = _choose(family, work, keep, request, context)
+    validation_ended = process_time()
     smaller = work
-    if not keeps_all(chosen):
-        (smaller,) = family.reduce(work, [chosen], request, context)
+    if not keeps_all(chosen_keep):
+        (smaller,) = family.reduce(work, [chosen_keep], request, context)
         if keep != "auto":
             family.check_left(smaller, unit, context)
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
-    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+    with np.errstate(over="ignore", invalid="ignore"):  # raises below
         compact = predictor(family, smaller)
         if quantizer is not None:
             compact = compact.quantized(quantizer)
     changed = smaller is not work or quantizer is not None
     if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
         raise ValueError(
-            "What is left of a model must be finite numbers. Got NaN or infinity where the "
-            "whole model has none. Scale the columns of X, and y."
+            "The parameters of a pruned model must be finite numbers. Got NaN or infinity, "
+            "and the whole model has none. Scale the columns of X, and y."
         )
     kept = family.table(smaller, counted, context).ids
     after = {
@@ -126,18 +125,18 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         "nbytes": _bytes_of(compact),
     }
     seconds = {
-        "fit": fitted - started,
-        "inner_validation": pruned - validated,
-        "prune": process_time() - pruned + validated - fitted,
+        "fit": pruning_began - started,
+        "inner_validation": validation_ended - validation_began,
+        "prune": process_time() - validation_ended + validation_began - pruning_began,
     }
     report = PruningReport(
-        unit, chosen, before, after, seconds, path, type(compact).__name__, notes
+        unit, chosen_keep, before, after, seconds, path, type(compact).__name__, notes
     )
-    if report.larger and not keeps_all(chosen):
+    if report.larger and not keeps_all(chosen_keep):
         warnings.warn(
             f"The pruned {type(model).__name__} is larger than the whole model: "
             f"{after['nbytes']:,} bytes, and {before['nbytes']:,} before. Use the "
-            f"{type(model).__name__} itself, a smaller keep, or another unit.",
+            "unpruned model, a smaller keep, or another unit.",
             UserWarning,
             stacklevel=5,
         )
@@ -154,26 +153,25 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
 
 
 def _choose(family, work, keep, request, context):
-    """The size, the request with its option, and the scores of all sizes tried."""
+    """The chosen keep, the request with the best option, and the path of the report."""
     if keeps_all(keep):
         return keep, request, []
     options = family.options(work, request, context)
     requests = [replace(request, option=option) for option in options]
-    automatic = keep == "auto"
-    if not automatic and len(requests) == 1:
+    is_auto = keep == "auto"
+    if not is_auto and len(requests) == 1:
         return keep, requests[0], []
-    shares = family.auto_shares(work, request.unit, context) if automatic else (keep,)
-    if not shares:  # nothing can go
+    shares = family.auto_shares(work, request.unit, context) if is_auto else (keep,)
+    if not shares:  # nothing can be pruned
         return 1.0, request, []
     baseline, scores = family.inner_validation(work, shares, requests, context)
-    best = np.argmax(np.round(scores.mean(axis=2), 12), axis=0)
+    best = np.argmax(np.round(scores.mean(axis=2), 12), axis=0)  # option for each size
     scores = scores[best, np.arange(len(shares))]
-    fine, losses, errors = not_worse(baseline, scores, context.tolerance)
-    if automatic:
-        passed = np.flatnonzero(fine)
+    passes, losses, errors = not_worse(baseline, scores, context.tolerance)
+    chosen = 0
+    if is_auto:
+        passed = np.flatnonzero(passes)
         chosen = int(passed[-1]) if len(passed) else None
-    else:
-        chosen = 0
     path = [
         {
             "keep": share,
@@ -196,8 +194,8 @@ def _is_finite(compact):
 
 
 def _bytes_of(model):
-    """Length of the pickle of a fitted model; None where it has none."""
+    """Length of the pickle of a fitted model; None if it cannot be pickled."""
     try:
         return pickled_bytes(model)
-    except Exception:  # local classes and open handles say so in many ways
+    except Exception:  # local classes and open handles raise various types
         return None

@@ -59,11 +59,11 @@ from sklearn_prune.weight_pruning.criteria import check_criterion
 
 
 def delegate_has(name):
-    """Check for `available_if`: the predictor or the unfitted model has the method."""
+    """Decorate a method that exists if the predictor, or the unfitted model, has it."""
 
     def check(owner):
         inner = owner.__dict__.get("compact_", owner.estimator)
-        getattr(inner, name)  # its own AttributeError says more than ours
+        getattr(inner, name)  # raises an AttributeError that names the inner model
         return True
 
     return available_if(check)
@@ -72,14 +72,14 @@ def delegate_has(name):
 def _is_pruned_net(owner):
     if not isinstance(owner.__dict__.get("_family"), TrainsOn):
         raise AttributeError(
-            f"{type(owner).__name__} has no partial_fit unless it is fitted, around a net. "
-            "Call fit(X, y)."
+            f"{type(owner).__name__} has partial_fit only around a neural net, once it is "
+            "fitted. Call fit(X, y)."
         )
     return True
 
 
 class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
-    """Arguments, fit, routing, and predictions by the predictor."""
+    """Arguments, fit, metadata routing, fitted attributes and `predict`."""
 
     _kind = None
     _parameter_constraints = {
@@ -132,7 +132,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def __setstate__(self, state):
         state = dict(state)
         for module in state.pop("_family_modules", ()):
-            import_module(module)  # which registers its family
+            import_module(module)  # registers a family
         super().__setstate__(state)
 
     @all_or_nothing
@@ -148,8 +148,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             Targets.
         **fit_params : dict
             Parameters for the fit of the inner model; those with one entry for each row
-            are sliced along where rows are. `groups` keeps rows together in the inner
-            folds. With metadata routing enabled, requests decide who gets what.
+            are sliced with the rows. `groups` keeps rows of a group in one inner fold. With
+            metadata routing enabled, they are passed on by the requests.
 
         Returns
         -------
@@ -162,7 +162,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             If an argument, X or y is not valid, or a unit, criterion or schedule does
             not fit the inner model.
         TypeError
-            If the inner model is of another kind.
+            If the inner model is not of the kind that this class prunes.
         """
         if y is None:
             raise ValueError(
@@ -226,7 +226,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     @available_if(_is_pruned_net)
     @all_or_nothing
     def partial_fit(self, X, y, **fit_params):
-        """Train a pruned net on; what was pruned stays zero.
+        """Continue the training of a pruned net; pruned parameters stay zero.
 
         Parameters
         ----------
@@ -235,13 +235,13 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         **fit_params : dict
-            For the training of the net.
+            Parameters for the training of the net.
 
         Returns
         -------
         self : object
-            With a new predictor: one pass over the rows of an MLP*, the epochs of a
-            skorch net.
+            The meta-estimator with a new predictor, after one pass over the rows for an
+            MLP*, or the epochs of a skorch net.
         """
         X, y = check_rows(X, y)
         inner_params, _ = self._route(X, fit_params)
@@ -269,8 +269,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         MetadataRouter
-            Hands parameters of fit to the inner model by its requests, and `groups` to
-            the inner folds.
+            Passes parameters of fit to the inner model by its requests, and `groups` to
+            the splitter of the inner folds.
         """
         router = MetadataRouter(owner=self).add_self_request(self)
         mapping = MethodMapping().add(caller="fit", callee="fit")
@@ -323,7 +323,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return restored(self._family, deepcopy(self.compact_), template)
 
     def __dir__(self):
-        # scikit-learn's HTML repr reads all that is listed here, which would rebuild it.
+        # scikit-learn's HTML repr reads all names listed here, which would rebuild it.
         return [
             name
             for name in object.__dir__(self)
@@ -332,17 +332,17 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     @property
     def coef_(self):
-        """Coefficients of all features, zeros for what is gone, where the model has any."""
+        """Coefficients of all features, zeros for pruned ones, if the model has any."""
         return self._compact_or_error("coef_").coef_
 
     @property
     def intercept_(self):
-        """Intercepts, where the model has any."""
+        """Intercepts, if the model has any."""
         return self._compact_or_error("intercept_").intercept_
 
     @property
     def feature_importances_(self):
-        """Importances of all features, zeros for what is gone, where the model has any."""
+        """Importances of all features, zeros for pruned ones, if the model has any."""
         if self.__dict__.get("_importances") is None:
             raise AttributeError(
                 f"{type(self).__name__} has no feature_importances_ around this model."
@@ -351,7 +351,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     @delegate_has("predict")
     def predict(self, X, **params):
-        """Predict with the predictor.
+        """Predict targets with the pruned model.
 
         Parameters
         ----------
@@ -371,32 +371,31 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return "compact_" in self.__dict__
 
     def _seed(self):
-        """The seed of all that is random, or None where the user gave none.
+        """The seed of all randomness, or None if `random_state` is None.
 
-        A schedule that returns to the parameters that training started from draws one, at
-        whatever depth the model is that has them.
+        A schedule with ``rewind="init"`` always draws one, to initialise the model, or one
+        inside it, twice in the same way.
         """
-        returns = getattr(self.schedule, "rewind", "none") == "init"
-        if self.random_state is None and not returns:
+        rewinds = getattr(self.schedule, "rewind", "none") == "init"
+        if self.random_state is None and not rewinds:
             return None
         return draw_seed(self.random_state)
 
     def _fit_first(self, model, context):
-        """Fit, unless the schedule starts from the initial parameters itself."""
+        """Fit the model; a net that a schedule prunes while it trains is only set up."""
         family, _ = family_of(model)
-        pruned_in_fit = isinstance(self.schedule, GradualSchedule) and isinstance(
-            self.keep, Real
-        )
-        trains_on = isinstance(family, TrainsOn)
-        if pruned_in_fit and not keeps_all(self.keep) and trains_on:
+        is_gradual = isinstance(self.schedule, GradualSchedule)
+        is_pruned = isinstance(self.keep, Real) and not keeps_all(self.keep)
+        if is_gradual and is_pruned and isinstance(family, TrainsOn):
             return family.untrained(model, context)
         return context.fit_first(model)
 
     def _check_arguments(self):
+        """The criterion and the quantizer; raise if an argument is not valid."""
         check_keep(self.keep, units="units")
         if self.dropout > 0 and self.refit is False:
             raise InvalidParameterError(
-                "dropout needs a refit, which drops kept units at random. Got "
+                "dropout needs a refit, in which it drops kept units at random. Got "
                 f"dropout={self.dropout} with refit=False. Write refit=True, or "
                 "dropout=0.0."
             )
@@ -408,7 +407,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return check_criterion(self.criterion), check_quantize(self.quantize)
 
     def _route(self, X, fit_params):
-        """Parameters of the inner fit, and the groups of the inner folds."""
+        """Split parameters of fit into those of the inner fit, and groups for the folds."""
         if routing_enabled():
             if not fit_params:
                 return {}, None
@@ -428,7 +427,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _store(self, result, criterion):
         self.compact_ = result.compact
-        if holds_frozen(self.estimator):  # whose arrays are the user's
+        if holds_frozen(self.estimator):  # its arrays belong to the user
             self.compact_ = deepcopy(result.compact)
         self.unit_ = result.unit
         self.criterion_ = criterion
@@ -444,10 +443,10 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _inherit_tags(self, tags):
         tags = inherit_tags(tags, self.estimator)
-        # What is left of a model may score lower than the whole of it.
-        for own in (tags.classifier_tags, tags.regressor_tags):
-            if own is not None:
-                own.poor_score |= not keeps_all(self.keep)
+        # A pruned model may score lower than the whole one.
+        for kind_tags in (tags.classifier_tags, tags.regressor_tags):
+            if kind_tags is not None:
+                kind_tags.poor_score |= not keeps_all(self.keep)
         return tags
 
     def _compact_or_error(self, name):
@@ -456,6 +455,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return self.compact_
 
     def _ask(self, method, X, params):
+        """Call a method of the predictor."""
         compact = self.__dict__.get("compact_")
         if compact is None:
             check_is_fitted(self)
@@ -465,17 +465,17 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 def _check_frozen(model, X, y):
-    """Raise unless a fitted model knows the columns of X and the labels in y."""
+    """Raise unless a fitted model has the columns of X and the labels in y."""
     check_is_fitted(model)
     validate_data(model, X, reset=False, skip_check_array=True)
     known = getattr(model, "classes_", None)
     if isinstance(known, np.ndarray) and np.ndim(y) == 1:
-        if hasattr(model, "transduction_"):  # which reads -1 as a row without a label
+        if hasattr(model, "transduction_"):  # semi-supervised: -1 marks unlabelled rows
             known = np.append(known, -1)
         unknown = np.setdiff1d(np.asarray(y), known)
         if len(unknown):
             raise ValueError(
-                "y must hold labels that the frozen model knows. Got "
-                f"{unknown[0]!r}, and it knows {known.tolist()}. Pass rows of these "
+                "y must hold labels that the frozen model was fitted on. Got "
+                f"{unknown[0]!r}, and its classes are {known.tolist()}. Pass rows of these "
                 "classes, or an unfrozen model."
             )

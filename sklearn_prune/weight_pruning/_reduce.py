@@ -1,4 +1,4 @@
-"""Rank, keep, refit: one kind of unit, at once or in rounds."""
+"""Rank, keep and refit units of one kind, at once or in rounds."""
 
 from numbers import Integral
 
@@ -10,43 +10,40 @@ from sklearn_prune.weight_pruning._protocol import UnitTable
 
 
 def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
-    """Prune one kind of unit down to each of several sizes, and rank once.
+    """Prune one kind of unit to each of several sizes, by one ranking without a schedule.
 
     `shares` are fractions or numbers of units; fractions are of the parameters if
     `by_size`. Returns the smaller working forms in the same order.
     """
     criterion = family.criterion_for(unit, request.criterion)
     if len(unit_table(family, work, unit, context).ids) < 2:  # nothing to choose
-        whole = family.refit(work, unit, context) if context.dropout > 0 else work
-        return [whole] * len(shares)
+        work = family.refit(work, unit, context) if context.dropout > 0 else work
+        return [work] * len(shares)
     if request.schedule is not None:
         return [
             _in_rounds(family, work, unit, criterion, share, request, context, by_size)
             for share in shares
         ]
     prepared, ranking, table = ranked(criterion, family, work, unit, context)
-    smaller = []
-    for share in shares:
-        kept = kept_units(ranking, table, share, by_size)
-        smaller.append(_cut(family, prepared, unit, kept, request, context))
-    return smaller
+    kept_sets = (kept_units(ranking, table, share, by_size) for share in shares)
+    return [_cut(family, prepared, unit, kept, request, context) for kept in kept_sets]
 
 
 def unit_table(family, work, unit, context):
-    """The table of the units; TypeError if the family gives another thing."""
+    """The table of the units; TypeError if the family returns something else."""
     table = family.table(work, unit, context)
     wanted = "a UnitTable of int arrays of one length"
     check_returned(isinstance(table, UnitTable), family, "table", wanted, table)
     columns = [table.ids, table.parameters]
     for column in columns if table.groups is None else [*columns, table.groups]:
-        fits = isinstance(column, np.ndarray) and column.shape == (np.size(table.ids),)
-        fits = fits and column.dtype.kind in "iu"
-        check_returned(fits, family, "table", wanted, column)
+        valid = isinstance(column, np.ndarray) and column.shape == (np.size(table.ids),)
+        valid = valid and column.dtype.kind in "iu"
+        check_returned(valid, family, "table", wanted, column)
     return table
 
 
 def ranked(criterion, family, work, unit, context):
-    """The working form to prune, the ranking of its units by a criterion, their table."""
+    """The working form that the criterion returns, the ranking of its units, the table."""
     found = criterion.rank_units(family, work, unit, context)
     is_pair = isinstance(found, tuple) and len(found) == 2
     wanted = "a working form and a Ranking"
@@ -58,19 +55,19 @@ def ranked(criterion, family, work, unit, context):
 
 
 def table_size(table, by_size):
-    """Number of parameters of a model if `by_size`, else of its units."""
+    """Number of parameters if `by_size`, else of units."""
     return int(table.parameters.sum()) + table.fixed if by_size else len(table.ids)
 
 
 def ranked_within(size, criterion, family, work, unit, context, by_size):
-    """The working form to prune, its table, and the best units within a size."""
+    """The working form to prune, its table, and the positions of the units to keep."""
     work, ranking, table = ranked(criterion, family, work, unit, context)
     share = min(1.0, size / table_size(table, by_size))
     return work, table, kept_units(ranking, table, share, by_size)
 
 
 def kept_units(ranking, table, share, by_size):
-    """Sorted positions of the units to keep."""
+    """Sorted positions of the units to keep: at least one, and one of each group."""
     if not by_size or isinstance(share, Integral):
         return keep_prefix(ranking, share, classes=table.groups)
     total = table_size(table, by_size)
@@ -78,12 +75,13 @@ def kept_units(ranking, table, share, by_size):
     order = ranking.order
     size = int(np.searchsorted(np.cumsum(table.parameters[order]), budget, side="right"))
     size = max(1, size if table.groups is None else max(size, table.groups.max() + 1))
-    if size == 1:
+    if size == 1:  # `keep_prefix` does not take the int 1
         return order[:1]
     return keep_prefix(ranking, min(size, len(order)), classes=table.groups)
 
 
 def _cut(family, work, unit, kept, request, context):
+    """The working form with the kept units only, refitted if the request asks for it."""
     smaller = family.apply(work, unit, kept, context)
     check_returned(smaller is not None, family, "apply", "a working form", smaller)
     if not request.refit:
@@ -96,10 +94,10 @@ def _cut(family, work, unit, kept, request, context):
 
 
 def _in_rounds(family, work, unit, criterion, share, request, context, by_size):
-    """Cut a little, refit, rank again, until the share is reached."""
+    """Rank, cut and refit in the rounds of the schedule, until the share is reached."""
     total = table_size(unit_table(family, work, unit, context), by_size)
-    last = budget_size(share, total) / total
-    for part in request.schedule.shares(last):
+    final_share = budget_size(share, total) / total
+    for part in request.schedule.shares(final_share):
         prepared, _, kept = ranked_within(
             part * total, criterion, family, work, unit, context, by_size
         )

@@ -1,4 +1,4 @@
-"""Which family prunes which model, and what else belongs to a kind of model."""
+"""The registry of kinds of models: their families, predictors, checks and exporters."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,18 +12,18 @@ from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._protocol import Accepted, Refused
 from sklearn_prune.weight_pruning.criteria import RandomCriterion
 
-FEATURES = "sklearn_prune.models.features:FeatureFamily"  # of any model
-MODEL_FAMILY = "sklearn_prune.models.features:ModelFamily"  # any model as it is
+FEATURES = "sklearn_prune.models.features:FeatureFamily"  # prunes columns of any model
+MODEL_FAMILY = "sklearn_prune.models.features:ModelFamily"  # any model, not pruned
 _PREDICTS = ("predict", "predict_proba", "decision_function", "score_samples")
 _REGISTERED = []
 
 
 @dataclass(frozen=True)
 class FamilySpec:
-    """What the package has to know about one kind of model, as names only.
+    """The classes and functions for one kind of model, given by their names.
 
-    Nothing is imported before a model of this kind is met, so that a spec costs nothing
-    and may name optional libraries.
+    They are imported when a model of this kind is used, so they may need optional
+    libraries.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ class FamilySpec:
     family : str
         The `Family`, as ``"module:Class"``.
     predictors : tuple of str, default=()
-        Classes that the predictors are made of, as ``"module:Class"``, or as ``"Class"``
-        for those in `sklearn_prune.predictors`. Saved files may hold them.
+        Classes of the predictors and of their parts, as ``"module:Class"``, or as
+        ``"Class"`` for those in `sklearn_prune.predictors`. Saved files may hold them.
     checks : str or None, default=None
         A dict from class to function, as ``"module:NAME"``. `load` calls the function
-        with each part of that class; it raises ValueError where arrays do not fit
+        with each object of that class; it raises ValueError if arrays do not fit
         together.
     exporters : dict of str -> str, default={}
-        For each export format, here "onnx", a dict from the class name of a predictor to
-        its writer, as ``"module:NAME"``.
+        For each export format ("onnx"), a dict from class names of predictors to their
+        writers, as ``"module:NAME"``.
 
     See Also
     --------
@@ -72,8 +72,8 @@ def register_family(spec):
 
     Call it in the module that defines the family. The module must be importable: pickles
     of `PrunedClassifier` and `PrunedRegressor` name it, so that worker processes import it
-    and register the family too. A later spec comes before earlier ones and before those of
-    this package. A spec with the same family replaces the earlier one.
+    and register the family too. Later specs take precedence over earlier ones and over
+    those of this package. A spec with the same family replaces the earlier one.
 
     Parameters
     ----------
@@ -116,8 +116,8 @@ def register_family(spec):
 
 
 def _check_paths(name, paths, separator, remedy):
-    several = isinstance(paths, tuple) and (paths or name in ("predictors", "exporters"))
-    if not several or not all(
+    may_be_empty = name in ("predictors", "exporters")
+    if not (isinstance(paths, tuple) and (paths or may_be_empty)) or not all(
         isinstance(path, str) and all(path.partition(separator)) for path in paths
     ):
         kind = "a tuple of strings" if remedy.startswith("(") else "a string"
@@ -128,7 +128,7 @@ def _check_paths(name, paths, separator, remedy):
 
 
 def family_specs():
-    """All specs, those that were registered last first."""
+    """All specs: the last registered first, those of this package last."""
     return (*_REGISTERED, *_built_in())
 
 
@@ -155,9 +155,9 @@ def resolve(path):
 
 
 def predictor_names(registered=False):
-    """Names of the classes of predictors of this package, as ``module.Class``.
+    """Names of the predictor classes of this package, as ``module.Class``.
 
-    If `registered`, those that users have registered instead.
+    If `registered`, those of the registered specs instead.
     """
     specs = _REGISTERED if registered else _built_in()
     names = {name for spec in specs for name in spec.predictors}
@@ -169,29 +169,29 @@ def predictor_names(registered=False):
 
 def exporters(form):
     """The writers of all kinds of predictors for one export format, by class name."""
-    found = {}
+    writers = {}
     for spec in reversed(family_specs()):
         if form in spec.exporters:
-            found |= resolve(spec.exporters[form])
-    return found
+            writers |= resolve(spec.exporters[form])
+    return writers
 
 
 def checks():
-    """What `load` checks the parts of a file by: functions by class."""
+    """The functions by which `load` checks the objects in a file, by class."""
     paths = dict.fromkeys(spec.checks for spec in family_specs() if spec.checks)
     return {cls: check for path in paths for cls, check in resolve(path).items()}
 
 
 def family_of(model):
-    """The family of a model, fitted or not, and why a closer one does not apply.
+    """The family of a model, fitted or not, and why that of its class does not apply.
 
     Returns
     -------
     family : Family
-        The family of the class, found by name over its bases, so that no optional
-        library is imported for it; features of any model otherwise.
+        The family of the class or of one of its bases, which are found by name: no
+        optional library is imported. Without one, `FeatureFamily`.
     reason : str or None
-        Why the family of its class cannot prune this model.
+        Why the family of its class cannot prune this model, if there is one.
     """
     if isinstance(model, FrozenEstimator):
         model = model.estimator
@@ -208,7 +208,7 @@ def family_of(model):
 
 
 def families_of_class(model):
-    """The families of the class of a model, and why there are none where it has some."""
+    """The families for the class of a model, and why they do not apply to a subclass."""
     specs = family_specs()
     known = {base.partition(".")[0] for spec in specs for base in spec.bases}
     for position, cls in enumerate(type(model).__mro__):
@@ -233,19 +233,19 @@ def _library_of(cls):
 
 
 def family_for(model, unit):
-    """The family that prunes this unit of a model, and why a closer one does not."""
+    """As `family_of`, but for a unit: the family of features if it prunes this unit."""
     family, reason = family_of(model)
     features = resolve(FEATURES)
-    whole = family.recurses or isinstance(family, features)
-    if not whole and (unit == "feature" or not family.units):
+    has_features = family.recurses or isinstance(family, features)
+    if not has_features and (unit == "feature" or not family.units):
         return features(family), reason
     return family, reason
 
 
 def check_dropout(model, unit, dropout):
-    """Raise if dropout is asked for and a model, or one inside it, does not take it.
+    """Raise if `dropout` is not 0 and the model, or one inside it, does not take it.
 
-    A refit of features takes no dropout, so it depends on the unit that is pruned.
+    A refit after pruning features takes no dropout, so the unit matters.
     """
     if dropout == 0:
         return
@@ -257,21 +257,21 @@ def check_dropout(model, unit, dropout):
         check_dropout(inner, unit, dropout)
     if not inner_models and not family.takes_dropout:
         what = type(model).__name__ + (' and unit="feature"' if unit == "feature" else "")
-        because = "" if reason is None else f" ({reason})"
+        why = "" if reason is None else f" ({reason})"
         raise InvalidParameterError(
-            "dropout needs a neural net, a linear model or a forest, whose own units are "
-            f"refitted. Got dropout={dropout} for {what}{because}. Write dropout=0.0."
+            "dropout needs a neural net, a linear model or a forest, and a unit other than "
+            f'"feature". Got dropout={dropout} for {what}{why}. Write dropout=0.0.'
         )
 
 
 def units_of(family):
-    """Names of all units of a family's models; features are every model's."""
+    """Names of all units of the models of a family; all models have features."""
     return tuple(dict.fromkeys((*family.criteria, "feature")))
 
 
 def check_unit(family, unit, criterion, model):
-    """Raise if the family has no such unit, or cannot give what the criterion needs."""
-    what = type(model).__name__
+    """Raise if the family has no such unit, or does not offer what the criterion needs."""
+    model_name = type(model).__name__
     if unit == "auto":
         if criterion is None or isinstance(criterion, RandomCriterion):
             return
@@ -280,18 +280,18 @@ def check_unit(family, unit, criterion, model):
             f"Write unit={' or '.join(fitting)}." if fitting else "Write criterion=None."
         )
         raise InvalidParameterError(
-            'unit="auto" is a mix, which takes criterion=None or RandomCriterion(). Got '
+            'unit="auto" mixes units and takes criterion=None or RandomCriterion(). Got '
             f"criterion={in_one_line(criterion)}. {remedy}"
         )
     if unit not in family.criteria:
         raise InvalidParameterError(
-            f"unit must be one that {what} has. Got {unit!r}. Write one of "
+            f"unit must be one that {model_name} has. Got {unit!r}. Write one of "
             f"{', '.join(map(repr, units_of(family)))}, or 'auto'."
         )
     if criterion is None or family.ranks(unit, criterion):
         return
     raise InvalidParameterError(
-        f"criterion must be one that ranks the unit {unit!r} of {what}, which offers no "
-        f"{criterion.needs!r}. Got {in_one_line(criterion)}. Write one of "
+        f"criterion must be one that ranks the unit {unit!r} of {model_name}, which "
+        f"offers no {criterion.needs!r}. Got {in_one_line(criterion)}. Write one of "
         f"{', '.join(cls.__name__ for cls in family.criteria[unit])}."
     )

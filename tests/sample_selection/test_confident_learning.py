@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn_prune import SampleSubsetClassifier
 from sklearn_prune.sample_selection._confident_learning import (
     ConfidentLearningSelector,
-    doubt_labels,
+    find_wrong_labels,
     round_rows,
 )
 
@@ -84,7 +84,7 @@ def test_doubted_rows_are_those_of_the_installed_cleanlab(filter_by, seed):
     cleanlab = pytest.importorskip("cleanlab.filter")
     table, y = random_table(seed, n_classes=2 + seed % 4)
     expected = cleanlab.find_label_issues(y, table, filter_by=filter_by, n_jobs=1)
-    found, _ = doubt_labels(table, y, np.ones(len(y), dtype=bool), filter_by)
+    found, _ = find_wrong_labels(table, y, np.ones(len(y), dtype=bool), filter_by)
     np.testing.assert_array_equal(found, expected)
 
 

@@ -1,4 +1,4 @@
-"""Draw the score of a pruned model over how much of it is kept."""
+"""Plot the score of pruned models against `keep`."""
 
 from sklearn_prune._docs import fill
 from sklearn_prune._lazy import import_or_raise
@@ -15,27 +15,26 @@ from sklearn_prune.comparison.displays.over_search import rows_of_search, search
 
 @fill(DISPLAY)
 class PruningCurveDisplay:
-    """Score over `keep`, with intervals, the random control and the baseline.
+    """Plot of score against `keep`, with intervals, random control and baseline.
 
-    It is best made by `from_estimator`, `from_comparison` or `from_cv_results`.
+    Use `from_estimator`, `from_comparison` or `from_cv_results` to create one.
 
     Parameters
     ----------
     curves : DataFrame
-        One row for each point. Columns: ``line`` (which line it belongs to), ``keep``
-        (a fraction or a number kept), ``score``, ``low`` and ``high`` (ends of its
-        interval, NaN where there is none) and ``random`` (score of the random control of
-        the same size, NaN where there is none).
+        One row for each point. Columns: ``line`` (name of its line), ``keep`` (a fraction
+        or a number kept), ``score``, ``low`` and ``high`` (ends of its interval, or NaN)
+        and ``random`` (score of the random control of the same size, or NaN).
     baseline : float, default=None
-        Score of the model that nothing was taken from.
+        Score of the model that is not pruned.
     margin : float, default=None
-        How much worse than the baseline still counts as not worse.
+        The largest loss against the baseline that counts as not worse.
     score_name : str, default="score"
         Label of the vertical axis.
     interval_name : str, default="interval of the difference"
         What the intervals are, for the legend.
     baseline_keep : float or int, default=None
-        Where on the horizontal axis to mark the baseline; None marks it nowhere.
+        Position of the baseline's mark on the horizontal axis; None draws no mark.
 
     Attributes
     ----------
@@ -43,21 +42,21 @@ class PruningCurveDisplay:
         Axes with the curves.
     {figure_}
     lines_ : list of matplotlib Line2D
-        One for each line.
+        The curves.
     errorbars_ : list of ErrorbarContainer
         The intervals, one for each line that has any.
     random_lines_ : list of matplotlib Line2D
         The random controls, one for each line that has any.
     baseline_ : matplotlib Line2D or None
-        The baseline.
+        The horizontal line of the baseline.
     star_ : matplotlib Line2D or None
-        The baseline's mark.
+        The mark of the baseline at `baseline_keep`.
     band_ : matplotlib artist or None
-        The margin below the baseline.
+        The band of the margin below the baseline.
 
     See Also
     --------
-    ScoreCostDisplay : Score against bytes or seconds, with the front.
+    ScoreCostDisplay : Score against bytes or seconds, with the Pareto front.
 
     Examples
     --------
@@ -107,7 +106,7 @@ class PruningCurveDisplay:
         ax=None,
         **kwargs,
     ):
-        """Cross-validate an estimator at several values of `keep` and draw its curve.
+        """Cross-validate an estimator at several values of `keep` and plot its curve.
 
         Parameters
         ----------
@@ -122,8 +121,8 @@ class PruningCurveDisplay:
         Raises
         ------
         ValueError
-            If `param_name` is None and the estimator has none or several such parameters,
-            or if every value of `keep` but 1.0 failed.
+            If `param_name` is None and the estimator has none or several parameters named
+            `keep`, or if every value of `keep` but 1.0 failed.
         """
         comparison = compare_over_keep(
             estimator,
@@ -154,8 +153,8 @@ class PruningCurveDisplay:
         chains : sequence of str, default=None
             Names of the chains to draw; None takes all.
         kind : {"fraction", "number"}, default=None
-            Which values of `keep` to draw, as one axis cannot hold both; None takes
-            those of which there are more.
+            Which values of `keep` to draw, since one axis cannot show both; None takes
+            the more frequent kind.
         {ax, **kwargs}
 
         Returns
@@ -163,8 +162,8 @@ class PruningCurveDisplay:
         PruningCurveDisplay
             The display, drawn.
         """
-        found = curve_of(comparison, scorer=scorer, chains=chains, kind=kind)
-        return cls(**found).plot(ax=ax, **kwargs)
+        arguments = curve_of(comparison, scorer=scorer, chains=chains, kind=kind)
+        return cls(**arguments).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_cv_results(
@@ -179,10 +178,10 @@ class PruningCurveDisplay:
         ax=None,
         **kwargs,
     ):
-        """Draw the results of a search over `keep`.
+        """Plot the results of a search over `keep`.
 
-        Candidates that differ in `keep` only make a line. The candidate with
-        ``keep=1.0`` and the best mean is the baseline of all.
+        Candidates that differ in `keep` only form a line. The baseline is the candidate
+        with ``keep=1.0`` of the best mean score.
 
         Parameters
         ----------
@@ -191,10 +190,10 @@ class PruningCurveDisplay:
             Name of the parameter; None takes the only one named ``keep``.
         {score}
         test_share : float, int or splitter, default=None
-            Share of the rows in each test fold, or what the search got as `cv`; the
-            results do not hold it, and the intervals need it. None draws no interval.
+            Share of the rows in each test fold, or the `cv` of the search. The intervals
+            need it, and the results do not hold it. None draws no interval.
         margin : float, default=None
-            How much worse than the baseline still counts as not worse, for the band.
+            Height of the band: the largest loss that counts as not worse.
         alpha : float, default=0.05
             One minus the level of the intervals.
         {ax, **kwargs}
@@ -207,7 +206,7 @@ class PruningCurveDisplay:
         Raises
         ------
         ValueError
-            If the results hold no such parameter or score.
+            If the results hold no parameter `keep` or no such score.
         """
         pandas = import_or_raise("pandas", cls.__name__, extra="compare")
         candidates = search_candidates(cv_results, keep=keep, score=score)
@@ -229,9 +228,9 @@ class PruningCurveDisplay:
         ----------
         {ax}
         line_kw : dict, default=None
-            For `Axes.plot` of the lines.
+            Arguments of `Axes.plot` for the lines.
         random_kw : dict, default=None
-            For `Axes.plot` of the random controls.
+            Arguments of `Axes.plot` for the random controls.
 
         Returns
         -------
@@ -241,7 +240,7 @@ class PruningCurveDisplay:
         Raises
         ------
         ValueError
-            If fractions and numbers of `keep` are to share an axis.
+            If `keep` holds fractions and numbers, which cannot share an axis.
         """
         size = (6.4, height_for(self.curves["line"].nunique() + 5, 4.4))
         ax = start_axes(ax, type(self).__name__, size)

@@ -1,4 +1,4 @@
-"""Models inside a model: each is pruned on the rows that it was trained on."""
+"""Base classes for models made of models; each is pruned on its own training rows."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -35,13 +35,13 @@ class Submodel:
     Parameters
     ----------
     model : estimator
-        As it was fitted.
+        The fitted model.
     family, work : Family, object
-        How it is pruned, and its working form.
+        The family that prunes it, and its working form.
     context : PruningContext
         The rows, targets and fit parameters that it was trained on.
     reason : str or None
-        Why a closer family does not apply.
+        Why the family of its class does not apply.
     """
 
     model: object
@@ -53,16 +53,16 @@ class Submodel:
 
 @dataclass(frozen=True)
 class ContainerWork:
-    """A container and its members.
+    """A container and the models inside it, called members.
 
     Parameters
     ----------
     model : estimator
         The fitted container.
     whole, members : tuple of Submodel
-        Before and after pruning.
+        The members before and after pruning.
     extra : object
-        What the container has fitted besides, where that was fitted again.
+        Other fitted parts of the container, if they were refitted.
     """
 
     model: object
@@ -74,28 +74,28 @@ class ContainerWork:
 class ContainerFamily(Restores, Family):
     """A model made of models; `keep` applies to each of them.
 
-    A subclass says in `inner_models` whose units there are, in `places` what each member
-    was trained on, and in `assemble` how the predictors make one. A member whose role
-    in the container is not the container's own (another target, a part of a vote) is
-    scored by its own measure, so `scoring` reaches only the others: `same_role`.
+    A subclass implements `inner_models` (the models whose units are pruned), `places` (the
+    training data of each member) and `assemble` (one predictor from those of the members).
+    If members predict what the container predicts, `same_role` is True, and inner
+    validation of a member uses `scoring`. Otherwise it uses the member's own score.
 
-    A refit of the container, where nothing is cut, refits each member in its own way,
-    whatever the unit: a forest its leaves, a linear model its coefficients.
+    `refit` of a container that is not cut refits each member by its own family, whatever
+    the unit: the leaves of a forest, the coefficients of a linear model.
     """
 
     recurses = True
     same_role = False
 
     def __init__(self, families=()):
-        """A family with the units that all of the `families` of the models inside have."""
+        """A family with the units that all `families` of the models inside share."""
         if not families:
             return
         first, *others = [family.criteria for family in families]
         self.criteria = {
             unit: tuple(
-                cls for cls in found if all(cls in other.get(unit, ()) for other in others)
+                cls for cls in own if all(cls in other.get(unit, ()) for other in others)
             )
-            for unit, found in first.items()
+            for unit, own in first.items()
             if all(unit in other for other in others)
         }
         self.offers = {
@@ -106,8 +106,8 @@ class ContainerFamily(Restores, Family):
             )
             for unit in self.criteria
         }
-        own = families[0].inner.units if isinstance(families[0], FeatureFamily) else ()
-        units = (*own, *families[0].units)
+        inner = families[0].inner.units if isinstance(families[0], FeatureFamily) else ()
+        units = (*inner, *families[0].units)
         self.units = tuple(unit for unit in dict.fromkeys(units) if unit in self.criteria)
 
     def accepts(self, model):
@@ -132,22 +132,22 @@ class ContainerFamily(Restores, Family):
         return model.estimators_ if hasattr(model, "estimators_") else [model.estimator_]
 
     def extra_of(self, model):
-        """What a fitted container has besides its members."""
+        """Fitted parts of a container other than its members."""
 
     def inner_models(self, model):
-        """The models inside, fitted or not, one of each kind."""
+        """The models inside, fitted or not; equal ones are given once."""
         return [model.estimator]
 
     def places(self, model, context):
-        """For each member: fitted, how to find it unfitted in a container, its context."""
+        """Triples: a fitted member, ``find(container)`` for the unfitted one, context."""
         raise NotImplementedError
 
     def assemble(self, work, compacts):
-        """The predictor, given those of the members."""
+        """The predictor of the container, made from those of the members."""
         raise NotImplementedError
 
     def named_inner(self, estimator):
-        """The models inside an unfitted container by the names of their parameters."""
+        """The models inside an unfitted container, by the names of its parameters."""
         return {"estimator": estimator.estimator}
 
     def from_scratch(self, estimator, size):
@@ -170,6 +170,7 @@ class ContainerFamily(Restores, Family):
         return ContainerWork(model, members, members)
 
     def _member(self, fitted, find, unfitted, number, inside, context):
+        """The working form of one member, from one of the `places`."""
         if type(fitted).__name__ == "_ConstantPredictor":
             return Submodel(fitted, ConstantFamily(), CompactConstant.of(fitted.y_), inside)
         estimator, refit_params = find(unfitted), {}
@@ -179,13 +180,9 @@ class ContainerFamily(Restores, Family):
         if context.is_frozen or isinstance(estimator, FrozenEstimator):
             estimator = FrozenEstimator(fitted)
         cv = context.cv
-        if not (
-            cv is None
-            or isinstance(cv, Integral)
-            or hasattr(cv, "split")
-            or count_rows(inside.X) == count_rows(context.X)
-        ):
-            cv = 3
+        is_splits = not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split"))
+        if is_splits and count_rows(inside.X) != count_rows(context.X):
+            cv = 3  # the given splits index rows of the container
         inside = replace(
             inside,
             estimator=estimator,
@@ -202,10 +199,10 @@ class ContainerFamily(Restores, Family):
     def table(self, work, unit, context):
         ids, parameters, fixed, offset = [], [], 0, 0
         for member, whole in zip(work.members, work.whole, strict=True):
-            found = _table_of(member, unit)
-            ids.append(found.ids + offset)
-            parameters.append(found.parameters)
-            fixed += found.fixed
+            table = _table_of(member, unit)
+            ids.append(table.ids + offset)
+            parameters.append(table.parameters)
+            fixed += table.fixed
             offset += _table_of(whole, unit).ids.max(initial=-1) + 1
         return UnitTable(np.concatenate(ids), np.concatenate(parameters), fixed)
 
@@ -218,21 +215,22 @@ class ContainerFamily(Restores, Family):
 
     def auto_shares(self, work, unit, context):
         prunable = [_in_unit(m, unit) for m in work.members if not _is_constant(m)]
-        found = [m.family.auto_shares(m.work, unit, m.context) for m in prunable]
-        return max(found, key=len, default=(1.0,))
+        shares = [m.family.auto_shares(m.work, unit, m.context) for m in prunable]
+        return max(shares, key=len, default=(1.0,))
 
     def options(self, work, request, context):
         prunable = [_in_unit(m, request.unit) for m in work.members if not _is_constant(m)]
-        found = [m.family.options(m.work, request, m.context) for m in prunable]
-        # Members choose together, so alternatives that not all have are none.
-        return found[0] if found and all(own == found[0] for own in found) else (None,)
+        options = [m.family.options(m.work, request, m.context) for m in prunable]
+        # One option is chosen for all members, so all must have the same ones.
+        same = bool(options) and all(own == options[0] for own in options)
+        return options[0] if same else (None,)
 
     def compact(self, work):
         return self.assemble(work, [predictor(m.family, m.work) for m in work.members])
 
 
 class OneMemberFamily(ContainerFamily):
-    """A container of one model, which does all of the predicting."""
+    """A container of one model, which makes all predictions."""
 
     same_role = True
 
@@ -246,7 +244,7 @@ class OneMemberFamily(ContainerFamily):
 
 
 class NamedMembersFamily(ContainerFamily):
-    """Members by name, each fitted on all rows."""
+    """A container of named members, each fitted on all rows."""
 
     def inner_models(self, model):
         return list(self.named_inner(model).values())
@@ -266,14 +264,14 @@ class NamedMembersFamily(ContainerFamily):
 
 
 class CompactFamily(Restores, Family):
-    """A member that is a predictor already."""
+    """A member whose working form is its predictor."""
 
     def compact(self, work):
         return work
 
 
 class ConstantFamily(CompactFamily):
-    """A member that has seen one class and always answers the same."""
+    """A member that was fitted on one class and always predicts it."""
 
     recurses = True
 
@@ -297,7 +295,7 @@ class ConstantFamily(CompactFamily):
 
 
 def reduce_member(member, shares, request):
-    """The member at each of the shares."""
+    """The member, pruned to each of the shares."""
     if member.reason is not None and request.unit == "auto":
         warnings.warn(
             f"{type(member.model).__name__} is pruned by its input features, since "
@@ -311,7 +309,7 @@ def reduce_member(member, shares, request):
 
 
 def refit_member(member):
-    """The whole member, estimated again by its family."""
+    """The member, refitted by its family without pruning."""
     units = (*member.family.units, "feature")
     work = member.family.refit(member.work, units[0], member.context)
     return replace(member, work=work)
@@ -325,7 +323,7 @@ def restore_member(compact, template):
         model = ConstantPredictor()
         model.y_ = compact.value_
         return model
-    template = clone(unfrozen(template))  # members may share one
+    template = clone(unfrozen(template))  # members may share a template
     try:
         return restored(_feature_family(template), compact, template)
     except AttributeError as error:
@@ -333,37 +331,37 @@ def restore_member(compact, template):
 
 
 def params_for(model, name, params):
-    """Fit parameters of the member `name`, where a container hands on what it gets."""
+    """Fit parameters of the member `name` of a container that passes on all it gets."""
     if not params or not routing_enabled():
         return dict(params)
     return dict(process_routing(model, "fit", **params)[name]["fit"])
 
 
 def weights_for(model, name, params):
-    """Fit parameters of the member `name`, where a container hands on weights only."""
+    """Fit parameters of the member `name` of a container that passes on weights only."""
     if not routing_enabled():
         params = {key: params[key] for key in ("sample_weight",) if key in params}
     return params_for(model, name, params)
 
 
 def labels_of(fitted, model, context):
-    """Labels as a member knows them: positions in `classes_`, or its own if frozen."""
+    """Targets of a member: positions in `classes_`, or the labels if it is frozen."""
     y = context.target
     if not hasattr(model, "classes_"):
         return y
-    own = getattr(fitted, "classes_", model.classes_)
-    if isinstance(fitted, FrozenEstimator) and np.isin(own, model.classes_).all():
+    known = getattr(fitted, "classes_", model.classes_)
+    if isinstance(fitted, FrozenEstimator) and np.isin(known, model.classes_).all():
         return y
     return np.searchsorted(model.classes_, y)
 
 
 def refuse_pruned(inner, container):
-    """Raise if a model inside is pruned already."""
+    """Raise if a model inside is a meta-estimator that prunes."""
     name = type(unfrozen(inner)).__name__
     if name in ("PrunedClassifier", "PrunedRegressor"):
         raise InvalidParameterError(
-            f"A model is pruned once. Got {name} inside {type(container).__name__}. Write "
-            f"{name}({type(container).__name__}(...)), or only one of the two."
+            f"A model can be pruned once. Got {name} inside {type(container).__name__}. "
+            f"Write {name}({type(container).__name__}(...)), or only one of the two."
         )
 
 
@@ -375,7 +373,7 @@ def unfrozen(model):
 
 
 def _feature_family(model):
-    """The family of a model with all of its units, features among them."""
+    """The family of a model, extended by the unit "feature"."""
     family, _ = family_of(model)
     if family.recurses or isinstance(family, FeatureFamily):
         return family
@@ -387,7 +385,7 @@ def _is_constant(member):
 
 
 def _in_unit(member, unit):
-    """The member in the hands of the family that prunes this unit."""
+    """The member with the family that prunes this unit."""
     if unit != "feature" or member.family.recurses:
         return member
     if isinstance(member.family, FeatureFamily):
@@ -398,6 +396,7 @@ def _in_unit(member, unit):
 
 
 def _table_of(member, unit):
+    """The units of a member, also of features before they are pruned."""
     family = member.family
     if family.recurses or isinstance(family, FeatureFamily) or unit in family.units:
         return family.table(member.work, unit, member.context)

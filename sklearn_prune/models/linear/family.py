@@ -1,4 +1,4 @@
-"""Linear models: coefficients and whole features."""
+"""How linear models are pruned: by coefficients or by features."""
 
 from copy import copy
 from dataclasses import dataclass, replace
@@ -57,21 +57,21 @@ _CRITERIA = (
     RandomCriterion,
 )
 _QUANTITIES = ("removal_losses", "penalised", "weights", "gradient_effects")
-_OF_SPREAD = ("sigma_", "alpha_", "lambda_", "X_offset_")
+_STD_ATTRIBUTES = ("sigma_", "alpha_", "lambda_", "X_offset_")  # for return_std=True
 
 
 @dataclass(frozen=True)
 class LinearWork:
-    """Coefficients with a mask of those that are left.
+    """The coefficients of a linear model, and a mask of those that are left.
 
     Parameters
     ----------
     model : estimator
-        As it was fitted, for what is not coefficients.
+        The fitted model, from which all but the coefficients and intercepts is read.
     coefficients : ndarray of shape (n_outputs, n_features)
         Zero where the mask is False.
     intercepts : float or ndarray of shape (n_outputs,)
-        As the model has them.
+        In the form of the `intercept_` of the model.
     mask : ndarray of shape (n_outputs, n_features), bool
         The coefficients that are left.
     """
@@ -83,7 +83,7 @@ class LinearWork:
 
 
 class LinearFamily(PrunesWhileTraining, Restores, Family):
-    """Linear models under any loss; a unit is a coefficient or the column of a feature."""
+    """Linear models of any loss; a unit is one coefficient, or all those of a feature."""
 
     units = ("coefficient",)
     criteria = {"coefficient": _CRITERIA, "feature": _CRITERIA}
@@ -93,7 +93,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
     def accepts(self, model):
         name = type(model).__name__
         if name == "SGDOneClassSVM":
-            return Refused("it finds outliers and has no targets")
+            return Refused("it detects outliers and has no targets")
         if getattr(model, "multi_class", None) == "crammer_singer":
             return Refused("crammer_singer trains all classes in one problem")
         binarizer = label_binarizer(model)
@@ -138,9 +138,9 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
     def prunes_while_training(self, work, request):
         """Whether all cuts are made within one fit."""
         unit = self.units[0] if request.unit == "auto" else request.unit
-        known = request.criterion is None or self.ranks(unit, request.criterion)
-        gradual = isinstance(request.schedule, GradualSchedule)
-        return gradual and known and is_trained(work.model)
+        can_rank = request.criterion is None or self.ranks(unit, request.criterion)
+        is_gradual = isinstance(request.schedule, GradualSchedule)
+        return is_gradual and can_rank and is_trained(work.model)
 
     def reduce(self, work, shares, request, context):
         if not self.prunes_while_training(work, request):
@@ -152,7 +152,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
         ]
 
     def on_columns(self, work, columns):
-        """The working form of a model of some of the columns only."""
+        """The working form of the model that reads only these columns of X."""
         model = copy(work.model)
         model.n_features_in_ = len(columns)
         if hasattr(model, "feature_names_in_"):
@@ -166,30 +166,28 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
 
     def compact(self, work):
         model = work.model
-        facts = {}
+        attributes = {}
         if is_classifier(model):
-            cls = (
-                CompactMultilabelClassifier
-                if _is_multilabel(model)
-                else (CompactLinearClassifier)
-            )
-            facts["classes_"] = np.copy(model.classes_)
-            facts["probability_"] = _probability_of(model)
+            cls = CompactLinearClassifier
+            if _is_multilabel(model):
+                cls = CompactMultilabelClassifier
+            attributes["classes_"] = np.copy(model.classes_)
+            attributes["probability_"] = _probability_of(model)
         elif isinstance(model, BayesianRidge | ARDRegression):
             cls = CompactBayesianRegressor
             if np.array_equal(work.coefficients, np.atleast_2d(model.coef_)):
-                facts = {name: getattr(model, name) for name in _OF_SPREAD}
-                facts["threshold_"] = getattr(model, "threshold_lambda", np.inf)
+                attributes = {name: getattr(model, name) for name in _STD_ATTRIBUTES}
+                attributes["threshold_"] = getattr(model, "threshold_lambda", np.inf)
         else:
             cls = CompactLinearRegressor
-            facts["logarithmic_"] = _has_log_link(model)
-        flat = np.ndim(model.coef_) == 1
+            attributes["logarithmic_"] = _has_log_link(model)
+        is_vector = np.ndim(model.coef_) == 1
         return cls.of(
-            work.coefficients[0] if flat else work.coefficients,
+            work.coefficients[0] if is_vector else work.coefficients,
             work.intercepts,
             work.mask.shape[1],
             getattr(model, "feature_names_in_", None),
-            **facts,
+            **attributes,
         )
 
     def count(self, work):
@@ -202,7 +200,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
         template.intercept_ = compact.intercept_
         copy_attributes(compact, template)
         if getattr(compact, "sigma_", None) is not None:
-            for name in _OF_SPREAD:
+            for name in _STD_ATTRIBUTES:
                 setattr(template, name, getattr(compact, name))
         if type(template).__name__.startswith("RidgeClassifier"):
             labels = compact.classes_
@@ -214,6 +212,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
         return template
 
     def weights(self, work, unit, context):
+        """Coefficients for columns, and for several outputs, of unit variance."""
         scaled = work.coefficients * spreads(context.array)
         scaled = scaled / output_spreads(work, context)[:, None]
         return scaled.T if unit == "feature" else scaled[work.mask][:, None]
@@ -227,10 +226,10 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
     def penalised(self, work, unit, penalty, context):
         if penalty == "l1":
             return work, l1_strengths(work, unit, context)
-        trained = np.abs(l2_coefficients(work, context))
+        coefficients = np.abs(l2_coefficients(work, context))
         if unit == "feature":
-            return work, np.linalg.norm(trained, axis=0)
-        return work, trained[work.mask]
+            return work, np.linalg.norm(coefficients, axis=0)
+        return work, coefficients[work.mask]
 
 
 def _is_multilabel(model):
@@ -239,7 +238,7 @@ def _is_multilabel(model):
 
 
 def _probability_of(model):
-    """How scores become probabilities, or None where the model gives none."""
+    """How scores become probabilities; None for models without probabilities."""
     if not hasattr(model, "predict_proba"):
         return None
     loss = getattr(model, "loss", None)

@@ -41,25 +41,25 @@ from sklearn_prune.weight_pruning.criteria import (
     SecondOrderCriterion,
 )
 
-FEWEST_LEAVES = 4  # of a tree in a forest
+FEWEST_LEAVES = 4  # of a tree in a forest that is trained from scratch
 _SPLIT_CRITERIA = (
     SecondOrderCriterion,
     MagnitudeCriterion,
     PenaltyCriterion,
     RandomCriterion,
 )
-_OF_SPLITS = ("removal_losses", "weights", "penalised")
+_SPLIT_QUANTITIES = ("removal_losses", "weights", "penalised")
 _SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005)
-_FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # where each costs more
+_FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # for "softmax", which is slow
 
 
 class ForestFamily(Restores, Family):
     """Decision trees and forests of scikit-learn.
 
-    Nodes and leaves are two names for one thing: a forest with one split less has one
-    leaf less. What ranks splits ranks leaves, and each prefix of an order is a forest.
+    Removing a split removes one leaf, so a ranking of the splits also ranks the leaves. In
+    both rankings, each prefix is a valid forest.
 
-    Dropout drops whole trees while leaves are refitted; ways to prune without a refit are
+    Dropout drops whole trees while the leaves are refitted; options without a refit are
     then not tried. For a single tree, it shrinks predictions toward the mean of the targets
     by about the dropout rate.
     """
@@ -71,8 +71,8 @@ class ForestFamily(Restores, Family):
         "tree": (ContributionCriterion, PenaltyCriterion, RandomCriterion),
     }
     offers = {
-        "node": _OF_SPLITS,
-        "leaf": _OF_SPLITS,
+        "node": _SPLIT_QUANTITIES,
+        "leaf": _SPLIT_QUANTITIES,
         "tree": ("contributions", "penalised"),
     }
     takes_dropout = True
@@ -93,14 +93,14 @@ class ForestFamily(Restores, Family):
 
         Notes
         -----
-        The size pays for n whole trees. There are seven times the square root of n trees of
-        fewer leaves, or n where that is more. On seven data sets, with 100 trees before and
-        sizes from a half to a hundredth, this lies 0.2 points below the best split of the
-        size between trees and leaves; whole trees lie 3 points below it, and 8 at a
-        hundredth, and any pruned forest looks good beside that.
+        If n whole trees have the wanted size, the forest gets 7 * sqrt(n) trees of fewer
+        leaves, or n whole trees where n is more. With 100 trees before pruning and sizes
+        from 1/2 to 1/100, its score is 0.2 points below that of the best number of trees
+        (seven data sets). Whole trees are 3 points below it, and 8 at 1/100: too weak a
+        control.
         """
         if isinstance(estimator, BaseDecisionTree):
-            return clone(estimator).set_params(max_leaf_nodes=_leaves(size.after, size))
+            return clone(estimator).set_params(max_leaf_nodes=_n_leaves(size.after, size))
         n_trees = estimator.n_estimators
         whole = n_trees * size.share
         smallest = FEWEST_LEAVES * (2 + size.n_votes) - 2
@@ -108,11 +108,11 @@ class ForestFamily(Restores, Family):
         if round(whole) >= n_small:
             return clone(estimator).set_params(n_estimators=round(whole))
         small = clone(estimator).set_params(n_estimators=n_small)
-        leaves = _leaves(size.after / n_small, size)
+        n_leaves = _n_leaves(size.after / n_small, size)
         if hasattr(estimator, "max_leaf_nodes"):
-            return small.set_params(max_leaf_nodes=leaves)
+            return small.set_params(max_leaf_nodes=n_leaves)
         tree = clone(inner_estimator(estimator))
-        return small.set_params(estimator=tree.set_params(max_leaf_nodes=leaves))
+        return small.set_params(estimator=tree.set_params(max_leaf_nodes=n_leaves))
 
     def compact(self, work):
         return work.compact()
@@ -126,7 +126,7 @@ class ForestFamily(Restores, Family):
         if not hasattr(compact, "intercept_"):
             return restored(compact, template)
         raise AttributeError(
-            f"{type(template).__name__} averages what its trees say and cannot hold leaves "
+            f"{type(template).__name__} averages trees and cannot hold refitted leaves, "
             "whose scores are summed. Use compact_, or write refit=False."
         )
 
@@ -146,8 +146,8 @@ class ForestFamily(Restores, Family):
             parameters = np.full(len(ids), 2 + width)
             return UnitTable(ids, parameters, fixed=nodes.n_trees * width)
         parameters = np.full(nodes.n_leaves, 2 + width)
-        of_tree = nodes.tree_of_nodes()[is_leaf]
-        parameters[np.flatnonzero(np.diff(of_tree, prepend=-1))] = width
+        tree = nodes.tree_of_nodes()[is_leaf]
+        parameters[np.diff(tree, prepend=-1) != 0] = width  # the first leaf has no split
         return UnitTable(numbers.leaf[nodes.node[is_leaf]], parameters)
 
     def apply(self, work, unit, kept, context):
@@ -173,13 +173,14 @@ class ForestFamily(Restores, Family):
 
     def criterion_for(self, unit, criterion):
         criterion = super().criterion_for(unit, criterion)
-        return criterion if unit == "tree" else ByTrees(criterion)
+        return criterion if unit == "tree" else TopDownCriterion(criterion)
 
     def options(self, work, request, context):
         fitted = work.fitted
         if fitted.loss is None:
             refuse_dropout(context)
-        if len(fitted.sizes) == fitted.sizes[:, 0].sum() or count_rows(context.X) < 8:
+        n_nodes = fitted.sizes[:, 0].sum()
+        if n_nodes == fitted.n_trees or count_rows(context.X) < 8:  # nothing to choose
             strength = default_strength(fitted) if context.dropout else None
             return (Option(strength=strength),)
         if (
@@ -188,13 +189,13 @@ class ForestFamily(Restores, Family):
             and request.schedule is None
         ):
             options = plan_options(fitted, request.refit, frozen=context.is_frozen)
-            return tuple(s for s in options if s.strength or not context.dropout)
+            return tuple(o for o in options if o.strength or not context.dropout)
         if not request.refit or fitted.loss is None:
             return (None,)
-        own = default_strength(fitted)
-        strengths = (own / 10, own, own * 10)
+        default = default_strength(fitted)
+        strengths = (default / 10, default, default * 10)
         strengths = strengths if context.dropout else (None, *strengths)
-        return tuple(Option(strength=value) for value in strengths)
+        return tuple(Option(strength=strength) for strength in strengths)
 
     def auto_shares(self, work, unit, context):
         if unit != "auto":
@@ -224,12 +225,12 @@ class ForestFamily(Restores, Family):
         return forest_scores(self, work, shares, requests, context)
 
     def weights(self, work, unit, context):
-        """By how much each split lowers the impurity, over all rows."""
+        """The decrease of impurity by each split, weighted by its rows."""
         nodes = work.nodes
         return impurity_decreases(nodes)[~nodes.is_leaf, None]
 
     def removal_losses(self, work, unit, context):
-        """How late each split goes, those first whose sides may say the same."""
+        """Rank of each split in the order of merging, the cheapest merge first."""
         return merge_order(work, context, default_strength(work.fitted))
 
     def penalised(self, work, unit, penalty, context):
@@ -237,11 +238,10 @@ class ForestFamily(Restores, Family):
         if unit == "tree":
             return work, tree_strengths(work, context, l1=l1)
         strength = default_strength(work.fitted)
-        late = merge_order(work, context, strength, penalised=True, l1=l1)
-        return work, late
+        return work, merge_order(work, context, strength, penalised=True, l1=l1)
 
     def contributions(self, work, unit, measure, context):
-        """An order of the trees, each next one the best beside those before."""
+        """A greedy order: each tree is the best addition to those before it."""
         return tree_order(work, context, measure)
 
 
@@ -250,21 +250,21 @@ class TreeFamily(ForestFamily):
 
     units = ("node", "leaf")
     criteria = {"node": _SPLIT_CRITERIA, "leaf": _SPLIT_CRITERIA}
-    offers = {"node": _OF_SPLITS, "leaf": _OF_SPLITS}
+    offers = {"node": _SPLIT_QUANTITIES, "leaf": _SPLIT_QUANTITIES}
 
 
 class BaggedTreesFamily(ForestFamily):
     """Bagging of decision trees."""
 
     def accepts(self, model):
-        members = getattr(model, "estimators_", None) or [inner_estimator(model)]
-        if all(isinstance(member, BaseDecisionTree) for member in members):
+        trees = getattr(model, "estimators_", None) or [inner_estimator(model)]
+        if all(isinstance(tree, BaseDecisionTree) for tree in trees):
             return Accepted(self)
         return Refused(f"{type(model).__name__} is not made of decision trees")
 
 
-class ByTrees(Criterion):
-    """A criterion of splits, whose order becomes one of which each prefix is a forest.
+class TopDownCriterion(Criterion):
+    """A criterion of splits, reordered so that each split comes after those above it.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ class ByTrees(Criterion):
         self.criterion = criterion
 
     def rank_units(self, family, work, unit, context):
-        """Rank splits, or the leaves that go with them."""
+        """Rank the splits, or the leaves by the splits that remove them."""
         work, ranking, _ = ranked(self.criterion, family, work, "node", context)
         ranking = closed_order(work.nodes, ranking)
         if unit == "leaf":
@@ -284,30 +284,30 @@ class ByTrees(Criterion):
         return work, ranking
 
 
-def _leaves(n_parameters, size):
-    """How many leaves a tree has: it stores two numbers a split, and votes in leaves."""
+def _n_leaves(n_parameters, size):
+    """Leaves of a tree of this size, which stores two numbers a split, and the votes."""
     return max(2, round((n_parameters + 2) / (2 + size.n_votes)))
 
 
 def _with_strength(work, request):
-    """The working form with the strength that the option of a request says."""
+    """The working form with the ridge strength of the option of a request."""
     return replace(work, strength=getattr(request.option, "strength", None))
 
 
 def default_strength(fitted):
-    """Strength of the ridge where inner validation does not choose it, in rows."""
+    """Default strength of the ridge penalty on leaves, in units of rows."""
     return {"logistic": 10.0, "softmax": 1.0, "squared": 30.0, None: 1.0}[fitted.loss]
 
 
 def plan_options(fitted, refit, *, frozen=False):
-    """The ways among which inner validation chooses; the last one is the default.
+    """The options among which inner validation chooses; the last one is the default.
 
-    Of many trees the first 40 % are used, so that folds have to fit no more.
+    Of 20 trees or more, only the first 40 % are used: inner folds then fit no others.
     """
     if fitted.n_trees == 1:
         votes = (Option(), Option(min_rows=5))
-        own = default_strength(fitted)
-        ridges = tuple(Option(strength=own * factor) for factor in (0.1, 1.0))
+        default = default_strength(fitted)
+        ridges = tuple(Option(strength=default * factor) for factor in (0.1, 1.0))
     else:
         share = 0.4 if fitted.n_trees >= 20 and not frozen else 1.0
         votes = (Option(share), Option(share, 5), Option(share, 20))

@@ -1,4 +1,4 @@
-"""The working form of a forest, and its predictor."""
+"""The working form of a forest while it is pruned, and its predictor."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -46,8 +46,8 @@ FORESTS = (
 def compact_forest(model):
     """The flat form of a fitted decision tree, forest, or bagging of decision trees.
 
-    It predicts the same to the bit. Of a model that sums its trees in several threads, it
-    predicts what that does with ``n_jobs=None``. TypeError for other models.
+    Its predictions are bit-identical to those of the model with ``n_jobs=None``: several
+    threads may sum the trees in another order. Other models raise a TypeError.
     """
     if not is_forest_of_trees(model):
         raise TypeError(
@@ -88,7 +88,7 @@ def is_forest_of_trees(model):
 
 
 class FittedForest:
-    """A fitted tree, forest or bagging of trees, and what is asked of it more than once.
+    """A fitted tree, forest or bagging of trees, with quantities that are cached.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class FittedForest:
         return int(2 * (nodes - leaves) + values)
 
     def arrays(self, n_trees=None):
-        """The nodes of all, or of the first trees."""
+        """The nodes of all trees, or of the first `n_trees`."""
         arrays = joined(read_trees(self.model, n_trees))
         return replace(
             arrays, node=np.arange(arrays.n_nodes), tree=np.arange(arrays.n_trees)
@@ -143,16 +143,17 @@ class FittedForest:
 
     @cached_property
     def whole(self):
+        """The nodes of all trees."""
         return self.arrays()
 
     @cached_property
     def numbers(self):
-        """Which unit each node is."""
+        """The numbers of splits and leaves as units, for each node."""
         return UnitNumbers.of(self.whole)
 
     @property
     def loss(self):
-        """What the scores of leaves are estimated by, None where votes stay."""
+        """The loss of a leaf refit; None where leaves cannot be refitted."""
         if not self.classifies:
             return "squared"
         if self.n_outputs > 1 or self.n_classes[0] < 2:
@@ -171,10 +172,7 @@ class FittedForest:
         return X.astype(np.float32) if issparse(X) else np.asarray(X, dtype=np.float32)
 
     def joint_refit(self, arrays, leaves, context, strength, **options):
-        """The scores of the leaves of some trees, to be estimated on rows.
-
-        Dropout is among the `options`: criteria rank without it.
-        """
+        """A `JointRefit` of the leaves; only refits pass dropout among the `options`."""
         options = {"votes": arrays.value, **options}
         return JointRefit(
             arrays,
@@ -193,9 +191,9 @@ class FittedForest:
             return sums[:, 0] if self.n_outputs == 1 else sums
         if self.n_outputs > 1:
             parts = np.split(sums, np.cumsum(self.n_classes)[:-1], axis=1)
-            classes = self.model.classes_
-            codes = [part.argmax(axis=1) for part in parts]
-            return np.stack([of[c] for of, c in zip(classes, codes, strict=True)], axis=1)
+            outputs = zip(self.model.classes_, parts, strict=True)
+            labels = [classes[part.argmax(axis=1)] for classes, part in outputs]
+            return np.stack(labels, axis=1)
         if sums.shape[1] == 1 and self.n_classes[0] == 2:
             return self.model.classes_[(sums[:, 0] > 0).astype(np.intp)]
         return self.model.classes_[sums.argmax(axis=1)]
@@ -203,18 +201,18 @@ class FittedForest:
 
 @dataclass(frozen=True)
 class ForestWork:
-    """A forest and what is left of it.
+    """A fitted forest and what pruning left of it.
 
     Parameters
     ----------
     fitted : FittedForest
-        As it was fitted.
+        The forest as it was fitted.
     arrays : TreeArrays or None
-        What is left of the trees, with the values that they had; None for all.
+        The trees that are left, with their fitted values; None for the whole forest.
     scored : ScoredTrees or None
-        Scores that were estimated instead.
+        The trees with refitted scores, which replace `arrays` in predictions.
     strength : float or None
-        Of the ridge penalty of a refit; None for the default of the loss.
+        Strength of the ridge penalty of a refit; None for the default of the loss.
     """
 
     fitted: FittedForest
@@ -224,11 +222,11 @@ class ForestWork:
 
     @property
     def nodes(self):
-        """What is left of the trees."""
+        """The nodes that are left, with their fitted values."""
         return self.fitted.whole if self.arrays is None else self.arrays
 
     def cut(self, arrays):
-        """The work with less left of the trees, whose values are what they were."""
+        """The working form with smaller trees, without the scores of a refit."""
         return replace(self, arrays=arrays, scored=None)
 
     def predict(self, X, counted=None):
@@ -271,49 +269,49 @@ class ForestWork:
             cells, impurity_decreases(nodes), minlength=nodes.n_trees * n_features
         ).reshape(nodes.n_trees, n_features)
         totals = sums.sum(axis=1, keepdims=True)
+        shares = sums / np.where(totals > 0, totals, 1.0)
         if isinstance(self.fitted.model, BaseDecisionTree):
-            return (sums / np.where(totals > 0, totals, 1.0))[0]
-        sums = sums[np.diff(nodes.start) > 1]
-        totals = sums.sum(axis=1, keepdims=True)
-        mean = (sums / np.where(totals > 0, totals, 1.0)).sum(axis=0)
-        return mean / mean.sum() if mean.sum() > 0 else mean
+            return shares[0]
+        total = shares[np.diff(nodes.start) > 1].sum(axis=0)
+        return total / total.sum() if total.sum() > 0 else total
 
 
 def voted(fitted, arrays, leaves, counted=None):
-    """Predictions by the mean of what the trees say themselves."""
+    """Predictions by the mean of the fitted votes of the trees."""
     start = np.zeros(arrays.value.shape[1])
     sums = added_up(arrays.value, leaves, start, counted)
     return fitted.labels(sums / arrays.n_trees)
 
 
 def splits_within(budget, width, n_trees):
-    """How many splits leave `n_trees` trees with at most `budget` parameters.
+    """Number of splits by which `n_trees` trees have at most `budget` parameters.
 
-    A tree without a split takes none: it becomes part of the intercept.
+    A tree without a split has none: it becomes part of the intercept.
     """
     splits = (budget - width * n_trees) / (2 + width)
-    if splits < n_trees:
+    if splits < n_trees:  # some trees have none, others one
         splits = budget / (2 + 2 * width)
     return max(0, int(splits))
 
 
 def _scored_compact(work):
+    """The predictor of a forest with refitted scores."""
     arrays, scale = work.scored.arrays, work.scored.scale
 
-    def table(rows, totals=None, bounds=None):
+    def leaf_table(rows, totals=None, bounds=None):
         if rows.shape[1] > 1 and work.fitted.classifies:
             if scale is None:
                 return SparseLeaves.of(rows, dtype=np.float32)
-            table = SparseLeaves.of(np.rint(rows / scale), dtype=np.float64)
-            table.values, table.scale = table.values.astype(np.int8), float(scale[0])
-            return table
+            leaves = SparseLeaves.of(np.rint(rows / scale), dtype=np.float64)
+            leaves.values, leaves.scale = leaves.values.astype(np.int8), float(scale[0])
+            return leaves
         if scale is None:
             return ValueLeaves(rows.astype(np.float32))
         codes = np.rint(rows / scale).astype(np.int8)
         return ValueLeaves(QuantizedArray(codes, scale.astype(np.float32)))
 
     classes = work.fitted.model.classes_ if work.fitted.classifies else None
-    flat = FlatTrees.build(arrays, work.fitted.model.n_features_in_, table=table)
+    flat = FlatTrees.build(arrays, work.fitted.model.n_features_in_, table=leaf_table)
     compact = compact_score_forest(flat, work.scored.intercept, classes)
     compact.n_outputs_ = work.fitted.n_outputs
     return compact

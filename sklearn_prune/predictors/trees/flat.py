@@ -1,4 +1,4 @@
-"""Trees in flat arrays: eight bytes a node, walked by compiled kernels."""
+"""Trees in flat arrays: 8 bytes a node, traversed by compiled kernels."""
 
 from copy import copy
 
@@ -10,20 +10,20 @@ from .columns import NOT_A_SPLIT, KeyColumns
 from .leaves import ValueLeaves, distinct_rows, leaf_table, smallest_int
 
 DERIVED = ("nodes", "node_start", "leaf_start", "wide_column", "column_bits", "leaf_ids")
-ADDRESS_BITS = 30  # of a node, for its column and the position of its child
-BLOCK = 8192  # rows that are walked together
-BLOCK_ENTRIES = 1 << 24  # of arrays that such a block needs, which bounds its rows
-IDS_ARE_FASTER = 1.02  # times the bytes that they may take
-VISITS = 16  # nodes that a walk through one tree may ask
-FEW_ROWS = 256  # up to here trees are walked as they are stored
+ADDRESS_BITS = 30  # of a node, for its column and the position of its first child
+BLOCK = 8192  # largest number of rows in a block
+BLOCK_ENTRIES = 1 << 24  # largest size of the arrays that a block needs
+IDS_ARE_FASTER = 1.02  # leaf ids may take this times the bytes of a table without them
+VISITS = 16  # assumed number of nodes on the path through one tree
+FEW_ROWS = 256  # up to this number of rows `walk_rows` is faster than `walk_block`
 
 
 class FlatTrees(Stored):
-    """Trees in flat arrays; `build` makes them.
+    """Trees in flat arrays, made by `build`.
 
     Only inner nodes are stored, breadth first, 8 bytes each. A leaf is an id of 1 to 4
-    bytes; leaves with equal values share an id across the trees, and ids below `n_pure`
-    stand for leaves that are wholly of one class and add 1 to it.
+    bytes. Leaves of all trees with equal values share an id. An id below `n_pure` is a
+    class: its leaves hold rows of this class only, and add 1 to it.
 
     Attributes
     ----------
@@ -32,13 +32,13 @@ class FlatTrees(Stored):
         Of the features: float32 or float64.
     nodes : ndarray of uint64
     node_start, leaf_start : ndarray of shape (n_trees + 1,)
-        Where the nodes and leaves of each tree begin.
+        Positions of the first node and the first leaf of each tree.
     column_bits : int
-        Bits of a node for its column; 0 where columns are in `wide_column`.
+        Number of bits of a node that hold its column; 0 if columns are in `wide_column`.
     wide_column : ndarray of uint32
-        Columns of the nodes, where they do not fit into `nodes`.
+        Columns of the nodes, if they do not fit into `nodes`; else empty.
     leaf_ids : ndarray of uint8
-        `id_bytes` for each leaf; none where each leaf has its own row of the table.
+        `id_bytes` for each leaf; empty if each leaf has its own row of the table.
     table : ValueLeaves, ShareLeaves or SparseLeaves
         What leaf ``n_pure + k`` adds.
     columns : KeyColumns
@@ -63,27 +63,27 @@ class FlatTrees(Stored):
         Parameters
         ----------
         trees : TreeArrays or sequence of TreeArrays
-            At least one tree; their values have one width.
+            At least one tree; all have values of the same width.
         n_features : int
             Number of columns of X.
         one_hot_classes : int or None, default=None
-            Number of classes, where leaves hold class shares of one output: pure leaves
-            then take no room in the table.
+            Number of classes, if leaves hold class shares of one output. Leaves of one
+            class are then not stored in the table.
         bounds : sequence of int or None, default=None
-            Where the classes of each output begin, and where the last ones end, if the
-            values are class shares: they may then be stored as counts. By default
+            If the values are class shares: the first column of the classes of each output,
+            and the number of columns. Shares may then be stored as counts. By default
             ``[0, one_hot_classes]``.
         exact_float64_thresholds : bool, default=False
-            Whether features are compared in float64. Else rows are float32, and
+            Whether features are compared in float64. If False, rows are float32, and
             thresholds are rounded down to float32, which changes no comparison.
         n_outputs : int or None, default=None
             Number of outputs; by default the width of the values.
         output_column : sequence of int or None, default=None
-            Tree t adds to the outputs from ``output_column[t % len(output_column)]``
-            on; by default each tree adds to the first ones. For boosting of several
-            classes, one tree a class in each round, it is ``range(n_classes)``.
+            The first output to which tree t adds is
+            ``output_column[t % len(output_column)]``, by default 0. For boosting with one
+            tree for each class in each round, it is ``range(n_classes)``.
         category_sets : sequence of CategorySet, default=()
-            What `category` of the trees points into; only with float64 features.
+            The sets that `category` of the trees indexes; only with float64 features.
         table : callable, default=leaf_table
             Makes the leaf table from (distinct rows of values, their weights or None,
             bounds or None).
@@ -134,7 +134,7 @@ class FlatTrees(Stored):
         return other
 
     def _are_stumps(self):
-        """Which trees have no split; they are stored as a node with equal leaves."""
+        """Mask of the trees without a split, stored as a node with two equal leaves."""
         return self.nodes[self.node_start[:-1]] >> np.uint64(32) == NOT_A_SPLIT
 
     def _set_leaves(self, values, weights, n_pure, bounds, table):
@@ -157,52 +157,52 @@ class FlatTrees(Stored):
         self.table = table(values[chosen], weights, bounds)
 
     def _set_ids(self, ids, distinct, row_bytes):
-        """Store the ids of the leaves, or none where rows of their own take less room.
+        """Store the ids of the leaves, or none if a table with a row a leaf is smaller.
 
-        Returns the leaves whose rows the table has to hold: `distinct`, or all.
+        Returns the leaves whose values become rows of the table: `distinct`, or all.
         """
         n_ids = self.n_pure + len(distinct)
         self.id_bytes = max(1, (int(n_ids - 1).bit_length() + 7) // 8)
-        with_ids = self.id_bytes * len(ids) + len(distinct) * row_bytes
-        if not self.n_pure and with_ids > IDS_ARE_FASTER * len(ids) * row_bytes:
+        n_bytes = self.id_bytes * len(ids) + len(distinct) * row_bytes
+        if not self.n_pure and n_bytes > IDS_ARE_FASTER * len(ids) * row_bytes:
             self.id_bytes, distinct = 0, np.arange(len(ids))
         parts = ids.astype("<u4").view(np.uint8).reshape(-1, 4)
         self.leaf_ids = parts[:, : self.id_bytes].flatten()
         return distinct
 
     def set_nodes(self, sizes, inner, column, keys):
-        """Set the nodes from what is not implied by their order.
+        """Set the nodes. Positions of children follow from the breadth-first order.
 
         Parameters
         ----------
         sizes : ndarray of shape (n_trees,)
             Number of nodes of each tree.
         inner : ndarray of bool, shape (2 * n_nodes,)
-            Whether the left and the right child of each node is a node.
+            Whether the left and the right child of each node are nodes, not leaves.
         column, keys : ndarray of shape (n_nodes,)
-            What each node compares.
+            The column of each node, and the key that it is compared with.
         """
         node_start = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         before = np.cumsum(inner, dtype=np.int64) - inner
-        base = 1 + before[::2]
-        base -= np.repeat(before[2 * node_start[:-1]], sizes)
+        first_child = 1 + before[::2]
+        first_child -= np.repeat(before[2 * node_start[:-1]], sizes)
         n_inner = np.add.reduceat(inner.astype(np.int64), 2 * node_start[:-1])
         leaf_start = np.concatenate([[0], np.cumsum(2 * sizes - n_inner)])
         largest = max(int(node_start[-1]), int(leaf_start[-1]))
         start_dtype = np.uint32 if largest < 1 << 32 else np.uint64
         self.node_start = node_start.astype(start_dtype)
         self.leaf_start = leaf_start.astype(start_dtype)
-        bits = len(self.columns).bit_length()  # one column more: the zeros
+        bits = len(self.columns).bit_length()  # with room for one more column, of zeros
         self.wide_column = np.zeros(0, dtype=np.uint32)
-        if int(base.max()) >> max(ADDRESS_BITS - bits, 0):
+        if int(first_child.max()) >> max(ADDRESS_BITS - bits, 0):
             self.wide_column, column, bits = column.astype(np.uint32), 0 * column, 0
         self.column_bits = bits
         word = column | inner[::2].astype(np.int64) << bits
-        word |= inner[1::2].astype(np.int64) << (bits + 1) | base << (bits + 2)
+        word |= inner[1::2].astype(np.int64) << (bits + 1) | first_child << (bits + 2)
         self.nodes = keys.astype(np.uint64) << np.uint64(32) | word.astype(np.uint64)
 
     def node_parts(self):
-        """What `set_nodes` was given."""
+        """The arguments of `set_nodes`, read from the nodes."""
         low = (self.nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
         bits = self.column_bits
         inner = np.stack([(low >> bits) & 1, (low >> (bits + 1)) & 1], axis=1).astype(bool)
@@ -211,7 +211,7 @@ class FlatTrees(Stored):
         return np.diff(self.node_start.astype(np.int64)), inner.ravel(), column, keys
 
     def sum(self, X, *, baseline=None, n_jobs=None):
-        """Sum what the leaves of all trees add to each row, in the order of the trees.
+        """Sums of the leaf values of each row, in the order of the trees.
 
         X are checked rows in `dtype`. The sums start from `baseline`, of shape
         (n_outputs,). They are float64, of shape (n_samples, n_outputs), and do not depend
@@ -221,11 +221,11 @@ class FlatTrees(Stored):
         if baseline is not None:
             out += baseline
 
-        def work(rows):
+        def add_block(rows):
             leaves = self._walk(X[rows], self.id_bytes)
             self.table.add(leaves, self.n_pure, self.output_column, out[rows])
 
-        self._in_blocks(work, X.shape[0], n_jobs)
+        self._in_blocks(add_block, X.shape[0], n_jobs)
         return out
 
     def leaf_ids_of(self, X, *, n_jobs=None):
@@ -242,28 +242,28 @@ class FlatTrees(Stored):
     def _leaves(self, X, id_bytes, n_jobs):
         leaves = np.empty((X.shape[0], self.n_trees), dtype=np.uint32)
 
-        def work(rows):
+        def walk_block(rows):
             leaves[rows] = self._walk(X[rows], id_bytes).T
 
-        self._in_blocks(work, X.shape[0], n_jobs)
+        self._in_blocks(walk_block, X.shape[0], n_jobs)
         return leaves
 
-    def _in_blocks(self, work, n_rows, n_jobs):
-        """Do the work on blocks of rows."""
+    def _in_blocks(self, function, n_rows, n_jobs):
+        """Call a function with slices of rows, in threads if `n_jobs` asks for them."""
         per_row = max(len(self.columns) + self.n_trees, self.n_features)
         block = max(FEW_ROWS, min(BLOCK, BLOCK_ENTRIES // per_row))
         blocks = [slice(start, start + block) for start in range(0, n_rows, block)]
         if len(blocks) < 2 or n_jobs in (None, 1):
             for rows in blocks:
-                work(rows)
+                function(rows)
             return
         from joblib import Parallel, delayed
 
         threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
-        threads(delayed(work)(rows) for rows in blocks)
+        threads(delayed(function)(rows) for rows in blocks)
 
     def _walk(self, X, id_bytes):
-        """Leaf of each (tree, row): its id; without `id_bytes` its position."""
+        """The leaf of each (tree, row): its id, or its position if `id_bytes` is 0."""
         from . import kernels
 
         n_rows = X.shape[0]
@@ -272,7 +272,7 @@ class FlatTrees(Stored):
         ids = (self.leaf_ids, id_bytes, self.column_bits)
         few_visits = VISITS * self.n_trees <= max(len(self.columns), VISITS)
         few_visits &= n_rows <= FEW_ROWS and self.dtype == np.float32
-        if self.column_bits == 0 or few_visits:
+        if self.column_bits == 0 or few_visits:  # keys would cost more than they save
             values = (*self.columns.values(X), self.nodes, self.wide_column)
             kernels.walk_values(*values, *starts, *ids, leaves)
         elif n_rows <= FEW_ROWS:
@@ -284,31 +284,32 @@ class FlatTrees(Stored):
         return leaves
 
     def to_arrays(self):
-        """The trees, thresholds as they are stored.
+        """The trees, with thresholds as they are stored.
 
         Returns
         -------
         TreeArrays
-            Nodes breadth first, inner ones with values of zero. `category` holds the
-            column of a categorical node, whose set is among ``columns.category_sets()``.
+            Nodes breadth first; values of inner nodes are zero. `category` of a categorical
+            node is its column, which indexes ``columns.category_sets()``.
         """
         return arrays_of_flat(self)
 
     def leaf_values(self):
-        """What each leaf adds, in the order of `leaf_start`, float64.
+        """Values of each leaf, in the order of `leaf_start`, float64.
 
-        A tree without a split has its leaf twice.
+        The leaf of a tree without a split is there twice.
         """
         return self.id_values()[self._ids()]
 
     def id_values(self):
-        """What each leaf id adds, shape (n_ids, width), float64."""
+        """Values of each leaf id, of shape (n_ids, width), float64."""
         rows = self.table.rows(self.n_outputs)
         if self.n_pure:
             rows = np.vstack([np.eye(self.n_pure, rows.shape[1]), rows])
         return rows
 
     def _ids(self):
+        """Id of each leaf, in the order of `leaf_start`."""
         if self.id_bytes == 0:
             return np.arange(int(self.leaf_start[-1]))
         padded = np.zeros((len(self.leaf_ids) // self.id_bytes, 4), dtype=np.uint8)
@@ -316,14 +317,14 @@ class FlatTrees(Stored):
         return padded.view("<u4").ravel()
 
     def n_parameters(self):
-        """Two for each split, and the outputs of each leaf."""
+        """Number of parameters: two for each split, and the values of each leaf."""
         return 2 * self.n_splits + self.n_leaves * self.id_values().shape[1]
 
     def n_nonzero(self):
-        """Those that are not zero; what a split asks for counts as such."""
+        """Number of parameters that are not zero; both of a split count as non-zero."""
         of_leaves = np.count_nonzero(self.id_values(), axis=1)[self._ids()]
-        twice = self.leaf_start[:-1][self._are_stumps()]
-        return int(2 * self.n_splits + of_leaves.sum() - of_leaves[twice].sum())
+        repeated = self.leaf_start[:-1][self._are_stumps()]
+        return int(2 * self.n_splits + of_leaves.sum() - of_leaves[repeated].sum())
 
     def with_leaf_values(self, values):
         """A copy with other values in the leaf table.
@@ -331,7 +332,7 @@ class FlatTrees(Stored):
         Parameters
         ----------
         values : ndarray or QuantizedArray
-            In place of ``table.values``; those that are equal then share an id.
+            New ``table.values``. Leaves of equal new values share an id.
         """
         other = copy(self)
         other.table = copy(self.table)
@@ -353,9 +354,9 @@ class FlatTrees(Stored):
 def packed(trees):
     """The state that `unpack` reads, in arrays that compress well.
 
-    Children need two bits a node. What nodes compare is a feature and, among its
-    columns, mostly one bit; then the position of the key among those of the feature,
-    the nodes of one feature side by side and the bytes of one significance together.
+    A node is two bits for its children, its feature, the number of its column among those
+    of the feature (mostly one bit), and its key. Keys are sorted by feature and split into
+    planes of bytes, the lowest first; for float32 they are indices into a codebook.
     """
     state = {name: part for name, part in vars(trees).items() if name not in DERIVED}
     sizes, inner, column, keys = trees.node_parts()
@@ -381,8 +382,7 @@ def packed(trees):
 def unpack(trees, state):
     """Set the attributes of the trees from their state.
 
-    Raises ValueError where parts of it do not fit together, before anything is made of
-    them that is larger than they are.
+    Parts that do not fit together raise a ValueError before larger arrays are made of them.
     """
     stored = ("sizes", "inner", "feature", "within", "keys")
     sizes, inner, feature, within, planes = (state[name] for name in stored)
@@ -391,7 +391,7 @@ def unpack(trees, state):
     sizes = sizes.astype(np.int64)
     n_nodes = len(feature)
     if sizes.min(initial=n_nodes + 1) < 1 or sizes.sum() != n_nodes:
-        raise ValueError(f"{n_nodes} nodes cannot be those of trees of the sizes {sizes}")
+        raise ValueError(f"{n_nodes} nodes do not make trees of the sizes {sizes}")
     inner = np.unpackbits(inner, count=2 * n_nodes).astype(bool)
     if len(within) != n_nodes:
         within = np.unpackbits(within, count=n_nodes)
@@ -421,16 +421,16 @@ def _first_columns(feature):
 
 
 def _byte_planes(values):
-    """Unsigned integers: their lowest bytes, the next ones, up to the last ones needed."""
+    """The lowest bytes of unsigned integers, then the next ones, as many as they need."""
     n_bytes = max(1, (int(values.max(initial=0)).bit_length() + 7) // 8)
     parts = values.astype("<u4").view(np.uint8).reshape(-1, 4)
     return np.ascontiguousarray(parts[:, :n_bytes].T)
 
 
 def _codebook(feature, keys):
-    """The distinct keys of each feature, as differences, and the place of each key there.
+    """The distinct keys of each feature, as differences, and the index of each key there.
 
-    The nodes stand in order of their features.
+    The nodes are sorted by feature.
     """
     pairs = feature.astype(np.uint64) << np.uint64(32) | keys.astype(np.uint64)
     distinct, place = np.unique(pairs, return_inverse=True)
@@ -440,7 +440,7 @@ def _codebook(feature, keys):
 
 
 def _from_codebook(differences, places, feature):
-    """Keys from what `_codebook` gives: each feature has one more than its last place."""
+    """The inverse of `_codebook`; a feature has one key more than its largest index."""
     values = np.cumsum(differences, dtype=np.uint32)
     of_feature, first = np.unique(feature, return_index=True)
     sizes = np.maximum.reduceat(places, first).astype(np.int64) + 1

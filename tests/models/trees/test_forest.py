@@ -126,7 +126,7 @@ def test_without_refit_the_pruned_model_is_one_of_scikit_learn(model, data):
 def test_summed_scores_are_not_scikit_learns():
     family, work, context = started(forest().fit(*CANCER), *CANCER)
     scored = family.refit(work, "node", context).compact()
-    with pytest.raises(AttributeError, match="averages what its trees say"):
+    with pytest.raises(AttributeError, match="cannot hold refitted leaves"):
         family.restore(scored, forest())
 
 

@@ -1,7 +1,7 @@
-"""Trees as ONNX operators: one gives the leaf of each tree, the leaves are then summed.
+"""Trees in ONNX: one operator finds the leaf of each tree, others sum the leaf values.
 
-The leaf of a row is exact in single precision, and leaves that share their values are
-stored once, as in the flat form. Sums are made in double precision.
+The operator returns leaf ids, which are exact in single precision. Leaves of equal values
+share an id, as in the flat form. Sums are made in double precision.
 """
 
 from itertools import pairwise
@@ -22,51 +22,51 @@ from sklearn_prune.predictors import (
 
 _ML = "ai.onnx.ml"
 LARGEST_ID = 1 << 24  # a single precision float holds all integers up to here
-ENTRIES = 1024  # that a row may take while leaves are summed
+ENTRIES = 1024  # largest number of leaf values of one row that are summed at once
 
 
 def tree_sums(graph, trees, X, start=None):
-    """What the leaves of all trees add to a start, of shape (n_samples, n_outputs).
+    """The sums of `start` and the leaf values, of shape (n_samples, n_outputs).
 
-    The sums are made in the order of the trees and in the precision of the start, as
-    those of `predict` are: rounding decides ties in the same way.
+    They are made in the order of the trees and in the precision of `start`, as in
+    `predict`, so that ties are decided by the same rounding.
     """
     ids = leaf_ids(graph, trees, X)
     n_outputs, n_trees = trees.n_outputs, trees.n_trees
     dtype = graph.float if start is None else np.result_type(start, np.float32)
-    dtype = min(dtype, graph.float, key=lambda each: np.dtype(each).itemsize)
+    dtype = min(dtype, graph.float, key=lambda kind: np.dtype(kind).itemsize)
     values = table(graph, trees).cast(dtype)
     width = trees.id_values().shape[1]
     total = ids[:1].cast(dtype) * 0.0
     total = total + (np.zeros(n_outputs) if start is None else start).astype(dtype)
     columns = np.resize(trees.output_column, n_trees)
     if width == 1 and n_outputs > 1:
-        added = values.ravel().take(ids)
-        in_turn = np.resize(np.arange(n_outputs), n_trees)
-        if n_trees % n_outputs == 0 and np.array_equal(columns, in_turn):
-            return _added_in_order(graph, total, added.reshape(0, -1, n_outputs))
-        return total + added @ np.equal.outer(columns, np.arange(n_outputs)).astype(float)
+        taken = values.ravel().take(ids)
+        one_each = np.resize(np.arange(n_outputs), n_trees)  # in each round of boosting
+        if n_trees % n_outputs == 0 and np.array_equal(columns, one_each):
+            return _added_in_order(graph, total, taken.reshape(0, -1, n_outputs))
+        return total + taken @ np.equal.outer(columns, np.arange(n_outputs)).astype(float)
     if np.any(columns):
         raise TypeError(
-            "to_onnx writes trees of several outputs that add to all of them. Got trees "
-            "that add to some. Use save() and load() instead."
+            "to_onnx writes trees that add to all outputs or to one. Got trees that add to "
+            "some of the outputs. Use save() and load() instead."
         )
     size = max(1, ENTRIES // width)
     for first in range(0, n_trees, size):
-        own = ids[first : first + size] if n_trees > size else ids
-        total = _added_in_order(graph, total, values.take(own))
+        part = ids[first : first + size] if n_trees > size else ids
+        total = _added_in_order(graph, total, values.take(part))
     return total
 
 
 def _added_in_order(graph, total, values):
-    """Entries along axis 1 added to what there is, one after the other."""
+    """The total plus the values, which are added one after the other along axis 1."""
     axis = graph.constant(np.array(1, dtype=np.int64))
     values = graph.concat([total.reshape(0, 1, -1), values])
     return graph.node("CumSum", [values, axis]).take(np.int64(-1), axis=1)
 
 
 def table(graph, trees):
-    """What each leaf id adds, of shape (n_ids, width)."""
+    """Values of each leaf id, of shape (n_ids, width)."""
     leaves, dtype = trees.table, graph.float
     width = trees.id_values().shape[1]
     if isinstance(leaves, ValueLeaves):
@@ -83,8 +83,8 @@ def table(graph, trees):
         rows = np.repeat(np.arange(len(leaves)), np.diff(start))
         positions = rows * width + leaves.column.astype(np.int64)
         shape, values, scale = (len(leaves), width), leaves.values, float(leaves.scale)
-        whole = isinstance(values, QuantizedArray) and values.codes.dtype == np.int8
-        if whole and values.offset is None:
+        is_int8 = isinstance(values, QuantizedArray) and values.codes.dtype == np.int8
+        if is_int8 and values.offset is None:
             values, scale = values.codes, scale * float(values.scale)
         found = scattered(graph, values, positions, shape, dtype)
         found = found / found.sum(1, keepdims=True) if leaves.shares else found * scale
@@ -127,41 +127,42 @@ def leaf_ids(graph, trees, X):
         nodes_falseleafs=(~nodes.inner[:, 1]).astype(int).tolist(),
         leaf_targetids=nodes.leaf_tree[leaves].tolist(),
         leaf_weights=numpy_helper.from_array(nodes.ids[leaves].astype(dtype), "leaves"),
-        **_where_missing(nodes),
+        **_missing_values(nodes),
     )
     return found.cast(np.int64)
 
 
-def _where_missing(nodes):
+def _missing_values(nodes):
+    """The attribute for nodes that send missing values left, if there are any."""
     if not nodes.missing_left.any():
         return {}
     return {"nodes_missing_value_tracks_true": nodes.missing_left.astype(int).tolist()}
 
 
 class _Nodes:
-    """The nodes of all trees, one after the other.
+    """The nodes of all trees, tree after tree.
 
-    `first` is the root of each tree. For the left and right child of each node, `inner`
-    says whether it is a node, and `child` which node, or which leaf, it is. `feature`,
-    `threshold` and `missing_left` are the conditions of the nodes, `ids` and `leaf_tree`
-    the id and tree of each leaf.
+    `first` is the root of each tree. `inner` tells if the left and the right child of each
+    node are nodes, and `child` is the position of that node, or leaf, among all trees.
+    `feature`, `threshold` and `missing_left` are the conditions of the nodes, `ids` and
+    `leaf_tree` the id and the tree of each leaf.
     """
 
     def __init__(self, trees):
         sizes, inner, self.column, keys = trees.node_parts()
         self.first = trees.node_start[:-1].astype(np.int64)
-        tree_of = np.repeat(np.arange(trees.n_trees), 2 * sizes)
-        before = np.cumsum(inner) - inner
-        within = before - before[2 * self.first][tree_of]
-        nodes = self.first[tree_of] + 1 + within
+        tree_of_child = np.repeat(np.arange(trees.n_trees), 2 * sizes)
+        n_before = np.cumsum(inner) - inner
+        n_before_in_tree = n_before - n_before[2 * self.first][tree_of_child]
+        nodes = self.first[tree_of_child] + 1 + n_before_in_tree
         leaves = np.cumsum(~inner) - ~inner
         self.inner = inner.reshape(-1, 2)
         self.child = np.where(inner, nodes, leaves).reshape(-1, 2)
-        self.tree = tree_of[::2]
+        self.tree = tree_of_child[::2]
         self.feature = trees.columns.feature[self.column].astype(np.int64)
         kind = trees.columns.kind[self.column]
         self.is_category = (kind == CATEGORIES) & (keys != 0xFFFFFFFF)
-        threshold = trees.columns.thresholds(self.column, keys)
+        threshold = trees.columns.thresholds(self.column, keys)  # NaN for categories
         self.threshold = np.where(np.isnan(threshold), 0.5, threshold)
         as_zero = (kind == MISSING_ZERO) & (self.threshold >= 0)
         self.missing_left = (kind == MISSING_LEFT) | as_zero
@@ -170,56 +171,54 @@ class _Nodes:
         self.leaf_tree = np.repeat(np.arange(trees.n_trees), counts)
 
     def distinct_leaves(self):
-        """Which distinct (tree, id) each leaf is, and the position of one leaf of each."""
+        """Number of the distinct (tree, id) of each leaf, and one leaf of each of them."""
         code = self.leaf_tree * (int(self.ids.max(initial=0)) + 1) + self.ids
         _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
         return inverse, first
 
 
 def _with_categories(graph, trees, nodes, X):
-    """X with a column for each set of categories: 0 where a row goes left, else 1."""
+    """Add a column for each set of categories (1 for right) and let its nodes read it."""
     if not nodes.is_category.any():
         return X
     sets = trees.columns.category_sets()
     used = np.unique(nodes.column[nodes.is_category])
     added = []
     for column in used:
-        right = sets[column].right_bits()
+        goes_right = sets[column].right_bits()
         value = X.column(int(trees.columns.feature[column]))
-        n_categories = len(right) - 2
+        n_categories = len(goes_right) - 2
         known = graph.node("And", [value > -1.0, value < float(n_categories)], dtype=bool)
-        place = graph.where(known, value, -1.0).cast(np.int64) + 2
-        place = graph.where(value.is_nan(), graph.constant(np.int64(0)), place)
-        added.append(graph.constant(right).take(place).cast(X.dtype))
-    place_of = {column: position for position, column in enumerate(used)}
-    for node in np.flatnonzero(nodes.is_category):
-        nodes.feature[node] = trees.n_features + place_of[nodes.column[node]]
+        position = graph.where(known, value, -1.0).cast(np.int64) + 2
+        position = graph.where(value.is_nan(), graph.constant(np.int64(0)), position)
+        added.append(graph.constant(goes_right).take(position).cast(X.dtype))
+    of_sets = np.searchsorted(used, nodes.column[nodes.is_category])
+    nodes.feature[nodes.is_category] = trees.n_features + of_sets
     return graph.concat([X, graph.stack(added)])
 
 
 def _older_leaf_ids(graph, trees, nodes, X):
-    """The same by the operator of earlier versions, which spells out the leaves."""
+    """`leaf_ids` by the older operator, in which leaves are nodes too."""
     from onnx import numpy_helper
 
     n_inner = np.bincount(nodes.tree, minlength=trees.n_trees)
     n_leaves = np.bincount(nodes.leaf_tree, minlength=trees.n_trees)
     first_leaf = np.cumsum(n_leaves) - n_leaves
-    offset = nodes.first[nodes.tree][:, None]
-    of_leaf = n_inner[nodes.tree] - first_leaf[nodes.tree]
-    child = np.where(nodes.inner, nodes.child - offset, nodes.child + of_leaf[:, None])
-    own = np.arange(len(nodes.tree)) - nodes.first[nodes.tree]
-    leaf = (
-        np.arange(len(nodes.ids)) - first_leaf[nodes.leaf_tree] + n_inner[nodes.leaf_tree]
-    )
-    none = np.zeros(len(leaf), dtype=np.int64)
+    to_node_id = -nodes.first  # of each tree, whose leaves follow its nodes
+    to_leaf_id = n_inner - first_leaf
+    node_id = np.arange(len(nodes.tree)) + to_node_id[nodes.tree]
+    leaf_id = np.arange(len(nodes.ids)) + to_leaf_id[nodes.leaf_tree]
+    shifts = np.where(nodes.inner.T, to_node_id[nodes.tree], to_leaf_id[nodes.tree]).T
+    child = nodes.child + shifts
+    zeros = np.zeros(len(leaf_id), dtype=np.int64)
     order = np.argsort(np.concatenate([nodes.tree, nodes.leaf_tree]), kind="stable")
 
-    def joined(of_nodes, of_leaves=none):
+    def joined(of_nodes, of_leaves=zeros):
         return np.concatenate([of_nodes, of_leaves])[order]
 
     modes = np.array([b"BRANCH_LEQ", b"LEAF"], dtype=object)
-    is_leaf = joined(0 * own, none + 1)
-    threshold = joined(nodes.threshold, 0.0 * none)
+    is_leaf = joined(0 * node_id, zeros + 1)
+    threshold = joined(nodes.threshold, 0.0 * zeros)
     weights = nodes.ids.astype(float)
     attributes = {"nodes_values": threshold.tolist(), "target_weights": weights.tolist()}
     if X.dtype == np.float64:
@@ -233,14 +232,14 @@ def _older_leaf_ids(graph, trees, nodes, X):
         domain=_ML,
         n_targets=trees.n_trees,
         nodes_treeids=joined(nodes.tree, nodes.leaf_tree).tolist(),
-        nodes_nodeids=joined(own, leaf).tolist(),
+        nodes_nodeids=joined(node_id, leaf_id).tolist(),
         nodes_featureids=joined(nodes.feature).tolist(),
         nodes_modes=modes[is_leaf].tolist(),
         nodes_truenodeids=joined(child[:, 0]).tolist(),
         nodes_falsenodeids=joined(child[:, 1]).tolist(),
         nodes_missing_value_tracks_true=joined(nodes.missing_left.astype(int)).tolist(),
         target_treeids=nodes.leaf_tree.tolist(),
-        target_nodeids=leaf.tolist(),
+        target_nodeids=leaf_id.tolist(),
         target_ids=nodes.leaf_tree.tolist(),
         **attributes,
     )
