@@ -202,11 +202,11 @@ def _family(path):
     if not (isinstance(cls, type) and issubclass(cls, Family)):
         raise _unusable("family", path, "this is no subclass of Family", "module:Class")
     family = cls()
-    check_units(family)
+    _check_attributes(family)
     return family
 
 
-def check_units(family):
+def _check_attributes(family):
     """Raise TypeError unless units, criteria and offers of a family fit together."""
     name = type(family).__name__
     if not isinstance(family.units, tuple):

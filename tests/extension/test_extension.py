@@ -182,9 +182,7 @@ def test_a_wrong_ranking_of_rows_names_the_method(answer, got):
 
 def test_a_selector_with_a_natural_size_returns_one():
     sized = type("SizedSelector", (AnswerSelector,), {"has_natural_size": True})
-    with pytest.raises(
-        TypeError, match=r"SizedSelector\._rank .* natural_size=n"
-    ):
+    with pytest.raises(TypeError, match=r"SizedSelector\._rank .* natural_size=n"):
         sized(Ranking(ORDER)).fit(X, y)
     selector = sized(Ranking(ORDER, natural_size=75))
     model = SampleSubsetClassifier(LINEAR, selector, keep="auto").fit(X, y)

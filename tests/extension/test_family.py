@@ -180,6 +180,8 @@ class WrongFamily(CentroidFamily):
         ("accepts", Accepted(CentroidFamily), "Accepted"),
         ("start", None, "working form"),
         ("table", [1, 2], "UnitTable"),
+        ("weights", None, r"shape \(n_units, m\)"),
+        ("weights", np.ones(64), r"shape \(n_units, m\)\. Got an array of shape \(64,\)"),
         ("compact", Answer(), "predict"),
     ],
 )
