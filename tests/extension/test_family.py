@@ -11,6 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -88,6 +89,14 @@ def test_a_pickle_registers_the_family_where_it_is_loaded(fitted, tmp_path):
         cwd=Path(__file__).parents[2],
     )
     assert run.stdout.strip() == "CentroidFamily", run.stderr
+
+
+def test_another_model_is_loaded_without_the_module_of_a_family():
+    register_family(FamilySpec(("gone.Model",), "gone.family:GoneFamily"))
+    content = pickle.dumps(PrunedClassifier(GaussianNB(), keep=1.0).fit(X, y))
+    with pytest.warns(UserWarning, match=r"no module gone\."):
+        model = pickle.loads(content)
+    assert np.array_equal(model.predict(X), GaussianNB().fit(X, y).predict(X))
 
 
 def test_grid_search_in_two_processes():
