@@ -335,4 +335,7 @@ def restored(family, compact, template):
             f"{name} makes no {type(template).__name__} of the pruned model. Use compact_ "
             f"instead, or write class {name}(Restores, Family) with a method restore."
         )
-    return family.restore(compact, template)
+    model = family.restore(compact, template)
+    wanted = f"a fitted {type(template).__name__}"
+    check_returned(model is not None, family, "restore", wanted, model)
+    return model

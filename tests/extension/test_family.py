@@ -18,7 +18,13 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import PrunedClassifier, compare_pruning
 from sklearn_prune.persistence import load, save, to_onnx
-from sklearn_prune.weight_pruning import Accepted, Family, FamilySpec, register_family
+from sklearn_prune.weight_pruning import (
+    Accepted,
+    Family,
+    FamilySpec,
+    Restores,
+    register_family,
+)
 from sklearn_prune.weight_pruning._registry import _REGISTERED, family_of
 from tests.extension import nearest_centroid
 from tests.extension.nearest_centroid import CentroidFamily, CompactCentroids
@@ -298,6 +304,18 @@ def test_a_predictor_without_predict_is_named(monkeypatch):
         TypeError, match=r"compact must .* Got CompactCentroids without predict\."
     ):
         clone(SMALL).fit(X[:200], y[:200])
+
+
+class ForgetfulFamily(Restores, CentroidFamily):
+    def restore(self, compact, template):
+        """Restore the model, and forget to return it."""
+
+
+def test_a_restored_model_is_returned():
+    register_family(replace(SPEC, family=f"{__name__}:ForgetfulFamily"))
+    model = clone(SMALL).fit(X, y)
+    with pytest.raises(TypeError, match=r"ForgetfulFamily\.restore must .*NearestCentroid"):
+        _ = model.estimator_
 
 
 def test_estimator_names_the_mixin_that_is_missing():
