@@ -5,11 +5,11 @@ import numpy as np
 from sklearn_prune._ranking import Ranking
 
 
-def check_returned(valid, owner, method, wanted, found):
-    """Raise TypeError unless what a method returned is valid."""
+def check_returned(valid, owner, method, wanted, found, what=None):
+    """Raise TypeError unless what a method returned is valid; `what` describes it."""
     if valid:
         return
-    what = type(found).__name__
+    what = what or type(found).__name__
     if isinstance(found, np.ndarray):
         what = f"an array of shape {found.shape} and dtype {found.dtype}"
     raise TypeError(f"{type(owner).__name__}.{method} must return {wanted}. Got {what}.")

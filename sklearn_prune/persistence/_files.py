@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import warnings
 from importlib.metadata import version
 from numbers import Integral
@@ -27,7 +28,8 @@ from sklearn_prune.persistence._stored import (
     restored,
     storable,
 )
-from sklearn_prune.weight_pruning import predictor_names
+from sklearn_prune.predictors import Compact
+from sklearn_prune.weight_pruning import checks, predictor_names
 
 FORMAT = 1
 # Equal ones are the same, wherever they are.
@@ -103,6 +105,13 @@ def save(model, path):
     schema = json.loads(members.pop(SCHEMA))
     foreign = foreign_types(schema, predictor_names(registered=True))
     if foreign:
+        unnamed = tuple(each for each in foreign if _is_predictor(each))
+        if unnamed:
+            paths = tuple(":".join(each.rsplit(".", 1)) for each in unnamed)
+            raise TypeError(
+                "A predictor to save must be named in the FamilySpec of its family. Got "
+                f"{', '.join(unnamed)}. Write predictors={paths!r}."
+            )
         raise _refused(name, ", ".join(foreign))
     schema, members = _numbered(schema, members)
     members = {SCHEMA: json.dumps(schema).encode(), **members}
@@ -191,6 +200,7 @@ def load(path, *, max_bytes=2**30, modules=(), forms=()):
     with ZipFile(buffer, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+    checks()  # names in a FamilySpec that lead nowhere raise here: the file is not damaged
     try:
         loaded = skops.loads(buffer.getvalue(), trusted=trusted_types(forms))
         found = check_parts(loaded, int(max_bytes), tuple(forms.values()))
@@ -234,6 +244,13 @@ def _checked_classes(name, classes, kind, example):
             f"{name}=[{example}]."
         )
     return {name_of(each): each for each in classes}
+
+
+def _is_predictor(name):
+    """Whether ``module.Class`` is a class of predictors."""
+    module, _, name = name.rpartition(".")
+    cls = getattr(sys.modules.get(module), name, None)
+    return isinstance(cls, type) and issubclass(cls, Compact)
 
 
 def _refused(name, foreign):

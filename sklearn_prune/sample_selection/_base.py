@@ -15,7 +15,7 @@ from sklearn_prune._docs import entries
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import all_or_nothing, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._returns import check_ranking
+from sklearn_prune._returns import check_ranking, check_returned
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     Interval,
@@ -137,7 +137,7 @@ class SampleSelector(BaseEstimator, ABC):
     requires_y = False
     #: Whether missing values in X are read.
     allow_nan = False
-    #: Whether the method has a size of its own, so that ``keep="auto"`` has a meaning.
+    #: Whether the Ranking has a `natural_size`, so that ``keep="auto"`` has a meaning.
     has_natural_size = False
     #: Whether rows are drawn with known probabilities, for inverse-probability weights.
     draws_rows = False
@@ -208,7 +208,11 @@ class SampleSelector(BaseEstimator, ABC):
         context = replace(context, task=task, sample_weight=sample_weight, groups=groups)
         with threadpool_limits(1):
             ranking = self._rank(X, y, context)
-        self._store(check_ranking(ranking, count_rows(X), self))
+        ranking = check_ranking(ranking, count_rows(X), self)
+        sized = ranking.natural_size is not None or not self.has_natural_size
+        wanted = "Ranking(order, natural_size=n), since has_natural_size is true"
+        check_returned(sized, self, "_rank", wanted, ranking, "one without natural_size")
+        self._store(ranking)
         return self
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._returns import check_returned
+from sklearn_prune.predictors import Compact
 from sklearn_prune.weight_pruning._inner_validation import inner_scores
 from sklearn_prune.weight_pruning._reduce import reduce_unit
 
@@ -304,16 +305,37 @@ def predictor(family, work):
     """The predictor of a working form; TypeError if it is no predictor."""
     compact = family.compact(work)
     needed = ("predict", "n_parameters", "n_nonzero")
-    wanted = f"an object with the methods {', '.join(needed)}"
-    has_all = all(hasattr(compact, name) for name in needed)
-    check_returned(has_all, family, "compact", wanted, compact)
+    wanted = f"a Compact with the methods {', '.join(needed)}"
+    missing = ", ".join(name for name in needed if not hasattr(compact, name))
+    what = f"{type(compact).__name__} without {missing}"
+    check_returned(not missing, family, "compact", wanted, compact, what)
+    if isinstance(compact, Compact):
+        _check_names(family, compact)
     return compact
+
+
+def _check_names(family, compact):
+    """Raise TypeError unless the arrays that the class of a predictor names are set."""
+    for attribute in ("_parameters", "_quantizable"):
+        names = getattr(compact, attribute)
+        what = f"{type(compact).__name__} with {attribute}={names!r}"
+        wanted = f"a Compact whose {attribute} is a tuple of names"
+        check_returned(isinstance(names, tuple), family, "compact", wanted, compact, what)
+        missing = ", ".join(name for name in names if not hasattr(compact, name))
+        wanted = f"a Compact whose attributes in {attribute} are set, or None"
+        what = f"{type(compact).__name__} without {missing}"
+        check_returned(not missing, family, "compact", wanted, compact, what)
 
 
 def restored(family, compact, template):
     """A fitted model of the class of `template` from a predictor, or AttributeError."""
     if not isinstance(family, Restores):
+        name = type(family).__name__
         raise AttributeError(
-            f"{type(template).__name__} cannot hold the pruned model. Use compact_ instead."
+            f"{name} makes no {type(template).__name__} of the pruned model. Use compact_ "
+            f"instead, or write class {name}(Restores, Family) with a method restore."
         )
-    return family.restore(compact, template)
+    model = family.restore(compact, template)
+    wanted = f"a fitted {type(template).__name__}"
+    check_returned(model is not None, family, "restore", wanted, model)
+    return model

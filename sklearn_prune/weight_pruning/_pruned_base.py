@@ -1,5 +1,6 @@
 """What PrunedClassifier and PrunedRegressor share."""
 
+import warnings
 from copy import deepcopy
 from importlib import import_module
 from inspect import signature
@@ -132,7 +133,17 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def __setstate__(self, state):
         state = dict(state)
         for module in state.pop("_family_modules", ()):
-            import_module(module)  # registers a family
+            try:
+                import_module(module)  # which registers its family
+            except ModuleNotFoundError as error:
+                if not f"{module}.".startswith(f"{error.name}."):
+                    raise
+                warnings.warn(
+                    "The modules of families that were registered when a model was pickled "
+                    f"must be importable where it is loaded. Got no module {error.name}. "
+                    f"Install it, or prune no models of {module} here.",
+                    stacklevel=2,
+                )
         super().__setstate__(state)
 
     @all_or_nothing

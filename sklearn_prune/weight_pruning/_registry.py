@@ -1,6 +1,8 @@
 """The registry of kinds of models: their families, predictors, checks and exporters."""
 
+import warnings
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 
@@ -9,8 +11,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_prune._meta import in_one_line
 from sklearn_prune._returns import check_returned
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.weight_pruning._family import Family
 from sklearn_prune.weight_pruning._protocol import Accepted, Refused
-from sklearn_prune.weight_pruning.criteria import RandomCriterion
+from sklearn_prune.weight_pruning.criteria import QUANTITIES, RandomCriterion
 
 FEATURES = "sklearn_prune.models.features:FeatureFamily"  # prunes columns of any model
 MODEL_FAMILY = "sklearn_prune.models.features:ModelFamily"  # any model, not pruned
@@ -30,7 +33,8 @@ class FamilySpec:
     bases : tuple of str
         Base classes of the models, as ``"library.Class"``: the name of the top-level
         package, and the name of the class. A model belongs to the spec if a class in its
-        method resolution order has one of these names.
+        method resolution order has one of these names. A misspelt name is not noticed:
+        such models are pruned by their features.
     family : str
         The `Family`, as ``"module:Class"``.
     predictors : tuple of str, default=()
@@ -85,7 +89,13 @@ def register_family(spec):
     TypeError
         If `spec` is not a FamilySpec.
     InvalidParameterError
-        If a field does not have the form that `FamilySpec` describes.
+        If a field does not have the form that `FamilySpec` describes. A name that leads
+        nowhere raises when the object is first needed.
+
+    Warns
+    -----
+    UserWarning
+        If the family stands in ``__main__``, where other processes do not find it.
 
     See Also
     --------
@@ -107,10 +117,23 @@ def register_family(spec):
     _check_paths("bases", spec.bases, ".", '("library.Class",)')
     _check_paths("family", (spec.family,), ":", '"module:Class"')
     _check_paths("predictors", spec.predictors, ":", '("module:Class",)')
-    exporters = tuple(getattr(spec.exporters, "values", list)())
-    _check_paths("exporters", exporters, ":", '{"onnx": "module:NAME"}')
+    remedy = '{"onnx": "module:NAME"}'
+    if not isinstance(spec.exporters, dict) or not set(spec.exporters) <= {"onnx"}:
+        raise InvalidParameterError(
+            'exporters must be a dict whose keys are formats: "onnx". Got '
+            f"{in_one_line(spec.exporters)}. Write exporters={remedy}."
+        )
+    _check_paths("exporters", tuple(spec.exporters.values()), ":", remedy)
     if spec.checks is not None:
         _check_paths("checks", (spec.checks,), ":", '"module:NAME"')
+    if spec.family.startswith("__main__:"):
+        warnings.warn(
+            "register_family must be called in a module that can be imported. Got "
+            f"family={spec.family!r}: other processes (n_jobs, pickles) do not have it and "
+            "prune these models by their features. Move the family into a module of its "
+            "own and import that.",
+            stacklevel=2,
+        )
     _REGISTERED[:] = [known for known in _REGISTERED if known.family != spec.family]
     _REGISTERED.insert(0, spec)
 
@@ -148,10 +171,72 @@ def _built_in():
     )
 
 
-def resolve(path):
-    """The object that ``"module:NAME"`` names."""
+def resolve(path, field="family"):
+    """The object that ``"module:NAME"`` names, in this field of a spec."""
     module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise _unusable(
+            field, path, f"there is no module {error.name}", "module:NAME"
+        ) from error
+    if not hasattr(found, name):
+        close = (*get_close_matches(name, vars(found), 1), "NAME")[0]
+        what = f"{module} has no {name}"
+        raise _unusable(field, path, what, f"{module}:{close}")
+    return getattr(found, name)
+
+
+def _unusable(field, path, what, remedy):
+    return InvalidParameterError(
+        f"{field} of a FamilySpec must name an object of its kind in a module that can be "
+        f"imported. Got {path!r}, but {what}. Write {remedy!r}."
+    )
+
+
+def _family(path):
+    """The family that a spec names, with its attributes checked."""
+    cls = resolve(path)
+    if not (isinstance(cls, type) and issubclass(cls, Family)):
+        raise _unusable("family", path, "this is no subclass of Family", "module:Class")
+    family = cls()
+    _check_attributes(family)
+    return family
+
+
+def _check_attributes(family):
+    """Raise TypeError unless units, criteria and offers of a family fit together."""
+    name = type(family).__name__
+    if not isinstance(family.units, tuple):
+        raise TypeError(
+            f"{name}.units must be a tuple of names. Got {family.units!r}. Write units = "
+            f"({family.units!r},)."
+        )
+    for unit in family.units:
+        if not family.criteria.get(unit):
+            raise TypeError(
+                f"{name}.criteria must name a criterion for each of units. Got none for "
+                f"{unit!r}. Write criteria = {{{unit!r}: (MagnitudeCriterion,)}}."
+            )
+    for unit, offered in family.offers.items():
+        unknown = [each for each in offered if each not in QUANTITIES]
+        if unknown or not isinstance(offered, tuple):
+            raise TypeError(
+                f"{name}.offers must hold tuples of {', '.join(map(repr, QUANTITIES))}. "
+                f"Got {offered!r} for {unit!r}. Write offers = {{{unit!r}: "
+                f'("weights",)}}.'
+            )
+
+
+def _table_of(path, field, value_kind, valid):
+    """The dict that a spec names, with its entries checked."""
+    table = resolve(path, field)
+    if not isinstance(table, dict) or not all(map(valid, table.items())):
+        what = f"this is {in_one_line(table)}, not {value_kind}"
+        raise _unusable(field, path, what, "module:NAME")
+    return table
 
 
 def predictor_names(registered=False):
@@ -172,14 +257,26 @@ def exporters(form):
     writers = {}
     for spec in reversed(family_specs()):
         if form in spec.exporters:
-            writers |= resolve(spec.exporters[form])
+            writers |= _table_of(
+                spec.exporters[form],
+                "exporters",
+                "a dict from the name of a class to a writer",
+                lambda entry: isinstance(entry[0], str) and callable(entry[1]),
+            )
     return writers
 
 
 def checks():
     """The functions by which `load` checks the objects in a file, by class."""
-    paths = dict.fromkeys(spec.checks for spec in family_specs() if spec.checks)
-    return {cls: check for path in paths for cls, check in resolve(path).items()}
+    found = {}
+    for path in dict.fromkeys(spec.checks for spec in family_specs() if spec.checks):
+        found |= _table_of(
+            path,
+            "checks",
+            "a dict from a class to a function",
+            lambda entry: isinstance(entry[0], type) and callable(entry[1]),
+        )
+    return found
 
 
 def family_of(model):
@@ -201,6 +298,9 @@ def family_of(model):
         wanted = "Accepted(family) or Refused(reason)"
         is_answer = isinstance(answer, Accepted | Refused)
         check_returned(is_answer, family, "accepts", wanted, answer)
+        of_family = not answer or isinstance(answer.family, Family)
+        what = None if of_family else f"Accepted({in_one_line(answer.family)})"
+        check_returned(of_family, family, "accepts", wanted, answer, what)
         if answer:
             return answer.family, None
         reason = answer.reason
@@ -224,7 +324,7 @@ def families_of_class(model):
         ]
         if overridden:
             return [], f"{type(model).__name__} has a {overridden[0]} of its own"
-        return [resolve(path)() for path in paths], None
+        return [_family(path) for path in paths], None
     return [], None
 
 

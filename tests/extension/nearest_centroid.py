@@ -70,6 +70,8 @@ class CentroidFamily(Family):
         compact = CompactCentroids()
         compact.classes_ = work.model.classes_
         compact.n_features_in_ = work.n_features
+        if hasattr(work.model, "feature_names_in_"):  # fitted on a frame
+            compact.feature_names_in_ = work.model.feature_names_in_
         compact.columns_ = work.columns
         compact.centroids_ = work.model.centroids_[:, work.columns]
         compact.half_norms_ = (compact.centroids_**2).sum(axis=1) / 2

@@ -96,6 +96,9 @@ def test_an_unknown_quantity_is_named():
     odd = type("OddCriterion", (SumCriterion,), {"needs": "colour"})()
     with pytest.raises(ValueError, match=r"needs of OddCriterion .* 'colour'"):
         pruned(LINEAR, odd, "coefficient")
+    odd.needs = "wieghts"
+    with pytest.raises(ValueError, match=r"'wieghts'\. Write needs = 'weights'"):
+        pruned(LINEAR, odd, "coefficient")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +178,16 @@ def test_a_wrong_ranking_of_rows_names_the_method(answer, got):
     with pytest.raises(TypeError, match=rf"AnswerSelector\._rank must return .*{got}"):
         AnswerSelector(answer).fit(X, y)
     assert AnswerSelector(Ranking(ORDER)).fit(X, y).order_ is ORDER
+
+
+def test_a_selector_with_a_natural_size_returns_one():
+    sized = type("SizedSelector", (AnswerSelector,), {"has_natural_size": True})
+    with pytest.raises(TypeError, match=r"SizedSelector\._rank .* natural_size=n"):
+        sized(Ranking(ORDER)).fit(X, y)
+    selector = sized(Ranking(ORDER, natural_size=75))
+    model = SampleSubsetClassifier(LINEAR, selector, keep="auto").fit(X, y)
+    assert {*range(75)} <= {*model.sample_indices_}
+    assert len(model.sample_indices_) < 80
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,20 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import PrunedClassifier, compare_pruning
 from sklearn_prune.persistence import load, save, to_onnx
-from sklearn_prune.weight_pruning import Family, FamilySpec, register_family
+from sklearn_prune.weight_pruning import (
+    Accepted,
+    Family,
+    FamilySpec,
+    Restores,
+    register_family,
+)
 from sklearn_prune.weight_pruning._registry import _REGISTERED, family_of
 from tests.extension import nearest_centroid
 from tests.extension.nearest_centroid import CentroidFamily, CompactCentroids
@@ -90,6 +97,14 @@ def test_a_pickle_registers_the_family_where_it_is_loaded(fitted, tmp_path):
     assert run.stdout.strip() == "CentroidFamily", run.stderr
 
 
+def test_another_model_is_loaded_without_the_module_of_a_family():
+    register_family(FamilySpec(("gone.Model",), "gone.family:GoneFamily"))
+    content = pickle.dumps(PrunedClassifier(GaussianNB(), keep=1.0).fit(X, y))
+    with pytest.warns(UserWarning, match=r"no module gone\."):
+        model = pickle.loads(content)
+    assert np.array_equal(model.predict(X), GaussianNB().fit(X, y).predict(X))
+
+
 def test_grid_search_in_two_processes():
     model = make_pipeline(StandardScaler(), clone(SMALL))
     grid = {"prunedclassifier__keep": [1.0, 10, 30]}
@@ -136,6 +151,8 @@ def test_the_guide_shows_the_module():
         ({"predictors": "module:Class"}, "predictors"),
         ({"checks": "module"}, "checks"),
         ({"exporters": {"onnx": None}}, "exporters"),
+        ({"exporters": {"onxx": "module:NAME"}}, "exporters"),
+        ({"exporters": "module:NAME"}, "exporters"),
     ],
 )
 def test_wrong_specs_are_named(changes, word):
@@ -174,8 +191,12 @@ class WrongFamily(CentroidFamily):
     [
         ("accepts", None, "Accepted"),
         ("accepts", True, "Accepted"),
+        ("accepts", Accepted(None), r"Accepted\(None"),
+        ("accepts", Accepted(CentroidFamily), "Accepted"),
         ("start", None, "working form"),
         ("table", [1, 2], "UnitTable"),
+        ("weights", None, r"shape \(n_units, m\)"),
+        ("weights", np.ones(64), r"shape \(n_units, m\)\. Got an array of shape \(64,\)"),
         ("compact", Answer(), "predict"),
     ],
 )
@@ -195,3 +216,121 @@ def test_a_family_without_its_methods_says_which_is_missing():
 
 class EmptyFamily(Family):
     pass
+
+
+HERE = "tests.extension.nearest_centroid"
+NO_TABLE = 1
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (f"{HERE}:CentroidFamly", f"no CentroidFamly.* Write '{HERE}:CentroidFamily'"),
+        ("tests.extension.nearest:CentroidFamily", r"no module tests\.extension\.nearest"),
+        (f"{HERE}:CompactCentroids", "no subclass of Family"),
+        (f"{HERE}:WRITERS", "no subclass of Family"),
+    ],
+)
+def test_a_family_that_is_not_there_is_named(path, words):
+    register_family(replace(SPEC, family=path))
+    with pytest.raises(ValueError, match=f"^family of a FamilySpec .*{words}"):
+        clone(SMALL).fit(X[:200], y[:200])
+
+
+@pytest.mark.parametrize("name", ["CHECK", "WRITERS"])
+def test_checks_that_are_not_there_are_no_fault_of_the_file(name, tmp_path):
+    save(clone(SMALL).fit(X, y), tmp_path / "centroids.skops")
+    register_family(replace(SPEC, checks=f"{HERE}:{name}"))
+    with pytest.raises(ValueError, match=f"^checks of a FamilySpec .*{name}"):
+        load(tmp_path / "centroids.skops", forms=[CompactCentroids])
+
+
+@pytest.mark.parametrize("path", [f"{HERE}:WRITER", f"{__name__}:NO_TABLE"])
+def test_writers_that_are_not_there_are_named(path):
+    pytest.importorskip("onnxruntime")
+    register_family(replace(SPEC, exporters={"onnx": path}))
+    with pytest.raises(ValueError, match=f"^exporters of a FamilySpec .*{path}"):
+        to_onnx(clone(SMALL).fit(X, y), X[:1])
+
+
+def test_a_predictor_without_a_writer_is_told_where_it_belongs():
+    pytest.importorskip("onnxruntime")
+    register_family(replace(SPEC, exporters={}))
+    with pytest.raises(TypeError, match=r"CompactCentroids.* exporters"):
+        to_onnx(clone(SMALL).fit(X, y), X[:1])
+
+
+def test_a_predictor_that_no_spec_names_is_told_where_it_belongs(tmp_path):
+    register_family(replace(SPEC, predictors=()))
+    words = rf"FamilySpec.* Write predictors=\('{HERE}:CompactCentroids',\)"
+    with pytest.raises(TypeError, match=words):
+        save(clone(SMALL).fit(X, y), tmp_path / "centroids.skops")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"units": "column"}, r"units must be a tuple .*\('column',\)"),
+        ({"units": ("colunm",)}, "criteria must .*'colunm'"),
+        ({"criteria": {}}, "criteria must .*'column'"),
+        ({"offers": {"column": "weights"}}, r"offers must hold tuples"),
+        ({"offers": {"column": ("wieghts",)}}, r"offers must .*'wieghts'"),
+    ],
+)
+def test_units_that_do_not_fit_together_are_named(changes, words, monkeypatch):
+    for name, value in changes.items():
+        monkeypatch.setattr(CentroidFamily, name, value)
+    with pytest.raises(TypeError, match=f"^CentroidFamily.{words}"):
+        clone(SMALL).fit(X[:200], y[:200])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("_parameters", ("centriods_",), "without centriods_"),
+        ("_parameters", "centroids_", "tuple"),
+        ("_quantizable", ("centriods_",), "without centriods_"),
+    ],
+)
+def test_misspelt_arrays_of_a_predictor_are_named(name, value, words, monkeypatch):
+    monkeypatch.setattr(CompactCentroids, name, value)
+    with pytest.raises(TypeError, match=rf"CentroidFamily\.compact .*{name}.*{words}"):
+        clone(SMALL).set_params(quantize="int8").fit(X[:200], y[:200])
+
+
+def test_a_predictor_without_predict_is_named(monkeypatch):
+    monkeypatch.delattr(CompactCentroids, "predict")
+    with pytest.raises(
+        TypeError, match=r"compact must .* Got CompactCentroids without predict\."
+    ):
+        clone(SMALL).fit(X[:200], y[:200])
+
+
+class ForgetfulFamily(Restores, CentroidFamily):
+    def restore(self, compact, template):
+        """Restore the model, and forget to return it."""
+
+
+def test_a_restored_model_is_returned():
+    register_family(replace(SPEC, family=f"{__name__}:ForgetfulFamily"))
+    model = clone(SMALL).fit(X, y)
+    with pytest.raises(TypeError, match=r"ForgetfulFamily\.restore must .*NearestCentroid"):
+        _ = model.estimator_
+
+
+def test_estimator_names_the_mixin_that_is_missing():
+    with pytest.raises(AttributeError, match=r"CentroidFamily.*Restores"):
+        _ = clone(SMALL).fit(X, y).estimator_
+
+
+def test_a_family_in_main_is_warned_of():
+    with pytest.warns(UserWarning, match=r"__main__:Own.* module"):
+        register_family(FamilySpec(("sklearn.Birch",), "__main__:Own"))
+
+
+def test_names_of_columns_stay(recwarn):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X).add_prefix("pixel")
+    model = clone(SMALL).fit(frame, y)
+    assert np.array_equal(model.predict(frame), clone(SMALL).fit(X, y).predict(X))
+    assert not [w for w in recwarn if "feature names" in str(w.message)]

@@ -1,6 +1,7 @@
 """What every criterion shares: from quantities of a family to a ranking of its units."""
 
 from dataclasses import replace
+from difflib import get_close_matches
 
 from sklearn.base import BaseEstimator, clone
 
@@ -147,9 +148,11 @@ def check_criterion(criterion):
         return None
     if isinstance(criterion, Criterion):
         if criterion.needs is not None and criterion.needs not in QUANTITIES:
+            close = get_close_matches(str(criterion.needs), QUANTITIES, 1) or QUANTITIES
             raise InvalidParameterError(
                 f"needs of {type(criterion).__name__} must be None or one of "
-                f"{', '.join(map(repr, QUANTITIES))}. Got {criterion.needs!r}."
+                f"{', '.join(map(repr, QUANTITIES))}. Got {criterion.needs!r}. Write "
+                f"needs = {close[0]!r}."
             )
         return criterion
     rule = "criterion must be None, a criterion, or an object with fit and order_. Got "

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_prune._returns import check_returned
 from sklearn_prune.weight_pruning.criteria._base import Criterion, check_scope
 
 
@@ -66,7 +67,10 @@ class MagnitudeCriterion(Criterion):
         return self.scope == "layer" or (self.scope == "auto" and unit != "weight")
 
     def _scores(self, family, work, unit, context):
-        scores = norm_of(family.weights(work, unit, context), self.norm, "norm")
+        weights = family.weights(work, unit, context)
+        wanted = "an array of shape (n_units, m)"
+        check_returned(np.ndim(weights) == 2, family, "weights", wanted, weights)
+        scores = norm_of(weights, self.norm, "norm")
         if self.scope == "adaptive" and family.has_layers:
             return _shares_of_rest(scores, family.table(work, unit, context).groups)
         return scores

@@ -113,7 +113,8 @@ class Translation:
             else:
                 raise TypeError(
                     "to_onnx writes compact forms and models that skl2onnx knows. Got "
-                    f"{_kind(compact)}. Use save() and load() instead."
+                    f"{_kind(compact)}. Use save() and load() instead, or name a Writer of "
+                    "your own in exporters of a FamilySpec."
                 )
         return self._writers[id(compact)]
 
