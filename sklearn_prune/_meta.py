@@ -8,6 +8,7 @@ from inspect import signature
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
@@ -15,7 +16,6 @@ from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from sklearn_prune._docs import entries
 from sklearn_prune._seeds import fill_random_states
-from sklearn_prune._sklearn_compat import CallbackSupportMixin
 
 _ARTICLE = {
     "classifier": "a classifier",

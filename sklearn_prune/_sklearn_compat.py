@@ -3,11 +3,11 @@
 A new scikit-learn that moves one of them is repaired here.
 """
 
-from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _align_api_if_sparse as align_api_if_sparse
 from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import (
     Interval,
@@ -17,36 +17,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_method_params as take_rows_of_params
 from sklearn.utils.validation import _num_samples as count_rows
 
-try:
-    from sklearn.callback import CallbackSupportMixin
-    from sklearn.utils import _align_api_if_sparse as align_api_if_sparse
-except ImportError:  # scikit-learn before 1.9
-
-    class CallbackSupportMixin:
-        """Stand in for the class that lets callbacks follow a fit: none does."""
-
-        def _init_callback_context(self, **kwargs):
-            return _NoCallbacks()
-
-    class _NoCallbacks:
-        def subcontext(self, **kwargs):
-            return self
-
-        def propagate_callback_context(self, estimator):
-            return nullcontext()
-
-        def call_on_fit_task_begin(self, **kwargs):
-            pass
-
-        call_on_fit_task_end = call_on_fit_task_begin
-
-    def align_api_if_sparse(X):
-        """Leave X as it is."""
-        return X
-
-
 __all__ = [
-    "CallbackSupportMixin",
     "Interval",
     "InvalidParameterError",
     "StrOptions",

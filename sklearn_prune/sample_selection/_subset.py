@@ -5,6 +5,7 @@ from time import process_time
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -27,7 +28,6 @@ from sklearn_prune._meta import (
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_globals
 from sklearn_prune._sklearn_compat import (
-    CallbackSupportMixin,
     StrOptions,
     count_rows,
     take_rows,

@@ -9,6 +9,7 @@ from time import process_time
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, check_cv
@@ -32,7 +33,6 @@ from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     BaseSearchCV,
-    CallbackSupportMixin,
     Interval,
     InvalidParameterError,
     count_rows,

@@ -7,13 +7,14 @@ from time import perf_counter
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._folds import split_rows
 from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled
-from sklearn_prune._sklearn_compat import CallbackSupportMixin, count_rows, fit_context
+from sklearn_prune._sklearn_compat import count_rows, fit_context
 from sklearn_prune._validation import check_same_length, check_weights, class_codes
 from sklearn_prune.comparison.provenance import describe, describe_data, digest, environment
 from sklearn_prune.comparison.run.controls import random_control
