@@ -4,13 +4,6 @@ import inspect
 
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
-from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import SGDClassifier
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_prune
@@ -20,6 +13,7 @@ from sklearn_prune.sample_selection import (
     L2PenaltySelector,
     RandomSelector,
 )
+from tests.estimators import sk
 from tests.matrix import CLASSIFIERS, REGRESSORS, of
 
 INNER = {
@@ -30,17 +24,17 @@ INNER = {
         REGRESSORS, "ridge", "tree", "neighbors", "svr", "forest", "pipeline"
     ),
     "SampleSubsetTransformer": [
-        StandardScaler(),
-        PCA(),
-        SimpleImputer(),
-        SelectKBest(k=1),
-        Nystroem(n_components=4),
+        sk.StandardScaler(),
+        sk.PCA(),
+        sk.SimpleImputer(),
+        sk.SelectKBest(k=1),
+        sk.Nystroem(n_components=4),
     ],
 }
 PRUNED = {
     "PrunedClassifier": [
         *of(CLASSIFIERS, "tree", "forest", "boosting", "hist", "logistic", "linear svc"),
-        SGDClassifier(),
+        sk.SGDClassifier(),
         *of(CLASSIFIERS, "svc", "neighbors", "bayes", "discriminant", "features"),
         CLASSIFIERS["pipeline"],
     ],
@@ -55,7 +49,7 @@ FEW = {  # as many models as it takes to rank
     "DataOOBSelector": {"n_estimators": 10},
     "EL2NSelector": {"n_repeats": 1},
     "ForgettingSelector": {"n_repeats": 2},
-    "OutlierSelector": {"detector": IsolationForest(n_estimators=10)},
+    "OutlierSelector": {"detector": sk.IsolationForest(n_estimators=10)},
     "RMHCSelector": {"n_iter": 100},
 }
 

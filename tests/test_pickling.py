@@ -13,31 +13,15 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import (
-    BaggingClassifier,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    StackingClassifier,
-    VotingClassifier,
-)
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.neighbors import NeighborhoodComponentsAnalysis
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_prune
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, compare_pruning
 from sklearn_prune.sample_selection import L2PenaltySelector
 from tests import matrix
+from tests.estimators import sk
 from tests.matrix import assert_same, fit_quietly
 from tests.sample_selection.test_all_selectors import SELECTORS
 from tests.test_common import INNER, PRUNED
@@ -61,30 +45,32 @@ def small(net):
 
 MORE_INNER = {
     "SampleSubsetClassifier": [
-        small(MLPClassifier),
-        GradientBoostingClassifier(n_estimators=3, subsample=0.5),
-        HistGradientBoostingClassifier(max_iter=3, max_features=0.5),
-        GaussianProcessClassifier(),
-        make_pipeline(StandardScaler(), small(MLPClassifier)),
-        BaggingClassifier(small(MLPClassifier), n_estimators=2),
-        VotingClassifier([("net", small(MLPClassifier)), ("line", LogisticRegression())]),
-        StackingClassifier([("net", small(MLPClassifier))], cv=2),
-        OneVsRestClassifier(small(MLPClassifier)),
-        CalibratedClassifierCV(small(MLPClassifier), cv=2),
-        GridSearchCV(small(MLPClassifier), {"alpha": [0.1, 1.0]}, cv=2),
+        small(sk.MLPClassifier),
+        sk.GradientBoostingClassifier(n_estimators=3, subsample=0.5),
+        sk.HistGradientBoostingClassifier(max_iter=3, max_features=0.5),
+        sk.GaussianProcessClassifier(),
+        make_pipeline(sk.StandardScaler(), small(sk.MLPClassifier)),
+        sk.BaggingClassifier(small(sk.MLPClassifier), n_estimators=2),
+        sk.VotingClassifier(
+            [("net", small(sk.MLPClassifier)), ("line", sk.LogisticRegression())]
+        ),
+        sk.StackingClassifier([("net", small(sk.MLPClassifier))], cv=2),
+        sk.OneVsRestClassifier(small(sk.MLPClassifier)),
+        sk.CalibratedClassifierCV(small(sk.MLPClassifier), cv=2),
+        sk.GridSearchCV(small(sk.MLPClassifier), {"alpha": [0.1, 1.0]}, cv=2),
     ],
     "SampleSubsetRegressor": [
-        small(MLPRegressor),
-        GradientBoostingRegressor(n_estimators=3),
-        GaussianProcessRegressor(),
+        small(sk.MLPRegressor),
+        sk.GradientBoostingRegressor(n_estimators=3),
+        sk.GaussianProcessRegressor(),
     ],
-    "SampleSubsetTransformer": [NeighborhoodComponentsAnalysis(2, max_iter=3)],
+    "SampleSubsetTransformer": [sk.NeighborhoodComponentsAnalysis(2, max_iter=3)],
     "PrunedClassifier": [
-        small(MLPClassifier),
-        BaggingClassifier(small(MLPClassifier), n_estimators=2),
-        SampleSubsetClassifier(small(MLPClassifier), L2PenaltySelector()),
+        small(sk.MLPClassifier),
+        sk.BaggingClassifier(small(sk.MLPClassifier), n_estimators=2),
+        SampleSubsetClassifier(small(sk.MLPClassifier), L2PenaltySelector()),
     ],
-    "PrunedRegressor": [small(MLPRegressor)],
+    "PrunedRegressor": [small(sk.MLPRegressor)],
 }
 
 
@@ -129,7 +115,7 @@ def table():
         n_clusters_per_class=1,
         random_state=0,
     )
-    X = StandardScaler().fit_transform(X)
+    X = sk.StandardScaler().fit_transform(X)
     return X, np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
 
 
@@ -280,12 +266,16 @@ def test_other_processes_predict_the_same(tmp_path):
 
 
 def around_a_tree_and_a_net():
-    tree = DecisionTreeClassifier(max_leaf_nodes=20)
+    tree = sk.DecisionTreeClassifier(max_leaf_nodes=20)
     return [
-        SampleSubsetClassifier(small(MLPClassifier), L2PenaltySelector(), random_state=0),
-        SampleSubsetClassifier(GradientBoostingClassifier(n_estimators=3), random_state=0),
+        SampleSubsetClassifier(
+            small(sk.MLPClassifier), L2PenaltySelector(), random_state=0
+        ),
+        SampleSubsetClassifier(
+            sk.GradientBoostingClassifier(n_estimators=3), random_state=0
+        ),
         PrunedClassifier(tree, random_state=0),
-        PrunedClassifier(small(MLPClassifier), random_state=0),
+        PrunedClassifier(small(sk.MLPClassifier), random_state=0),
     ]
 
 
@@ -303,7 +293,7 @@ def test_folds_and_searches_in_other_processes_find_the_same(model):
         assert_same(answers(there, X), answers(here, X))
         assert_same_attributes(there, here)
     searches = [
-        GridSearchCV(model, {"keep": [0.5, 1.0]}, cv=folds, n_jobs=n_jobs).fit(X, y)
+        sk.GridSearchCV(model, {"keep": [0.5, 1.0]}, cv=folds, n_jobs=n_jobs).fit(X, y)
         for n_jobs in (1, 2)
     ]
     for name in ("mean_test_score", "param_keep"):
@@ -313,7 +303,7 @@ def test_folds_and_searches_in_other_processes_find_the_same(model):
 
 def test_a_frozen_net_is_stored_once():
     X, y, _ = table()
-    frozen = FrozenEstimator(fit_quietly(small(MLPClassifier), X, y))
+    frozen = sk.FrozenEstimator(fit_quietly(small(sk.MLPClassifier), X, y))
     model = SampleSubsetClassifier(frozen).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
     assert loaded.estimator is loaded.estimator_
@@ -322,7 +312,7 @@ def test_a_frozen_net_is_stored_once():
 
 def test_a_comparison_holds_no_rows():
     X, y, _ = table()
-    tree = DecisionTreeClassifier()
+    tree = sk.DecisionTreeClassifier()
     variants = {
         "all": tree,
         "half": SampleSubsetClassifier(tree, L2PenaltySelector()),

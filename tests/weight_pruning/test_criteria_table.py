@@ -4,19 +4,8 @@ import numpy as np
 import pytest
 from sklearn import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    GradientBoostingClassifier,
-    RandomForestClassifier,
-    VotingClassifier,
-)
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
-from sklearn.svm import SVC
 
 from sklearn_prune import PrunedClassifier, weight_pruning
 from sklearn_prune.sample_selection import CondensedNNSelector
@@ -31,6 +20,7 @@ from sklearn_prune.weight_pruning import (
     TaylorCriterion,
 )
 from sklearn_prune.weight_pruning._registry import family_for, family_specs, resolve
+from tests.estimators import sk
 
 MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
 PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]
@@ -42,19 +32,19 @@ CONTRIBUTIONS = [
     ContributionCriterion("margin"),
     PenaltyCriterion("l1"),
 ]
-FOREST = RandomForestClassifier(15, random_state=0)
-BOOSTING = GradientBoostingClassifier(n_estimators=15, random_state=0)
+FOREST = sk.RandomForestClassifier(15, random_state=0)
+BOOSTING = sk.GradientBoostingClassifier(n_estimators=15, random_state=0)
 TABLE = [
-    (LogisticRegression(max_iter=300), "coefficient", LINEAR),
-    (LogisticRegression(max_iter=300), "feature", [*LINEAR, PermutationCriterion(2)]),
-    (GaussianNB(), "feature", [PermutationCriterion(2)]),
+    (sk.LogisticRegression(max_iter=300), "coefficient", LINEAR),
+    (sk.LogisticRegression(max_iter=300), "feature", [*LINEAR, PermutationCriterion(2)]),
+    (sk.GaussianNB(), "feature", [PermutationCriterion(2)]),
     (
-        AdaBoostClassifier(n_estimators=10, random_state=0),
+        sk.AdaBoostClassifier(n_estimators=10, random_state=0),
         "feature",
         [PermutationCriterion(2)],
     ),
     (
-        SVC(C=5),
+        sk.SVC(C=5),
         "support_vector",
         [
             *MAGNITUDES,
@@ -69,7 +59,7 @@ TABLE = [
     (FOREST, "tree", CONTRIBUTIONS),
     (BOOSTING, "iteration", CONTRIBUTIONS),
     (
-        KNeighborsClassifier(3),
+        sk.KNeighborsClassifier(3),
         "prototype",
         [CoverageCriterion(), MagnitudeCriterion(), CondensedNNSelector()],
     ),
@@ -162,7 +152,7 @@ def test_every_cell_prunes(model, unit, criterion):
         clone(model), criterion, unit=unit, keep=0.5, random_state=0
     ).fit(X[::2], y[::2])
     assert len(small.kept_) < small.n_units_
-    if not isinstance(model, AdaBoostClassifier):  # other columns, as many trees
+    if not isinstance(model, sk.AdaBoostClassifier):  # other columns, as many trees
         assert small.report_.after["parameters"] < small.report_.before["parameters"]
     assert small.score(X[1::2], y[1::2]) > 0.6
     assert np.array_equal(
@@ -180,9 +170,9 @@ def test_the_criteria_of_a_unit_are_those_whose_quantity_it_offers():
         if name.endswith("Criterion") and name != "Criterion"
     ]
     families = [
-        family_for(MLPClassifier(), "feature")[0],
+        family_for(sk.MLPClassifier(), "feature")[0],
         *(family_for(model, unit)[0] for model, unit, _ in TABLE),
-        family_for(VotingClassifier([("a", FOREST), ("b", BOOSTING)]), "auto")[0],
+        family_for(sk.VotingClassifier([("a", FOREST), ("b", BOOSTING)]), "auto")[0],
     ]
     families += [resolve(path)() for path in {spec.family for spec in family_specs()}]
     for family in families:

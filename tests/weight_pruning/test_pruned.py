@@ -7,20 +7,10 @@ import numpy as np
 import pytest
 from sklearn import clone
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    AdaBoostRegressor,
-    IsolationForest,
-    RandomForestClassifier,
-)
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.naive_bayes import BernoulliNB
+from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune.weight_pruning import (
@@ -33,6 +23,7 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._inner_validation import not_worse, row_scores
 from sklearn_prune.weight_pruning._registry import families_of_class, family_specs, resolve
+from tests.estimators import sk
 
 
 @pytest.fixture
@@ -43,7 +34,7 @@ def noisy():
 
 
 def boosted():
-    return AdaBoostClassifier(n_estimators=15, random_state=0)
+    return sk.AdaBoostClassifier(n_estimators=15, random_state=0)
 
 
 def test_features_without_a_use_go_first(noisy):
@@ -136,7 +127,7 @@ def test_row_scores_average_to_the_score(noisy, weighted):
     params = {"sample_weight": weights} if weighted else {}
     for model, target in (
         (boosted(), y),
-        (AdaBoostRegressor(n_estimators=4, random_state=0), X[:, 0] + y),
+        (sk.AdaBoostRegressor(n_estimators=4, random_state=0), X[:, 0] + y),
     ):
         model.fit(X, target)
         context = PruningContext(model, X, target, fit_params=params)
@@ -188,19 +179,19 @@ def test_routing(noisy, routing):
     X, y = noisy
     weights, groups = np.ones(len(X)), np.arange(len(X)) // 10
     weights[:50] = 0
-    inner = BernoulliNB().set_fit_request(sample_weight=True)
+    inner = sk.BernoulliNB().set_fit_request(sample_weight=True)
     model = PrunedClassifier(inner, unit="feature", keep=3, random_state=0)
     model.fit(X, y, sample_weight=weights, groups=groups)
-    bare = BernoulliNB().fit(X[:, model.kept_], y, sample_weight=weights)
+    bare = sk.BernoulliNB().fit(X[:, model.kept_], y, sample_weight=weights)
     assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
-    refusing = BernoulliNB().set_fit_request(sample_weight=False)
+    refusing = sk.BernoulliNB().set_fit_request(sample_weight=False)
     with pytest.raises(TypeError, match="sample_weight"):
         PrunedClassifier(refusing).fit(X, y, sample_weight=weights)
 
 
 def test_grid_search_over_everything(noisy):
     X, y = noisy
-    search = GridSearchCV(
+    search = sk.GridSearchCV(
         PrunedClassifier(boosted(), PermutationCriterion(), unit="feature", random_state=0),
         {
             "keep": [1.0, 0.3],
@@ -213,7 +204,7 @@ def test_grid_search_over_everything(noisy):
         error_score="raise",
     ).fit(X, y)
     assert search.best_params_["unit"] == "feature"
-    search = GridSearchCV(
+    search = sk.GridSearchCV(
         PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0),
         {"criterion": [None, RandomCriterion(), MagnitudeCriterion()]},
         cv=2,
@@ -255,7 +246,7 @@ def test_containers(noisy, sparse_format):
         if sparse_format == "csr"
         else pandas.DataFrame(X, columns=[f"c{i}" for i in range(10)])
     )
-    model = PrunedClassifier(BernoulliNB(), unit="feature", keep=4, random_state=0)
+    model = PrunedClassifier(sk.BernoulliNB(), unit="feature", keep=4, random_state=0)
     plain = clone(model).fit(X, y)
     model.fit(given, y)
     assert np.array_equal(model.kept_, plain.kept_)
@@ -296,12 +287,12 @@ def test_wrong_arguments(noisy, arguments, message):
 
 
 def test_a_wrong_unit_lists_all_there_are(noisy):
-    model = PrunedClassifier(DecisionTreeClassifier(), unit="coefficient")
+    model = PrunedClassifier(sk.DecisionTreeClassifier(), unit="coefficient")
     with pytest.raises(
         ValueError, match="Write one of 'node', 'leaf', 'feature', or 'auto'"
     ):
         model.fit(*noisy)
-    model = PrunedClassifier(DecisionTreeClassifier(), keep=5)
+    model = PrunedClassifier(sk.DecisionTreeClassifier(), keep=5)
     with pytest.raises(ValueError, match="name a unit: 'node', 'leaf', 'feature'"):
         model.fit(*noisy)
 
@@ -309,16 +300,16 @@ def test_a_wrong_unit_lists_all_there_are(noisy):
 def test_wrong_models(noisy):
     X, y = noisy
     with pytest.raises(TypeError, match="Use PrunedRegressor for it"):
-        PrunedClassifier(AdaBoostRegressor()).fit(X, y)
+        PrunedClassifier(sk.AdaBoostRegressor()).fit(X, y)
     with pytest.raises(TypeError, match="fitted without a target"):
-        PrunedClassifier(IsolationForest()).fit(X, y)
+        PrunedClassifier(sk.IsolationForest()).fit(X, y)
     with pytest.raises(TypeError, match=re.escape("Write AdaBoostClassifier()")):
-        PrunedClassifier(AdaBoostClassifier).fit(X, y)
+        PrunedClassifier(sk.AdaBoostClassifier).fit(X, y)
     with pytest.raises(NotFittedError):
-        PrunedClassifier(FrozenEstimator(boosted())).fit(X, y)
+        PrunedClassifier(sk.FrozenEstimator(boosted())).fit(X, y)
 
 
-class Contrary(DecisionTreeClassifier):
+class Contrary(sk.DecisionTreeClassifier):
     """A tree that says the opposite."""
 
     def predict(self, X, check_input=True):
@@ -345,7 +336,7 @@ def test_report_reads_well(noisy):
 
 def test_regressor():
     X, y = load_diabetes(return_X_y=True)
-    inner = AdaBoostRegressor(n_estimators=10, random_state=0)
+    inner = sk.AdaBoostRegressor(n_estimators=10, random_state=0)
     model = PrunedRegressor(inner, unit="feature", keep=0.3, random_state=0).fit(X, y)
     bare = clone(inner).fit(X[:, model.kept_], y)
     assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
@@ -354,12 +345,12 @@ def test_regressor():
 
 def test_delegation_follows_the_model():
     X, y = load_iris(return_X_y=True)
-    model = PrunedClassifier(BernoulliNB())
+    model = PrunedClassifier(sk.BernoulliNB())
     assert not hasattr(model, "decision_function")
     assert hasattr(model, "predict_log_proba")
     assert not hasattr(model.fit(X, y), "decision_function")
     assert not hasattr(model, "coef_")
-    assert hasattr(PrunedClassifier(LogisticRegression()), "decision_function")
+    assert hasattr(PrunedClassifier(sk.LogisticRegression()), "decision_function")
 
 
 def all_families():
@@ -380,10 +371,10 @@ def test_the_families_keep_the_protocol(family):
 @pytest.mark.parametrize(
     ("model", "units"),
     [
-        (DecisionTreeClassifier(), ("node", "leaf")),
-        (RandomForestClassifier(), ("node", "leaf", "tree")),
-        (make_pipeline(DecisionTreeClassifier()), ("node", "leaf")),
-        (make_pipeline(RandomForestClassifier()), ("node", "leaf", "tree")),
+        (sk.DecisionTreeClassifier(), ("node", "leaf")),
+        (sk.RandomForestClassifier(), ("node", "leaf", "tree")),
+        (make_pipeline(sk.DecisionTreeClassifier()), ("node", "leaf")),
+        (make_pipeline(sk.RandomForestClassifier()), ("node", "leaf", "tree")),
     ],
     ids=["tree", "forest", "pipeline of a tree", "pipeline of a forest"],
 )
@@ -425,7 +416,7 @@ def test_callbacks_reach_the_inner_model(noisy):
 
     X, y = noisy
     recorder = Recorder()
-    model = PrunedClassifier(LogisticRegression(), keep=1.0).set_callbacks(recorder)
+    model = PrunedClassifier(sk.LogisticRegression(), keep=1.0).set_callbacks(recorder)
     model.fit(X, y)
     names = {name for name, _ in recorder.tasks}
     assert {"PrunedClassifier", "LogisticRegression"} <= names
