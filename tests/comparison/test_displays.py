@@ -18,15 +18,7 @@ from matplotlib.colors import to_rgb
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune.comparison import PruningCurveDisplay, ScoreCostDisplay, cost_scorer
 from sklearn_prune.comparison.compare import keep_parameter
-from sklearn_prune.comparison.displays.common import (
-    COLORS,
-    MARKERS,
-    VERDICTS,
-    human_bytes,
-    human_number,
-    human_seconds,
-    shorten,
-)
+from sklearn_prune.comparison.displays import common
 from sklearn_prune.comparison.displays.draw import pareto_front
 from sklearn_prune.comparison.verdicts.statistics import corrected_posterior
 
@@ -60,9 +52,11 @@ def overlaps(first, second):
 
 def test_colors_differ_in_grey_and_markers_differ_where_they_do_not():
     for first, second in [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3)]:
-        assert abs(lightness(COLORS[first]) - lightness(COLORS[second])) > 8
-    assert len(set(MARKERS)) == len(MARKERS) > len(COLORS)
-    tested = [VERDICTS[name] for name in ("not worse", "undecided", "worse", "not tested")]
+        assert abs(lightness(common.COLORS[first]) - lightness(common.COLORS[second])) > 8
+    assert len(set(common.MARKERS)) == len(common.MARKERS) > len(common.COLORS)
+    tested = [
+        common.VERDICTS[name] for name in ("not worse", "undecided", "worse", "not tested")
+    ]
     assert len({style["marker"] for style in tested}) == 4
 
 
@@ -80,24 +74,24 @@ def test_colors_differ_in_grey_and_markers_differ_where_they_do_not():
     ],
 )
 def test_human_number(value, text):
-    assert human_number(value) == text
+    assert common.human_number(value) == text
 
 
 def test_units():
-    assert human_bytes(216_000) == "216 kB"
-    assert human_bytes(999.7) == "1 kB"
-    assert human_bytes(12) == "12 bytes"
-    assert human_seconds(0.00403) == "4.03 ms"
-    assert human_seconds(2e-5) == "20 µs"
-    assert human_seconds(3.25) == "3.25 s"
+    assert common.human_bytes(216_000) == "216 kB"
+    assert common.human_bytes(999.7) == "1 kB"
+    assert common.human_bytes(12) == "12 bytes"
+    assert common.human_seconds(0.00403) == "4.03 ms"
+    assert common.human_seconds(2e-5) == "20 µs"
+    assert common.human_seconds(3.25) == "3.25 s"
 
 
 def test_shorten_keeps_both_ends_and_drops_control_characters():
-    text = shorten("forest " * 20 + "keep 0.1", 30)
+    text = common.shorten("forest " * 20 + "keep 0.1", 30)
     assert len(text) <= 30
     assert text.startswith("forest")
     assert text.endswith("keep 0.1")
-    assert shorten("a\x00b\ud800\n c", 30) == "a�b� c"
+    assert common.shorten("a\x00b\ud800\n c", 30) == "a�b� c"
 
 
 def test_keep_parameter():
@@ -323,7 +317,7 @@ def test_cost_of_a_comparison():
         assert len(line.get_xdata()) == n
     assert set(display.points_) == {"baseline", *verdicts}
     assert {line.get_marker() for line in display.points_.values()} == {
-        VERDICTS[verdict]["marker"] for verdict in display.points_
+        common.VERDICTS[verdict]["marker"] for verdict in display.points_
     }
     for line in display.controls_.values():
         assert line.get_markerfacecolor() == "white"
@@ -351,7 +345,7 @@ def test_the_legend_names_the_numbers_beside_the_points():
     markers = [handle.get_marker() for handle in legend.legend_handles[-13:]]
     assert markers == [f"${number}$" for number in numbers]
     texts = [text.get_text() for text in legend.get_texts()[-13:]]
-    assert texts == [shorten(name, 36) for name in spec]
+    assert texts == [common.shorten(name, 36) for name in spec]
     display.figure_.canvas.draw()
     box, axes = legend.get_window_extent().extents, display.ax_.get_window_extent().extents
     assert not overlaps(box, axes)

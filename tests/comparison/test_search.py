@@ -5,30 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupKFold,
-    GroupShuffleSplit,
-    HalvingGridSearchCV,
-    KFold,
-    LeaveOneGroupOut,
-    LeaveOneOut,
-    PredefinedSplit,
-    RandomizedSearchCV,
-    RepeatedKFold,
-    RepeatedStratifiedKFold,
-    ShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    StratifiedShuffleSplit,
-    TimeSeriesSplit,
-    cross_validate,
-)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -360,11 +342,20 @@ def test_without_a_keep():
         ({"test_share": 1}, "test_share must be .*Got 1"),
         ({"test_share": 1.5}, "test_share must be .*Got 1.5"),
         ({"test_share": True}, "test_share must be .*Got True"),
-        ({"test_share": TimeSeriesSplit(3)}, "what comes before.*Got TimeSeriesSplit"),
-        ({"test_share": LeaveOneOut()}, r"Got LeaveOneOut\(\)\. Write the share"),
-        ({"test_share": LeaveOneGroupOut()}, r"Got LeaveOneGroupOut\(\)\. Write the share"),
         (
-            {"test_share": ShuffleSplit(3, test_size=9)},
+            {"test_share": model_selection.TimeSeriesSplit(3)},
+            "what comes before.*Got TimeSeriesSplit",
+        ),
+        (
+            {"test_share": model_selection.LeaveOneOut()},
+            r"Got LeaveOneOut\(\)\. Write the share",
+        ),
+        (
+            {"test_share": model_selection.LeaveOneGroupOut()},
+            r"Got LeaveOneGroupOut\(\)\. Write the share",
+        ),
+        (
+            {"test_share": model_selection.ShuffleSplit(3, test_size=9)},
             r"Got ShuffleSplit.*Write the share",
         ),
     ],
@@ -380,19 +371,19 @@ def test_wrong_arguments(arguments, message):
 @pytest.mark.parametrize(
     "splitter",
     [
-        KFold(4),
-        StratifiedKFold(3),
-        GroupKFold(5),
-        StratifiedGroupKFold(2),
-        RepeatedKFold(n_splits=4, n_repeats=3),
-        RepeatedStratifiedKFold(n_splits=3, n_repeats=2),
-        ShuffleSplit(3),
-        ShuffleSplit(3, test_size=0.25),
-        ShuffleSplit(3, train_size=0.75),
-        ShuffleSplit(3, test_size=0.25, train_size=0.25),
-        ShuffleSplit(3, test_size=30, train_size=60),
-        StratifiedShuffleSplit(3, test_size=0.5),
-        PredefinedSplit(np.repeat([-1, 0, 1], 40)),
+        model_selection.KFold(4),
+        model_selection.StratifiedKFold(3),
+        model_selection.GroupKFold(5),
+        model_selection.StratifiedGroupKFold(2),
+        model_selection.RepeatedKFold(n_splits=4, n_repeats=3),
+        model_selection.RepeatedStratifiedKFold(n_splits=3, n_repeats=2),
+        model_selection.ShuffleSplit(3),
+        model_selection.ShuffleSplit(3, test_size=0.25),
+        model_selection.ShuffleSplit(3, train_size=0.75),
+        model_selection.ShuffleSplit(3, test_size=0.25, train_size=0.25),
+        model_selection.ShuffleSplit(3, test_size=30, train_size=60),
+        model_selection.StratifiedShuffleSplit(3, test_size=0.5),
+        model_selection.PredefinedSplit(np.repeat([-1, 0, 1], 40)),
     ],
     ids=repr,
 )
@@ -405,18 +396,21 @@ def test_share_of_a_splitter_is_that_of_its_splits(splitter):
 
 
 def test_share_of_group_shuffle_split_is_that_of_groups():
-    splitter, groups = GroupShuffleSplit(3), np.repeat(np.arange(20), 6)
+    splitter, groups = model_selection.GroupShuffleSplit(3), np.repeat(np.arange(20), 6)
     splits = list(splitter.split(groups, groups=groups))
     assert share_of(splitter) == pytest.approx(share_of_test(splits, groups))
 
 
 def test_splits_that_look_forward_are_refused():
-    splits = list(TimeSeriesSplit(3).split(np.zeros(20)))
+    splits = list(model_selection.TimeSeriesSplit(3).split(np.zeros(20)))
     with pytest.raises(ValueError, match="what comes before"):
         share_of(splits)
 
 
-@pytest.mark.parametrize("share", [3, KFold(4), ShuffleSplit(7), [([0, 2], [1])] * 4])
+@pytest.mark.parametrize(
+    "share",
+    [3, model_selection.KFold(4), model_selection.ShuffleSplit(7), [([0, 2], [1])] * 4],
+)
 def test_a_splitter_that_cannot_have_made_the_splits(share):
     results = results_of(steady([0.9] * 4, n_splits=10), [4, 3, 2, 1], KEEPS)
     with pytest.raises(ValueError, match=r"which makes \d splits, for 10 splits"):
@@ -424,7 +418,7 @@ def test_a_splitter_that_cannot_have_made_the_splits(share):
 
 
 def test_repr_pickle_and_copies():
-    cv = StratifiedKFold(5)
+    cv = model_selection.StratifiedKFold(5)
     pick = smallest_not_worse("1%", "n_params", test_share=cv, keep="a__keep", alpha=0.1)
     assert repr(pick) == (
         "smallest_not_worse('1%', 'n_params', test_share=StratifiedKFold(n_splits=5, "
@@ -447,9 +441,9 @@ def rows():
 
 
 def test_grid_search_over_a_pipeline(rows):
-    cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
+    cv = model_selection.RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
     pipe = make_pipeline(StandardScaler(), PrunedClassifier(SVC(), random_state=0))
-    search = GridSearchCV(
+    search = model_selection.GridSearchCV(
         pipe,
         {"prunedclassifier__keep": KEEPS, "prunedclassifier__estimator__C": [1, 10]},
         cv=cv,
@@ -473,9 +467,9 @@ def test_grid_search_over_a_pipeline(rows):
 
 
 def test_processes_change_nothing(rows):
-    cv = StratifiedKFold(3)
+    cv = model_selection.StratifiedKFold(3)
     searches = [
-        GridSearchCV(
+        model_selection.GridSearchCV(
             PrunedClassifier(SVC(), random_state=0),
             {"keep": [1.0, 0.5, 0.25]},
             cv=cv,
@@ -492,7 +486,7 @@ def test_processes_change_nothing(rows):
 
 
 def test_randomized_search(rows):
-    search = RandomizedSearchCV(
+    search = model_selection.RandomizedSearchCV(
         SampleSubsetClassifier(LogisticRegression(), random_state=0),
         {"keep": [1.0, 0.6, 0.3]},
         n_iter=3,
@@ -509,7 +503,7 @@ def test_randomized_search(rows):
 
 
 def test_nested_in_cross_validation(rows):
-    search = GridSearchCV(
+    search = model_selection.GridSearchCV(
         SampleSubsetClassifier(SVC(), random_state=0),
         {"keep": [1.0, 0.8, 0.1]},
         cv=3,
@@ -517,7 +511,9 @@ def test_nested_in_cross_validation(rows):
         refit=smallest_not_worse("15%", "n_samples", test_share=3),
     )
     scoring = {"accuracy": "accuracy", "n_samples": cost_scorer("n_samples")}
-    found = cross_validate(search, *rows, cv=3, scoring=scoring, return_estimator=True)
+    found = model_selection.cross_validate(
+        search, *rows, cv=3, scoring=scoring, return_estimator=True
+    )
     kept = [len(one.best_estimator_.sample_indices_) for one in found["estimator"]]
     assert list(found["test_n_samples"]) == [-n for n in kept]
     assert set(kept) <= {200, 160, 20}
@@ -525,7 +521,7 @@ def test_nested_in_cross_validation(rows):
 
 
 def test_failed_fits_of_a_search(rows):
-    search = GridSearchCV(
+    search = model_selection.GridSearchCV(
         PrunedClassifier(SVC(), unit="support_vector"),
         {"keep": [1.0, 0.5, 3, 10_000]},
         cv=3,
@@ -542,7 +538,7 @@ def test_failed_fits_of_a_search(rows):
 
 def test_halving_search_is_refused():
     X, y = load_iris(return_X_y=True)
-    halving = HalvingGridSearchCV(
+    halving = model_selection.HalvingGridSearchCV(
         SampleSubsetClassifier(SVC(), random_state=0), {"keep": [1.0, 0.5]}, random_state=0
     ).fit(X, y)
     pick = smallest_not_worse(0.05, "fit_time", test_share=5)

@@ -9,33 +9,16 @@ import pytest
 import scipy
 from packaging.version import Version
 from scipy.sparse import csc_array, csr_array
+from sklearn import base
 from sklearn import linear_model as lm
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    RegressorMixin,
-    clone,
-    is_classifier,
-)
 from sklearn.gaussian_process import kernels as gp
 from sklearn.metrics.pairwise import laplacian_kernel
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune.weight_pruning._registry import family_of, units_of
+from tests import matrix
 from tests.conftest import as_frame
 from tests.estimators import sk
-from tests.matrix import (
-    answers,
-    assert_apart,
-    assert_refused,
-    assert_same,
-    assert_valid,
-    assert_whole,
-    bytes_of,
-    fitted,
-    pruned,
-    rows_like,
-)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
@@ -65,7 +48,7 @@ class Sparsified:
         self.model = model
 
     def fit(self, X, y, **params):
-        return clone(self.model).fit(X, y, **params).sparsify()
+        return base.clone(self.model).fit(X, y, **params).sparsify()
 
 
 class Continued:
@@ -75,10 +58,10 @@ class Continued:
         self.model = model
 
     def fit(self, X, y):
-        model = clone(self.model)
+        model = base.clone(self.model)
         if not hasattr(model, "partial_fit"):
             return model.fit(X[::2], y[::2]).fit(X, y)
-        known = {"classes": np.unique(y)} if is_classifier(model) else {}
+        known = {"classes": np.unique(y)} if base.is_classifier(model) else {}
         return model.partial_fit(X[::2], y[::2], **known).partial_fit(X, y)
 
 
@@ -172,14 +155,14 @@ def kernel_cases():
         yield kernel, machine, csr_array(X), TEXT
         yield (
             f"{kernel} ovo",
-            clone(machine).set_params(decision_function_shape="ovo"),
+            base.clone(machine).set_params(decision_function_shape="ovo"),
             X,
             CODES - 1,
         )
         yield f"{kernel} values", sk.SVR(kernel=kernel, gamma="auto"), X, VALUES, WEIGHTS
     for solver in (sk.SVC(probability=True), sk.NuSVC(probability=True)):
         yield f"chances {solver}", solver.set_params(random_state=0), X, TEXT
-        yield f"chances two {solver}", clone(solver), X.astype("f4"), TWO, WEIGHTS
+        yield f"chances two {solver}", base.clone(solver), X.astype("f4"), TWO, WEIGHTS
     yield "ties", sk.SVC(break_ties=True), GRID, TEXT
     yield "ties ovo", sk.SVC(break_ties=True, decision_function_shape="ovo"), GRID, TEXT
     yield "degree 0", sk.SVC(kernel="poly", degree=0), X, TEXT
@@ -371,7 +354,7 @@ def bayes_cases():
     yield "quadratic eigen", quadratic(solver="eigen", shrinkage="auto"), X, TEXT
 
 
-class Bare(ClassifierMixin, BaseEstimator):
+class Bare(base.ClassifierMixin, base.BaseEstimator):
     """No n_features_in_, no classes_, predict only."""
 
     def fit(self, X, y):
@@ -382,7 +365,7 @@ class Bare(ClassifierMixin, BaseEstimator):
         return self.labels_[(np.asarray(X)[:, 0] > self.center_).astype(int)]
 
 
-class NoPredict(ClassifierMixin, BaseEstimator):
+class NoPredict(base.ClassifierMixin, base.BaseEstimator):
     """Fits, and that is all."""
 
     def fit(self, X, y):
@@ -399,7 +382,7 @@ class NoParams:
         return np.zeros(len(X))
 
 
-class Lists(RegressorMixin, BaseEstimator):
+class Lists(base.RegressorMixin, base.BaseEstimator):
     """Answers in lists."""
 
     def fit(self, X, y):
@@ -410,7 +393,7 @@ class Lists(RegressorMixin, BaseEstimator):
         return self.mean_ * len(X)
 
 
-class ListsOfLabels(ClassifierMixin, BaseEstimator):
+class ListsOfLabels(base.ClassifierMixin, base.BaseEstimator):
     """Labels and classes in lists, probabilities in lists of lists."""
 
     def fit(self, X, y):
@@ -496,26 +479,28 @@ def quiet():
 
 @every
 def test_whole(estimator, X, y, params):
-    assert_whole(estimator, X, y, params)
+    matrix.assert_whole(estimator, X, y, params)
 
 
 def assert_smaller(estimator, X, y, params, unit, keep, quantize=None, frozen=False):
-    plain = fitted(estimator, X, y, **params)
-    before = bytes_of(plain)
-    frozen = frozen or not isinstance(estimator, BaseEstimator)
+    plain = matrix.fitted(estimator, X, y, **params)
+    before = matrix.bytes_of(plain)
+    frozen = frozen or not isinstance(estimator, base.BaseEstimator)
     units = ("auto", *units_of(family_of(plain)[0]))
     inner = sk.FrozenEstimator(plain) if frozen else estimator
-    model = pruned(inner, keep=keep, unit=units[unit % len(units)], quantize=quantize)
+    model = matrix.pruned(
+        inner, keep=keep, unit=units[unit % len(units)], quantize=quantize
+    )
     try:
         model.fit(X, y, **params)
     except (TypeError, ValueError) as error:
-        assert_refused(str(error))
+        matrix.assert_refused(str(error))
         return
     if "Neighbors" not in type(plain).__name__:  # their trees count their queries
-        assert bytes_of(plain) == before
-    assert_apart(model.compact_, [plain, X, y, params])
-    assert_valid(model, plain, X)
-    assert_valid(model, plain, rows_like(X)["many"])
+        assert matrix.bytes_of(plain) == before
+    matrix.assert_apart(model.compact_, [plain, X, y, params])
+    matrix.assert_valid(model, plain, X)
+    matrix.assert_valid(model, plain, matrix.rows_like(X)["many"])
 
 
 PLANS = list(product(range(3), (0.5, 0.1, "auto"), (None, "int8", "float16", "codebook")))
@@ -546,10 +531,10 @@ def test_rounded(estimator, X, y, params, plan):
 @pytest.mark.parametrize("frozen", [False, True])
 def test_precomputed_matrices_have_no_features(keep, frozen):
     model, gram = sk.SVC(kernel="precomputed"), X @ X.T
-    inner = sk.FrozenEstimator(clone(model).fit(gram, TEXT)) if frozen else model
+    inner = sk.FrozenEstimator(base.clone(model).fit(gram, TEXT)) if frozen else model
     reason = "whose columns are the training rows. Write SampleSubsetClassifier"
     with pytest.raises(ValueError, match=reason):
-        pruned(inner, keep=keep).fit(gram, TEXT)
+        matrix.pruned(inner, keep=keep).fit(gram, TEXT)
     subset = SampleSubsetClassifier(model, keep=0.5, random_state=0).fit(gram, TEXT)
     assert subset.predict(gram).shape == TEXT.shape
 
@@ -570,7 +555,7 @@ def test_precomputed_matrices_have_no_features(keep, frozen):
 def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
     with pytest.raises(TypeError) as caught:
         wrapper(stranger).fit(X, TWO if wrapper is PrunedClassifier else VALUES)
-    assert_refused(str(caught.value))
+    matrix.assert_refused(str(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -586,23 +571,25 @@ def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
 )
 def test_a_thousand_classes(estimator):
     rows, labels = RNG.normal(size=(1000, 3)), 3 * THOUSAND - 1500
-    plain = fitted(estimator, rows, labels)
-    model = pruned(sk.FrozenEstimator(plain), keep=1.0).fit(rows, labels)
-    assert_same(answers(model, rows[:50]), answers(plain, rows[:50]), 1e-10)
+    plain = matrix.fitted(estimator, rows, labels)
+    model = matrix.pruned(sk.FrozenEstimator(plain), keep=1.0).fit(rows, labels)
+    matrix.assert_same(
+        matrix.answers(model, rows[:50]), matrix.answers(plain, rows[:50]), 1e-10
+    )
 
 
 def test_initial_coefficients_stay_the_users():
     given = np.full((1, 5), 0.5)
-    model = pruned(
+    model = matrix.pruned(
         lm.SGDClassifier(warm_start=True, max_iter=3), unit="coefficient", keep=3
     )
     model.fit(X, TWO, coef_init=given)
     assert (given == 0.5).all()
-    assert_apart(model.compact_, given)
+    matrix.assert_apart(model.compact_, given)
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 def test_accuracy_of_a_classifier_that_names_no_classes(keep):
-    model = pruned(Bare(), keep=keep).fit(X, TWO)
+    model = matrix.pruned(Bare(), keep=keep).fit(X, TWO)
     assert model.compact_.score(X, TWO) == model.score(X, TWO) > 0.5
     assert not hasattr(model, "classes_")

@@ -15,14 +15,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.models.kernel import refit
 from sklearn_prune.models.kernel.family import KernelFamily
-from sklearn_prune.models.kernel.refit import (
-    KernelRows,
-    fit_expansion,
-    fit_ridge,
-    hinge,
-    tube,
-)
 from sklearn_prune.predictors.kernel import KernelFunction
 from sklearn_prune.weight_pruning import (
     CoverageCriterion,
@@ -210,7 +204,7 @@ def small_problem():
     X = rng.normal(size=(60, 2))
     basis = X[:8]
     kernel = KernelFunction("rbf", 0.5)
-    return X, kernel, KernelRows(kernel, X, basis), kernel(basis, basis), rng
+    return X, kernel, refit.KernelRows(kernel, X, basis), kernel(basis, basis), rng
 
 
 @pytest.mark.parametrize("kind", ["hinge", "tube"])
@@ -220,9 +214,9 @@ def test_newton_finds_the_minimum(kind):
     width = 0.3
     costs = rng.uniform(0.5, 2, size=60)
     if kind == "hinge":
-        targets, loss = np.sign(X[:, 0] * X[:, 1] + 0.1), hinge(width)
+        targets, loss = np.sign(X[:, 0] * X[:, 1] + 0.1), refit.hinge(width)
     else:
-        targets, loss = X[:, 0] * X[:, 1], tube(0.1, width)
+        targets, loss = X[:, 0] * X[:, 1], refit.tube(0.1, width)
     matrix = rows.times(np.eye(8))
 
     def objective(found):
@@ -234,7 +228,9 @@ def test_newton_finds_the_minimum(kind):
         losses = np.where(excess < width, excess**2 / (2 * width), excess - width / 2)
         return costs @ losses + found[:8] @ basis @ found[:8] / 2
 
-    found = np.append(*fit_expansion(rows, basis, targets, costs, loss, width, tol=1e-10))
+    found = np.append(
+        *refit.fit_expansion(rows, basis, targets, costs, loss, width, tol=1e-10)
+    )
     best = minimize(objective, np.zeros(9), method="BFGS", options={"gtol": 1e-6}).fun
     assert objective(found) <= best * (1 + 1e-5)
 
@@ -242,7 +238,7 @@ def test_newton_finds_the_minimum(kind):
 def test_ridge_on_all_points_is_kernel_ridge():
     X, kernel, _, _, rng = small_problem()
     y, weights = rng.normal(size=(60, 2)), rng.uniform(0.5, 2, size=60)
-    found = fit_ridge(KernelRows(kernel, X, X), kernel(X, X), y, weights, 0.3)
+    found = refit.fit_ridge(refit.KernelRows(kernel, X, X), kernel(X, X), y, weights, 0.3)
     model = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(kernel(X, X) @ found, model.predict(X), atol=1e-6)
 
@@ -255,7 +251,7 @@ def test_large_matrices_are_made_in_blocks(monkeypatch):
     expected = rows.moments(curvature, slope)
     monkeypatch.setattr(_kernel_refit, "_STORED", 0)
     monkeypatch.setattr(_kernel_refit, "_ROWS", 7)
-    again = KernelRows(kernel, X, X[:8])
+    again = refit.KernelRows(kernel, X, X[:8])
     assert again._blocks is None
     for found, wanted in zip(again.moments(curvature, slope), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10)
