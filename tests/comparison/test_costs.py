@@ -80,7 +80,7 @@ PLAIN = [
 
 
 @pytest.fixture(scope="module")
-def iris():
+def classes():
     return load_iris(return_X_y=True)
 
 
@@ -125,27 +125,30 @@ def test_a_net_counts_without_rows():
     assert count_parameters(net)[0] == frozen.report_.before["parameters"]
 
 
-def test_what_cannot_be_counted_is_not_a_number(iris):
-    model = sk.LogisticRegression(max_iter=1000).fit(*iris)
+def test_what_cannot_be_counted_is_not_a_number(classes):
+    model = sk.LogisticRegression(max_iter=1000).fit(*classes)
     del model.coef_
     assert np.isnan(count_parameters(model)).all()
     with pytest.raises(NotFittedError):
         count_parameters(sk.LogisticRegression())
 
 
-def test_members_that_are_pruned_count_as_pruned(iris):
+def test_members_that_are_pruned_count_as_pruned(classes):
     pruned = PrunedClassifier(FOREST, keep=0.3, random_state=0)
-    vote = sk.VotingClassifier([("a", pruned), ("b", sk.SVC())], voting="hard").fit(*iris)
-    alone = clone(pruned).fit(iris[0], iris[1])
-    expected = alone.report_.after["parameters"] + count_parameters(sk.SVC().fit(*iris))[0]
+    vote = sk.VotingClassifier([("a", pruned), ("b", sk.SVC())], voting="hard").fit(
+        *classes
+    )
+    alone = clone(pruned).fit(classes[0], classes[1])
+    expected = (
+        alone.report_.after["parameters"] + count_parameters(sk.SVC().fit(*classes))[0]
+    )
     assert count_parameters(vote)[0] == expected
-    pipe = make_pipeline(sk.StandardScaler(), sk.OneVsRestClassifier(pruned)).fit(*iris)
+    pipe = make_pipeline(sk.StandardScaler(), sk.OneVsRestClassifier(pruned)).fit(*classes)
     members = pipe[-1].estimators_
     assert count_parameters(pipe)[1] == sum(m.report_.after["nonzero"] for m in members)
 
 
-def test_shipped_looks_through_every_wrapper(iris):
-    X, y = iris
+def test_shipped_looks_through_every_wrapper(X, y):
     pruned = PrunedClassifier(FOREST, keep=0.5, random_state=0)
     subset = SampleSubsetClassifier(pruned, keep=0.5, random_state=0).fit(X, y)
     assert shipped(subset) is subset.estimator_.compact_
@@ -168,8 +171,7 @@ def test_shipped_looks_through_every_wrapper(iris):
     assert shipped(PrunedClassifier(sk.SVC())).get_params()["keep"] == 0.5
 
 
-def test_bytes_are_those_of_what_is_shipped(iris):
-    X, y = iris
+def test_bytes_are_those_of_what_is_shipped(X, y):
     forest = clone(FOREST).fit(X, y)
     assert saved_bytes(forest) == len(pickle.dumps(forest, protocol=5))
     subset = SampleSubsetClassifier(sk.SVC(), HardnessSelector(), keep=0.5).fit(X, y)
@@ -179,8 +181,7 @@ def test_bytes_are_those_of_what_is_shipped(iris):
     assert saved_bytes(pipe) < len(pickle.dumps(pipe, protocol=5))
 
 
-def test_bytes_of_a_vote_count_compact_members(iris):
-    X, y = iris
+def test_bytes_of_a_vote_count_compact_members(X, y):
     pruned = PrunedClassifier(FOREST, keep=0.5, random_state=0)
     subset = SampleSubsetClassifier(sk.SVC(), keep=0.5, random_state=0)
     vote = sk.VotingClassifier([("a", pruned), ("b", subset)]).fit(X, y)
@@ -208,15 +209,14 @@ def test_bytes_are_counted_without_holding_them():
     assert peak < X.nbytes / 20
 
 
-def test_bytes_of_what_has_no_pickle_are_not_a_number(iris):
+def test_bytes_of_what_has_no_pickle_are_not_a_number(classes):
     class Local(sk.LogisticRegression):
         pass
 
-    assert np.isnan(saved_bytes(Local(max_iter=1000).fit(*iris)))
+    assert np.isnan(saved_bytes(Local(max_iter=1000).fit(*classes)))
 
 
-def test_rows_trained(iris):
-    X, y = iris
+def test_rows_trained(X, y):
     subset = SampleSubsetClassifier(sk.SVC(), keep=0.2, random_state=0)
     assert rows_trained(clone(subset).fit(X, y)) == 30
     twice = SampleSubsetClassifier(subset, keep=0.5, random_state=0).fit(X, y)
@@ -235,10 +235,10 @@ def test_rows_trained(iris):
     assert rows_trained(maps, default=150) == 150
 
 
-def test_rows_of_a_sampler_are_those_of_the_model_after_it(iris):
+def test_rows_of_a_sampler_are_those_of_the_model_after_it(classes):
     pipeline = pytest.importorskip("imblearn.pipeline")
     sampler = SampleSubsetSampler(keep=0.4, random_state=0)
-    pipe = pipeline.make_pipeline(sk.StandardScaler(), sampler, sk.SVC()).fit(*iris)
+    pipe = pipeline.make_pipeline(sk.StandardScaler(), sampler, sk.SVC()).fit(*classes)
     assert rows_trained(pipe) == 60
     assert np.array_equal(kept_rows(pipe, 150), sampler_of(pipe).sample_indices_)
     assert len(rows_seen(pipe, 150)) == 60
@@ -248,8 +248,7 @@ def sampler_of(pipe):
     return pipe.named_steps["samplesubsetsampler"]
 
 
-def test_kept_units(iris):
-    X, y = iris
+def test_kept_units(X, y):
     pruned = PrunedClassifier(FOREST, unit="tree", keep=3, random_state=0)
     inner = SampleSubsetClassifier(pruned, keep=0.5, random_state=1)
     outer = SampleSubsetClassifier(inner, HardnessSelector(), keep=0.4)
@@ -327,8 +326,7 @@ def test_latency_of_every_container(n_rows):
         assert set(book) == {("a", n_rows)}
 
 
-def test_scorer_gives_the_negative_cost(iris):
-    X, y = iris
+def test_scorer_gives_the_negative_cost(X, y):
     model = SampleSubsetClassifier(PrunedClassifier(FOREST), keep=0.4).fit(X, y)
     assert cost_scorer("nbytes")(model, X, y) == -saved_bytes(model)
     assert cost_scorer("n_params")(model, X) == -count_parameters(model)[0]
@@ -344,8 +342,7 @@ def test_scorer_gives_the_negative_cost(iris):
     assert cost_scorer("nbytes") != cost_scorer("n_params")
 
 
-def test_fit_time_is_what_the_wrapper_recorded(iris):
-    X, y = iris
+def test_fit_time_is_what_the_wrapper_recorded(X, y):
     started = process_time()
     subset = SampleSubsetClassifier(FOREST, HardnessSelector(), keep=0.5).fit(X, y)
     spent = process_time() - started
@@ -357,12 +354,12 @@ def test_fit_time_is_what_the_wrapper_recorded(iris):
 
 
 @pytest.mark.parametrize("cost", ["fit_time", "n_samples"])
-def test_a_model_that_records_nothing_says_what_to_do(iris, cost):
-    model = make_pipeline(sk.StandardScaler(), sk.SVC()).fit(*iris)
+def test_a_model_that_records_nothing_says_what_to_do(classes, cost):
+    model = make_pipeline(sk.StandardScaler(), sk.SVC()).fit(*classes)
     with pytest.raises(
         ValueError, match=r"records.*Got Pipeline.*SampleSubsetClass"
     ) as info:
-        cost_scorer(cost)(model, *iris)
+        cost_scorer(cost)(model, *classes)
     assert "\n" not in str(info.value)
     assert ("mean_fit_time" in str(info.value)) == (cost == "fit_time")
 
@@ -378,8 +375,7 @@ def test_unknown_cost(cost, hint):
 @pytest.mark.filterwarnings("error:The scoring")
 @pytest.mark.parametrize("routing", [False, True])
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_scorers_of_costs_in_a_search(iris, routing, n_jobs):
-    X, y = iris
+def test_scorers_of_costs_in_a_search(X, y, routing, n_jobs):
     costs = ("nbytes", "n_params", "n_nonzero", "n_samples", "fit_time")
     scoring = {"accuracy": make_scorer(accuracy_score)}
     scoring |= {cost: cost_scorer(cost) for cost in costs}
@@ -409,19 +405,18 @@ def test_scorers_of_costs_in_a_search(iris, routing, n_jobs):
     assert (results["split2_test_fit_time"] < 0).all()
 
 
-def test_scorers_of_costs_in_cross_validation(iris):
+def test_scorers_of_costs_in_cross_validation(classes):
     scoring = {"nbytes": cost_scorer("nbytes"), "accuracy": "accuracy"}
     found = cross_validate(
-        PrunedClassifier(FOREST), *iris, cv=3, scoring=scoring, return_estimator=True
+        PrunedClassifier(FOREST), *classes, cv=3, scoring=scoring, return_estimator=True
     )
     sizes = [model.report_.after["nbytes"] for model in found["estimator"]]
     assert list(found["test_nbytes"]) == [-size for size in sizes]
-    alone = cross_validate(sk.SVC(), *iris, cv=3, scoring=cost_scorer("nbytes"))
+    alone = cross_validate(sk.SVC(), *classes, cv=3, scoring=cost_scorer("nbytes"))
     assert (alone["test_score"] < -1000).all()
 
 
-def test_linear_regression_and_search_without_refit(iris):
-    X, y = iris
+def test_linear_regression_and_search_without_refit(X, y):
     assert count_parameters(sk.LinearRegression().fit(X, y)) == (5, 5)
     search = sk.GridSearchCV(sk.SVC(), {"C": [1]}, refit=False).fit(X, y)
     assert shipped(search) is search

@@ -30,7 +30,7 @@ def _close_figures():
 
 
 @pytest.fixture(scope="module")
-def digits():
+def classes():
     return load_digits(return_X_y=True)
 
 
@@ -197,8 +197,8 @@ def test_curve_draws_on_given_axes_and_shows_names_as_they_are():
 
 
 @pytest.fixture(scope="module")
-def search(digits):
-    X, y = digits
+def search(classes):
+    X, y = classes
     subset = SampleSubsetClassifier(RidgeClassifier(), random_state=0)
     grid = [
         {"keep": [1.0], "estimator__alpha": [1.0, 10.0]},
@@ -258,8 +258,8 @@ def test_curve_of_a_search_over_counts_leaves_out_the_fraction():
 
 
 @pytest.mark.parametrize("display", [PruningCurveDisplay, ScoreCostDisplay])
-def test_displays_say_why_every_value_of_keep_failed(display, digits):
-    X, y = (part[:60] for part in digits)
+def test_displays_say_why_every_value_of_keep_failed(display, classes):
+    X, y = (part[:60] for part in classes)
     subset = SampleSubsetClassifier(RidgeClassifier())
     reason = "Got, with keep=5000, fold 0: .* keep must not exceed the number of rows"
     with pytest.raises(ValueError, match=reason):
@@ -268,8 +268,7 @@ def test_displays_say_why_every_value_of_keep_failed(display, digits):
     assert any(np.isfinite(line.get_ydata()).any() for line in points)
 
 
-def test_displays_of_an_estimator(digits):
-    X, y = digits
+def test_displays_of_an_estimator(X, y):
     pipeline = make_pipeline(StandardScaler(), SampleSubsetClassifier(RidgeClassifier()))
     options = {"keep": (0.5, 0.1), "cv": 3, "random_control": False}
     curve = PruningCurveDisplay.from_estimator(pipeline, X[:300], y[:300], **options)

@@ -25,13 +25,13 @@ def _close_figures():
 
 
 @pytest.fixture(scope="module")
-def digits():
+def classes():
     return load_digits(return_X_y=True)
 
 
 @pytest.fixture(scope="module")
-def fitted(digits):
-    X, y = digits
+def fitted(classes):
+    X, y = classes
     model = SampleSubsetClassifier(RidgeClassifier(), L2PenaltySelector(), keep=0.7)
     return model.fit(X, y)
 
@@ -41,8 +41,7 @@ def areas(display, artists):
     return np.array([np.abs(each).sum() for each in heights])
 
 
-def test_strips_count_kept_and_dropped_rows_of_each_class(fitted, digits):
-    X, y = digits
+def test_strips_count_kept_and_dropped_rows_of_each_class(fitted, X, y):
     display = SampleScoreDisplay.from_estimator(fitted, X, y)
     assert display.classes_ == [str(digit) for digit in range(10)]
     kept = np.bincount(y[fitted.sample_mask_])
@@ -54,8 +53,7 @@ def test_strips_count_kept_and_dropped_rows_of_each_class(fitted, digits):
     assert "L2PenaltySelector" in display.ax_.get_xlabel()
 
 
-def test_strips_of_a_selector_without_scores_show_places(digits):
-    X, y = digits
+def test_strips_of_a_selector_without_scores_show_places(X, y):
     subset = SampleSubsetClassifier(RidgeClassifier(), MedoidSelector(), keep=0.1)
     pipeline = make_pipeline(StandardScaler(), subset).fit(X[:200], y[:200])
     fitted = pipeline[-1]
@@ -101,8 +99,7 @@ def test_strips_of_a_comparison():
         SampleScoreDisplay.from_comparison(forest(), "forest, keep 0.2", X, y)
 
 
-def test_strips_of_a_search(digits):
-    X, y = digits
+def test_strips_of_a_search(X, y):
     subset = SampleSubsetClassifier(RidgeClassifier(), random_state=0)
     whole = GridSearchCV(subset, {"keep": [1.0]}, cv=2).fit(X, y)
     with pytest.raises(ValueError, match="must have ranked rows. Got keep=1.0"):
@@ -114,8 +111,7 @@ def test_strips_of_a_search(digits):
         SampleScoreDisplay.from_cv_results(GridSearchCV(half, {}), X, y)
 
 
-def test_strips_refuse_what_does_not_fit(fitted, digits):
-    X, y = digits
+def test_strips_refuse_what_does_not_fit(fitted, X, y):
     with pytest.raises(ValueError, match="must hold the 1797 rows"):
         SampleScoreDisplay.from_estimator(fitted, X[:10], y[:10])
     with pytest.raises(TypeError, match="Got RidgeClassifier"):
@@ -136,8 +132,7 @@ def test_far_scores_are_pooled_in_the_last_bin():
     np.testing.assert_allclose(n, (scores > 0.5).sum() / (scores <= 0.5).sum())
 
 
-def test_gallery_shows_the_rows_with_the_lowest_scores(fitted, digits):
-    X, y = digits
+def test_gallery_shows_the_rows_with_the_lowest_scores(fitted, X, y):
     display = SampleScoreDisplay.from_estimator(fitted, X, y)
     display.plot_gallery(6, image_shape=(8, 8))
     dropped = np.flatnonzero(~fitted.sample_mask_)
@@ -219,8 +214,7 @@ def test_gallery_of_other_containers(kind):
         assert display.table_[1, 3].get_text().get_text().startswith("text number 0")
 
 
-def test_gallery_refuses_what_does_not_fit(digits):
-    X, _ = digits
+def test_gallery_refuses_what_does_not_fit(X):
     scores, kept = np.arange(1797.0), np.arange(1797) > 1000
     with pytest.raises(ValueError, match="Got X=None"):
         SampleScoreDisplay(scores, kept).plot_gallery()

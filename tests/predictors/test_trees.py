@@ -472,8 +472,7 @@ def test_missing_values_are_refused_where_the_model_refuses_them(numbers):
         compact.predict(np.full((2, 8), np.nan))
 
 
-def test_threads_do_not_change_results(classes):
-    X, y = classes
+def test_threads_do_not_change_results(X, y):
     model = sk.RandomForestClassifier(**MANY).fit(X, y)
     compact = compact_forest(model)
     many = np.vstack([X] * 14)
@@ -526,8 +525,7 @@ def test_quantized_regressors_are_smaller_and_close(numbers, scheme):
     assert_allclose(small.predict(X[:2]), small.predict(X)[:2], rtol=1e-12)
 
 
-def test_other_models_are_refused(classes):
-    X, y = classes
+def test_other_models_are_refused(X, y):
     model = sk.IsolationForest(n_estimators=5).fit(X)
     assert not is_forest_of_trees(model)
     assert not is_forest_of_trees(sk.BaggingClassifier(sk.LogisticRegression()).fit(X, y))

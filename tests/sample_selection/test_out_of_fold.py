@@ -91,8 +91,7 @@ def naive_probabilities(model, X, y, folds):
     return table
 
 
-def test_probabilities_are_those_of_the_folds(classes):
-    X, y = classes
+def test_probabilities_are_those_of_the_folds(X, y):
     y = np.array(["b", "a", "c"])[y]
     cv = StratifiedKFold(4)
     expected = naive_probabilities(sk.GaussianNB(), X, y, cv.split(X, y))
@@ -172,8 +171,7 @@ def test_folds_are_stratified():
         assert len(train) == 72
 
 
-def test_rows_of_weight_zero_do_not_count(classes):
-    X, y = classes
+def test_rows_of_weight_zero_do_not_count(X, y):
     weights = np.random.default_rng(0).choice([0.0, 1.0, 2.0], len(y))
     counted = weights > 0
     model = make_pipeline(sk.StandardScaler(), sk.LogisticRegression())
@@ -202,8 +200,7 @@ def test_weights_reach_the_fits(routing):
         np.testing.assert_allclose(scores, expected)
 
 
-def test_default_model_is_weighted_with_and_without_routing(classes):
-    X, y = classes
+def test_default_model_is_weighted_with_and_without_routing(X, y):
     weights = np.random.default_rng(0).random(len(y))
     plain = LossSelector(random_state=0).fit(X, y, sample_weight=weights)
     with config_context(enable_metadata_routing=True):
@@ -212,8 +209,7 @@ def test_default_model_is_weighted_with_and_without_routing(classes):
     assert not np.allclose(plain.scores_, LossSelector(random_state=0).fit(X, y).scores_)
 
 
-def test_alone_and_wrapped_give_the_same_order(classes):
-    X, y = classes
+def test_alone_and_wrapped_give_the_same_order(X, y):
     model = sk.RandomForestClassifier(5)
     alone = LossSelector(model, random_state=3).fit(X, y)
     wrapped = SampleSubsetClassifier(model, LossSelector(), random_state=3).fit(X, y)
@@ -251,8 +247,7 @@ def test_class_weights_by_label():
     assert (favoured.scores_ > plain.scores_)[y == "yes"].mean() > 0.9
 
 
-def test_frozen_model_is_used_as_it_is(classes):
-    X, y = classes
+def test_frozen_model_is_used_as_it_is(X, y):
     y = np.array(["b", "a", "c"])[y]
     model = sk.LogisticRegression().fit(X, y)
     selector = LossSelector(sk.FrozenEstimator(model)).fit(X[:50], y[:50])
@@ -323,8 +318,7 @@ def test_net_is_seeded_and_keeps_its_columns():
     assert len(fitted.sample_indices_) == 20
 
 
-def test_arguments_are_checked(classes):
-    X, y = classes
+def test_arguments_are_checked(X, y):
     with pytest.raises(TypeError, match="needs an estimator that predicts"):
         LossSelector(sk.StandardScaler()).fit(X, y)
     with pytest.raises(ValueError, match="needs a model for classification"):

@@ -108,8 +108,7 @@ def predictions(model, X):
 # What keep means
 
 
-def test_keep_all_ranks_nothing_whatever_the_selector(classes):
-    X, _ = classes
+def test_keep_all_ranks_nothing_whatever_the_selector(X):
     before = SpySelector.n_rankings
     SampleSubsetTransformer(sk.PCA(2), L2PenaltySelector(), keep=1.0).fit(X)
     SampleSubsetTransformer(sk.PCA(2), SpySelector(), keep=1.0).fit(X)
@@ -119,8 +118,7 @@ def test_keep_all_ranks_nothing_whatever_the_selector(classes):
 @quiet
 @pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
 @pytest.mark.parametrize("model", CLASSIFIERS[:5], ids=lambda m: type(m).__name__)
-def test_the_model_is_a_fit_on_the_kept_rows(classes, model, selector):
-    X, y = classes
+def test_the_model_is_a_fit_on_the_kept_rows(X, y, model, selector):
     subset = SampleSubsetClassifier(model, selector, keep=0.3, random_state=0).fit(X, y)
     kept = subset.sample_indices_
     assert np.array_equal(kept, np.flatnonzero(subset.sample_mask_))
@@ -136,8 +134,7 @@ def seeds_of(subset):
 
 
 @pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
-def test_rows_are_nested_and_classes_keep_their_share(classes, selector):
-    X, y = classes
+def test_rows_are_nested_and_classes_keep_their_share(X, y, selector):
     before = set()
     for keep in (0.01, 0.02, 0.1, 0.25, 0.5, 0.9, 240, 1.0):
         model = SampleSubsetClassifier(Spy(), selector, keep=keep, random_state=1).fit(X, y)
@@ -150,13 +147,11 @@ def test_rows_are_nested_and_classes_keep_their_share(classes, selector):
             assert abs(np.bincount(y[kept]) - share).max() <= 1
 
 
-def test_a_small_budget_still_keeps_each_class(classes):
-    X, y = classes
+def test_a_small_budget_still_keeps_each_class(X, y):
     assert len(SampleSubsetClassifier(Spy(), keep=2).fit(X, y).sample_indices_) == 3
 
 
-def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
-    X, y = classes
+def test_a_seed_means_the_same_alone_and_in_a_wrapper(X, y):
     alone = RandomSelector(random_state=5).fit(X, y)
     inside = SampleSubsetClassifier(Spy(), RandomSelector(), random_state=5).fit(X, y)
     assert np.array_equal(inside.selector_.order_, alone.order_)
@@ -164,8 +159,7 @@ def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
     assert np.array_equal(own.fit(X, y).selector_.order_, alone.order_)
 
 
-def test_without_a_seed_a_deterministic_selector_draws_nothing(classes):
-    X, y = classes
+def test_without_a_seed_a_deterministic_selector_draws_nothing(X, y):
     state = np.random.get_state()[2]
     SampleSubsetClassifier(sk.LogisticRegression(), L2PenaltySelector()).fit(X, y)
     assert np.random.get_state()[2] == state
@@ -173,8 +167,7 @@ def test_without_a_seed_a_deterministic_selector_draws_nothing(classes):
     assert np.random.get_state()[2] != state
 
 
-def test_a_seed_fills_only_missing_seeds_of_the_model(classes):
-    X, y = classes
+def test_a_seed_fills_only_missing_seeds_of_the_model(X, y):
     model = SampleSubsetClassifier(sk.RandomForestClassifier(3), random_state=0).fit(X, y)
     assert isinstance(model.estimator_.random_state, int)
     model = SampleSubsetClassifier(
@@ -184,8 +177,7 @@ def test_a_seed_fills_only_missing_seeds_of_the_model(classes):
     assert model.estimator.random_state == 7
 
 
-def test_auto_is_the_natural_size_plus_the_floor(classes):
-    X, y = classes
+def test_auto_is_the_natural_size_plus_the_floor(X, y):
     order = np.argsort(y, kind="stable")
     model = SampleSubsetClassifier(Spy(), SpySelector(), keep="auto").fit(
         X[order], y[order]
@@ -212,9 +204,8 @@ def test_a_class_that_alone_loses_its_rows_is_named():
 # Containers
 
 
-def test_frames_and_names_reach_the_model(classes):
+def test_frames_and_names_reach_the_model(X, y):
     pd = pytest.importorskip("pandas")
-    X, y = classes
     frame = pd.DataFrame(X, columns=list("abcdefgh"), index=np.arange(240) + 1000)
     model = SampleSubsetClassifier(Spy(), keep=0.2, random_state=0)
     model.fit(frame, pd.Series(y, index=frame.index))
@@ -228,9 +219,8 @@ def test_frames_and_names_reach_the_model(classes):
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("inner", [sk.StandardScaler(), sk.PCA(3)])
-def test_set_output(classes, library, inner):
+def test_set_output(X, y, library, inner):
     pytest.importorskip(library)
-    X, y = classes
     transformer = SampleSubsetTransformer(inner, keep=0.4, random_state=0)
     frame = transformer.set_output(transform=library).fit_transform(X, y)
     assert type(frame).__module__.startswith(library)
@@ -241,8 +231,7 @@ def test_set_output(classes, library, inner):
     )
 
 
-def test_transform_maps_every_row_with_what_the_kept_rows_taught(classes):
-    X, y = classes
+def test_transform_maps_every_row_with_what_the_kept_rows_taught(X, y):
     transformer = SampleSubsetTransformer(sk.StandardScaler(), keep=0.25, random_state=0)
     Z = transformer.fit_transform(X, y)
     by_hand = sk.StandardScaler().fit(X[transformer.sample_indices_])
@@ -329,11 +318,10 @@ def test_a_frame_of_objects_that_are_numbers():
     L2PenaltySelector().fit(data_frame(X), KINDS)
 
 
-def test_tensors_into_a_skorch_net(classes):
+def test_tensors_into_a_skorch_net(X, y):
     torch = pytest.importorskip("torch")
     from skorch import NeuralNetClassifier
 
-    X, y = classes
     X = X.astype(np.float32).reshape(-1, 2, 4)
     net = NeuralNetClassifier(
         Flat, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, train_split=None, verbose=0
@@ -361,8 +349,7 @@ def Flat():
     return nn.Sequential(nn.Flatten(), nn.Linear(8, 3))
 
 
-def test_a_kernel_matrix_loses_columns_with_its_rows(classes):
-    X, y = classes
+def test_a_kernel_matrix_loses_columns_with_its_rows(X, y):
     K = rbf_kernel(X)
     model = SampleSubsetClassifier(sk.SVC(kernel="precomputed"), keep=0.5, random_state=0)
     kept = model.fit(K, y).sample_indices_
@@ -371,8 +358,7 @@ def test_a_kernel_matrix_loses_columns_with_its_rows(classes):
     assert model.n_features_in_ == 240
 
 
-def test_several_targets_have_no_strata(classes):
-    X, y = classes
+def test_several_targets_have_no_strata(X, y):
     Y = np.column_stack([y, y == 1])
     model = SampleSubsetClassifier(sk.RandomForestClassifier(3), keep=0.5, random_state=0)
     assert [p.shape for p in model.fit(X, Y).predict_proba(X)] == [(240, 3), (240, 2)]
@@ -404,8 +390,7 @@ def test_quantile_strata_of_a_continuous_target(classes):
 # Metadata
 
 
-def test_row_parameters_are_sliced_with_routing_off(classes):
-    X, y = classes
+def test_row_parameters_are_sliced_with_routing_off(X, y):
     weights, groups = np.arange(1.0, 241), np.arange(240) // 4
     model = SampleSubsetClassifier(Spy(), SpySelector(), keep=0.3)
     model.fit(X, y, sample_weight=weights.tolist(), groups=groups, note="as it is")
@@ -423,16 +408,14 @@ def test_row_parameters_are_sliced_with_routing_off(classes):
     assert isinstance(context.estimator, Spy)
 
 
-def test_groups_do_not_reach_a_fit_that_does_not_name_them(classes):
-    X, y = classes
+def test_groups_do_not_reach_a_fit_that_does_not_name_them(X, y):
     model = SampleSubsetClassifier(sk.LogisticRegression(), SpySelector())
     model.fit(X, y, groups=np.arange(240))
     assert model.selector_.context_.groups is not None
 
 
 @pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
-def test_weights_equal_a_fit_by_hand_with_routing_off(classes, selector):
-    X, y = classes
+def test_weights_equal_a_fit_by_hand_with_routing_off(X, y, selector):
     weights = np.random.default_rng(0).uniform(0.1, 2, 240)
     model = SampleSubsetClassifier(sk.LogisticRegression(), selector, random_state=0)
     kept = model.fit(X, y, sample_weight=weights).sample_indices_
@@ -443,8 +426,7 @@ def test_weights_equal_a_fit_by_hand_with_routing_off(classes, selector):
         assert np.array_equal(model.sample_scores_, scores)
 
 
-def test_step_parameters_of_an_inner_pipeline_are_sliced_with_routing_off(classes):
-    X, y = classes
+def test_step_parameters_of_an_inner_pipeline_are_sliced_with_routing_off(X, y):
     weights = np.arange(1.0, 241)
     model = SampleSubsetClassifier(sk.Pipeline([("spy", Spy())]), keep=0.3, random_state=0)
     model.fit(X, y, spy__sample_weight=weights)
@@ -452,8 +434,7 @@ def test_step_parameters_of_an_inner_pipeline_are_sliced_with_routing_off(classe
     assert np.array_equal(seen["sample_weight"], weights[model.sample_indices_])
 
 
-def test_weights_reach_a_selector_at_the_end_of_a_pipeline(classes):
-    X, y = classes
+def test_weights_reach_a_selector_at_the_end_of_a_pipeline(X, y):
     weights = np.arange(1.0, 241)
     selector = make_pipeline(sk.StandardScaler(), SpySelector())
     model = SampleSubsetClassifier(Spy(), selector)
@@ -464,8 +445,7 @@ def test_weights_reach_a_selector_at_the_end_of_a_pipeline(classes):
 
 
 @pytest.mark.parametrize("selector", [None, "penalty"])
-def test_cross_validate_with_weights_and_groups_and_routing(classes, routing, selector):
-    X, y = classes
+def test_cross_validate_with_weights_and_groups_and_routing(X, y, routing, selector):
     weights = np.random.default_rng(0).uniform(0.1, 2, 240)
     groups = np.arange(240) % 12
     if selector is not None:
@@ -506,8 +486,7 @@ def scaler():
     return sk.StandardScaler().set_fit_request(sample_weight=False)
 
 
-def test_selectors_request_groups_by_default(classes, routing):
-    X, y = classes
+def test_selectors_request_groups_by_default(X, y, routing):
     model = SampleSubsetClassifier(sk.LogisticRegression(), SpySelector())
     model.fit(X, y, groups=np.arange(240))
     assert np.array_equal(model.selector_.context_.groups, np.arange(240))
@@ -515,8 +494,7 @@ def test_selectors_request_groups_by_default(classes, routing):
     SampleSubsetClassifier(sk.LogisticRegression()).fit(X, y)
 
 
-def test_an_unset_request_is_an_error_with_routing(classes, routing):
-    X, y = classes
+def test_an_unset_request_is_an_error_with_routing(X, y, routing):
     with pytest.raises(Exception, match="not explicitly set as requested or not"):
         SampleSubsetClassifier(Spy()).fit(X, y, sample_weight=np.ones(240))
 
@@ -533,16 +511,14 @@ def test_predict_parameters_reach_the_model(classes):
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan])
 @pytest.mark.parametrize("keep", [0.5, 1.0])
-def test_bad_weights_are_refused_whoever_reads_them(classes, bad, keep):
-    X, y = classes
+def test_bad_weights_are_refused_whoever_reads_them(X, y, bad, keep):
     weights = np.ones(240)
     weights[3] = bad
     with pytest.raises(ValueError, match="sample_weight must hold"):
         SampleSubsetClassifier(Spy(), keep=keep).fit(X, y, sample_weight=weights)
 
 
-def test_weights_that_vanish_on_the_kept_rows_are_an_error(classes):
-    X, y = classes
+def test_weights_that_vanish_on_the_kept_rows_are_an_error(X, y):
     weights = np.zeros(240)
     weights[200:] = 1
     with pytest.raises(ValueError, match="every row that is kept"):
@@ -556,8 +532,7 @@ def test_weights_that_vanish_on_the_kept_rows_are_an_error(classes):
 
 @quiet
 @pytest.mark.filterwarnings("ignore:keep=.auto. dropped")
-def test_grid_over_keep_selector_and_both_their_parameters(classes):
-    X, y = classes
+def test_grid_over_keep_selector_and_both_their_parameters(X, y):
     model = SampleSubsetClassifier(
         sk.LogisticRegression(), L2PenaltySelector(), random_state=0
     )
@@ -581,8 +556,7 @@ def test_grid_over_keep_selector_and_both_their_parameters(classes):
         assert cross_val_score(again, X, y, cv=3)[0] == score
 
 
-def test_memory_ranks_once_for_all_values_of_keep(classes, tmp_path):
-    X, y = classes
+def test_memory_ranks_once_for_all_values_of_keep(X, y, tmp_path):
     selector = SpySelector()
     model = SampleSubsetClassifier(sk.LogisticRegression(), selector, memory=str(tmp_path))
     before = SpySelector.n_rankings
@@ -591,8 +565,7 @@ def test_memory_ranks_once_for_all_values_of_keep(classes, tmp_path):
     assert SpySelector.n_rankings == before + 3
 
 
-def test_memory_tells_apart_what_a_ranking_depends_on(classes, tmp_path):
-    X, y = classes
+def test_memory_tells_apart_what_a_ranking_depends_on(X, y, tmp_path):
     before = SpySelector.n_rankings
     model = SampleSubsetClassifier(
         Spy(), SpySelector(), memory=str(tmp_path), random_state=0
@@ -613,8 +586,7 @@ def test_memory_tells_apart_what_a_ranking_depends_on(classes, tmp_path):
     assert SpySelector.n_rankings == before + len(others)
 
 
-def test_memory_knows_functions_by_their_code(classes, tmp_path, monkeypatch):
-    X, y = classes
+def test_memory_knows_functions_by_their_code(X, y, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     path, cache, rankings = tmp_path / "own_steps.py", str(tmp_path / "cache"), []
@@ -636,8 +608,7 @@ def test_memory_knows_functions_by_their_code(classes, tmp_path, monkeypatch):
     assert rankings == [2, 2, 2, 0]
 
 
-def test_memory_gives_the_same_rows_and_no_random_ranking_twice(classes, tmp_path):
-    X, y = classes
+def test_memory_gives_the_same_rows_and_no_random_ranking_twice(X, y, tmp_path):
     for selector in (
         L2PenaltySelector(),
         make_pipeline(sk.StandardScaler(), RandomSelector()),
@@ -653,7 +624,7 @@ def test_memory_gives_the_same_rows_and_no_random_ranking_twice(classes, tmp_pat
     assert first != second
 
 
-def test_callbacks_pass_through_all_levels(classes):
+def test_callbacks_pass_through_all_levels(X, y):
     callback = pytest.importorskip("sklearn.callback")
 
     class Recorder(callback.AutoPropagatedCallback):
@@ -674,7 +645,6 @@ def test_callbacks_pass_through_all_levels(classes):
         def on_fit_task_end(self, estimator, context):
             pass
 
-    X, y = classes
     inner = make_pipeline(sk.StandardScaler(), sk.LogisticRegression())
     recorder = Recorder()
     model = sk.Pipeline([("clf", SampleSubsetClassifier(inner, random_state=0))])
@@ -692,8 +662,7 @@ def test_callbacks_pass_through_all_levels(classes):
 # Frozen models, copies, broken fits
 
 
-def test_a_frozen_model_is_used_as_it_is(classes):
-    X, y = classes
+def test_a_frozen_model_is_used_as_it_is(X, y):
     fitted = sk.LogisticRegression().fit(X[:50], y[:50])
     coef = fitted.coef_.copy()
     model = SampleSubsetClassifier(sk.FrozenEstimator(fitted), L2PenaltySelector()).fit(
@@ -705,8 +674,7 @@ def test_a_frozen_model_is_used_as_it_is(classes):
     assert transformer.transform(X).shape == (240, 2)
 
 
-def test_a_frozen_transformer_ranks_with_its_fitted_state(classes, tmp_path):
-    X, y = classes
+def test_a_frozen_transformer_ranks_with_its_fitted_state(X, y, tmp_path):
     scores = []
     for part in (slice(0, 50), slice(50, 240)):
         frozen = sk.FrozenEstimator(sk.PCA(2, random_state=0).fit(X[part]))
@@ -717,8 +685,7 @@ def test_a_frozen_transformer_ranks_with_its_fitted_state(classes, tmp_path):
     assert not np.array_equal(*scores)
 
 
-def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
-    X, y = classes
+def test_a_refit_forgets_and_a_failed_refit_changes_nothing(X, y):
     model = SampleSubsetClassifier(sk.LogisticRegression(), L2PenaltySelector()).fit(X, y)
     before = {name: value for name, value in vars(model).items() if name.endswith("_")}
     with pytest.raises(ValueError):
@@ -735,8 +702,7 @@ def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
     assert not hasattr(selector, "natural_size_")
 
 
-def test_unfitted_models_say_so(classes):
-    X, _ = classes
+def test_unfitted_models_say_so(X):
     with pytest.raises(NotFittedError):
         SampleSubsetClassifier(sk.LogisticRegression()).predict(X)
     assert not hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "sample_mask_")
@@ -745,8 +711,7 @@ def test_unfitted_models_say_so(classes):
     assert hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "predict_proba")
 
 
-def test_n_iter_is_copied(classes):
-    X, y = classes
+def test_n_iter_is_copied(X, y):
     model = SampleSubsetClassifier(sk.LogisticRegression(), random_state=0).fit(X, y)
     assert np.array_equal(model.n_iter_, model.estimator_.n_iter_)
     assert model.n_iter_ is not model.estimator_.n_iter_
@@ -828,8 +793,7 @@ def test_what_is_no_selector_is_refused(classes, selector, says, keep):
     ],
     ids=lambda m: type(m).__name__,
 )
-def test_what_has_no_rows_is_named(classes, model, rows, got):
-    X, y = classes
+def test_what_has_no_rows_is_named(X, y, model, rows, got):
     with pytest.raises(TypeError, match=f"^X must be an array.* Got {got}. Pass"):
         clone(model).fit(rows, y)
     with pytest.raises(TypeError, match=r"^X must be an array.* Got None\. Pass"):
@@ -859,8 +823,7 @@ def test_dicts_are_refused_where_the_model_cannot_read_them(classes, wrapper):
     ids=lambda m: type(m).__name__,
 )
 @pytest.mark.parametrize("wrap", [np.asarray, csr_array, data_frame])
-def test_a_dropped_row_hides_nothing(classes, inner, value, wrap):
-    X, y = classes
+def test_a_dropped_row_hides_nothing(X, y, inner, value, wrap):
     model = SampleSubsetClassifier(inner, keep=0.1, random_state=0).fit(X, y)
     X = X.copy()
     dropped = np.flatnonzero(~model.sample_mask_)[0]
@@ -888,8 +851,7 @@ def test_a_dropped_target_hides_nothing(classes, value):
             model.fit(X, y)
 
 
-def test_targets_must_be_there_for_whoever_reads_them(classes):
-    X, _ = classes
+def test_targets_must_be_there_for_whoever_reads_them(X):
     with pytest.raises(ValueError, match="SampleSubsetClassifier requires y"):
         SampleSubsetClassifier(sk.LogisticRegression()).fit(X, None)
     with pytest.raises(ValueError, match="L2PenaltySelector requires y.*RandomSelector"):
@@ -934,9 +896,8 @@ def test_a_selector_that_cannot_be_cached_says_so(classes, tmp_path):
     model.set_params(memory=None).fit(*classes)
 
 
-def test_weights_may_be_a_polars_series(classes):
+def test_weights_may_be_a_polars_series(X, y):
     polars = pytest.importorskip("polars")
-    X, y = classes
     weights = np.arange(1.0, 241)
     model = SampleSubsetClassifier(sk.LogisticRegression(), random_state=0)
     coef = model.fit(X, y, sample_weight=weights).estimator_.coef_
@@ -958,15 +919,13 @@ def test_a_supervised_transformer_asks_for_its_target(classes):
         SampleSubsetTransformer(sk.RFE(sk.LogisticRegression())).fit(classes[0])
 
 
-def test_the_wrapper_imposes_the_task(classes):
-    X, y = classes
+def test_the_wrapper_imposes_the_task(X, y):
     asked = L2PenaltySelector(task="regression")
     model = SampleSubsetClassifier(sk.LogisticRegression(), asked).fit(X, y)
     assert np.array_equal(model.sample_scores_, L2PenaltySelector().fit(X, y).scores_)
 
 
-def test_a_frozen_kernel_model_keeps_its_columns(classes):
-    X, y = classes
+def test_a_frozen_kernel_model_keeps_its_columns(X, y):
     K = rbf_kernel(X)
     fitted = sk.SVC(kernel="precomputed").fit(K, y)
     model = SampleSubsetClassifier(sk.FrozenEstimator(fitted), keep=0.5).fit(K, y)
@@ -999,8 +958,7 @@ def test_scikit_learn_pipelines_refuse_a_sampler(classes):
 # The sampler
 
 
-def test_sampler_returns_rows_in_their_order_and_containers(classes, container):
-    X, y = classes
+def test_sampler_returns_rows_in_their_order_and_containers(X, y, container):
     sampler = SampleSubsetSampler(keep=0.3, random_state=0)
     X_kept, y_kept = sampler.fit_resample(container(X), y)
     kept = sampler.sample_indices_
@@ -1012,9 +970,8 @@ def test_sampler_returns_rows_in_their_order_and_containers(classes, container):
 
 
 @pytest.mark.parametrize("routed", [False, True])
-def test_sampler_in_the_pipeline_of_imbalanced_learn(classes, routed):
+def test_sampler_in_the_pipeline_of_imbalanced_learn(X, y, routed):
     imblearn = pytest.importorskip("imblearn.pipeline")
-    X, y = classes
     with config_context(enable_metadata_routing=routed):
         pipeline = imblearn.Pipeline(
             [
@@ -1045,8 +1002,7 @@ def test_sampler_with_a_continuous_target_in_imbalanced_learn(classes):
         assert len(pipeline[0].sample_indices_) == 96
 
 
-def test_sampler_takes_metadata_of_the_selector(classes, routing):
-    X, y = classes
+def test_sampler_takes_metadata_of_the_selector(X, y, routing):
     selector = SpySelector().set_fit_request(sample_weight=True)
     sampler = SampleSubsetSampler(selector)
     sampler.fit_resample(X, y, sample_weight=np.arange(1.0, 241), groups=np.arange(240))
@@ -1054,8 +1010,7 @@ def test_sampler_takes_metadata_of_the_selector(classes, routing):
     assert sampler.selector_.context_.sample_weight[-1] == 240
 
 
-def test_nystroem_on_chosen_rows(classes):
-    X, y = classes
+def test_nystroem_on_chosen_rows(X, y):
     model = make_pipeline(
         sk.StandardScaler(),
         SampleSubsetTransformer(sk.Nystroem(n_components=20), keep=40, random_state=0),

@@ -41,8 +41,7 @@ class Recorder(ClassifierMixin, BaseEstimator):
 
 
 @pytest.mark.parametrize("sample_weight", [None, np.linspace(0, 2, 240)])
-def test_coverage_counts_the_rows_that_are_nearest(classes, sample_weight):
-    X, y = classes
+def test_coverage_counts_the_rows_that_are_nearest(X, y, sample_weight):
     model = SampleSubsetClassifier(
         Recorder(), keep=30, weighting="coverage", random_state=0
     ).fit(X, y, sample_weight=sample_weight)
@@ -118,8 +117,7 @@ def test_weights_of_priority_sampling_by_their_definition():
 @pytest.mark.parametrize(
     "selector", [RandomSelector, LeverageSelector, SensitivitySelector]
 )
-def test_weighted_sums_are_unbiased(classes, selector, stratify):
-    X, y = classes
+def test_weighted_sums_are_unbiased(X, y, selector, stratify):
     values = np.exp(X[:, 0])
     sums = []
     for seed in range(120):
@@ -136,8 +134,7 @@ def test_weighted_sums_are_unbiased(classes, selector, stratify):
     assert abs(np.mean(sums) - values.sum()) < 3 * standard_error + 0.005 * values.sum()
 
 
-def test_random_rows_weigh_what_their_stratum_lost(classes):
-    X, y = classes
+def test_random_rows_weigh_what_their_stratum_lost(X, y):
     model = SampleSubsetClassifier(
         Recorder(), keep=0.25, weighting="inverse_probability", random_state=0
     ).fit(X, y)
@@ -202,8 +199,7 @@ def test_frozen_models_are_not_weighted(classes):
     assert len(model.sample_weight_) == 50
 
 
-def test_transformers_and_samplers_have_weights_too(classes):
-    X, y = classes
+def test_transformers_and_samplers_have_weights_too(X, y):
     scaled = SampleSubsetTransformer(
         StandardScaler(), keep=60, weighting="inverse_probability", random_state=0
     ).fit(X, y)

@@ -164,8 +164,7 @@ def test_mean_of_a_process_in_a_fiftieth_of_the_bytes():
     [SVC(kernel="linear"), SVC(), NuSVC(nu=0.1), SVR(kernel="linear"), KernelRidge()],
     ids=str,
 )
-def test_coefficients_of_linear_kernels(model, classes):
-    X, y = classes
+def test_coefficients_of_linear_kernels(model, X, y):
     for target in (y, y % 2):
         model = clone(model).fit(X, target)
         _, compact = compact_of(model)
@@ -305,8 +304,7 @@ def test_without_refit_vectors_are_only_removed(moons):
     [SVC(), SVC(kernel="linear"), SVC(kernel="poly", degree=2), NuSVC(nu=0.1)],
     ids=str,
 )
-def test_restored_classifiers(model, keep, classes):
-    X, y = classes
+def test_restored_classifiers(model, keep, X, y):
     for target in (y, y % 2):
         pruned = PrunedClassifier(clone(model), keep=keep, random_state=0).fit(X, target)
         restored = pruned.estimator_
@@ -397,10 +395,9 @@ def test_class_weight_reaches_the_refit():
 
 
 @pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
-def test_probabilities_after_the_refit(classes):
+def test_probabilities_after_the_refit(X, y):
     from sklearn.metrics import log_loss
 
-    X, y = classes
     model = SVC(probability=True, random_state=0).fit(X, y)
     pruned = PrunedClassifier(FrozenEstimator(model), keep=0.4, random_state=0).fit(X, y)
     found = pruned.predict_proba(X)
@@ -434,8 +431,7 @@ def test_quantized_vectors(scheme, moons):
         assert ratio >= (3 if scheme == "int8" else 1.99)
 
 
-def test_sparse_rows_are_refitted(classes):
-    X, y = classes
+def test_sparse_rows_are_refitted(X, y):
     X = csr_matrix(np.where(np.abs(X) < 0.5, 0, X))
     pruned = PrunedClassifier(SVC(), keep=0.5, random_state=0).fit(X, y)
     assert pruned.score(X, y) >= SVC().fit(X, y).score(X, y) - 0.03
