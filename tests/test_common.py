@@ -8,11 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_prune
 from sklearn_prune import sample_selection
-from sklearn_prune.sample_selection import (
-    L1PenaltySelector,
-    L2PenaltySelector,
-    RandomSelector,
-)
+from sklearn_prune import sample_selection as ss
 from tests.estimators import sk
 from tests.matrix import CLASSIFIERS, REGRESSORS, of
 
@@ -44,7 +40,7 @@ PRUNED = {
         *("kernel", "process", "neighbors", "features", "pipeline"),
     ),
 }
-VARIANTS = [RandomSelector("bernoulli"), L2PenaltySelector(loss="logistic")]
+VARIANTS = [ss.RandomSelector("bernoulli"), ss.L2PenaltySelector(loss="logistic")]
 FEW = {  # as many models as it takes to rank
     "DataOOBSelector": {"n_estimators": 10},
     "EL2NSelector": {"n_repeats": 1},
@@ -87,11 +83,11 @@ def variants():
         found += [cls(inner, keep=1.0) for inner in models[:8:2]]
     for name, models in INNER.items():
         cls = getattr(sklearn_prune, name)
-        found += [cls(inner, L2PenaltySelector()) for inner in models[:4]]
-        found += [cls(inner, L1PenaltySelector(), keep=0.8) for inner in models[:2]]
-        found += [cls(models[0], s, keep=1.0) for s in (None, L2PenaltySelector())]
+        found += [cls(inner, ss.L2PenaltySelector()) for inner in models[:4]]
+        found += [cls(inner, ss.L1PenaltySelector(), keep=0.8) for inner in models[:2]]
+        found += [cls(models[0], s, keep=1.0) for s in (None, ss.L2PenaltySelector())]
     sampler = sklearn_prune.SampleSubsetSampler
-    return [*found, sampler(L2PenaltySelector()), sampler(keep=1.0)]
+    return [*found, sampler(ss.L2PenaltySelector()), sampler(keep=1.0)]
 
 
 @parametrize_with_checks(estimators(), xfail_strict=True)

@@ -39,16 +39,11 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     compare_pruning,
 )
+from sklearn_prune import sample_selection as ss
 from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.manifest import first_difference
 from sklearn_prune.comparison.run.isolation import seeded
-from sklearn_prune.sample_selection import (
-    ENNSelector,
-    HerdingSelector,
-    L2PenaltySelector,
-    RandomSelector,
-)
 from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion, RandomCriterion
 
 
@@ -188,7 +183,7 @@ def test_a_chain_stops_at_its_first_failure(data, folds):
 def test_the_control_is_random_at_the_size_that_was_really_kept(data, folds):
     X, y = data
     linear = LogisticRegression()
-    cleaned = SampleSubsetClassifier(linear, ENNSelector(), keep="auto")
+    cleaned = SampleSubsetClassifier(linear, ss.ENNSelector(), keep="auto")
     pruned = PrunedClassifier(
         RandomForestClassifier(10), MagnitudeCriterion(), unit="feature", keep=0.5
     )
@@ -201,7 +196,7 @@ def test_the_control_is_random_at_the_size_that_was_really_kept(data, folds):
     for split in comparison._plan.splits:
         rows = (X[split.train], y[split.train]), (X[split.test], y[split.test])
         n = len(seeded(cleaned, split.seed).fit(*rows[0]).sample_indices_)
-        control = clone(cleaned).set_params(selector=RandomSelector(), keep=n)
+        control = clone(cleaned).set_params(selector=ss.RandomSelector(), keep=n)
         expected["cleaned"].append(
             seeded(control, split.seed).fit(*rows[0]).score(*rows[1])
         )
@@ -216,8 +211,8 @@ def test_a_shared_control_is_fitted_once(data):
     nearest = Nearest()
     models = {
         "all": nearest,
-        "herding": SampleSubsetClassifier(nearest, HerdingSelector(), keep=0.5),
-        "penalty": SampleSubsetClassifier(nearest, L2PenaltySelector(), keep=0.5),
+        "herding": SampleSubsetClassifier(nearest, ss.HerdingSelector(), keep=0.5),
+        "penalty": SampleSubsetClassifier(nearest, ss.L2PenaltySelector(), keep=0.5),
         "random": SampleSubsetClassifier(nearest, keep=0.5),
     }
     comparison = compare_pruning(models, *data, cv=KFold(3))

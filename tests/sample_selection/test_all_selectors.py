@@ -12,23 +12,18 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor, sample_selection
-from sklearn_prune.sample_selection import (
-    DataOOBSelector,
-    ForgettingSelector,
-    OutlierSelector,
-    SampleSelector,
-)
+from sklearn_prune import sample_selection as ss
 
 QUICK = {
-    DataOOBSelector: {"n_estimators": 10},
-    ForgettingSelector: {"estimator": LogisticRegression(), "n_repeats": 3},
-    OutlierSelector: {"n_folds": 2},
+    ss.DataOOBSelector: {"n_estimators": 10},
+    ss.ForgettingSelector: {"estimator": LogisticRegression(), "n_repeats": 3},
+    ss.OutlierSelector: {"n_folds": 2},
 }
 CLASSES = [
     cls
     for cls in (getattr(sample_selection, name) for name in sample_selection.__all__)
     if inspect.isclass(cls)
-    and issubclass(cls, SampleSelector)
+    and issubclass(cls, ss.SampleSelector)
     and not inspect.isabstract(cls)
 ]
 SELECTORS = [cls(**QUICK.get(cls, {})) for cls in CLASSES]
@@ -137,7 +132,7 @@ def test_continuous_targets_are_ranked_or_refused(selector, X):
     y = X[:, 0] + np.sin(X[:, 1])
     model = SampleSubsetRegressor(DecisionTreeRegressor(), selector, keep=0.3)
     model.set_params(random_state=0)
-    if isinstance(selector, ForgettingSelector):
+    if isinstance(selector, ss.ForgettingSelector):
         model.set_params(selector__estimator=None)
     if type(selector).__name__ in NO_REGRESSION:
         with pytest.raises(ValueError, match="Selector"):
@@ -186,7 +181,7 @@ def test_awkward_rows_are_ranked_or_refused_in_one_line(selector, name):
             fitted.set_params(task=task)
         elif task == "regression":
             continue
-        if task == "regression" and isinstance(selector, ForgettingSelector):
+        if task == "regression" and isinstance(selector, ss.ForgettingSelector):
             fitted.set_params(estimator=None)
         if task == "regression" and type(selector).__name__ in NO_REGRESSION:
             continue

@@ -8,40 +8,31 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
 
 from sklearn_prune import PrunedClassifier, weight_pruning
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune.sample_selection import CondensedNNSelector
-from sklearn_prune.weight_pruning import (
-    ContributionCriterion,
-    CoverageCriterion,
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    PermutationCriterion,
-    RandomCriterion,
-    SecondOrderCriterion,
-    TaylorCriterion,
-)
 from sklearn_prune.weight_pruning._registry import family_for, family_specs, resolve
 from tests.estimators import sk
 
-MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
-PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]
-LINEAR = [*MAGNITUDES, *PENALTIES, TaylorCriterion(), SecondOrderCriterion()]
-LEAVES = [MagnitudeCriterion(), *PENALTIES, SecondOrderCriterion()]
+MAGNITUDES = [wp.MagnitudeCriterion("l1"), wp.MagnitudeCriterion("l2")]
+PENALTIES = [wp.PenaltyCriterion("l1"), wp.PenaltyCriterion("l2")]
+LINEAR = [*MAGNITUDES, *PENALTIES, wp.TaylorCriterion(), wp.SecondOrderCriterion()]
+LEAVES = [wp.MagnitudeCriterion(), *PENALTIES, wp.SecondOrderCriterion()]
 CONTRIBUTIONS = [
-    ContributionCriterion("reduced_error"),
-    ContributionCriterion("complementarity"),
-    ContributionCriterion("margin"),
-    PenaltyCriterion("l1"),
+    wp.ContributionCriterion("reduced_error"),
+    wp.ContributionCriterion("complementarity"),
+    wp.ContributionCriterion("margin"),
+    wp.PenaltyCriterion("l1"),
 ]
 FOREST = sk.RandomForestClassifier(15, random_state=0)
 BOOSTING = sk.GradientBoostingClassifier(n_estimators=15, random_state=0)
 TABLE = [
     (sk.LogisticRegression(max_iter=300), "coefficient", LINEAR),
-    (sk.LogisticRegression(max_iter=300), "feature", [*LINEAR, PermutationCriterion(2)]),
-    (sk.GaussianNB(), "feature", [PermutationCriterion(2)]),
+    (sk.LogisticRegression(max_iter=300), "feature", [*LINEAR, wp.PermutationCriterion(2)]),
+    (sk.GaussianNB(), "feature", [wp.PermutationCriterion(2)]),
     (
         sk.AdaBoostClassifier(n_estimators=10, random_state=0),
         "feature",
-        [PermutationCriterion(2)],
+        [wp.PermutationCriterion(2)],
     ),
     (
         sk.SVC(C=5),
@@ -49,8 +40,8 @@ TABLE = [
         [
             *MAGNITUDES,
             *PENALTIES,
-            SecondOrderCriterion(),
-            CoverageCriterion(),
+            wp.SecondOrderCriterion(),
+            wp.CoverageCriterion(),
             CondensedNNSelector(),
         ],
     ),
@@ -61,7 +52,7 @@ TABLE = [
     (
         sk.KNeighborsClassifier(3),
         "prototype",
-        [CoverageCriterion(), MagnitudeCriterion(), CondensedNNSelector()],
+        [wp.CoverageCriterion(), wp.MagnitudeCriterion(), CondensedNNSelector()],
     ),
 ]
 CELLS = [
@@ -137,7 +128,7 @@ def scores(data):
 @pytest.mark.parametrize(("model", "unit", "criterion"), CELLS)
 def test_every_cell_beats_its_random_cell(scores, model, unit, criterion):
     found = scores(model, unit, criterion)
-    random = scores(model, unit, RandomCriterion())
+    random = scores(model, unit, wp.RandomCriterion())
     differences = {name: round(float(found[name] - random[name]), 4) for name in found}
     if (type(model).__name__, unit, repr(criterion)) in NO_BETTER:
         return
@@ -179,6 +170,6 @@ def test_the_criteria_of_a_unit_are_those_whose_quantity_it_offers():
         assert family.criteria.keys() == family.offers.keys()
         for unit, recommended in family.criteria.items():
             ranking = {cls for cls in shipped if family.ranks(unit, cls())}
-            assert ranking == {*recommended, RandomCriterion}, (family, unit)
+            assert ranking == {*recommended, wp.RandomCriterion}, (family, unit)
         for unit in () if family.recurses else family.units:
             assert all(callable(getattr(family, name)) for name in family.offers[unit])

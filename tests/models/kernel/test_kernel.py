@@ -15,16 +15,10 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune.models.kernel import refit
 from sklearn_prune.models.kernel.family import KernelFamily
 from sklearn_prune.predictors.kernel import KernelFunction
-from sklearn_prune.weight_pruning import (
-    CoverageCriterion,
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    RandomCriterion,
-    SecondOrderCriterion,
-)
 from sklearn_prune.weight_pruning._registry import family_of
 
 PROCESS = RBF(2.0) + WhiteKernel(0.1)
@@ -260,12 +254,12 @@ def test_large_matrices_are_made_in_blocks(monkeypatch):
     "criterion",
     [
         None,
-        CoverageCriterion("k_center"),
-        MagnitudeCriterion(),
-        PenaltyCriterion("l1"),
-        PenaltyCriterion("l2"),
-        SecondOrderCriterion(),
-        RandomCriterion(),
+        wp.CoverageCriterion("k_center"),
+        wp.MagnitudeCriterion(),
+        wp.PenaltyCriterion("l1"),
+        wp.PenaltyCriterion("l2"),
+        wp.SecondOrderCriterion(),
+        wp.RandomCriterion(),
     ],
     ids=str,
 )

@@ -10,15 +10,10 @@ from sklearn.preprocessing import scale
 from sklearn.utils import all_estimators
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune.models.features.family import FeatureFamily
 from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.models.linear.losses import derivatives
-from sklearn_prune.weight_pruning import (
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    SecondOrderCriterion,
-    TaylorCriterion,
-)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._registry import family_of
 from tests.estimators import sk
@@ -127,7 +122,7 @@ def test_second_order_is_backward_elimination_for_squared_loss():
         small = (
             PrunedRegressor(
                 sk.LinearRegression(),
-                SecondOrderCriterion(),
+                wp.SecondOrderCriterion(),
                 unit="feature",
                 keep=len(left) or 1,
             )
@@ -259,12 +254,12 @@ def test_the_standard_deviation_is_refused_in_one_line():
 
 
 CRITERIA = [
-    MagnitudeCriterion("l1"),
-    MagnitudeCriterion("l2"),
-    PenaltyCriterion("l1"),
-    PenaltyCriterion("l2"),
-    TaylorCriterion(),
-    SecondOrderCriterion(),
+    wp.MagnitudeCriterion("l1"),
+    wp.MagnitudeCriterion("l2"),
+    wp.PenaltyCriterion("l1"),
+    wp.PenaltyCriterion("l2"),
+    wp.TaylorCriterion(),
+    wp.SecondOrderCriterion(),
 ]
 MODELS = [
     sk.LogisticRegression(C=0.5),

@@ -11,19 +11,12 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_
 from sklearn.model_selection import train_test_split
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune._ranking import Ranking
 from sklearn_prune.models.trees.family import BaggedTreesFamily, ForestFamily
 from sklearn_prune.models.trees.plan import _cross_chosen, _whole_score
 from sklearn_prune.models.trees.units import greedy_order, out_of_bag
 from sklearn_prune.predictors.trees.arrays import pick_trees
-from sklearn_prune.weight_pruning import (
-    ContributionCriterion,
-    IterativeSchedule,
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    RandomCriterion,
-    SecondOrderCriterion,
-)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 from tests.estimators import sk
@@ -126,10 +119,10 @@ def test_summed_scores_are_not_scikit_learns():
 @pytest.mark.parametrize(
     "criterion",
     [
-        RandomCriterion(),
-        MagnitudeCriterion(),
-        SecondOrderCriterion(),
-        PenaltyCriterion("l1"),
+        wp.RandomCriterion(),
+        wp.MagnitudeCriterion(),
+        wp.SecondOrderCriterion(),
+        wp.PenaltyCriterion("l1"),
     ],
     ids=repr,
 )
@@ -243,7 +236,7 @@ def test_greedy_order_takes_the_best_next_tree():
 def test_contributions_order_all_trees(measure, data):
     kind = sk.RandomForestRegressor if data is DIABETES else sk.RandomForestClassifier
     small = pruned(
-        forest(kind), criterion=ContributionCriterion(measure), unit="tree", keep=4
+        forest(kind), criterion=wp.ContributionCriterion(measure), unit="tree", keep=4
     ).fit(*data)
     assert len(small.kept_) == 4
     assert small.score(*data) > (0.7 if data is DIABETES else 0.9)
@@ -321,8 +314,8 @@ def test_one_seed_is_one_model():
 
 def test_rounds_and_random_nodes():
     X, y = CANCER
-    rounds = pruned(forest(), keep=0.2, schedule=IterativeSchedule(3)).fit(X, y)
-    random = pruned(forest(), keep=0.2, criterion=RandomCriterion()).fit(X, y)
+    rounds = pruned(forest(), keep=0.2, schedule=wp.IterativeSchedule(3)).fit(X, y)
+    random = pruned(forest(), keep=0.2, criterion=wp.RandomCriterion()).fit(X, y)
     whole = parameters(forest().fit(X, y))
     for small in (rounds, random):
         assert small.compact_.n_parameters() <= 0.2 * whole + 0.5
