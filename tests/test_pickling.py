@@ -103,20 +103,18 @@ every = pytest.mark.parametrize(
 )
 
 
-@cache
-def table():
-    """Rows whose columns have mean 0 and deviation 1, classes, and values."""
-    X, y = make_classification(
-        n_samples=90,
-        n_features=5,
-        n_informative=4,
-        n_redundant=0,
-        n_classes=3,
-        n_clusters_per_class=1,
-        random_state=0,
-    )
-    X = sk.StandardScaler().fit_transform(X)
-    return X, np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
+#: Rows whose columns have mean 0 and deviation 1, classes, and values.
+X, y = make_classification(
+    n_samples=90,
+    n_features=5,
+    n_informative=4,
+    n_redundant=0,
+    n_classes=3,
+    n_clusters_per_class=1,
+    random_state=0,
+)
+X = sk.StandardScaler().fit_transform(X)
+y, VALUES = np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
 
 
 def fit_or_resample(model, *arguments):
@@ -128,13 +126,10 @@ def fit_or_resample(model, *arguments):
 
 @cache
 def fitted(number):
-    X, labels, values = table()
     model = clone(MODELS[number])
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=0)
-    return fit_or_resample(
-        model, X, values if "Regressor" in type(model).__name__ else labels
-    )
+    return fit_or_resample(model, X, VALUES if "Regressor" in type(model).__name__ else y)
 
 
 def answers(model, X):
@@ -213,7 +208,6 @@ def n_rows_needed(model):
 
 
 def test_each_way_of_finding_a_row_works():
-    X, *_ = table()
     for array in (X[3], X[:, ::-1].copy(), X.T, X.astype(np.float32), X.astype(np.float16)):
         assert n_rows_in(contents({"deep": [array]}), X) >= 1
     assert n_rows_in(contents(X.mean(axis=0)), X) == 0
@@ -223,7 +217,7 @@ def test_each_way_of_finding_a_row_works():
 
 @every
 def test_a_loaded_model_is_the_same(number, tmp_path):
-    X, model = table()[0], fitted(number)
+    model = fitted(number)
     expected = answers(model, X)
     joblib.dump(model, tmp_path / "model.joblib")
     loaded = [pickle.loads(pickle.dumps(model, protocol=protocol)) for protocol in (4, 5)]
@@ -239,7 +233,7 @@ def test_a_loaded_model_is_the_same(number, tmp_path):
 
 @every
 def test_a_saved_model_holds_no_needless_rows(number):
-    X, model = table()[0], fitted(number)
+    model = fitted(number)
     needed = n_rows_needed(model)
     assert n_rows_in(contents(model), X) <= needed
     assert n_rows_in_bytes(pickle.dumps(model), X) <= needed
@@ -252,7 +246,7 @@ def answers_of_files(paths, X):
 
 
 def test_other_processes_predict_the_same(tmp_path):
-    X, numbers = table()[0], range(len(MODELS))
+    numbers = range(len(MODELS))
     paths = [tmp_path / f"{number}.joblib" for number in numbers]
     for number, path in zip(numbers, paths, strict=True):
         joblib.dump(fitted(number), path, compress=3)
@@ -282,7 +276,6 @@ def around_a_tree_and_a_net():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("model", around_a_tree_and_a_net(), ids=label)
 def test_folds_and_searches_in_other_processes_find_the_same(model):
-    X, y, _ = table()
     folds = StratifiedKFold(2)
     one, two = (
         cross_validate(model, X, y, cv=folds, n_jobs=n_jobs, return_estimator=True)
@@ -302,7 +295,6 @@ def test_folds_and_searches_in_other_processes_find_the_same(model):
 
 
 def test_a_frozen_net_is_stored_once():
-    X, y, _ = table()
     frozen = sk.FrozenEstimator(fit_quietly(small(sk.MLPClassifier), X, y))
     model = SampleSubsetClassifier(frozen).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
@@ -311,7 +303,6 @@ def test_a_frozen_net_is_stored_once():
 
 
 def test_a_comparison_holds_no_rows():
-    X, y, _ = table()
     tree = sk.DecisionTreeClassifier()
     variants = {
         "all": tree,
@@ -331,14 +322,13 @@ def test_a_comparison_holds_no_rows():
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_boosters_of_other_libraries_hold_no_rows(library):
     module = pytest.importorskip(library)
-    X, y, _ = table()
-    y = np.unique(y, return_inverse=True)[1]
+    codes = np.unique(y, return_inverse=True)[1]
     name = {"lightgbm": "LGBMClassifier", "xgboost": "XGBClassifier"}[library]
     booster = getattr(module, name)(n_estimators=3, n_jobs=1)
     if library == "lightgbm":
         booster.set_params(verbose=-1)
     for wrapper in (SampleSubsetClassifier, PrunedClassifier):
-        model = fit_quietly(wrapper(booster, random_state=0), X, y)
+        model = fit_quietly(wrapper(booster, random_state=0), X, codes)
         assert n_rows_in(contents(model), X) == n_rows_in_bytes(pickle.dumps(model), X) == 0
         loaded = pickle.loads(pickle.dumps(model))
         np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
@@ -347,8 +337,7 @@ def test_boosters_of_other_libraries_hold_no_rows(library):
 @pytest.mark.parametrize("wrapper", [SampleSubsetClassifier, PrunedClassifier])
 def test_skorch_nets_hold_no_rows(wrapper):
     torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
-    X, y, _ = table()
-    X, y = X.astype(np.float32), np.unique(y, return_inverse=True)[1]
+    rows, codes = X.astype(np.float32), np.unique(y, return_inverse=True)[1]
     net = skorch.NeuralNetClassifier(
         torch.nn.Linear,
         module__in_features=5,
@@ -358,9 +347,9 @@ def test_skorch_nets_hold_no_rows(wrapper):
         max_epochs=3,
         verbose=0,
     )
-    model = fit_quietly(wrapper(net, random_state=0), X, y)
+    model = fit_quietly(wrapper(net, random_state=0), rows, codes)
     data = pickle.dumps(model)
-    assert n_rows_in(contents(model), X) == n_rows_in_bytes(data, X) == 0
+    assert n_rows_in(contents(model), rows) == n_rows_in_bytes(data, rows) == 0
     np.testing.assert_array_equal(
-        pickle.loads(data).predict_proba(X), model.predict_proba(X)
+        pickle.loads(data).predict_proba(rows), model.predict_proba(rows)
     )

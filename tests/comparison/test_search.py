@@ -419,8 +419,8 @@ def test_repr_pickle_and_copies():
         "random_state=None, shuffle=False), keep='a__keep', alpha=0.1)"
     )
     results = results_of(steady([0.9] * 4), [4, 3, 2, 1], KEEPS)
-    assert repr(pick) == "smallest_not_worse(0.01, 'nbytes', test_share=5)"
-    assert pickle.loads(pickle.dumps(pick))(results) == pick(results)
+    assert repr(PICK) == "smallest_not_worse(0.01, 'nbytes', test_share=5)"
+    assert pickle.loads(pickle.dumps(PICK))(results) == PICK(results)
 
 
 SCORING = {"accuracy": "accuracy", "nbytes": cost_scorer("nbytes")}

@@ -16,8 +16,9 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     SampleSubsetTransformer,
 )
+from sklearn_prune.weight_pruning import Quantizer
 from tests.estimators import sk
-from tests.matrix import matrix
+from tests.matrix import matrix, pruned
 from tests.persistence.onnx_session import assert_same
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -113,8 +114,7 @@ def fitted(model, X, y, n=N):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_predict_the_same(name, binary):
     y = np.where(DIGIT > 2, "large", "small") if binary else TEXTS
-    pruned = PrunedClassifier(CLASSIFIERS[name], keep=0.6, random_state=0)
-    model = fitted(pruned, DIGITS, y)
+    model = fitted(pruned(CLASSIFIERS[name], keep=0.6), DIGITS, y)
     rows = DIGITS[N : N + 100]
     assert_same(model, rows, tolerance=1e-5 if name in ROUNDED else 1e-9)
     graph = assert_same(model, rows.astype(np.float32))
@@ -124,8 +124,7 @@ def test_classifiers_predict_the_same(name, binary):
 
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regressors_predict_the_same(name):
-    pruned = PrunedRegressor(REGRESSORS[name], keep=0.6, random_state=0)
-    model = fitted(pruned, DIABETES, PROGRESSION, 200)
+    model = fitted(pruned(REGRESSORS[name], keep=0.6), DIABETES, PROGRESSION, 200)
     rows = DIABETES[200:300]
     assert_same(model, rows, tolerance=2e-6 if "least squares" in name else 1e-9)
     assert_same(model, rows.astype(np.float32))
@@ -136,8 +135,7 @@ def test_regressors_predict_the_same(name):
     "inner", ["SVC", "forest", "gradient boosting", "neighbours", "LDA", "MLP"]
 )
 def test_rounded_models_keep_their_codes(inner, scheme):
-    pruned = PrunedClassifier(CLASSIFIERS[inner], keep=0.6, quantize=scheme, random_state=0)
-    model = fitted(pruned, DIGITS, TEXTS)
+    model = fitted(pruned(CLASSIFIERS[inner], keep=0.6, quantize=scheme), DIGITS, TEXTS)
     graph = assert_same(model, DIGITS[N : N + 50])
     codes = {"float16": 10, "int8": 3, "codebook": 2}[scheme]
     stored = [part for part in graph.graph.initializer if part.data_type == codes]
@@ -147,13 +145,9 @@ def test_rounded_models_keep_their_codes(inner, scheme):
 
 @pytest.mark.parametrize("n_values", [5, 16])
 def test_codes_of_four_bits(n_values):
-    from sklearn_prune.weight_pruning import Quantizer
-
     quantizer = Quantizer("codebook", n_values=n_values)
-    pruned = PrunedClassifier(
-        sk.LogisticRegression(max_iter=200), keep=0.9, quantize=quantizer
-    )
-    assert_same(fitted(pruned, DIGITS, TEXTS), DIGITS[N : N + 50])
+    model = pruned(sk.LogisticRegression(max_iter=200), keep=0.9, quantize=quantizer)
+    assert_same(fitted(model, DIGITS, TEXTS), DIGITS[N : N + 50])
 
 
 @pytest.mark.parametrize(
@@ -225,53 +219,33 @@ def test_labels_of_each_type(labels, inner):
     assert_same(model, DIGITS[N : N + 50])
 
 
-@pytest.mark.parametrize(
-    "inner",
-    [
-        sk.RandomForestClassifier(5, random_state=0),
-        sk.KNeighborsClassifier(),
-        sk.MultiOutputClassifier(sk.LogisticRegression(max_iter=200)),
-    ],
-    ids=lambda model: type(model).__name__,
-)
-def test_classifiers_of_several_outputs(inner):
-    y = np.stack([DIGIT % 2, DIGIT % 3, DIGIT], axis=1)
-    model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
-    assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
+OUTPUTS = np.stack([DIGIT % 2, DIGIT % 3, DIGIT], axis=1)
+SETS = np.stack([DIGIT % 2, DIGIT > 1, DIGIT > 2], axis=1).astype(int)
+NUMBERS = np.stack([PROGRESSION, np.sqrt(PROGRESSION)], axis=1)
 
 
 @pytest.mark.parametrize(
-    "inner",
+    ("inner", "y"),
     [
-        sk.OneVsRestClassifier(sk.LinearSVC()),
-        sk.MLPClassifier((9,), max_iter=20, random_state=0),
-        sk.ClassifierChain(sk.LogisticRegression(max_iter=200), order=[2, 0, 1]),
-        sk.RidgeClassifier(),
+        (sk.RandomForestClassifier(5, random_state=0), OUTPUTS),
+        (sk.KNeighborsClassifier(), OUTPUTS),
+        (sk.MultiOutputClassifier(sk.LogisticRegression(max_iter=200)), OUTPUTS),
+        (sk.OneVsRestClassifier(sk.LinearSVC()), SETS),
+        (sk.MLPClassifier((9,), max_iter=20, random_state=0), SETS),
+        (sk.ClassifierChain(sk.LogisticRegression(max_iter=200), order=[2, 0, 1]), SETS),
+        (sk.RidgeClassifier(), SETS),
+        (sk.LinearRegression(), NUMBERS),
+        (sk.RandomForestRegressor(5, random_state=0), NUMBERS),
+        (sk.MultiOutputRegressor(sk.SVR()), NUMBERS),
+        (sk.RegressorChain(sk.Ridge(), order=[1, 0]), NUMBERS),
+        (sk.KNeighborsRegressor(), NUMBERS),
+        (sk.KernelRidge(), NUMBERS),
     ],
-    ids=lambda model: type(model).__name__,
+    ids=lambda value: type(value).__name__,
 )
-def test_classifiers_of_label_sets(inner):
-    y = np.stack([DIGIT % 2, DIGIT > 1, DIGIT > 2], axis=1).astype(int)
-    model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
-    assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
-
-
-@pytest.mark.parametrize(
-    "inner",
-    [
-        sk.LinearRegression(),
-        sk.RandomForestRegressor(5, random_state=0),
-        sk.MultiOutputRegressor(sk.SVR()),
-        sk.RegressorChain(sk.Ridge(), order=[1, 0]),
-        sk.KNeighborsRegressor(),
-        sk.KernelRidge(),
-    ],
-    ids=lambda model: type(model).__name__,
-)
-def test_regressors_of_several_outputs(inner):
-    y = np.stack([PROGRESSION, np.sqrt(PROGRESSION)], axis=1)
-    model = fitted(PrunedRegressor(inner, random_state=0), DIABETES, y, 200)
-    assert_same(model, DIABETES[200:300], tolerance=1e-9)
+def test_several_outputs(inner, y):
+    rows = DIABETES if y is NUMBERS else DIGITS
+    assert_same(fitted(pruned(inner), rows, y), rows[N : N + 100], tolerance=1e-9)
 
 
 @pytest.mark.parametrize(

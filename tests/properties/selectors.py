@@ -14,13 +14,12 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 
-from sklearn_prune import sample_selection
 from sklearn_prune import sample_selection as ss
 from sklearn_prune._sklearn_compat import Interval, StrOptions
 
 CLASSES = [
     cls
-    for cls in (getattr(sample_selection, name) for name in sample_selection.__all__)
+    for cls in (getattr(ss, name) for name in ss.__all__)
     if inspect.isclass(cls)
     and issubclass(cls, ss.SampleSelector)
     and not inspect.isabstract(cls)

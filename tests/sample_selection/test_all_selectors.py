@@ -1,6 +1,5 @@
 """What every selector promises, whichever it is."""
 
-import inspect
 import tracemalloc
 
 import numpy as np
@@ -11,21 +10,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor, sample_selection
+from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune import sample_selection as ss
+from tests.properties.selectors import CLASSES
 
 QUICK = {
     ss.DataOOBSelector: {"n_estimators": 10},
     ss.ForgettingSelector: {"estimator": LogisticRegression(), "n_repeats": 3},
     ss.OutlierSelector: {"n_folds": 2},
 }
-CLASSES = [
-    cls
-    for cls in (getattr(sample_selection, name) for name in sample_selection.__all__)
-    if inspect.isclass(cls)
-    and issubclass(cls, ss.SampleSelector)
-    and not inspect.isabstract(cls)
-]
 SELECTORS = [cls(**QUICK.get(cls, {})) for cls in CLASSES]
 # Their default settings draw nothing on so few rows.
 NO_DRAW = {"AutoSelector", "HerdingSelector"}
