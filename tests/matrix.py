@@ -118,18 +118,9 @@ def matrix():
     )
     hist = sk.HistGradientBoostingClassifier(max_iter=4, categorical_features=[0])
     yield "boosting by histograms", _classifier(hist, 0.6), CODES, NAMES
-    yield (
-        "boosting with missing values",
-        sk.HistGradientBoostingRegressor(max_iter=4),
-        MISSING,
-        TARGET,
-    )
-    yield (
-        "boosting in integers",
-        _regressor(sk.HistGradientBoostingRegressor(max_iter=4), quantize="int8"),
-        X,
-        TARGET,
-    )
+    hists = sk.HistGradientBoostingRegressor(max_iter=4)
+    yield "boosting with missing values", hists, MISSING, TARGET
+    yield "boosting in integers", _regressor(hists, quantize="int8"), X, TARGET
     yield "logistic", _classifier(logistic), X, NAMES
     yield "logistic in halves", _classifier(logistic, quantize="float16"), X, LABELS
     yield "lasso", sk.Lasso(0.1), X, TARGET
@@ -145,12 +136,8 @@ def matrix():
     yield "kernel ridge", sk.KernelRidge(kernel="laplacian"), X, BOTH
     kernel = ConstantKernel() * RBF() + WhiteKernel()
     yield "process", sk.GaussianProcessRegressor(kernel, optimizer=None), X, TARGET
-    yield (
-        "process of classes",
-        sk.GaussianProcessClassifier(Matern(), optimizer=None),
-        X,
-        LABELS,
-    )
+    process = sk.GaussianProcessClassifier(Matern(), optimizer=None)
+    yield "process of classes", process, X, LABELS
     yield "neighbours", _classifier(sk.KNeighborsClassifier(3)), X, NAMES
     yield "neighbours by distance", sk.KNeighborsRegressor(weights="distance"), X, BOTH
     yield "neighbours of sparse rows", sk.KNeighborsClassifier(), csr_matrix(X), LABELS
@@ -160,35 +147,16 @@ def matrix():
     yield "categories", sk.CategoricalNB(), X.astype(int), LABELS
     yield "discriminant", sk.LinearDiscriminantAnalysis(), X, NAMES
     yield "quadratic", sk.QuadraticDiscriminantAnalysis(reg_param=0.1), X, NAMES
-    yield "net", _classifier(sk.MLPClassifier(**mlp)), X, NAMES
-    yield (
-        "net in integers",
-        _classifier(sk.MLPClassifier(**mlp), 0.2, quantize="int8"),
-        X,
-        LABELS,
-    )
-    yield (
-        "net of shared values",
-        _classifier(
-            sk.MLPClassifier(**mlp), 1.0, quantize=Quantizer("codebook", n_values=16)
-        ),
-        X,
-        LABELS,
-    )
+    net, values = sk.MLPClassifier(**mlp), Quantizer("codebook", n_values=16)
+    yield "net", _classifier(net), X, NAMES
+    yield "net in integers", _classifier(net, 0.2, quantize="int8"), X, LABELS
+    yield "net of shared values", _classifier(net, 1.0, quantize=values), X, LABELS
     yield "net for numbers", _regressor(sk.MLPRegressor(**mlp), 0.1), X, BOTH
     yield "features", _classifier(sk.NearestCentroid(), unit="feature"), X, NAMES
-    yield (
-        "boosted trees",
-        sk.AdaBoostClassifier(tree, n_estimators=3, random_state=0),
-        X,
-        NAMES,
-    )
-    yield (
-        "pipeline",
-        make_pipeline(sk.StandardScaler(), sk.SelectKBest(k=2), _classifier(svc)),
-        X,
-        NAMES,
-    )
+    boosted = sk.AdaBoostClassifier(tree, n_estimators=3, random_state=0)
+    yield "boosted trees", boosted, X, NAMES
+    steps = sk.StandardScaler(), sk.SelectKBest(k=2), _classifier(svc)
+    yield "pipeline", make_pipeline(*steps), X, NAMES
     columns = sk.ColumnTransformer(
         [
             ("spline", sk.SplineTransformer(), [0, 1]),
@@ -204,20 +172,12 @@ def matrix():
     yield "columns", make_pipeline(columns, sk.PCA(3), logistic), X, NAMES
     vote = [("forest", _classifier(FOREST)), ("svc", SampleSubsetClassifier(svc))]
     yield "vote", sk.VotingClassifier(vote), X, NAMES
-    yield (
-        "soft vote",
-        sk.VotingClassifier([("a", FOREST), ("b", logistic)], voting="soft"),
-        X,
-        NAMES,
-    )
-    yield "mean", sk.VotingRegressor([("a", sk.SVR()), ("b", sk.Lasso(0.1))]), X, TARGET
+    soft = sk.VotingClassifier([("a", FOREST), ("b", logistic)], voting="soft")
+    yield "soft vote", soft, X, NAMES
+    mean = [("a", sk.SVR()), ("b", sk.Lasso(0.1))]
+    yield "mean", sk.VotingRegressor(mean), X, TARGET
     yield "stack", sk.StackingClassifier(vote, cv=2), X, NAMES
-    yield (
-        "stack for numbers",
-        sk.StackingRegressor([("a", sk.SVR()), ("b", sk.Lasso(0.1))], cv=2),
-        X,
-        TARGET,
-    )
+    yield "stack for numbers", sk.StackingRegressor(mean, cv=2), X, TARGET
     yield (
         "search",
         sk.GridSearchCV(_classifier(FOREST), {"keep": [0.3, 1.0]}, cv=2),
@@ -231,12 +191,8 @@ def matrix():
     yield "outputs for numbers", sk.MultiOutputRegressor(sk.SVR()), X, BOTH
     yield "chain", sk.ClassifierChain(logistic), X, SETS
     yield "chain for numbers", sk.RegressorChain(sk.Lasso(0.1)), X, BOTH
-    yield (
-        "bagged machines",
-        sk.BaggingRegressor(sk.SVR(), 3, max_features=2, random_state=0),
-        X,
-        TARGET,
-    )
+    bagged = sk.BaggingRegressor(sk.SVR(), 3, max_features=2, random_state=0)
+    yield "bagged machines", bagged, X, TARGET
     yield "bagged models", sk.BaggingClassifier(logistic, 3, random_state=0), X, NAMES
     yield "calibrated", sk.CalibratedClassifierCV(tree, cv=2), X, NAMES
     yield "isotonic", sk.CalibratedClassifierCV(svc, cv=2, method="isotonic"), X, LABELS
@@ -342,22 +298,13 @@ def is_single(X):
     return getattr(X, "dtype", None) == np.float32
 
 
+WITHOUT_PARTS = (type, str, bytes, int, float, np.generic, np.dtype, np.ufunc, FunctionType)
+
+
 def arrays_in(thing, found=None):
     """All arrays and mutable objects that an object reaches, by their ids."""
     found = {} if found is None else found
-    if id(thing) in found or isinstance(
-        thing,
-        type
-        | str
-        | bytes
-        | int
-        | float
-        | np.generic
-        | np.dtype
-        | np.ufunc
-        | FunctionType
-        | None,
-    ):
+    if id(thing) in found or thing is None or isinstance(thing, WITHOUT_PARTS):
         return found
     if isinstance(thing, tuple):
         parts = thing

@@ -19,7 +19,7 @@ from sklearn_prune import (
 from sklearn_prune.weight_pruning import Quantizer
 from tests.estimators import sk
 from tests.matrix import matrix, pruned
-from tests.persistence.onnx_session import assert_same
+from tests.persistence.onnx_session import assert_same, run
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
 DIGITS = DIGITS[:, 8:28] / 8 + np.random.default_rng(0).normal(scale=0.1, size=(1797, 20))
@@ -287,21 +287,11 @@ def test_counts_and_categories():
 
 
 pytest.importorskip("skl2onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 # skl2onnx knows neither, and neither has a form of its own here.
 UNKNOWN = {"features": "NearestCentroid", "columns": "SplineTransformer"}
 NAMES = [name for name, _, rows, _ in matrix() if not issparse(rows)]
-
-
-def run(graph, rows):
-    """All outputs of a graph for some rows."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {session.get_inputs()[0].name: rows})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -321,7 +311,7 @@ def test_graphs_answer_as_models(name, dtype, models):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = np.asarray(model.predict(rows))
-        labels, *rest = run(graph, rows)
+        labels, *rest = run(graph, rows).values()
         labels = np.asarray(labels).reshape(expected.shape)
         if expected.dtype.kind != "f":
             np.testing.assert_array_equal(labels, expected)
