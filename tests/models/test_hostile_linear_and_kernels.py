@@ -220,12 +220,8 @@ def process_cases():
     yield "periodic", regressor(gp.ExpSineSquared() + noisy, **plain), X[:, :1], VALUES
     yield "process of one", regressor(noisy, **plain), X[:1], VALUES[:1]
     yield "same targets", regressor(noisy, normalize_y=True, **plain), X, ONE
-    yield (
-        "pairwise kernel",
-        regressor(gp.PairwiseKernel(metric="rbf"), alpha=1.0, **plain),
-        X.astype("f4"),
-        VALUES,
-    )
+    pairwise = gp.PairwiseKernel(metric="rbf")
+    yield "pairwise kernel", regressor(pairwise, alpha=1.0, **plain), X.astype("f4"), VALUES
     yield "process two", classifier(noisy, **plain), X, TWO
     yield "process rest", classifier(gp.Matern(), **plain), X, TEXT
     yield "process pairs", classifier(gp.RBF(), multi_class="one_vs_one", **plain), X, TEXT
@@ -234,20 +230,15 @@ def process_cases():
 
 
 def neighbor_cases():
-    k = sk.KNeighborsClassifier
+    k, values = sk.KNeighborsClassifier, sk.KNeighborsRegressor
     for algorithm in ("kd_tree", "ball_tree", "brute"):
         for weights in ("uniform", "distance"):
+            how = {"algorithm": algorithm, "weights": weights}
+            name = f"{algorithm} {weights}"
+            yield f"ties {name}", k(5, **how), GRID, TEXT
             yield (
-                f"ties {algorithm} {weights}",
-                k(5, algorithm=algorithm, weights=weights),
-                GRID,
-                TEXT,
-            )
-            yield (
-                f"values {algorithm} {weights}",
-                sk.KNeighborsRegressor(
-                    3, algorithm=algorithm, weights=weights, leaf_size=2
-                ),
+                f"values {name}",
+                values(3, leaf_size=2, **how),
                 GRID.astype("f4"),
                 SEVERAL,
             )
@@ -268,21 +259,10 @@ def neighbor_cases():
         "nan_euclidean": None,
     }.items():
         brute = metric in ("cosine", "correlation", "sqeuclidean", "nan_euclidean")
-        yield (
-            metric,
-            k(4, metric=metric, metric_params=params, weights="distance", p=3),
-            X,
-            TEXT,
-        )
+        how = {"metric": metric, "metric_params": params}
+        yield metric, k(4, weights="distance", p=3, **how), X, TEXT
         if not brute and metric != "minkowski":
-            yield (
-                f"{metric} tree",
-                sk.KNeighborsRegressor(
-                    4, metric=metric, metric_params=params, algorithm="ball_tree"
-                ),
-                X,
-                VALUES,
-            )
+            yield f"{metric} tree", values(4, algorithm="ball_tree", **how), X, VALUES
     yield "cubic", k(3, p=3), X, TEXT
     yield "half power", k(3, p=0.5, algorithm="brute"), X, TEXT
     for metric in ("jaccard", "dice", "rogerstanimoto", "russellrao", "yule"):
@@ -298,23 +278,14 @@ def neighbor_cases():
     yield "neighbours one class", k(5), X, np.repeat("x", 60)
     yield "all rows", k(60), X, TEXT
     yield "duplicates", k(4, weights="distance"), np.ones((60, 3)), TEXT
-    yield (
-        "duplicate values",
-        sk.KNeighborsRegressor(4, weights="distance"),
-        GRID // 2,
-        VALUES,
-    )
+    yield "duplicate values", values(4, weights="distance"), GRID // 2, VALUES
     yield "neighbours whole", k(2), COUNTS, CODES - 7
     yield "neighbours bytes", k(2), COUNTS.astype(np.uint8), CODES
-    yield "neighbours jobs", sk.KNeighborsRegressor(2, n_jobs=2), NAMED, CODES
+    yield "neighbours jobs", values(2, n_jobs=2), NAMED, CODES
     yield "neighbours wide", k(3), WIDE, np.arange(20) % 2 == 0
-    yield (
-        "radius",
-        sk.RadiusNeighborsClassifier(3.0, outlier_label="most_frequent"),
-        X,
-        TEXT,
-    )
-    yield "radius labels", sk.RadiusNeighborsClassifier(9.0, weights="distance"), X, LABELS
+    radius = sk.RadiusNeighborsClassifier
+    yield "radius", radius(3.0, outlier_label="most_frequent"), X, TEXT
+    yield "radius labels", radius(9.0, weights="distance"), X, LABELS
     yield "radius values", sk.RadiusNeighborsRegressor(4.0), csr_array(X), SEVERAL
 
 
