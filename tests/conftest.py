@@ -38,6 +38,16 @@ def classes():
 
 
 @pytest.fixture
+def X(classes):
+    return classes[0]
+
+
+@pytest.fixture
+def y(classes):
+    return classes[1]
+
+
+@pytest.fixture
 def routing():
     with config_context(enable_metadata_routing=True):
         yield

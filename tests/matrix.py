@@ -8,67 +8,9 @@ from types import FunctionType
 import numpy as np
 from scipy.sparse import csc_array, csr_matrix, issparse
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_iris
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    AdaBoostRegressor,
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    StackingRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
-from sklearn.feature_selection import SelectKBest
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
-from sklearn.kernel_approximation import Nystroem
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import (
-    BayesianRidge,
-    Lasso,
-    LinearRegression,
-    LogisticRegression,
-    PoissonRegressor,
-    Ridge,
-    RidgeClassifier,
-)
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
-from sklearn.multioutput import (
-    ClassifierChain,
-    MultiOutputClassifier,
-    MultiOutputRegressor,
-    RegressorChain,
-)
-from sklearn.naive_bayes import BernoulliNB, CategoricalNB, GaussianNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, NearestCentroid
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    KBinsDiscretizer,
-    MultiLabelBinarizer,
-    OneHotEncoder,
-    SplineTransformer,
-    StandardScaler,
-)
-from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import (
     PrunedClassifier,
@@ -78,39 +20,42 @@ from sklearn_prune import (
     SampleSubsetTransformer,
 )
 from sklearn_prune.weight_pruning import Quantizer
+from tests.estimators import sk
 
 #: The smallest model of each kind, for tests of whatever is around one.
 CLASSIFIERS = {
-    "logistic": LogisticRegression(),
-    "linear svc": LinearSVC(),
-    "tree": DecisionTreeClassifier(),
-    "forest": RandomForestClassifier(4),
-    "bagging": BaggingClassifier(n_estimators=3),
-    "boosting": GradientBoostingClassifier(n_estimators=4),
-    "hist": HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5),
-    "svc": SVC(),
-    "neighbors": KNeighborsClassifier(3),
-    "bayes": GaussianNB(),
-    "discriminant": LinearDiscriminantAnalysis(),
-    "net": MLPClassifier([4], max_iter=20, solver="sgd", learning_rate_init=0.1, tol=0.0),
-    "features": AdaBoostClassifier(n_estimators=3),
-    "pipeline": make_pipeline(StandardScaler(), LogisticRegression()),
+    "logistic": sk.LogisticRegression(),
+    "linear svc": sk.LinearSVC(),
+    "tree": sk.DecisionTreeClassifier(),
+    "forest": sk.RandomForestClassifier(4),
+    "bagging": sk.BaggingClassifier(n_estimators=3),
+    "boosting": sk.GradientBoostingClassifier(n_estimators=4),
+    "hist": sk.HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5),
+    "svc": sk.SVC(),
+    "neighbors": sk.KNeighborsClassifier(3),
+    "bayes": sk.GaussianNB(),
+    "discriminant": sk.LinearDiscriminantAnalysis(),
+    "net": sk.MLPClassifier(
+        [4], max_iter=20, solver="sgd", learning_rate_init=0.1, tol=0.0
+    ),
+    "features": sk.AdaBoostClassifier(n_estimators=3),
+    "pipeline": make_pipeline(sk.StandardScaler(), sk.LogisticRegression()),
 }
 REGRESSORS = {
-    "linear": LinearRegression(),
-    "ridge": Ridge(),
-    "lasso": Lasso(alpha=0.01),
-    "linear svr": LinearSVR(),
-    "tree": DecisionTreeRegressor(),
-    "forest": RandomForestRegressor(4),
-    "boosting": GradientBoostingRegressor(n_estimators=4),
-    "hist": HistGradientBoostingRegressor(max_iter=4, min_samples_leaf=5),
-    "svr": SVR(),
-    "neighbors": KNeighborsRegressor(3),
-    "kernel": KernelRidge(),
-    "process": GaussianProcessRegressor(),
-    "features": AdaBoostRegressor(n_estimators=3),
-    "pipeline": make_pipeline(StandardScaler(), Ridge()),
+    "linear": sk.LinearRegression(),
+    "ridge": sk.Ridge(),
+    "lasso": sk.Lasso(alpha=0.01),
+    "linear svr": sk.LinearSVR(),
+    "tree": sk.DecisionTreeRegressor(),
+    "forest": sk.RandomForestRegressor(4),
+    "boosting": sk.GradientBoostingRegressor(n_estimators=4),
+    "hist": sk.HistGradientBoostingRegressor(max_iter=4, min_samples_leaf=5),
+    "svr": sk.SVR(),
+    "neighbors": sk.KNeighborsRegressor(3),
+    "kernel": sk.KernelRidge(),
+    "process": sk.GaussianProcessRegressor(),
+    "features": sk.AdaBoostRegressor(n_estimators=3),
+    "pipeline": make_pipeline(sk.StandardScaler(), sk.Ridge()),
 }
 
 
@@ -126,12 +71,12 @@ NAMES = np.array(["setosa", "versicolor", "virginica"])[LABELS]
 TARGET = X[:, 3] * 2 + np.sin(X[:, 0])
 BOTH = np.column_stack([TARGET, X[:, 2]])
 BINARY = LABELS == 1
-SETS = MultiLabelBinarizer().fit_transform(
+SETS = sk.MultiLabelBinarizer().fit_transform(
     [{y, (y + int(x > 5)) % 3} for y, x in zip(LABELS, X[:, 0], strict=True)]
 )
 MISSING = np.where(np.random.default_rng(1).random(X.shape) < 0.1, np.nan, X)
 CODES = np.column_stack([LABELS, X[:, 1:]])
-FOREST = RandomForestClassifier(6, random_state=0)
+FOREST = sk.RandomForestClassifier(6, random_state=0)
 
 
 def _classifier(model, keep=0.5, **params):
@@ -144,9 +89,9 @@ def _regressor(model, keep=0.5, **params):
 
 def matrix():
     """Name, unfitted model, rows, targets; a stored artefact has the name of its model."""
-    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
-    svc = SVC(random_state=0)
-    logistic = LogisticRegression()
+    tree = sk.DecisionTreeClassifier(max_depth=3, random_state=0)
+    svc = sk.SVC(random_state=0)
+    logistic = sk.LogisticRegression()
     mlp = {"hidden_layer_sizes": (8,), "max_iter": 30, "random_state": 0}
     yield "forest", _classifier(FOREST, 1.0), X, NAMES
     yield "forest of names", _classifier(FOREST, 0.3), X, NAMES
@@ -155,133 +100,108 @@ def matrix():
     yield "forest of few rows", SampleSubsetClassifier(FOREST, random_state=0), X, LABELS
     yield "forest of two outputs", FOREST, X, np.column_stack([LABELS, BINARY])
     yield "forest with missing values", FOREST, MISSING, LABELS
-    yield "forest for numbers", _regressor(ExtraTreesRegressor(5, random_state=0)), X, BOTH
-    yield "tree", tree, X, BINARY
-    yield "stump", DecisionTreeClassifier(max_depth=1), X, NAMES
-    yield "leaf", DecisionTreeClassifier(max_depth=1, min_samples_leaf=80), X, LABELS
-    yield "bagged trees", BaggingClassifier(tree, 4, random_state=0), X, NAMES
-    yield "boosting", GradientBoostingClassifier(n_estimators=4, random_state=0), X, NAMES
-    hist = HistGradientBoostingClassifier(max_iter=4, categorical_features=[0])
-    yield "boosting by histograms", _classifier(hist, 0.6), CODES, NAMES
     yield (
-        "boosting with missing values",
-        HistGradientBoostingRegressor(max_iter=4),
-        MISSING,
-        TARGET,
-    )
-    yield (
-        "boosting in integers",
-        _regressor(HistGradientBoostingRegressor(max_iter=4), quantize="int8"),
+        "forest for numbers",
+        _regressor(sk.ExtraTreesRegressor(5, random_state=0)),
         X,
-        TARGET,
+        BOTH,
     )
+    yield "tree", tree, X, BINARY
+    yield "stump", sk.DecisionTreeClassifier(max_depth=1), X, NAMES
+    yield "leaf", sk.DecisionTreeClassifier(max_depth=1, min_samples_leaf=80), X, LABELS
+    yield "bagged trees", sk.BaggingClassifier(tree, 4, random_state=0), X, NAMES
+    yield (
+        "boosting",
+        sk.GradientBoostingClassifier(n_estimators=4, random_state=0),
+        X,
+        NAMES,
+    )
+    hist = sk.HistGradientBoostingClassifier(max_iter=4, categorical_features=[0])
+    yield "boosting by histograms", _classifier(hist, 0.6), CODES, NAMES
+    hists = sk.HistGradientBoostingRegressor(max_iter=4)
+    yield "boosting with missing values", hists, MISSING, TARGET
+    yield "boosting in integers", _regressor(hists, quantize="int8"), X, TARGET
     yield "logistic", _classifier(logistic), X, NAMES
     yield "logistic in halves", _classifier(logistic, quantize="float16"), X, LABELS
-    yield "lasso", Lasso(0.1), X, TARGET
-    yield "counts", PoissonRegressor(), X, LABELS
-    yield "bayesian", BayesianRidge(), X, TARGET
-    yield "linear machine", LinearSVC(), X, BINARY
-    yield "ridge of sets", RidgeClassifier(), X, SETS
+    yield "lasso", sk.Lasso(0.1), X, TARGET
+    yield "counts", sk.PoissonRegressor(), X, LABELS
+    yield "bayesian", sk.BayesianRidge(), X, TARGET
+    yield "linear machine", sk.LinearSVC(), X, BINARY
+    yield "ridge of sets", sk.RidgeClassifier(), X, SETS
     yield "support vectors", _classifier(svc), X, NAMES
     yield "support vectors in integers", _classifier(svc, quantize="int8"), X, LABELS
     yield "support vectors of sparse rows", svc, csr_matrix(X), LABELS
-    yield "support vectors of a line", SVC(kernel="linear"), X, LABELS
-    yield "support vectors for numbers", _regressor(SVR()), X, TARGET
-    yield "kernel ridge", KernelRidge(kernel="laplacian"), X, BOTH
+    yield "support vectors of a line", sk.SVC(kernel="linear"), X, LABELS
+    yield "support vectors for numbers", _regressor(sk.SVR()), X, TARGET
+    yield "kernel ridge", sk.KernelRidge(kernel="laplacian"), X, BOTH
     kernel = ConstantKernel() * RBF() + WhiteKernel()
-    yield "process", GaussianProcessRegressor(kernel, optimizer=None), X, TARGET
-    yield (
-        "process of classes",
-        GaussianProcessClassifier(Matern(), optimizer=None),
-        X,
-        LABELS,
-    )
-    yield "neighbours", _classifier(KNeighborsClassifier(3)), X, NAMES
-    yield "neighbours by distance", KNeighborsRegressor(weights="distance"), X, BOTH
-    yield "neighbours of sparse rows", KNeighborsClassifier(), csr_matrix(X), LABELS
-    yield "gaussian", GaussianNB(), X, NAMES
-    yield "bits", BernoulliNB(binarize=3.0), X, NAMES
-    yield "numbers of things", _classifier(MultinomialNB()), X, LABELS
-    yield "categories", CategoricalNB(), X.astype(int), LABELS
-    yield "discriminant", LinearDiscriminantAnalysis(), X, NAMES
-    yield "quadratic", QuadraticDiscriminantAnalysis(reg_param=0.1), X, NAMES
-    yield "net", _classifier(MLPClassifier(**mlp)), X, NAMES
-    yield (
-        "net in integers",
-        _classifier(MLPClassifier(**mlp), 0.2, quantize="int8"),
-        X,
-        LABELS,
-    )
-    yield (
-        "net of shared values",
-        _classifier(MLPClassifier(**mlp), 1.0, quantize=Quantizer("codebook", n_values=16)),
-        X,
-        LABELS,
-    )
-    yield "net for numbers", _regressor(MLPRegressor(**mlp), 0.1), X, BOTH
-    yield "features", _classifier(NearestCentroid(), unit="feature"), X, NAMES
-    yield (
-        "boosted trees",
-        AdaBoostClassifier(tree, n_estimators=3, random_state=0),
-        X,
-        NAMES,
-    )
-    yield (
-        "pipeline",
-        make_pipeline(StandardScaler(), SelectKBest(k=2), _classifier(svc)),
-        X,
-        NAMES,
-    )
-    columns = ColumnTransformer(
+    yield "process", sk.GaussianProcessRegressor(kernel, optimizer=None), X, TARGET
+    process = sk.GaussianProcessClassifier(Matern(), optimizer=None)
+    yield "process of classes", process, X, LABELS
+    yield "neighbours", _classifier(sk.KNeighborsClassifier(3)), X, NAMES
+    yield "neighbours by distance", sk.KNeighborsRegressor(weights="distance"), X, BOTH
+    yield "neighbours of sparse rows", sk.KNeighborsClassifier(), csr_matrix(X), LABELS
+    yield "gaussian", sk.GaussianNB(), X, NAMES
+    yield "bits", sk.BernoulliNB(binarize=3.0), X, NAMES
+    yield "numbers of things", _classifier(sk.MultinomialNB()), X, LABELS
+    yield "categories", sk.CategoricalNB(), X.astype(int), LABELS
+    yield "discriminant", sk.LinearDiscriminantAnalysis(), X, NAMES
+    yield "quadratic", sk.QuadraticDiscriminantAnalysis(reg_param=0.1), X, NAMES
+    net, values = sk.MLPClassifier(**mlp), Quantizer("codebook", n_values=16)
+    yield "net", _classifier(net), X, NAMES
+    yield "net in integers", _classifier(net, 0.2, quantize="int8"), X, LABELS
+    yield "net of shared values", _classifier(net, 1.0, quantize=values), X, LABELS
+    yield "net for numbers", _regressor(sk.MLPRegressor(**mlp), 0.1), X, BOTH
+    yield "features", _classifier(sk.NearestCentroid(), unit="feature"), X, NAMES
+    boosted = sk.AdaBoostClassifier(tree, n_estimators=3, random_state=0)
+    yield "boosted trees", boosted, X, NAMES
+    steps = sk.StandardScaler(), sk.SelectKBest(k=2), _classifier(svc)
+    yield "pipeline", make_pipeline(*steps), X, NAMES
+    columns = sk.ColumnTransformer(
         [
-            ("spline", SplineTransformer(), [0, 1]),
-            ("bins", KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), [2]),
-            ("codes", OneHotEncoder(handle_unknown="ignore"), [3]),
+            ("spline", sk.SplineTransformer(), [0, 1]),
+            ("bins", sk.KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), [2]),
+            ("codes", sk.OneHotEncoder(handle_unknown="ignore"), [3]),
             (
                 "few",
-                SampleSubsetTransformer(Nystroem(n_components=3), random_state=0),
+                SampleSubsetTransformer(sk.Nystroem(n_components=3), random_state=0),
                 slice(0, 4),
             ),
         ]
     )
-    yield "columns", make_pipeline(columns, PCA(3), logistic), X, NAMES
+    yield "columns", make_pipeline(columns, sk.PCA(3), logistic), X, NAMES
     vote = [("forest", _classifier(FOREST)), ("svc", SampleSubsetClassifier(svc))]
-    yield "vote", VotingClassifier(vote), X, NAMES
+    yield "vote", sk.VotingClassifier(vote), X, NAMES
+    soft = sk.VotingClassifier([("a", FOREST), ("b", logistic)], voting="soft")
+    yield "soft vote", soft, X, NAMES
+    mean = [("a", sk.SVR()), ("b", sk.Lasso(0.1))]
+    yield "mean", sk.VotingRegressor(mean), X, TARGET
+    yield "stack", sk.StackingClassifier(vote, cv=2), X, NAMES
+    yield "stack for numbers", sk.StackingRegressor(mean, cv=2), X, TARGET
     yield (
-        "soft vote",
-        VotingClassifier([("a", FOREST), ("b", logistic)], voting="soft"),
+        "search",
+        sk.GridSearchCV(_classifier(FOREST), {"keep": [0.3, 1.0]}, cv=2),
         X,
         NAMES,
     )
-    yield "mean", VotingRegressor([("a", SVR()), ("b", Lasso(0.1))]), X, TARGET
-    yield "stack", StackingClassifier(vote, cv=2), X, NAMES
-    yield (
-        "stack for numbers",
-        StackingRegressor([("a", SVR()), ("b", Lasso(0.1))], cv=2),
-        X,
-        TARGET,
+    yield "one against the rest", sk.OneVsRestClassifier(svc), X, NAMES
+    yield "one against one", sk.OneVsOneClassifier(sk.LinearSVC()), X, NAMES
+    yield "code", sk.OutputCodeClassifier(tree, random_state=0), X, NAMES
+    yield "outputs", sk.MultiOutputClassifier(FOREST), X, SETS
+    yield "outputs for numbers", sk.MultiOutputRegressor(sk.SVR()), X, BOTH
+    yield "chain", sk.ClassifierChain(logistic), X, SETS
+    yield "chain for numbers", sk.RegressorChain(sk.Lasso(0.1)), X, BOTH
+    bagged = sk.BaggingRegressor(sk.SVR(), 3, max_features=2, random_state=0)
+    yield "bagged machines", bagged, X, TARGET
+    yield "bagged models", sk.BaggingClassifier(logistic, 3, random_state=0), X, NAMES
+    yield "calibrated", sk.CalibratedClassifierCV(tree, cv=2), X, NAMES
+    yield "isotonic", sk.CalibratedClassifierCV(svc, cv=2, method="isotonic"), X, LABELS
+    yield "threshold", sk.FixedThresholdClassifier(logistic, threshold=0.3), X, BINARY
+    target = sk.TransformedTargetRegressor(
+        _regressor(sk.SVR()), transformer=sk.StandardScaler()
     )
-    yield "search", GridSearchCV(_classifier(FOREST), {"keep": [0.3, 1.0]}, cv=2), X, NAMES
-    yield "one against the rest", OneVsRestClassifier(svc), X, NAMES
-    yield "one against one", OneVsOneClassifier(LinearSVC()), X, NAMES
-    yield "code", OutputCodeClassifier(tree, random_state=0), X, NAMES
-    yield "outputs", MultiOutputClassifier(FOREST), X, SETS
-    yield "outputs for numbers", MultiOutputRegressor(SVR()), X, BOTH
-    yield "chain", ClassifierChain(logistic), X, SETS
-    yield "chain for numbers", RegressorChain(Lasso(0.1)), X, BOTH
-    yield (
-        "bagged machines",
-        BaggingRegressor(SVR(), 3, max_features=2, random_state=0),
-        X,
-        TARGET,
-    )
-    yield "bagged models", BaggingClassifier(logistic, 3, random_state=0), X, NAMES
-    yield "calibrated", CalibratedClassifierCV(tree, cv=2), X, NAMES
-    yield "isotonic", CalibratedClassifierCV(svc, cv=2, method="isotonic"), X, LABELS
-    yield "threshold", FixedThresholdClassifier(logistic, threshold=0.3), X, BINARY
-    target = TransformedTargetRegressor(_regressor(SVR()), transformer=StandardScaler())
     yield "transformed target", target, X, TARGET
-    yield "few rows for numbers", SampleSubsetRegressor(SVR(), random_state=0), X, TARGET
+    yield "few rows for numbers", SampleSubsetRegressor(sk.SVR(), random_state=0), X, TARGET
 
 
 def fitted_models():
@@ -378,22 +298,13 @@ def is_single(X):
     return getattr(X, "dtype", None) == np.float32
 
 
+WITHOUT_PARTS = (type, str, bytes, int, float, np.generic, np.dtype, np.ufunc, FunctionType)
+
+
 def arrays_in(thing, found=None):
     """All arrays and mutable objects that an object reaches, by their ids."""
     found = {} if found is None else found
-    if id(thing) in found or isinstance(
-        thing,
-        type
-        | str
-        | bytes
-        | int
-        | float
-        | np.generic
-        | np.dtype
-        | np.ufunc
-        | FunctionType
-        | None,
-    ):
+    if id(thing) in found or thing is None or isinstance(thing, WITHOUT_PARTS):
         return found
     if isinstance(thing, tuple):
         parts = thing
@@ -468,7 +379,7 @@ def assert_whole(estimator, X, y, params, *, net=False):
     plain = fitted(estimator, X, y, **params)
     expected = {kind: answers(plain, rows) for kind, rows in rows_like(X).items()}
     before = bytes_of(plain)
-    model = fit_quietly(pruned(FrozenEstimator(plain), keep=1.0), X, y, **params)
+    model = fit_quietly(pruned(sk.FrozenEstimator(plain), keep=1.0), X, y, **params)
     assert bytes_of(plain) == before
     assert_apart(model.compact_, plain)
     assert_apart(model.compact_, [X, y, params])

@@ -4,22 +4,12 @@ import inspect
 
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
-from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import SGDClassifier
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_prune
 from sklearn_prune import sample_selection
-from sklearn_prune.sample_selection import (
-    L1PenaltySelector,
-    L2PenaltySelector,
-    RandomSelector,
-)
+from sklearn_prune import sample_selection as ss
+from tests.estimators import sk
 from tests.matrix import CLASSIFIERS, REGRESSORS, of
 
 INNER = {
@@ -30,17 +20,17 @@ INNER = {
         REGRESSORS, "ridge", "tree", "neighbors", "svr", "forest", "pipeline"
     ),
     "SampleSubsetTransformer": [
-        StandardScaler(),
-        PCA(),
-        SimpleImputer(),
-        SelectKBest(k=1),
-        Nystroem(n_components=4),
+        sk.StandardScaler(),
+        sk.PCA(),
+        sk.SimpleImputer(),
+        sk.SelectKBest(k=1),
+        sk.Nystroem(n_components=4),
     ],
 }
 PRUNED = {
     "PrunedClassifier": [
         *of(CLASSIFIERS, "tree", "forest", "boosting", "hist", "logistic", "linear svc"),
-        SGDClassifier(),
+        sk.SGDClassifier(),
         *of(CLASSIFIERS, "svc", "neighbors", "bayes", "discriminant", "features"),
         CLASSIFIERS["pipeline"],
     ],
@@ -50,12 +40,12 @@ PRUNED = {
         *("kernel", "process", "neighbors", "features", "pipeline"),
     ),
 }
-VARIANTS = [RandomSelector("bernoulli"), L2PenaltySelector(loss="logistic")]
+VARIANTS = [ss.RandomSelector("bernoulli"), ss.L2PenaltySelector(loss="logistic")]
 FEW = {  # as many models as it takes to rank
     "DataOOBSelector": {"n_estimators": 10},
     "EL2NSelector": {"n_repeats": 1},
     "ForgettingSelector": {"n_repeats": 2},
-    "OutlierSelector": {"detector": IsolationForest(n_estimators=10)},
+    "OutlierSelector": {"detector": sk.IsolationForest(n_estimators=10)},
     "RMHCSelector": {"n_iter": 100},
 }
 
@@ -93,11 +83,11 @@ def variants():
         found += [cls(inner, keep=1.0) for inner in models[:8:2]]
     for name, models in INNER.items():
         cls = getattr(sklearn_prune, name)
-        found += [cls(inner, L2PenaltySelector()) for inner in models[:4]]
-        found += [cls(inner, L1PenaltySelector(), keep=0.8) for inner in models[:2]]
-        found += [cls(models[0], s, keep=1.0) for s in (None, L2PenaltySelector())]
+        found += [cls(inner, ss.L2PenaltySelector()) for inner in models[:4]]
+        found += [cls(inner, ss.L1PenaltySelector(), keep=0.8) for inner in models[:2]]
+        found += [cls(models[0], s, keep=1.0) for s in (None, ss.L2PenaltySelector())]
     sampler = sklearn_prune.SampleSubsetSampler
-    return [*found, sampler(L2PenaltySelector()), sampler(keep=1.0)]
+    return [*found, sampler(ss.L2PenaltySelector()), sampler(keep=1.0)]
 
 
 @parametrize_with_checks(estimators(), xfail_strict=True)

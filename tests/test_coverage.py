@@ -1,15 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_prune._coverage import (
-    covering_order,
-    herding_order,
-    isolated,
-    joint_points,
-    k_center_order,
-    medoid_order,
-    multiscale_kernel,
-)
+from sklearn_prune import _coverage as coverage
 
 
 @pytest.fixture
@@ -30,14 +22,16 @@ def naive_kernel(points):
 
 def test_the_kernel_is_the_mean_of_three():
     points = 5 + 3 * np.random.default_rng(1).normal(size=(70, 4))
-    np.testing.assert_allclose(multiscale_kernel(points), naive_kernel(points), atol=2e-5)
+    np.testing.assert_allclose(
+        coverage.multiscale_kernel(points), naive_kernel(points), atol=2e-5
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_herding_is_greedy(cloud, weighted):
     rng = np.random.default_rng(2)
     weights = rng.integers(1, 5, 300) * 1.0 if weighted else None
-    order = herding_order(cloud, seed=0, sample_weight=weights)
+    order = coverage.herding_order(cloud, seed=0, sample_weight=weights)
     assert sorted(order) == list(range(300))
     kernel = naive_kernel(cloud)
     mean = np.average(kernel, axis=0, weights=weights)
@@ -50,15 +44,15 @@ def test_herding_is_greedy(cloud, weighted):
 def test_herding_follows_the_weights():
     points = np.repeat([[0.0], [10.0]], 50, axis=0) + np.linspace(0, 1, 100)[:, None]
     weights = np.repeat([1.0, 4.0], 50)
-    first = herding_order(points, seed=0, sample_weight=weights)[:10]
+    first = coverage.herding_order(points, seed=0, sample_weight=weights)[:10]
     assert (first >= 50).sum() == 8
 
 
 def test_herding_in_blocks_interleaves_equal_parts(cloud):
-    order = herding_order(cloud, seed=3, block=100)
+    order = coverage.herding_order(cloud, seed=3, block=100)
     assert sorted(order) == list(range(300))
-    assert np.array_equal(order, herding_order(cloud, seed=3, block=100, n_jobs=2))
-    assert not np.array_equal(order, herding_order(cloud, seed=4, block=100))
+    assert np.array_equal(order, coverage.herding_order(cloud, seed=3, block=100, n_jobs=2))
+    assert not np.array_equal(order, coverage.herding_order(cloud, seed=4, block=100))
     kernel = naive_kernel(cloud)
 
     def discrepancy(rows):
@@ -72,23 +66,25 @@ def test_herding_in_blocks_interleaves_equal_parts(cloud):
 def test_herding_puts_rows_of_no_weight_last_and_ignores_them(cloud):
     weights = np.ones(300)
     weights[::3] = 0
-    order = herding_order(cloud, seed=0, sample_weight=weights)
+    order = coverage.herding_order(cloud, seed=0, sample_weight=weights)
     counted = np.flatnonzero(weights)
     assert np.array_equal(order[200:], np.arange(0, 300, 3))
-    assert np.array_equal(order[:200], counted[herding_order(cloud[counted], seed=0)])
+    assert np.array_equal(
+        order[:200], counted[coverage.herding_order(cloud[counted], seed=0)]
+    )
 
 
 @pytest.mark.parametrize("value", [0.0, 1 / 3, 1e6])
 def test_equal_points_keep_their_positions(value):
     points = np.full((40, 3), value)
-    assert np.array_equal(herding_order(points, seed=0), np.arange(40))
-    assert np.array_equal(k_center_order(points), np.arange(40))
-    assert sorted(medoid_order(points, seed=0)) == list(range(40))
+    assert np.array_equal(coverage.herding_order(points, seed=0), np.arange(40))
+    assert np.array_equal(coverage.k_center_order(points), np.arange(40))
+    assert sorted(coverage.medoid_order(points, seed=0)) == list(range(40))
 
 
 def test_many_duplicates_leave_a_scale():
     points = np.r_[np.zeros(80), np.linspace(1, 2, 20)][:, None]
-    order = herding_order(points, seed=0)
+    order = coverage.herding_order(points, seed=0)
     assert 1 <= (order[:10] >= 80).sum() <= 3
 
 
@@ -96,9 +92,9 @@ def test_many_duplicates_leave_a_scale():
 def test_few_points(n):
     points = np.arange(n, dtype=np.float32)[:, None]
     for order in (
-        herding_order(points, seed=0),
-        k_center_order(points),
-        medoid_order(points, seed=0),
+        coverage.herding_order(points, seed=0),
+        coverage.k_center_order(points),
+        coverage.medoid_order(points, seed=0),
     ):
         assert sorted(order) == list(range(n))
 
@@ -112,18 +108,18 @@ def test_k_center_takes_the_farthest(cloud):
         gap = squared[order].min(axis=0)
         gap[order] = -1
         order.append(np.argmax(gap))
-    assert np.array_equal(k_center_order(cloud), order)
-    early = k_center_order(cloud, 40)
+    assert np.array_equal(coverage.k_center_order(cloud), order)
+    early = coverage.k_center_order(cloud, 40)
     assert np.array_equal(early[:40], order[:40])
     gaps = squared[order[:40]].min(axis=0)[early[40:]]
     assert (np.diff(gaps) <= 0).all()
-    assert k_center_order(cloud, start=7)[0] == 7
+    assert coverage.k_center_order(cloud, start=7)[0] == 7
 
 
 def test_isolated_points_are_far_from_their_fifth_neighbour(cloud):
     fifth = np.sort(squared_distances(cloud), axis=1)[:, 5]
-    assert np.array_equal(isolated(cloud, 0.1), np.argsort(fifth)[-30:])
-    assert not len(isolated(cloud, 0.003))
+    assert np.array_equal(coverage.isolated(cloud, 0.1), np.argsort(fifth)[-30:])
+    assert not len(coverage.isolated(cloud, 0.003))
 
 
 def test_medoids_come_one_from_each_cluster_largest_first():
@@ -132,11 +128,11 @@ def test_medoids_come_one_from_each_cluster_largest_first():
     centers = np.repeat([[0, 0], [0, 50], [60, 0], [60, 50]], sizes, axis=0)
     points = centers + rng.normal(size=(100, 2))
     groups = np.repeat(range(4), sizes)
-    order = medoid_order(points, seed=0)
+    order = coverage.medoid_order(points, seed=0)
     assert sorted(order) == list(range(100))
     assert order[0] == np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))
     assert len(set(groups[order[:5]])) == 4
-    assert np.array_equal(order, medoid_order(points, seed=0))
+    assert np.array_equal(order, coverage.medoid_order(points, seed=0))
     # whole clusters are used up in proportion, not one after the other
     counts = np.bincount(groups[order[:50]])
     assert np.abs(counts - np.array(sizes) / 2).max() <= 5
@@ -145,8 +141,8 @@ def test_medoids_come_one_from_each_cluster_largest_first():
 def test_medoids_of_weighted_points():
     points = np.arange(9.0)[:, None]
     weights = np.r_[np.ones(8), 100.0]
-    assert medoid_order(points, seed=0)[0] == 4
-    assert medoid_order(points, seed=0, sample_weight=weights)[0] == 8
+    assert coverage.medoid_order(points, seed=0)[0] == 4
+    assert coverage.medoid_order(points, seed=0, sample_weight=weights)[0] == 8
 
 
 def test_classes_are_merged_in_proportion():
@@ -158,11 +154,11 @@ def test_classes_are_merged_in_proportion():
         return rows[::-1]
 
     points = np.zeros((6, 1))
-    assert covering_order(points, codes, reverse).tolist() == [3, 5, 2, 1, 4, 0]
+    assert coverage.covering_order(points, codes, reverse).tolist() == [3, 5, 2, 1, 4, 0]
     assert seen == [[0, 1, 2, 3], [4, 5]]
     weights = np.array([1, 0, 1, 1, 0, 0])
     seen.clear()
-    order = covering_order(points, codes, reverse, sample_weight=weights)
+    order = coverage.covering_order(points, codes, reverse, sample_weight=weights)
     assert order.tolist() == [3, 2, 0, 1, 4, 5]
     assert seen == [[0, 2, 3]]
 
@@ -170,8 +166,8 @@ def test_classes_are_merged_in_proportion():
 def test_the_target_counts_as_much_as_all_columns():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2000, 9)).astype(np.float32)
-    joint = joint_points(points, rng.normal(5, 7, size=2000))
+    joint = coverage.joint_points(points, rng.normal(5, 7, size=2000))
     assert joint.dtype == np.float32
     assert np.array_equal(joint[:, :9], points)
     assert joint[:, 9].var() == pytest.approx(9, rel=1e-5)
-    assert not joint_points(points, np.ones(2000))[:, 9].any()
+    assert not coverage.joint_points(points, np.ones(2000))[:, 9].any()

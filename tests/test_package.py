@@ -12,6 +12,12 @@ import sklearn_prune
 from sklearn_prune._lazy import import_or_raise
 
 
+def assert_prints_nothing(script):
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == []
+
+
 def test_import_loads_nothing_that_scikit_learn_does_not():
     script = (
         "import sys, sklearn\n"
@@ -20,9 +26,7 @@ def test_import_loads_nothing_that_scikit_learn_does_not():
         "new = {name for name in set(sys.modules) - before}\n"
         "print(*sorted(name for name in new if not name.startswith('sklearn_prune')))\n"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == []
+    assert_prints_nothing(script)
 
 
 def test_using_the_estimators_loads_no_optional_library():
@@ -37,9 +41,7 @@ def test_using_the_estimators_loads_no_optional_library():
         "optional = {'torch', 'skorch', 'matplotlib', 'dask', 'imblearn', 'lightgbm'}\n"
         "print(*(optional & set(sys.modules)))\n"
     )
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == []
+    assert_prints_nothing(script)
 
 
 def test_every_public_name_is_there():

@@ -13,31 +13,15 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import (
-    BaggingClassifier,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    StackingClassifier,
-    VotingClassifier,
-)
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.neighbors import NeighborhoodComponentsAnalysis
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_prune
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, compare_pruning
 from sklearn_prune.sample_selection import L2PenaltySelector
 from tests import matrix
+from tests.estimators import sk
 from tests.matrix import assert_same, fit_quietly
 from tests.sample_selection.test_all_selectors import SELECTORS
 from tests.test_common import INNER, PRUNED
@@ -61,30 +45,32 @@ def small(net):
 
 MORE_INNER = {
     "SampleSubsetClassifier": [
-        small(MLPClassifier),
-        GradientBoostingClassifier(n_estimators=3, subsample=0.5),
-        HistGradientBoostingClassifier(max_iter=3, max_features=0.5),
-        GaussianProcessClassifier(),
-        make_pipeline(StandardScaler(), small(MLPClassifier)),
-        BaggingClassifier(small(MLPClassifier), n_estimators=2),
-        VotingClassifier([("net", small(MLPClassifier)), ("line", LogisticRegression())]),
-        StackingClassifier([("net", small(MLPClassifier))], cv=2),
-        OneVsRestClassifier(small(MLPClassifier)),
-        CalibratedClassifierCV(small(MLPClassifier), cv=2),
-        GridSearchCV(small(MLPClassifier), {"alpha": [0.1, 1.0]}, cv=2),
+        small(sk.MLPClassifier),
+        sk.GradientBoostingClassifier(n_estimators=3, subsample=0.5),
+        sk.HistGradientBoostingClassifier(max_iter=3, max_features=0.5),
+        sk.GaussianProcessClassifier(),
+        make_pipeline(sk.StandardScaler(), small(sk.MLPClassifier)),
+        sk.BaggingClassifier(small(sk.MLPClassifier), n_estimators=2),
+        sk.VotingClassifier(
+            [("net", small(sk.MLPClassifier)), ("line", sk.LogisticRegression())]
+        ),
+        sk.StackingClassifier([("net", small(sk.MLPClassifier))], cv=2),
+        sk.OneVsRestClassifier(small(sk.MLPClassifier)),
+        sk.CalibratedClassifierCV(small(sk.MLPClassifier), cv=2),
+        sk.GridSearchCV(small(sk.MLPClassifier), {"alpha": [0.1, 1.0]}, cv=2),
     ],
     "SampleSubsetRegressor": [
-        small(MLPRegressor),
-        GradientBoostingRegressor(n_estimators=3),
-        GaussianProcessRegressor(),
+        small(sk.MLPRegressor),
+        sk.GradientBoostingRegressor(n_estimators=3),
+        sk.GaussianProcessRegressor(),
     ],
-    "SampleSubsetTransformer": [NeighborhoodComponentsAnalysis(2, max_iter=3)],
+    "SampleSubsetTransformer": [sk.NeighborhoodComponentsAnalysis(2, max_iter=3)],
     "PrunedClassifier": [
-        small(MLPClassifier),
-        BaggingClassifier(small(MLPClassifier), n_estimators=2),
-        SampleSubsetClassifier(small(MLPClassifier), L2PenaltySelector()),
+        small(sk.MLPClassifier),
+        sk.BaggingClassifier(small(sk.MLPClassifier), n_estimators=2),
+        SampleSubsetClassifier(small(sk.MLPClassifier), L2PenaltySelector()),
     ],
-    "PrunedRegressor": [small(MLPRegressor)],
+    "PrunedRegressor": [small(sk.MLPRegressor)],
 }
 
 
@@ -117,20 +103,18 @@ every = pytest.mark.parametrize(
 )
 
 
-@cache
-def table():
-    """Rows whose columns have mean 0 and deviation 1, classes, and values."""
-    X, y = make_classification(
-        n_samples=90,
-        n_features=5,
-        n_informative=4,
-        n_redundant=0,
-        n_classes=3,
-        n_clusters_per_class=1,
-        random_state=0,
-    )
-    X = StandardScaler().fit_transform(X)
-    return X, np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
+#: Rows whose columns have mean 0 and deviation 1, classes, and values.
+X, y = make_classification(
+    n_samples=90,
+    n_features=5,
+    n_informative=4,
+    n_redundant=0,
+    n_classes=3,
+    n_clusters_per_class=1,
+    random_state=0,
+)
+X = sk.StandardScaler().fit_transform(X)
+y, VALUES = np.array(["low", "mid", "top"])[y], X @ np.arange(5.0) + X[:, 0] ** 2
 
 
 def fit_or_resample(model, *arguments):
@@ -142,13 +126,10 @@ def fit_or_resample(model, *arguments):
 
 @cache
 def fitted(number):
-    X, labels, values = table()
     model = clone(MODELS[number])
     if "random_state" in model.get_params(deep=False):
         model.set_params(random_state=0)
-    return fit_or_resample(
-        model, X, values if "Regressor" in type(model).__name__ else labels
-    )
+    return fit_or_resample(model, X, VALUES if "Regressor" in type(model).__name__ else y)
 
 
 def answers(model, X):
@@ -227,7 +208,6 @@ def n_rows_needed(model):
 
 
 def test_each_way_of_finding_a_row_works():
-    X, *_ = table()
     for array in (X[3], X[:, ::-1].copy(), X.T, X.astype(np.float32), X.astype(np.float16)):
         assert n_rows_in(contents({"deep": [array]}), X) >= 1
     assert n_rows_in(contents(X.mean(axis=0)), X) == 0
@@ -237,7 +217,7 @@ def test_each_way_of_finding_a_row_works():
 
 @every
 def test_a_loaded_model_is_the_same(number, tmp_path):
-    X, model = table()[0], fitted(number)
+    model = fitted(number)
     expected = answers(model, X)
     joblib.dump(model, tmp_path / "model.joblib")
     loaded = [pickle.loads(pickle.dumps(model, protocol=protocol)) for protocol in (4, 5)]
@@ -253,7 +233,7 @@ def test_a_loaded_model_is_the_same(number, tmp_path):
 
 @every
 def test_a_saved_model_holds_no_needless_rows(number):
-    X, model = table()[0], fitted(number)
+    model = fitted(number)
     needed = n_rows_needed(model)
     assert n_rows_in(contents(model), X) <= needed
     assert n_rows_in_bytes(pickle.dumps(model), X) <= needed
@@ -266,7 +246,7 @@ def answers_of_files(paths, X):
 
 
 def test_other_processes_predict_the_same(tmp_path):
-    X, numbers = table()[0], range(len(MODELS))
+    numbers = range(len(MODELS))
     paths = [tmp_path / f"{number}.joblib" for number in numbers]
     for number, path in zip(numbers, paths, strict=True):
         joblib.dump(fitted(number), path, compress=3)
@@ -280,19 +260,22 @@ def test_other_processes_predict_the_same(tmp_path):
 
 
 def around_a_tree_and_a_net():
-    tree = DecisionTreeClassifier(max_leaf_nodes=20)
+    tree = sk.DecisionTreeClassifier(max_leaf_nodes=20)
     return [
-        SampleSubsetClassifier(small(MLPClassifier), L2PenaltySelector(), random_state=0),
-        SampleSubsetClassifier(GradientBoostingClassifier(n_estimators=3), random_state=0),
+        SampleSubsetClassifier(
+            small(sk.MLPClassifier), L2PenaltySelector(), random_state=0
+        ),
+        SampleSubsetClassifier(
+            sk.GradientBoostingClassifier(n_estimators=3), random_state=0
+        ),
         PrunedClassifier(tree, random_state=0),
-        PrunedClassifier(small(MLPClassifier), random_state=0),
+        PrunedClassifier(small(sk.MLPClassifier), random_state=0),
     ]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("model", around_a_tree_and_a_net(), ids=label)
 def test_folds_and_searches_in_other_processes_find_the_same(model):
-    X, y, _ = table()
     folds = StratifiedKFold(2)
     one, two = (
         cross_validate(model, X, y, cv=folds, n_jobs=n_jobs, return_estimator=True)
@@ -303,7 +286,7 @@ def test_folds_and_searches_in_other_processes_find_the_same(model):
         assert_same(answers(there, X), answers(here, X))
         assert_same_attributes(there, here)
     searches = [
-        GridSearchCV(model, {"keep": [0.5, 1.0]}, cv=folds, n_jobs=n_jobs).fit(X, y)
+        sk.GridSearchCV(model, {"keep": [0.5, 1.0]}, cv=folds, n_jobs=n_jobs).fit(X, y)
         for n_jobs in (1, 2)
     ]
     for name in ("mean_test_score", "param_keep"):
@@ -312,8 +295,7 @@ def test_folds_and_searches_in_other_processes_find_the_same(model):
 
 
 def test_a_frozen_net_is_stored_once():
-    X, y, _ = table()
-    frozen = FrozenEstimator(fit_quietly(small(MLPClassifier), X, y))
+    frozen = sk.FrozenEstimator(fit_quietly(small(sk.MLPClassifier), X, y))
     model = SampleSubsetClassifier(frozen).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
     assert loaded.estimator is loaded.estimator_
@@ -321,8 +303,7 @@ def test_a_frozen_net_is_stored_once():
 
 
 def test_a_comparison_holds_no_rows():
-    X, y, _ = table()
-    tree = DecisionTreeClassifier()
+    tree = sk.DecisionTreeClassifier()
     variants = {
         "all": tree,
         "half": SampleSubsetClassifier(tree, L2PenaltySelector()),
@@ -341,14 +322,13 @@ def test_a_comparison_holds_no_rows():
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
 def test_boosters_of_other_libraries_hold_no_rows(library):
     module = pytest.importorskip(library)
-    X, y, _ = table()
-    y = np.unique(y, return_inverse=True)[1]
+    codes = np.unique(y, return_inverse=True)[1]
     name = {"lightgbm": "LGBMClassifier", "xgboost": "XGBClassifier"}[library]
     booster = getattr(module, name)(n_estimators=3, n_jobs=1)
     if library == "lightgbm":
         booster.set_params(verbose=-1)
     for wrapper in (SampleSubsetClassifier, PrunedClassifier):
-        model = fit_quietly(wrapper(booster, random_state=0), X, y)
+        model = fit_quietly(wrapper(booster, random_state=0), X, codes)
         assert n_rows_in(contents(model), X) == n_rows_in_bytes(pickle.dumps(model), X) == 0
         loaded = pickle.loads(pickle.dumps(model))
         np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
@@ -357,8 +337,7 @@ def test_boosters_of_other_libraries_hold_no_rows(library):
 @pytest.mark.parametrize("wrapper", [SampleSubsetClassifier, PrunedClassifier])
 def test_skorch_nets_hold_no_rows(wrapper):
     torch, skorch = pytest.importorskip("torch"), pytest.importorskip("skorch")
-    X, y, _ = table()
-    X, y = X.astype(np.float32), np.unique(y, return_inverse=True)[1]
+    rows, codes = X.astype(np.float32), np.unique(y, return_inverse=True)[1]
     net = skorch.NeuralNetClassifier(
         torch.nn.Linear,
         module__in_features=5,
@@ -368,9 +347,9 @@ def test_skorch_nets_hold_no_rows(wrapper):
         max_epochs=3,
         verbose=0,
     )
-    model = fit_quietly(wrapper(net, random_state=0), X, y)
+    model = fit_quietly(wrapper(net, random_state=0), rows, codes)
     data = pickle.dumps(model)
-    assert n_rows_in(contents(model), X) == n_rows_in_bytes(data, X) == 0
+    assert n_rows_in(contents(model), rows) == n_rows_in_bytes(data, rows) == 0
     np.testing.assert_array_equal(
-        pickle.loads(data).predict_proba(X), model.predict_proba(X)
+        pickle.loads(data).predict_proba(rows), model.predict_proba(rows)
     )

@@ -5,21 +5,15 @@ from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_prune._seeds import (
-    derive_seed,
-    draw_seed,
-    fill_random_states,
-    row_keys,
-    seeded_globals,
-)
+from sklearn_prune import _seeds as seeds
 
 
 def test_keys_depend_on_seed_and_position_only():
-    keys = row_keys(7, 1000)
-    assert np.array_equal(row_keys(7, 10), keys[:10])
+    keys = seeds.row_keys(7, 1000)
+    assert np.array_equal(seeds.row_keys(7, 10), keys[:10])
     for start in (1, 4, 6, 500, 999):
-        assert np.array_equal(row_keys(7, 1000 - start, start), keys[start:])
-    assert not np.intersect1d(row_keys(8, 1000), keys).size
+        assert np.array_equal(seeds.row_keys(7, 1000 - start, start), keys[start:])
+    assert not np.intersect1d(seeds.row_keys(8, 1000), keys).size
 
 
 def mixed(x):
@@ -37,7 +31,7 @@ def test_keys_are_those_of_the_formula(seed):
         (mixed(mixed(p * 0x9E3779B97F4A7C15 % 2**64) ^ (high << 32 | low)) >> 11) / 2**53
         for p in positions
     ]
-    assert [row_keys(seed, 1, p)[0] for p in positions] == expected
+    assert [seeds.row_keys(seed, 1, p)[0] for p in positions] == expected
 
 
 def test_the_mixing_is_that_of_splitmix64():
@@ -49,7 +43,7 @@ def test_the_mixing_is_that_of_splitmix64():
 
 
 def test_keys_are_uniform():
-    keys = row_keys(3, 100_000)
+    keys = seeds.row_keys(3, 100_000)
     assert keys.min() >= 0
     assert keys.max() < 1
     counts = np.histogram(keys, 20, (0, 1))[0]
@@ -58,7 +52,7 @@ def test_keys_are_uniform():
 
 def test_keys_of_seeds_and_lags_are_uncorrelated():
     n = 20_000
-    keys = np.array([row_keys(seed, n) for seed in range(21)])
+    keys = np.array([seeds.row_keys(seed, n) for seed in range(21)])
     keys = (keys - 0.5) * np.sqrt(12)
     for lag in range(51):  # each pair in both orders: lags of both signs
         found = keys[:, lag:] @ keys[:, : n - lag].T / np.sqrt(n - lag)
@@ -68,26 +62,26 @@ def test_keys_of_seeds_and_lags_are_uncorrelated():
 
 
 def test_a_role_has_its_own_seed():
-    assert derive_seed(0, "a") == derive_seed(0, "a")
-    assert len({derive_seed(s, r) for s in range(20) for r in ("a", "b", "c")}) == 60
+    assert seeds.derive_seed(0, "a") == seeds.derive_seed(0, "a")
+    assert len({seeds.derive_seed(s, r) for s in range(20) for r in ("a", "b", "c")}) == 60
 
 
 def test_only_missing_seeds_are_filled():
     model = BaggingClassifier(DecisionTreeClassifier(random_state=5))
-    fill_random_states(model, 0, "estimator")
+    seeds.fill_random_states(model, 0, "estimator")
     assert model.estimator.random_state == 5
-    assert model.random_state == derive_seed(0, "estimator__random_state")
-    again = fill_random_states(LogisticRegression(), 0, "estimator")
+    assert model.random_state == seeds.derive_seed(0, "estimator__random_state")
+    again = seeds.fill_random_states(LogisticRegression(), 0, "estimator")
     assert again.random_state == model.random_state
 
 
 def test_equal_parts_share_a_seed_unless_there_is_a_role():
     tree = DecisionTreeClassifier()
-    alone = fill_random_states(clone(tree), 0)
-    inside = fill_random_states(BaggingClassifier(clone(tree)), 0)
+    alone = seeds.fill_random_states(clone(tree), 0)
+    inside = seeds.fill_random_states(BaggingClassifier(clone(tree)), 0)
     assert inside.estimator.random_state == alone.random_state
     assert inside.random_state != alone.random_state
-    other = fill_random_states(BaggingClassifier(clone(tree)), 0, "estimator")
+    other = seeds.fill_random_states(BaggingClassifier(clone(tree)), 0, "estimator")
     assert other.estimator.random_state != alone.random_state
 
 
@@ -95,7 +89,7 @@ def test_numpy_is_seeded_inside_and_restored_outside():
     before = np.random.get_state()[1]
     draws = []
     for _ in range(2):
-        with seeded_globals(LogisticRegression(), 0):
+        with seeds.seeded_globals(LogisticRegression(), 0):
             draws.append(np.random.rand())
     assert draws[0] == draws[1]
     assert np.array_equal(np.random.get_state()[1], before)
@@ -103,10 +97,10 @@ def test_numpy_is_seeded_inside_and_restored_outside():
 
 def test_an_int_draws_nothing():
     state = np.random.get_state()[2]
-    assert draw_seed(np.int64(3)) == 3
+    assert seeds.draw_seed(np.int64(3)) == 3
     assert np.random.get_state()[2] == state
     rng = np.random.RandomState(0)
-    assert draw_seed(rng) != draw_seed(rng)
+    assert seeds.draw_seed(rng) != seeds.draw_seed(rng)
 
 
 def test_torch_is_seeded_inside_and_restored_outside():
@@ -118,10 +112,10 @@ def test_torch_is_seeded_inside_and_restored_outside():
     before = torch.random.get_rng_state()
     draws = []
     for _ in range(2):
-        with seeded_globals(net, 0):
+        with seeds.seeded_globals(net, 0):
             draws.append(torch.rand(3).tolist())
     assert draws[0] == draws[1]
     assert torch.equal(torch.random.get_rng_state(), before)
-    with seeded_globals(net, None), seeded_globals(LogisticRegression(), 0):
+    with seeds.seeded_globals(net, None), seeds.seeded_globals(LogisticRegression(), 0):
         torch.rand(1)
     assert not torch.equal(torch.random.get_rng_state(), before)

@@ -10,18 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_prune._validation import (
-    check_groups,
-    check_readable_rows,
-    check_same_length,
-    check_target,
-    check_weights,
-    class_codes,
-    not_finite_rows,
-    quantile_codes,
-    resolve_task,
-    show_dropped_rows,
-)
+from sklearn_prune import _validation as validation
 
 
 @pytest.mark.parametrize(
@@ -44,14 +33,14 @@ from sklearn_prune._validation import (
     ],
 )
 def test_task_is_read_off_the_target(y, task):
-    assert resolve_task("auto", np.asarray(y)) == task
+    assert validation.resolve_task("auto", np.asarray(y)) == task
 
 
 def test_task_can_be_imposed():
-    assert resolve_task("regression", np.array([0, 1])) == "regression"
-    assert resolve_task("auto", None) is None
+    assert validation.resolve_task("regression", np.array([0, 1])) == "regression"
+    assert validation.resolve_task("auto", None) is None
     with pytest.raises(ValueError, match="continuous"):
-        resolve_task("classification", np.array([0.5, 1.5]))
+        validation.resolve_task("classification", np.array([0.5, 1.5]))
 
 
 @pytest.mark.parametrize(
@@ -69,12 +58,12 @@ def test_task_can_be_imposed():
 )
 def test_bad_weights_are_refused_in_one_line(weights, got):
     with pytest.raises(ValueError, match=f"^sample_weight must hold .*{got}"):
-        check_weights(weights, 3)
+        validation.check_weights(weights, 3)
 
 
 def test_weights_with_an_imaginary_part_are_refused():
     with pytest.raises(ValueError, match=r"^sample_weight must be real\. Got .*complex"):
-        check_weights(np.ones(3) + 1j, 3)
+        validation.check_weights(np.ones(3) + 1j, 3)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +77,7 @@ def test_weights_with_an_imaginary_part_are_refused():
 )
 def test_missing_groups_are_refused(groups):
     with pytest.raises(ValueError, match=r"^groups must hold .* Got a missing one"):
-        check_groups(groups, 3)
+        validation.check_groups(groups, 3)
 
 
 def test_missing_groups_of_pandas_are_refused():
@@ -96,40 +85,42 @@ def test_missing_groups_of_pandas_are_refused():
     for groups in ([1, None, 2], ["a", None, "b"]):
         series = pandas.Series(groups, dtype="Int64" if groups[0] == 1 else "string")
         with pytest.raises(ValueError, match=r"^groups must hold .* Got a missing one"):
-            check_groups(series, 3)
+            validation.check_groups(series, 3)
 
 
 def test_mixed_types_are_named():
     mixed = np.array([1, "a", 2.0], dtype=object)
     got = "must hold values that can be sorted.* Got float and int and str"
     with pytest.raises(ValueError, match=f"^groups {got}"):
-        check_groups(mixed, 3)
+        validation.check_groups(mixed, 3)
     with pytest.raises(ValueError, match=f"^y {got}"):
-        class_codes(mixed)
+        validation.class_codes(mixed)
 
 
 def test_target_must_be_there_in_each_row():
     with pytest.raises(ValueError, match="NaN"):
-        check_target([1.0, np.nan])
+        validation.check_target([1.0, np.nan])
     with pytest.raises(ValueError, match="Got None"):
-        check_target(np.array(["a", None], dtype=object))
+        validation.check_target(np.array(["a", None], dtype=object))
     with pytest.raises(ValueError, match="NaN"):
-        check_target(np.array(["a", np.nan], dtype=object))
-    assert check_target([[1], [2]]).shape == (2,)
-    assert check_target(csr_array([[0, 1], [1, 0]])).shape == (2, 2)
+        validation.check_target(np.array(["a", np.nan], dtype=object))
+    assert validation.check_target([[1], [2]]).shape == (2,)
+    assert validation.check_target(csr_array([[0, 1], [1, 0]])).shape == (2, 2)
 
 
 def test_lengths_are_named():
     with pytest.raises(ValueError, match=r"Got X with 3 and y with 2\. Pass one entry"):
-        check_same_length([1, 2, 3], y=[1, 2])
+        validation.check_same_length([1, 2, 3], y=[1, 2])
 
 
 def test_quantiles_are_balanced_and_keep_ties_together():
-    codes = quantile_codes(np.arange(100.0))
+    codes = validation.quantile_codes(np.arange(100.0))
     assert np.bincount(codes).tolist() == [10] * 10
-    assert set(quantile_codes(np.zeros(5))) == {0}
+    assert set(validation.quantile_codes(np.zeros(5))) == {0}
     y = np.repeat([0.0, 1.0, 2.0], [80, 10, 10])
-    assert all(len(set(codes)) == 1 for codes in np.split(quantile_codes(y), [80, 90]))
+    assert all(
+        len(set(codes)) == 1 for codes in np.split(validation.quantile_codes(y), [80, 90])
+    )
 
 
 def spoiled(value, dtype=float):
@@ -146,9 +137,9 @@ def data_frame(data):
 @pytest.mark.parametrize("wrap", [np.asarray, csr_array, data_frame, np.ndarray.tolist])
 def test_rows_are_refused_by_tags(wrap, value):
     with pytest.raises(ValueError, match="NaN|infinity"):
-        check_readable_rows(wrap(spoiled(value)), LogisticRegression())
-    check_readable_rows(wrap(spoiled(np.nan)), HistGradientBoostingClassifier())
-    check_readable_rows(wrap(spoiled(np.nan)), make_pipeline(SimpleImputer()))
+        validation.check_readable_rows(wrap(spoiled(value)), LogisticRegression())
+    validation.check_readable_rows(wrap(spoiled(np.nan)), HistGradientBoostingClassifier())
+    validation.check_readable_rows(wrap(spoiled(np.nan)), make_pipeline(SimpleImputer()))
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
@@ -156,26 +147,26 @@ def test_rows_are_refused_by_tags(wrap, value):
     "wrap", [np.asarray, csr_array, data_frame, lambda X: X.astype(object)]
 )
 def test_rows_that_are_not_finite_are_found(wrap, value):
-    assert not_finite_rows(wrap(spoiled(value))).tolist() == [4]
-    assert not_finite_rows(wrap(spoiled(0.0))).tolist() == []
+    assert validation.not_finite_rows(wrap(spoiled(value))).tolist() == [4]
+    assert validation.not_finite_rows(wrap(spoiled(0.0))).tolist() == []
 
 
 def test_missing_categories_are_found_in_frames():
     pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
     data = {"number": [1.0, 2.0, np.inf], "text": ["a", None, "b"]}
-    assert not_finite_rows(pandas.DataFrame(data)).tolist() == [1, 2]
-    assert not_finite_rows(polars.DataFrame(data)).tolist() == [1, 2]
+    assert validation.not_finite_rows(pandas.DataFrame(data)).tolist() == [1, 2]
+    assert validation.not_finite_rows(polars.DataFrame(data)).tolist() == [1, 2]
 
 
 def test_decimals_are_numbers():
     frame = data_frame({"price": [Decimal("1.5"), Decimal("NaN"), Decimal(2)]})
-    assert not_finite_rows(frame).tolist() == [1]
+    assert validation.not_finite_rows(frame).tolist() == [1]
 
 
 def test_texts_and_tensors_of_texts_are_nobodys_business():
-    assert not_finite_rows(["some", "texts"]).size == 0
-    check_readable_rows(["some", "texts"], LogisticRegression())
+    assert validation.not_finite_rows(["some", "texts"]).size == 0
+    validation.check_readable_rows(["some", "texts"], LogisticRegression())
 
 
 @pytest.mark.parametrize(
@@ -189,11 +180,11 @@ def test_texts_and_tensors_of_texts_are_nobodys_business():
 def test_the_model_refuses_a_dropped_row_itself(model, value):
     X, y = spoiled(value), [0, 1, 0, 1, 0, 1]
     kept = np.array([0, 1, 2, 3])
-    check_readable_rows(X, model)  # the tags do not tell
+    validation.check_readable_rows(X, model)  # the tags do not tell
     model.fit(X[kept], np.take(y, kept))
     with pytest.raises(ValueError, match="contains"):
-        show_dropped_rows(model, X, kept)
-    show_dropped_rows(model, X, np.arange(6))  # no dropped row
+        validation.show_dropped_rows(model, X, kept)
+    validation.show_dropped_rows(model, X, np.arange(6))  # no dropped row
 
 
 def test_an_unknown_category_in_a_dropped_row_is_no_refusal():
@@ -201,4 +192,4 @@ def test_an_unknown_category_in_a_dropped_row_is_no_refusal():
     kept = np.array([0, 1, 2, 3])
     model = make_pipeline(OneHotEncoder(), LogisticRegression())
     model.fit(X[kept], np.take(y, kept))
-    show_dropped_rows(model, X, kept)
+    validation.show_dropped_rows(model, X, kept)

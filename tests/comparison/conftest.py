@@ -15,7 +15,7 @@ def rows_and_classes():
 
 
 @pytest.fixture
-def data():
+def classes():
     return rows_and_classes()
 
 

@@ -21,23 +21,10 @@ from sklearn import set_config
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.callback import ProgressBar
 from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-    VotingClassifier,
-)
-from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, make_scorer, roc_auc_score
-from sklearn.model_selection import (
-    GridSearchCV,
-    PredefinedSplit,
-    RepeatedStratifiedKFold,
-    ShuffleSplit,
-)
+from sklearn.model_selection import PredefinedSplit, RepeatedStratifiedKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune._describe_functions import canonical_json
@@ -45,6 +32,7 @@ from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.descriptions import describe
 from sklearn_prune.sample_selection import AutoSelector
 from sklearn_prune.weight_pruning import GradualSchedule
+from tests.estimators import sk
 
 FACTOR = 3
 NAMES = frozenset({"alpha", "beta", "gamma", "delta"})
@@ -118,7 +106,7 @@ def things():
     set_config(enable_metadata_routing=True)
     X = np.random.default_rng(0).normal(size=(40, 3))
     y = (X[:, 0] > 0).astype(int)
-    forest = RandomForestClassifier(5, random_state=0)
+    forest = sk.RandomForestClassifier(5, random_state=0)
     circle = [1, 2]
     circle.append(circle)
     linked = Recipe(1.0)
@@ -142,30 +130,32 @@ def things():
         "arrays": [X, X.T, np.asfortranarray(X), csr_matrix(X), np.ma.masked_less(X, 0)],
         "objects": np.array(["a", None, 1.5, (1, 2)], dtype=object),
         "estimators": [
-            make_pipeline(StandardScaler(), "passthrough", forest),
-            make_union("passthrough", StandardScaler()),
-            VotingClassifier([("a", "drop"), ("b", LogisticRegression())]),
-            make_column_transformer((StandardScaler(), make_column_selector("x.*"))),
-            GridSearchCV(
+            make_pipeline(sk.StandardScaler(), "passthrough", forest),
+            make_union("passthrough", sk.StandardScaler()),
+            sk.VotingClassifier([("a", "drop"), ("b", sk.LogisticRegression())]),
+            make_column_transformer((sk.StandardScaler(), make_column_selector("x.*"))),
+            sk.GridSearchCV(
                 forest, {"max_depth": [2, None], "ccp_alpha": stats.uniform(0, 1)}
             ),
             PrunedClassifier(forest, keep=np.float32(0.3), schedule=GradualSchedule(3)),
             SampleSubsetClassifier(forest, AutoSelector(), keep=20),
         ],
         "fitted": [
-            FrozenEstimator(forest.fit(X, y)),
-            FrozenEstimator(
-                HistGradientBoostingClassifier(max_iter=3, random_state=0).fit(X, y)
+            sk.FrozenEstimator(forest.fit(X, y)),
+            sk.FrozenEstimator(
+                sk.HistGradientBoostingClassifier(max_iter=3, random_state=0).fit(X, y)
             ),
-            FrozenEstimator(
-                make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+            sk.FrozenEstimator(
+                make_pipeline(sk.StandardScaler(), sk.LogisticRegression()).fit(X, y)
             ),
-            FrozenEstimator(PrunedClassifier(LogisticRegression(), keep=0.5).fit(X, y)),
+            sk.FrozenEstimator(
+                PrunedClassifier(sk.LogisticRegression(), keep=0.5).fit(X, y)
+            ),
         ],
         "own classes": [
             Scaled(),
             Majority().fit(X, y),
-            FrozenEstimator(Majority().fit(X, y)),
+            sk.FrozenEstimator(Majority().fit(X, y)),
         ],
         "functions": [
             multiplied,
@@ -173,7 +163,7 @@ def things():
             scaled_by(np.arange(3.0)),
             remembered,
             functools.partial(multiplied, X=X),
-            FunctionTransformer(multiplied, kw_args={"b": 1, "a": 2}),
+            sk.FunctionTransformer(multiplied, kw_args={"b": 1, "a": 2}),
             np.exp,
             np.mean,
             np.vectorize(multiplied),
@@ -188,7 +178,7 @@ def things():
             json.dumps,
             int.from_bytes,
         ],
-        "classes": [Scaled, Recipe, LogisticRegression, dict],
+        "classes": [Scaled, Recipe, sk.LogisticRegression, dict],
         "randomness": [
             np.random.RandomState(3),
             np.random.default_rng(3),
@@ -205,7 +195,7 @@ def things():
             make_scorer(roc_auc_score, response_method="predict_proba"),
             make_scorer(lambda y, p: (y == p).mean()).set_score_request(sample_weight=True),
         ],
-        "routing": LogisticRegression()
+        "routing": sk.LogisticRegression()
         .set_fit_request(sample_weight=True)
         .set_score_request(sample_weight="weights"),
         "plain objects": [
@@ -303,7 +293,7 @@ def things_of_torch(X):
     yield "skorch", net
     y = (X[:, 0] > 0).astype(np.int64)
     net.set_params(callbacks=None).fit(X.astype(np.float32), y)
-    yield "fitted skorch", FrozenEstimator(net)
+    yield "fitted skorch", sk.FrozenEstimator(net)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_prune.comparison.verdicts.statistics import (
-    certifiable_margin,
-    corrected_posterior,
-    fixed_sequence,
-    p_equivalent,
-    verdict,
-)
+from sklearn_prune.comparison.verdicts import statistics
 
 pd = pytest.importorskip("pandas")
 
@@ -126,9 +120,9 @@ class FakeComparison:
         for chain, names in self.chains.items():
             found = []
             for name in names:
-                posterior = corrected_posterior(self._scores[name] - base, 0.2)
+                posterior = statistics.corrected_posterior(self._scores[name] - base, 0.2)
                 low, high = posterior.interval(1 - self.alpha)
-                found.append(verdict(posterior, margin, alpha))
+                found.append(statistics.verdict(posterior, margin, alpha))
                 rows[name] = {
                     "chain": chain,
                     "keep": self.keeps[name],
@@ -140,12 +134,12 @@ class FakeComparison:
                     "ci_high": high,
                     "p_value": posterior.p_value,
                     "p_better": posterior.above(0),
-                    "p_equivalent": p_equivalent(posterior, margin),
+                    "p_equivalent": statistics.p_equivalent(posterior, margin),
                     "p_not_worse": posterior.above(-margin),
                     "verdict": "failed" if name in self.failures else found[-1],
-                    "certifiable_margin": certifiable_margin(posterior, alpha),
+                    "certifiable_margin": statistics.certifiable_margin(posterior, alpha),
                 }
-            for name, gated in zip(names, fixed_sequence(found), strict=True):
+            for name, gated in zip(names, statistics.fixed_sequence(found), strict=True):
                 if name not in self.failures:
                     rows[name]["verdict"] = gated
         return pd.DataFrame.from_dict(rows, orient="index")

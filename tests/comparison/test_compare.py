@@ -39,16 +39,11 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     compare_pruning,
 )
+from sklearn_prune import sample_selection as ss
 from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.manifest import first_difference
 from sklearn_prune.comparison.run.isolation import seeded
-from sklearn_prune.sample_selection import (
-    ENNSelector,
-    HerdingSelector,
-    L2PenaltySelector,
-    RandomSelector,
-)
 from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion, RandomCriterion
 
 
@@ -88,12 +83,12 @@ def values(comparison, variant, measure, role=None):
     return own.sort_values("split")["value"].to_numpy()
 
 
-def test_scores_are_those_of_plain_cross_validation(data, folds):
+def test_scores_are_those_of_plain_cross_validation(classes, folds):
     models = {"a": LogisticRegression(), "b": LinearSVC(random_state=0)}
     cv = clone_of(folds, random_state=3)
-    comparison = compare_pruning(models, *data, baseline="a", cv=cv, scoring="f1")
+    comparison = compare_pruning(models, *classes, baseline="a", cv=cv, scoring="f1")
     for name, model in models.items():
-        plain = cross_validate(model, *data, cv=cv, scoring="f1")["test_score"]
+        plain = cross_validate(model, *classes, cv=cv, scoring="f1")["test_score"]
         assert np.array_equal(values(comparison, name, "f1"), plain)
 
 
@@ -124,7 +119,7 @@ def test_seeds_differ_between_folds_and_roles():
     assert forest.random_state is None
 
 
-def test_verdicts_follow_the_formula(comparison, data):
+def test_verdicts_follow_the_formula(comparison, classes):
     found = comparison.verdicts()
     share = 0.25
     reference = values(comparison, "forest", "accuracy")
@@ -159,7 +154,7 @@ def test_chains_are_variants_that_differ_in_one_keep(comparison):
     assert ordered == ("exact", "forest, keep=0.5", "forest, keep=0.2")
 
 
-def test_a_chain_stops_at_its_first_failure(data, folds):
+def test_a_chain_stops_at_its_first_failure(classes, folds):
     tree = DecisionTreeClassifier(random_state=0)
     models = {
         "tree": tree,
@@ -168,7 +163,7 @@ def test_a_chain_stops_at_its_first_failure(data, folds):
         "same": clone(tree),
     }
     chains = {"bad first": ["mild", "same"], "other": ["harder"]}
-    comparison = compare_pruning(models, *data, baseline="tree", cv=folds, chains=chains)
+    comparison = compare_pruning(models, *classes, baseline="tree", cv=folds, chains=chains)
     verdicts = comparison.verdicts()
     assert verdicts["verdict"].to_dict() == {
         "mild": "worse",
@@ -179,16 +174,15 @@ def test_a_chain_stops_at_its_first_failure(data, folds):
     assert verdicts.loc["same", "p_not_worse"] == 1
     assert comparison.smallest_not_worse("nbytes") == "tree"
     chains = {"good first": ["same", "mild", "harder"]}
-    comparison = compare_pruning(models, *data, baseline="tree", cv=folds, chains=chains)
+    comparison = compare_pruning(models, *classes, baseline="tree", cv=folds, chains=chains)
     assert comparison.verdict("same") == "not worse"
     assert comparison.verdict("mild") == "worse"
     assert comparison.verdict("harder") == "not tested"
 
 
-def test_the_control_is_random_at_the_size_that_was_really_kept(data, folds):
-    X, y = data
+def test_the_control_is_random_at_the_size_that_was_really_kept(X, y, folds):
     linear = LogisticRegression()
-    cleaned = SampleSubsetClassifier(linear, ENNSelector(), keep="auto")
+    cleaned = SampleSubsetClassifier(linear, ss.ENNSelector(), keep="auto")
     pruned = PrunedClassifier(
         RandomForestClassifier(10), MagnitudeCriterion(), unit="feature", keep=0.5
     )
@@ -201,7 +195,7 @@ def test_the_control_is_random_at_the_size_that_was_really_kept(data, folds):
     for split in comparison._plan.splits:
         rows = (X[split.train], y[split.train]), (X[split.test], y[split.test])
         n = len(seeded(cleaned, split.seed).fit(*rows[0]).sample_indices_)
-        control = clone(cleaned).set_params(selector=RandomSelector(), keep=n)
+        control = clone(cleaned).set_params(selector=ss.RandomSelector(), keep=n)
         expected["cleaned"].append(
             seeded(control, split.seed).fit(*rows[0]).score(*rows[1])
         )
@@ -212,15 +206,15 @@ def test_the_control_is_random_at_the_size_that_was_really_kept(data, folds):
         assert np.array_equal(values(comparison, name, "accuracy", "random"), scores)
 
 
-def test_a_shared_control_is_fitted_once(data):
+def test_a_shared_control_is_fitted_once(classes):
     nearest = Nearest()
     models = {
         "all": nearest,
-        "herding": SampleSubsetClassifier(nearest, HerdingSelector(), keep=0.5),
-        "penalty": SampleSubsetClassifier(nearest, L2PenaltySelector(), keep=0.5),
+        "herding": SampleSubsetClassifier(nearest, ss.HerdingSelector(), keep=0.5),
+        "penalty": SampleSubsetClassifier(nearest, ss.L2PenaltySelector(), keep=0.5),
         "random": SampleSubsetClassifier(nearest, keep=0.5),
     }
-    comparison = compare_pruning(models, *data, cv=KFold(3))
+    comparison = compare_pruning(models, *classes, cv=KFold(3))
     # On the first fold, variants with open seeds are fitted once more.
     assert len(Nearest.fits) == 3 * 4 + 3
     random = values(comparison, "random", "accuracy")
@@ -228,29 +222,28 @@ def test_a_shared_control_is_fitted_once(data):
         assert np.array_equal(values(comparison, name, "accuracy", "random"), random)
     Nearest.fits.clear()
     del models["random"]
-    compare_pruning(models, *data, cv=KFold(3))
+    compare_pruning(models, *classes, cv=KFold(3))
     assert len(Nearest.fits) == 3 * 4 + 2
     Nearest.fits.clear()
-    compare_pruning(models, *data, cv=KFold(3), controls=())
+    compare_pruning(models, *classes, cv=KFold(3), controls=())
     assert len(Nearest.fits) == 3 * 3 + 2
 
 
-def test_the_small_control_has_the_size_of_the_pruned_model(data, folds):
+def test_the_small_control_has_the_size_of_the_pruned_model(classes, folds):
     forest = RandomForestClassifier(60)
     models = {
         "forest": forest,
         "tenth": PrunedClassifier(forest, keep=0.1),
         "rows": SampleSubsetClassifier(forest, keep=0.5),
     }
-    comparison = compare_pruning(models, *data, cv=folds, controls=("random", "small"))
+    comparison = compare_pruning(models, *classes, cv=folds, controls=("random", "small"))
     own = values(comparison, "tenth", "n_params").mean()
     small = values(comparison, "tenth", "n_params", "small").mean()
     assert small == pytest.approx(own, rel=0.3)
     assert np.isnan(values(comparison, "rows", "accuracy", "small")).all()
 
 
-def test_costs_are_those_of_the_models(data, folds):
-    X, y = data
+def test_costs_are_those_of_the_models(X, y, folds):
     knn = KNeighborsClassifier()
     models = {"knn": knn, "fewer": PrunedClassifier(knn, keep=0.25)}
     comparison = compare_pruning(models, X, y, cv=folds)
@@ -281,11 +274,11 @@ def test_the_smallest_is_the_cheapest_that_passed(comparison):
         assert best == summary.loc[passed, cost].min()
 
 
-def test_with_several_scores_all_of_them_have_to_be_no_worse(data):
+def test_with_several_scores_all_of_them_have_to_be_no_worse(classes):
     models = {"linear": LogisticRegression(), "labels only": DummyClassifier()}
     comparison = compare_pruning(
         models,
-        *data,
+        *classes,
         baseline="linear",
         scoring=["roc_auc", "accuracy", "neg_log_loss"],
         margin={"neg_log_loss": 0.01, "accuracy": 0.9},
@@ -310,7 +303,7 @@ def test_a_margin_may_be_a_share_of_the_baseline():
     assert compare_pruning(models, X, y, cv=3).margins == {"r2": 0.01}
 
 
-def test_a_failing_variant_stops_no_other(data):
+def test_a_failing_variant_stops_no_other(classes):
     nearest, linear = Nearest(), LogisticRegression()
     models = {
         "nearest": nearest,
@@ -318,13 +311,13 @@ def test_a_failing_variant_stops_no_other(data):
         "fails once": Nearest(fail_on=4),
         "fails in predict": PrunedClassifier(LinearSVC(random_state=0), unit="tree"),
     }
-    comparison = compare_pruning(models, *data, baseline="nearest", cv=KFold(3))
+    comparison = compare_pruning(models, *classes, baseline="nearest", cv=KFold(3))
     assert set(comparison.failures) == {"fails once", "fails in predict"}
     assert comparison.failures["fails once"] == "fold 1: ValueError: told to fail."
     assert comparison.verdict("fails once") == "failed"
     without = compare_pruning(
         {name: models[name] for name in ("nearest", "linear")},
-        *data,
+        *classes,
         baseline="nearest",
         cv=KFold(3),
     )
@@ -336,15 +329,16 @@ def test_a_failing_variant_stops_no_other(data):
     assert "told to fail" in repr(comparison)
 
 
-def test_a_failing_baseline_says_so_at_once(data):
+def test_a_failing_baseline_says_so_at_once(classes):
     models = {"fails": Nearest(fail_on=1), "linear": LogisticRegression()}
     with pytest.raises(RuntimeError, match="the baseline 'fails' must .* told to fail"):
-        compare_pruning(models, *data, baseline="fails", cv=3)
+        compare_pruning(models, *classes, baseline="fails", cv=3)
     assert len(Nearest.fits) == 1
 
 
 LINEAR = LogisticRegression()
 HALF = SampleSubsetClassifier(LINEAR)
+PAIR = {"linear": LINEAR, "half": HALF}
 
 
 @pytest.mark.parametrize(
@@ -372,11 +366,11 @@ HALF = SampleSubsetClassifier(LINEAR)
         ),
     ],
 )
-def test_wrong_input_is_one_clear_line(data, estimators, options, error, message):
+def test_wrong_input_is_one_clear_line(classes, estimators, options, error, message):
     if options.get("params") and "b" in estimators and len(estimators) == 3:
         estimators = {**estimators, "b": KNeighborsClassifier()}
     with pytest.raises(error, match=message) as caught:
-        compare_pruning(estimators, *data, **options)
+        compare_pruning(estimators, *classes, **options)
     assert "\n" not in str(caught.value)
 
 
@@ -424,19 +418,19 @@ ROWS = np.arange(160)
         ({"cv": [(ROWS, [])] * 2}, "cv must hold out rows .* and 0 to test on"),
     ],
 )
-def test_wrong_arguments_are_named(data, tmp_path, monkeypatch, options, message):
+def test_wrong_arguments_are_named(classes, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message) as caught:
-        compare_pruning({"a": LINEAR, "b": HALF}, *data, **options)
+        compare_pruning({"a": LINEAR, "b": HALF}, *classes, **options)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_targets(data):
+def test_missing_targets(classes):
     with pytest.raises(ValueError, match="y must hold the targets"):
-        compare_pruning({"a": LINEAR, "b": HALF}, data[0], None)
+        compare_pruning({"a": LINEAR, "b": HALF}, classes[0], None)
     with pytest.raises(ValueError, match="NaN"):
-        compare_pruning({"a": LINEAR, "b": HALF}, data[0], np.full(160, np.nan))
+        compare_pruning({"a": LINEAR, "b": HALF}, classes[0], np.full(160, np.nan))
 
 
 def on_backend(backend):
@@ -453,35 +447,34 @@ def on_backend(backend):
     return stack
 
 
-def test_no_backend_changes_a_result(data, variants, folds):
+def test_no_backend_changes_a_result(classes, variants, folds):
     del variants["forest, keep=0.2"]
     variants["net"] = MLPClassifier((5,), max_iter=8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         options = {"baseline": "forest", "cv": folds}
-        one = compare_pruning(variants, *data, **options)
+        one = compare_pruning(variants, *classes, **options)
         for backend in ("loky", "threading", *["dask"] * has("distributed")):
             with on_backend(backend):
-                two = compare_pruning(variants, *data, n_jobs=2, **options)
+                two = compare_pruning(variants, *classes, n_jobs=2, **options)
             assert canonical_json(one.manifest) == canonical_json(two.manifest), backend
 
 
-def test_two_runs_and_another_seed(comparison, data, variants, folds, tmp_path):
-    again = compare_pruning(variants, *data, baseline="forest", cv=folds)
+def test_two_runs_and_another_seed(comparison, classes, variants, folds, tmp_path):
+    again = compare_pruning(variants, *classes, baseline="forest", cv=folds)
     assert canonical_json(again.manifest) == canonical_json(comparison.manifest)
     one = comparison.save_manifest(tmp_path / "one.json")
     two = again.save_manifest(tmp_path / "two.json")
     assert one.read_bytes() == two.read_bytes()
     assert b"fit_time" not in one.read_bytes()
-    other = compare_pruning(variants, *data, baseline="forest", cv=folds, random_state=1)
+    other = compare_pruning(variants, *classes, baseline="forest", cv=folds, random_state=1)
     assert other.manifest["sha256"] != comparison.manifest["sha256"]
     few = {name: variants[name] for name in ("forest", "forest, keep=0.5", "rows 0.5")}
-    drawn = compare_pruning(few, *data, baseline="forest", cv=folds, random_state=None)
-    assert drawn.verify(*data)
+    drawn = compare_pruning(few, *classes, baseline="forest", cv=folds, random_state=None)
+    assert drawn.verify(*classes)
 
 
-def test_verify_names_what_differs(comparison, data, variants, monkeypatch):
-    X, y = data
+def test_verify_names_what_differs(comparison, X, y, variants, monkeypatch):
     assert comparison.verify(np.asfortranarray(X), y)
     changed = X.copy()
     changed[42, 3] += 1e-9
@@ -500,9 +493,9 @@ def test_verify_names_what_differs(comparison, data, variants, monkeypatch):
     assert "9.9" in str(comparison.verify(X, y))
 
 
-def test_verify_runs_everything_again(data, folds):
+def test_verify_runs_everything_again(classes, folds):
     models = {"nearest": Nearest(), "half": SampleSubsetClassifier(Nearest(), keep=0.5)}
-    comparison = compare_pruning(models, *data, cv=folds)
+    comparison = compare_pruning(models, *classes, cv=folds)
     predict = Nearest.predict
 
     def shifted(self, X):
@@ -511,15 +504,14 @@ def test_verify_runs_everything_again(data, folds):
     shifted.__name__ = "predict"
     try:
         Nearest.predict = shifted
-        found = comparison.verify(*data)
+        found = comparison.verify(*classes)
     finally:
         Nearest.predict = predict
     assert "fold 0: predictions changed" in str(found)
-    assert comparison.verify(*data)
+    assert comparison.verify(*classes)
 
 
-def test_groups_reach_the_splitter_and_the_selectors(data):
-    X, y = data
+def test_groups_reach_the_splitter_and_the_selectors(X, y):
     groups = np.arange(160) // 8
     models = {
         "linear": LogisticRegression(),
@@ -546,8 +538,7 @@ def test_groups_reach_the_splitter_and_the_selectors(data):
             assert set(np.flatnonzero(groups == group)) <= set(kept)
 
 
-def test_weights_are_routed(data, request, folds):
-    X, y = data
+def test_weights_are_routed(X, y, request, folds):
     weights = np.random.default_rng(0).random(160)
     cv = clone_of(folds, random_state=0)
     models = {"tree": DecisionTreeClassifier(random_state=0)}
@@ -582,9 +573,8 @@ def test_weights_are_routed(data, request, folds):
     )
 
 
-def test_time_series_give_differences_only(data):
-    models = {"linear": LINEAR, "half": HALF}
-    comparison = compare_pruning(models, *data, cv=TimeSeriesSplit(4))
+def test_time_series_give_differences_only(classes):
+    comparison = compare_pruning(PAIR, *classes, cv=TimeSeriesSplit(4))
     row = comparison.verdicts().loc["half"]
     assert np.isfinite(row["difference"])
     assert np.isnan(row["p_value"])
@@ -592,9 +582,8 @@ def test_time_series_give_differences_only(data):
     assert any("later rows" in warning for warning in comparison.warnings)
 
 
-def test_repetitions_are_found_in_the_splits(data):
-    models = {"linear": LINEAR, "half": HALF}
-    comparison = compare_pruning(models, *data)
+def test_repetitions_are_found_in_the_splits(classes):
+    comparison = compare_pruning(PAIR, *classes)
     frame = comparison.frame()
     assert (
         frame.groupby("split")["repeat"].first().tolist() == np.repeat(range(4), 5).tolist()
@@ -605,8 +594,7 @@ def test_repetitions_are_found_in_the_splits(data):
 
 
 @pytest.mark.parametrize("kind", ["frame", "csr", "text", "list"])
-def test_containers(data, kind, folds):
-    X, y = data
+def test_containers(X, y, kind, folds):
     linear = LogisticRegression()
     models = {"linear": linear, "half": SampleSubsetClassifier(linear, keep=0.5)}
     if kind == "frame":
@@ -672,17 +660,17 @@ def test_regressors_and_several_outputs():
         compare_pruning(models, X, y, scoring=scorer)
 
 
-def test_a_frozen_model_is_warned_of(data, folds):
-    fitted = LogisticRegression().fit(*data)
+def test_a_frozen_model_is_warned_of(classes, folds):
+    fitted = LogisticRegression().fit(*classes)
     models = {"new": LogisticRegression(), "old": FrozenEstimator(fitted)}
-    comparison = compare_pruning(models, *data, baseline="new", cv=folds)
+    comparison = compare_pruning(models, *classes, baseline="new", cv=folds)
     assert any("'old' holds a frozen model" in warning for warning in comparison.warnings)
 
 
-def test_the_checklist(data):
+def test_the_checklist(classes):
     forest = RandomForestClassifier(5, random_state=0)
     models = {"forest": forest, "half": PrunedClassifier(forest, keep=0.5, random_state=0)}
-    comparison = compare_pruning(models, *data, cv=3, controls=())
+    comparison = compare_pruning(models, *classes, cv=3, controls=())
     starts = {warning.partition(":")[0] for warning in comparison.warnings}
     assert starts == {
         "No random control",
@@ -694,11 +682,10 @@ def test_the_checklist(data):
     models = {"tree": tree} | {
         str(keep): PrunedClassifier(tree, keep=keep) for keep in (0.5, 0.2)
     }
-    assert compare_pruning(models, *data).warnings == ()
+    assert compare_pruning(models, *classes).warnings == ()
 
 
-def test_nothing_outside_is_changed(data, variants, folds):
-    X, y = data
+def test_nothing_outside_is_changed(X, y, variants, folds):
     before = np.random.get_state()[1].copy(), X.copy(), y.copy()
     threads = [pool["num_threads"] for pool in threadpool_info()]
     filters = list(warnings.filters)
@@ -733,10 +720,9 @@ class Recorder:
         self.torn_down += 1
 
 
-def test_callbacks_follow_every_fit(data, folds):
+def test_callbacks_follow_every_fit(classes, folds):
     recorder = Recorder()
-    models = {"linear": LINEAR, "half": HALF}
-    compare_pruning(models, *data, cv=folds, callbacks=recorder)
+    compare_pruning(PAIR, *classes, cv=folds, callbacks=recorder)
     names = [name for _, name in recorder.begun if name is not None]
     assert names.count("compare") == 1
     for fold in range(4):
@@ -746,20 +732,19 @@ def test_callbacks_follow_every_fit(data, folds):
     assert recorder.torn_down == 1
 
 
-def test_the_progress_bar_works_across_processes(data, folds):
+def test_the_progress_bar_works_across_processes(classes, folds):
     pytest.importorskip("rich")
     from sklearn.callback import ProgressBar
 
-    models = {"linear": LINEAR, "half": HALF}
-    one = compare_pruning(models, *data, cv=folds)
-    two = compare_pruning(models, *data, cv=folds, n_jobs=2, callbacks=ProgressBar())
+    one = compare_pruning(PAIR, *classes, cv=folds)
+    two = compare_pruning(PAIR, *classes, cv=folds, n_jobs=2, callbacks=ProgressBar())
     assert one.manifest == two.manifest
 
 
-def test_nets_do_not_depend_on_the_number_of_jobs(data, folds):
+def test_nets_do_not_depend_on_the_number_of_jobs(classes, folds):
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
-    X, y = data[0].astype(np.float32), data[1].astype(np.int64)
+    X, y = classes[0].astype(np.float32), classes[1].astype(np.int64)
     net = skorch.NeuralNetClassifier(
         torch.nn.Sequential(
             torch.nn.Linear(6, 30), torch.nn.ReLU(), torch.nn.Linear(30, 2)

@@ -9,36 +9,11 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    BaggingClassifier,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    VotingClassifier,
-)
 from sklearn.exceptions import NotFittedError
-from sklearn.feature_selection import RFE
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier
+from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, SVR
-from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 
 from sklearn_prune import (
@@ -66,45 +41,46 @@ from sklearn_prune.comparison.run.costs import (
 )
 from sklearn_prune.sample_selection import HardnessSelector, RMHCSelector
 from sklearn_prune.weight_pruning import shipped
+from tests.estimators import sk
 
-FOREST = RandomForestClassifier(5, random_state=0)
+FOREST = sk.RandomForestClassifier(5, random_state=0)
 PLAIN = [
     FOREST,
-    DecisionTreeClassifier(random_state=0),
-    BaggingClassifier(n_estimators=3, random_state=0),
-    BaggingClassifier(LogisticRegression(), n_estimators=3, random_state=0),
-    GradientBoostingClassifier(n_estimators=3, random_state=0),
-    HistGradientBoostingClassifier(max_iter=3, random_state=0),
-    AdaBoostClassifier(n_estimators=3, random_state=0),
-    LogisticRegression(C=0.01, l1_ratio=1.0, solver="saga", max_iter=5),
-    SVC(),
-    KNeighborsClassifier(),
-    MLPClassifier((4,), max_iter=3, random_state=0),
-    GaussianNB(),
-    LinearDiscriminantAnalysis(),
-    make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), SVC())),
-    OneVsRestClassifier(LogisticRegression()),
-    OneVsOneClassifier(LogisticRegression()),
-    OutputCodeClassifier(LogisticRegression(), random_state=0),
-    CalibratedClassifierCV(SVC(), cv=3),
-    CalibratedClassifierCV(FOREST, method="isotonic", cv=3),
-    VotingClassifier([("svm", SVC()), ("forest", FOREST)]),
-    StackingClassifier([("svm", SVC()), ("forest", FOREST)], cv=3),
-    RFE(LogisticRegression()),
-    GridSearchCV(FOREST, {"max_depth": [2, 3]}, cv=2),
+    sk.DecisionTreeClassifier(random_state=0),
+    sk.BaggingClassifier(n_estimators=3, random_state=0),
+    sk.BaggingClassifier(sk.LogisticRegression(), n_estimators=3, random_state=0),
+    sk.GradientBoostingClassifier(n_estimators=3, random_state=0),
+    sk.HistGradientBoostingClassifier(max_iter=3, random_state=0),
+    sk.AdaBoostClassifier(n_estimators=3, random_state=0),
+    sk.LogisticRegression(C=0.01, l1_ratio=1.0, solver="saga", max_iter=5),
+    sk.SVC(),
+    sk.KNeighborsClassifier(),
+    sk.MLPClassifier((4,), max_iter=3, random_state=0),
+    sk.GaussianNB(),
+    sk.LinearDiscriminantAnalysis(),
+    make_pipeline(sk.StandardScaler(), make_pipeline(sk.StandardScaler(), sk.SVC())),
+    sk.OneVsRestClassifier(sk.LogisticRegression()),
+    sk.OneVsOneClassifier(sk.LogisticRegression()),
+    sk.OutputCodeClassifier(sk.LogisticRegression(), random_state=0),
+    sk.CalibratedClassifierCV(sk.SVC(), cv=3),
+    sk.CalibratedClassifierCV(FOREST, method="isotonic", cv=3),
+    sk.VotingClassifier([("svm", sk.SVC()), ("forest", FOREST)]),
+    sk.StackingClassifier([("svm", sk.SVC()), ("forest", FOREST)], cv=3),
+    sk.RFE(sk.LogisticRegression()),
+    sk.GridSearchCV(FOREST, {"max_depth": [2, 3]}, cv=2),
     SampleSubsetClassifier(FOREST, keep=0.3, random_state=0),
-    Ridge(),
-    SVR(),
-    KernelRidge(),
-    KNeighborsRegressor(),
-    GaussianProcessRegressor(),
-    RandomForestRegressor(5, random_state=0),
-    TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+    sk.Ridge(),
+    sk.SVR(),
+    sk.KernelRidge(),
+    sk.KNeighborsRegressor(),
+    sk.GaussianProcessRegressor(),
+    sk.RandomForestRegressor(5, random_state=0),
+    sk.TransformedTargetRegressor(sk.Ridge(), transformer=sk.StandardScaler()),
 ]
 
 
 @pytest.fixture(scope="module")
-def iris():
+def classes():
     return load_iris(return_X_y=True)
 
 
@@ -123,7 +99,7 @@ def test_a_plain_model_counts_as_what_pruning_finds_before(model):
     pickled = pickle.dumps(fitted)
     found = count_parameters(fitted)
     assert pickle.dumps(fitted) == pickled
-    pruned = wrapper(FrozenEstimator(fitted), keep=1.0, refit=False).fit(*data)
+    pruned = wrapper(sk.FrozenEstimator(fitted), keep=1.0, refit=False).fit(*data)
     before, after = pruned.report_.before, pruned.report_.after
     assert found == (before["parameters"], before["nonzero"])
     assert count_parameters(pruned) == (after["parameters"], after["nonzero"])
@@ -145,69 +121,70 @@ def test_a_net_counts_without_rows():
     X = X.astype(np.float32)
     net.fit(X, y)
     assert count_parameters(net) == (4 * 5 + 5 + 5 * 3 + 3,) * 2
-    frozen = PrunedClassifier(FrozenEstimator(net), keep=1.0, refit=False).fit(X, y)
+    frozen = PrunedClassifier(sk.FrozenEstimator(net), keep=1.0, refit=False).fit(X, y)
     assert count_parameters(net)[0] == frozen.report_.before["parameters"]
 
 
-def test_what_cannot_be_counted_is_not_a_number(iris):
-    model = LogisticRegression(max_iter=1000).fit(*iris)
+def test_what_cannot_be_counted_is_not_a_number(classes):
+    model = sk.LogisticRegression(max_iter=1000).fit(*classes)
     del model.coef_
     assert np.isnan(count_parameters(model)).all()
     with pytest.raises(NotFittedError):
-        count_parameters(LogisticRegression())
+        count_parameters(sk.LogisticRegression())
 
 
-def test_members_that_are_pruned_count_as_pruned(iris):
+def test_members_that_are_pruned_count_as_pruned(classes):
     pruned = PrunedClassifier(FOREST, keep=0.3, random_state=0)
-    vote = VotingClassifier([("a", pruned), ("b", SVC())], voting="hard").fit(*iris)
-    alone = clone(pruned).fit(iris[0], iris[1])
-    expected = alone.report_.after["parameters"] + count_parameters(SVC().fit(*iris))[0]
+    vote = sk.VotingClassifier([("a", pruned), ("b", sk.SVC())], voting="hard").fit(
+        *classes
+    )
+    alone = clone(pruned).fit(classes[0], classes[1])
+    expected = (
+        alone.report_.after["parameters"] + count_parameters(sk.SVC().fit(*classes))[0]
+    )
     assert count_parameters(vote)[0] == expected
-    pipe = make_pipeline(StandardScaler(), OneVsRestClassifier(pruned)).fit(*iris)
+    pipe = make_pipeline(sk.StandardScaler(), sk.OneVsRestClassifier(pruned)).fit(*classes)
     members = pipe[-1].estimators_
     assert count_parameters(pipe)[1] == sum(m.report_.after["nonzero"] for m in members)
 
 
-def test_shipped_looks_through_every_wrapper(iris):
-    X, y = iris
+def test_shipped_looks_through_every_wrapper(X, y):
     pruned = PrunedClassifier(FOREST, keep=0.5, random_state=0)
     subset = SampleSubsetClassifier(pruned, keep=0.5, random_state=0).fit(X, y)
     assert shipped(subset) is subset.estimator_.compact_
-    assert shipped(FrozenEstimator(subset)) is subset.estimator_.compact_
-    search = GridSearchCV(subset, {"keep": [0.5]}, cv=2).fit(X, y)
+    assert shipped(sk.FrozenEstimator(subset)) is subset.estimator_.compact_
+    search = sk.GridSearchCV(subset, {"keep": [0.5]}, cv=2).fit(X, y)
     assert shipped(search) is search.best_estimator_.estimator_.compact_
-    pipe = make_pipeline(StandardScaler(), subset).fit(X, y)
+    pipe = make_pipeline(sk.StandardScaler(), subset).fit(X, y)
     small = shipped(pipe)
     assert small.members_[0] is pipe[-1].estimator_.compact_
     assert np.array_equal(small.predict_proba(X), pipe.predict_proba(X))
-    maps = SampleSubsetTransformer(StandardScaler(), random_state=0)
-    pipe = make_pipeline(maps, SVC()).fit(X, y)
+    maps = SampleSubsetTransformer(sk.StandardScaler(), random_state=0)
+    pipe = make_pipeline(maps, sk.SVC()).fit(X, y)
     small = shipped(pipe)
     assert small[0] is pipe[0].transformer_
     assert pipe[0] is not small[0]
     assert np.array_equal(small.predict(X), pipe.predict(X))
-    plain = make_pipeline(StandardScaler(), SVC()).fit(X, y)
+    plain = make_pipeline(sk.StandardScaler(), sk.SVC()).fit(X, y)
     assert shipped(plain) is plain
     assert shipped(pipe[-1]) is pipe[-1]
-    assert shipped(PrunedClassifier(SVC())).get_params()["keep"] == 0.5
+    assert shipped(PrunedClassifier(sk.SVC())).get_params()["keep"] == 0.5
 
 
-def test_bytes_are_those_of_what_is_shipped(iris):
-    X, y = iris
+def test_bytes_are_those_of_what_is_shipped(X, y):
     forest = clone(FOREST).fit(X, y)
     assert saved_bytes(forest) == len(pickle.dumps(forest, protocol=5))
-    subset = SampleSubsetClassifier(SVC(), HardnessSelector(), keep=0.5).fit(X, y)
+    subset = SampleSubsetClassifier(sk.SVC(), HardnessSelector(), keep=0.5).fit(X, y)
     assert saved_bytes(subset) == len(pickle.dumps(subset.estimator_, protocol=5))
-    pipe = make_pipeline(StandardScaler(), PrunedClassifier(SVC())).fit(X, y)
+    pipe = make_pipeline(sk.StandardScaler(), PrunedClassifier(sk.SVC())).fit(X, y)
     assert saved_bytes(pipe) == len(pickle.dumps(shipped(pipe), protocol=5))
     assert saved_bytes(pipe) < len(pickle.dumps(pipe, protocol=5))
 
 
-def test_bytes_of_a_vote_count_compact_members(iris):
-    X, y = iris
+def test_bytes_of_a_vote_count_compact_members(X, y):
     pruned = PrunedClassifier(FOREST, keep=0.5, random_state=0)
-    subset = SampleSubsetClassifier(SVC(), keep=0.5, random_state=0)
-    vote = VotingClassifier([("a", pruned), ("b", subset)]).fit(X, y)
+    subset = SampleSubsetClassifier(sk.SVC(), keep=0.5, random_state=0)
+    vote = sk.VotingClassifier([("a", pruned), ("b", subset)]).fit(X, y)
     by_hand = copy(vote)
     by_hand.estimators_ = [vote.estimators_[0].compact_, vote.estimators_[1].estimator_]
     by_hand.named_estimators_ = Bunch(**dict(zip("ab", by_hand.estimators_, strict=True)))
@@ -222,7 +199,7 @@ def test_bytes_of_a_vote_count_compact_members(iris):
 
 def test_bytes_are_counted_without_holding_them():
     X = np.random.default_rng(0).random((200_000, 10))
-    model = KNeighborsClassifier(algorithm="brute").fit(X, X[:, 0] > 0.5)
+    model = sk.KNeighborsClassifier(algorithm="brute").fit(X, X[:, 0] > 0.5)
     saved_bytes(model)
     tracemalloc.start()
     size = saved_bytes(model)
@@ -232,37 +209,36 @@ def test_bytes_are_counted_without_holding_them():
     assert peak < X.nbytes / 20
 
 
-def test_bytes_of_what_has_no_pickle_are_not_a_number(iris):
-    class Local(LogisticRegression):
+def test_bytes_of_what_has_no_pickle_are_not_a_number(classes):
+    class Local(sk.LogisticRegression):
         pass
 
-    assert np.isnan(saved_bytes(Local(max_iter=1000).fit(*iris)))
+    assert np.isnan(saved_bytes(Local(max_iter=1000).fit(*classes)))
 
 
-def test_rows_trained(iris):
-    X, y = iris
-    subset = SampleSubsetClassifier(SVC(), keep=0.2, random_state=0)
+def test_rows_trained(X, y):
+    subset = SampleSubsetClassifier(sk.SVC(), keep=0.2, random_state=0)
     assert rows_trained(clone(subset).fit(X, y)) == 30
     twice = SampleSubsetClassifier(subset, keep=0.5, random_state=0).fit(X, y)
     assert rows_trained(twice) == 15
-    pipe = make_pipeline(StandardScaler(), clone(subset)).fit(X, y)
+    pipe = make_pipeline(sk.StandardScaler(), clone(subset)).fit(X, y)
     assert rows_trained(pipe) == 30
-    search = GridSearchCV(subset, {"keep": [0.2]}, cv=2).fit(X, y)
-    assert rows_trained(search) == rows_trained(FrozenEstimator(search)) == 30
-    assert rows_trained(KNeighborsClassifier().fit(X[:40], y[:40])) == 40
-    assert rows_trained(SVC().fit(X, y)) is None
-    assert rows_trained(SVC().fit(X, y), default=150) == 150
+    search = sk.GridSearchCV(subset, {"keep": [0.2]}, cv=2).fit(X, y)
+    assert rows_trained(search) == rows_trained(sk.FrozenEstimator(search)) == 30
+    assert rows_trained(sk.KNeighborsClassifier().fit(X[:40], y[:40])) == 40
+    assert rows_trained(sk.SVC().fit(X, y)) is None
+    assert rows_trained(sk.SVC().fit(X, y), default=150) == 150
     pruned = PrunedClassifier(subset).fit(X, y)
     assert rows_trained(pruned, default=150) == 30
-    assert rows_trained(PrunedClassifier(SVC()).fit(X, y), default=150) == 150
-    maps = make_pipeline(SampleSubsetTransformer(StandardScaler()), SVC()).fit(X, y)
+    assert rows_trained(PrunedClassifier(sk.SVC()).fit(X, y), default=150) == 150
+    maps = make_pipeline(SampleSubsetTransformer(sk.StandardScaler()), sk.SVC()).fit(X, y)
     assert rows_trained(maps, default=150) == 150
 
 
-def test_rows_of_a_sampler_are_those_of_the_model_after_it(iris):
+def test_rows_of_a_sampler_are_those_of_the_model_after_it(classes):
     pipeline = pytest.importorskip("imblearn.pipeline")
     sampler = SampleSubsetSampler(keep=0.4, random_state=0)
-    pipe = pipeline.make_pipeline(StandardScaler(), sampler, SVC()).fit(*iris)
+    pipe = pipeline.make_pipeline(sk.StandardScaler(), sampler, sk.SVC()).fit(*classes)
     assert rows_trained(pipe) == 60
     assert np.array_equal(kept_rows(pipe, 150), sampler_of(pipe).sample_indices_)
     assert len(rows_seen(pipe, 150)) == 60
@@ -272,12 +248,11 @@ def sampler_of(pipe):
     return pipe.named_steps["samplesubsetsampler"]
 
 
-def test_kept_units(iris):
-    X, y = iris
+def test_kept_units(X, y):
     pruned = PrunedClassifier(FOREST, unit="tree", keep=3, random_state=0)
     inner = SampleSubsetClassifier(pruned, keep=0.5, random_state=1)
     outer = SampleSubsetClassifier(inner, HardnessSelector(), keep=0.4)
-    search = GridSearchCV(make_pipeline(StandardScaler(), outer), {}, cv=2).fit(X, y)
+    search = sk.GridSearchCV(make_pipeline(sk.StandardScaler(), outer), {}, cv=2).fit(X, y)
     ((unit, ids, n_units),) = kept_units(search)
     assert (unit, n_units) == ("tree", 5)
     best = search.best_estimator_[-1]
@@ -285,24 +260,24 @@ def test_kept_units(iris):
     rows = kept_rows(search, 150)
     assert np.array_equal(rows, best.sample_indices_[best.estimator_.sample_indices_])
     assert len(rows) == 30
-    assert kept_units(SVC().fit(X, y)) == []
-    whole = SampleSubsetClassifier(SVC(), keep=1.0).fit(X, y)
+    assert kept_units(sk.SVC().fit(X, y)) == []
+    whole = SampleSubsetClassifier(sk.SVC(), keep=1.0).fit(X, y)
     assert kept_rows(whole, 150) is None
     assert len(rows_seen(whole, 150)) == 150
 
 
 def test_keeps_that_were_asked_for():
-    pruned = PrunedClassifier(SVC(), keep=0.3)
+    pruned = PrunedClassifier(sk.SVC(), keep=0.3)
     subset = SampleSubsetClassifier(pruned, RMHCSelector(keep=0.1), keep=1.0)
-    pipe = make_pipeline(StandardScaler(), subset)
+    pipe = make_pipeline(sk.StandardScaler(), subset)
     prefix = "samplesubsetclassifier__"
     assert requested_keeps(pipe) == {f"{prefix}keep": 1.0, f"{prefix}estimator__keep": 0.3}
     assert requested_keeps(pruned) == {"keep": 0.3}
     assert not prunes_nothing(pipe)
     assert prunes_nothing(pipe.set_params(samplesubsetclassifier__estimator__keep=1.0))
-    assert prunes_nothing(SVC())
-    assert not prunes_nothing(SampleSubsetClassifier(SVC(), keep="auto"))
-    assert not prunes_nothing(SampleSubsetClassifier(SVC(), keep=150))
+    assert prunes_nothing(sk.SVC())
+    assert not prunes_nothing(SampleSubsetClassifier(sk.SVC(), keep="auto"))
+    assert not prunes_nothing(SampleSubsetClassifier(sk.SVC(), keep=150))
 
 
 class Clerk(BaseEstimator):
@@ -351,8 +326,7 @@ def test_latency_of_every_container(n_rows):
         assert set(book) == {("a", n_rows)}
 
 
-def test_scorer_gives_the_negative_cost(iris):
-    X, y = iris
+def test_scorer_gives_the_negative_cost(X, y):
     model = SampleSubsetClassifier(PrunedClassifier(FOREST), keep=0.4).fit(X, y)
     assert cost_scorer("nbytes")(model, X, y) == -saved_bytes(model)
     assert cost_scorer("n_params")(model, X) == -count_parameters(model)[0]
@@ -368,25 +342,24 @@ def test_scorer_gives_the_negative_cost(iris):
     assert cost_scorer("nbytes") != cost_scorer("n_params")
 
 
-def test_fit_time_is_what_the_wrapper_recorded(iris):
-    X, y = iris
+def test_fit_time_is_what_the_wrapper_recorded(X, y):
     started = process_time()
     subset = SampleSubsetClassifier(FOREST, HardnessSelector(), keep=0.5).fit(X, y)
     spent = process_time() - started
     assert 0.5 * spent < fit_seconds(subset) <= spent
     pruned = PrunedClassifier(FOREST).fit(X, y)
     assert fit_seconds(pruned) == sum(pruned.report_.seconds.values())
-    pipe = make_pipeline(StandardScaler(), pruned).fit(X, y)
+    pipe = make_pipeline(sk.StandardScaler(), pruned).fit(X, y)
     assert fit_seconds(pipe) == fit_seconds(pipe[-1])
 
 
 @pytest.mark.parametrize("cost", ["fit_time", "n_samples"])
-def test_a_model_that_records_nothing_says_what_to_do(iris, cost):
-    model = make_pipeline(StandardScaler(), SVC()).fit(*iris)
+def test_a_model_that_records_nothing_says_what_to_do(classes, cost):
+    model = make_pipeline(sk.StandardScaler(), sk.SVC()).fit(*classes)
     with pytest.raises(
         ValueError, match=r"records.*Got Pipeline.*SampleSubsetClass"
     ) as info:
-        cost_scorer(cost)(model, *iris)
+        cost_scorer(cost)(model, *classes)
     assert "\n" not in str(info.value)
     assert ("mean_fit_time" in str(info.value)) == (cost == "fit_time")
 
@@ -402,19 +375,18 @@ def test_unknown_cost(cost, hint):
 @pytest.mark.filterwarnings("error:The scoring")
 @pytest.mark.parametrize("routing", [False, True])
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_scorers_of_costs_in_a_search(iris, routing, n_jobs):
-    X, y = iris
+def test_scorers_of_costs_in_a_search(X, y, routing, n_jobs):
     costs = ("nbytes", "n_params", "n_nonzero", "n_samples", "fit_time")
     scoring = {"accuracy": make_scorer(accuracy_score)}
     scoring |= {cost: cost_scorer(cost) for cost in costs}
-    model = SampleSubsetClassifier(LogisticRegression(max_iter=1000), random_state=0)
+    model = SampleSubsetClassifier(sk.LogisticRegression(max_iter=1000), random_state=0)
     with config_context(enable_metadata_routing=routing):
         if routing:
             model.estimator.set_fit_request(sample_weight=True)
             model.set_params(selector=RMHCSelector(n_iter=5))
             model.selector.set_fit_request(sample_weight=False)
             scoring["accuracy"].set_score_request(sample_weight=True)
-        search = GridSearchCV(
+        search = sk.GridSearchCV(
             model,
             {"keep": [1.0, 0.5]},
             cv=3,
@@ -433,20 +405,19 @@ def test_scorers_of_costs_in_a_search(iris, routing, n_jobs):
     assert (results["split2_test_fit_time"] < 0).all()
 
 
-def test_scorers_of_costs_in_cross_validation(iris):
+def test_scorers_of_costs_in_cross_validation(classes):
     scoring = {"nbytes": cost_scorer("nbytes"), "accuracy": "accuracy"}
     found = cross_validate(
-        PrunedClassifier(FOREST), *iris, cv=3, scoring=scoring, return_estimator=True
+        PrunedClassifier(FOREST), *classes, cv=3, scoring=scoring, return_estimator=True
     )
     sizes = [model.report_.after["nbytes"] for model in found["estimator"]]
     assert list(found["test_nbytes"]) == [-size for size in sizes]
-    alone = cross_validate(SVC(), *iris, cv=3, scoring=cost_scorer("nbytes"))
+    alone = cross_validate(sk.SVC(), *classes, cv=3, scoring=cost_scorer("nbytes"))
     assert (alone["test_score"] < -1000).all()
 
 
-def test_linear_regression_and_search_without_refit(iris):
-    X, y = iris
-    assert count_parameters(LinearRegression().fit(X, y)) == (5, 5)
-    search = GridSearchCV(SVC(), {"C": [1]}, refit=False).fit(X, y)
+def test_linear_regression_and_search_without_refit(X, y):
+    assert count_parameters(sk.LinearRegression().fit(X, y)) == (5, 5)
+    search = sk.GridSearchCV(sk.SVC(), {"C": [1]}, refit=False).fit(X, y)
     assert shipped(search) is search
     assert rows_trained(search, default=7) == 7

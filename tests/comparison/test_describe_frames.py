@@ -1,23 +1,11 @@
 import numpy as np
 import pytest
 
-from sklearn_prune.comparison.provenance.data import block_bounds
 from sklearn_prune.comparison.provenance.descriptions import describe_data
+from tests.comparison.test_describe_data import changed_rows
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
-
-
-def changed_rows(old, new):
-    """The rows of the blocks whose hashes differ."""
-    bounds = block_bounds(old["shape"][0], len(old["blocks"]))
-    pairs = enumerate(zip(old["blocks"], new["blocks"], strict=True))
-    return {
-        row
-        for block, (one, other) in pairs
-        if one != other
-        for row in range(bounds[block], bounds[block + 1])
-    }
 
 
 def frame():

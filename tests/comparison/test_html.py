@@ -19,14 +19,8 @@ pytest.importorskip("jinja2")
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune.comparison import compare_pruning
 from sklearn_prune.comparison.report import html as _html
+from sklearn_prune.comparison.report import words
 from sklearn_prune.comparison.report.html import report, to_html_fragment, write_report
-from sklearn_prune.comparison.report.words import (
-    difference_and_interval,
-    headline,
-    probability,
-    ratio_text,
-    rounded_up,
-)
 from sklearn_prune.sample_selection import L2PenaltySelector
 
 VOID = {"meta", "br", "img", "hr", "link", "input", "path", "use", "rect", "circle"}
@@ -180,8 +174,8 @@ def test_a_failure_leaves_the_old_file(hostile, tmp_path, monkeypatch):
 def test_the_verdict_comes_first_and_in_one_headline(comparison, text):
     verdicts = comparison.verdicts()
     row = verdicts.loc["forest, keep 0.1"]
-    said = headline(comparison)
-    difference, interval = difference_and_interval(row)
+    said = words.headline(comparison)
+    difference, interval = words.difference_and_interval(row)
     rows = ", trains on 10 times fewer rows" if comparison.rows else ""
     assert said == (
         f"“forest, keep 0.1” is 24 times smaller{rows} and predicts 22 times faster than "
@@ -194,7 +188,7 @@ def test_the_verdict_comes_first_and_in_one_headline(comparison, text):
 
 def test_no_variant_passes():
     comparison = forest(margin=0.0005)
-    said = headline(comparison)
+    said = words.headline(comparison)
     assert said.startswith(
         "No variant met the margin 0.0005 (accuracy). The smallest margin these data could "
         "certify is 0.00"
@@ -209,16 +203,16 @@ def test_no_variant_passes():
 
 def test_one_fold_certifies_nothing():
     comparison = forest(n_splits=1)
-    assert headline(comparison).endswith("These folds allow no test of a difference.")
+    assert words.headline(comparison).endswith("These folds allow no test of a difference.")
     assert Reader(report(comparison)).wrong == []
 
 
 def test_not_worse_but_not_smaller():
     spec = {"all": (0.9, 1000, 1.0, None), "big": (0.9, 2000, 0.4, "c")}
-    assert headline(FakeComparison(spec)) == (
+    assert words.headline(FakeComparison(spec)) == (
         "“big” met the margin 0.01 (accuracy). No such variant is smaller than “all”."
     )
-    assert headline(FakeComparison(spec, rows=True)) == (
+    assert words.headline(FakeComparison(spec, rows=True)) == (
         "“big” met the margin 0.01 (accuracy). No such variant is smaller than “all”. "
         "“big” trains on 2.5 times fewer rows."
     )
@@ -243,7 +237,7 @@ class TwoScores(FakeComparison):
 
 def test_every_score_must_pass():
     spec = {"all": (0.9, 1000, 1.0, None), "half": (0.9, 500, 0.5, "c")}
-    said = headline(TwoScores(spec))
+    said = words.headline(TwoScores(spec))
     assert said == (
         "No variant met the margins of all scores (accuracy, f1). “half” met the margin of "
         "accuracy alone."
@@ -258,10 +252,10 @@ def test_all_numbers_of_a_variant_are_in_the_table(comparison, text):
     for expected in (
         f"{row['score']:.4f}",
         f"{row['score'] - 0.02:.4f}",
-        *difference_and_interval(row),
+        *words.difference_and_interval(row),
         f"{row['p_not_worse']:.3f}",
         "undecided",
-        f"margin ≥ {rounded_up(row['certifiable_margin'])}",
+        f"margin ≥ {words.rounded_up(row['certifiable_margin'])}",
         "98 kB",
         f"53{TIMES} smaller",
         "12,250",
@@ -337,7 +331,7 @@ def test_how_to_reproduce(text):
     ],
 )
 def test_times(measure, value, baseline, said):
-    assert ratio_text(measure, value, baseline) == said
+    assert words.ratio_text(measure, value, baseline) == said
 
 
 @pytest.mark.parametrize(
@@ -353,21 +347,21 @@ def test_times(measure, value, baseline, said):
 )
 def test_difference_and_interval(difference, low, high, texts):
     row = {"difference": difference, "ci_low": low, "ci_high": high}
-    assert difference_and_interval(row) == texts
+    assert words.difference_and_interval(row) == texts
 
 
 def test_a_margin_is_rounded_up():
-    assert rounded_up(0.0161) == "0.017"
-    assert rounded_up(0.016) == "0.016"
-    assert rounded_up(123.4) == "130"
-    assert rounded_up(0.0) == "0"
+    assert words.rounded_up(0.0161) == "0.017"
+    assert words.rounded_up(0.016) == "0.016"
+    assert words.rounded_up(123.4) == "130"
+    assert words.rounded_up(0.0) == "0"
 
 
 def test_a_probability_is_never_certain():
-    assert probability(1.0) == "> 0.999"
-    assert probability(1e-9) == "< 0.001"
-    assert probability(0.9512) == "0.951"
-    assert probability(np.nan) == "\N{EN DASH}"
+    assert words.probability(1.0) == "> 0.999"
+    assert words.probability(1e-9) == "< 0.001"
+    assert words.probability(0.9512) == "0.951"
+    assert words.probability(np.nan) == "\N{EN DASH}"
 
 
 def test_fragment_is_short_and_scoped(hostile):
@@ -401,13 +395,13 @@ def test_a_real_comparison(real, tmp_path):
     found = Reader(page)
     assert found.wrong == []
     text = found.visible
-    assert headline(real) in text
+    assert words.headline(real) in text
     assert "petal width (cm)" in text
     assert "Rows kept of each class" in text
     assert real.manifest["sha256"] in text
     for warning in real.warnings:
         assert warning in text
-    assert headline(real) in Reader(real._repr_html_()).visible
+    assert words.headline(real) in Reader(real._repr_html_()).visible
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -5,30 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import model_selection
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupKFold,
-    GroupShuffleSplit,
-    HalvingGridSearchCV,
-    KFold,
-    LeaveOneGroupOut,
-    LeaveOneOut,
-    PredefinedSplit,
-    RandomizedSearchCV,
-    RepeatedKFold,
-    RepeatedStratifiedKFold,
-    ShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    StratifiedShuffleSplit,
-    TimeSeriesSplit,
-    cross_validate,
-)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -68,6 +50,9 @@ def steady(means, n_splits=10, spread=0.004, seed=0):
     return np.asarray(means)[:, None] + common + own
 
 
+PICK = smallest_not_worse(0.01, "nbytes", test_share=5)
+
+
 def by_hand(scores, costs, keeps, margin, share, alpha):
     """The rule, written down once more for floats that are all of one chain."""
     base = keeps.index(1.0)
@@ -102,10 +87,9 @@ def test_the_rule_by_hand(n_splits):
 
 def test_what_comes_after_a_failure_is_not_tested():
     scores = steady([0.9, 0.899, 0.8, 0.9])
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
     results = results_of(scores, [100, 50, 20, 10], KEEPS)
-    assert pick(results) == 1
-    why = pick.explain(results)
+    assert PICK(results) == 1
+    why = PICK.explain(results)
     assert list(why["verdict"]) == ["baseline", "not worse", "worse", "not tested"]
     assert list(why["picked"]) == [False, True, False, False]
     assert why["p_not_worse"].iloc[3] > 0.99
@@ -121,35 +105,32 @@ def test_what_comes_after_a_failure_is_not_tested():
 def test_the_order_is_that_of_keep_and_not_of_scores_or_rows():
     scores = steady([0.9, 0.9, 0.8, 0.9])
     results = results_of(scores, [10, 1, 20, 100], [0.1, 0.2, 0.5, 1.0])
-    assert smallest_not_worse(0.01, "nbytes", test_share=5)(results) == 3
+    assert PICK(results) == 3
 
 
 def test_the_cheapest_that_passed_and_not_the_last():
     scores = steady([0.9] * 4)
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
-    assert pick(results_of(scores, [100, 30, 50, 40], KEEPS)) == 1
-    assert pick(results_of(scores, [10, 30, 50, 40], KEEPS)) == 0
-    assert pick(results_of(scores, [100, 40, 40, 40], KEEPS)) == 1
+    assert PICK(results_of(scores, [100, 30, 50, 40], KEEPS)) == 1
+    assert PICK(results_of(scores, [10, 30, 50, 40], KEEPS)) == 0
+    assert PICK(results_of(scores, [100, 40, 40, 40], KEEPS)) == 1
 
 
 def test_equal_predictions_have_a_verdict():
     scores = np.tile(np.linspace(0.8, 0.9, 5), (4, 1))
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
-    assert pick(results_of(scores, [4, 3, 2, 1], KEEPS)) == 3
+    assert PICK(results_of(scores, [4, 3, 2, 1], KEEPS)) == 3
     scores[2] -= 0.02
-    assert pick(results_of(scores, [4, 3, 2, 1], KEEPS)) == 1
+    assert PICK(results_of(scores, [4, 3, 2, 1], KEEPS)) == 1
 
 
 def test_a_failed_fold_does_not_pass():
     scores = steady([0.9] * 4)
     scores[2, 3] = np.nan
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
     results = results_of(scores, [4, 3, 2, 1], KEEPS)
-    assert pick(results) == 1
-    assert list(pick.explain(results)["verdict"][2:]) == ["failed", "not tested"]
+    assert PICK(results) == 1
+    assert list(PICK.explain(results)["verdict"][2:]) == ["failed", "not tested"]
     scores[0, 0] = np.nan
     with pytest.raises(ValueError, match=r"keep=1.0 must have a score on each fold"):
-        pick(results_of(scores, [4, 3, 2, 1], KEEPS))
+        PICK(results_of(scores, [4, 3, 2, 1], KEEPS))
 
 
 def test_one_fold_knows_nothing():
@@ -165,21 +146,19 @@ def test_one_fold_knows_nothing():
 
 def test_an_unknown_cost_is_not_the_smallest():
     scores = steady([0.9] * 4)
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
-    assert pick(results_of(scores, [4, 3, 2, np.nan], KEEPS)) == 2
+    assert PICK(results_of(scores, [4, 3, 2, np.nan], KEEPS)) == 2
     with pytest.raises(ValueError, match="NaN for all of them"):
-        pick(results_of(scores, [np.nan] * 4, KEEPS))
+        PICK(results_of(scores, [np.nan] * 4, KEEPS))
 
 
 def test_candidates_share_the_other_parameters_of_the_best_baseline():
     params = [{"clf__keep": keep, "clf__estimator__C": C} for C in (1, 2) for keep in KEEPS]
     scores = steady([0.8, 0.8, 0.8, 0.8, 0.9, 0.9, 0.9, 0.5])
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
     results = results_of(scores, [4, 3, 2, 1, 40, 30, 20, 10], params)
-    assert pick(results) == 6
-    assert list(pick.explain(results)["candidate"]) == [4, 5, 6, 7]
+    assert PICK(results) == 6
+    assert list(PICK.explain(results)["candidate"]) == [4, 5, 6, 7]
     scores[:4] += 0.2
-    assert pick(results_of(scores, range(8, 0, -1), params)) == 3
+    assert PICK(results_of(scores, range(8, 0, -1), params)) == 3
 
 
 def test_parameters_are_compared_by_value():
@@ -193,25 +172,23 @@ def test_parameters_are_compared_by_value():
     params[3]["estimator"] = RandomForestClassifier(max_depth=4)
     params[2]["weights"] = np.arange(4)
     results = results_of(steady([0.9] * 4), [4, 3, 2, 1], params)
-    why = smallest_not_worse(0.01, "nbytes", test_share=5).explain(results)
+    why = PICK.explain(results)
     assert list(why["candidate"]) == [0, 1]
 
 
 def test_no_candidate_beside_the_baseline():
     params = [{"keep": keep, "C": C} for C, keep in enumerate(KEEPS)]
     results = results_of(steady([0.9] * 4), [4, 3, 2, 1], params)
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
     with pytest.warns(UserWarning, match="No candidate shares the other parameters"):
-        assert pick(results) == 0
+        assert PICK(results) == 0
 
 
 def test_kinds_of_keep_are_sequences_of_their_own_and_divide_alpha():
     keeps = [1.0, 0.5, 0.2, 50, 100, "auto"]
     scores = steady([0.9, 0.9, 0.5, 0.9, 0.9, 0.9])
     results = results_of(scores, [60, 50, 1, 20, 30, 40], keeps)
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
-    assert pick(results) == 3
-    why = pick.explain(results)
+    assert PICK(results) == 3
+    why = PICK.explain(results)
     assert list(why["candidate"]) == [0, 1, 2, 4, 3, 5]
     differences = scores[5] - scores[0]
     se = np.sqrt(np.var(differences, ddof=1) * (1 / 10 + 0.25))
@@ -228,7 +205,7 @@ def test_two_keeps():
     params = [{"keep": a, "estimator__keep": b} for a in (1.0, 0.5) for b in (1.0, 0.5)]
     results = results_of(steady([0.9] * 4), [4, 3, 2, 1], params)
     with pytest.raises(ValueError, match=r"'keep', 'estimator__keep'\. Write keep='keep'"):
-        smallest_not_worse(0.01, "nbytes", test_share=5)(results)
+        PICK(results)
     one = smallest_not_worse(0.01, "nbytes", test_share=5, keep="keep")
     assert list(one.explain(results)["candidate"]) == [0, 2]
     two = smallest_not_worse(0.01, "nbytes", test_share=5, keep="estimator__keep")
@@ -300,7 +277,7 @@ def test_costs_that_every_search_records():
     with pytest.raises(
         ValueError, match=r"'score', 'fit_time', .*Got 'nbytes'.*Write scor"
     ):
-        smallest_not_worse(0.01, "nbytes", test_share=5)(results)
+        PICK(results)
     with pytest.raises(ValueError, match=r"did you mean 'fit_time'"):
         smallest_not_worse(0.01, "fit_tim", test_share=5)(results)
     results["params"] = [each | {"kernel": "rbf"} for each in results["params"]]
@@ -312,18 +289,18 @@ def test_costs_that_every_search_records():
 def test_a_cost_that_is_positive_is_refused():
     results = results_of(steady([0.9] * 4), [-1, -2, -3, -4], KEEPS)
     with pytest.raises(ValueError, match=r"'nbytes' with a mean of 4\. Write scoring="):
-        smallest_not_worse(0.01, "nbytes", test_share=5)(results)
+        PICK(results)
 
 
 def test_which_score_is_the_quality():
     results = results_of(steady([0.9] * 4), [4, 3, 2, 1], KEEPS)
     results["mean_test_n_params"] = results["mean_test_nbytes"]
-    assert smallest_not_worse(0.01, "nbytes", test_share=5)(results) == 3
+    assert PICK(results) == 3
     results["mean_test_f1"] = results["mean_test_accuracy"]
     for number in range(10):
         results[f"split{number}_test_f1"] = results[f"split{number}_test_accuracy"] * KEEPS
     with pytest.raises(ValueError, match=r"Got 'accuracy', 'f1'\. Write score='accuracy'"):
-        smallest_not_worse(0.01, "nbytes", test_share=5)(results)
+        PICK(results)
     assert smallest_not_worse(0.01, "nbytes", test_share=5, score="f1")(results) == 0
     assert smallest_not_worse(0.01, "nbytes", test_share=5, score="accuracy")(results) == 3
     with pytest.raises(ValueError, match=r"Got 'acuracy'.*did you mean 'accuracy'"):
@@ -331,12 +308,11 @@ def test_which_score_is_the_quality():
 
 
 def test_without_a_keep():
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
     scores = steady([0.9] * 2)
     with pytest.raises(ValueError, match=r"Got 'C'\. Write keep='C'"):
-        pick(results_of(scores, [2, 1], [{"C": 1}, {"C": 2}]))
+        PICK(results_of(scores, [2, 1], [{"C": 1}, {"C": 2}]))
     with pytest.raises(ValueError, match=r"must have keep=1.0.*Got {'keep': 0.5}"):
-        pick(results_of(scores, [2, 1], [0.5, 1]))
+        PICK(results_of(scores, [2, 1], [0.5, 1]))
     wrong = smallest_not_worse(0.01, "nbytes", test_share=5, keep="clf_keep")
     with pytest.raises(ValueError, match=r"Got 'clf_keep'.*did you mean 'clf__keep'"):
         wrong(results_of(scores, [2, 1], [{"clf__keep": 1.0}, {"clf__keep": 0.5}]))
@@ -360,11 +336,20 @@ def test_without_a_keep():
         ({"test_share": 1}, "test_share must be .*Got 1"),
         ({"test_share": 1.5}, "test_share must be .*Got 1.5"),
         ({"test_share": True}, "test_share must be .*Got True"),
-        ({"test_share": TimeSeriesSplit(3)}, "what comes before.*Got TimeSeriesSplit"),
-        ({"test_share": LeaveOneOut()}, r"Got LeaveOneOut\(\)\. Write the share"),
-        ({"test_share": LeaveOneGroupOut()}, r"Got LeaveOneGroupOut\(\)\. Write the share"),
         (
-            {"test_share": ShuffleSplit(3, test_size=9)},
+            {"test_share": model_selection.TimeSeriesSplit(3)},
+            "what comes before.*Got TimeSeriesSplit",
+        ),
+        (
+            {"test_share": model_selection.LeaveOneOut()},
+            r"Got LeaveOneOut\(\)\. Write the share",
+        ),
+        (
+            {"test_share": model_selection.LeaveOneGroupOut()},
+            r"Got LeaveOneGroupOut\(\)\. Write the share",
+        ),
+        (
+            {"test_share": model_selection.ShuffleSplit(3, test_size=9)},
             r"Got ShuffleSplit.*Write the share",
         ),
     ],
@@ -380,19 +365,19 @@ def test_wrong_arguments(arguments, message):
 @pytest.mark.parametrize(
     "splitter",
     [
-        KFold(4),
-        StratifiedKFold(3),
-        GroupKFold(5),
-        StratifiedGroupKFold(2),
-        RepeatedKFold(n_splits=4, n_repeats=3),
-        RepeatedStratifiedKFold(n_splits=3, n_repeats=2),
-        ShuffleSplit(3),
-        ShuffleSplit(3, test_size=0.25),
-        ShuffleSplit(3, train_size=0.75),
-        ShuffleSplit(3, test_size=0.25, train_size=0.25),
-        ShuffleSplit(3, test_size=30, train_size=60),
-        StratifiedShuffleSplit(3, test_size=0.5),
-        PredefinedSplit(np.repeat([-1, 0, 1], 40)),
+        model_selection.KFold(4),
+        model_selection.StratifiedKFold(3),
+        model_selection.GroupKFold(5),
+        model_selection.StratifiedGroupKFold(2),
+        model_selection.RepeatedKFold(n_splits=4, n_repeats=3),
+        model_selection.RepeatedStratifiedKFold(n_splits=3, n_repeats=2),
+        model_selection.ShuffleSplit(3),
+        model_selection.ShuffleSplit(3, test_size=0.25),
+        model_selection.ShuffleSplit(3, train_size=0.75),
+        model_selection.ShuffleSplit(3, test_size=0.25, train_size=0.25),
+        model_selection.ShuffleSplit(3, test_size=30, train_size=60),
+        model_selection.StratifiedShuffleSplit(3, test_size=0.5),
+        model_selection.PredefinedSplit(np.repeat([-1, 0, 1], 40)),
     ],
     ids=repr,
 )
@@ -405,18 +390,21 @@ def test_share_of_a_splitter_is_that_of_its_splits(splitter):
 
 
 def test_share_of_group_shuffle_split_is_that_of_groups():
-    splitter, groups = GroupShuffleSplit(3), np.repeat(np.arange(20), 6)
+    splitter, groups = model_selection.GroupShuffleSplit(3), np.repeat(np.arange(20), 6)
     splits = list(splitter.split(groups, groups=groups))
     assert share_of(splitter) == pytest.approx(share_of_test(splits, groups))
 
 
 def test_splits_that_look_forward_are_refused():
-    splits = list(TimeSeriesSplit(3).split(np.zeros(20)))
+    splits = list(model_selection.TimeSeriesSplit(3).split(np.zeros(20)))
     with pytest.raises(ValueError, match="what comes before"):
         share_of(splits)
 
 
-@pytest.mark.parametrize("share", [3, KFold(4), ShuffleSplit(7), [([0, 2], [1])] * 4])
+@pytest.mark.parametrize(
+    "share",
+    [3, model_selection.KFold(4), model_selection.ShuffleSplit(7), [([0, 2], [1])] * 4],
+)
 def test_a_splitter_that_cannot_have_made_the_splits(share):
     results = results_of(steady([0.9] * 4, n_splits=10), [4, 3, 2, 1], KEEPS)
     with pytest.raises(ValueError, match=r"which makes \d splits, for 10 splits"):
@@ -424,16 +412,15 @@ def test_a_splitter_that_cannot_have_made_the_splits(share):
 
 
 def test_repr_pickle_and_copies():
-    cv = StratifiedKFold(5)
+    cv = model_selection.StratifiedKFold(5)
     pick = smallest_not_worse("1%", "n_params", test_share=cv, keep="a__keep", alpha=0.1)
     assert repr(pick) == (
         "smallest_not_worse('1%', 'n_params', test_share=StratifiedKFold(n_splits=5, "
         "random_state=None, shuffle=False), keep='a__keep', alpha=0.1)"
     )
     results = results_of(steady([0.9] * 4), [4, 3, 2, 1], KEEPS)
-    pick = smallest_not_worse(0.01, "nbytes", test_share=5)
-    assert repr(pick) == "smallest_not_worse(0.01, 'nbytes', test_share=5)"
-    assert pickle.loads(pickle.dumps(pick))(results) == pick(results)
+    assert repr(PICK) == "smallest_not_worse(0.01, 'nbytes', test_share=5)"
+    assert pickle.loads(pickle.dumps(PICK))(results) == PICK(results)
 
 
 SCORING = {"accuracy": "accuracy", "nbytes": cost_scorer("nbytes")}
@@ -447,9 +434,9 @@ def rows():
 
 
 def test_grid_search_over_a_pipeline(rows):
-    cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
+    cv = model_selection.RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
     pipe = make_pipeline(StandardScaler(), PrunedClassifier(SVC(), random_state=0))
-    search = GridSearchCV(
+    search = model_selection.GridSearchCV(
         pipe,
         {"prunedclassifier__keep": KEEPS, "prunedclassifier__estimator__C": [1, 10]},
         cv=cv,
@@ -473,9 +460,9 @@ def test_grid_search_over_a_pipeline(rows):
 
 
 def test_processes_change_nothing(rows):
-    cv = StratifiedKFold(3)
+    cv = model_selection.StratifiedKFold(3)
     searches = [
-        GridSearchCV(
+        model_selection.GridSearchCV(
             PrunedClassifier(SVC(), random_state=0),
             {"keep": [1.0, 0.5, 0.25]},
             cv=cv,
@@ -492,7 +479,7 @@ def test_processes_change_nothing(rows):
 
 
 def test_randomized_search(rows):
-    search = RandomizedSearchCV(
+    search = model_selection.RandomizedSearchCV(
         SampleSubsetClassifier(LogisticRegression(), random_state=0),
         {"keep": [1.0, 0.6, 0.3]},
         n_iter=3,
@@ -509,7 +496,7 @@ def test_randomized_search(rows):
 
 
 def test_nested_in_cross_validation(rows):
-    search = GridSearchCV(
+    search = model_selection.GridSearchCV(
         SampleSubsetClassifier(SVC(), random_state=0),
         {"keep": [1.0, 0.8, 0.1]},
         cv=3,
@@ -517,7 +504,9 @@ def test_nested_in_cross_validation(rows):
         refit=smallest_not_worse("15%", "n_samples", test_share=3),
     )
     scoring = {"accuracy": "accuracy", "n_samples": cost_scorer("n_samples")}
-    found = cross_validate(search, *rows, cv=3, scoring=scoring, return_estimator=True)
+    found = model_selection.cross_validate(
+        search, *rows, cv=3, scoring=scoring, return_estimator=True
+    )
     kept = [len(one.best_estimator_.sample_indices_) for one in found["estimator"]]
     assert list(found["test_n_samples"]) == [-n for n in kept]
     assert set(kept) <= {200, 160, 20}
@@ -525,7 +514,7 @@ def test_nested_in_cross_validation(rows):
 
 
 def test_failed_fits_of_a_search(rows):
-    search = GridSearchCV(
+    search = model_selection.GridSearchCV(
         PrunedClassifier(SVC(), unit="support_vector"),
         {"keep": [1.0, 0.5, 3, 10_000]},
         cv=3,
@@ -542,7 +531,7 @@ def test_failed_fits_of_a_search(rows):
 
 def test_halving_search_is_refused():
     X, y = load_iris(return_X_y=True)
-    halving = HalvingGridSearchCV(
+    halving = model_selection.HalvingGridSearchCV(
         SampleSubsetClassifier(SVC(), random_state=0), {"keep": [1.0, 0.5]}, random_state=0
     ).fit(X, y)
     pick = smallest_not_worse(0.05, "fit_time", test_share=5)

@@ -29,17 +29,8 @@ from sklearn_prune import PrunedClassifier, compare_pruning
 from sklearn_prune._meta import last_step
 from sklearn_prune.persistence import load, save
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
+from tests.faults import subjects
 from tests.faults.inner import answers
-from tests.faults.subjects import (
-    REFUSED,
-    RIGHT,
-    assert_not_fitted,
-    assert_refused,
-    assert_same_results,
-    check_error,
-    fault,
-    mixed,
-)
 
 PACKAGE = f"{os.sep}sklearn_prune{os.sep}"
 
@@ -107,7 +98,7 @@ def is_cut_off(call, at):
     return False
 
 
-@fault(43, "a fit that raises, is interrupted, or loses a worker")
+@subjects.fault(43, "a fit that raises, is interrupted, or loses a worker")
 def cut_off(subject):
     X, y = subject.rows()
     check_interrupts(subject, X, y)
@@ -119,7 +110,7 @@ def cut_off(subject):
         check_killed_worker_of_fit(subject, X, y)
     if subject.name == "compare_pruning(LogisticRegression)":
         check_killed_worker_of_comparison(subject, X, y)
-    return RIGHT
+    return subjects.RIGHT
 
 
 def check_interrupts(subject, X, y):
@@ -135,10 +126,10 @@ def check_interrupts(subject, X, y):
         for share in (0.6, 0.97):
             estimator = subject.make()
             if is_cut_off(fit(estimator), int(share * n_calls)):
-                assert_not_fitted(estimator)
+                subjects.assert_not_fitted(estimator)
         for share in (0.3, 0.97):
             if is_cut_off(fit(fitted), int(share * n_calls)):
-                assert_same_results(subject.results(fitted, X), before)
+                subjects.assert_same_results(subject.results(fitted, X), before)
 
 
 @contextmanager
@@ -172,7 +163,7 @@ def check_failing_models(subject, X, y):
             continue
         assert type(raised) is error
         assert "no luck" in str(raised)
-        assert_not_fitted(estimator)
+        subjects.assert_not_fitted(estimator)
 
 
 def check_failing_variants(subject, X, y):
@@ -188,7 +179,7 @@ def check_failing_variants(subject, X, y):
     wanted = pytest.raises(RuntimeError, match="the baseline 'all' .* no luck")
     with failing(baseline, MemoryError("no luck")), wanted:
         estimator.fit(X, y)
-    assert_not_fitted(estimator)
+    subjects.assert_not_fitted(estimator)
 
 
 class Fatal(LogisticRegression):
@@ -206,9 +197,9 @@ def check_killed_worker_of_fit(subject, X, y):
     killed = pytest.raises(TerminatedWorkerError)
     with nothing_else_changes(subject, X, y), parallel_config("loky"), killed:
         estimator.fit(X, y)
-    assert_not_fitted(estimator)
+    subjects.assert_not_fitted(estimator)
     again = subject.run(X, y, estimator=estimator.set_params(n_jobs=None))
-    assert_same_results(again, subject.run(X, y, estimator=subject.make(**params)))
+    subjects.assert_same_results(again, subject.run(X, y, estimator=subject.make(**params)))
 
 
 def check_killed_worker_of_comparison(subject, X, y):
@@ -304,7 +295,7 @@ def poisons(content):
     }
 
 
-@fault(44, "a file that is damaged, forged, too large, or not ours")
+@subjects.fault(44, "a file that is damaged, forged, too large, or not ours")
 def poisoned_file(subject):
     X, y = subject.rows()
     if subject.kind == "comparison":
@@ -315,7 +306,7 @@ def poisoned_file(subject):
         path = Path(folder) / "model.skops"
         if not subject.predicts:
             name = type(fitted).__name__
-            cell = assert_refused(lambda: save(fitted, path), (name,))
+            cell = subjects.assert_refused(lambda: save(fitted, path), (name,))
             assert not path.exists()
             return cell
         save(fitted, path)
@@ -325,21 +316,23 @@ def poisoned_file(subject):
             np.testing.assert_array_equal(methods[method], wanted)
         for what, bad in poisons(content).items():
             path.write_bytes(bad)
-            assert_refused(lambda: load(path), ("file",), words=(str(path),))
+            subjects.assert_refused(lambda: load(path), ("file",), words=(str(path),))
             assert not Bomb.went_off, what
         for share in (0.2, 0.5, 0.8):  # some bytes of a zip mean nothing
             path.write_bytes(flipped(content, share))
             try:
                 same = answers(load(path), X)
             except ValueError as error:
-                check_error(error, ("file",), (str(path),))
+                subjects.check_error(error, ("file",), (str(path),))
             else:
-                assert_same_results(same, methods)
+                subjects.assert_same_results(same, methods)
         path.write_bytes(content)
         small = {"max_bytes": 500}
-        assert_refused(lambda: load(path, **small), ("max_bytes",), words=(str(path),))
+        subjects.assert_refused(
+            lambda: load(path, **small), ("max_bytes",), words=(str(path),)
+        )
         assert os.listdir(folder) == ["model.skops"]
-    return REFUSED
+    return subjects.REFUSED
 
 
 def poisoned_store(subject, X, y):
@@ -381,7 +374,7 @@ def poisoned_store(subject, X, y):
             content = header.read_bytes()
             for bad in (pickle.dumps(Bomb()), b"", b"[]", content[:-20]):
                 header.write_bytes(bad)
-                cell = assert_refused(compare, ("store",), words=(name,))
+                cell = subjects.assert_refused(compare, ("store",), words=(name,))
             header.write_bytes(content)
     assert not Bomb.went_off
-    return mixed({"what it is for": cell, "single fits": RIGHT})
+    return subjects.mixed({"what it is for": cell, "single fits": subjects.RIGHT})

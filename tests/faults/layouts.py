@@ -9,17 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 from tests.conftest import as_frame
+from tests.faults import subjects
 from tests.faults.inner import assert_as_inner
-from tests.faults.subjects import (
-    REFUSED,
-    RIGHT,
-    answer,
-    assert_refused,
-    assert_refuses_fit,
-    assert_same_results,
-    fault,
-    mixed,
-)
 from tests.faults.values import over_tasks, usual
 
 FORMATS = (sp.csr_matrix, sp.csc_array, sp.coo_matrix)
@@ -37,12 +28,12 @@ OTHER_IF_SPARSE = {
 }
 
 
-@fault(21, "Fortran order")
+@subjects.fault(21, "Fortran order")
 def fortran_order(subject):
     return same_as_plain(subject, np.asfortranarray)
 
 
-@fault(22, "a read-only memory map")
+@subjects.fault(22, "a read-only memory map")
 def memory_map(subject):
     return same_as_plain(subject, mapped)
 
@@ -54,7 +45,7 @@ def mapped(values):
         return np.load(Path(folder) / "values.npy", mmap_mode="r")
 
 
-@fault(23, "strides: every second row and column of a larger array")
+@subjects.fault(23, "strides: every second row and column of a larger array")
 def strided(subject):
     def spread(values):
         wide = np.full(
@@ -84,7 +75,7 @@ def same_as_plain(subject, wrap):
         found = subject.run(rows, target)
         np.testing.assert_array_equal(rows, X)
         np.testing.assert_array_equal(target, y)
-        return assert_same_results(found, usual(subject, y), rtol=1e-6, atol=1e-9)
+        return subjects.assert_same_results(found, usual(subject, y), rtol=1e-6, atol=1e-9)
 
     return over_tasks(subject, check)
 
@@ -97,18 +88,18 @@ def sparse_rows(subject, task):
 
 def same_or_refused(subject, X, y, wanted, **tolerance):
     """Refused, or the same result as another input had."""
-    return answer(
+    return subjects.answer(
         subject,
         X,
         y,
-        lambda fitted: assert_same_results(
+        lambda fitted: subjects.assert_same_results(
             subject.results(fitted, X), wanted(), **tolerance
         ),
         ("X", "sparse", "Sparse", "indices"),
     )
 
 
-@fault(24, "sparse X: CSR, CSC, COO, arrays and matrices")
+@subjects.fault(24, "sparse X: CSR, CSC, COO, arrays and matrices")
 def sparse_formats(subject):
     def check(X, y):
         X = np.maximum(X - 3.0, 0.0)
@@ -132,10 +123,10 @@ def same_or_refused_as_dense(subject, X, y):
             found, wanted = subject.results(fitted), subject.run(X, y)
             np.testing.assert_array_equal(found["order_"], wanted["order_"])
 
-    return answer(subject, rows, y, right, ("X", "sparse", "Sparse"))
+    return subjects.answer(subject, rows, y, right, ("X", "sparse", "Sparse"))
 
 
-@fault(25, "sparse X with indices of 64 bits")
+@subjects.fault(25, "sparse X with indices of 64 bits")
 def long_indices(subject):
     def check(X, y):
         X = sp.csr_array(np.maximum(X - 3.0, 0.0))
@@ -148,7 +139,7 @@ def long_indices(subject):
     return over_tasks(subject, check)
 
 
-@fault(26, "sparse X with explicit zeros and duplicates")
+@subjects.fault(26, "sparse X with explicit zeros and duplicates")
 def not_canonical(subject):
     def check(X, y):
         X = sp.csr_array(np.maximum(X - 3.0, 0.0))
@@ -176,7 +167,7 @@ def with_duplicates(X):
     return rows
 
 
-@fault(27, "pandas: nullable, categorical and Arrow columns, missing values")
+@subjects.fault(27, "pandas: nullable, categorical and Arrow columns, missing values")
 def pandas_types(subject):
     pandas = pytest.importorskip("pandas")
 
@@ -192,7 +183,7 @@ def pandas_types(subject):
                 assert_as_inner(subject, fitted, rows, target)
                 continue
             found = subject.run(rows, target)
-            assert_same_results(found, wanted, rtol=1e-6, atol=1e-9)
+            subjects.assert_same_results(found, wanted, rtol=1e-6, atol=1e-9)
         missing = frame.astype("Float64")
         missing.iloc[5, 1] = pandas.NA
         return missing_as_nan(subject, missing, frame, y, (5, 1), pandas)
@@ -220,17 +211,19 @@ def missing_as_nan(subject, missing, frame, y, place, pandas):
     plain[place] = np.nan
     target = pandas.Series(y).convert_dtypes()
     target.iloc[3] = pandas.NA
-    assert_refuses_fit(subject, frame, target, ("y",), words=("NA", "NaN"))
+    subjects.assert_refuses_fit(subject, frame, target, ("y",), words=("NA", "NaN"))
     try:
         wanted = subject.run(plain, y)
     except ValueError:
-        assert_refuses_fit(subject, missing, y, ("X",), words=("NA", "NaN"))
-        return mixed({"values": RIGHT, "missing values": REFUSED})
+        subjects.assert_refuses_fit(subject, missing, y, ("X",), words=("NA", "NaN"))
+        return subjects.mixed(
+            {"values": subjects.RIGHT, "missing values": subjects.REFUSED}
+        )
     found = subject.run(missing, y)
-    return assert_same_results(found, wanted, rtol=1e-6, atol=1e-9)
+    return subjects.assert_same_results(found, wanted, rtol=1e-6, atol=1e-9)
 
 
-@fault(28, "polars frames and series")
+@subjects.fault(28, "polars frames and series")
 def polars_frames(subject):
     polars = pytest.importorskip("polars")
 
@@ -238,12 +231,12 @@ def polars_frames(subject):
         wanted = usual(subject, y)
         frame = as_frame(X, "polars")
         found = subject.run(frame, polars.Series("y", y))
-        return assert_same_results(found, wanted, rtol=1e-6, atol=1e-9)
+        return subjects.assert_same_results(found, wanted, rtol=1e-6, atol=1e-9)
 
     return over_tasks(subject, check)
 
 
-@fault(29, "tensors")
+@subjects.fault(29, "tensors")
 def tensors(subject):
     torch = pytest.importorskip("torch")
 
@@ -253,18 +246,18 @@ def tensors(subject):
 
         def right(fitted):
             found = subject.results(fitted, X)
-            assert_same_results(found, usual(subject, y), rtol=1e-6, atol=1e-9)
+            subjects.assert_same_results(found, usual(subject, y), rtol=1e-6, atol=1e-9)
 
-        cells = {"on the CPU": answer(subject, rows, target, right, names)}
+        cells = {"on the CPU": subjects.answer(subject, rows, target, right, names)}
         followed = rows.clone().requires_grad_()
-        cells["with gradients"] = answer(subject, followed, y, right, names)
+        cells["with gradients"] = subjects.answer(subject, followed, y, right, names)
         elsewhere = torch.empty(X.shape, device="meta")
         if subject.kind != "comparison":  # which copies tensors to the CPU
-            cells["on a device"] = answer(subject, elsewhere, y, right, names)
+            cells["on a device"] = subjects.answer(subject, elsewhere, y, right, names)
         if subject.predicts:
             fitted = subject.fit(X, y)
             for tensor in (followed, elsewhere):
-                assert_refused(partial(subject.results, fitted, tensor), names)
-        return mixed(cells)
+                subjects.assert_refused(partial(subject.results, fitted, tensor), names)
+        return subjects.mixed(cells)
 
     return over_tasks(subject, check)

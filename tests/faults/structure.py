@@ -9,19 +9,10 @@ from sklearn.model_selection import cross_val_predict
 from sklearn_prune import SampleSubsetSampler, compare_pruning
 from sklearn_prune._sklearn_compat import take_rows
 from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion
+from tests.faults import subjects
 from tests.faults.inner import assert_as_inner, assert_sound, fitted_inner
-from tests.faults.subjects import (
-    RIGHT,
-    answer,
-    assert_refused,
-    assert_refuses_fit,
-    assert_same_results,
-    does_not_apply,
-    fault,
-    mixed,
-)
 
-NO_CLASSES = does_not_apply("it takes no classes")
+NO_CLASSES = subjects.does_not_apply("it takes no classes")
 CLASS_WORDS = ("class", "classes", "y")
 #: Selectors whose models draw features, or weights of them, at random.
 DRAW_FEATURES = {"AutoSelector", "DataOOBSelector", "ForgettingSelector", "OutlierSelector"}
@@ -80,32 +71,34 @@ def assert_finite(subject, fitted, X):
             assert np.isfinite(values).all(), name
 
 
-@fault(30, "labels that are strings")
+@subjects.fault(30, "labels that are strings")
 def string_labels(subject):
     X, y = subject.rows("classification")
     labels = np.array(["b", "ccc", "dd"])
     if not takes_classes(subject):
-        return assert_refuses_fit(subject, X, labels[y], ("y",), words=("classif",))
+        return subjects.assert_refuses_fit(
+            subject, X, labels[y], ("y",), words=("classif",)
+        )
     wanted = named(subject.run(X, y), labels)
-    assert_same_results(subject.run(X, labels[y].astype(object)), wanted)
-    assert_same_results(subject.run(X, labels[y].tolist()), wanted)
-    return assert_same_results(subject.run(X, labels[y]), wanted)
+    subjects.assert_same_results(subject.run(X, labels[y].astype(object)), wanted)
+    subjects.assert_same_results(subject.run(X, labels[y].tolist()), wanted)
+    return subjects.assert_same_results(subject.run(X, labels[y]), wanted)
 
 
-@fault(31, "labels that are bools")
+@subjects.fault(31, "labels that are bools")
 def bool_labels(subject):
     X, y = subject.rows("classification")
     truth = y > 0
     found = subject.run(X, truth)
     if not takes_classes(subject):
-        return assert_same_results(found, subject.run(X, truth.astype(float)))
+        return subjects.assert_same_results(found, subject.run(X, truth.astype(float)))
     if "predictions" in found:
         assert found["predictions"].dtype == bool
     wanted = named(subject.run(X, truth.astype(int)), np.array([False, True]))
-    return assert_same_results(found, wanted)
+    return subjects.assert_same_results(found, wanted)
 
 
-@fault(32, "a single class, or a target that does not vary")
+@subjects.fault(32, "a single class, or a target that does not vary")
 def one_class(subject):
     X, _ = subject.rows()
     cells = {}
@@ -120,11 +113,11 @@ def one_class(subject):
             elif subject.kind != "pruned":
                 assert_as_inner(subject, fitted, X, y)
 
-        cells[f"{task} y"] = answer(subject, X, y, right, CLASS_WORDS)
-    return mixed(cells)
+        cells[f"{task} y"] = subjects.answer(subject, X, y, right, CLASS_WORDS)
+    return subjects.mixed(cells)
 
 
-@fault(33, "a class that would vanish under keep")
+@subjects.fault(33, "a class that would vanish under keep")
 def vanishing_class(subject):
     if not takes_classes(subject):
         return NO_CLASSES
@@ -140,7 +133,7 @@ def vanishing_class(subject):
             assert_knows_classes(subject, fitted, X, y)
             if subject.kind in ("subset", "transformer"):
                 assert_as_kept_rows(subject, fitted, X, y)
-    return RIGHT
+    return subjects.RIGHT
 
 
 def assert_as_kept_rows(subject, fitted, X, y):
@@ -153,7 +146,7 @@ def assert_as_kept_rows(subject, fitted, X, y):
             np.testing.assert_array_equal(getattr(fitted, method)(X), wanted)
 
 
-@fault(34, "a class of one row")
+@subjects.fault(34, "a class of one row")
 def class_of_one(subject):
     if not takes_classes(subject):
         return NO_CLASSES
@@ -169,11 +162,11 @@ def class_of_one(subject):
         fitted = subject.fit(X, y, estimator=subject.make(keep="auto"))
         assert_knows_classes(subject, fitted, X, y)
         blind = subject.make(keep="auto", scoring="neg_log_loss")
-        assert_refuses_fit(subject, X, y, ("scoring",), estimator=blind)
-    return RIGHT
+        subjects.assert_refuses_fit(subject, X, y, ("scoring",), estimator=blind)
+    return subjects.RIGHT
 
 
-@fault(35, "a test fold with a class that was not trained on")
+@subjects.fault(35, "a test fold with a class that was not trained on")
 def unseen_class(subject):
     if not takes_classes(subject):
         return NO_CLASSES
@@ -188,17 +181,17 @@ def unseen_class(subject):
     if subject.kind == "selector":
         return ranked_with_unseen_class(subject, X, y, folds)
     if not subject.predicts or subject.kind == "transformer":
-        return does_not_apply("it predicts no classes")
+        return subjects.does_not_apply("it predicts no classes")
     method = "predict_proba" if hasattr(subject.make(), "predict_proba") else "predict"
     found = cross_val_predict(subject.make(), X, y, cv=folds, method=method)
     if method == "predict":
         assert not (found[folds[0][1]] == 2).any()
-        return RIGHT
+        return subjects.RIGHT
     assert found.shape == (len(X), 3)
     assert (found[folds[0][1], 2] == 0).all()
     wanted = subject.fit(X[folds[1][0]], y[folds[1][0]]).predict_proba(X[folds[1][1]])
     np.testing.assert_array_equal(found[folds[1][1]], wanted)
-    return RIGHT
+    return subjects.RIGHT
 
 
 def compared_with_unseen_class(subject, X, y, folds):
@@ -221,7 +214,7 @@ def compared_with_unseen_class(subject, X, y, folds):
     swapped.append(swapped[0][::-1])
     for cv in (folds, swapped):
         for scoring in ("neg_log_loss", "roc_auc_ovr", ["accuracy", "neg_brier_score"]):
-            cell = assert_refused(
+            cell = subjects.assert_refused(
                 lambda scoring=scoring, cv=cv: compare(scoring, cv), ("scoring",)
             )
     found = compare("accuracy", folds)
@@ -229,28 +222,28 @@ def compared_with_unseen_class(subject, X, y, folds):
     wanted = clone(subject.estimator.variants["all"]).fit(X[folds[0][0]], y[folds[0][0]])
     right = np.mean(wanted.predict(X[folds[0][1]]) == y[folds[0][1]])
     np.testing.assert_allclose(found._scores("all", "accuracy")[0], right)
-    return mixed({"probabilities": cell, "labels": RIGHT})
+    return subjects.mixed({"probabilities": cell, "labels": subjects.RIGHT})
 
 
 def ranked_with_unseen_class(subject, X, y, folds):
     if "cv" not in subject.estimator.get_params(deep=False):
-        return does_not_apply("it takes no folds")
+        return subjects.does_not_apply("it takes no folds")
     fitted = subject.fit(X, y, estimator=subject.make(cv=folds))
     assert_finite(subject, fitted, X)
     # No model has given any weight to the class of these rows: none is better than those.
     other = fitted.scores_[(y != 2)].max()
     assert fitted.scores_[y == 2].max() <= other
-    return RIGHT
+    return subjects.RIGHT
 
 
-@fault(36, "class weights, and a class that keep would drop")
+@subjects.fault(36, "class weights, and a class that keep would drop")
 def weighted_class(subject):
     if not takes_classes(subject):
         return NO_CLASSES
     params = subject.estimator.get_params()
     names = [name for name in params if name.endswith("class_weight")]
     if not names:
-        return does_not_apply("it has no class weights")
+        return subjects.does_not_apply("it has no class weights")
     X, y = subject.rows("classification")[0], rare()
     for weights in ({0: 1.0, 1: 3.0, 2: 0.5}, "balanced"):
         weighted = replace(subject, estimator=subject.make(**{names[0]: weights}))
@@ -260,20 +253,22 @@ def weighted_class(subject):
             assert_as_inner(weighted, weighted.fit(X, y), X, y)
         else:
             assert_as_kept_rows(weighted, fitted, X, y)
-    return RIGHT
+    return subjects.RIGHT
 
 
-@fault(37, "rows that are all the same")
+@subjects.fault(37, "rows that are all the same")
 def equal_rows(subject):
     X = np.full((40, 4), 2.5)
 
     def check(y):
-        return answer(subject, X, y, lambda fitted: assert_finite(subject, fitted, X))
+        return subjects.answer(
+            subject, X, y, lambda fitted: assert_finite(subject, fitted, X)
+        )
 
-    return mixed({task: check(subject.rows(task)[1]) for task in subject.tasks})
+    return subjects.mixed({task: check(subject.rows(task)[1]) for task in subject.tasks})
 
 
-@fault(38, "features that do not vary")
+@subjects.fault(38, "features that do not vary")
 def constant_features(subject):
     cells = {}
     for task in subject.tasks:
@@ -288,15 +283,15 @@ def constant_features(subject):
                 others = subject.results(subject.fit(X[:, [0, 2]], y))
                 np.testing.assert_array_equal(fitted.order_, others["order_"])
 
-        cells[task] = answer(subject, X, y, right)
-    return mixed(cells)
+        cells[task] = subjects.answer(subject, X, y, right)
+    return subjects.mixed(cells)
 
 
-@fault(39, "scores that all tie")
+@subjects.fault(39, "scores that all tie")
 def all_scores_tie(subject):
     """First positions are kept, where no draw or fold decides; the same ones each time."""
     if subject.kind == "comparison":
-        return does_not_apply("it ranks nothing itself")
+        return subjects.does_not_apply("it ranks nothing itself")
     if subject.kind == "pruned":
         return units_that_tie(subject)
     cells, X = {}, np.full((40, 4), 2.5)
@@ -315,8 +310,8 @@ def all_scores_tie(subject):
                 wanted = np.concatenate([np.arange(10), np.arange(20, 30)])
                 wanted = wanted if task == "classification" else np.arange(20)
                 np.testing.assert_array_equal(kept, wanted)
-        cells[task] = RIGHT
-    return mixed(cells)
+        cells[task] = subjects.RIGHT
+    return subjects.mixed(cells)
 
 
 def units_that_tie(subject):
@@ -329,4 +324,4 @@ def units_that_tie(subject):
     np.testing.assert_array_equal(first.kept_, second.kept_)
     if "criterion" in params:
         np.testing.assert_array_equal(first.kept_, [0, 1])
-    return RIGHT
+    return subjects.RIGHT

@@ -6,56 +6,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone, is_classifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import (
-    ColumnTransformer,
-    TransformedTargetRegressor,
-    make_column_selector,
-)
-from sklearn.decomposition import PCA
-from sklearn.ensemble import (
-    BaggingClassifier,
-    BaggingRegressor,
-    GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    StackingRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
-from sklearn.feature_selection import RFE, RFECV, SelectFromModel, SelectKBest
-from sklearn.frozen import FrozenEstimator
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import (
-    FixedThresholdClassifier,
-    GridSearchCV,
-    RandomizedSearchCV,
-    TunedThresholdClassifierCV,
-)
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
-from sklearn.multioutput import (
-    ClassifierChain,
-    MultiOutputClassifier,
-    MultiOutputRegressor,
-    RegressorChain,
-)
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import (
-    KBinsDiscretizer,
-    OneHotEncoder,
-    QuantileTransformer,
-    StandardScaler,
-)
-from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.svm import SVC
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.compose import make_column_selector
+from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
+from tests.estimators import sk
 from tests.matrix import assert_apart, assert_same, fitted, pruned, restored_or_reason
 from tests.models.test_hostile_trees import (
     CODES,
@@ -72,146 +27,162 @@ from tests.models.test_hostile_trees import (
 )
 
 SEED = {"random_state": 0}
-TREE = DecisionTreeClassifier(max_depth=4, **SEED)
-FOREST = RandomForestClassifier(3, **SEED)
-HIST = HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5, **SEED)
-BOOSTING = GradientBoostingClassifier(n_estimators=2, **SEED)
-KNN = KNeighborsClassifier(3, algorithm="brute")
-BAGGED = BaggingClassifier(TREE, n_estimators=2, **SEED)
-TREES = DecisionTreeRegressor(max_depth=4, **SEED)
-FORESTS = RandomForestRegressor(3, **SEED)
-HISTS = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=5, **SEED)
+TREE = sk.DecisionTreeClassifier(max_depth=4, **SEED)
+FOREST = sk.RandomForestClassifier(3, **SEED)
+HIST = sk.HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5, **SEED)
+BOOSTING = sk.GradientBoostingClassifier(n_estimators=2, **SEED)
+KNN = sk.KNeighborsClassifier(3, algorithm="brute")
+BAGGED = sk.BaggingClassifier(TREE, n_estimators=2, **SEED)
+TREES = sk.DecisionTreeRegressor(max_depth=4, **SEED)
+FORESTS = sk.RandomForestRegressor(3, **SEED)
+HISTS = sk.HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=5, **SEED)
 POSITIVE = np.abs(NUMBERS) + 0.1
 
 
 def imputed(model):
-    return make_pipeline(SimpleImputer(), model)
+    return make_pipeline(sk.SimpleImputer(), model)
 
 
 def around(model):
     """Every container of classifiers around one model."""
     return {
-        "pipeline": make_pipeline(StandardScaler(), SelectKBest(k=2), model),
-        "search": GridSearchCV(model, {}, cv=2),
+        "pipeline": make_pipeline(sk.StandardScaler(), sk.SelectKBest(k=2), model),
+        "search": sk.GridSearchCV(model, {}, cv=2),
         "subset": SampleSubsetClassifier(model, keep=0.7, **SEED),
-        "one vs rest": OneVsRestClassifier(model),
-        "one vs one": OneVsOneClassifier(model),
-        "codes": OutputCodeClassifier(model, code_size=3, **SEED),
-        "hard": VotingClassifier([("a", model), ("b", TREE)], weights=[2, 1]),
-        "bagging": BaggingClassifier(model, 2, max_features=0.6, **SEED),
-        "stacking": StackingClassifier([("a", TREE), ("b", "drop")], model, cv=2),
-        "sigmoid": CalibratedClassifierCV(model, cv=2),
-        "isotonic": CalibratedClassifierCV(model, method="isotonic", cv=2),
-        "temperature": CalibratedClassifierCV(model, method="temperature", cv=2),
-        "one calibrator": CalibratedClassifierCV(model, cv=2, ensemble=False),
+        "one vs rest": sk.OneVsRestClassifier(model),
+        "one vs one": sk.OneVsOneClassifier(model),
+        "codes": sk.OutputCodeClassifier(model, code_size=3, **SEED),
+        "hard": sk.VotingClassifier([("a", model), ("b", TREE)], weights=[2, 1]),
+        "bagging": sk.BaggingClassifier(model, 2, max_features=0.6, **SEED),
+        "stacking": sk.StackingClassifier([("a", TREE), ("b", "drop")], model, cv=2),
+        "sigmoid": sk.CalibratedClassifierCV(model, cv=2),
+        "isotonic": sk.CalibratedClassifierCV(model, method="isotonic", cv=2),
+        "temperature": sk.CalibratedClassifierCV(model, method="temperature", cv=2),
+        "one calibrator": sk.CalibratedClassifierCV(model, cv=2, ensemble=False),
     }
 
 
 NESTED = {
     "calibrated in pipeline": imputed(
-        CalibratedClassifierCV(OneVsRestClassifier(TREE), cv=2)
+        sk.CalibratedClassifierCV(sk.OneVsRestClassifier(TREE), cv=2)
     ),
-    "stacking in vote": VotingClassifier(
+    "stacking in vote": sk.VotingClassifier(
         [
             ("a", imputed(FOREST)),
-            ("b", StackingClassifier([("a", HIST), ("b", TREE)], cv=2)),
+            ("b", sk.StackingClassifier([("a", HIST), ("b", TREE)], cv=2)),
             ("c", "drop"),
         ],
         voting="soft",
     ),
-    "search in search": GridSearchCV(
-        imputed(GridSearchCV(FOREST, {"max_depth": [2, 3]}, cv=2)),
+    "search in search": sk.GridSearchCV(
+        imputed(sk.GridSearchCV(FOREST, {"max_depth": [2, 3]}, cv=2)),
         {"simpleimputer__strategy": ["mean", "median"]},
         cv=2,
     ),
-    "search over models": GridSearchCV(
-        Pipeline([("i", SimpleImputer()), ("m", TREE)]), {"m": [FOREST, HIST]}, cv=2
+    "search over models": sk.GridSearchCV(
+        sk.Pipeline([("i", sk.SimpleImputer()), ("m", TREE)]), {"m": [FOREST, HIST]}, cv=2
     ),
-    "random search": RandomizedSearchCV(
+    "random search": sk.RandomizedSearchCV(
         TREE, {"max_depth": [2, 3]}, n_iter=2, cv=2, **SEED
     ),
-    "vote in bagging": BaggingClassifier(
-        VotingClassifier([("a", TREE), ("b", HIST)]), 2, **SEED
+    "vote in bagging": sk.BaggingClassifier(
+        sk.VotingClassifier([("a", TREE), ("b", HIST)]), 2, **SEED
     ),
     "pipeline in subset": SampleSubsetClassifier(imputed(FOREST), keep=0.6, **SEED),
     "subset in subset": SampleSubsetClassifier(
         SampleSubsetClassifier(FOREST, keep=0.6, **SEED), keep=0.6, **SEED
     ),
     "subset in pipeline": imputed(
-        SampleSubsetClassifier(CalibratedClassifierCV(TREE, cv=2), **SEED)
+        SampleSubsetClassifier(sk.CalibratedClassifierCV(TREE, cv=2), **SEED)
     ),
-    "one vs rest in one vs one": OneVsOneClassifier(OneVsRestClassifier(TREE)),
-    "calibrated in one vs rest": OneVsRestClassifier(CalibratedClassifierCV(TREE, cv=2)),
-    "bagging in codes": OutputCodeClassifier(BAGGED, code_size=2, **SEED),
-    "vote in stacking": StackingClassifier(
-        [("a", VotingClassifier([("a", TREE), ("b", HIST)], voting="soft")), ("b", BAGGED)],
+    "one vs rest in one vs one": sk.OneVsOneClassifier(sk.OneVsRestClassifier(TREE)),
+    "calibrated in one vs rest": sk.OneVsRestClassifier(
+        sk.CalibratedClassifierCV(TREE, cv=2)
+    ),
+    "bagging in codes": sk.OutputCodeClassifier(BAGGED, code_size=2, **SEED),
+    "vote in stacking": sk.StackingClassifier(
+        [
+            ("a", sk.VotingClassifier([("a", TREE), ("b", HIST)], voting="soft")),
+            ("b", BAGGED),
+        ],
         FOREST,
         cv=2,
         passthrough=True,
     ),
-    "search in calibrated": CalibratedClassifierCV(
-        GridSearchCV(TREE, {"max_depth": [2, 3]}, cv=2), cv=2, ensemble=False
+    "search in calibrated": sk.CalibratedClassifierCV(
+        sk.GridSearchCV(TREE, {"max_depth": [2, 3]}, cv=2), cv=2, ensemble=False
     ),
     "columns": make_pipeline(
-        ColumnTransformer(
-            [("q", QuantileTransformer(n_quantiles=10), [0, 1]), ("p", "passthrough", [2])]
+        sk.ColumnTransformer(
+            [
+                ("q", sk.QuantileTransformer(n_quantiles=10), [0, 1]),
+                ("p", "passthrough", [2]),
+            ]
         ),
         HIST,
     ),
     "union": imputed(
-        make_pipeline(FeatureUnion([("p", PCA(2)), ("k", SelectKBest(k=2))]), FOREST)
+        make_pipeline(
+            sk.FeatureUnion([("p", sk.PCA(2)), ("k", sk.SelectKBest(k=2))]), FOREST
+        )
     ),
-    "bins": imputed(make_pipeline(KBinsDiscretizer(4), BAGGED)),
-    "eliminated": make_pipeline(StandardScaler(), RFE(FOREST, n_features_to_select=2)),
-    "eliminated by folds": RFECV(TREE, cv=2),
-    "selected": imputed(make_pipeline(SelectFromModel(TREE), BOOSTING)),
+    "bins": imputed(make_pipeline(sk.KBinsDiscretizer(4), BAGGED)),
+    "eliminated": make_pipeline(
+        sk.StandardScaler(), sk.RFE(FOREST, n_features_to_select=2)
+    ),
+    "eliminated by folds": sk.RFECV(TREE, cv=2),
+    "selected": imputed(make_pipeline(sk.SelectFromModel(TREE), BOOSTING)),
 }
 TWO_CLASSES = {
-    "fixed threshold": FixedThresholdClassifier(FOREST, threshold=0.4),
-    "tuned threshold": TunedThresholdClassifierCV(imputed(HIST), cv=2),
-    "threshold of scores": FixedThresholdClassifier(
-        SVC(), threshold=0.2, response_method="decision_function"
+    "fixed threshold": sk.FixedThresholdClassifier(FOREST, threshold=0.4),
+    "tuned threshold": sk.TunedThresholdClassifierCV(imputed(HIST), cv=2),
+    "threshold of scores": sk.FixedThresholdClassifier(
+        sk.SVC(), threshold=0.2, response_method="decision_function"
     ),
-    "threshold of calibrated": FixedThresholdClassifier(
-        CalibratedClassifierCV(BAGGED, cv=2), threshold=0.3
+    "threshold of calibrated": sk.FixedThresholdClassifier(
+        sk.CalibratedClassifierCV(BAGGED, cv=2), threshold=0.3
     ),
-    "stacked thresholds": StackingClassifier(
-        [("a", FixedThresholdClassifier(TREE)), ("b", HIST)], cv=2
+    "stacked thresholds": sk.StackingClassifier(
+        [("a", sk.FixedThresholdClassifier(TREE)), ("b", HIST)], cv=2
     ),
 }
 NUMERIC = {
-    "logarithm": TransformedTargetRegressor(
-        make_pipeline(StandardScaler(), HISTS), func=np.log, inverse_func=np.exp
+    "logarithm": sk.TransformedTargetRegressor(
+        make_pipeline(sk.StandardScaler(), HISTS), func=np.log, inverse_func=np.exp
     ),
-    "quantiles": TransformedTargetRegressor(
-        FORESTS, transformer=QuantileTransformer(n_quantiles=20)
+    "quantiles": sk.TransformedTargetRegressor(
+        FORESTS, transformer=sk.QuantileTransformer(n_quantiles=20)
     ),
-    "vote": VotingRegressor([("a", HISTS), ("b", TREES), ("c", "drop")], weights=[1, 3, 2]),
-    "stacking": StackingRegressor([("a", FORESTS), ("b", Ridge())], HISTS, cv=2),
-    "bagging of transformed": BaggingRegressor(
-        TransformedTargetRegressor(TREES, transformer=StandardScaler()), 2, **SEED
+    "vote": sk.VotingRegressor(
+        [("a", HISTS), ("b", TREES), ("c", "drop")], weights=[1, 3, 2]
+    ),
+    "stacking": sk.StackingRegressor([("a", FORESTS), ("b", sk.Ridge())], HISTS, cv=2),
+    "bagging of transformed": sk.BaggingRegressor(
+        sk.TransformedTargetRegressor(TREES, transformer=sk.StandardScaler()), 2, **SEED
     ),
     "subset of transformed": SampleSubsetRegressor(
-        TransformedTargetRegressor(HISTS, transformer=StandardScaler()), **SEED
+        sk.TransformedTargetRegressor(HISTS, transformer=sk.StandardScaler()), **SEED
     ),
-    "eliminated": RFE(FORESTS, n_features_to_select=2),
+    "eliminated": sk.RFE(FORESTS, n_features_to_select=2),
 }
 SEVERAL = {
-    "outputs": MultiOutputRegressor(HISTS),
-    "chain": RegressorChain(HISTS, order="random", cv=2, **SEED),
-    "transformed outputs": TransformedTargetRegressor(
-        MultiOutputRegressor(HISTS), transformer=StandardScaler()
+    "outputs": sk.MultiOutputRegressor(HISTS),
+    "chain": sk.RegressorChain(HISTS, order="random", cv=2, **SEED),
+    "transformed outputs": sk.TransformedTargetRegressor(
+        sk.MultiOutputRegressor(HISTS), transformer=sk.StandardScaler()
     ),
-    "bagged chain": BaggingRegressor(RegressorChain(TREES), 2, **SEED),
-    "outputs of votes": MultiOutputRegressor(VotingRegressor([("a", TREES), ("b", HISTS)])),
+    "bagged chain": sk.BaggingRegressor(sk.RegressorChain(TREES), 2, **SEED),
+    "outputs of votes": sk.MultiOutputRegressor(
+        sk.VotingRegressor([("a", TREES), ("b", HISTS)])
+    ),
 }
 LABEL_SETS = {
-    "outputs": MultiOutputClassifier(imputed(FOREST)),
-    "calibrated outputs": MultiOutputClassifier(CalibratedClassifierCV(TREE, cv=2)),
-    "chain": ClassifierChain(HIST, order=[2, 0, 1], chain_method="predict_proba"),
-    "chain out of fold": ClassifierChain(imputed(TREE), cv=2),
-    "one vs rest": OneVsRestClassifier(FOREST),
-    "pipeline": make_pipeline(StandardScaler(), OneVsRestClassifier(TREE)),
+    "outputs": sk.MultiOutputClassifier(imputed(FOREST)),
+    "calibrated outputs": sk.MultiOutputClassifier(sk.CalibratedClassifierCV(TREE, cv=2)),
+    "chain": sk.ClassifierChain(HIST, order=[2, 0, 1], chain_method="predict_proba"),
+    "chain out of fold": sk.ClassifierChain(imputed(TREE), cv=2),
+    "one vs rest": sk.OneVsRestClassifier(FOREST),
+    "pipeline": make_pipeline(sk.StandardScaler(), sk.OneVsRestClassifier(TREE)),
 }
 BY_SUMS = ("Logistic", "SVC", "Calibrated", "Stacking", "PCA", "KNeighbors", "Ridge")
 
@@ -230,7 +201,7 @@ def check(model, rows, y, asked=None, **fit_params):
 
 
 @pytest.mark.parametrize(
-    "model", [FOREST, HIST, BOOSTING, KNN, SVC()], ids=lambda model: type(model).__name__
+    "model", [FOREST, HIST, BOOSTING, KNN, sk.SVC()], ids=lambda model: type(model).__name__
 )
 @pytest.mark.parametrize("name", around(TREE))
 def test_around_each_model(name, model):
@@ -273,7 +244,7 @@ def test_label_sets(name):
 def test_unlabelled_rows():
     y = np.where(np.arange(120) % 3 == 0, -1, CODES)
     for inner in (FOREST, imputed(TREE), HIST):
-        check(SelfTrainingClassifier(inner), X, y)
+        check(sk.SelfTrainingClassifier(inner), X, y)
 
 
 @pytest.mark.parametrize("name", ["hard", "bagging", "one calibrator", "subset"])
@@ -288,12 +259,14 @@ def test_weights_sparse_rows_and_rare_classes(name):
 def test_bagged_machines_that_have_not_seen_a_class():
     """Bagging hands on weights, and rows that weigh nothing are no support vectors."""
     model = fitted(
-        BaggingClassifier(SVC(), 3, max_features=0.6, **SEED), X, LABELS["one of a class"]
+        sk.BaggingClassifier(sk.SVC(), 3, max_features=0.6, **SEED),
+        X,
+        LABELS["one of a class"],
     )
     assert min(len(member._n_support) for member in model.estimators_) == 3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        small = pruned(FrozenEstimator(model), keep=1.0).fit(X, model.predict(X))
+        small = pruned(sk.FrozenEstimator(model), keep=1.0).fit(X, model.predict(X))
     assert np.array_equal(small.predict(X), model.predict(X))
 
 
@@ -305,27 +278,27 @@ def test_frames_of_mixed_columns():
     frame["kind"] = pd.Categorical(rng.choice(list("xyz"), 120))
     unknown = frame.copy()
     unknown["letter"] = rng.choice(list("uQ"), 120).astype(object)
-    prepared = ColumnTransformer(
+    prepared = sk.ColumnTransformer(
         [
-            ("one hot", OneHotEncoder(handle_unknown="ignore"), ["letter", "kind"]),
-            ("numbers", SimpleImputer(), make_column_selector(dtype_include=float)),
+            ("one hot", sk.OneHotEncoder(handle_unknown="ignore"), ["letter", "kind"]),
+            ("numbers", sk.SimpleImputer(), make_column_selector(dtype_include=float)),
         ]
     )
     boosted = clone(HIST).set_params(categorical_features="from_dtype")
     for model in (
-        make_pipeline(prepared, CalibratedClassifierCV(FOREST, cv=2)),
-        VotingClassifier([("a", make_pipeline(prepared, TREE)), ("b", FOREST)][:1]),
+        make_pipeline(prepared, sk.CalibratedClassifierCV(FOREST, cv=2)),
+        sk.VotingClassifier([("a", make_pipeline(prepared, TREE)), ("b", FOREST)][:1]),
     ):
         for rows in (frame, unknown):
             check(model, frame, LABELS["strings"], asked=rows)
     for model in (
-        GridSearchCV(boosted, {"max_iter": [2]}, cv=2),
+        sk.GridSearchCV(boosted, {"max_iter": [2]}, cv=2),
         SampleSubsetClassifier(boosted, **SEED),
-        OneVsRestClassifier(boosted),
+        sk.OneVsRestClassifier(boosted),
     ):
         rows = frame.drop(columns="letter")
-        if isinstance(model, OneVsRestClassifier):
-            model = make_pipeline(prepared, OneVsRestClassifier(TREE))
+        if isinstance(model, sk.OneVsRestClassifier):
+            model = make_pipeline(prepared, sk.OneVsRestClassifier(TREE))
             rows = frame
         check(model, rows, LABELS["strings"], asked=rows)
 
@@ -333,14 +306,17 @@ def test_frames_of_mixed_columns():
 @pytest.mark.parametrize(
     "container",
     [
-        make_pipeline(FrozenEstimator(StandardScaler().fit(X)), FOREST),
-        CalibratedClassifierCV(FrozenEstimator(fitted(FOREST, X, CODES))),
-        VotingClassifier([("a", FrozenEstimator(fitted(HIST, X, CODES))), ("b", TREE)]),
-        StackingClassifier(
-            [("a", FrozenEstimator(fitted(BAGGED, X, CODES))), ("b", TREE)], cv="prefit"
+        make_pipeline(sk.FrozenEstimator(sk.StandardScaler().fit(X)), FOREST),
+        sk.CalibratedClassifierCV(sk.FrozenEstimator(fitted(FOREST, X, CODES))),
+        sk.VotingClassifier(
+            [("a", sk.FrozenEstimator(fitted(HIST, X, CODES))), ("b", TREE)]
+        ),
+        sk.StackingClassifier(
+            [("a", sk.FrozenEstimator(fitted(BAGGED, X, CODES))), ("b", TREE)], cv="prefit"
         ),
         make_pipeline(
-            StandardScaler(), FrozenEstimator(fitted(LogisticRegression(), X, CODES))
+            sk.StandardScaler(),
+            sk.FrozenEstimator(fitted(sk.LogisticRegression(), X, CODES)),
         ),
     ],
     ids=lambda model: type(model).__name__,
@@ -350,7 +326,7 @@ def test_frozen_members_are_not_shared(container):
         container = clone(container).set_params(
             estimators=[("a", fitted(BAGGED, X, CODES)), ("b", fitted(TREE, X, CODES))]
         )
-        container = FrozenEstimator(container.fit(X, CODES))
+        container = sk.FrozenEstimator(container.fit(X, CODES))
     expected = answers(clone(container).fit(X, CODES), X)
     for keep in (1.0, 0.5):
         small = pruned(container, keep=keep).fit(X, CODES)
@@ -358,9 +334,9 @@ def test_frozen_members_are_not_shared(container):
             assert_same(answers(small, X), expected, rtol=1e-9)
         own = own_parts(small)
         for part in container.get_params().values():
-            if isinstance(part, FrozenEstimator):
+            if isinstance(part, sk.FrozenEstimator):
                 assert_apart(part.estimator, own)
-        if isinstance(container, FrozenEstimator):
+        if isinstance(container, sk.FrozenEstimator):
             assert_apart(container.estimator, own)
         again = restored_or_reason(small)
         if not isinstance(again, str):
@@ -378,7 +354,7 @@ def test_frozen_members_are_not_shared(container):
         (NESTED["vote in stacking"], "strings"),
         (TWO_CLASSES["fixed threshold"], "bools"),
         (LABEL_SETS["chain"], "label sets"),
-        (OutputCodeClassifier(TREE, code_size=3, **SEED), "objects"),
+        (sk.OutputCodeClassifier(TREE, code_size=3, **SEED), "objects"),
         (NUMERIC["logarithm"], POSITIVE),
         (NUMERIC["bagging of transformed"], POSITIVE),
         (SEVERAL["outputs of votes"], two(POSITIVE)),

@@ -9,60 +9,16 @@ import pytest
 import scipy
 from packaging.version import Version
 from scipy.sparse import csc_array, csr_array
+from sklearn import base
 from sklearn import linear_model as lm
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    RegressorMixin,
-    clone,
-    is_classifier,
-)
-from sklearn.cluster import KMeans
-from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as gp
-from sklearn.isotonic import IsotonicRegression
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import laplacian_kernel
-from sklearn.mixture import GaussianMixture
-from sklearn.naive_bayes import (
-    BernoulliNB,
-    CategoricalNB,
-    ComplementNB,
-    GaussianNB,
-    MultinomialNB,
-)
-from sklearn.neighbors import (
-    KNeighborsClassifier,
-    KNeighborsRegressor,
-    NearestCentroid,
-    RadiusNeighborsClassifier,
-    RadiusNeighborsRegressor,
-)
-from sklearn.semi_supervised import LabelPropagation, LabelSpreading
-from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune.weight_pruning._registry import family_of, units_of
+from tests import matrix
 from tests.conftest import as_frame
-from tests.matrix import (
-    answers,
-    assert_apart,
-    assert_refused,
-    assert_same,
-    assert_valid,
-    assert_whole,
-    bytes_of,
-    fitted,
-    pruned,
-    rows_like,
-)
+from tests.estimators import sk
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
@@ -92,7 +48,7 @@ class Sparsified:
         self.model = model
 
     def fit(self, X, y, **params):
-        return clone(self.model).fit(X, y, **params).sparsify()
+        return base.clone(self.model).fit(X, y, **params).sparsify()
 
 
 class Continued:
@@ -102,17 +58,17 @@ class Continued:
         self.model = model
 
     def fit(self, X, y):
-        model = clone(self.model)
+        model = base.clone(self.model)
         if not hasattr(model, "partial_fit"):
             return model.fit(X[::2], y[::2]).fit(X, y)
-        known = {"classes": np.unique(y)} if is_classifier(model) else {}
+        known = {"classes": np.unique(y)} if base.is_classifier(model) else {}
         return model.partial_fit(X[::2], y[::2], **known).partial_fit(X, y)
 
 
 def linear_cases():
     saga = {"solver": "saga", "max_iter": 50, "random_state": 0}
     logistic = lm.LogisticRegression
-    yield "sparse svc", Sparsified(LinearSVC(penalty="l1", C=0.05)), X, TEXT
+    yield "sparse svc", Sparsified(sk.LinearSVC(penalty="l1", C=0.05)), X, TEXT
     yield "sparse logistic", Sparsified(logistic(**saga, l1_ratio=1.0, C=0.1)), X, TWO
     yield "sparse sgd", Sparsified(lm.SGDClassifier(loss="modified_huber")), X, CODES - 5
     if Version(scipy.__version__) >= Version(
@@ -141,9 +97,9 @@ def linear_cases():
     yield "ridge labels", lm.RidgeClassifier(), X, LABELS
     yield "ridge folds", lm.RidgeClassifierCV(class_weight="balanced"), X, TEXT, WEIGHTS
     yield "ridge hundred", lm.RidgeClassifier(), CROWD, MANY
-    yield "svc hinge", LinearSVC(loss="hinge", random_state=0), X.astype("f4"), TWO
-    yield "svc hundred", LinearSVC(max_iter=5), CROWD, MANY
-    yield "crammer", LinearSVC(multi_class="crammer_singer"), X, TEXT
+    yield "svc hinge", sk.LinearSVC(loss="hinge", random_state=0), X.astype("f4"), TWO
+    yield "svc hundred", sk.LinearSVC(max_iter=5), CROWD, MANY
+    yield "crammer", sk.LinearSVC(multi_class="crammer_singer"), X, TEXT
     yield "averaged", lm.SGDClassifier(average=True, loss="log_loss"), X, TEXT
     yield "averaged late", lm.SGDClassifier(average=10**6), X, TWO
     yield "continued", Continued(lm.SGDClassifier(loss="log_loss")), X, TEXT
@@ -182,73 +138,73 @@ def linear_cases():
         X,
         SEVERAL,
     )
-    yield "svr", LinearSVR(epsilon=0.1, random_state=0), csr_array(X), VALUES, WEIGHTS
+    yield "svr", sk.LinearSVR(epsilon=0.1, random_state=0), csr_array(X), VALUES, WEIGHTS
     yield "poisson", lm.PoissonRegressor(fit_intercept=False), X, POSITIVE, WEIGHTS
     yield "gamma", lm.GammaRegressor(alpha=0), csr_array(X), POSITIVE
     yield "tweedie", lm.TweedieRegressor(power=1.5, link="identity"), COUNTS, 1 + CODES
     yield "normal log", lm.TweedieRegressor(power=0, link="log"), X.astype("f4"), POSITIVE
-    yield "pls", PLSRegression(3), X, SEVERAL
-    yield "pls one", PLSRegression(1, scale=False), X, VALUES
-    yield "pls canonical", PLSCanonical(2), NAMED, SEVERAL
-    yield "cca", CCA(1), X, SEVERAL
+    yield "pls", sk.PLSRegression(3), X, SEVERAL
+    yield "pls one", sk.PLSRegression(1, scale=False), X, VALUES
+    yield "pls canonical", sk.PLSCanonical(2), NAMED, SEVERAL
+    yield "cca", sk.CCA(1), X, SEVERAL
 
 
 def kernel_cases():
     for kernel in ("linear", "poly", "rbf", "sigmoid"):
-        machine = SVC(kernel=kernel, degree=2, coef0=0.5, gamma="auto")
+        machine = sk.SVC(kernel=kernel, degree=2, coef0=0.5, gamma="auto")
         yield kernel, machine, csr_array(X), TEXT
         yield (
             f"{kernel} ovo",
-            clone(machine).set_params(decision_function_shape="ovo"),
+            base.clone(machine).set_params(decision_function_shape="ovo"),
             X,
             CODES - 1,
         )
-        yield f"{kernel} values", SVR(kernel=kernel, gamma="auto"), X, VALUES, WEIGHTS
-    for solver in (SVC(probability=True), NuSVC(probability=True)):
+        yield f"{kernel} values", sk.SVR(kernel=kernel, gamma="auto"), X, VALUES, WEIGHTS
+    for solver in (sk.SVC(probability=True), sk.NuSVC(probability=True)):
         yield f"chances {solver}", solver.set_params(random_state=0), X, TEXT
-        yield f"chances two {solver}", clone(solver), X.astype("f4"), TWO, WEIGHTS
-    yield "ties", SVC(break_ties=True), GRID, TEXT
-    yield "ties ovo", SVC(break_ties=True, decision_function_shape="ovo"), GRID, TEXT
-    yield "degree 0", SVC(kernel="poly", degree=0), X, TEXT
-    yield "degree 7", SVC(kernel="poly", degree=7, coef0=1.0), X, TEXT
-    yield "function", SVC(kernel=laplacian_kernel), X, TEXT
-    yield "gram", SVC(kernel="precomputed"), X @ X.T, TEXT
-    yield "gram values", SVR(kernel="precomputed"), X @ X.T, VALUES
-    yield "huge", SVC(), 1e12 * X, TEXT
-    yield "tiny", SVC(), 1e-12 * X, TEXT
-    yield "far", SVC(), 1e6 + X, TEXT
-    yield "narrow", SVC(gamma=1e4, probability=True), X, TEXT
-    yield "flat", SVC(gamma=1e-9), X, TEXT
-    yield "hard", SVC(C=1e9, max_iter=1000), X, TEXT
-    yield "one support", SVC(C=1e6), np.r_[X, [[50.0] * 5]], np.r_[CODES, 9]
-    yield "unbalanced", SVC(class_weight={"low": 100, "mid": 1e-3, "top": 1}), X, TEXT
-    yield "thirty", SVC(kernel="linear"), CROWD[:60], np.arange(60) % 30
-    yield "one column svc", SVC(), X[:, :1], TEXT
-    yield "wide svc", SVC(), WIDE, np.arange(20) % 2 == 0
-    yield "constant svc", SVC(), CONSTANT, TEXT
-    yield "all constant", SVC(), np.ones((60, 3)), TEXT
-    yield "named svc", SVC(), NAMED, TWO
-    yield "whole svc", SVC(), COUNTS, CODES
-    yield "nu", NuSVC(nu=0.3, kernel="poly"), csc_array(X), TEXT
-    yield "nu values", NuSVR(C=10.0), X.astype("f4"), VALUES
-    yield "no vector", SVR(epsilon=1e3), X, VALUES
-    yield "no vector linear", SVR(kernel="linear", epsilon=1e3), X, VALUES
+        yield f"chances two {solver}", base.clone(solver), X.astype("f4"), TWO, WEIGHTS
+    yield "ties", sk.SVC(break_ties=True), GRID, TEXT
+    yield "ties ovo", sk.SVC(break_ties=True, decision_function_shape="ovo"), GRID, TEXT
+    yield "degree 0", sk.SVC(kernel="poly", degree=0), X, TEXT
+    yield "degree 7", sk.SVC(kernel="poly", degree=7, coef0=1.0), X, TEXT
+    yield "function", sk.SVC(kernel=laplacian_kernel), X, TEXT
+    yield "gram", sk.SVC(kernel="precomputed"), X @ X.T, TEXT
+    yield "gram values", sk.SVR(kernel="precomputed"), X @ X.T, VALUES
+    yield "huge", sk.SVC(), 1e12 * X, TEXT
+    yield "tiny", sk.SVC(), 1e-12 * X, TEXT
+    yield "far", sk.SVC(), 1e6 + X, TEXT
+    yield "narrow", sk.SVC(gamma=1e4, probability=True), X, TEXT
+    yield "flat", sk.SVC(gamma=1e-9), X, TEXT
+    yield "hard", sk.SVC(C=1e9, max_iter=1000), X, TEXT
+    yield "one support", sk.SVC(C=1e6), np.r_[X, [[50.0] * 5]], np.r_[CODES, 9]
+    yield "unbalanced", sk.SVC(class_weight={"low": 100, "mid": 1e-3, "top": 1}), X, TEXT
+    yield "thirty", sk.SVC(kernel="linear"), CROWD[:60], np.arange(60) % 30
+    yield "one column svc", sk.SVC(), X[:, :1], TEXT
+    yield "wide svc", sk.SVC(), WIDE, np.arange(20) % 2 == 0
+    yield "constant svc", sk.SVC(), CONSTANT, TEXT
+    yield "all constant", sk.SVC(), np.ones((60, 3)), TEXT
+    yield "named svc", sk.SVC(), NAMED, TWO
+    yield "whole svc", sk.SVC(), COUNTS, CODES
+    yield "nu", sk.NuSVC(nu=0.3, kernel="poly"), csc_array(X), TEXT
+    yield "nu values", sk.NuSVR(C=10.0), X.astype("f4"), VALUES
+    yield "no vector", sk.SVR(epsilon=1e3), X, VALUES
+    yield "no vector linear", sk.SVR(kernel="linear", epsilon=1e3), X, VALUES
     for kernel in ("rbf", "laplacian", "cosine", "polynomial", "linear", "sigmoid"):
-        yield f"ridge {kernel}", KernelRidge(kernel=kernel), X, SEVERAL, WEIGHTS
-    yield "ridge chi2", KernelRidge(kernel="chi2", gamma=0.1), COUNTS, VALUES
-    yield "ridge additive", KernelRidge(kernel="additive_chi2"), np.abs(X), VALUES
-    yield "ridge function", KernelRidge(kernel=lambda a, b: a @ b), X, VALUES
-    yield "ridge object", KernelRidge(kernel=gp.RBF(2.0)), X, VALUES
-    yield "ridge gram", KernelRidge(kernel="precomputed"), X @ X.T, SEVERAL
-    yield "ridge sparse", KernelRidge(kernel="rbf", gamma=0.3), csc_array(X), VALUES
-    yield "ridge alphas", KernelRidge(alpha=[1, 2, 3.0], kernel="poly"), X, SEVERAL
-    yield "ridge column", KernelRidge(kernel="rbf"), COUNTS, VALUES[:, None]
+        yield f"ridge {kernel}", sk.KernelRidge(kernel=kernel), X, SEVERAL, WEIGHTS
+    yield "ridge chi2", sk.KernelRidge(kernel="chi2", gamma=0.1), COUNTS, VALUES
+    yield "ridge additive", sk.KernelRidge(kernel="additive_chi2"), np.abs(X), VALUES
+    yield "ridge function", sk.KernelRidge(kernel=lambda a, b: a @ b), X, VALUES
+    yield "ridge object", sk.KernelRidge(kernel=gp.RBF(2.0)), X, VALUES
+    yield "ridge gram", sk.KernelRidge(kernel="precomputed"), X @ X.T, SEVERAL
+    yield "ridge sparse", sk.KernelRidge(kernel="rbf", gamma=0.3), csc_array(X), VALUES
+    yield "ridge alphas", sk.KernelRidge(alpha=[1, 2, 3.0], kernel="poly"), X, SEVERAL
+    yield "ridge column", sk.KernelRidge(kernel="rbf"), COUNTS, VALUES[:, None]
 
 
 def process_cases():
     noisy = 2.0 * gp.RBF(1.0) + gp.WhiteKernel(0.1)
     composed = gp.RationalQuadratic() * gp.DotProduct() + gp.Matern(nu=1.5) ** 2
-    regressor, classifier = GaussianProcessRegressor, GaussianProcessClassifier
+    regressor, classifier = sk.GaussianProcessRegressor, sk.GaussianProcessClassifier
     plain = {"optimizer": None}
     yield "default", regressor(), X, VALUES
     yield "noisy", regressor(noisy, normalize_y=True, **plain), X, SEVERAL
@@ -264,12 +220,8 @@ def process_cases():
     yield "periodic", regressor(gp.ExpSineSquared() + noisy, **plain), X[:, :1], VALUES
     yield "process of one", regressor(noisy, **plain), X[:1], VALUES[:1]
     yield "same targets", regressor(noisy, normalize_y=True, **plain), X, ONE
-    yield (
-        "pairwise kernel",
-        regressor(gp.PairwiseKernel(metric="rbf"), alpha=1.0, **plain),
-        X.astype("f4"),
-        VALUES,
-    )
+    pairwise = gp.PairwiseKernel(metric="rbf")
+    yield "pairwise kernel", regressor(pairwise, alpha=1.0, **plain), X.astype("f4"), VALUES
     yield "process two", classifier(noisy, **plain), X, TWO
     yield "process rest", classifier(gp.Matern(), **plain), X, TEXT
     yield "process pairs", classifier(gp.RBF(), multi_class="one_vs_one", **plain), X, TEXT
@@ -278,18 +230,15 @@ def process_cases():
 
 
 def neighbor_cases():
-    k = KNeighborsClassifier
+    k, values = sk.KNeighborsClassifier, sk.KNeighborsRegressor
     for algorithm in ("kd_tree", "ball_tree", "brute"):
         for weights in ("uniform", "distance"):
+            how = {"algorithm": algorithm, "weights": weights}
+            name = f"{algorithm} {weights}"
+            yield f"ties {name}", k(5, **how), GRID, TEXT
             yield (
-                f"ties {algorithm} {weights}",
-                k(5, algorithm=algorithm, weights=weights),
-                GRID,
-                TEXT,
-            )
-            yield (
-                f"values {algorithm} {weights}",
-                KNeighborsRegressor(3, algorithm=algorithm, weights=weights, leaf_size=2),
+                f"values {name}",
+                values(3, leaf_size=2, **how),
                 GRID.astype("f4"),
                 SEVERAL,
             )
@@ -310,21 +259,10 @@ def neighbor_cases():
         "nan_euclidean": None,
     }.items():
         brute = metric in ("cosine", "correlation", "sqeuclidean", "nan_euclidean")
-        yield (
-            metric,
-            k(4, metric=metric, metric_params=params, weights="distance", p=3),
-            X,
-            TEXT,
-        )
+        how = {"metric": metric, "metric_params": params}
+        yield metric, k(4, weights="distance", p=3, **how), X, TEXT
         if not brute and metric != "minkowski":
-            yield (
-                f"{metric} tree",
-                KNeighborsRegressor(
-                    4, metric=metric, metric_params=params, algorithm="ball_tree"
-                ),
-                X,
-                VALUES,
-            )
+            yield f"{metric} tree", values(4, algorithm="ball_tree", **how), X, VALUES
     yield "cubic", k(3, p=3), X, TEXT
     yield "half power", k(3, p=0.5, algorithm="brute"), X, TEXT
     for metric in ("jaccard", "dice", "rogerstanimoto", "russellrao", "yule"):
@@ -340,26 +278,27 @@ def neighbor_cases():
     yield "neighbours one class", k(5), X, np.repeat("x", 60)
     yield "all rows", k(60), X, TEXT
     yield "duplicates", k(4, weights="distance"), np.ones((60, 3)), TEXT
-    yield "duplicate values", KNeighborsRegressor(4, weights="distance"), GRID // 2, VALUES
+    yield "duplicate values", values(4, weights="distance"), GRID // 2, VALUES
     yield "neighbours whole", k(2), COUNTS, CODES - 7
     yield "neighbours bytes", k(2), COUNTS.astype(np.uint8), CODES
-    yield "neighbours jobs", KNeighborsRegressor(2, n_jobs=2), NAMED, CODES
+    yield "neighbours jobs", values(2, n_jobs=2), NAMED, CODES
     yield "neighbours wide", k(3), WIDE, np.arange(20) % 2 == 0
-    yield "radius", RadiusNeighborsClassifier(3.0, outlier_label="most_frequent"), X, TEXT
-    yield "radius labels", RadiusNeighborsClassifier(9.0, weights="distance"), X, LABELS
-    yield "radius values", RadiusNeighborsRegressor(4.0), csr_array(X), SEVERAL
+    radius = sk.RadiusNeighborsClassifier
+    yield "radius", radius(3.0, outlier_label="most_frequent"), X, TEXT
+    yield "radius labels", radius(9.0, weights="distance"), X, LABELS
+    yield "radius values", sk.RadiusNeighborsRegressor(4.0), csr_array(X), SEVERAL
 
 
 def bayes_cases():
-    yield "gauss", GaussianNB(priors=[0.2, 0.5, 0.3]), X, TEXT, WEIGHTS
-    yield "gauss partial", Continued(GaussianNB()), X, CODES - 1
-    yield "gauss single", GaussianNB(), X.astype("f4"), TWO
-    yield "gauss constant", GaussianNB(), CONSTANT, TEXT
-    yield "gauss one class", GaussianNB(), X, ONE
-    yield "gauss hundred", GaussianNB(), CROWD, MANY
-    yield "gauss huge", GaussianNB(), 1e150 * X, TEXT
-    yield "gauss named", GaussianNB(), NAMED, TEXT
-    for cls in (MultinomialNB, ComplementNB, BernoulliNB):
+    yield "gauss", sk.GaussianNB(priors=[0.2, 0.5, 0.3]), X, TEXT, WEIGHTS
+    yield "gauss partial", Continued(sk.GaussianNB()), X, CODES - 1
+    yield "gauss single", sk.GaussianNB(), X.astype("f4"), TWO
+    yield "gauss constant", sk.GaussianNB(), CONSTANT, TEXT
+    yield "gauss one class", sk.GaussianNB(), X, ONE
+    yield "gauss hundred", sk.GaussianNB(), CROWD, MANY
+    yield "gauss huge", sk.GaussianNB(), 1e150 * X, TEXT
+    yield "gauss named", sk.GaussianNB(), NAMED, TEXT
+    for cls in (sk.MultinomialNB, sk.ComplementNB, sk.BernoulliNB):
         name = cls.__name__
         yield f"{name} zero", cls(alpha=0.0, force_alpha=True), COUNTS + 1, TEXT, WEIGHTS
         yield f"{name} partial", Continued(cls(fit_prior=False)), COUNTS, TEXT
@@ -367,26 +306,26 @@ def bayes_cases():
         yield f"{name} one class", cls(), COUNTS, ONE
         yield f"{name} single", cls(), COUNTS.astype("f4"), TEXT
         yield f"{name} prior", cls(class_prior=[0.1, 0.2, 0.7]), COUNTS, CODES
-    yield "norm", ComplementNB(norm=True), COUNTS, TEXT
-    yield "no threshold", BernoulliNB(binarize=None), (X > 0).astype(int), TEXT
-    yield "threshold", BernoulliNB(binarize=0.5), X, TEXT
-    yield "categories", CategoricalNB(min_categories=20), COUNTS, TEXT, WEIGHTS
-    yield "categories each", Continued(CategoricalNB(min_categories=20)), COUNTS, TWO
-    yield "categories one", CategoricalNB(), COUNTS[:, :1], ONE
-    linear = LinearDiscriminantAnalysis
+    yield "norm", sk.ComplementNB(norm=True), COUNTS, TEXT
+    yield "no threshold", sk.BernoulliNB(binarize=None), (X > 0).astype(int), TEXT
+    yield "threshold", sk.BernoulliNB(binarize=0.5), X, TEXT
+    yield "categories", sk.CategoricalNB(min_categories=20), COUNTS, TEXT, WEIGHTS
+    yield "categories each", Continued(sk.CategoricalNB(min_categories=20)), COUNTS, TWO
+    yield "categories one", sk.CategoricalNB(), COUNTS[:, :1], ONE
+    linear = sk.LinearDiscriminantAnalysis
     yield "discriminant", linear(n_components=1), X, TEXT
     yield "discriminant shrunk", linear(solver="lsqr", shrinkage="auto"), CONSTANT, TWO
     yield "discriminant eigen", linear(solver="eigen", shrinkage=0.2), X, TEXT
     yield "discriminant wide", linear(), WIDE, np.arange(20) % 4
     yield "discriminant single", linear(priors=[0.1, 0.9]), X.astype("f4"), TWO
     yield "discriminant hundred", linear(), CROWD, MANY
-    quadratic = QuadraticDiscriminantAnalysis
+    quadratic = sk.QuadraticDiscriminantAnalysis
     yield "quadratic", quadratic(priors=[0.1, 0.2, 0.7], reg_param=0.1), X, TEXT
     yield "quadratic two", quadratic(store_covariance=True), X.astype("f4"), TWO
     yield "quadratic eigen", quadratic(solver="eigen", shrinkage="auto"), X, TEXT
 
 
-class Bare(ClassifierMixin, BaseEstimator):
+class Bare(base.ClassifierMixin, base.BaseEstimator):
     """No n_features_in_, no classes_, predict only."""
 
     def fit(self, X, y):
@@ -397,7 +336,7 @@ class Bare(ClassifierMixin, BaseEstimator):
         return self.labels_[(np.asarray(X)[:, 0] > self.center_).astype(int)]
 
 
-class NoPredict(ClassifierMixin, BaseEstimator):
+class NoPredict(base.ClassifierMixin, base.BaseEstimator):
     """Fits, and that is all."""
 
     def fit(self, X, y):
@@ -414,7 +353,7 @@ class NoParams:
         return np.zeros(len(X))
 
 
-class Lists(RegressorMixin, BaseEstimator):
+class Lists(base.RegressorMixin, base.BaseEstimator):
     """Answers in lists."""
 
     def fit(self, X, y):
@@ -425,7 +364,7 @@ class Lists(RegressorMixin, BaseEstimator):
         return self.mean_ * len(X)
 
 
-class ListsOfLabels(ClassifierMixin, BaseEstimator):
+class ListsOfLabels(base.ClassifierMixin, base.BaseEstimator):
     """Labels and classes in lists, probabilities in lists of lists."""
 
     def fit(self, X, y):
@@ -462,21 +401,21 @@ def strange_cases():
     yield "own predict", OwnPredict(), X, TEXT
     yield "own fit", OwnFit(), X, VALUES
     for metric in ("euclidean", "manhattan"):
-        yield f"centroid {metric}", NearestCentroid(metric=metric), X, TEXT
+        yield f"centroid {metric}", sk.NearestCentroid(metric=metric), X, TEXT
     yield (
         "centroid shrunk",
-        NearestCentroid(shrink_threshold=0.5, priors="empirical"),
+        sk.NearestCentroid(shrink_threshold=0.5, priors="empirical"),
         X,
         TWO,
     )
     known = np.where(np.arange(60) % 3, CODES, -1)
-    yield "propagation", LabelPropagation(max_iter=50), X, known
-    yield "spreading", LabelSpreading("knn", n_neighbors=5), X, known
-    yield "isotonic", IsotonicRegression(out_of_bounds="clip"), X[:, 0], VALUES, WEIGHTS
-    yield "isotonic column", IsotonicRegression(increasing=False), X[:, :1], VALUES
-    yield "dummy", DummyClassifier(strategy="prior"), X, TEXT
-    yield "dummy labels", DummyClassifier(strategy="most_frequent"), X, LABELS
-    yield "dummy values", DummyRegressor(strategy="quantile", quantile=0.3), X, SEVERAL
+    yield "propagation", sk.LabelPropagation(max_iter=50), X, known
+    yield "spreading", sk.LabelSpreading("knn", n_neighbors=5), X, known
+    yield "isotonic", sk.IsotonicRegression(out_of_bounds="clip"), X[:, 0], VALUES, WEIGHTS
+    yield "isotonic column", sk.IsotonicRegression(increasing=False), X[:, :1], VALUES
+    yield "dummy", sk.DummyClassifier(strategy="prior"), X, TEXT
+    yield "dummy labels", sk.DummyClassifier(strategy="most_frequent"), X, LABELS
+    yield "dummy values", sk.DummyRegressor(strategy="quantile", quantile=0.3), X, SEVERAL
 
 
 CASES = {
@@ -511,26 +450,28 @@ def quiet():
 
 @every
 def test_whole(estimator, X, y, params):
-    assert_whole(estimator, X, y, params)
+    matrix.assert_whole(estimator, X, y, params)
 
 
 def assert_smaller(estimator, X, y, params, unit, keep, quantize=None, frozen=False):
-    plain = fitted(estimator, X, y, **params)
-    before = bytes_of(plain)
-    frozen = frozen or not isinstance(estimator, BaseEstimator)
+    plain = matrix.fitted(estimator, X, y, **params)
+    before = matrix.bytes_of(plain)
+    frozen = frozen or not isinstance(estimator, base.BaseEstimator)
     units = ("auto", *units_of(family_of(plain)[0]))
-    inner = FrozenEstimator(plain) if frozen else estimator
-    model = pruned(inner, keep=keep, unit=units[unit % len(units)], quantize=quantize)
+    inner = sk.FrozenEstimator(plain) if frozen else estimator
+    model = matrix.pruned(
+        inner, keep=keep, unit=units[unit % len(units)], quantize=quantize
+    )
     try:
         model.fit(X, y, **params)
     except (TypeError, ValueError) as error:
-        assert_refused(str(error))
+        matrix.assert_refused(str(error))
         return
     if "Neighbors" not in type(plain).__name__:  # their trees count their queries
-        assert bytes_of(plain) == before
-    assert_apart(model.compact_, [plain, X, y, params])
-    assert_valid(model, plain, X)
-    assert_valid(model, plain, rows_like(X)["many"])
+        assert matrix.bytes_of(plain) == before
+    matrix.assert_apart(model.compact_, [plain, X, y, params])
+    matrix.assert_valid(model, plain, X)
+    matrix.assert_valid(model, plain, matrix.rows_like(X)["many"])
 
 
 PLANS = list(product(range(3), (0.5, 0.1, "auto"), (None, "int8", "float16", "codebook")))
@@ -560,11 +501,11 @@ def test_rounded(estimator, X, y, params, plan):
 @pytest.mark.parametrize("keep", ["auto", 0.5])
 @pytest.mark.parametrize("frozen", [False, True])
 def test_precomputed_matrices_have_no_features(keep, frozen):
-    model, gram = SVC(kernel="precomputed"), X @ X.T
-    inner = FrozenEstimator(clone(model).fit(gram, TEXT)) if frozen else model
+    model, gram = sk.SVC(kernel="precomputed"), X @ X.T
+    inner = sk.FrozenEstimator(base.clone(model).fit(gram, TEXT)) if frozen else model
     reason = "whose columns are the training rows. Write SampleSubsetClassifier"
     with pytest.raises(ValueError, match=reason):
-        pruned(inner, keep=keep).fit(gram, TEXT)
+        matrix.pruned(inner, keep=keep).fit(gram, TEXT)
     subset = SampleSubsetClassifier(model, keep=0.5, random_state=0).fit(gram, TEXT)
     assert subset.predict(gram).shape == TEXT.shape
 
@@ -572,9 +513,9 @@ def test_precomputed_matrices_have_no_features(keep, frozen):
 @pytest.mark.parametrize(
     "stranger",
     [
-        GaussianMixture(),
-        KMeans(2),
-        OneClassSVM(),
+        sk.GaussianMixture(),
+        sk.KMeans(2),
+        sk.OneClassSVM(),
         lm.SGDOneClassSVM(),
         NoPredict(),
         NoParams(),
@@ -585,7 +526,7 @@ def test_precomputed_matrices_have_no_features(keep, frozen):
 def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
     with pytest.raises(TypeError) as caught:
         wrapper(stranger).fit(X, TWO if wrapper is PrunedClassifier else VALUES)
-    assert_refused(str(caught.value))
+    matrix.assert_refused(str(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -594,30 +535,32 @@ def test_what_is_no_predictor_of_targets_is_refused(wrapper, stranger):
         lm.LogisticRegression(max_iter=2),
         lm.RidgeClassifier(),
         lm.SGDClassifier(max_iter=2),
-        LinearSVC(max_iter=2),
-        GaussianNB(),
+        sk.LinearSVC(max_iter=2),
+        sk.GaussianNB(),
     ],
     ids=lambda model: type(model).__name__,
 )
 def test_a_thousand_classes(estimator):
     rows, labels = RNG.normal(size=(1000, 3)), 3 * THOUSAND - 1500
-    plain = fitted(estimator, rows, labels)
-    model = pruned(FrozenEstimator(plain), keep=1.0).fit(rows, labels)
-    assert_same(answers(model, rows[:50]), answers(plain, rows[:50]), 1e-10)
+    plain = matrix.fitted(estimator, rows, labels)
+    model = matrix.pruned(sk.FrozenEstimator(plain), keep=1.0).fit(rows, labels)
+    matrix.assert_same(
+        matrix.answers(model, rows[:50]), matrix.answers(plain, rows[:50]), 1e-10
+    )
 
 
 def test_initial_coefficients_stay_the_users():
     given = np.full((1, 5), 0.5)
-    model = pruned(
+    model = matrix.pruned(
         lm.SGDClassifier(warm_start=True, max_iter=3), unit="coefficient", keep=3
     )
     model.fit(X, TWO, coef_init=given)
     assert (given == 0.5).all()
-    assert_apart(model.compact_, given)
+    matrix.assert_apart(model.compact_, given)
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 def test_accuracy_of_a_classifier_that_names_no_classes(keep):
-    model = pruned(Bare(), keep=keep).fit(X, TWO)
+    model = matrix.pruned(Bare(), keep=keep).fit(X, TWO)
     assert model.compact_.score(X, TWO) == model.score(X, TWO) > 0.5
     assert not hasattr(model, "classes_")

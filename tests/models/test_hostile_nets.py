@@ -10,16 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from tests.matrix import (
-    answers,
-    assert_refused,
-    assert_same,
-    assert_valid,
-    assert_whole,
-    fitted,
-    pruned,
-    rows_like,
-)
+from tests import matrix
 from tests.models.test_hostile_linear_and_kernels import (
     CODES,
     CONSTANT,
@@ -115,12 +106,12 @@ every = pytest.mark.parametrize(
 
 @every
 def test_a_whole_perceptron(number, estimator, X, y, params):
-    assert_whole(estimator, X, y, params, net=True)
+    matrix.assert_whole(estimator, X, y, params, net=True)
 
 
 @every
 def test_a_smaller_perceptron(number, estimator, X, y, params):
-    plain = fitted(estimator, X, y, **params)
+    plain = matrix.fitted(estimator, X, y, **params)
     inner = FrozenEstimator(plain) if isinstance(estimator, Continued) else estimator
     unit, keep = UNITS[number % len(UNITS)], KEEPS[number % len(KEEPS)]
     assert_smaller(inner, plain, X, y, params, unit=unit, keep=keep)
@@ -129,15 +120,15 @@ def test_a_smaller_perceptron(number, estimator, X, y, params):
 
 
 def assert_smaller(inner, plain, X, y, params, **arguments):
-    model = pruned(inner, **arguments)
+    model = matrix.pruned(inner, **arguments)
     try:
         model.fit(X, y, **params)
     except (TypeError, ValueError) as error:
-        assert_refused(str(error))
+        matrix.assert_refused(str(error))
         return
     rounded = "quantize" in arguments  # to what is computed in single precision
-    assert_valid(model, plain, X, same_dtype=not rounded)
-    assert_valid(model, plain, rows_like(X)["many"], same_dtype=not rounded)
+    matrix.assert_valid(model, plain, X, same_dtype=not rounded)
+    matrix.assert_valid(model, plain, matrix.rows_like(X)["many"], same_dtype=not rounded)
 
 
 IMAGES = np.pad(X, ((0, 0), (0, 11))).reshape(60, 1, 4, 4).astype(np.float32)
@@ -319,7 +310,7 @@ def fitted_net(name):
 
     net, rows, y = net_cases()[name]
     torch.manual_seed(0)
-    return fitted(net, rows, y), rows, y
+    return matrix.fitted(net, rows, y), rows, y
 
 
 def state_of(net):
@@ -330,7 +321,7 @@ def state_of(net):
 
 def told(net, X):
     """What a net says; skorch gives regressors a predict_proba."""
-    found = answers(net, X)
+    found = matrix.answers(net, X)
     if not is_classifier(net):
         del found["predict_proba",]
     return found
@@ -346,9 +337,11 @@ def test_a_whole_net(name):
     net, rows, y = fitted_net(name)
     before, history = state_of(net), len(net.history)
     rtol = 1e-3 if name == "half" else 1e-5
-    model = pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
+    model = matrix.pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
     for some in samples(rows).values():
-        assert_same(answers(model, some), told(net, some), rtol, same_dtype=False)
+        matrix.assert_same(
+            matrix.answers(model, some), told(net, some), rtol, same_dtype=False
+        )
     restored = model.estimator_
     for one in restored.module_.state_dict().values():
         one.fill_(7)
@@ -356,19 +349,21 @@ def test_a_whole_net(name):
     for tensor, (key, old) in zip(state_of(net).values(), before.items(), strict=True):
         assert np.array_equal(tensor, old), key
     for some in samples(rows).values():
-        assert_same(answers(model, some), told(net, some), rtol, same_dtype=False)
+        matrix.assert_same(
+            matrix.answers(model, some), told(net, some), rtol, same_dtype=False
+        )
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_the_net_of_the_user_may_change_afterwards(name):
     net_cases()
     net, rows, y = fitted_net(name)
-    other = pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
-    expected, before = answers(other, rows), state_of(net)
+    other = matrix.pruned(FrozenEstimator(net), keep=1.0).fit(rows, y)
+    expected, before = matrix.answers(other, rows), state_of(net)
     try:
         for tensor in net.module_.state_dict().values():
             tensor.fill_(0.25 if tensor.is_floating_point() else 1)
-        assert_same(answers(other, rows), expected, 0.0)
+        matrix.assert_same(matrix.answers(other, rows), expected, 0.0)
     finally:
         for key, tensor in net.module_.state_dict().items():
             tensor.copy_(tensor.new_tensor(before[key]))
@@ -388,14 +383,14 @@ def test_a_smaller_net(name):
 
 
 def assert_net_smaller(net, rows, y, **arguments):
-    model = pruned(FrozenEstimator(net), **arguments)
+    model = matrix.pruned(FrozenEstimator(net), **arguments)
     try:
         model.fit(rows, y)
     except (TypeError, ValueError) as error:
-        assert_refused(str(error))
+        matrix.assert_refused(str(error))
         return
     for some in samples(rows).values():
-        assert_valid(model, net, some, same_dtype=False)
+        matrix.assert_valid(model, net, some, same_dtype=False)
 
 
 @pytest.mark.parametrize("refit", [True, False])
@@ -405,7 +400,9 @@ def test_what_no_graph_follows_loses_parameters_and_nothing_else(name, refit):
     net, rows, y = fitted_net(name)
     whole = state_of(net)
     n_weights = sum(value.numel() for value in net.module_.parameters() if value.ndim > 1)
-    model = pruned(FrozenEstimator(net), unit="weight", keep=0.5, refit=refit).fit(rows, y)
+    model = matrix.pruned(FrozenEstimator(net), unit="weight", keep=0.5, refit=refit).fit(
+        rows, y
+    )
     assert model.n_units_ == n_weights
     inner = model.estimator_
     np.testing.assert_allclose(
@@ -424,4 +421,4 @@ def test_a_module_that_pickle_cannot_find_is_refused():
     net_cases()
     net, rows, y = net_cases()["local"]
     with pytest.raises(TypeError, match="top level of a file"):
-        pruned(net, keep=0.5).fit(rows, y)
+        matrix.pruned(net, keep=0.5).fit(rows, y)

@@ -9,28 +9,9 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_array, csr_array, issparse
 from sklearn.base import clone, is_classifier
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import (
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.frozen import FrozenEstimator
-from sklearn.tree import (
-    DecisionTreeClassifier,
-    DecisionTreeRegressor,
-    ExtraTreeClassifier,
-    ExtraTreeRegressor,
-)
 
 from tests import matrix
+from tests.estimators import sk
 from tests.matrix import (
     assert_apart,
     assert_same,
@@ -146,7 +127,7 @@ def assert_lossless(model, X, y, rows=None, rtol=0.0):
     before = pickle.dumps(model)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
+        small = pruned(sk.FrozenEstimator(model), keep=1.0).fit(X, y)
     assert pickle.dumps(model) == before
     for form in (small.compact_, pickle.loads(pickle.dumps(small.compact_))):
         assert_same(answers(form, rows), expected, rtol, 1e-12 * (rtol > 0))
@@ -172,7 +153,7 @@ def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
     sizes = [(0.5, None, True), (0.1, "int8", False), ("auto", "codebook", True)]
     for unit, (keep, quantize, refit) in product(units, sizes):
         before = pickle.dumps(whole)
-        inner = model if unit == "feature" or keep == "auto" else FrozenEstimator(whole)
+        inner = model if unit == "feature" or keep == "auto" else sk.FrozenEstimator(whole)
         refit = refit or unit == "feature"
         small = pruned(inner, unit=unit, keep=keep, quantize=quantize, refit=refit)
         small.fit(X, y, **fit_params)
@@ -185,23 +166,23 @@ def assert_smaller(model, X, y, rows=None, units=("auto",), **fit_params):
 
 
 FORESTS = [
-    DecisionTreeClassifier(random_state=0),
-    ExtraTreeClassifier(random_state=0),
-    RandomForestClassifier(**SMALL),
-    ExtraTreesClassifier(**SMALL),
-    BaggingClassifier(**SMALL),
-    DecisionTreeRegressor(random_state=0),
-    ExtraTreeRegressor(random_state=0),
-    RandomForestRegressor(**SMALL),
-    ExtraTreesRegressor(**SMALL),
-    BaggingRegressor(**SMALL),
+    sk.DecisionTreeClassifier(random_state=0),
+    sk.ExtraTreeClassifier(random_state=0),
+    sk.RandomForestClassifier(**SMALL),
+    sk.ExtraTreesClassifier(**SMALL),
+    sk.BaggingClassifier(**SMALL),
+    sk.DecisionTreeRegressor(random_state=0),
+    sk.ExtraTreeRegressor(random_state=0),
+    sk.RandomForestRegressor(**SMALL),
+    sk.ExtraTreesRegressor(**SMALL),
+    sk.BaggingRegressor(**SMALL),
 ]
 HIST = {"max_iter": 4, "min_samples_leaf": 5, "random_state": 0}
 BOOSTING = [
-    GradientBoostingClassifier(**SMALL),
-    HistGradientBoostingClassifier(**HIST),
-    GradientBoostingRegressor(**SMALL),
-    HistGradientBoostingRegressor(**HIST),
+    sk.GradientBoostingClassifier(**SMALL),
+    sk.HistGradientBoostingClassifier(**HIST),
+    sk.GradientBoostingRegressor(**SMALL),
+    sk.HistGradientBoostingRegressor(**HIST),
 ]
 each = pytest.mark.parametrize(
     "model", FORESTS + BOOSTING, ids=lambda model: type(model).__name__
@@ -217,9 +198,9 @@ def test_labels(model, name):
         if name not in ("outputs", "one class", "floats"):
             return
     several = np.ndim(y) == 2 and (
-        model in BOOSTING or isinstance(model, BaggingClassifier)
+        model in BOOSTING or isinstance(model, sk.BaggingClassifier)
     )
-    if several or (name == "one class" and type(model) is GradientBoostingClassifier):
+    if several or (name == "one class" and type(model) is sk.GradientBoostingClassifier):
         with pytest.raises(ValueError, match="1d array|1 class"):
             pruned(model, keep=1.0).fit(X, y)
         return
@@ -298,22 +279,28 @@ OF_GRADIENT = [
 @pytest.mark.parametrize(
     "model",
     [
-        *over(DecisionTreeClassifier, SEED, *OF_TREES, *OF_CLASSES),
-        *over(ExtraTreesClassifier, SMALL, *OF_TREES, *OF_CLASSES, *OF_FORESTS),
-        *over(RandomForestClassifier, SMALL, {"class_weight": "balanced_subsample"}),
-        *over(DecisionTreeRegressor, SEED, *OF_TREES, *OF_NUMBERS),
-        *over(RandomForestRegressor, SMALL, *OF_TREES, *OF_NUMBERS, *OF_FORESTS),
-        *over(BaggingClassifier, SMALL, {"max_features": 1}, {"bootstrap_features": True}),
-        *over(BaggingRegressor, SMALL, {"max_samples": 2}, {"oob_score": True}),
-        *over(HistGradientBoostingClassifier, HIST, *OF_HIST, {"class_weight": "balanced"}),
-        *over(HistGradientBoostingRegressor, HIST, *OF_HIST, {"loss": "poisson"}),
-        *over(GradientBoostingClassifier, SMALL, *OF_GRADIENT),
+        *over(sk.DecisionTreeClassifier, SEED, *OF_TREES, *OF_CLASSES),
+        *over(sk.ExtraTreesClassifier, SMALL, *OF_TREES, *OF_CLASSES, *OF_FORESTS),
+        *over(sk.RandomForestClassifier, SMALL, {"class_weight": "balanced_subsample"}),
+        *over(sk.DecisionTreeRegressor, SEED, *OF_TREES, *OF_NUMBERS),
+        *over(sk.RandomForestRegressor, SMALL, *OF_TREES, *OF_NUMBERS, *OF_FORESTS),
         *over(
-            GradientBoostingClassifier,
-            SMALL,
-            {"init": DummyClassifier(strategy="most_frequent")},
+            sk.BaggingClassifier, SMALL, {"max_features": 1}, {"bootstrap_features": True}
         ),
-        *over(GradientBoostingRegressor, SMALL, *OF_GRADIENT, {"loss": "absolute_error"}),
+        *over(sk.BaggingRegressor, SMALL, {"max_samples": 2}, {"oob_score": True}),
+        *over(
+            sk.HistGradientBoostingClassifier, HIST, *OF_HIST, {"class_weight": "balanced"}
+        ),
+        *over(sk.HistGradientBoostingRegressor, HIST, *OF_HIST, {"loss": "poisson"}),
+        *over(sk.GradientBoostingClassifier, SMALL, *OF_GRADIENT),
+        *over(
+            sk.GradientBoostingClassifier,
+            SMALL,
+            {"init": sk.DummyClassifier(strategy="most_frequent")},
+        ),
+        *over(
+            sk.GradientBoostingRegressor, SMALL, *OF_GRADIENT, {"loss": "absolute_error"}
+        ),
     ],
 )
 def test_settings(model):
@@ -333,10 +320,10 @@ def test_grown_twice(model):
 @pytest.mark.parametrize(
     "model",
     [
-        ExtraTreesClassifier(**SMALL),
-        HistGradientBoostingClassifier(**HIST),
-        DecisionTreeRegressor(random_state=0),
-        HistGradientBoostingRegressor(**HIST),
+        sk.ExtraTreesClassifier(**SMALL),
+        sk.HistGradientBoostingClassifier(**HIST),
+        sk.DecisionTreeRegressor(random_state=0),
+        sk.HistGradientBoostingRegressor(**HIST),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -350,17 +337,19 @@ def test_monotonic(model):
 @pytest.mark.parametrize(
     "model",
     [
-        DecisionTreeClassifier(max_depth=12, random_state=0),
-        RandomForestClassifier(2, max_depth=5, random_state=0),
-        BaggingClassifier(DecisionTreeClassifier(max_depth=4), 2, random_state=0),
-        HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=3, early_stopping=False),
+        sk.DecisionTreeClassifier(max_depth=12, random_state=0),
+        sk.RandomForestClassifier(2, max_depth=5, random_state=0),
+        sk.BaggingClassifier(sk.DecisionTreeClassifier(max_depth=4), 2, random_state=0),
+        sk.HistGradientBoostingClassifier(
+            max_iter=1, max_leaf_nodes=3, early_stopping=False
+        ),
     ],
     ids=lambda model: type(model).__name__,
 )
 def test_a_thousand_classes(model):
     rows, y = np.random.default_rng(1).normal(size=(2000, 3)), np.arange(2000) % 1000
     model = fitted(model, rows, y)
-    small = pruned(FrozenEstimator(model), keep=1.0).fit(rows, y)
+    small = pruned(sk.FrozenEstimator(model), keep=1.0).fit(rows, y)
     assert_same(answers(small, rows[:50]), answers(model, rows[:50]))
 
 
@@ -372,7 +361,7 @@ def test_many_rows_and_threads():
         expected = answers(model, rows)
         if hasattr(model, "n_jobs"):  # sums of several threads end in another last digit
             model.set_params(n_jobs=2)
-        small = pruned(FrozenEstimator(model), keep=1.0).fit(X, y)
+        small = pruned(sk.FrozenEstimator(model), keep=1.0).fit(X, y)
         assert_same(answers(small, rows), expected)
 
 
@@ -398,7 +387,7 @@ def units_of(model):
         pytest.param(FORESTS[2], CONTAINERS["integers"](X), "strings", id="forest, ints"),
         pytest.param(FORESTS[3], X, "output of one class", id="extra trees of outputs"),
         pytest.param(
-            BaggingClassifier(max_features=0.6, **SMALL),
+            sk.BaggingClassifier(max_features=0.6, **SMALL),
             CONTAINERS["csr"](X),
             "strings",
             id="sparse bagging",
@@ -413,13 +402,13 @@ def units_of(model):
         pytest.param(BOOSTING[2], X, np.zeros(120), id="boosting of zeros"),
         pytest.param(BOOSTING[3], X * 1e37, NUMBERS * 1e20, id="hist of huge numbers"),
         pytest.param(
-            GradientBoostingClassifier(loss="exponential", **SMALL),
+            sk.GradientBoostingClassifier(loss="exponential", **SMALL),
             X,
             "bools",
             id="exponential",
         ),
         pytest.param(
-            HistGradientBoostingRegressor(loss="gamma", **HIST),
+            sk.HistGradientBoostingRegressor(loss="gamma", **HIST),
             HOLES,
             np.abs(NUMBERS) + 0.1,
             id="gamma",
@@ -433,7 +422,7 @@ def test_smaller_sizes(model, rows, y):
 
 
 def test_rounded_class_shares_still_sum_to_one():
-    model = DecisionTreeClassifier(random_state=0)
+    model = sk.DecisionTreeClassifier(random_state=0)
     assert_smaller(model, X, CODES, units=("auto", "node"), sample_weight=WEIGHTS)
     small = pruned(model, keep=0.3, refit=False, quantize="int8", unit="node")
     small.fit(X, CODES, sample_weight=WEIGHTS)
@@ -460,7 +449,7 @@ def test_numbers_that_overflow_are_refused():
 )
 def test_columns_that_a_setting_counts_do_not_move(changes):
     rows = np.where(np.arange(5) == 1, CODES[:, None] * 0, X)
-    model = HistGradientBoostingRegressor(**HIST, **changes)
+    model = sk.HistGradientBoostingRegressor(**HIST, **changes)
     with pytest.raises(ValueError, match=f"counts them. Got {next(iter(changes))}="):
         pruned(model, unit="feature", keep=2).fit(rows, NUMBERS)
     assert_lossless(fitted(model, rows, NUMBERS), rows, NUMBERS)

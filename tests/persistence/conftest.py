@@ -21,3 +21,8 @@ def files(models, tmp_path_factory):
         save(model, folder / "model.skops")
         found[name] = (folder / "model.skops").read_bytes()
     return found
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.skops"

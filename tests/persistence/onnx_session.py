@@ -7,8 +7,10 @@ import pytest
 def run(graph, inputs):
     """Results of a graph in onnxruntime, by name."""
     onnxruntime = pytest.importorskip("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     if not isinstance(inputs, dict):
         inputs = {"X": inputs}

@@ -14,15 +14,10 @@ from sklearn_prune.predictors.nets.layers import Dense
 from sklearn_prune.predictors.nets.weights import SparseWeights
 from sklearn_prune.predictors.quantized import QuantizedArray
 from sklearn_prune.predictors.trees.leaves import ShareLeaves
-from tests.persistence.damage import members_of
+from tests.persistence.damage import claiming, members_of, node
 
 pytest.importorskip("skops")
 BYTES = 1 << 30
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.skops"
 
 
 def parts_of(content):
@@ -36,22 +31,21 @@ def refused(path, schema, members, header, match, **params):
         load(path, **params)
 
 
-def attributes(schema):
-    return schema["content"]["content"]
+def add_attribute(schema, name, value):
+    schema["content"]["content"][name] = value
+    types = schema["content"]["key_types"]["content"]
+    types.append(types[0])
+
+
+def stored_array(file):
+    return node("numpy", "ndarray", "NdArrayNode", type="numpy", file=file)
 
 
 @pytest.mark.parametrize("name", ["_check", "_is_plain", "predict", "__sklearn_tags__"])
 def test_attributes_do_not_stand_for_methods(name, files, path):
     """A function of numpy in the place of the check of X would let any X pass."""
     schema, members, header = parts_of(files["forest"])
-    attributes(schema)[name] = {
-        "__class__": "positive",
-        "__module__": "numpy",
-        "__loader__": "FunctionNode",
-    }
-    schema["content"]["key_types"]["content"].append(
-        schema["content"]["key_types"]["content"][0]
-    )
+    add_attribute(schema, name, node("numpy", "positive", "FunctionNode"))
     refused(path, schema, members, header, f"the attribute {name}")
 
 
@@ -59,16 +53,7 @@ def test_attributes_do_not_set_properties(files, path):
     """Leaf values that are set after the trees are checked."""
     schema, members, header = parts_of(files["forest for numbers"])
     array = next(name for name in members if name.endswith(".npy"))
-    attributes(schema)["leaf_values_"] = {
-        "__class__": "ndarray",
-        "__module__": "numpy",
-        "__loader__": "NdArrayNode",
-        "type": "numpy",
-        "file": array,
-    }
-    schema["content"]["key_types"]["content"].append(
-        schema["content"]["key_types"]["content"][0]
-    )
+    add_attribute(schema, "leaf_values_", stored_array(array))
     refused(path, schema, members, header, "attribute leaf_values_")
 
 
@@ -108,38 +93,20 @@ def test_lists_of_lists_of_lists(files, path):
     """Each holds the one before twice: 2**60 in all, in a short file."""
     _, members, header = parts_of(files["forest"])
 
-    def node(number, content):
-        return {
-            "__class__": "list",
-            "__module__": "builtins",
-            "__loader__": "ListNode",
-            "__id__": number,
-            "content": content,
-        }
+    def nested(number, content):
+        return node("builtins", "list", "ListNode", __id__=number, content=content)
 
-    inner = node(1000, [])
+    inner = nested(1000, [])
     for number in range(1001, 1060):
-        inner = node(number, [inner, node(number - 1, [])])
+        inner = nested(number, [inner, nested(number - 1, [])])
     refused(path, inner | {"protocol": 2}, members, header, "differ")
 
 
 def test_members_that_are_read_many_times(files, path):
     _, members, header = parts_of(files["forest"])
     members["big.npy"] = _array(np.zeros(100_000, np.uint8))
-    array = {
-        "__class__": "ndarray",
-        "__module__": "numpy",
-        "__loader__": "NdArrayNode",
-        "type": "numpy",
-        "file": "big.npy",
-    }
-    many = {
-        "__class__": "list",
-        "__module__": "builtins",
-        "__loader__": "ListNode",
-        "protocol": 2,
-        "content": [array] * 50,
-    }
+    arrays = [stored_array("big.npy")] * 50
+    many = node("builtins", "list", "ListNode", protocol=2, content=arrays)
     refused(path, many, members, header, "read more than", max_bytes=1_000_000)
 
 
@@ -161,10 +128,7 @@ def test_a_bomb_in_several_archives(files, path):
 
 def test_arrays_of_empty_texts(files, path):
     _, members, header = parts_of(files["forest"])
-    claims = b"{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000,), }"
-    claims = claims.ljust(117) + b"\n"
-    array = b"\x93NUMPY\x01\x00" + len(claims).to_bytes(2, "little") + claims
-    write_members(path, members | {"texts.npy": array}, header)
+    write_members(path, members | {"texts.npy": claiming("<U0", 10**9)}, header)
     with pytest.raises(ValueError, match="holds <U0"):
         load(path)
 

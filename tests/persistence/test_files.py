@@ -39,16 +39,11 @@ from sklearn_prune.persistence._schema import trusted_types
 from sklearn_prune.predictors.base import Compact
 from sklearn_prune.weight_pruning import fitted_form
 from tests.matrix import LABELS, NAMES, X, answers, assert_same, matrix
-from tests.persistence.damage import members_of, packed
+from tests.persistence.damage import claiming, members_of, node, packed
 
 pytest.importorskip("skops")
 MODELS = [name for name, *_ in matrix()]
 ARTEFACTS = Path(__file__).parent / "artefacts"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.skops"
 
 
 @pytest.fixture
@@ -210,14 +205,11 @@ def test_paths(models, path):
     save(model, str(path))
     np.testing.assert_array_equal(load(str(path)).predict(rows), model.predict(rows))
     for wrong in (3, None, b"model.skops", open):
-        with pytest.raises(TypeError, match="path must be a str or PathLike"):
-            save(model, wrong)
-        with pytest.raises(TypeError, match="path must be a str or PathLike"):
-            load(wrong)
+        for call in (lambda path: save(model, path), load):
+            with pytest.raises(TypeError, match="path must be a str or PathLike"):
+                call(wrong)
     with pytest.raises(FileNotFoundError):
         load(path.with_name("other.skops"))
-    with pytest.raises(FileNotFoundError):
-        save(model, path.parent / "no folder" / "model.skops")
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, True, 1.5, "1", None])
@@ -284,10 +276,6 @@ def test_a_pickle_does_not_run(protocol, path, tmp_path, content):
     with pytest.raises(ValueError, match="holds object"):
         load(path)
     assert not mark.exists()
-
-
-def node(module, name, loader, **content):
-    return {"__module__": module, "__class__": name, "__loader__": loader, **content}
 
 
 TEXT = node("builtins", "str", "JsonNode", content='"touch /tmp/it-ran"')
@@ -364,10 +352,7 @@ def test_a_zip_bomb_is_not_unpacked(content, path, tmp_path):
 def test_arrays_of_another_size_than_they_claim(content, path):
     members, header = members_of(content)
     name = next(name for name in members if name.endswith(".npy"))
-    claims = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }"
-    claims = claims.ljust(117) + b"\n"
-    array = b"\x93NUMPY\x01\x00" + len(claims).to_bytes(2, "little") + claims
-    write_members(path, members | {name: array}, header)
+    write_members(path, members | {name: claiming("<f8", 10**13)}, header)
     with pytest.raises(ValueError, match="another size than it claims"):
         load(path)
 

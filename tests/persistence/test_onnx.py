@@ -5,65 +5,9 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import issparse
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_diabetes, load_digits
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    StackingRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
-from sklearn.feature_selection import SelectKBest
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as gp
-from sklearn.kernel_approximation import Nystroem
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import (
-    LinearRegression,
-    LogisticRegression,
-    PoissonRegressor,
-    Ridge,
-    RidgeClassifier,
-    SGDClassifier,
-)
-from sklearn.model_selection import FixedThresholdClassifier
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
-from sklearn.multioutput import (
-    ClassifierChain,
-    MultiOutputClassifier,
-    MultiOutputRegressor,
-    RegressorChain,
-)
-from sklearn.naive_bayes import BernoulliNB, CategoricalNB, GaussianNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    MinMaxScaler,
-    PolynomialFeatures,
-    RobustScaler,
-    StandardScaler,
-)
-from sklearn.svm import SVC, SVR, LinearSVC, NuSVC
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import (
     PrunedClassifier,
@@ -72,8 +16,10 @@ from sklearn_prune import (
     SampleSubsetRegressor,
     SampleSubsetTransformer,
 )
-from tests.matrix import matrix
-from tests.persistence.onnx_session import assert_same
+from sklearn_prune.weight_pruning import Quantizer
+from tests.estimators import sk
+from tests.matrix import matrix, pruned
+from tests.persistence.onnx_session import assert_same, run
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
 DIGITS = DIGITS[:, 8:28] / 8 + np.random.default_rng(0).normal(scale=0.1, size=(1797, 20))
@@ -83,72 +29,78 @@ DIABETES, PROGRESSION = load_diabetes(return_X_y=True)
 N = 200
 
 CLASSIFIERS = {
-    "logistic": LogisticRegression(max_iter=200),
-    "linear SVC": LinearSVC(),
-    "ridge": RidgeClassifier(),
-    "modified huber": SGDClassifier(loss="modified_huber", random_state=0),
-    "tree": DecisionTreeClassifier(max_depth=6, random_state=0),
-    "forest": RandomForestClassifier(10, random_state=0),
-    "extra trees": ExtraTreesClassifier(10, random_state=0),
-    "bagged trees": BaggingClassifier(random_state=0),
-    "gradient boosting": GradientBoostingClassifier(n_estimators=3, random_state=0),
-    "hist boosting": HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=8),
-    "SVC": SVC(),
-    "linear kernel": SVC(kernel="linear"),
-    "SVC votes": SVC(decision_function_shape="ovo"),
-    "SVC ties": SVC(break_ties=True),
-    "NuSVC": NuSVC(nu=0.1),
-    "Platt": SVC(probability=True, random_state=0),
-    "neighbours": KNeighborsClassifier(),
-    "weighted neighbours": KNeighborsClassifier(weights="distance", metric="manhattan"),
-    "Gaussian": GaussianNB(),
-    "Bernoulli": BernoulliNB(binarize=0.8),
-    "LDA": LinearDiscriminantAnalysis(),
-    "QDA": QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1),
-    "MLP": MLPClassifier((12,), max_iter=20, random_state=0),
-    "one vs rest": OneVsRestClassifier(LinearSVC()),
-    "one vs one": OneVsOneClassifier(GaussianNB()),
-    "output code": OutputCodeClassifier(LinearSVC(), random_state=0),
-    "soft vote": VotingClassifier(
-        [("a", GaussianNB()), ("b", LogisticRegression())], voting="soft"
+    "logistic": sk.LogisticRegression(max_iter=200),
+    "linear SVC": sk.LinearSVC(),
+    "ridge": sk.RidgeClassifier(),
+    "modified huber": sk.SGDClassifier(loss="modified_huber", random_state=0),
+    "tree": sk.DecisionTreeClassifier(max_depth=6, random_state=0),
+    "forest": sk.RandomForestClassifier(10, random_state=0),
+    "extra trees": sk.ExtraTreesClassifier(10, random_state=0),
+    "bagged trees": sk.BaggingClassifier(random_state=0),
+    "gradient boosting": sk.GradientBoostingClassifier(n_estimators=3, random_state=0),
+    "hist boosting": sk.HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=8),
+    "SVC": sk.SVC(),
+    "linear kernel": sk.SVC(kernel="linear"),
+    "SVC votes": sk.SVC(decision_function_shape="ovo"),
+    "SVC ties": sk.SVC(break_ties=True),
+    "NuSVC": sk.NuSVC(nu=0.1),
+    "Platt": sk.SVC(probability=True, random_state=0),
+    "neighbours": sk.KNeighborsClassifier(),
+    "weighted neighbours": sk.KNeighborsClassifier(weights="distance", metric="manhattan"),
+    "Gaussian": sk.GaussianNB(),
+    "Bernoulli": sk.BernoulliNB(binarize=0.8),
+    "LDA": sk.LinearDiscriminantAnalysis(),
+    "QDA": sk.QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.1),
+    "MLP": sk.MLPClassifier((12,), max_iter=20, random_state=0),
+    "one vs rest": sk.OneVsRestClassifier(sk.LinearSVC()),
+    "one vs one": sk.OneVsOneClassifier(sk.GaussianNB()),
+    "output code": sk.OutputCodeClassifier(sk.LinearSVC(), random_state=0),
+    "soft vote": sk.VotingClassifier(
+        [("a", sk.GaussianNB()), ("b", sk.LogisticRegression())], voting="soft"
     ),
-    "hard vote": VotingClassifier(
-        [("a", GaussianNB()), ("b", LinearSVC())], weights=[1, 2]
+    "hard vote": sk.VotingClassifier(
+        [("a", sk.GaussianNB()), ("b", sk.LinearSVC())], weights=[1, 2]
     ),
-    "stack": StackingClassifier([("a", GaussianNB()), ("b", LinearSVC())], cv=2),
-    "sigmoid": CalibratedClassifierCV(LinearSVC(), cv=2),
-    "isotonic": CalibratedClassifierCV(LinearSVC(), method="isotonic", cv=2),
-    "temperature": CalibratedClassifierCV(LinearSVC(), method="temperature", cv=2),
-    "bagged SVC": BaggingClassifier(SVC(), 2, max_features=0.5, random_state=0),
-    "scaled": make_pipeline(StandardScaler(), SVC()),
-    "AdaBoost": AdaBoostClassifier(n_estimators=3, random_state=0),
+    "stack": sk.StackingClassifier([("a", sk.GaussianNB()), ("b", sk.LinearSVC())], cv=2),
+    "sigmoid": sk.CalibratedClassifierCV(sk.LinearSVC(), cv=2),
+    "isotonic": sk.CalibratedClassifierCV(sk.LinearSVC(), method="isotonic", cv=2),
+    "temperature": sk.CalibratedClassifierCV(sk.LinearSVC(), method="temperature", cv=2),
+    "bagged SVC": sk.BaggingClassifier(sk.SVC(), 2, max_features=0.5, random_state=0),
+    "scaled": make_pipeline(sk.StandardScaler(), sk.SVC()),
+    "AdaBoost": sk.AdaBoostClassifier(n_estimators=3, random_state=0),
 }
 # What is computed in single precision, here or there.
 ROUNDED = {"SVC", "linear kernel", "SVC votes", "SVC ties", "NuSVC", "Platt", "scaled"}
 ROUNDED |= {"bagged SVC", "AdaBoost"}
 
 REGRESSORS = {
-    "least squares": LinearRegression(),
-    "Poisson": PoissonRegressor(),
-    "SVR": SVR(),
-    "polynomial": SVR(kernel="poly"),
-    "Laplacian": KernelRidge(kernel="laplacian"),
-    "tree": DecisionTreeRegressor(max_depth=5, random_state=0),
-    "forest": RandomForestRegressor(10, random_state=0),
-    "extra trees": ExtraTreesRegressor(10, random_state=0),
-    "bagged": BaggingRegressor(SVR(), 2, random_state=0),
-    "gradient boosting": GradientBoostingRegressor(n_estimators=10, random_state=0),
-    "hist boosting": HistGradientBoostingRegressor(max_iter=5, loss="gamma"),
-    "neighbours": KNeighborsRegressor(weights="distance"),
-    "MLP": MLPRegressor(hidden_layer_sizes=(12,), activation="tanh", random_state=0),
-    "Gaussian process": GaussianProcessRegressor(
+    "least squares": sk.LinearRegression(),
+    "Poisson": sk.PoissonRegressor(),
+    "SVR": sk.SVR(),
+    "polynomial": sk.SVR(kernel="poly"),
+    "Laplacian": sk.KernelRidge(kernel="laplacian"),
+    "tree": sk.DecisionTreeRegressor(max_depth=5, random_state=0),
+    "forest": sk.RandomForestRegressor(10, random_state=0),
+    "extra trees": sk.ExtraTreesRegressor(10, random_state=0),
+    "bagged": sk.BaggingRegressor(sk.SVR(), 2, random_state=0),
+    "gradient boosting": sk.GradientBoostingRegressor(n_estimators=10, random_state=0),
+    "hist boosting": sk.HistGradientBoostingRegressor(max_iter=5, loss="gamma"),
+    "neighbours": sk.KNeighborsRegressor(weights="distance"),
+    "MLP": sk.MLPRegressor(hidden_layer_sizes=(12,), activation="tanh", random_state=0),
+    "Gaussian process": sk.GaussianProcessRegressor(
         gp.Matern(1.0, nu=1.5) + gp.WhiteKernel(), optimizer=None, normalize_y=True
     ),
-    "vote": VotingRegressor([("a", Ridge()), ("b", SVR())], weights=[2, 1]),
-    "stack": StackingRegressor([("a", Ridge()), ("b", SVR())], cv=2, passthrough=True),
-    "exponential": TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp),
-    "standardised": TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
-    "partial least squares": PLSRegression(),
+    "vote": sk.VotingRegressor([("a", sk.Ridge()), ("b", sk.SVR())], weights=[2, 1]),
+    "stack": sk.StackingRegressor(
+        [("a", sk.Ridge()), ("b", sk.SVR())], cv=2, passthrough=True
+    ),
+    "exponential": sk.TransformedTargetRegressor(
+        sk.Ridge(), func=np.log, inverse_func=np.exp
+    ),
+    "standardised": sk.TransformedTargetRegressor(
+        sk.Ridge(), transformer=sk.StandardScaler()
+    ),
+    "partial least squares": sk.PLSRegression(),
 }
 
 
@@ -162,8 +114,7 @@ def fitted(model, X, y, n=N):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_predict_the_same(name, binary):
     y = np.where(DIGIT > 2, "large", "small") if binary else TEXTS
-    pruned = PrunedClassifier(CLASSIFIERS[name], keep=0.6, random_state=0)
-    model = fitted(pruned, DIGITS, y)
+    model = fitted(pruned(CLASSIFIERS[name], keep=0.6), DIGITS, y)
     rows = DIGITS[N : N + 100]
     assert_same(model, rows, tolerance=1e-5 if name in ROUNDED else 1e-9)
     graph = assert_same(model, rows.astype(np.float32))
@@ -173,8 +124,7 @@ def test_classifiers_predict_the_same(name, binary):
 
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regressors_predict_the_same(name):
-    pruned = PrunedRegressor(REGRESSORS[name], keep=0.6, random_state=0)
-    model = fitted(pruned, DIABETES, PROGRESSION, 200)
+    model = fitted(pruned(REGRESSORS[name], keep=0.6), DIABETES, PROGRESSION, 200)
     rows = DIABETES[200:300]
     assert_same(model, rows, tolerance=2e-6 if "least squares" in name else 1e-9)
     assert_same(model, rows.astype(np.float32))
@@ -185,8 +135,7 @@ def test_regressors_predict_the_same(name):
     "inner", ["SVC", "forest", "gradient boosting", "neighbours", "LDA", "MLP"]
 )
 def test_rounded_models_keep_their_codes(inner, scheme):
-    pruned = PrunedClassifier(CLASSIFIERS[inner], keep=0.6, quantize=scheme, random_state=0)
-    model = fitted(pruned, DIGITS, TEXTS)
+    model = fitted(pruned(CLASSIFIERS[inner], keep=0.6, quantize=scheme), DIGITS, TEXTS)
     graph = assert_same(model, DIGITS[N : N + 50])
     codes = {"float16": 10, "int8": 3, "codebook": 2}[scheme]
     stored = [part for part in graph.graph.initializer if part.data_type == codes]
@@ -196,36 +145,41 @@ def test_rounded_models_keep_their_codes(inner, scheme):
 
 @pytest.mark.parametrize("n_values", [5, 16])
 def test_codes_of_four_bits(n_values):
-    from sklearn_prune.weight_pruning import Quantizer
-
     quantizer = Quantizer("codebook", n_values=n_values)
-    pruned = PrunedClassifier(
-        LogisticRegression(max_iter=200), keep=0.9, quantize=quantizer
-    )
-    assert_same(fitted(pruned, DIGITS, TEXTS), DIGITS[N : N + 50])
+    model = pruned(sk.LogisticRegression(max_iter=200), keep=0.9, quantize=quantizer)
+    assert_same(fitted(model, DIGITS, TEXTS), DIGITS[N : N + 50])
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        SampleSubsetClassifier(RandomForestClassifier(5, random_state=0), random_state=0),
-        SampleSubsetClassifier(make_pipeline(StandardScaler(), SVC()), random_state=0),
-        make_pipeline(
-            RobustScaler(), PrunedClassifier(SampleSubsetClassifier(GaussianNB()))
+        SampleSubsetClassifier(
+            sk.RandomForestClassifier(5, random_state=0), random_state=0
         ),
-        make_pipeline(SelectKBest(k=9), PrunedClassifier(LinearSVC())),
-        make_pipeline(MinMaxScaler(clip=True), PrunedClassifier(SVC(), unit="feature")),
-        make_pipeline(
-            SampleSubsetTransformer(Nystroem(gamma=0.01, n_components=9, random_state=0)),
-            LogisticRegression(),
+        SampleSubsetClassifier(
+            make_pipeline(sk.StandardScaler(), sk.SVC()), random_state=0
         ),
         make_pipeline(
-            PolynomialFeatures(2, interaction_only=True), PrunedClassifier(GaussianNB())
+            sk.RobustScaler(), PrunedClassifier(SampleSubsetClassifier(sk.GaussianNB()))
         ),
-        PrunedClassifier(AdaBoostClassifier(n_estimators=3), unit="feature"),
-        FixedThresholdClassifier(PrunedClassifier(GaussianNB()), threshold=0.9),
-        RandomForestClassifier(5, random_state=0),
-        HistGradientBoostingClassifier(max_iter=3),
+        make_pipeline(sk.SelectKBest(k=9), PrunedClassifier(sk.LinearSVC())),
+        make_pipeline(
+            sk.MinMaxScaler(clip=True), PrunedClassifier(sk.SVC(), unit="feature")
+        ),
+        make_pipeline(
+            SampleSubsetTransformer(
+                sk.Nystroem(gamma=0.01, n_components=9, random_state=0)
+            ),
+            sk.LogisticRegression(),
+        ),
+        make_pipeline(
+            sk.PolynomialFeatures(2, interaction_only=True),
+            PrunedClassifier(sk.GaussianNB()),
+        ),
+        PrunedClassifier(sk.AdaBoostClassifier(n_estimators=3), unit="feature"),
+        sk.FixedThresholdClassifier(PrunedClassifier(sk.GaussianNB()), threshold=0.9),
+        sk.RandomForestClassifier(5, random_state=0),
+        sk.HistGradientBoostingClassifier(max_iter=3),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -233,13 +187,15 @@ def test_wrappers_pipelines_and_plain_models(model):
     model = fitted(model, DIGITS, (DIGIT > 2).astype(int))
     rows = DIGITS[N : N + 100]
     assert_same(model, rows)
-    assert_same(FrozenEstimator(model), rows.astype(np.float32))
+    assert_same(sk.FrozenEstimator(model), rows.astype(np.float32))
 
 
 def test_of_a_compact_form_and_of_a_subset_of_rows_for_regression():
-    model = SampleSubsetRegressor(RandomForestRegressor(5, random_state=0), random_state=0)
+    model = SampleSubsetRegressor(
+        sk.RandomForestRegressor(5, random_state=0), random_state=0
+    )
     assert_same(fitted(model, DIABETES, PROGRESSION), DIABETES, tolerance=1e-12)
-    model = PrunedRegressor(Ridge(), unit="feature", keep=4).fit(DIABETES, PROGRESSION)
+    model = PrunedRegressor(sk.Ridge(), unit="feature", keep=4).fit(DIABETES, PROGRESSION)
     assert_same(model.compact_, DIABETES, tolerance=1e-12)
 
 
@@ -255,59 +211,41 @@ def test_of_a_compact_form_and_of_a_subset_of_rows_for_regression():
     ],
     ids=["codes", "ints", "bools", "floats", "short ints", "objects"],
 )
-@pytest.mark.parametrize("inner", [LinearSVC(), RandomForestClassifier(5, random_state=0)])
+@pytest.mark.parametrize(
+    "inner", [sk.LinearSVC(), sk.RandomForestClassifier(5, random_state=0)]
+)
 def test_labels_of_each_type(labels, inner):
     model = fitted(PrunedClassifier(inner), DIGITS, labels)
     assert_same(model, DIGITS[N : N + 50])
 
 
-@pytest.mark.parametrize(
-    "inner",
-    [
-        RandomForestClassifier(5, random_state=0),
-        KNeighborsClassifier(),
-        MultiOutputClassifier(LogisticRegression(max_iter=200)),
-    ],
-    ids=lambda model: type(model).__name__,
-)
-def test_classifiers_of_several_outputs(inner):
-    y = np.stack([DIGIT % 2, DIGIT % 3, DIGIT], axis=1)
-    model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
-    assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
+OUTPUTS = np.stack([DIGIT % 2, DIGIT % 3, DIGIT], axis=1)
+SETS = np.stack([DIGIT % 2, DIGIT > 1, DIGIT > 2], axis=1).astype(int)
+NUMBERS = np.stack([PROGRESSION, np.sqrt(PROGRESSION)], axis=1)
 
 
 @pytest.mark.parametrize(
-    "inner",
+    ("inner", "y"),
     [
-        OneVsRestClassifier(LinearSVC()),
-        MLPClassifier((9,), max_iter=20, random_state=0),
-        ClassifierChain(LogisticRegression(max_iter=200), order=[2, 0, 1]),
-        RidgeClassifier(),
+        (sk.RandomForestClassifier(5, random_state=0), OUTPUTS),
+        (sk.KNeighborsClassifier(), OUTPUTS),
+        (sk.MultiOutputClassifier(sk.LogisticRegression(max_iter=200)), OUTPUTS),
+        (sk.OneVsRestClassifier(sk.LinearSVC()), SETS),
+        (sk.MLPClassifier((9,), max_iter=20, random_state=0), SETS),
+        (sk.ClassifierChain(sk.LogisticRegression(max_iter=200), order=[2, 0, 1]), SETS),
+        (sk.RidgeClassifier(), SETS),
+        (sk.LinearRegression(), NUMBERS),
+        (sk.RandomForestRegressor(5, random_state=0), NUMBERS),
+        (sk.MultiOutputRegressor(sk.SVR()), NUMBERS),
+        (sk.RegressorChain(sk.Ridge(), order=[1, 0]), NUMBERS),
+        (sk.KNeighborsRegressor(), NUMBERS),
+        (sk.KernelRidge(), NUMBERS),
     ],
-    ids=lambda model: type(model).__name__,
+    ids=lambda value: type(value).__name__,
 )
-def test_classifiers_of_label_sets(inner):
-    y = np.stack([DIGIT % 2, DIGIT > 1, DIGIT > 2], axis=1).astype(int)
-    model = fitted(PrunedClassifier(inner, random_state=0), DIGITS, y)
-    assert_same(model, DIGITS[N : N + 50], tolerance=1e-9)
-
-
-@pytest.mark.parametrize(
-    "inner",
-    [
-        LinearRegression(),
-        RandomForestRegressor(5, random_state=0),
-        MultiOutputRegressor(SVR()),
-        RegressorChain(Ridge(), order=[1, 0]),
-        KNeighborsRegressor(),
-        KernelRidge(),
-    ],
-    ids=lambda model: type(model).__name__,
-)
-def test_regressors_of_several_outputs(inner):
-    y = np.stack([PROGRESSION, np.sqrt(PROGRESSION)], axis=1)
-    model = fitted(PrunedRegressor(inner, random_state=0), DIABETES, y, 200)
-    assert_same(model, DIABETES[200:300], tolerance=1e-9)
+def test_several_outputs(inner, y):
+    rows = DIABETES if y is NUMBERS else DIGITS
+    assert_same(fitted(pruned(inner), rows, y), rows[N : N + 100], tolerance=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +258,7 @@ def test_regressors_of_several_outputs(inner):
 )
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_gaussian_process_classifiers(kernel, mode, n_classes):
-    process = GaussianProcessClassifier(kernel, optimizer=None, multi_class=mode)
+    process = sk.GaussianProcessClassifier(kernel, optimizer=None, multi_class=mode)
     X = DIGITS[:, 9:14]
     model = fitted(PrunedClassifier(process), X, DIGIT % n_classes, 120)
     assert_same(model, X[120:200], tolerance=1e-9)
@@ -329,41 +267,31 @@ def test_gaussian_process_classifiers(kernel, mode, n_classes):
 @pytest.mark.parametrize("kernel", ["sigmoid", "cosine", "additive_chi2", "linear", "rbf"])
 def test_kernels_by_name(kernel):
     X = np.abs(DIGITS[:, 9:14])
-    model = PrunedRegressor(KernelRidge(kernel=kernel, alpha=0.1))
+    model = PrunedRegressor(sk.KernelRidge(kernel=kernel, alpha=0.1))
     assert_same(fitted(model, X, DIGIT.astype(float), 120), X[120:200], tolerance=1e-7)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "chebyshev", "cosine", "minkowski"])
 def test_distances_of_neighbours(metric):
-    inner = KNeighborsClassifier(metric=metric, p=3 if metric == "minkowski" else 2)
+    inner = sk.KNeighborsClassifier(metric=metric, p=3 if metric == "minkowski" else 2)
     model = fitted(PrunedClassifier(inner), DIGITS, TEXTS)
     assert_same(model, DIGITS[N : N + 100], tolerance=1e-12)
 
 
 def test_counts_and_categories():
     X = np.abs(3 * DIGITS).astype(int) % 3
-    for inner in (CategoricalNB(min_categories=3), MultinomialNB()):
+    for inner in (sk.CategoricalNB(min_categories=3), sk.MultinomialNB()):
         model = fitted(PrunedClassifier(inner, random_state=0), X.astype(float), DIGIT)
         assert_same(model, X[N : N + 100].astype(float), tolerance=1e-9)
     assert_same(model, X[N : N + 100].astype(np.float32), precision="single")
 
 
 pytest.importorskip("skl2onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 # skl2onnx knows neither, and neither has a form of its own here.
 UNKNOWN = {"features": "NearestCentroid", "columns": "SplineTransformer"}
 NAMES = [name for name, _, rows, _ in matrix() if not issparse(rows)]
-
-
-def run(graph, rows):
-    """All outputs of a graph for some rows."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {session.get_inputs()[0].name: rows})
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -383,7 +311,7 @@ def test_graphs_answer_as_models(name, dtype, models):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = np.asarray(model.predict(rows))
-        labels, *rest = run(graph, rows)
+        labels, *rest = run(graph, rows).values()
         labels = np.asarray(labels).reshape(expected.shape)
         if expected.dtype.kind != "f":
             np.testing.assert_array_equal(labels, expected)
@@ -424,7 +352,7 @@ def at_thresholds(model, X):
 @pytest.mark.parametrize("target_opset", [None, OLD])
 def test_rows_on_the_thresholds(dtype, target_opset):
     whole = np.nan_to_num(X)
-    forest = RandomForestClassifier(10, random_state=0).fit(whole, y)
+    forest = sk.RandomForestClassifier(10, random_state=0).fit(whole, y)
     rows = at_thresholds(forest, whole)
     model = PrunedClassifier(forest, keep=1.0).fit(whole, y)
     assert_same(model, rows.astype(dtype), target_opset=target_opset)
@@ -435,9 +363,9 @@ def test_rows_on_the_thresholds(dtype, target_opset):
 @pytest.mark.parametrize(
     "inner",
     [
-        RandomForestClassifier(5, random_state=0),
-        HistGradientBoostingClassifier(max_iter=5),
-        DecisionTreeClassifier(random_state=0),
+        sk.RandomForestClassifier(5, random_state=0),
+        sk.HistGradientBoostingClassifier(max_iter=5),
+        sk.DecisionTreeClassifier(random_state=0),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -455,7 +383,7 @@ def test_sets_of_categories(target_opset):
     rows[:, 0], rows[:, 1] = np.arange(300) % 11, np.arange(300) % 4
     rows[::9, 1] = np.nan
     target = np.isin(rows[:, 0], [2, 3, 7]) + (rows[:, 1] == 2) + 0.1
-    model = HistGradientBoostingRegressor(
+    model = sk.HistGradientBoostingRegressor(
         max_iter=5, min_samples_leaf=5, categorical_features=[0, 1]
     )
     model = PrunedRegressor(model, keep=0.9).fit(rows[:200], target[:200])
@@ -470,13 +398,15 @@ def test_sets_of_categories(target_opset):
 def test_stumps_and_trees_without_a_split(n_classes, target_opset):
     whole, labels = np.nan_to_num(X), y % n_classes
     for inner in (
-        GradientBoostingClassifier(n_estimators=4, max_depth=1, random_state=0),
-        GradientBoostingClassifier(n_estimators=3, max_leaf_nodes=2, min_samples_split=400),
-        DecisionTreeClassifier(max_depth=1),
+        sk.GradientBoostingClassifier(n_estimators=4, max_depth=1, random_state=0),
+        sk.GradientBoostingClassifier(
+            n_estimators=3, max_leaf_nodes=2, min_samples_split=400
+        ),
+        sk.DecisionTreeClassifier(max_depth=1),
     ):
         model = PrunedClassifier(inner, keep=1.0).fit(whole, labels)
         assert_same(model, whole, tolerance=1e-12, target_opset=target_opset)
-    constant = DecisionTreeRegressor().fit(whole, np.full(300, 4.0))
+    constant = sk.DecisionTreeRegressor().fit(whole, np.full(300, 4.0))
     assert_same(constant, whole, tolerance=0, target_opset=target_opset)
 
 
@@ -485,14 +415,14 @@ def test_ties_between_classes_go_as_in_predict(n_classes):
     labels = RNG.integers(n_classes, size=300)
     whole = np.nan_to_num(X)
     for keep in (1.0, 0.5):
-        forest = RandomForestClassifier(6, min_samples_leaf=3, random_state=0)
+        forest = sk.RandomForestClassifier(6, min_samples_leaf=3, random_state=0)
         model = PrunedClassifier(forest, keep=keep, random_state=0).fit(whole, labels)
         assert_same(model, whole + RNG.normal(size=X.shape), tolerance=1e-12)
 
 
 def test_many_trees_of_many_outputs_are_summed_in_parts():
     labels = RNG.normal(size=(300, 300))
-    forest = RandomForestRegressor(9, max_depth=3, random_state=0)
+    forest = sk.RandomForestRegressor(9, max_depth=3, random_state=0)
     whole = np.nan_to_num(X)
     assert_same(forest.fit(whole, labels), whole, tolerance=1e-12)
 

@@ -6,27 +6,11 @@ import numpy as np
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.neighbors import (
-    KNeighborsClassifier,
-    RadiusNeighborsClassifier,
-    RadiusNeighborsRegressor,
-)
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    KBinsDiscretizer,
-    OneHotEncoder,
-    OrdinalEncoder,
-    PolynomialFeatures,
-)
-from sklearn.svm import SVC, LinearSVC
-from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_prune import PrunedClassifier
 from sklearn_prune.persistence import to_onnx
+from tests.estimators import sk
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
@@ -45,17 +29,17 @@ def labels(model, inputs):
 @pytest.mark.parametrize(
     "step",
     [
-        SimpleImputer(),
-        SimpleImputer(strategy="constant", fill_value=0.0),
-        SimpleImputer(keep_empty_features=True),
-        PolynomialFeatures(3, interaction_only=True),
-        make_column_transformer((SimpleImputer(), [0]), (PolynomialFeatures(), [0])),
+        sk.SimpleImputer(),
+        sk.SimpleImputer(strategy="constant", fill_value=0.0),
+        sk.SimpleImputer(keep_empty_features=True),
+        sk.PolynomialFeatures(3, interaction_only=True),
+        make_column_transformer((sk.SimpleImputer(), [0]), (sk.PolynomialFeatures(), [0])),
     ],
     ids=repr,
 )
 def test_no_digit_of_a_double_is_lost(step):
     X = SECONDS[:, None]
-    model = make_pipeline(step, KNeighborsClassifier(1)).fit(X, EVEN)
+    model = make_pipeline(step, sk.KNeighborsClassifier(1)).fit(X, EVEN)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         graph = to_onnx(model, X[:1])
@@ -66,8 +50,10 @@ def test_columns_of_several_kinds_keep_their_digits():
     pandas = pytest.importorskip("pandas")
     texts = np.random.default_rng(1).choice(list("abc"), 600)
     frame = pandas.DataFrame({"text": texts, "time": SECONDS})
-    step = make_column_transformer((OneHotEncoder(), ["text"]), (SimpleImputer(), ["time"]))
-    model = make_pipeline(step, KNeighborsClassifier(1)).fit(frame, EVEN)
+    step = make_column_transformer(
+        (sk.OneHotEncoder(), ["text"]), (sk.SimpleImputer(), ["time"])
+    )
+    model = make_pipeline(step, sk.KNeighborsClassifier(1)).fit(frame, EVEN)
     inputs = {"text": frame[["text"]].to_numpy(object), "time": SECONDS[:, None]}
     found = labels(to_onnx(model, frame[:1]), inputs)
     np.testing.assert_array_equal(found, model.predict(frame))
@@ -75,8 +61,10 @@ def test_columns_of_several_kinds_keep_their_digits():
 
 def test_single_precision_is_said():
     X = SECONDS[:, None]
-    step = KBinsDiscretizer(20, encode="ordinal", quantile_method="averaged_inverted_cdf")
-    model = make_pipeline(step, DecisionTreeClassifier()).fit(X, EVEN)
+    step = sk.KBinsDiscretizer(
+        20, encode="ordinal", quantile_method="averaged_inverted_cdf"
+    )
+    model = make_pipeline(step, sk.DecisionTreeClassifier()).fit(X, EVEN)
     with pytest.warns(UserWarning, match="'kbinsdiscretizer'.*single precision"):
         to_onnx(model, X[:1])
     with warnings.catch_warnings():
@@ -94,7 +82,7 @@ def test_imputers_give_as_many_columns(strategy, keep_empty, indicator, empty):
     if empty:
         X[:, 1] = np.nan
     fill = 0.0 if strategy == "constant" else None
-    imputer = SimpleImputer(
+    imputer = sk.SimpleImputer(
         strategy=strategy,
         fill_value=fill,
         keep_empty_features=keep_empty,
@@ -102,8 +90,8 @@ def test_imputers_give_as_many_columns(strategy, keep_empty, indicator, empty):
     )
     step = make_column_transformer((imputer, [0, 1]), ("passthrough", [2, 3]))
     for model in (
-        DecisionTreeClassifier(max_depth=4, random_state=0),
-        PrunedClassifier(LinearSVC(), keep=0.4, random_state=0),
+        sk.DecisionTreeClassifier(max_depth=4, random_state=0),
+        PrunedClassifier(sk.LinearSVC(), keep=0.4, random_state=0),
     ):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -115,18 +103,20 @@ def test_imputers_give_as_many_columns(strategy, keep_empty, indicator, empty):
 @pytest.mark.parametrize("options", [{}, {"solver": "eigen"}, {"n_components": 1}])
 def test_discriminants_as_a_step(options):
     X, y = IRIS
-    model = make_pipeline(LinearDiscriminantAnalysis(**options), LogisticRegression())
+    model = make_pipeline(sk.LinearDiscriminantAnalysis(**options), sk.LogisticRegression())
     found = labels(to_onnx(model.fit(X, y), X[:1]), {"X": X})
     np.testing.assert_array_equal(found, model.predict(X))
 
 
 def test_weighted_parts_of_a_column_transformer():
     X, y = IRIS
-    step = make_column_transformer((PolynomialFeatures(), [1, 3]), (OrdinalEncoder(), [0]))
+    step = make_column_transformer(
+        (sk.PolynomialFeatures(), [1, 3]), (sk.OrdinalEncoder(), [0])
+    )
     step.set_params(
         transformer_weights={"polynomialfeatures": 3.0}, remainder="passthrough"
     )
-    model = make_pipeline(step, KNeighborsClassifier()).fit(X, y)
+    model = make_pipeline(step, sk.KNeighborsClassifier()).fit(X, y)
     found = labels(to_onnx(model, X[:1]), {"X": X})
     np.testing.assert_array_equal(found, model.predict(X))
 
@@ -134,8 +124,8 @@ def test_weighted_parts_of_a_column_transformer():
 @pytest.mark.parametrize(
     "model",
     [
-        RadiusNeighborsClassifier(50, algorithm="brute", outlier_label="most_frequent"),
-        RadiusNeighborsRegressor(50, algorithm="brute"),
+        sk.RadiusNeighborsClassifier(50, algorithm="brute", outlier_label="most_frequent"),
+        sk.RadiusNeighborsRegressor(50, algorithm="brute"),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -159,22 +149,22 @@ def test_graphs_that_do_not_run_are_refused_by_name(model):
 def test_wrong_arguments(change, options, message):
     X, y = IRIS
     with pytest.raises(ValueError, match=message):
-        to_onnx(SVC().fit(X, y), change(X), **options)
+        to_onnx(sk.SVC().fit(X, y), change(X), **options)
 
 
 def test_no_model_and_no_best_model():
     X, y = IRIS
-    for thing in (None, SVC):
+    for thing in (None, sk.SVC):
         with pytest.raises(TypeError, match="to_onnx writes a fitted estimator"):
             to_onnx(thing, X)
-    search = GridSearchCV(SVC(), {"C": [1]}, refit=False).fit(X, y)
+    search = sk.GridSearchCV(sk.SVC(), {"C": [1]}, refit=False).fit(X, y)
     with pytest.raises(TypeError, match=r"Write refit=True\."):
         to_onnx(search, X)
 
 
 def test_bytes_in_the_other_order_are_doubles():
     X, y = IRIS
-    graph = to_onnx(SVC().fit(X, y), X.astype(">f8"))
+    graph = to_onnx(sk.SVC().fit(X, y), X.astype(">f8"))
     np.testing.assert_array_equal(
-        labels(graph, {"X": X}), labels(to_onnx(SVC().fit(X, y), X), {"X": X})
+        labels(graph, {"X": X}), labels(to_onnx(sk.SVC().fit(X, y), X), {"X": X})
     )

@@ -8,46 +8,28 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes
-from sklearn.ensemble import (
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    StackingRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
-from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import partial_dependence, permutation_importance
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import (
-    FixedThresholdClassifier,
-    TunedThresholdClassifierCV,
-    cross_val_predict,
-    cross_val_score,
-)
-from sklearn.neural_network import MLPClassifier
+from sklearn.model_selection import cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.persistence import load, save
+from tests.estimators import sk
 
-SCALED = StandardScaler()
+SCALED = sk.StandardScaler()
 CLASSIFIERS = {
-    "forest": RandomForestClassifier(5, random_state=0),
-    "linear": LogisticRegression(),
-    "machine": SVC(),
-    "net": MLPClassifier((4,), solver="lbfgs", random_state=0),
-    "pipeline": make_pipeline(StandardScaler(), LogisticRegression()),
-    "features": LogisticRegression(),
+    "forest": sk.RandomForestClassifier(5, random_state=0),
+    "linear": sk.LogisticRegression(),
+    "machine": sk.SVC(),
+    "net": sk.MLPClassifier((4,), solver="lbfgs", random_state=0),
+    "pipeline": make_pipeline(sk.StandardScaler(), sk.LogisticRegression()),
+    "features": sk.LogisticRegression(),
 }
-REGRESSORS = {"forest": RandomForestRegressor(5, random_state=0), "linear": Ridge()}
+REGRESSORS = {"forest": sk.RandomForestRegressor(5, random_state=0), "linear": sk.Ridge()}
 
 
 @cache
@@ -109,11 +91,11 @@ def check_estimator_protocol(model, X, y):
         model.fit(X, y)
     assert repr(model) == f"{type(model).__name__}()"
     assert type(model).__name__ in model._repr_html_()
-    assert type(model).__name__ in repr(FrozenEstimator(model))
-    assert type(model).__name__ in FrozenEstimator(model)._repr_html_()
+    assert type(model).__name__ in repr(sk.FrozenEstimator(model))
+    assert type(model).__name__ in sk.FrozenEstimator(model)._repr_html_()
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
-    folds = cross_val_predict(FrozenEstimator(model), X, y, cv=3)
+    folds = cross_val_predict(sk.FrozenEstimator(model), X, y, cv=3)
     np.testing.assert_allclose(folds, model.predict(X))
 
 
@@ -139,7 +121,7 @@ def test_protocol_of_regressors(regressor):
     assert get_tags(regressor).regressor_tags is not None
     assert not hasattr(regressor, "predict_proba")
     assert regressor.score(X, y) == get_scorer("r2")(regressor, X, y)
-    assert np.all(cross_val_score(FrozenEstimator(regressor), X, y, cv=3) <= 1)
+    assert np.all(cross_val_score(sk.FrozenEstimator(regressor), X, y, cv=3) <= 1)
 
 
 def test_scorers(classifier):
@@ -149,46 +131,46 @@ def test_scorers(classifier):
             score = get_scorer(name)(classifier, X, y)
             assert np.isfinite(score)
             assert np.isfinite(
-                cross_val_score(FrozenEstimator(classifier), X, y, cv=3, scoring=name)
+                cross_val_score(sk.FrozenEstimator(classifier), X, y, cv=3, scoring=name)
             ).all()
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 def test_calibration(classifier, method):
     X, y = rows("classes")
-    frozen = FrozenEstimator(classifier)
-    calibrated = CalibratedClassifierCV(frozen, method=method, cv=3).fit(X, y)
+    frozen = sk.FrozenEstimator(classifier)
+    calibrated = sk.CalibratedClassifierCV(frozen, method=method, cv=3).fit(X, y)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1.0)
     assert calibrated.score(X, y) > 0.8
 
 
 def test_thresholds(classifier):
     X, y = rows("classes")
-    frozen = FrozenEstimator(classifier)
-    fixed = FixedThresholdClassifier(frozen, threshold=-1e9).fit(X, y)
+    frozen = sk.FrozenEstimator(classifier)
+    fixed = sk.FixedThresholdClassifier(frozen, threshold=-1e9).fit(X, y)
     np.testing.assert_array_equal(fixed.predict(X), 1)
-    tuned = TunedThresholdClassifierCV(frozen, cv="prefit", refit=False).fit(X, y)
+    tuned = sk.TunedThresholdClassifierCV(frozen, cv="prefit", refit=False).fit(X, y)
     assert tuned.score(X, y) > 0.8
 
 
 def test_ensembles_of_classifiers(classifier):
     X, y = rows("classes")
-    frozen = FrozenEstimator(classifier)
-    vote = VotingClassifier([("one", frozen), ("two", frozen)]).fit(X, y)
+    frozen = sk.FrozenEstimator(classifier)
+    vote = sk.VotingClassifier([("one", frozen), ("two", frozen)]).fit(X, y)
     np.testing.assert_array_equal(vote.predict(X), classifier.predict(X))
-    stack = StackingClassifier([("one", classifier)], cv="prefit").fit(X, y)
+    stack = sk.StackingClassifier([("one", classifier)], cv="prefit").fit(X, y)
     assert stack.score(X, y) > 0.8
-    same = StandardScaler(with_mean=False, with_std=False)
+    same = sk.StandardScaler(with_mean=False, with_std=False)
     pipeline = make_pipeline(same, frozen).fit(X, y)
     np.testing.assert_array_equal(pipeline.predict(X), classifier.predict(X))
 
 
 def test_ensembles_of_regressors(regressor):
     X, y = rows("numbers")
-    frozen = FrozenEstimator(regressor)
-    vote = VotingRegressor([("one", frozen), ("two", frozen)]).fit(X, y)
+    frozen = sk.FrozenEstimator(regressor)
+    vote = sk.VotingRegressor([("one", frozen), ("two", frozen)]).fit(X, y)
     np.testing.assert_allclose(vote.predict(X), regressor.predict(X))
-    stack = StackingRegressor([("one", regressor)], cv="prefit").fit(X, y)
+    stack = sk.StackingRegressor([("one", regressor)], cv="prefit").fit(X, y)
     assert stack.score(X, y) > 0.3
 
 

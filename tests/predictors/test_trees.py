@@ -9,14 +9,6 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.datasets import make_classification, make_friedman1
-from sklearn.ensemble import (
-    BaggingClassifier,
-    IsolationForest,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
 from sklearn_prune.models.trees.work import compact_forest, is_forest_of_trees
 from sklearn_prune.predictors.quantized import arrays_in
@@ -32,6 +24,7 @@ from sklearn_prune.predictors.trees.leaves import (
     leaf_table,
 )
 from sklearn_prune.weight_pruning import Quantizer
+from tests.estimators import sk
 
 N_FEATURES = 5
 SETS = [
@@ -447,7 +440,7 @@ def assert_lossless(model, X, methods=("predict",)):
 
 def test_constant_targets_make_trees_without_splits(numbers):
     X, _ = numbers
-    model = RandomForestRegressor(**MANY).fit(X, np.full(len(X), 2.5))
+    model = sk.RandomForestRegressor(**MANY).fit(X, np.full(len(X), 2.5))
     compact = assert_lossless(model, X)
     assert compact.n_parameters() == 9
 
@@ -455,7 +448,7 @@ def test_constant_targets_make_trees_without_splits(numbers):
 def test_sparse_rows(numbers):
     X, y = numbers
     X = np.where(X < 0.4, 0, X)
-    model = RandomForestRegressor(**MANY).fit(X, y)
+    model = sk.RandomForestRegressor(**MANY).fit(X, y)
     compact = compact_forest(model)
     for container in (sp.csr_matrix, sp.csc_array):
         for rows in (X, X[:3]):
@@ -468,20 +461,19 @@ def test_sparse_rows(numbers):
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 @pytest.mark.parametrize("value", [np.inf, 1e300])
 def test_what_does_not_fit_float32_is_refused(numbers, value):
-    compact = compact_forest(DecisionTreeRegressor().fit(*numbers))
+    compact = compact_forest(sk.DecisionTreeRegressor().fit(*numbers))
     with pytest.raises(ValueError, match="infinity or a value too large for dtype"):
         compact.predict(np.full((2, 8), value))
 
 
 def test_missing_values_are_refused_where_the_model_refuses_them(numbers):
-    compact = compact_forest(ExtraTreeRegressor(splitter="best").fit(*numbers))
+    compact = compact_forest(sk.ExtraTreeRegressor(splitter="best").fit(*numbers))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         compact.predict(np.full((2, 8), np.nan))
 
 
-def test_threads_do_not_change_results(classes):
-    X, y = classes
-    model = RandomForestClassifier(**MANY).fit(X, y)
+def test_threads_do_not_change_results(X, y):
+    model = sk.RandomForestClassifier(**MANY).fit(X, y)
     compact = compact_forest(model)
     many = np.vstack([X] * 14)
     one = compact.predict_proba(many)
@@ -492,9 +484,9 @@ def test_threads_do_not_change_results(classes):
 
 def test_bytes_of_a_forest(classes, numbers):
     for model, data, least in [
-        (RandomForestClassifier(30, random_state=0), classes, 15),
-        (RandomForestRegressor(30, random_state=0), numbers, 11),
-        (RandomForestRegressor(30, random_state=0, min_samples_leaf=5), numbers, 7),
+        (sk.RandomForestClassifier(30, random_state=0), classes, 15),
+        (sk.RandomForestRegressor(30, random_state=0), numbers, 11),
+        (sk.RandomForestRegressor(30, random_state=0, min_samples_leaf=5), numbers, 7),
     ]:
         compact = compact_forest(model.fit(*data))
         live = sum(array.nbytes for array in arrays_in(compact))
@@ -502,7 +494,7 @@ def test_bytes_of_a_forest(classes, numbers):
 
 
 def test_parameters_are_two_a_split_and_the_outputs_of_a_leaf(classes):
-    model = RandomForestClassifier(**MANY).fit(*classes)
+    model = sk.RandomForestClassifier(**MANY).fit(*classes)
     trees = [tree.tree_ for tree in model.estimators_]
     n_splits = sum(tree.node_count - tree.n_leaves for tree in trees)
     values = [tree.value[tree.children_left < 0] for tree in trees]
@@ -515,7 +507,7 @@ def test_parameters_are_two_a_split_and_the_outputs_of_a_leaf(classes):
 
 def test_apply_tells_the_leaves_apart(numbers):
     X, y = numbers
-    model = RandomForestRegressor(**MANY).fit(X, y)
+    model = sk.RandomForestRegressor(**MANY).fit(X, y)
     found = compact_forest(model).apply(X)
     for ours, theirs in zip(found.T, model.apply(X).T, strict=True):
         pairs = set(zip(ours.tolist(), theirs.tolist(), strict=True))
@@ -525,7 +517,7 @@ def test_apply_tells_the_leaves_apart(numbers):
 @pytest.mark.parametrize("scheme", ["int8", "float16", "codebook"])
 def test_quantized_regressors_are_smaller_and_close(numbers, scheme):
     X, y = numbers
-    compact = compact_forest(RandomForestRegressor(**MANY).fit(X, y))
+    compact = compact_forest(sk.RandomForestRegressor(**MANY).fit(X, y))
     small = compact.quantized(Quantizer(scheme))
     bytes_of = [sum(array.nbytes for array in arrays_in(each)) for each in (compact, small)]
     assert bytes_of[1] < bytes_of[0]
@@ -533,11 +525,10 @@ def test_quantized_regressors_are_smaller_and_close(numbers, scheme):
     assert_allclose(small.predict(X[:2]), small.predict(X)[:2], rtol=1e-12)
 
 
-def test_other_models_are_refused(classes):
-    X, y = classes
-    model = IsolationForest(n_estimators=5).fit(X)
+def test_other_models_are_refused(X, y):
+    model = sk.IsolationForest(n_estimators=5).fit(X)
     assert not is_forest_of_trees(model)
-    assert not is_forest_of_trees(BaggingClassifier(LogisticRegression()).fit(X, y))
+    assert not is_forest_of_trees(sk.BaggingClassifier(sk.LogisticRegression()).fit(X, y))
     with pytest.raises(TypeError, match="Got IsolationForest"):
         compact_forest(model)
 

@@ -14,23 +14,14 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 
-from sklearn_prune import sample_selection
+from sklearn_prune import sample_selection as ss
 from sklearn_prune._sklearn_compat import Interval, StrOptions
-from sklearn_prune.sample_selection import (
-    ENNSelector,
-    HardnessSelector,
-    HerdingSelector,
-    LeverageSelector,
-    RandomSelector,
-    SampleSelector,
-    TomekLinksSelector,
-)
 
 CLASSES = [
     cls
-    for cls in (getattr(sample_selection, name) for name in sample_selection.__all__)
+    for cls in (getattr(ss, name) for name in ss.__all__)
     if inspect.isclass(cls)
-    and issubclass(cls, SampleSelector)
+    and issubclass(cls, ss.SampleSelector)
     and not inspect.isabstract(cls)
 ]
 MODELS = {
@@ -43,14 +34,14 @@ BY_HAND = {
     ("ChainSelector", "selectors"): st.sampled_from(
         [
             None,
-            [(RandomSelector(), 0.7)],
-            [TomekLinksSelector(), HardnessSelector(3)],
-            [(HardnessSelector(), 0.8), (LeverageSelector(), 0.5)],
-            [(HerdingSelector(), 0.9), ENNSelector(), RandomSelector()],
+            [(ss.RandomSelector(), 0.7)],
+            [ss.TomekLinksSelector(), ss.HardnessSelector(3)],
+            [(ss.HardnessSelector(), 0.8), (ss.LeverageSelector(), 0.5)],
+            [(ss.HerdingSelector(), 0.9), ss.ENNSelector(), ss.RandomSelector()],
         ]
     ),
     ("CoverageCentricSelector", "selector"): st.sampled_from(
-        [LeverageSelector(), HardnessSelector(3)]
+        [ss.LeverageSelector(), ss.HardnessSelector(3)]
     ),
     ("DataOOBSelector", "n_estimators"): st.integers(1, 6),
     ("EL2NSelector", "n_repeats"): st.integers(1, 2),

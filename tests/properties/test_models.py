@@ -18,17 +18,11 @@ from sklearn_prune._ranking import budget_size
 from sklearn_prune._seeds import fill_random_states
 from sklearn_prune.sample_selection import SampleSelector
 from sklearn_prune.weight_pruning.criteria import RandomCriterion
+from tests.properties import state
 from tests.properties.models import FAILING, PRUNED, SUBSETS, Failing, inner_models, subsets
 from tests.properties.problems import problems
 from tests.properties.record import counted
 from tests.properties.selectors import CLASSES, fit_or_refuse, seeded, selectors
-from tests.properties.state import (
-    assert_same_answers,
-    assert_same_state,
-    assert_unchanged,
-    fitted_state,
-    surroundings,
-)
 
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 ANSWERS = ("predict", "predict_proba", "decision_function", "transform")
@@ -103,7 +97,9 @@ def test_all_rows_are_the_bare_model_to_the_bit(data):
     for method in ANSWERS:
         assert hasattr(model, method) == hasattr(bare, method)
         if hasattr(bare, method):
-            assert_same_answers(*(getattr(m, method)(problem.X) for m in (model, bare)))
+            state.assert_same_answers(
+                *(getattr(m, method)(problem.X) for m in (model, bare))
+            )
     return both(model)
 
 
@@ -203,13 +199,13 @@ def named(estimator):
 def test_a_fit_leaves_all_around_it_as_it_was(data):
     problem = data.draw(problems(min_rows=6))
     estimator = data.draw(any_estimators(problem))
-    before = surroundings(estimator, problem)
+    before = state.surroundings(estimator, problem)
     refused = False
     try:
         estimator.fit(problem.X, problem.y, **taken(estimator, problem))
     except ValueError:
         refused = True
-    assert_unchanged(before, surroundings(estimator, problem))
+    state.assert_unchanged(before, state.surroundings(estimator, problem))
     if refused:
         reject()
     return named(estimator)
@@ -231,7 +227,7 @@ def test_a_failing_fit_leaves_all_around_it_as_it_was(data):
         estimator = selector
         if kind == "subset":
             estimator = SUBSETS[problem.task](inner, selector, random_state=0)
-    before, own = surroundings(estimator, problem), dict(vars(estimator))
+    before, own = state.surroundings(estimator, problem), dict(vars(estimator))
     Failing.n_fits = 0
     failed = False
     try:
@@ -240,7 +236,7 @@ def test_a_failing_fit_leaves_all_around_it_as_it_was(data):
         failed = str(caught) == "on purpose"
     except ValueError:
         reject()
-    assert_unchanged(before, surroundings(estimator, problem))
+    state.assert_unchanged(before, state.surroundings(estimator, problem))
     if failed:
         assert vars(estimator).keys() == own.keys()
     else:
@@ -286,9 +282,9 @@ def test_another_fit_forgets_the_first(data):
     except ValueError:
         reject()
     estimator.fit(second.X, second.y, **taken(estimator, second))
-    ours, theirs = fitted_state(estimator), fitted_state(fresh)
+    ours, theirs = state.fitted_state(estimator), state.fitted_state(fresh)
     assert ours.keys() == theirs.keys()
-    assert_same_state(dict(sorted(ours.items())), dict(sorted(theirs.items())))
+    state.assert_same_state(dict(sorted(ours.items())), dict(sorted(theirs.items())))
     return named(estimator)
 
 
@@ -305,9 +301,9 @@ def test_pickling_in_between_changes_nothing(data):
     twin.fit(problem.X, problem.y, **taken(twin, problem))
     back = pickle.loads(pickle.dumps(twin))
     again = pickle.loads(pickle.dumps(estimator))  # what pickles leave out is left out
-    assert_same_state(fitted_state(again), fitted_state(back))
+    state.assert_same_state(state.fitted_state(again), state.fitted_state(back))
     for method in ANSWERS:
         if hasattr(estimator, method) and not isinstance(estimator, SampleSelector):
             answers = (getattr(m, method)(problem.X) for m in (estimator, back))
-            assert_same_answers(*answers, within=ROUNDING)
+            state.assert_same_answers(*answers, within=ROUNDING)
     return named(estimator)

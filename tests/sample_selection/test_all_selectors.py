@@ -1,6 +1,5 @@
 """What every selector promises, whichever it is."""
 
-import inspect
 import tracemalloc
 
 import numpy as np
@@ -11,26 +10,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor, sample_selection
-from sklearn_prune.sample_selection import (
-    DataOOBSelector,
-    ForgettingSelector,
-    OutlierSelector,
-    SampleSelector,
-)
+from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
+from sklearn_prune import sample_selection as ss
+from tests.properties.selectors import CLASSES
 
 QUICK = {
-    DataOOBSelector: {"n_estimators": 10},
-    ForgettingSelector: {"estimator": LogisticRegression(), "n_repeats": 3},
-    OutlierSelector: {"n_folds": 2},
+    ss.DataOOBSelector: {"n_estimators": 10},
+    ss.ForgettingSelector: {"estimator": LogisticRegression(), "n_repeats": 3},
+    ss.OutlierSelector: {"n_folds": 2},
 }
-CLASSES = [
-    cls
-    for cls in (getattr(sample_selection, name) for name in sample_selection.__all__)
-    if inspect.isclass(cls)
-    and issubclass(cls, SampleSelector)
-    and not inspect.isabstract(cls)
-]
 SELECTORS = [cls(**QUICK.get(cls, {})) for cls in CLASSES]
 # Their default settings draw nothing on so few rows.
 NO_DRAW = {"AutoSelector", "HerdingSelector"}
@@ -57,8 +45,7 @@ def assert_orders(selector, n):
 
 
 @every
-def test_the_same_seed_gives_the_same_order_and_leaves_the_rows_alone(selector, classes):
-    X, y = classes
+def test_the_same_seed_gives_the_same_order_and_leaves_the_rows_alone(selector, X, y):
     X_before, y_before = X.copy(), y.copy()
     one, two = (seeded(selector).fit(X, y) for _ in range(2))
     assert_orders(one, len(y))
@@ -80,10 +67,9 @@ def test_the_order_does_not_depend_on_threads(selector, classes):
 
 
 @every
-def test_rows_in_another_order_are_ranked_alike(selector, classes):
+def test_rows_in_another_order_are_ranked_alike(selector, X, y):
     if selector.order_dependent:
         pytest.skip("places of rows decide")
-    X, y = classes
     shuffled = np.random.default_rng(0).permutation(len(y))
     one, two = seeded(selector).fit(X, y), seeded(selector).fit(X[shuffled], y[shuffled])
     if hasattr(one, "scores_"):
@@ -108,8 +94,7 @@ def test_sparse_rows_are_ranked_like_dense_ones(selector, classes):
 @every
 @pytest.mark.parametrize("keep", [2, 0.1, 0.5, 239, "auto"])
 @pytest.mark.filterwarnings("ignore:keep=.auto. dropped:UserWarning")
-def test_any_budget_works_in_a_classifier(selector, classes, keep):
-    X, y = classes
+def test_any_budget_works_in_a_classifier(selector, X, y, keep):
     if keep == "auto" and not selector.has_natural_size:
         pytest.skip("it has no size of its own")
     model = SampleSubsetClassifier(GaussianNB(), selector, keep=keep, random_state=0)
@@ -121,8 +106,7 @@ def test_any_budget_works_in_a_classifier(selector, classes, keep):
 
 
 @every
-def test_subsets_are_nested_unless_the_budget_decides(selector, classes):
-    X, y = classes
+def test_subsets_are_nested_unless_the_budget_decides(selector, X, y):
     if selector.budget_dependent:
         pytest.skip("its ranking depends on the budget")
     kept = [
@@ -137,12 +121,11 @@ def test_subsets_are_nested_unless_the_budget_decides(selector, classes):
 
 
 @every
-def test_continuous_targets_are_ranked_or_refused(selector, classes):
-    X, _ = classes
+def test_continuous_targets_are_ranked_or_refused(selector, X):
     y = X[:, 0] + np.sin(X[:, 1])
     model = SampleSubsetRegressor(DecisionTreeRegressor(), selector, keep=0.3)
     model.set_params(random_state=0)
-    if isinstance(selector, ForgettingSelector):
+    if isinstance(selector, ss.ForgettingSelector):
         model.set_params(selector__estimator=None)
     if type(selector).__name__ in NO_REGRESSION:
         with pytest.raises(ValueError, match="Selector"):
@@ -152,8 +135,7 @@ def test_continuous_targets_are_ranked_or_refused(selector, classes):
 
 
 @every
-def test_weights_and_groups_are_taken(selector, classes):
-    X, y = classes
+def test_weights_and_groups_are_taken(selector, X, y):
     weights = np.random.default_rng(0).integers(0, 3, len(y)) * 1.0
     groups = np.random.default_rng(1).integers(0, 40, len(y))
     fitted = seeded(selector).fit(X, y, sample_weight=weights, groups=groups)
@@ -192,7 +174,7 @@ def test_awkward_rows_are_ranked_or_refused_in_one_line(selector, name):
             fitted.set_params(task=task)
         elif task == "regression":
             continue
-        if task == "regression" and isinstance(selector, ForgettingSelector):
+        if task == "regression" and isinstance(selector, ss.ForgettingSelector):
             fitted.set_params(estimator=None)
         if task == "regression" and type(selector).__name__ in NO_REGRESSION:
             continue

@@ -16,7 +16,7 @@ from sklearn_prune.sample_selection._views import local_deviations
 
 
 @pytest.fixture(scope="module")
-def digits():
+def classes():
     X, y = load_digits(return_X_y=True)
     return X[:600], y[:600]
 
@@ -29,8 +29,7 @@ def flipped(y, share, seed=0):
     return np.where(wrong, (y + rng.integers(1, n_classes, len(y))) % n_classes, y), wrong
 
 
-def test_wrong_labels_come_last(digits):
-    X, y = digits
+def test_wrong_labels_come_last(X, y):
     noisy, wrong = flipped(y, 0.2)
     selector = AutoSelector(random_state=0).fit(X, noisy)
     last = selector.order_[selector.natural_size_ :]
@@ -45,8 +44,7 @@ def test_classes_that_are_far_apart_lose_nothing():
     assert AutoSelector(random_state=0).fit(X, y).natural_size_ == 400
 
 
-def test_the_rows_that_are_not_last_are_herded_by_class(digits):
-    X, y = digits
+def test_the_rows_that_are_not_last_are_herded_by_class(X, y):
     selector = AutoSelector(random_state=3).fit(X, y)
     cover = selector.order_[: selector.natural_size_]
     points = standardized_rows(X)
@@ -77,8 +75,7 @@ def test_the_anchor_rate_by_hand():
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_a_seed_fixes_the_order_whatever_the_threads(digits, task):
-    X, y = digits
+def test_a_seed_fixes_the_order_whatever_the_threads(X, y, task):
     one, two, default, other = (
         AutoSelector(task=task, random_state=seed, n_jobs=jobs).fit(X, y)
         for seed, jobs in ((0, 1), (0, 2), (0, None), (1, 1))
@@ -101,8 +98,7 @@ def test_no_model_has_seen_the_group_of_a_row():
     assert roc_auc_score(wrong, -grouped) > 0.95
 
 
-def test_rows_of_no_weight_do_not_mislead(digits):
-    X, y = digits
+def test_rows_of_no_weight_do_not_mislead(X, y):
     # Half of the rows say that everything is class 0, without weight.
     lies = np.concatenate([y, np.zeros_like(y)])
     weights = np.repeat([1.0, 0.0], len(y))
@@ -112,8 +108,7 @@ def test_rows_of_no_weight_do_not_mislead(digits):
     assert selector.scores_[: len(y)][y > 0].mean() > misled + 0.3
 
 
-def test_many_rows_are_compared_with_a_sample(digits, monkeypatch):
-    X, y = digits
+def test_many_rows_are_compared_with_a_sample(X, y, monkeypatch):
     noisy, wrong = flipped(y, 0.2)
     monkeypatch.setattr(views_module, "EXACT_UP_TO", 100)
     monkeypatch.setattr(views_module, "N_REFERENCES", 300)
@@ -149,8 +144,7 @@ def test_local_deviations_follow_the_spread():
     assert np.isfinite(local_deviations(np.ones(30), np.ones(30))).all()
 
 
-def test_beats_random_rows_at_equal_size(digits):
-    X, y = digits
+def test_beats_random_rows_at_equal_size(X, y):
     X_test, y_test = (part[600:] for part in load_digits(return_X_y=True))
     noisy, _ = flipped(y, 0.2)
     for labels, least in ((y, 0.03), (noisy, 0.1)):
@@ -186,8 +180,7 @@ def test_awkward_rows_are_ordered(name, task):
         assert set(np.asarray(y)[kept]) == set(y)
 
 
-def test_sparse_and_single_precision(digits):
-    X, y = digits
+def test_sparse_and_single_precision(X, y):
     dense = AutoSelector(random_state=0).fit(X, y)
     sparse = AutoSelector(random_state=0).fit(csr_array(X), y)
     np.testing.assert_array_equal(dense.order_, sparse.order_)

@@ -15,8 +15,7 @@ def groups():
 
 @pytest.mark.parametrize("selector", [RandomSelector(), L2PenaltySelector()])
 @pytest.mark.parametrize("names", [str, float])
-def test_groups_are_kept_whole_and_nested(classes, groups, selector, names):
-    X, y = classes
+def test_groups_are_kept_whole_and_nested(X, y, groups, selector, names):
     before = set()
     largest = np.bincount(groups).max()
     for keep in (0.1, 0.3, 0.7, 1.0):
@@ -69,8 +68,7 @@ def test_random_groups_do_not_depend_on_their_size():
     assert abs(kept[:10].mean() - kept[10:].mean()) < 0.1
 
 
-def test_groups_work_for_regression_samplers_and_routing(classes, groups):
-    X, y = classes
+def test_groups_work_for_regression_samplers_and_routing(X, y, groups):
     model = SampleSubsetRegressor(Ridge(), by_group=True).fit(X, X[:, 0], groups=groups)
     assert set(groups[model.sample_mask_]).isdisjoint(groups[~model.sample_mask_])
     sampler = SampleSubsetSampler(by_group=True, keep=0.2).fit(X, y, groups=groups)

@@ -101,8 +101,7 @@ def test_class_that_a_stage_would_empty_keeps_its_best_row():
     assert np.argmax(np.where(y == 1, X[:, 0], -np.inf)) in order[:5]
 
 
-def test_chain_of_one_is_the_selector(classes):
-    X, y = classes
+def test_chain_of_one_is_the_selector(X, y):
     for part in (L2PenaltySelector(), RandomSelector(random_state=1)):
         chain = ChainSelector([part]).fit(X, y)
         assert np.array_equal(chain.order_, part.fit(X, y).order_)
@@ -129,8 +128,7 @@ def test_stages_get_their_rows_of_weights_groups_and_budget():
     assert first.task == second.task == "classification"
 
 
-def test_default_cleans_then_covers(classes):
-    X, y = classes
+def test_default_cleans_then_covers(X, y):
     chain = ChainSelector().fit(X, y)
     cleaned = ENNSelector().fit(X, y)
     left = np.sort(cleaned.order_[: cleaned.natural_size_])
@@ -140,8 +138,7 @@ def test_default_cleans_then_covers(classes):
     assert np.array_equal(chain.order_[: len(left)], left[covered.order_])
 
 
-def test_search_at_the_end_reads_the_budget(classes):
-    X, y = classes
+def test_search_at_the_end_reads_the_budget(X, y):
     chain = ChainSelector([ENNSelector(), RMHCSelector(n_iter=30)])
     assert chain.budget_dependent
     sampler = SampleSubsetSampler(chain, keep=25, random_state=0).fit(X, y)
@@ -167,8 +164,7 @@ def test_abilities_are_those_of_the_stages():
         ChainSelector([L2PenaltySelector(), RandomSelector()]).fit(np.zeros((3, 1)))
 
 
-def test_parameters_of_stages_are_named_by_position(classes):
-    X, y = classes
+def test_parameters_of_stages_are_named_by_position(X, y):
     chain = ChainSelector([(L2PenaltySelector(), 0.8), ENNSelector(), RandomSelector()])
     assert chain.get_params()["1__n_neighbors"] == chain.selectors[1].n_neighbors
     copy = clone(chain).set_params(**{"0__alpha": 7.0, "1": L1PenaltySelector()})
@@ -208,9 +204,8 @@ def test_seed_gives_each_stage_its_own():
     assert not np.array_equal(orders[0][:150], again)
 
 
-def test_rows_come_in_any_container(classes):
+def test_rows_come_in_any_container(X, y):
     pandas = pytest.importorskip("pandas")
-    X, y = classes
     chain = ChainSelector([ENNSelector(), L2PenaltySelector()])
     order = chain.fit(X, y).order_
     for rows in (csr_array(X), pandas.DataFrame(X), X.tolist()):
@@ -222,8 +217,7 @@ def test_rows_come_in_any_container(classes):
     assert chain.natural_size_ == 12
 
 
-def test_pipelines_take_groups_and_weights(classes):
-    X, y = classes
+def test_pipelines_take_groups_and_weights(X, y):
     given = {"sample_weight": np.ones(len(y)), "groups": np.arange(len(y))}
     for enabled in (True, False):
         with config_context(enable_metadata_routing=enabled):

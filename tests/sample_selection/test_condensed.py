@@ -1,12 +1,6 @@
 import numpy as np
 import pytest
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_iris,
-    load_wine,
-    make_classification,
-)
+from sklearn import datasets
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -15,7 +9,7 @@ from sklearn_prune.sample_selection._condensed import CondensedNNSelector, conde
 
 
 def noisy(n=300):
-    return make_classification(
+    return datasets.make_classification(
         n_samples=n, n_features=6, n_informative=4, n_classes=3, flip_y=0.3, random_state=0
     )
 
@@ -56,7 +50,9 @@ def condensed_regression(D, y, limits, visits):
     return members
 
 
-@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer, noisy])
+@pytest.mark.parametrize(
+    "load", [datasets.load_iris, datasets.load_wine, datasets.load_breast_cancer, noisy]
+)
 @pytest.mark.parametrize("random_state", [None, 0, 1])
 def test_one_neighbor_reproduces_all_labels(load, random_state):
     X, y = load() if load is noisy else load(return_X_y=True)
@@ -88,7 +84,7 @@ def test_equals_a_plain_loop(n_samples):
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
 def test_regression_equals_a_plain_loop(alpha):
-    X, y = load_diabetes(return_X_y=True)
+    X, y = datasets.load_diabetes(return_X_y=True)
     X, y = X[:200], y[:200]
     D = distances(StandardScaler().fit_transform(X))
     lists = np.argsort(D + np.diag(np.full(200, np.inf)), axis=1, kind="stable")[:, :9]

@@ -105,8 +105,7 @@ def test_draws_depend_on_the_seed_and_are_uniform_inside_a_bin():
     assert np.array_equal(selector.order_, clone(selector).fit(X).order_)
 
 
-def test_inner_selector_gets_the_context(classes, tmp_path):
-    X, y = classes
+def test_inner_selector_gets_the_context(X, y, tmp_path):
     SEEN.clear()
     weights, groups = np.arange(len(y)) % 3, np.arange(len(y)) // 2
     for keep in (0.2, 0.4):
@@ -129,8 +128,7 @@ def test_inner_selector_gets_the_context(classes, tmp_path):
     assert np.array_equal(alone.fit(X, y, sample_weight=weights).order_, order)
 
 
-def test_set_is_kept_as_drawn_without_strata(classes):
-    X, y = classes
+def test_set_is_kept_as_drawn_without_strata(X, y):
     for keep in (0.1, 0.95):
         sampler = SampleSubsetSampler(
             CoverageCentricSelector(L2PenaltySelector()),

@@ -44,12 +44,11 @@ def naive_values(model, X, y, *, n_bags, size, seed, groups=None, weights=None):
 
 
 @pytest.fixture
-def blobs():
+def classes():
     return make_blobs(60, centers=3, cluster_std=3.0, random_state=0)
 
 
-def test_values_are_those_of_the_definition(blobs):
-    X, y = blobs
+def test_values_are_those_of_the_definition(X, y):
     model = LogisticRegression(C=0.1)
     selector = DataOOBSelector(model, n_estimators=12, random_state=3).fit(X, y)
     expected = naive_values(model, X, y, n_bags=12, size=60, seed=3)
@@ -66,8 +65,7 @@ def test_values_of_regression_are_minus_squared_errors():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_groups_are_drawn_whole(blobs, weighted):
-    X, y = blobs
+def test_groups_are_drawn_whole(X, y, weighted):
     groups = np.arange(60) // 4
     weights = np.tile([0.0, 1.0, 3.0], 20) if weighted else None
     if weighted:
@@ -102,8 +100,7 @@ def test_wrong_labels_come_last():
 
 
 @pytest.mark.parametrize("groups", [None, np.arange(60) % 5])
-def test_rows_of_weight_zero_do_not_count_for_others(blobs, groups):
-    X, y = blobs
+def test_rows_of_weight_zero_do_not_count_for_others(X, y, groups):
     weights = np.where(np.arange(60) < 10, 0.0, 1.0)
     changed, relabelled = X.copy(), y.copy()
     changed[:10], relabelled[:10] = 9.0, (y[:10] + 1) % 3
@@ -159,8 +156,7 @@ def test_samples_may_lack_classes():
     assert np.all(alone.scores_ == 1)
 
 
-def test_models_are_given_the_labels_of_the_user(blobs):
-    X, y = blobs
+def test_models_are_given_the_labels_of_the_user(X, y):
     weights = {0: 1.0, 1: 30.0, 2: 1.0}
     plain = LogisticRegression(class_weight=weights)
     expected = DataOOBSelector(plain, n_estimators=9, random_state=0)
@@ -216,31 +212,27 @@ def test_mixed_frames_are_read():
     assert np.flatnonzero(scores < 0.5).tolist() == [0]
 
 
-def test_containers_give_the_same(blobs, container):
-    X, y = blobs
+def test_containers_give_the_same(X, y, container):
     X = np.rint(X)
     expected = DataOOBSelector(n_estimators=8, random_state=0).fit(X, y).scores_
     selector = DataOOBSelector(n_estimators=8, random_state=0).fit(container(X), y)
     np.testing.assert_array_equal(selector.scores_, expected)
 
 
-def test_precomputed_kernels_are_cut_on_both_sides(blobs):
-    X, y = blobs
+def test_precomputed_kernels_are_cut_on_both_sides(X, y):
     plain = DataOOBSelector(SVC(kernel="linear"), n_estimators=8, random_state=0).fit(X, y)
     selector = DataOOBSelector(SVC(kernel="precomputed"), n_estimators=8, random_state=0)
     assert np.array_equal(selector.fit(X @ X.T, y).scores_, plain.scores_)
 
 
-def test_transformers_fall_back_on_the_tree(blobs):
-    X, y = blobs
+def test_transformers_fall_back_on_the_tree(X, y):
     selector = DataOOBSelector(n_estimators=8)
     wrapped = SampleSubsetTransformer(PCA(), selector, random_state=4).fit(X, y)
     alone = DataOOBSelector(n_estimators=8, random_state=4).fit(X, y)
     assert np.array_equal(wrapped.sample_scores_, alone.scores_)
 
 
-def test_missing_values_are_read_by_the_tree_and_refused_by_others(blobs):
-    X, y = blobs
+def test_missing_values_are_read_by_the_tree_and_refused_by_others(X, y):
     X[3, 0] = np.nan
     assert np.isfinite(
         DataOOBSelector(n_estimators=4, random_state=0).fit(X, y).scores_
@@ -249,8 +241,7 @@ def test_missing_values_are_read_by_the_tree_and_refused_by_others(blobs):
         DataOOBSelector(LogisticRegression()).fit(X, y)
 
 
-def test_what_cannot_be_refitted_is_refused(blobs):
-    X, y = blobs
+def test_what_cannot_be_refitted_is_refused(X, y):
     fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     for frozen in (FrozenEstimator(fitted), make_pipeline(PCA(), FrozenEstimator(fitted))):
         with pytest.raises(ValueError, match="which a FrozenEstimator does not allow"):

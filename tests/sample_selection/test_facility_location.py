@@ -93,8 +93,7 @@ def test_cosine(cloud):
     assert np.array_equal(order, naive_order(similarities(unit)))
 
 
-def test_each_class_is_covered_for_itself(classes):
-    X, y = classes
+def test_each_class_is_covered_for_itself(X, y):
     Z = standardized(X)
     order = FacilityLocationSelector().fit(X, y).order_
     for label in range(3):

@@ -48,7 +48,7 @@ def naive_order(correct, sign=1):
 
 
 @pytest.fixture
-def blobs():
+def classes():
     return make_blobs(90, centers=3, cluster_std=3.0, random_state=0)
 
 
@@ -61,8 +61,7 @@ def test_events_are_transitions_from_right_to_wrong():
 @pytest.mark.parametrize(
     "estimator", [None, LogisticRegression(), DecisionTreeClassifier()]
 )
-def test_scores_order_by_events_and_then_by_right_looks(blobs, estimator):
-    X, y = blobs
+def test_scores_order_by_events_and_then_by_right_looks(X, y, estimator):
     easy = ForgettingSelector(estimator, n_epochs=10, random_state=0).fit(X, y)
     assert easy.correct_.shape == (10, 90)
     assert np.array_equal(easy.forgetting_events_, naive_events(easy.correct_))
@@ -80,8 +79,7 @@ def test_scores_order_by_events_and_then_by_right_looks(blobs, estimator):
         SGDClassifier(shuffle=False, tol=None, early_stopping=True),
     ],
 )
-def test_looks_are_taken_after_each_epoch(blobs, model):
-    X, y = blobs
+def test_looks_are_taken_after_each_epoch(X, y, model):
     model.set_params(random_state=3, max_iter=6)
     selector = ForgettingSelector(model, out_of_fold=False).fit(X, y)
     assert len(selector.correct_) == 6
@@ -94,8 +92,7 @@ def test_looks_are_taken_after_each_epoch(blobs, model):
     assert len(set(selector.correct_.sum(axis=1))) > 1
 
 
-def test_epochs_are_shuffled_anew(blobs):
-    X, y = blobs
+def test_epochs_are_shuffled_anew(X, y):
     model = MLPClassifier((5,), batch_size=8, random_state=3)
     selector = ForgettingSelector(model, n_epochs=8, out_of_fold=False).fit(X, y)
     reference = MLPClassifier((5,), batch_size=8, random_state=np.random.RandomState(3))
@@ -104,8 +101,7 @@ def test_epochs_are_shuffled_anew(blobs):
         assert np.array_equal(correct, reference.predict(X) == y)
 
 
-def test_steps_before_a_net_are_fitted_on_its_rows(blobs):
-    X, y = blobs
+def test_steps_before_a_net_are_fitted_on_its_rows(X, y):
     mlp = MLPClassifier((5,), random_state=0, max_iter=5)
     nested = make_pipeline("passthrough", make_pipeline(StandardScaler(), mlp))
     scaled = StandardScaler().fit_transform(X)
@@ -211,8 +207,7 @@ def test_scale_of_the_target_does_not_matter_to_the_default():
 
 
 @pytest.mark.parametrize("estimator", [None, LogisticRegression()])
-def test_weights_reach_the_fits(blobs, estimator):
-    X, y = blobs
+def test_weights_reach_the_fits(X, y, estimator):
     selector = ForgettingSelector(estimator, n_epochs=5, random_state=0)
     plain = selector.fit(X, y).correct_
     heavy = selector.fit(X, y, sample_weight=np.where(y == 1, 50.0, 1.0)).correct_
@@ -227,10 +222,9 @@ def test_weights_reach_the_fits(blobs, estimator):
         make_pipeline(StandardScaler(), MLPClassifier((5,), learning_rate_init=0.1)),
     ],
 )
-def test_rows_of_weight_zero_train_nothing(blobs, estimator, out_of_fold):
+def test_rows_of_weight_zero_train_nothing(X, y, estimator, out_of_fold):
     if not out_of_fold and not is_trained_by_epochs(estimator):
         pytest.skip("has no epochs")
-    X, y = blobs
     weights = np.where(np.arange(90) < 20, 0.0, 1.0)
     changed = X.copy()
     changed[:20] = 99.0
@@ -265,8 +259,7 @@ def test_few_rows_and_classes():
 
 
 @pytest.mark.parametrize("kind", [LogisticRegression, SGDClassifier])
-def test_models_are_given_the_labels_of_the_user(blobs, kind):
-    X, y = blobs
+def test_models_are_given_the_labels_of_the_user(X, y, kind):
     names = np.array(["a", "b", "c"])
     plain = ForgettingSelector(kind(class_weight={1: 30.0}), n_epochs=5, random_state=0)
     named = ForgettingSelector(kind(class_weight={"b": 30.0}), n_epochs=5, random_state=0)
@@ -301,8 +294,8 @@ def test_the_wrapped_model_reads_what_it_reads():
         assert not model.sample_mask_[0]
 
 
-def test_containers_give_the_same(blobs, container):
-    X, y = np.rint(blobs[0]), blobs[1]
+def test_containers_give_the_same(classes, container):
+    X, y = np.rint(classes[0]), classes[1]
     tree = DecisionTreeClassifier(random_state=0)
     expected = ForgettingSelector(tree, n_repeats=3, random_state=0).fit(X, y)
     selector = ForgettingSelector(tree, n_repeats=3, random_state=0).fit(container(X), y)
@@ -311,16 +304,14 @@ def test_containers_give_the_same(blobs, container):
     assert default.correct_.mean() > 0.4
 
 
-def test_missing_values_count_as_the_mean_for_the_default(blobs):
-    X, y = blobs
+def test_missing_values_count_as_the_mean_for_the_default(X, y):
     X[:5, 0] = np.nan
     assert ForgettingSelector(n_epochs=3, random_state=0).fit(X, y).correct_.any()
     with pytest.raises(ValueError, match="Input X contains NaN"):
         ForgettingSelector(LogisticRegression()).fit(X, y)
 
 
-def test_what_cannot_be_followed_is_refused(blobs):
-    X, y = blobs
+def test_what_cannot_be_followed_is_refused(X, y):
     frozen = FrozenEstimator(LogisticRegression().fit(X, y))
     with pytest.raises(ValueError, match="which a FrozenEstimator does not allow"):
         SampleSubsetClassifier(frozen, ForgettingSelector()).fit(X, y)
@@ -357,10 +348,10 @@ def net():
     return make
 
 
-def test_nets_look_after_each_epoch(blobs, net):
+def test_nets_look_after_each_epoch(classes, net):
     import torch
 
-    X, y = blobs[0].astype(np.float32), blobs[1]
+    X, y = classes[0].astype(np.float32), classes[1]
     params = {"criterion": torch.nn.CrossEntropyLoss, "callbacks": "disable"}
     model = net("NeuralNetClassifier", 3, max_epochs=4, **params)
     before = torch.random.get_rng_state()
@@ -377,7 +368,7 @@ def test_nets_look_after_each_epoch(blobs, net):
     assert not hasattr(model, "module_")
 
 
-def test_nets_are_judged_out_of_fold_inside_a_pipeline(blobs, net):
+def test_nets_are_judged_out_of_fold_inside_a_pipeline(classes, net):
     import torch
 
     X, y = make_blobs(90, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
@@ -394,7 +385,7 @@ def test_nets_are_judged_out_of_fold_inside_a_pipeline(blobs, net):
     assert np.array_equal(again.correct_, model.selector_.correct_)
 
 
-def test_a_net_that_stops_keeps_its_last_predictions(blobs, net):
+def test_a_net_that_stops_keeps_its_last_predictions(classes, net):
     import torch
     from skorch.callbacks import Callback
 
@@ -406,7 +397,7 @@ def test_a_net_that_stops_keeps_its_last_predictions(blobs, net):
     params = {"criterion": torch.nn.CrossEntropyLoss, "callbacks": [StopAtTwo()]}
     model = net("NeuralNetClassifier", 3, **params)
     selector = ForgettingSelector(model, n_epochs=5, random_state=0)
-    correct = selector.fit(blobs[0].astype("f"), blobs[1]).correct_
+    correct = selector.fit(classes[0].astype("f"), classes[1]).correct_
     assert len(correct) == 5
     assert not np.array_equal(correct[0], correct[1])
     assert np.array_equal(correct[1:], np.tile(correct[1], (4, 1)))

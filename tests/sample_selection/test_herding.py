@@ -25,8 +25,7 @@ def test_one_block_is_the_naive_greedy_order():
     assert np.array_equal(order[:150], naive_order(X / X.std(axis=0))[:150])
 
 
-def test_classes_are_herded_apart(classes):
-    X, y = classes
+def test_classes_are_herded_apart(X, y):
     order = HerdingSelector().fit(X, y).order_
     points = standardized_rows(X)
     for label in range(3):
@@ -51,8 +50,7 @@ def test_regression_covers_the_target():
     assert miss[0] < 0.15
 
 
-def test_seed_and_threads(classes):
-    X, y = classes
+def test_seed_and_threads(X, y):
     first = HerdingSelector(block_size=30, random_state=1).fit(X, y).order_
     again = HerdingSelector(block_size=30, random_state=1, n_jobs=2).fit(X, y).order_
     other = HerdingSelector(block_size=30, random_state=2).fit(X, y).order_
@@ -60,8 +58,7 @@ def test_seed_and_threads(classes):
     assert not np.array_equal(first, other)
 
 
-def test_rows_of_no_weight_come_last(classes):
-    X, y = classes
+def test_rows_of_no_weight_come_last(X, y):
     weights = np.ones(len(y))
     weights[y == 2] = 0
     weights[:50] = 0

@@ -20,8 +20,7 @@ def test_without_guard_it_is_the_naive_order():
     assert np.array_equal(order, naive_order((X - X.mean(axis=0)) / X.std(axis=0)))
 
 
-def test_each_class_is_covered_for_itself(classes):
-    X, y = classes
+def test_each_class_is_covered_for_itself(X, y):
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     order = KCenterSelector(guard=0).fit(X, y).order_
     for label in range(3):
@@ -49,8 +48,7 @@ def test_guard_puts_outliers_last(guard, first):
     assert {3, 50, 71} <= set(where)
 
 
-def test_rows_of_no_weight_come_last(classes):
-    X, y = classes
+def test_rows_of_no_weight_come_last(X, y):
     weights = np.ones(len(y))
     weights[::4] = 0
     order = KCenterSelector().fit(X, y, sample_weight=weights).order_

@@ -59,8 +59,7 @@ def test_el2n_is_the_norm_of_the_error(cross_fitted):
     np.testing.assert_allclose(-scores, expected)
 
 
-def test_el2n_averages_over_folds_and_seeds(classes):
-    X, y = classes
+def test_el2n_averages_over_folds_and_seeds(X, y):
     model = RandomForestClassifier(5)
     one, four = (
         [EL2NSelector(model, n_repeats=n, random_state=s).fit(X, y).scores_ for s in (0, 1)]
@@ -105,16 +104,14 @@ def test_wrong_targets_come_last(selector):
 
 
 @pytest.mark.parametrize("selector", [LossSelector, EL2NSelector])
-def test_hard_is_the_reverse(classes, selector):
-    X, y = classes
+def test_hard_is_the_reverse(X, y, selector):
     easy = selector(random_state=0).fit(X, y)
     hard = selector(prefer="hard", random_state=0).fit(X, y)
     np.testing.assert_array_equal(hard.scores_, -easy.scores_)
     np.testing.assert_array_equal(hard.order_, easy.order_[::-1])
 
 
-def test_hard_margins_are_the_smallest_that_are_not_contradicted(classes):
-    X, y = classes
+def test_hard_margins_are_the_smallest_that_are_not_contradicted(X, y):
     margins = MarginSelector(random_state=0).fit(X, y).scores_
     hard = MarginSelector(prefer="hard", random_state=0).fit(X, y)
     agreed = [i for i in range(len(y)) if margins[i] >= 0]

@@ -4,8 +4,7 @@ from sklearn.datasets import make_blobs
 from sklearn_prune.sample_selection._medoid import MedoidSelector
 
 
-def test_first_row_of_a_class_is_nearest_to_its_mean(classes):
-    X, y = classes
+def test_first_row_of_a_class_is_nearest_to_its_mean(X, y):
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     order = MedoidSelector(random_state=0).fit(X, y).order_
     for label in range(3):
@@ -28,8 +27,7 @@ def test_medoids_explain_more_than_random_rows():
         assert squared[order[:k]].min(axis=0).mean() < min(random)
 
 
-def test_rows_of_no_weight_come_last(classes):
-    X, y = classes
+def test_rows_of_no_weight_come_last(X, y):
     weights = np.ones(len(y))
     weights[:60] = 0
     order = MedoidSelector(random_state=0).fit(X, y, sample_weight=weights).order_

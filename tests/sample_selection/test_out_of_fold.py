@@ -6,15 +6,6 @@ from scipy.special import expit, softmax
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.datasets import load_iris, make_classification, make_regression
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-    VotingClassifier,
-)
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import (
     GroupKFold,
@@ -23,15 +14,13 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
     cross_val_predict,
 )
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from sklearn.svm import SVC, LinearSVC
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune._folds import shuffled_folds
 from sklearn_prune.sample_selection._loss import LossSelector, MarginSelector
 from sklearn_prune.sample_selection._out_of_fold import predict_rows
+from tests.estimators import sk
 
 
 class Memorizing(ClassifierMixin, BaseEstimator):
@@ -77,7 +66,7 @@ def test_no_model_has_seen_the_row(cv, groups):
 
 def test_memorizing_model_would_show_a_leak():
     X, y = np.arange(60.0)[:, None], np.arange(60) % 3
-    frozen = FrozenEstimator(Memorizing().fit(X, y))
+    frozen = sk.FrozenEstimator(Memorizing().fit(X, y))
     np.testing.assert_allclose(own_probability(LossSelector(frozen).fit(X, y)), 1.0)
 
 
@@ -102,22 +91,23 @@ def naive_probabilities(model, X, y, folds):
     return table
 
 
-def test_probabilities_are_those_of_the_folds(classes):
-    X, y = classes
+def test_probabilities_are_those_of_the_folds(X, y):
     y = np.array(["b", "a", "c"])[y]
     cv = StratifiedKFold(4)
-    expected = naive_probabilities(GaussianNB(), X, y, cv.split(X, y))
+    expected = naive_probabilities(sk.GaussianNB(), X, y, cv.split(X, y))
     own = expected[np.arange(len(y)), np.searchsorted(["a", "b", "c"], y)]
-    selector = LossSelector(GaussianNB(), cv=cv).fit(X, y)
+    selector = LossSelector(sk.GaussianNB(), cv=cv).fit(X, y)
     np.testing.assert_allclose(own_probability(selector), np.maximum(own, 2.3e-16))
     assert selector.classes_.tolist() == ["a", "b", "c"]
 
 
 def test_regression_predictions_are_those_of_the_folds():
     X, y = make_regression(90, 4, noise=5, random_state=0)
-    expected = cross_val_predict(Ridge(), X, y, cv=list(GroupKFold(3).split(X, y, X[:, 0])))
+    expected = cross_val_predict(
+        sk.Ridge(), X, y, cv=list(GroupKFold(3).split(X, y, X[:, 0]))
+    )
     folds = list(GroupKFold(3).split(X, y, X[:, 0]))
-    selector = LossSelector(Ridge(), cv=folds).fit(X, y)
+    selector = LossSelector(sk.Ridge(), cv=folds).fit(X, y)
     np.testing.assert_allclose(selector.scores_, -((y - expected) ** 2))
 
 
@@ -181,11 +171,10 @@ def test_folds_are_stratified():
         assert len(train) == 72
 
 
-def test_rows_of_weight_zero_do_not_count(classes):
-    X, y = classes
+def test_rows_of_weight_zero_do_not_count(X, y):
     weights = np.random.default_rng(0).choice([0.0, 1.0, 2.0], len(y))
     counted = weights > 0
-    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model = make_pipeline(sk.StandardScaler(), sk.LogisticRegression())
     whole = LossSelector(model, random_state=0).fit(X, y, sample_weight=weights)
     part = LossSelector(model, random_state=0)
     part.fit(X[counted], y[counted], sample_weight=weights[counted])
@@ -200,7 +189,7 @@ def test_weights_reach_the_fits(routing):
     weights = np.arange(10.0) + 1
     for model in (
         Counting().set_fit_request(sample_weight=True),
-        make_pipeline(MinMaxScaler(), Counting().set_fit_request(sample_weight=True)),
+        make_pipeline(sk.MinMaxScaler(), Counting().set_fit_request(sample_weight=True)),
     ):
         folds = list(StratifiedKFold(2).split(X, np.arange(10) % 2))
         selector = LossSelector(model, cv=folds, task="regression")
@@ -211,8 +200,7 @@ def test_weights_reach_the_fits(routing):
         np.testing.assert_allclose(scores, expected)
 
 
-def test_default_model_is_weighted_with_and_without_routing(classes):
-    X, y = classes
+def test_default_model_is_weighted_with_and_without_routing(X, y):
     weights = np.random.default_rng(0).random(len(y))
     plain = LossSelector(random_state=0).fit(X, y, sample_weight=weights)
     with config_context(enable_metadata_routing=True):
@@ -221,9 +209,8 @@ def test_default_model_is_weighted_with_and_without_routing(classes):
     assert not np.allclose(plain.scores_, LossSelector(random_state=0).fit(X, y).scores_)
 
 
-def test_alone_and_wrapped_give_the_same_order(classes):
-    X, y = classes
-    model = RandomForestClassifier(5)
+def test_alone_and_wrapped_give_the_same_order(X, y):
+    model = sk.RandomForestClassifier(5)
     alone = LossSelector(model, random_state=3).fit(X, y)
     wrapped = SampleSubsetClassifier(model, LossSelector(), random_state=3).fit(X, y)
     np.testing.assert_array_equal(alone.order_, wrapped.selector_.order_)
@@ -233,7 +220,7 @@ def test_texts_are_read_by_the_wrapped_pipeline():
     texts = ["good film", "nice good film", "good", "bad film", "bad bad", "awful bad"] * 5
     y = np.array(["yes", "yes", "yes", "no", "no", "no"] * 5)
     y[0] = "no"
-    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    model = make_pipeline(sk.CountVectorizer(), sk.LogisticRegression())
     fitted = SampleSubsetClassifier(model, LossSelector(), keep=0.8, random_state=0)
     fitted.fit(texts, y)
     assert fitted.selector_.order_[-1] == 0
@@ -246,7 +233,7 @@ def test_frames_and_missing_values_are_read_by_the_wrapped_model():
     X, y = load_iris(return_X_y=True, as_frame=True)
     X.iloc[::7, 0] = np.nan
     X["kind"] = pandas.Categorical(np.where(X.iloc[:, 1] > 3, "a", "b"))
-    model = HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype")
+    model = sk.HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype")
     fitted = SampleSubsetClassifier(model, MarginSelector(), random_state=0).fit(X, y)
     assert fitted.selector_.natural_size_ > 120
 
@@ -254,30 +241,29 @@ def test_frames_and_missing_values_are_read_by_the_wrapped_model():
 def test_class_weights_by_label():
     X, y = make_classification(80, random_state=0)
     y = np.array(["no", "yes"])[y]
-    model = LogisticRegression(class_weight={"no": 1, "yes": 50})
+    model = sk.LogisticRegression(class_weight={"no": 1, "yes": 50})
     favoured = LossSelector(model, random_state=0).fit(X, y)
-    plain = LossSelector(LogisticRegression(), random_state=0).fit(X, y)
+    plain = LossSelector(sk.LogisticRegression(), random_state=0).fit(X, y)
     assert (favoured.scores_ > plain.scores_)[y == "yes"].mean() > 0.9
 
 
-def test_frozen_model_is_used_as_it_is(classes):
-    X, y = classes
+def test_frozen_model_is_used_as_it_is(X, y):
     y = np.array(["b", "a", "c"])[y]
-    model = LogisticRegression().fit(X, y)
-    selector = LossSelector(FrozenEstimator(model)).fit(X[:50], y[:50])
+    model = sk.LogisticRegression().fit(X, y)
+    selector = LossSelector(sk.FrozenEstimator(model)).fit(X[:50], y[:50])
     own = model.predict_proba(X[:50])[
         np.arange(50), np.searchsorted(model.classes_, y[:50])
     ]
     np.testing.assert_allclose(own_probability(selector), own)
     with pytest.raises(ValueError, match="must know some of the classes"):
-        LossSelector(FrozenEstimator(model)).fit(X, np.where(y == "a", "d", "e"))
+        LossSelector(sk.FrozenEstimator(model)).fit(X, np.where(y == "a", "d", "e"))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_models_without_probabilities(n_classes):
     X, y = make_classification(90, n_classes=n_classes, n_informative=4, random_state=0)
     labels = np.unique(y)
-    for model in (LinearSVC(), RidgeClassifier(), SVC()):
+    for model in (sk.LinearSVC(), sk.RidgeClassifier(), sk.SVC()):
         model.fit(X, y)
         scores = model.decision_function(X)
         if n_classes == 2:
@@ -285,9 +271,9 @@ def test_models_without_probabilities(n_classes):
         else:
             expected = softmax(scores, axis=1)
         np.testing.assert_allclose(predict_rows(model, X, labels), expected)
-    only_predict = [VotingClassifier([("bayes", GaussianNB())])]
+    only_predict = [sk.VotingClassifier([("bayes", sk.GaussianNB())])]
     if n_classes == 3:
-        only_predict.append(SVC(decision_function_shape="ovo"))
+        only_predict.append(sk.SVC(decision_function_shape="ovo"))
     for model in only_predict:
         found = predict_rows(model.fit(X, y), X, labels)
         np.testing.assert_array_equal(found, model.predict(X)[:, None] == labels)
@@ -296,8 +282,8 @@ def test_models_without_probabilities(n_classes):
 def test_precomputed_kernel():
     X, y = make_classification(60, random_state=0)
     kernel = rbf_kernel(X, gamma=0.05)
-    plain = LossSelector(SVC(gamma=0.05), random_state=0).fit(X, y)
-    given = LossSelector(SVC(kernel="precomputed"), random_state=0).fit(kernel, y)
+    plain = LossSelector(sk.SVC(gamma=0.05), random_state=0).fit(X, y)
+    given = LossSelector(sk.SVC(kernel="precomputed"), random_state=0).fit(kernel, y)
     np.testing.assert_allclose(given.scores_, plain.scores_)
 
 
@@ -332,20 +318,19 @@ def test_net_is_seeded_and_keeps_its_columns():
     assert len(fitted.sample_indices_) == 20
 
 
-def test_arguments_are_checked(classes):
-    X, y = classes
+def test_arguments_are_checked(X, y):
     with pytest.raises(TypeError, match="needs an estimator that predicts"):
-        LossSelector(StandardScaler()).fit(X, y)
+        LossSelector(sk.StandardScaler()).fit(X, y)
     with pytest.raises(ValueError, match="needs a model for classification"):
-        LossSelector(Ridge()).fit(X, y)
+        LossSelector(sk.Ridge()).fit(X, y)
     with pytest.raises(
         ValueError, match="hold out each row at least once.*leaves 40 of 240"
     ):
-        LossSelector(DummyClassifier(), cv=TimeSeriesSplit(5)).fit(X, y)
+        LossSelector(sk.DummyClassifier(), cv=TimeSeriesSplit(5)).fit(X, y)
     with pytest.raises(ValueError, match="parts overlap"):
-        LossSelector(DummyClassifier(), cv=[(np.arange(240), np.arange(240))]).fit(X, y)
+        LossSelector(sk.DummyClassifier(), cv=[(np.arange(240), np.arange(240))]).fit(X, y)
     with pytest.raises(ValueError, match="Input X contains NaN"):
-        LossSelector(LogisticRegression()).fit(np.where(X > 3, np.nan, X), y)
+        LossSelector(sk.LogisticRegression()).fit(np.where(X > 3, np.nan, X), y)
     with pytest.raises(ValueError, match="infinity"):
         LossSelector().fit(np.where(X > 3, np.inf, X), y)
     with pytest.raises(ValueError, match="make_pipeline\\(TfidfVectorizer"):

@@ -2,30 +2,23 @@ from itertools import product
 
 import numpy as np
 import pytest
-from sklearn.covariance import EllipticEnvelope
 from sklearn.datasets import load_iris
-from sklearn.ensemble import IsolationForest
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import OneClassSVM
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune.sample_selection._outlier import OutlierSelector
+from tests.estimators import sk
 
 DETECTORS = [
-    IsolationForest(n_estimators=50),
-    LocalOutlierFactor(),
-    LocalOutlierFactor(novelty=True),
-    OneClassSVM(nu=0.1),
-    EllipticEnvelope(),
-    make_pipeline(StandardScaler(), IsolationForest(n_estimators=50)),
-    make_pipeline(StandardScaler(), LocalOutlierFactor()),
+    sk.IsolationForest(n_estimators=50),
+    sk.LocalOutlierFactor(),
+    sk.LocalOutlierFactor(novelty=True),
+    sk.OneClassSVM(nu=0.1),
+    sk.EllipticEnvelope(),
+    make_pipeline(sk.StandardScaler(), sk.IsolationForest(n_estimators=50)),
+    make_pipeline(sk.StandardScaler(), sk.LocalOutlierFactor()),
 ]
-FAST = IsolationForest(n_estimators=10)
+FAST = sk.IsolationForest(n_estimators=10)
 
 
 def cloud(n=120):
@@ -34,7 +27,7 @@ def cloud(n=120):
     return X
 
 
-class Seen(OneClassSVM):
+class Seen(sk.OneClassSVM):
     """Gives 1 to rows that it was fitted on and -1 to others."""
 
     def fit(self, X, y=None, sample_weight=None):
@@ -48,7 +41,7 @@ class Seen(OneClassSVM):
         return self.decision_function(X).astype(int)
 
 
-class Recording(OneClassSVM):
+class Recording(sk.OneClassSVM):
     """Scores a row by the sum of weights that it was fitted with."""
 
     def fit(self, X, y=None, sample_weight=None):
@@ -79,7 +72,7 @@ def test_no_detector_has_seen_the_row():
     selector = OutlierSelector(Seen(), random_state=0)
     assert (selector.fit(together, groups=groups).scores_ == -1).all()
     assert (selector.fit(together).scores_ == 1).any()
-    seen = FrozenEstimator(Seen().fit(X))
+    seen = sk.FrozenEstimator(Seen().fit(X))
     assert (OutlierSelector(seen).fit(X).scores_ == 1).all()
 
 
@@ -87,9 +80,9 @@ def test_no_detector_has_seen_the_row():
 @pytest.mark.parametrize("n_neighbors", [5, 500])
 def test_local_outlier_factor_is_that_of_scikit_learn(novelty, n_neighbors):
     X = cloud(60)
-    peer = LocalOutlierFactor(n_neighbors=min(n_neighbors, 59))
+    peer = sk.LocalOutlierFactor(n_neighbors=min(n_neighbors, 59))
     labels = peer.fit_predict(X)
-    detector = LocalOutlierFactor(n_neighbors=n_neighbors, novelty=novelty)
+    detector = sk.LocalOutlierFactor(n_neighbors=n_neighbors, novelty=novelty)
     selector = OutlierSelector(detector).fit(X)
     expected = peer.negative_outlier_factor_ - peer.offset_
     np.testing.assert_allclose(selector.scores_, expected)
@@ -100,9 +93,9 @@ def test_local_outlier_factor_is_that_of_scikit_learn(novelty, n_neighbors):
 def test_by_class_is_one_detector_for_each_class():
     X, y = load_iris(return_X_y=True)
     y = np.array(["a", "b", "c"])[y]
-    whole = OutlierSelector(LocalOutlierFactor(), by_class=True).fit(X, y)
+    whole = OutlierSelector(sk.LocalOutlierFactor(), by_class=True).fit(X, y)
     for label in "abc":
-        part = OutlierSelector(LocalOutlierFactor()).fit(X[y == label])
+        part = OutlierSelector(sk.LocalOutlierFactor()).fit(X[y == label])
         np.testing.assert_allclose(whole.scores_[y == label], part.scores_)
 
 
@@ -115,7 +108,7 @@ def test_by_class_finds_wrong_labels():
     assert (blind.scores_[[3, 7, 12]] > 0).any()
 
 
-@pytest.mark.parametrize("detector", [FAST, LocalOutlierFactor()], ids=repr)
+@pytest.mark.parametrize("detector", [FAST, sk.LocalOutlierFactor()], ids=repr)
 def test_row_without_comparison_is_an_inlier_of_score_zero(detector):
     X = cloud(31)
     y = np.r_[np.zeros(30), 1].astype(int)
@@ -129,7 +122,7 @@ def test_row_without_comparison_is_an_inlier_of_score_zero(detector):
 
 
 @pytest.mark.parametrize("n", [2, 3])
-@pytest.mark.parametrize("detector", [FAST, LocalOutlierFactor()], ids=repr)
+@pytest.mark.parametrize("detector", [FAST, sk.LocalOutlierFactor()], ids=repr)
 def test_few_or_equal_rows(detector, n):
     selector = OutlierSelector(detector, random_state=0).fit(np.ones((n, 2)))
     assert selector.order_.tolist() == list(range(n))
@@ -137,7 +130,7 @@ def test_few_or_equal_rows(detector, n):
 
 
 @pytest.mark.parametrize(
-    "detector", [OneClassSVM(nu=0.1), FAST, LocalOutlierFactor()], ids=repr
+    "detector", [sk.OneClassSVM(nu=0.1), FAST, sk.LocalOutlierFactor()], ids=repr
 )
 def test_rows_of_weight_zero_do_not_count(detector):
     X = cloud()
@@ -160,7 +153,7 @@ def test_weights_reach_the_detectors():
 def test_default_is_an_isolation_forest_in_any_container(container):
     X = cloud()
     options = {"n_folds": 2, "random_state": 0}
-    expected = OutlierSelector(IsolationForest(), **options).fit(X).scores_
+    expected = OutlierSelector(sk.IsolationForest(), **options).fit(X).scores_
     found = OutlierSelector(**options).fit(container(X)).scores_
     if container is not np.asarray:  # sparse and float32 trees may draw other thresholds
         assert np.corrcoef(found, expected)[0, 1] > 0.95
@@ -173,7 +166,7 @@ def test_missing_values_are_read_where_the_detector_reads_them():
     X[50, 0] = np.nan
     assert len(OutlierSelector(FAST).fit(X).order_) == len(X)
     with pytest.raises(ValueError, match="contains NaN"):
-        OutlierSelector(LocalOutlierFactor()).fit(X)
+        OutlierSelector(sk.LocalOutlierFactor()).fit(X)
     X[50, 0] = np.inf
     with pytest.raises(ValueError, match="infinity"):
         OutlierSelector().fit(X)
@@ -181,7 +174,7 @@ def test_missing_values_are_read_where_the_detector_reads_them():
 
 def test_texts():
     texts = ["good film", "fine film", "good fine film"] * 8 + ["xyz qrs"]
-    detector = make_pipeline(TfidfVectorizer(), LocalOutlierFactor(n_neighbors=9))
+    detector = make_pipeline(sk.TfidfVectorizer(), sk.LocalOutlierFactor(n_neighbors=9))
     assert OutlierSelector(detector).fit(texts).order_[-1] == 24
 
 
@@ -189,18 +182,18 @@ def test_in_meta_estimators():
     X, y = load_iris(return_X_y=True)
     options = {"keep": "auto", "random_state": 0}
     fitted = SampleSubsetClassifier(
-        LogisticRegression(max_iter=500), OutlierSelector(FAST, by_class=True), **options
+        sk.LogisticRegression(max_iter=500), OutlierSelector(FAST, by_class=True), **options
     ).fit(X, y)
     assert len(fitted.sample_indices_) == fitted.selector_.natural_size_ < 150
-    regressor = SampleSubsetRegressor(Ridge(), OutlierSelector(FAST), **options)
+    regressor = SampleSubsetRegressor(sk.Ridge(), OutlierSelector(FAST), **options)
     assert len(regressor.fit(X, X[:, 0]).sample_indices_) < 150
     with pytest.raises(ValueError, match="by_class=True compares rows within their class"):
-        SampleSubsetRegressor(Ridge(), OutlierSelector(by_class=True)).fit(X, X[:, 0])
+        SampleSubsetRegressor(sk.Ridge(), OutlierSelector(by_class=True)).fit(X, X[:, 0])
 
 
 def test_arguments_are_checked():
     X = load_iris().data
-    for detector in (LogisticRegression(), IsolationForest, "isolation"):
+    for detector in (sk.LogisticRegression(), sk.IsolationForest, "isolation"):
         with pytest.raises(TypeError, match="needs an outlier detector of scikit-learn"):
             OutlierSelector(detector).fit(X)
     with pytest.raises(ValueError, match="requires y to be passed"):

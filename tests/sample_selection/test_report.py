@@ -159,8 +159,7 @@ def test_rows_dropped_first_are_the_worst_ranked():
     assert selection_report(kept_all, X, y).attrs["dropped_first"] == []
 
 
-def test_attributes_survive_what_frames_do(classes):
-    X, y = classes
+def test_attributes_survive_what_frames_do(X, y):
     model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector()).fit(X, y)
     report = selection_report(model, X, y, probe=0.1)
     both = pandas.concat([report, report[report["kind"] == "class"]])
@@ -234,8 +233,7 @@ def test_targets_change_at_the_share_and_nowhere_else():
     assert sorted(y) == list(numbers)
 
 
-def test_models_inside_pipelines(classes):
-    X, y = classes
+def test_models_inside_pipelines(X, y):
     inner = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector(), keep=0.8)
     pipe = make_pipeline(StandardScaler(), PCA(3), inner).fit(X, y)
     report = selection_report(pipe, X, y, probe=0.1)
@@ -252,8 +250,7 @@ def test_models_inside_pipelines(classes):
     assert set(report["kind"]) == {"all", "class"}
 
 
-def test_rows_come_in_any_container(classes, container):
-    X, y = classes
+def test_rows_come_in_any_container(X, y, container):
     X = np.round(X, 2)
     model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector(), keep=0.8)
     report = selection_report(model.fit(X, y), X, y)

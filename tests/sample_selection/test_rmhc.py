@@ -56,8 +56,7 @@ def test_objective_is_that_of_nearest_neighbours_and_never_falls(task, weighted,
         assert value == pytest.approx(truth, rel=1e-9)
 
 
-def test_search_starts_from_the_rows_of_the_random_selector(classes):
-    X, y = classes
+def test_search_starts_from_the_rows_of_the_random_selector(X, y):
     start = RMHCSelector(n_iter=0, random_state=3)
     kept = [
         SampleSubsetSampler(selector, keep=0.15, random_state=3).fit(X, y).sample_indices_
@@ -67,8 +66,7 @@ def test_search_starts_from_the_rows_of_the_random_selector(classes):
 
 
 @pytest.mark.parametrize("stratify", ["auto", None])
-def test_set_that_was_found_is_what_the_meta_estimator_keeps(classes, stratify):
-    X, y = classes
+def test_set_that_was_found_is_what_the_meta_estimator_keeps(X, y, stratify):
     sampler = SampleSubsetSampler(
         RMHCSelector(keep=0.9, n_iter=80), keep=31, stratify=stratify, random_state=0
     ).fit(X, y)
@@ -79,8 +77,7 @@ def test_set_that_was_found_is_what_the_meta_estimator_keeps(classes, stratify):
     assert np.array_equal(alone.order_, sampler.selector_.order_)
 
 
-def test_helpful_rows_come_first_inside_the_set(classes):
-    X, y = classes
+def test_helpful_rows_come_first_inside_the_set(X, y):
     selector = RMHCSelector(20, n_iter=50, random_state=1).fit(X, y)
     kept = selector.order_[:20]
     X = StandardScaler().fit_transform(X)
@@ -124,9 +121,8 @@ def test_rows_of_weight_zero_count_for_nothing():
     assert set(more.order_[:60]) == set(range(60))
 
 
-def test_many_rows_are_judged_by_a_sample(classes, monkeypatch):
+def test_many_rows_are_judged_by_a_sample(X, y, monkeypatch):
     monkeypatch.setattr(_rmhc, "MOST_JUDGED", 50)
-    X, y = classes
     selector = RMHCSelector(24, n_iter=40, random_state=5).fit(X, y)
     judged = np.argsort(row_keys(derive_seed(5, "judged"), len(y)))[:50]
     kept = selector.order_[:24]
@@ -147,8 +143,7 @@ def test_nearest_lists_are_exact_where_distances_tie(dtype):
         assert np.allclose(squared, np.sort(truth)[:5])
 
 
-def test_containers_and_degenerate_rows(classes):
-    X, y = classes
+def test_containers_and_degenerate_rows(X, y):
     order = RMHCSelector(n_iter=20, random_state=0).fit(X, y).order_
     sparse = RMHCSelector(n_iter=20, random_state=0).fit(csr_array(X), y).order_
     assert np.array_equal(order, sparse)

@@ -7,39 +7,10 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn import clone, config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    IsolationForest,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-)
 from sklearn.exceptions import NotFittedError
-from sklearn.feature_extraction import DictVectorizer
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import RFE
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupKFold,
-    KFold,
-    cross_val_score,
-    cross_validate,
-)
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
-from sklearn.svm import SVC, SVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.model_selection import GroupKFold, KFold, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import (
     PrunedClassifier,
@@ -56,23 +27,24 @@ from sklearn_prune.sample_selection import (
     RandomSelector,
     SampleSelector,
 )
+from tests.estimators import sk
 
 CLASSIFIERS = [
-    LogisticRegression(),
-    DecisionTreeClassifier(random_state=0),
-    RandomForestClassifier(5, random_state=0),
-    KNeighborsClassifier(),
-    SVC(),
-    MLPClassifier((4,), max_iter=20, random_state=0),
-    make_pipeline(StandardScaler(), LogisticRegression()),
-    HistGradientBoostingClassifier(max_iter=3, random_state=0),
+    sk.LogisticRegression(),
+    sk.DecisionTreeClassifier(random_state=0),
+    sk.RandomForestClassifier(5, random_state=0),
+    sk.KNeighborsClassifier(),
+    sk.SVC(),
+    sk.MLPClassifier((4,), max_iter=20, random_state=0),
+    make_pipeline(sk.StandardScaler(), sk.LogisticRegression()),
+    sk.HistGradientBoostingClassifier(max_iter=3, random_state=0),
 ]
 REGRESSORS = [
-    Ridge(),
-    DecisionTreeRegressor(random_state=0),
-    KNeighborsRegressor(),
-    SVR(),
-    make_pipeline(StandardScaler(), Ridge()),
+    sk.Ridge(),
+    sk.DecisionTreeRegressor(random_state=0),
+    sk.KNeighborsRegressor(),
+    sk.SVR(),
+    make_pipeline(sk.StandardScaler(), sk.Ridge()),
 ]
 SELECTORS = [
     RandomSelector(random_state=0),
@@ -136,19 +108,17 @@ def predictions(model, X):
 # What keep means
 
 
-def test_keep_all_ranks_nothing_whatever_the_selector(classes):
-    X, _ = classes
+def test_keep_all_ranks_nothing_whatever_the_selector(X):
     before = SpySelector.n_rankings
-    SampleSubsetTransformer(PCA(2), L2PenaltySelector(), keep=1.0).fit(X)
-    SampleSubsetTransformer(PCA(2), SpySelector(), keep=1.0).fit(X)
+    SampleSubsetTransformer(sk.PCA(2), L2PenaltySelector(), keep=1.0).fit(X)
+    SampleSubsetTransformer(sk.PCA(2), SpySelector(), keep=1.0).fit(X)
     assert SpySelector.n_rankings == before
 
 
 @quiet
 @pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
 @pytest.mark.parametrize("model", CLASSIFIERS[:5], ids=lambda m: type(m).__name__)
-def test_the_model_is_a_fit_on_the_kept_rows(classes, model, selector):
-    X, y = classes
+def test_the_model_is_a_fit_on_the_kept_rows(X, y, model, selector):
     subset = SampleSubsetClassifier(model, selector, keep=0.3, random_state=0).fit(X, y)
     kept = subset.sample_indices_
     assert np.array_equal(kept, np.flatnonzero(subset.sample_mask_))
@@ -164,8 +134,7 @@ def seeds_of(subset):
 
 
 @pytest.mark.parametrize("selector", [None, *SELECTORS], ids=repr)
-def test_rows_are_nested_and_classes_keep_their_share(classes, selector):
-    X, y = classes
+def test_rows_are_nested_and_classes_keep_their_share(X, y, selector):
     before = set()
     for keep in (0.01, 0.02, 0.1, 0.25, 0.5, 0.9, 240, 1.0):
         model = SampleSubsetClassifier(Spy(), selector, keep=keep, random_state=1).fit(X, y)
@@ -178,13 +147,11 @@ def test_rows_are_nested_and_classes_keep_their_share(classes, selector):
             assert abs(np.bincount(y[kept]) - share).max() <= 1
 
 
-def test_a_small_budget_still_keeps_each_class(classes):
-    X, y = classes
+def test_a_small_budget_still_keeps_each_class(X, y):
     assert len(SampleSubsetClassifier(Spy(), keep=2).fit(X, y).sample_indices_) == 3
 
 
-def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
-    X, y = classes
+def test_a_seed_means_the_same_alone_and_in_a_wrapper(X, y):
     alone = RandomSelector(random_state=5).fit(X, y)
     inside = SampleSubsetClassifier(Spy(), RandomSelector(), random_state=5).fit(X, y)
     assert np.array_equal(inside.selector_.order_, alone.order_)
@@ -192,28 +159,25 @@ def test_a_seed_means_the_same_alone_and_in_a_wrapper(classes):
     assert np.array_equal(own.fit(X, y).selector_.order_, alone.order_)
 
 
-def test_without_a_seed_a_deterministic_selector_draws_nothing(classes):
-    X, y = classes
+def test_without_a_seed_a_deterministic_selector_draws_nothing(X, y):
     state = np.random.get_state()[2]
-    SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector()).fit(X, y)
+    SampleSubsetClassifier(sk.LogisticRegression(), L2PenaltySelector()).fit(X, y)
     assert np.random.get_state()[2] == state
-    SampleSubsetClassifier(LogisticRegression()).fit(X, y)
+    SampleSubsetClassifier(sk.LogisticRegression()).fit(X, y)
     assert np.random.get_state()[2] != state
 
 
-def test_a_seed_fills_only_missing_seeds_of_the_model(classes):
-    X, y = classes
-    model = SampleSubsetClassifier(RandomForestClassifier(3), random_state=0).fit(X, y)
+def test_a_seed_fills_only_missing_seeds_of_the_model(X, y):
+    model = SampleSubsetClassifier(sk.RandomForestClassifier(3), random_state=0).fit(X, y)
     assert isinstance(model.estimator_.random_state, int)
     model = SampleSubsetClassifier(
-        RandomForestClassifier(3, random_state=7), random_state=0
+        sk.RandomForestClassifier(3, random_state=7), random_state=0
     )
     assert model.fit(X, y).estimator_.random_state == 7
     assert model.estimator.random_state == 7
 
 
-def test_auto_is_the_natural_size_plus_the_floor(classes):
-    X, y = classes
+def test_auto_is_the_natural_size_plus_the_floor(X, y):
     order = np.argsort(y, kind="stable")
     model = SampleSubsetClassifier(Spy(), SpySelector(), keep="auto").fit(
         X[order], y[order]
@@ -240,9 +204,8 @@ def test_a_class_that_alone_loses_its_rows_is_named():
 # Containers
 
 
-def test_frames_and_names_reach_the_model(classes):
+def test_frames_and_names_reach_the_model(X, y):
     pd = pytest.importorskip("pandas")
-    X, y = classes
     frame = pd.DataFrame(X, columns=list("abcdefgh"), index=np.arange(240) + 1000)
     model = SampleSubsetClassifier(Spy(), keep=0.2, random_state=0)
     model.fit(frame, pd.Series(y, index=frame.index))
@@ -255,10 +218,9 @@ def test_frames_and_names_reach_the_model(classes):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-@pytest.mark.parametrize("inner", [StandardScaler(), PCA(3)])
-def test_set_output(classes, library, inner):
+@pytest.mark.parametrize("inner", [sk.StandardScaler(), sk.PCA(3)])
+def test_set_output(X, y, library, inner):
     pytest.importorskip(library)
-    X, y = classes
     transformer = SampleSubsetTransformer(inner, keep=0.4, random_state=0)
     frame = transformer.set_output(transform=library).fit_transform(X, y)
     assert type(frame).__module__.startswith(library)
@@ -269,14 +231,13 @@ def test_set_output(classes, library, inner):
     )
 
 
-def test_transform_maps_every_row_with_what_the_kept_rows_taught(classes):
-    X, y = classes
-    transformer = SampleSubsetTransformer(StandardScaler(), keep=0.25, random_state=0)
+def test_transform_maps_every_row_with_what_the_kept_rows_taught(X, y):
+    transformer = SampleSubsetTransformer(sk.StandardScaler(), keep=0.25, random_state=0)
     Z = transformer.fit_transform(X, y)
-    by_hand = StandardScaler().fit(X[transformer.sample_indices_])
+    by_hand = sk.StandardScaler().fit(X[transformer.sample_indices_])
     assert np.array_equal(Z, by_hand.transform(X))
     assert np.allclose(transformer.inverse_transform(Z), X)
-    assert not hasattr(SampleSubsetTransformer(Nystroem()), "inverse_transform")
+    assert not hasattr(SampleSubsetTransformer(sk.Nystroem()), "inverse_transform")
     assert transformer.task_ == "classification"
     assert transformer.fit(X).task_ is None
 
@@ -295,7 +256,9 @@ KINDS = ["food", "mail"] * 40
 
 def test_texts_into_an_inner_pipeline():
     model = SampleSubsetClassifier(
-        make_pipeline(TfidfVectorizer(), LogisticRegression()), keep=0.2, random_state=0
+        make_pipeline(sk.TfidfVectorizer(), sk.LogisticRegression()),
+        keep=0.2,
+        random_state=0,
     )
     assert model.fit(TEXTS, KINDS).score(TEXTS, KINDS) == 1.0
     assert len(model.sample_indices_) == 16
@@ -305,15 +268,15 @@ def test_texts_into_an_inner_pipeline():
 @pytest.mark.parametrize("wrap", [list, np.array, series, lambda t: np.array(t, object)])
 def test_texts_are_ranked_by_a_pipeline_that_ends_in_a_selector(wrap):
     model = SampleSubsetClassifier(
-        make_pipeline(TfidfVectorizer(), LogisticRegression()),
-        make_pipeline(TfidfVectorizer(), L2PenaltySelector()),
+        make_pipeline(sk.TfidfVectorizer(), sk.LogisticRegression()),
+        make_pipeline(sk.TfidfVectorizer(), L2PenaltySelector()),
         keep="auto",
     )
     labels = ["mail", *KINDS[1:]]  # the first is wrong
     model.fit(wrap(TEXTS), labels)
     assert 0 not in model.sample_indices_
     assert model.sample_scores_.argmin() == 0
-    by_hand = L2PenaltySelector().fit(TfidfVectorizer().fit_transform(TEXTS), labels)
+    by_hand = L2PenaltySelector().fit(sk.TfidfVectorizer().fit_transform(TEXTS), labels)
     assert np.array_equal(model.selector_[-1].order_, by_hand.order_)
 
 
@@ -355,18 +318,17 @@ def test_a_frame_of_objects_that_are_numbers():
     L2PenaltySelector().fit(data_frame(X), KINDS)
 
 
-def test_tensors_into_a_skorch_net(classes):
+def test_tensors_into_a_skorch_net(X, y):
     torch = pytest.importorskip("torch")
     from skorch import NeuralNetClassifier
 
-    X, y = classes
     X = X.astype(np.float32).reshape(-1, 2, 4)
     net = NeuralNetClassifier(
         Flat, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, train_split=None, verbose=0
     )
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    flat = make_pipeline(FunctionTransformer(flatten), L2PenaltySelector())
+    flat = make_pipeline(sk.FunctionTransformer(flatten), L2PenaltySelector())
     for selector in (None, flat):
         model = SampleSubsetClassifier(net, selector, keep=0.5, random_state=0).fit(X, y)
         assert torch.equal(torch.random.get_rng_state(), before)
@@ -387,24 +349,22 @@ def Flat():
     return nn.Sequential(nn.Flatten(), nn.Linear(8, 3))
 
 
-def test_a_kernel_matrix_loses_columns_with_its_rows(classes):
-    X, y = classes
+def test_a_kernel_matrix_loses_columns_with_its_rows(X, y):
     K = rbf_kernel(X)
-    model = SampleSubsetClassifier(SVC(kernel="precomputed"), keep=0.5, random_state=0)
+    model = SampleSubsetClassifier(sk.SVC(kernel="precomputed"), keep=0.5, random_state=0)
     kept = model.fit(K, y).sample_indices_
-    by_hand = SVC(kernel="precomputed").fit(K[np.ix_(kept, kept)], y[kept])
+    by_hand = sk.SVC(kernel="precomputed").fit(K[np.ix_(kept, kept)], y[kept])
     assert np.array_equal(model.decision_function(K), by_hand.decision_function(K[:, kept]))
     assert model.n_features_in_ == 240
 
 
-def test_several_targets_have_no_strata(classes):
-    X, y = classes
+def test_several_targets_have_no_strata(X, y):
     Y = np.column_stack([y, y == 1])
-    model = SampleSubsetClassifier(RandomForestClassifier(3), keep=0.5, random_state=0)
+    model = SampleSubsetClassifier(sk.RandomForestClassifier(3), keep=0.5, random_state=0)
     assert [p.shape for p in model.fit(X, Y).predict_proba(X)] == [(240, 3), (240, 2)]
     order = RandomSelector(random_state=0).fit(X).order_
     assert set(model.sample_indices_) == set(order[:120])
-    model = SampleSubsetClassifier(RandomForestClassifier(3), L2PenaltySelector())
+    model = SampleSubsetClassifier(sk.RandomForestClassifier(3), L2PenaltySelector())
     with pytest.raises(ValueError, match="one column of targets"):
         model.fit(X, Y)
 
@@ -412,7 +372,9 @@ def test_several_targets_have_no_strata(classes):
 def test_quantile_strata_of_a_continuous_target(classes):
     X = classes[0]
     y = np.sort(X[:, 0])
-    model = SampleSubsetRegressor(Ridge(), stratify="quantiles", keep=0.1, random_state=0)
+    model = SampleSubsetRegressor(
+        sk.Ridge(), stratify="quantiles", keep=0.1, random_state=0
+    )
     kept = model.fit(X, y).sample_indices_
     assert set(np.bincount(kept // 24, minlength=10)) == {2, 3}  # 2.4 of each tenth
     with pytest.raises(ValueError, match="quantiles"):
@@ -420,16 +382,15 @@ def test_quantile_strata_of_a_continuous_target(classes):
     with pytest.raises(ValueError, match="quantiles"):
         SampleSubsetSampler(stratify="quantiles").fit(*classes)
     with pytest.raises(ValueError, match="needs one column .* Got no y"):
-        SampleSubsetTransformer(PCA(2), stratify="quantiles").fit(X)
+        SampleSubsetTransformer(sk.PCA(2), stratify="quantiles").fit(X)
     with pytest.raises(ValueError, match="needs one column"):
-        SampleSubsetRegressor(Ridge(), stratify="quantiles").fit(X, X[:, :2])
+        SampleSubsetRegressor(sk.Ridge(), stratify="quantiles").fit(X, X[:, :2])
 
 
 # Metadata
 
 
-def test_row_parameters_are_sliced_with_routing_off(classes):
-    X, y = classes
+def test_row_parameters_are_sliced_with_routing_off(X, y):
     weights, groups = np.arange(1.0, 241), np.arange(240) // 4
     model = SampleSubsetClassifier(Spy(), SpySelector(), keep=0.3)
     model.fit(X, y, sample_weight=weights.tolist(), groups=groups, note="as it is")
@@ -447,39 +408,35 @@ def test_row_parameters_are_sliced_with_routing_off(classes):
     assert isinstance(context.estimator, Spy)
 
 
-def test_groups_do_not_reach_a_fit_that_does_not_name_them(classes):
-    X, y = classes
-    model = SampleSubsetClassifier(LogisticRegression(), SpySelector())
+def test_groups_do_not_reach_a_fit_that_does_not_name_them(X, y):
+    model = SampleSubsetClassifier(sk.LogisticRegression(), SpySelector())
     model.fit(X, y, groups=np.arange(240))
     assert model.selector_.context_.groups is not None
 
 
 @pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
-def test_weights_equal_a_fit_by_hand_with_routing_off(classes, selector):
-    X, y = classes
+def test_weights_equal_a_fit_by_hand_with_routing_off(X, y, selector):
     weights = np.random.default_rng(0).uniform(0.1, 2, 240)
-    model = SampleSubsetClassifier(LogisticRegression(), selector, random_state=0)
+    model = SampleSubsetClassifier(sk.LogisticRegression(), selector, random_state=0)
     kept = model.fit(X, y, sample_weight=weights).sample_indices_
-    by_hand = LogisticRegression().fit(X[kept], y[kept], sample_weight=weights[kept])
+    by_hand = sk.LogisticRegression().fit(X[kept], y[kept], sample_weight=weights[kept])
     assert np.array_equal(model.estimator_.coef_, by_hand.coef_)
     if selector is not None:
         scores = L2PenaltySelector().fit(X, y, sample_weight=weights).scores_
         assert np.array_equal(model.sample_scores_, scores)
 
 
-def test_step_parameters_of_an_inner_pipeline_are_sliced_with_routing_off(classes):
-    X, y = classes
+def test_step_parameters_of_an_inner_pipeline_are_sliced_with_routing_off(X, y):
     weights = np.arange(1.0, 241)
-    model = SampleSubsetClassifier(Pipeline([("spy", Spy())]), keep=0.3, random_state=0)
+    model = SampleSubsetClassifier(sk.Pipeline([("spy", Spy())]), keep=0.3, random_state=0)
     model.fit(X, y, spy__sample_weight=weights)
     seen = model.estimator_[-1].seen_
     assert np.array_equal(seen["sample_weight"], weights[model.sample_indices_])
 
 
-def test_weights_reach_a_selector_at_the_end_of_a_pipeline(classes):
-    X, y = classes
+def test_weights_reach_a_selector_at_the_end_of_a_pipeline(X, y):
     weights = np.arange(1.0, 241)
-    selector = make_pipeline(StandardScaler(), SpySelector())
+    selector = make_pipeline(sk.StandardScaler(), SpySelector())
     model = SampleSubsetClassifier(Spy(), selector)
     model.fit(X, y, sample_weight=weights, groups=np.arange(240))
     context = model.selector_[-1].context_
@@ -488,16 +445,15 @@ def test_weights_reach_a_selector_at_the_end_of_a_pipeline(classes):
 
 
 @pytest.mark.parametrize("selector", [None, "penalty"])
-def test_cross_validate_with_weights_and_groups_and_routing(classes, routing, selector):
-    X, y = classes
+def test_cross_validate_with_weights_and_groups_and_routing(X, y, routing, selector):
     weights = np.random.default_rng(0).uniform(0.1, 2, 240)
     groups = np.arange(240) % 12
     if selector is not None:
         selector = L2PenaltySelector().set_fit_request(sample_weight=True)
-    inner = LogisticRegression().set_fit_request(sample_weight=True)
+    inner = sk.LogisticRegression().set_fit_request(sample_weight=True)
     model = SampleSubsetClassifier(inner, selector, keep=0.5, random_state=0)
     model.set_score_request(sample_weight=True)
-    for outer in (model, Pipeline([("scale", scaler()), ("clf", model)])):
+    for outer in (model, sk.Pipeline([("scale", scaler()), ("clf", model)])):
         result = cross_validate(
             outer,
             X,
@@ -513,10 +469,12 @@ def test_cross_validate_with_weights_and_groups_and_routing(classes, routing, se
             result["test_score"],
             strict=True,
         ):
-            last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
-            scale = fitted[0] if isinstance(fitted, Pipeline) else FunctionTransformer()
+            last = fitted[-1] if isinstance(fitted, sk.Pipeline) else fitted
+            scale = (
+                fitted[0] if isinstance(fitted, sk.Pipeline) else sk.FunctionTransformer()
+            )
             kept = train[last.sample_indices_]
-            by_hand = LogisticRegression().fit(
+            by_hand = sk.LogisticRegression().fit(
                 scale.transform(X[kept]), y[kept], sample_weight=weights[kept]
             )
             assert np.array_equal(last.estimator_.coef_, by_hand.coef_)
@@ -525,46 +483,42 @@ def test_cross_validate_with_weights_and_groups_and_routing(classes, routing, se
 
 
 def scaler():
-    return StandardScaler().set_fit_request(sample_weight=False)
+    return sk.StandardScaler().set_fit_request(sample_weight=False)
 
 
-def test_selectors_request_groups_by_default(classes, routing):
-    X, y = classes
-    model = SampleSubsetClassifier(LogisticRegression(), SpySelector())
+def test_selectors_request_groups_by_default(X, y, routing):
+    model = SampleSubsetClassifier(sk.LogisticRegression(), SpySelector())
     model.fit(X, y, groups=np.arange(240))
     assert np.array_equal(model.selector_.context_.groups, np.arange(240))
-    SampleSubsetClassifier(LogisticRegression()).fit(X, y, groups=np.arange(240))
-    SampleSubsetClassifier(LogisticRegression()).fit(X, y)
+    SampleSubsetClassifier(sk.LogisticRegression()).fit(X, y, groups=np.arange(240))
+    SampleSubsetClassifier(sk.LogisticRegression()).fit(X, y)
 
 
-def test_an_unset_request_is_an_error_with_routing(classes, routing):
-    X, y = classes
+def test_an_unset_request_is_an_error_with_routing(X, y, routing):
     with pytest.raises(Exception, match="not explicitly set as requested or not"):
         SampleSubsetClassifier(Spy()).fit(X, y, sample_weight=np.ones(240))
 
 
 def test_predict_parameters_reach_the_model(classes):
     X, y = classes[0], classes[0][:, 0]
-    model = SampleSubsetRegressor(GaussianProcessRegressor(), keep=0.2).fit(X, y)
+    model = SampleSubsetRegressor(sk.GaussianProcessRegressor(), keep=0.2).fit(X, y)
     assert len(model.predict(X, return_std=True)) == 2
     with config_context(enable_metadata_routing=True):
-        inner = GaussianProcessRegressor().set_predict_request(return_std=True)
+        inner = sk.GaussianProcessRegressor().set_predict_request(return_std=True)
         model = SampleSubsetRegressor(inner, keep=0.2).fit(X, y)
         assert len(model.predict(X, return_std=True)) == 2
 
 
 @pytest.mark.parametrize("bad", [-1.0, np.nan])
 @pytest.mark.parametrize("keep", [0.5, 1.0])
-def test_bad_weights_are_refused_whoever_reads_them(classes, bad, keep):
-    X, y = classes
+def test_bad_weights_are_refused_whoever_reads_them(X, y, bad, keep):
     weights = np.ones(240)
     weights[3] = bad
     with pytest.raises(ValueError, match="sample_weight must hold"):
         SampleSubsetClassifier(Spy(), keep=keep).fit(X, y, sample_weight=weights)
 
 
-def test_weights_that_vanish_on_the_kept_rows_are_an_error(classes):
-    X, y = classes
+def test_weights_that_vanish_on_the_kept_rows_are_an_error(X, y):
     weights = np.zeros(240)
     weights[200:] = 1
     with pytest.raises(ValueError, match="every row that is kept"):
@@ -578,10 +532,9 @@ def test_weights_that_vanish_on_the_kept_rows_are_an_error(classes):
 
 @quiet
 @pytest.mark.filterwarnings("ignore:keep=.auto. dropped")
-def test_grid_over_keep_selector_and_both_their_parameters(classes):
-    X, y = classes
+def test_grid_over_keep_selector_and_both_their_parameters(X, y):
     model = SampleSubsetClassifier(
-        LogisticRegression(), L2PenaltySelector(), random_state=0
+        sk.LogisticRegression(), L2PenaltySelector(), random_state=0
     )
     grid = [
         {"clf__keep": [1.0], "clf__estimator__C": [0.1, 1.0]},
@@ -593,8 +546,8 @@ def test_grid_over_keep_selector_and_both_their_parameters(classes):
         },
         {"clf__selector": [RandomSelector(), L1PenaltySelector()], "clf__keep": [0.2]},
     ]
-    pipeline = Pipeline([("scale", StandardScaler()), ("clf", model)])
-    search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, y)
+    pipeline = sk.Pipeline([("scale", sk.StandardScaler()), ("clf", model)])
+    search = sk.GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, y)
     assert len(search.cv_results_["params"]) == 16
     for params, score in zip(
         search.cv_results_["params"], search.cv_results_["split0_test_score"], strict=True
@@ -603,18 +556,16 @@ def test_grid_over_keep_selector_and_both_their_parameters(classes):
         assert cross_val_score(again, X, y, cv=3)[0] == score
 
 
-def test_memory_ranks_once_for_all_values_of_keep(classes, tmp_path):
-    X, y = classes
+def test_memory_ranks_once_for_all_values_of_keep(X, y, tmp_path):
     selector = SpySelector()
-    model = SampleSubsetClassifier(LogisticRegression(), selector, memory=str(tmp_path))
+    model = SampleSubsetClassifier(sk.LogisticRegression(), selector, memory=str(tmp_path))
     before = SpySelector.n_rankings
     grid = {"keep": [1.0, 0.8, 0.6, 0.4, 0.2], "selector__n_jobs": [1, 2]}
-    GridSearchCV(model, grid, cv=KFold(3), refit=False).fit(X, y)
+    sk.GridSearchCV(model, grid, cv=KFold(3), refit=False).fit(X, y)
     assert SpySelector.n_rankings == before + 3
 
 
-def test_memory_tells_apart_what_a_ranking_depends_on(classes, tmp_path):
-    X, y = classes
+def test_memory_tells_apart_what_a_ranking_depends_on(X, y, tmp_path):
     before = SpySelector.n_rankings
     model = SampleSubsetClassifier(
         Spy(), SpySelector(), memory=str(tmp_path), random_state=0
@@ -628,15 +579,14 @@ def test_memory_tells_apart_what_a_ranking_depends_on(classes, tmp_path):
         (model, X, (y + 1) % 3, {}),
         (model, X, y, {"sample_weight": np.ones(240)}),
         (model, X, y, {"groups": np.arange(240)}),
-        (SampleSubsetRegressor(Ridge(), SpySelector(), memory=str(tmp_path)), X, y, {}),
+        (SampleSubsetRegressor(sk.Ridge(), SpySelector(), memory=str(tmp_path)), X, y, {}),
     ]
     for fit, rows, target, params in others * 2:
         fit.fit(rows, target, **params)
     assert SpySelector.n_rankings == before + len(others)
 
 
-def test_memory_knows_functions_by_their_code(classes, tmp_path, monkeypatch):
-    X, y = classes
+def test_memory_knows_functions_by_their_code(X, y, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     path, cache, rankings = tmp_path / "own_steps.py", str(tmp_path / "cache"), []
@@ -652,17 +602,16 @@ def test_memory_knows_functions_by_their_code(classes, tmp_path, monkeypatch):
         module = importlib.reload(importlib.import_module("own_steps"))
         before = SpySelector.n_rankings
         for step in (module.step, partial(module.step), partial(module.step)):
-            selector = make_pipeline(FunctionTransformer(step), SpySelector())
+            selector = make_pipeline(sk.FunctionTransformer(step), SpySelector())
             SampleSubsetClassifier(Spy(), selector, memory=cache).fit(X, y)
         rankings.append(SpySelector.n_rankings - before)
     assert rankings == [2, 2, 2, 0]
 
 
-def test_memory_gives_the_same_rows_and_no_random_ranking_twice(classes, tmp_path):
-    X, y = classes
+def test_memory_gives_the_same_rows_and_no_random_ranking_twice(X, y, tmp_path):
     for selector in (
         L2PenaltySelector(),
-        make_pipeline(StandardScaler(), RandomSelector()),
+        make_pipeline(sk.StandardScaler(), RandomSelector()),
     ):
         plain = SampleSubsetClassifier(Spy(), selector, random_state=0).fit(X, y)
         for _ in range(2):
@@ -675,7 +624,7 @@ def test_memory_gives_the_same_rows_and_no_random_ranking_twice(classes, tmp_pat
     assert first != second
 
 
-def test_callbacks_pass_through_all_levels(classes):
+def test_callbacks_pass_through_all_levels(X, y):
     callback = pytest.importorskip("sklearn.callback")
 
     class Recorder(callback.AutoPropagatedCallback):
@@ -696,17 +645,16 @@ def test_callbacks_pass_through_all_levels(classes):
         def on_fit_task_end(self, estimator, context):
             pass
 
-    X, y = classes
-    inner = make_pipeline(StandardScaler(), LogisticRegression())
+    inner = make_pipeline(sk.StandardScaler(), sk.LogisticRegression())
     recorder = Recorder()
-    model = Pipeline([("clf", SampleSubsetClassifier(inner, random_state=0))])
+    model = sk.Pipeline([("clf", SampleSubsetClassifier(inner, random_state=0))])
     model.set_callbacks(recorder).fit(X, y)
     owners = [task[0] for task in recorder.tasks if task != "teardown"]
     assert {"Pipeline", "SampleSubsetClassifier", "LogisticRegression"} <= set(owners)
     assert ("SampleSubsetClassifier", "rank-rows") in recorder.tasks
     assert recorder.tasks.count("teardown") == 1
     assert not hasattr(inner, "_skl_callbacks")
-    model = SampleSubsetClassifier(SVC()).set_callbacks(Recorder())
+    model = SampleSubsetClassifier(sk.SVC()).set_callbacks(Recorder())
     model.fit(X, y)  # a model without callbacks is no reason to warn
     pickle.dumps(clone(model).set_callbacks().fit(X, y))
 
@@ -714,22 +662,22 @@ def test_callbacks_pass_through_all_levels(classes):
 # Frozen models, copies, broken fits
 
 
-def test_a_frozen_model_is_used_as_it_is(classes):
-    X, y = classes
-    fitted = LogisticRegression().fit(X[:50], y[:50])
+def test_a_frozen_model_is_used_as_it_is(X, y):
+    fitted = sk.LogisticRegression().fit(X[:50], y[:50])
     coef = fitted.coef_.copy()
-    model = SampleSubsetClassifier(FrozenEstimator(fitted), L2PenaltySelector()).fit(X, y)
+    model = SampleSubsetClassifier(sk.FrozenEstimator(fitted), L2PenaltySelector()).fit(
+        X, y
+    )
     assert np.array_equal(model.predict_proba(X), fitted.predict_proba(X))
     assert np.array_equal(fitted.coef_, coef)
-    transformer = SampleSubsetTransformer(FrozenEstimator(PCA(2).fit(X))).fit(X, y)
+    transformer = SampleSubsetTransformer(sk.FrozenEstimator(sk.PCA(2).fit(X))).fit(X, y)
     assert transformer.transform(X).shape == (240, 2)
 
 
-def test_a_frozen_transformer_ranks_with_its_fitted_state(classes, tmp_path):
-    X, y = classes
+def test_a_frozen_transformer_ranks_with_its_fitted_state(X, y, tmp_path):
     scores = []
     for part in (slice(0, 50), slice(50, 240)):
-        frozen = FrozenEstimator(PCA(2, random_state=0).fit(X[part]))
+        frozen = sk.FrozenEstimator(sk.PCA(2, random_state=0).fit(X[part]))
         model = SampleSubsetClassifier(
             Spy(), make_pipeline(frozen, L2PenaltySelector()), memory=str(tmp_path)
         )
@@ -737,9 +685,8 @@ def test_a_frozen_transformer_ranks_with_its_fitted_state(classes, tmp_path):
     assert not np.array_equal(*scores)
 
 
-def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
-    X, y = classes
-    model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector()).fit(X, y)
+def test_a_refit_forgets_and_a_failed_refit_changes_nothing(X, y):
+    model = SampleSubsetClassifier(sk.LogisticRegression(), L2PenaltySelector()).fit(X, y)
     before = {name: value for name, value in vars(model).items() if name.endswith("_")}
     with pytest.raises(ValueError):
         model.fit(X, np.where(np.arange(240) == 5, np.nan, y))
@@ -755,19 +702,17 @@ def test_a_refit_forgets_and_a_failed_refit_changes_nothing(classes):
     assert not hasattr(selector, "natural_size_")
 
 
-def test_unfitted_models_say_so(classes):
-    X, _ = classes
+def test_unfitted_models_say_so(X):
     with pytest.raises(NotFittedError):
-        SampleSubsetClassifier(LogisticRegression()).predict(X)
-    assert not hasattr(SampleSubsetClassifier(LogisticRegression()), "sample_mask_")
-    assert not hasattr(SampleSubsetClassifier(LogisticRegression()), "classes_")
-    assert not hasattr(SampleSubsetClassifier(SVC()), "predict_proba")
-    assert hasattr(SampleSubsetClassifier(LogisticRegression()), "predict_proba")
+        SampleSubsetClassifier(sk.LogisticRegression()).predict(X)
+    assert not hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "sample_mask_")
+    assert not hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "classes_")
+    assert not hasattr(SampleSubsetClassifier(sk.SVC()), "predict_proba")
+    assert hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "predict_proba")
 
 
-def test_n_iter_is_copied(classes):
-    X, y = classes
-    model = SampleSubsetClassifier(LogisticRegression(), random_state=0).fit(X, y)
+def test_n_iter_is_copied(X, y):
+    model = SampleSubsetClassifier(sk.LogisticRegression(), random_state=0).fit(X, y)
     assert np.array_equal(model.n_iter_, model.estimator_.n_iter_)
     assert model.n_iter_ is not model.estimator_.n_iter_
 
@@ -778,20 +723,22 @@ def test_n_iter_is_copied(classes):
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        (SampleSubsetClassifier(IsolationForest()), "an outlier detector"),
-        (SampleSubsetClassifier(KMeans()), "a clusterer"),
-        (SampleSubsetClassifier(GaussianMixture()), "a density estimator"),
-        (SampleSubsetClassifier(Ridge()), "Use SampleSubsetRegressor"),
-        (SampleSubsetRegressor(SVC()), "Use SampleSubsetClassifier"),
-        (SampleSubsetClassifier(StandardScaler()), "with fit and predict"),
-        (SampleSubsetTransformer(SVC()), "Use SampleSubsetClassifier"),
-        (SampleSubsetTransformer(KNeighborsRegressor()), "Use SampleSubsetRegressor"),
-        (SampleSubsetClassifier(SVC), r"Write SVC\(\)"),
+        (SampleSubsetClassifier(sk.IsolationForest()), "an outlier detector"),
+        (SampleSubsetClassifier(sk.KMeans()), "a clusterer"),
+        (SampleSubsetClassifier(sk.GaussianMixture()), "a density estimator"),
+        (SampleSubsetClassifier(sk.Ridge()), "Use SampleSubsetRegressor"),
+        (SampleSubsetRegressor(sk.SVC()), "Use SampleSubsetClassifier"),
+        (SampleSubsetClassifier(sk.StandardScaler()), "with fit and predict"),
+        (SampleSubsetTransformer(sk.SVC()), "Use SampleSubsetClassifier"),
+        (SampleSubsetTransformer(sk.KNeighborsRegressor()), "Use SampleSubsetRegressor"),
+        (SampleSubsetClassifier(sk.SVC), r"Write SVC\(\)"),
         (SampleSubsetClassifier("svc"), "Pass a scikit-learn estimator"),
         (SampleSubsetClassifier(None), "Pass a scikit-learn estimator"),
-        (SampleSubsetClassifier(make_pipeline(KMeans())), "a clusterer"),
+        (SampleSubsetClassifier(make_pipeline(sk.KMeans())), "a clusterer"),
         (
-            SampleSubsetClassifier(make_pipeline(StandardScaler(), PCA(), KMeans())),
+            SampleSubsetClassifier(
+                make_pipeline(sk.StandardScaler(), sk.PCA(), sk.KMeans())
+            ),
             "a clus",
         ),
     ],
@@ -807,9 +754,9 @@ def test_the_wrong_kind_of_model_is_refused(classes, model, says):
     ("selector", "says"),
     [
         ("random", "RandomSelector()"),
-        (IsolationForest(), "RandomSelector()"),
-        (make_pipeline(StandardScaler(), PCA()), "ends in one"),
-        (Pipeline([]), "ends in one"),
+        (sk.IsolationForest(), "RandomSelector()"),
+        (make_pipeline(sk.StandardScaler(), sk.PCA()), "ends in one"),
+        (sk.Pipeline([]), "ends in one"),
         (L2PenaltySelector, "Write selector=L2PenaltySelector()"),
         (SampleSubsetSampler(), "RandomSelector()"),
     ],
@@ -840,14 +787,13 @@ def test_what_is_no_selector_is_refused(classes, selector, says, keep):
     [
         RandomSelector(),
         HardnessSelector(),
-        SampleSubsetClassifier(LogisticRegression()),
+        SampleSubsetClassifier(sk.LogisticRegression()),
         SampleSubsetSampler(),
-        PrunedClassifier(LogisticRegression()),
+        PrunedClassifier(sk.LogisticRegression()),
     ],
     ids=lambda m: type(m).__name__,
 )
-def test_what_has_no_rows_is_named(classes, model, rows, got):
-    X, y = classes
+def test_what_has_no_rows_is_named(X, y, model, rows, got):
     with pytest.raises(TypeError, match=f"^X must be an array.* Got {got}. Pass"):
         clone(model).fit(rows, y)
     with pytest.raises(TypeError, match=r"^X must be an array.* Got None\. Pass"):
@@ -860,8 +806,8 @@ def test_what_has_no_rows_is_named(classes, model, rows, got):
 def test_dicts_are_refused_where_the_model_cannot_read_them(classes, wrapper):
     X, y = [{"a": value} for value in classes[0][:, 0]], classes[1]
     with pytest.raises(TypeError, match="not 'dict'"):
-        wrapper(LogisticRegression()).fit(X, y)
-    model = wrapper(make_pipeline(DictVectorizer(), LogisticRegression())).fit(X, y)
+        wrapper(sk.LogisticRegression()).fit(X, y)
+    model = wrapper(make_pipeline(sk.DictVectorizer(), sk.LogisticRegression())).fit(X, y)
     assert model.predict(X).shape == (240,)
 
 
@@ -869,16 +815,15 @@ def test_dicts_are_refused_where_the_model_cannot_read_them(classes, wrapper):
 @pytest.mark.parametrize(
     "inner",
     [
-        LogisticRegression(),
-        KNeighborsClassifier(),
-        make_pipeline(StandardScaler(), LogisticRegression()),
-        make_pipeline(SimpleImputer(), DecisionTreeClassifier()),
+        sk.LogisticRegression(),
+        sk.KNeighborsClassifier(),
+        make_pipeline(sk.StandardScaler(), sk.LogisticRegression()),
+        make_pipeline(sk.SimpleImputer(), sk.DecisionTreeClassifier()),
     ],
     ids=lambda m: type(m).__name__,
 )
 @pytest.mark.parametrize("wrap", [np.asarray, csr_array, data_frame])
-def test_a_dropped_row_hides_nothing(classes, inner, value, wrap):
-    X, y = classes
+def test_a_dropped_row_hides_nothing(X, y, inner, value, wrap):
     model = SampleSubsetClassifier(inner, keep=0.1, random_state=0).fit(X, y)
     X = X.copy()
     dropped = np.flatnonzero(~model.sample_mask_)[0]
@@ -901,33 +846,32 @@ def test_a_dropped_row_hides_nothing(classes, inner, value, wrap):
 def test_a_dropped_target_hides_nothing(classes, value):
     X, y = classes[0], classes[0][:, 0].copy()
     y[7] = value
-    for model in (SampleSubsetRegressor(Ridge(), keep=0.1), SampleSubsetSampler()):
+    for model in (SampleSubsetRegressor(sk.Ridge(), keep=0.1), SampleSubsetSampler()):
         with pytest.raises(ValueError, match="NaN|infinity"):
             model.fit(X, y)
 
 
-def test_targets_must_be_there_for_whoever_reads_them(classes):
-    X, _ = classes
+def test_targets_must_be_there_for_whoever_reads_them(X):
     with pytest.raises(ValueError, match="SampleSubsetClassifier requires y"):
-        SampleSubsetClassifier(LogisticRegression()).fit(X, None)
+        SampleSubsetClassifier(sk.LogisticRegression()).fit(X, None)
     with pytest.raises(ValueError, match="L2PenaltySelector requires y.*RandomSelector"):
-        SampleSubsetTransformer(PCA(), L2PenaltySelector()).fit(X)
+        SampleSubsetTransformer(sk.PCA(), L2PenaltySelector()).fit(X)
     with pytest.raises(ValueError, match="L1PenaltySelector requires y"):
         SampleSubsetSampler(L1PenaltySelector()).fit(X)
     with pytest.raises(ValueError, match="SampleSubsetSampler requires y"):
         SampleSubsetSampler().fit_resample(X, None)
     with pytest.raises(ValueError, match="must hold numbers. Got .*'a'"):
-        SampleSubsetRegressor(Ridge()).fit(X, ["a"] * 240)
+        SampleSubsetRegressor(sk.Ridge()).fit(X, ["a"] * 240)
     with pytest.raises(ValueError, match="at least one row"):
-        SampleSubsetClassifier(LogisticRegression()).fit(X[:0], [])
+        SampleSubsetClassifier(sk.LogisticRegression()).fit(X[:0], [])
 
 
 @pytest.mark.parametrize(
     "model",
     [
         SampleSubsetClassifier(None),
-        SampleSubsetClassifier(SVC),
-        SampleSubsetClassifier(SVC(), "random"),
+        SampleSubsetClassifier(sk.SVC),
+        SampleSubsetClassifier(sk.SVC(), "random"),
         SampleSubsetTransformer("scale", L2PenaltySelector),
         SampleSubsetSampler("random"),
     ],
@@ -939,12 +883,12 @@ def test_wrong_arguments_can_still_be_shown(model):
 
 def test_memory_is_checked(classes):
     with pytest.raises(ValueError, match="memory"):
-        SampleSubsetClassifier(LogisticRegression(), memory=3).fit(*classes)
+        SampleSubsetClassifier(sk.LogisticRegression(), memory=3).fit(*classes)
 
 
 def test_a_selector_that_cannot_be_cached_says_so(classes, tmp_path):
-    ranker = make_pipeline(FunctionTransformer(lambda X: X), L2PenaltySelector())
-    model = SampleSubsetClassifier(LogisticRegression(), ranker, memory=str(tmp_path))
+    ranker = make_pipeline(sk.FunctionTransformer(lambda X: X), L2PenaltySelector())
+    model = SampleSubsetClassifier(sk.LogisticRegression(), ranker, memory=str(tmp_path))
     with pytest.raises(
         TypeError, match="named functions instead of lambdas, or memory=None"
     ):
@@ -952,11 +896,10 @@ def test_a_selector_that_cannot_be_cached_says_so(classes, tmp_path):
     model.set_params(memory=None).fit(*classes)
 
 
-def test_weights_may_be_a_polars_series(classes):
+def test_weights_may_be_a_polars_series(X, y):
     polars = pytest.importorskip("polars")
-    X, y = classes
     weights = np.arange(1.0, 241)
-    model = SampleSubsetClassifier(LogisticRegression(), random_state=0)
+    model = SampleSubsetClassifier(sk.LogisticRegression(), random_state=0)
     coef = model.fit(X, y, sample_weight=weights).estimator_.coef_
     model.fit(X, y, sample_weight=polars.Series(weights))
     assert np.array_equal(model.estimator_.coef_, coef)
@@ -964,7 +907,7 @@ def test_weights_may_be_a_polars_series(classes):
 
 def test_keep_all_transforms_like_the_bare_transformer(classes):
     X, y = np.random.default_rng(0).integers(0, 60, (240, 1)), classes[1] > 0
-    encoder = TargetEncoder(random_state=0)  # cross-fits in fit_transform
+    encoder = sk.TargetEncoder(random_state=0)  # cross-fits in fit_transform
     subset = SampleSubsetTransformer(encoder, keep=1.0)
     assert np.array_equal(subset.fit_transform(X, y), clone(encoder).fit_transform(X, y))
     pytest.importorskip("pandas")
@@ -973,21 +916,19 @@ def test_keep_all_transforms_like_the_bare_transformer(classes):
 
 def test_a_supervised_transformer_asks_for_its_target(classes):
     with pytest.raises(ValueError, match="RFE requires y"):
-        SampleSubsetTransformer(RFE(LogisticRegression())).fit(classes[0])
+        SampleSubsetTransformer(sk.RFE(sk.LogisticRegression())).fit(classes[0])
 
 
-def test_the_wrapper_imposes_the_task(classes):
-    X, y = classes
+def test_the_wrapper_imposes_the_task(X, y):
     asked = L2PenaltySelector(task="regression")
-    model = SampleSubsetClassifier(LogisticRegression(), asked).fit(X, y)
+    model = SampleSubsetClassifier(sk.LogisticRegression(), asked).fit(X, y)
     assert np.array_equal(model.sample_scores_, L2PenaltySelector().fit(X, y).scores_)
 
 
-def test_a_frozen_kernel_model_keeps_its_columns(classes):
-    X, y = classes
+def test_a_frozen_kernel_model_keeps_its_columns(X, y):
     K = rbf_kernel(X)
-    fitted = SVC(kernel="precomputed").fit(K, y)
-    model = SampleSubsetClassifier(FrozenEstimator(fitted), keep=0.5).fit(K, y)
+    fitted = sk.SVC(kernel="precomputed").fit(K, y)
+    model = SampleSubsetClassifier(sk.FrozenEstimator(fitted), keep=0.5).fit(K, y)
     assert np.array_equal(model.predict(K), fitted.predict(K))
 
 
@@ -997,26 +938,27 @@ def test_a_misspelt_parameter_of_the_sampler_is_an_error(classes):
 
 
 def test_a_stack_is_a_classifier_before_it_is_fitted(classes):
-    model = SampleSubsetClassifier(StackingClassifier([("a", LogisticRegression())], cv=2))
+    model = SampleSubsetClassifier(
+        sk.StackingClassifier([("a", sk.LogisticRegression())], cv=2)
+    )
     assert model.fit(*classes).score(*classes) > 0.6
 
 
 def test_continuous_targets_are_no_classes(classes):
     X = classes[0]
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        SampleSubsetClassifier(LogisticRegression()).fit(X, X[:, 0])
+        SampleSubsetClassifier(sk.LogisticRegression()).fit(X, X[:, 0])
 
 
 def test_scikit_learn_pipelines_refuse_a_sampler(classes):
     with pytest.raises(TypeError, match=r"transform.*SampleSubsetSampler"):
-        make_pipeline(SampleSubsetSampler(), LogisticRegression()).fit(*classes)
+        make_pipeline(SampleSubsetSampler(), sk.LogisticRegression()).fit(*classes)
 
 
 # The sampler
 
 
-def test_sampler_returns_rows_in_their_order_and_containers(classes, container):
-    X, y = classes
+def test_sampler_returns_rows_in_their_order_and_containers(X, y, container):
     sampler = SampleSubsetSampler(keep=0.3, random_state=0)
     X_kept, y_kept = sampler.fit_resample(container(X), y)
     kept = sampler.sample_indices_
@@ -1028,24 +970,23 @@ def test_sampler_returns_rows_in_their_order_and_containers(classes, container):
 
 
 @pytest.mark.parametrize("routed", [False, True])
-def test_sampler_in_the_pipeline_of_imbalanced_learn(classes, routed):
+def test_sampler_in_the_pipeline_of_imbalanced_learn(X, y, routed):
     imblearn = pytest.importorskip("imblearn.pipeline")
-    X, y = classes
     with config_context(enable_metadata_routing=routed):
         pipeline = imblearn.Pipeline(
             [
-                ("scale", StandardScaler()),
+                ("scale", sk.StandardScaler()),
                 ("drop", SampleSubsetSampler(L2PenaltySelector(), keep=0.5)),
-                ("clf", LogisticRegression()),
+                ("clf", sk.LogisticRegression()),
             ]
         )
-        search = GridSearchCV(
+        search = sk.GridSearchCV(
             pipeline, {"drop__keep": [0.2, 0.8], "clf__C": [1.0]}, error_score="raise"
         ).fit(X, y)
         assert search.best_score_ > 0.6
         pipeline.fit(X, y)
         kept = pipeline["drop"].sample_indices_
-        by_hand = LogisticRegression().fit(pipeline["scale"].transform(X[kept]), y[kept])
+        by_hand = sk.LogisticRegression().fit(pipeline["scale"].transform(X[kept]), y[kept])
         assert np.array_equal(pipeline["clf"].coef_, by_hand.coef_)
         assert len(pipeline.predict(X)) == 240
 
@@ -1055,14 +996,13 @@ def test_sampler_with_a_continuous_target_in_imbalanced_learn(classes):
     X, y = classes[0], classes[0][:, 0] + 1
     for selector in (None, L2PenaltySelector()):
         sampler = SampleSubsetSampler(selector, keep=0.4, random_state=0)
-        pipeline = imblearn.make_pipeline(sampler, RandomForestRegressor(5)).fit(X, y)
+        pipeline = imblearn.make_pipeline(sampler, sk.RandomForestRegressor(5)).fit(X, y)
         assert pipeline[0].task_ == "regression"
         assert pipeline[-1].n_features_in_ == 8
         assert len(pipeline[0].sample_indices_) == 96
 
 
-def test_sampler_takes_metadata_of_the_selector(classes, routing):
-    X, y = classes
+def test_sampler_takes_metadata_of_the_selector(X, y, routing):
     selector = SpySelector().set_fit_request(sample_weight=True)
     sampler = SampleSubsetSampler(selector)
     sampler.fit_resample(X, y, sample_weight=np.arange(1.0, 241), groups=np.arange(240))
@@ -1070,11 +1010,10 @@ def test_sampler_takes_metadata_of_the_selector(classes, routing):
     assert sampler.selector_.context_.sample_weight[-1] == 240
 
 
-def test_nystroem_on_chosen_rows(classes):
-    X, y = classes
+def test_nystroem_on_chosen_rows(X, y):
     model = make_pipeline(
-        StandardScaler(),
-        SampleSubsetTransformer(Nystroem(n_components=20), keep=40, random_state=0),
-        LinearRegression(),
+        sk.StandardScaler(),
+        SampleSubsetTransformer(sk.Nystroem(n_components=20), keep=40, random_state=0),
+        sk.LinearRegression(),
     ).fit(X, y)
     assert model.predict(X).shape == (240,)

@@ -16,14 +16,9 @@ from sklearn_prune import (
     SampleSubsetSampler,
     SampleSubsetTransformer,
 )
+from sklearn_prune import sample_selection as ss
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import row_keys
-from sklearn_prune.sample_selection import (
-    L2PenaltySelector,
-    LeverageSelector,
-    RandomSelector,
-    SensitivitySelector,
-)
 from sklearn_prune.sample_selection._hardness import HardnessSelector
 from sklearn_prune.sample_selection._weighting import inverse_probability_weights
 
@@ -41,8 +36,7 @@ class Recorder(ClassifierMixin, BaseEstimator):
 
 
 @pytest.mark.parametrize("sample_weight", [None, np.linspace(0, 2, 240)])
-def test_coverage_counts_the_rows_that_are_nearest(classes, sample_weight):
-    X, y = classes
+def test_coverage_counts_the_rows_that_are_nearest(X, y, sample_weight):
     model = SampleSubsetClassifier(
         Recorder(), keep=30, weighting="coverage", random_state=0
     ).fit(X, y, sample_weight=sample_weight)
@@ -61,7 +55,7 @@ def test_coverage_takes_rows_as_the_selector_reads_them():
     texts = np.array(["ham and eggs", "cheap pills", "eggs and toast", "sale of pills"] * 9)
     y = np.array([0, 1, 0, 1] * 9)
     model = make_pipeline(TfidfVectorizer(), Recorder())
-    selector = make_pipeline(TfidfVectorizer(), L2PenaltySelector())
+    selector = make_pipeline(TfidfVectorizer(), ss.L2PenaltySelector())
     subset = SampleSubsetClassifier(model, selector, keep=6, weighting="coverage")
     subset.fit(texts, y)
     assert subset.sample_weight_.sum() == len(y)
@@ -116,10 +110,9 @@ def test_weights_of_priority_sampling_by_their_definition():
 
 @pytest.mark.parametrize("stratify", ["auto", None])
 @pytest.mark.parametrize(
-    "selector", [RandomSelector, LeverageSelector, SensitivitySelector]
+    "selector", [ss.RandomSelector, ss.LeverageSelector, ss.SensitivitySelector]
 )
-def test_weighted_sums_are_unbiased(classes, selector, stratify):
-    X, y = classes
+def test_weighted_sums_are_unbiased(X, y, selector, stratify):
     values = np.exp(X[:, 0])
     sums = []
     for seed in range(120):
@@ -136,8 +129,7 @@ def test_weighted_sums_are_unbiased(classes, selector, stratify):
     assert abs(np.mean(sums) - values.sum()) < 3 * standard_error + 0.005 * values.sum()
 
 
-def test_random_rows_weigh_what_their_stratum_lost(classes):
-    X, y = classes
+def test_random_rows_weigh_what_their_stratum_lost(X, y):
     model = SampleSubsetClassifier(
         Recorder(), keep=0.25, weighting="inverse_probability", random_state=0
     ).fit(X, y)
@@ -154,7 +146,7 @@ def test_least_squares_on_leverage_weights_is_near_that_on_all_rows():
         fits = [
             SampleSubsetRegressor(
                 LinearRegression(),
-                SensitivitySelector(),
+                ss.SensitivitySelector(),
                 keep=0.2,
                 weighting=weighting,
                 random_state=seed,
@@ -202,8 +194,7 @@ def test_frozen_models_are_not_weighted(classes):
     assert len(model.sample_weight_) == 50
 
 
-def test_transformers_and_samplers_have_weights_too(classes):
-    X, y = classes
+def test_transformers_and_samplers_have_weights_too(X, y):
     scaled = SampleSubsetTransformer(
         StandardScaler(), keep=60, weighting="inverse_probability", random_state=0
     ).fit(X, y)
@@ -215,7 +206,7 @@ def test_transformers_and_samplers_have_weights_too(classes):
 
 
 @pytest.mark.parametrize(
-    ("selector", "by_group"), [(L2PenaltySelector(), False), (RandomSelector(), True)]
+    ("selector", "by_group"), [(ss.L2PenaltySelector(), False), (ss.RandomSelector(), True)]
 )
 def test_inverse_probabilities_need_a_draw_of_rows(classes, selector, by_group):
     model = SampleSubsetClassifier(

@@ -4,63 +4,44 @@ import numpy as np
 import pytest
 from sklearn import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    GradientBoostingClassifier,
-    RandomForestClassifier,
-    VotingClassifier,
-)
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
-from sklearn.svm import SVC
 
 from sklearn_prune import PrunedClassifier, weight_pruning
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune.sample_selection import CondensedNNSelector
-from sklearn_prune.weight_pruning import (
-    ContributionCriterion,
-    CoverageCriterion,
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    PermutationCriterion,
-    RandomCriterion,
-    SecondOrderCriterion,
-    TaylorCriterion,
-)
 from sklearn_prune.weight_pruning._registry import family_for, family_specs, resolve
+from tests.estimators import sk
 
-MAGNITUDES = [MagnitudeCriterion("l1"), MagnitudeCriterion("l2")]
-PENALTIES = [PenaltyCriterion("l1"), PenaltyCriterion("l2")]
-LINEAR = [*MAGNITUDES, *PENALTIES, TaylorCriterion(), SecondOrderCriterion()]
-LEAVES = [MagnitudeCriterion(), *PENALTIES, SecondOrderCriterion()]
+MAGNITUDES = [wp.MagnitudeCriterion("l1"), wp.MagnitudeCriterion("l2")]
+PENALTIES = [wp.PenaltyCriterion("l1"), wp.PenaltyCriterion("l2")]
+LINEAR = [*MAGNITUDES, *PENALTIES, wp.TaylorCriterion(), wp.SecondOrderCriterion()]
+LEAVES = [wp.MagnitudeCriterion(), *PENALTIES, wp.SecondOrderCriterion()]
 CONTRIBUTIONS = [
-    ContributionCriterion("reduced_error"),
-    ContributionCriterion("complementarity"),
-    ContributionCriterion("margin"),
-    PenaltyCriterion("l1"),
+    wp.ContributionCriterion("reduced_error"),
+    wp.ContributionCriterion("complementarity"),
+    wp.ContributionCriterion("margin"),
+    wp.PenaltyCriterion("l1"),
 ]
-FOREST = RandomForestClassifier(15, random_state=0)
-BOOSTING = GradientBoostingClassifier(n_estimators=15, random_state=0)
+FOREST = sk.RandomForestClassifier(15, random_state=0)
+BOOSTING = sk.GradientBoostingClassifier(n_estimators=15, random_state=0)
 TABLE = [
-    (LogisticRegression(max_iter=300), "coefficient", LINEAR),
-    (LogisticRegression(max_iter=300), "feature", [*LINEAR, PermutationCriterion(2)]),
-    (GaussianNB(), "feature", [PermutationCriterion(2)]),
+    (sk.LogisticRegression(max_iter=300), "coefficient", LINEAR),
+    (sk.LogisticRegression(max_iter=300), "feature", [*LINEAR, wp.PermutationCriterion(2)]),
+    (sk.GaussianNB(), "feature", [wp.PermutationCriterion(2)]),
     (
-        AdaBoostClassifier(n_estimators=10, random_state=0),
+        sk.AdaBoostClassifier(n_estimators=10, random_state=0),
         "feature",
-        [PermutationCriterion(2)],
+        [wp.PermutationCriterion(2)],
     ),
     (
-        SVC(C=5),
+        sk.SVC(C=5),
         "support_vector",
         [
             *MAGNITUDES,
             *PENALTIES,
-            SecondOrderCriterion(),
-            CoverageCriterion(),
+            wp.SecondOrderCriterion(),
+            wp.CoverageCriterion(),
             CondensedNNSelector(),
         ],
     ),
@@ -69,9 +50,9 @@ TABLE = [
     (FOREST, "tree", CONTRIBUTIONS),
     (BOOSTING, "iteration", CONTRIBUTIONS),
     (
-        KNeighborsClassifier(3),
+        sk.KNeighborsClassifier(3),
         "prototype",
-        [CoverageCriterion(), MagnitudeCriterion(), CondensedNNSelector()],
+        [wp.CoverageCriterion(), wp.MagnitudeCriterion(), CondensedNNSelector()],
     ),
 ]
 CELLS = [
@@ -147,7 +128,7 @@ def scores(data):
 @pytest.mark.parametrize(("model", "unit", "criterion"), CELLS)
 def test_every_cell_beats_its_random_cell(scores, model, unit, criterion):
     found = scores(model, unit, criterion)
-    random = scores(model, unit, RandomCriterion())
+    random = scores(model, unit, wp.RandomCriterion())
     differences = {name: round(float(found[name] - random[name]), 4) for name in found}
     if (type(model).__name__, unit, repr(criterion)) in NO_BETTER:
         return
@@ -162,7 +143,7 @@ def test_every_cell_prunes(model, unit, criterion):
         clone(model), criterion, unit=unit, keep=0.5, random_state=0
     ).fit(X[::2], y[::2])
     assert len(small.kept_) < small.n_units_
-    if not isinstance(model, AdaBoostClassifier):  # other columns, as many trees
+    if not isinstance(model, sk.AdaBoostClassifier):  # other columns, as many trees
         assert small.report_.after["parameters"] < small.report_.before["parameters"]
     assert small.score(X[1::2], y[1::2]) > 0.6
     assert np.array_equal(
@@ -180,15 +161,15 @@ def test_the_criteria_of_a_unit_are_those_whose_quantity_it_offers():
         if name.endswith("Criterion") and name != "Criterion"
     ]
     families = [
-        family_for(MLPClassifier(), "feature")[0],
+        family_for(sk.MLPClassifier(), "feature")[0],
         *(family_for(model, unit)[0] for model, unit, _ in TABLE),
-        family_for(VotingClassifier([("a", FOREST), ("b", BOOSTING)]), "auto")[0],
+        family_for(sk.VotingClassifier([("a", FOREST), ("b", BOOSTING)]), "auto")[0],
     ]
     families += [resolve(path)() for path in {spec.family for spec in family_specs()}]
     for family in families:
         assert family.criteria.keys() == family.offers.keys()
         for unit, recommended in family.criteria.items():
             ranking = {cls for cls in shipped if family.ranks(unit, cls())}
-            assert ranking == {*recommended, RandomCriterion}, (family, unit)
+            assert ranking == {*recommended, wp.RandomCriterion}, (family, unit)
         for unit in () if family.recurses else family.units:
             assert all(callable(getattr(family, name)) for name in family.offers[unit])

@@ -5,90 +5,57 @@ from unittest import mock
 import numpy as np
 import pytest
 from sklearn.base import is_classifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    BaggingClassifier,
-    GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-    RandomForestRegressor,
-    StackingClassifier,
-    VotingClassifier,
-)
-from sklearn.feature_selection import RFE
-from sklearn.frozen import FrozenEstimator
-from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
-from sklearn.multioutput import (
-    ClassifierChain,
-    MultiOutputClassifier,
-    MultiOutputRegressor,
-    RegressorChain,
-)
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.svm import SVC, SVR, LinearSVC
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from tests.estimators import sk
 
 REFUSING = [
-    SVC(),
-    SVR(),
-    KernelRidge(),
-    GaussianProcessClassifier(),
-    GaussianProcessRegressor(),
-    KNeighborsClassifier(),
-    KNeighborsRegressor(),
-    HistGradientBoostingClassifier(),
-    GradientBoostingRegressor(),
-    GaussianNB(),
-    LinearDiscriminantAnalysis(),
-    QuadraticDiscriminantAnalysis(),
-    AdaBoostClassifier(),
-    LinearSVC(multi_class="crammer_singer"),
+    sk.SVC(),
+    sk.SVR(),
+    sk.KernelRidge(),
+    sk.GaussianProcessClassifier(),
+    sk.GaussianProcessRegressor(),
+    sk.KNeighborsClassifier(),
+    sk.KNeighborsRegressor(),
+    sk.HistGradientBoostingClassifier(),
+    sk.GradientBoostingRegressor(),
+    sk.GaussianNB(),
+    sk.LinearDiscriminantAnalysis(),
+    sk.QuadraticDiscriminantAnalysis(),
+    sk.AdaBoostClassifier(),
+    sk.LinearSVC(multi_class="crammer_singer"),
 ]
 AROUND_SVC = [
-    make_pipeline(StandardScaler(), SVC()),
-    SampleSubsetClassifier(SVC()),
-    GridSearchCV(SVC(), {"C": [1, 2]}),
-    OneVsRestClassifier(SVC()),
-    MultiOutputClassifier(SVC()),
-    BaggingClassifier(SVC()),
-    CalibratedClassifierCV(SVC()),
-    FixedThresholdClassifier(SVC()),
-    VotingClassifier([("linear", LogisticRegression()), ("machine", SVC())]),
-    StackingClassifier([("linear", LogisticRegression()), ("machine", SVC())]),
-    OneVsRestClassifier(make_pipeline(StandardScaler(), VotingClassifier([("m", SVC())]))),
-    Pipeline([("last", FrozenEstimator(SVC().fit([[0.0], [1.0]], [0, 1])))]),
+    make_pipeline(sk.StandardScaler(), sk.SVC()),
+    SampleSubsetClassifier(sk.SVC()),
+    sk.GridSearchCV(sk.SVC(), {"C": [1, 2]}),
+    sk.OneVsRestClassifier(sk.SVC()),
+    sk.MultiOutputClassifier(sk.SVC()),
+    sk.BaggingClassifier(sk.SVC()),
+    sk.CalibratedClassifierCV(sk.SVC()),
+    sk.FixedThresholdClassifier(sk.SVC()),
+    sk.VotingClassifier([("linear", sk.LogisticRegression()), ("machine", sk.SVC())]),
+    sk.StackingClassifier([("linear", sk.LogisticRegression()), ("machine", sk.SVC())]),
+    sk.OneVsRestClassifier(
+        make_pipeline(sk.StandardScaler(), sk.VotingClassifier([("m", sk.SVC())]))
+    ),
+    sk.Pipeline([("last", sk.FrozenEstimator(sk.SVC().fit([[0.0], [1.0]], [0, 1])))]),
 ]
 
 
 def forest():
-    return RandomForestClassifier(5, max_depth=4, random_state=0)
+    return sk.RandomForestClassifier(5, max_depth=4, random_state=0)
 
 
 def logistic():
-    return LogisticRegression(max_iter=1000)
+    return sk.LogisticRegression(max_iter=1000)
 
 
 def net():
-    return MLPClassifier((20,), max_iter=100, random_state=0)
+    return sk.MLPClassifier((20,), max_iter=100, random_state=0)
 
 
 def named(model):
@@ -119,7 +86,7 @@ def test_boosting_libraries_raise(library):
     assert_raises_before_any_fit(getattr(module, name)(), name)
 
 
-@pytest.mark.parametrize("model", [Ridge(), forest(), net()], ids=named)
+@pytest.mark.parametrize("model", [sk.Ridge(), forest(), net()], ids=named)
 def test_features_raise(model):
     assert_raises_before_any_fit(
         model, f'{named(model)} and unit="feature"', unit="feature"
@@ -133,19 +100,19 @@ def test_containers_raise_for_a_member(container):
 
 def test_a_search_that_finds_another_model_raises():
     X, y = load_iris(return_X_y=True)
-    pipeline = Pipeline([("model", LogisticRegression(max_iter=500))])
-    search = GridSearchCV(pipeline, {"model": [SVC()]}, cv=2)
+    pipeline = sk.Pipeline([("model", sk.LogisticRegression(max_iter=500))])
+    search = sk.GridSearchCV(pipeline, {"model": [sk.SVC()]}, cv=2)
     with pytest.raises(InvalidParameterError, match="SVC"):
         PrunedClassifier(search, dropout=0.2).fit(X, y)
 
 
 TAKING = [
     logistic(),
-    SGDClassifier(loss="log_loss", random_state=0),
-    LinearSVC(),
-    DecisionTreeClassifier(max_depth=4, random_state=0),
+    sk.SGDClassifier(loss="log_loss", random_state=0),
+    sk.LinearSVC(),
+    sk.DecisionTreeClassifier(max_depth=4, random_state=0),
     forest(),
-    BaggingClassifier(n_estimators=5, random_state=0),
+    sk.BaggingClassifier(n_estimators=5, random_state=0),
     net(),
 ]
 
@@ -155,7 +122,7 @@ TAKING = [
 @pytest.mark.parametrize("model", TAKING, ids=named)
 def test_dropout_changes_the_refit(model, keep):
     X, y = load_iris(return_X_y=True)
-    X = StandardScaler().fit_transform(X)
+    X = sk.StandardScaler().fit_transform(X)
     plain, dropped, again = (
         PrunedClassifier(model, keep=keep, dropout=dropout, cv=2, random_state=0).fit(X, y)
         for dropout in (0.0, 0.3, 0.3)
@@ -168,24 +135,24 @@ def test_dropout_changes_the_refit(model, keep):
 
 
 CONTAINERS = {
-    "pipeline": lambda: make_pipeline(StandardScaler(), forest()),
+    "pipeline": lambda: make_pipeline(sk.StandardScaler(), forest()),
     "subset": lambda: SampleSubsetClassifier(forest()),
-    "search": lambda: GridSearchCV(forest(), {"max_depth": [3, 4]}, cv=2),
-    "elimination": lambda: RFE(forest(), n_features_to_select=3),
-    "one-vs-rest": lambda: OneVsRestClassifier(forest()),
-    "one-vs-one": lambda: OneVsOneClassifier(forest()),
-    "codes": lambda: OutputCodeClassifier(forest(), random_state=0),
-    "voting": lambda: VotingClassifier(
+    "search": lambda: sk.GridSearchCV(forest(), {"max_depth": [3, 4]}, cv=2),
+    "elimination": lambda: sk.RFE(forest(), n_features_to_select=3),
+    "one-vs-rest": lambda: sk.OneVsRestClassifier(forest()),
+    "one-vs-one": lambda: sk.OneVsOneClassifier(forest()),
+    "codes": lambda: sk.OutputCodeClassifier(forest(), random_state=0),
+    "voting": lambda: sk.VotingClassifier(
         [("forest", forest()), ("linear", logistic())], voting="soft"
     ),
-    "stacking": lambda: StackingClassifier(
+    "stacking": lambda: sk.StackingClassifier(
         [("forest", forest()), ("linear", logistic())], cv=2
     ),
-    "bagging": lambda: BaggingClassifier(logistic(), 3, random_state=0),
-    "calibrated": lambda: CalibratedClassifierCV(forest(), cv=2),
-    "calibrated-once": lambda: CalibratedClassifierCV(forest(), cv=2, ensemble=False),
-    "nested": lambda: OneVsRestClassifier(make_pipeline(StandardScaler(), forest())),
-    "frozen": lambda: FrozenEstimator(forest().fit(*load_iris(return_X_y=True))),
+    "bagging": lambda: sk.BaggingClassifier(logistic(), 3, random_state=0),
+    "calibrated": lambda: sk.CalibratedClassifierCV(forest(), cv=2),
+    "calibrated-once": lambda: sk.CalibratedClassifierCV(forest(), cv=2, ensemble=False),
+    "nested": lambda: sk.OneVsRestClassifier(make_pipeline(sk.StandardScaler(), forest())),
+    "frozen": lambda: sk.FrozenEstimator(forest().fit(*load_iris(return_X_y=True))),
 }
 
 
@@ -216,8 +183,8 @@ def test_dropout_reaches_what_is_inside(name, keep):
 @pytest.mark.parametrize(
     "container",
     [
-        lambda model: FixedThresholdClassifier(model, threshold=0.4),
-        lambda model: SelfTrainingClassifier(model),
+        lambda model: sk.FixedThresholdClassifier(model, threshold=0.4),
+        lambda model: sk.SelfTrainingClassifier(model),
     ],
 )
 def test_containers_of_two_classes(container, keep):
@@ -230,7 +197,7 @@ def test_containers_of_two_classes(container, keep):
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.4])
-@pytest.mark.parametrize("container", [MultiOutputClassifier, ClassifierChain])
+@pytest.mark.parametrize("container", [sk.MultiOutputClassifier, sk.ClassifierChain])
 def test_containers_of_several_class_outputs(container, keep):
     X, y = load_iris(return_X_y=True)
     Y = np.stack([y == 1, X[:, 0] > 6], axis=1).astype(int)
@@ -244,13 +211,13 @@ def test_containers_of_several_class_outputs(container, keep):
 
 @pytest.mark.parametrize("keep", [1.0, 0.4])
 @pytest.mark.parametrize(
-    "container", [MultiOutputRegressor, RegressorChain, TransformedTargetRegressor]
+    "container", [sk.MultiOutputRegressor, sk.RegressorChain, sk.TransformedTargetRegressor]
 )
 def test_containers_of_regressors(container, keep):
     X, y = load_diabetes(return_X_y=True)
-    y = y if container is TransformedTargetRegressor else np.stack([y, X[:, 2]], axis=1)
+    y = y if container is sk.TransformedTargetRegressor else np.stack([y, X[:, 2]], axis=1)
     settings = {"keep": keep, "cv": 2, "random_state": 0}
-    model = container(RandomForestRegressor(5, max_depth=4, random_state=0))
+    model = container(sk.RandomForestRegressor(5, max_depth=4, random_state=0))
     plain = PrunedRegressor(model, **settings).fit(X, y).predict(X)
     found = PrunedRegressor(model, dropout=0.3, **settings).fit(X, y).predict(X)
     assert found.shape == plain.shape
@@ -259,7 +226,7 @@ def test_containers_of_regressors(container, keep):
 
 def test_calibrators_learn_from_members_with_dropout():
     X, y = load_iris(return_X_y=True)
-    model = CalibratedClassifierCV(forest(), cv=2)
+    model = sk.CalibratedClassifierCV(forest(), cv=2)
     first, other = (
         PrunedClassifier(model, keep=1.0, dropout=dropout, random_state=0).fit(X, y)
         for dropout in (0.0, 0.4)

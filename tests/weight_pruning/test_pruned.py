@@ -7,20 +7,10 @@ import numpy as np
 import pytest
 from sklearn import clone
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    AdaBoostRegressor,
-    IsolationForest,
-    RandomForestClassifier,
-)
 from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.naive_bayes import BernoulliNB
+from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune.weight_pruning import (
@@ -33,21 +23,21 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._inner_validation import not_worse, row_scores
 from sklearn_prune.weight_pruning._registry import families_of_class, family_specs, resolve
+from tests.estimators import sk
 
 
 @pytest.fixture
-def noisy():
+def classes():
     """Ten columns, of which the first three say anything."""
     X = np.random.default_rng(0).normal(size=(300, 10))
     return X, (X[:, 0] + X[:, 1] + X[:, 2] > 0).astype(int)
 
 
 def boosted():
-    return AdaBoostClassifier(n_estimators=15, random_state=0)
+    return sk.AdaBoostClassifier(n_estimators=15, random_state=0)
 
 
-def test_features_without_a_use_go_first(noisy):
-    X, y = noisy
+def test_features_without_a_use_go_first(X, y):
     model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
     assert list(model.kept_) == [0, 1, 2]
     bare = boosted().fit(X[:, :3], y)
@@ -59,8 +49,7 @@ def test_features_without_a_use_go_first(noisy):
     assert np.array_equal(model.feature_importances_, importances)
 
 
-def test_everything_is_the_plain_model(noisy):
-    X, y = noisy
+def test_everything_is_the_plain_model(X, y):
     arguments = {
         "criterion": PermutationCriterion(),
         "schedule": IterativeSchedule(),
@@ -75,8 +64,7 @@ def test_everything_is_the_plain_model(noisy):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_subsets_are_nested_over_keep(noisy, seed):
-    X, y = noisy
+def test_subsets_are_nested_over_keep(X, y, seed):
     before = np.zeros(10, dtype=bool)
     for keep in (2, 0.3, 0.5, 8, 1.0):
         model = PrunedClassifier(boosted(), unit="feature", keep=keep, random_state=seed)
@@ -86,8 +74,7 @@ def test_subsets_are_nested_over_keep(noisy, seed):
     assert before.all()
 
 
-def test_a_seed_fixes_the_fit_whatever_n_jobs(noisy):
-    X, y = noisy
+def test_a_seed_fixes_the_fit_whatever_n_jobs(X, y):
     model = PrunedClassifier(
         MLPClassifier(8, max_iter=30), keep="auto", tolerance=0.05, random_state=5
     )
@@ -100,8 +87,7 @@ def test_a_seed_fixes_the_fit_whatever_n_jobs(noisy):
         ]
 
 
-def test_auto_keeps_what_is_not_worse(noisy):
-    X, y = noisy
+def test_auto_keeps_what_is_not_worse(X, y):
     model = PrunedClassifier(
         boosted(), unit="feature", keep="auto", tolerance=0.02, random_state=0
     ).fit(X, y)
@@ -128,15 +114,14 @@ def test_the_rule_counts_one_paired_standard_error():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_row_scores_average_to_the_score(noisy, weighted):
+def test_row_scores_average_to_the_score(X, y, weighted):
     from sklearn_prune.weight_pruning._context import PruningContext
 
-    X, y = noisy
     weights = np.random.default_rng(0).random(len(X)) if weighted else None
     params = {"sample_weight": weights} if weighted else {}
     for model, target in (
         (boosted(), y),
-        (AdaBoostRegressor(n_estimators=4, random_state=0), X[:, 0] + y),
+        (sk.AdaBoostRegressor(n_estimators=4, random_state=0), X[:, 0] + y),
     ):
         model.fit(X, target)
         context = PruningContext(model, X, target, fit_params=params)
@@ -144,12 +129,11 @@ def test_row_scores_average_to_the_score(noisy, weighted):
         assert np.mean(row_scores(model, context)) == pytest.approx(score, abs=1e-12)
 
 
-def test_nothing_rebuilds_the_estimator(noisy, monkeypatch):
+def test_nothing_rebuilds_the_estimator(X, y, monkeypatch):
     from sklearn.utils.validation import check_is_fitted
 
     from sklearn_prune.models.features.family import FeatureFamily
 
-    X, y = noisy
     model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0).fit(X, y)
     rebuilt = []
     monkeypatch.setattr(FeatureFamily, "restore", lambda *a: rebuilt.append(a))
@@ -162,8 +146,7 @@ def test_nothing_rebuilds_the_estimator(noisy, monkeypatch):
     assert len(rebuilt) == 1
 
 
-def test_estimator_is_new_on_each_access_and_missing_before_fit(noisy):
-    X, y = noisy
+def test_estimator_is_new_on_each_access_and_missing_before_fit(X, y):
     model = PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0)
     with pytest.raises(AttributeError, match="Call fit"):
         model.estimator_
@@ -171,8 +154,7 @@ def test_estimator_is_new_on_each_access_and_missing_before_fit(noisy):
     assert model.estimator_ is not model.estimator_
 
 
-def test_sample_weight_and_groups_reach_the_folds(noisy):
-    X, y = noisy
+def test_sample_weight_and_groups_reach_the_folds(X, y):
     rng = np.random.default_rng(1)
     weights, groups = rng.integers(0, 3, len(X)).astype(float), np.arange(len(X)) // 10
     arguments = {"unit": "feature", "keep": 3, "random_state": 0}
@@ -184,23 +166,21 @@ def test_sample_weight_and_groups_reach_the_folds(noisy):
         PrunedClassifier(boosted(), cv=GroupKFold(3), **arguments).fit(X, y)
 
 
-def test_routing(noisy, routing):
-    X, y = noisy
+def test_routing(X, y, routing):
     weights, groups = np.ones(len(X)), np.arange(len(X)) // 10
     weights[:50] = 0
-    inner = BernoulliNB().set_fit_request(sample_weight=True)
+    inner = sk.BernoulliNB().set_fit_request(sample_weight=True)
     model = PrunedClassifier(inner, unit="feature", keep=3, random_state=0)
     model.fit(X, y, sample_weight=weights, groups=groups)
-    bare = BernoulliNB().fit(X[:, model.kept_], y, sample_weight=weights)
+    bare = sk.BernoulliNB().fit(X[:, model.kept_], y, sample_weight=weights)
     assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
-    refusing = BernoulliNB().set_fit_request(sample_weight=False)
+    refusing = sk.BernoulliNB().set_fit_request(sample_weight=False)
     with pytest.raises(TypeError, match="sample_weight"):
         PrunedClassifier(refusing).fit(X, y, sample_weight=weights)
 
 
-def test_grid_search_over_everything(noisy):
-    X, y = noisy
-    search = GridSearchCV(
+def test_grid_search_over_everything(X, y):
+    search = sk.GridSearchCV(
         PrunedClassifier(boosted(), PermutationCriterion(), unit="feature", random_state=0),
         {
             "keep": [1.0, 0.3],
@@ -213,7 +193,7 @@ def test_grid_search_over_everything(noisy):
         error_score="raise",
     ).fit(X, y)
     assert search.best_params_["unit"] == "feature"
-    search = GridSearchCV(
+    search = sk.GridSearchCV(
         PrunedClassifier(boosted(), unit="feature", keep=3, random_state=0),
         {"criterion": [None, RandomCriterion(), MagnitudeCriterion()]},
         cv=2,
@@ -225,8 +205,7 @@ def test_grid_search_over_everything(noisy):
 
 
 @pytest.mark.filterwarnings("ignore:The pruned AdaBoostClassifier is larger:UserWarning")
-def test_both_wings_nest(noisy):
-    X, y = noisy
+def test_both_wings_nest(X, y):
     pruned = PrunedClassifier(boosted(), unit="feature", keep=3)
     outer = SampleSubsetClassifier(pruned, keep=0.5, random_state=0).fit(X, y)
     assert len(outer.estimator_.kept_) == 3
@@ -235,8 +214,7 @@ def test_both_wings_nest(noisy):
     assert inner.predict(X).shape == y.shape
 
 
-def test_rounds_reach_the_same_number(noisy):
-    X, y = noisy
+def test_rounds_reach_the_same_number(X, y):
     model = PrunedClassifier(
         boosted(), unit="feature", keep=3, schedule=IterativeSchedule(3), random_state=0
     ).fit(X, y)
@@ -244,18 +222,17 @@ def test_rounds_reach_the_same_number(noisy):
 
 
 @pytest.mark.parametrize("sparse_format", ["csr", "frame"])
-def test_containers(noisy, sparse_format):
+def test_containers(X, y, sparse_format):
     pandas = pytest.importorskip("pandas")
     from scipy.sparse import csr_array
 
-    X, y = noisy
     X = (X > 0).astype(float)
     given = (
         csr_array(X)
         if sparse_format == "csr"
         else pandas.DataFrame(X, columns=[f"c{i}" for i in range(10)])
     )
-    model = PrunedClassifier(BernoulliNB(), unit="feature", keep=4, random_state=0)
+    model = PrunedClassifier(sk.BernoulliNB(), unit="feature", keep=4, random_state=0)
     plain = clone(model).fit(X, y)
     model.fit(given, y)
     assert np.array_equal(model.kept_, plain.kept_)
@@ -290,51 +267,48 @@ def test_containers(noisy, sparse_format):
         ({"unit": "feature", "criterion": MagnitudeCriterion("l3")}, 'norm must be "l1"'),
     ],
 )
-def test_wrong_arguments(noisy, arguments, message):
+def test_wrong_arguments(classes, arguments, message):
     with pytest.raises(ValueError, match=message):
-        PrunedClassifier(boosted(), **arguments).fit(*noisy)
+        PrunedClassifier(boosted(), **arguments).fit(*classes)
 
 
-def test_a_wrong_unit_lists_all_there_are(noisy):
-    model = PrunedClassifier(DecisionTreeClassifier(), unit="coefficient")
+def test_a_wrong_unit_lists_all_there_are(classes):
+    model = PrunedClassifier(sk.DecisionTreeClassifier(), unit="coefficient")
     with pytest.raises(
         ValueError, match="Write one of 'node', 'leaf', 'feature', or 'auto'"
     ):
-        model.fit(*noisy)
-    model = PrunedClassifier(DecisionTreeClassifier(), keep=5)
+        model.fit(*classes)
+    model = PrunedClassifier(sk.DecisionTreeClassifier(), keep=5)
     with pytest.raises(ValueError, match="name a unit: 'node', 'leaf', 'feature'"):
-        model.fit(*noisy)
+        model.fit(*classes)
 
 
-def test_wrong_models(noisy):
-    X, y = noisy
+def test_wrong_models(X, y):
     with pytest.raises(TypeError, match="Use PrunedRegressor for it"):
-        PrunedClassifier(AdaBoostRegressor()).fit(X, y)
+        PrunedClassifier(sk.AdaBoostRegressor()).fit(X, y)
     with pytest.raises(TypeError, match="fitted without a target"):
-        PrunedClassifier(IsolationForest()).fit(X, y)
+        PrunedClassifier(sk.IsolationForest()).fit(X, y)
     with pytest.raises(TypeError, match=re.escape("Write AdaBoostClassifier()")):
-        PrunedClassifier(AdaBoostClassifier).fit(X, y)
+        PrunedClassifier(sk.AdaBoostClassifier).fit(X, y)
     with pytest.raises(NotFittedError):
-        PrunedClassifier(FrozenEstimator(boosted())).fit(X, y)
+        PrunedClassifier(sk.FrozenEstimator(boosted())).fit(X, y)
 
 
-class Contrary(DecisionTreeClassifier):
+class Contrary(sk.DecisionTreeClassifier):
     """A tree that says the opposite."""
 
     def predict(self, X, check_input=True):
         return 1 - super().predict(X)
 
 
-def test_a_class_with_its_own_predict_is_not_taken_for_its_base(noisy):
-    X, y = noisy
+def test_a_class_with_its_own_predict_is_not_taken_for_its_base(X, y):
     model = PrunedClassifier(Contrary(random_state=0), keep=1.0).fit(X, y)
     assert np.array_equal(model.predict(X), Contrary(random_state=0).fit(X, y).predict(X))
     with pytest.warns(UserWarning, match="has a predict of its own"):
         PrunedClassifier(Contrary(random_state=0), keep=0.5, random_state=0).fit(X, y)
 
 
-def test_report_reads_well(noisy):
-    X, y = noisy
+def test_report_reads_well(X, y):
     report = PrunedClassifier(boosted(), unit="feature", keep=3).fit(X, y).report_
     assert report.before["units"] == 10
     assert report.after["units"] == 3
@@ -345,7 +319,7 @@ def test_report_reads_well(noisy):
 
 def test_regressor():
     X, y = load_diabetes(return_X_y=True)
-    inner = AdaBoostRegressor(n_estimators=10, random_state=0)
+    inner = sk.AdaBoostRegressor(n_estimators=10, random_state=0)
     model = PrunedRegressor(inner, unit="feature", keep=0.3, random_state=0).fit(X, y)
     bare = clone(inner).fit(X[:, model.kept_], y)
     assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
@@ -354,12 +328,12 @@ def test_regressor():
 
 def test_delegation_follows_the_model():
     X, y = load_iris(return_X_y=True)
-    model = PrunedClassifier(BernoulliNB())
+    model = PrunedClassifier(sk.BernoulliNB())
     assert not hasattr(model, "decision_function")
     assert hasattr(model, "predict_log_proba")
     assert not hasattr(model.fit(X, y), "decision_function")
     assert not hasattr(model, "coef_")
-    assert hasattr(PrunedClassifier(LogisticRegression()), "decision_function")
+    assert hasattr(PrunedClassifier(sk.LogisticRegression()), "decision_function")
 
 
 def all_families():
@@ -380,10 +354,10 @@ def test_the_families_keep_the_protocol(family):
 @pytest.mark.parametrize(
     ("model", "units"),
     [
-        (DecisionTreeClassifier(), ("node", "leaf")),
-        (RandomForestClassifier(), ("node", "leaf", "tree")),
-        (make_pipeline(DecisionTreeClassifier()), ("node", "leaf")),
-        (make_pipeline(RandomForestClassifier()), ("node", "leaf", "tree")),
+        (sk.DecisionTreeClassifier(), ("node", "leaf")),
+        (sk.RandomForestClassifier(), ("node", "leaf", "tree")),
+        (make_pipeline(sk.DecisionTreeClassifier()), ("node", "leaf")),
+        (make_pipeline(sk.RandomForestClassifier()), ("node", "leaf", "tree")),
     ],
     ids=["tree", "forest", "pipeline of a tree", "pipeline of a forest"],
 )
@@ -402,7 +376,7 @@ def test_a_family_without_its_methods_names_them():
             getattr(Family(), name)(*[None] * n_arguments)
 
 
-def test_callbacks_reach_the_inner_model(noisy):
+def test_callbacks_reach_the_inner_model(X, y):
     callback = pytest.importorskip("sklearn.callback")
 
     class Recorder(callback.AutoPropagatedCallback):
@@ -423,9 +397,8 @@ def test_callbacks_reach_the_inner_model(noisy):
         def on_fit_task_end(self, estimator, context):
             pass
 
-    X, y = noisy
     recorder = Recorder()
-    model = PrunedClassifier(LogisticRegression(), keep=1.0).set_callbacks(recorder)
+    model = PrunedClassifier(sk.LogisticRegression(), keep=1.0).set_callbacks(recorder)
     model.fit(X, y)
     names = {name for name, _ in recorder.tasks}
     assert {"PrunedClassifier", "LogisticRegression"} <= names

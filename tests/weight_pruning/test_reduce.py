@@ -5,12 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune._ranking import Ranking
-from sklearn_prune.weight_pruning import (
-    GradualSchedule,
-    IterativeSchedule,
-    MagnitudeCriterion,
-)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import Family
 from sklearn_prune.weight_pruning._protocol import PruningRequest, UnitTable
@@ -39,7 +35,7 @@ class Shelf:
 
 class ShelfFamily(Family):
     units = ("book",)
-    criteria = {"book": (MagnitudeCriterion, RandomCriterion)}
+    criteria = {"book": (wp.MagnitudeCriterion, RandomCriterion)}
     groups = None
 
     def table(self, work, unit, context):
@@ -88,7 +84,7 @@ def test_the_largest_stay_and_nothing_else_changes(shelf, norm, power):
     before = shelf.ids.copy(), shelf.weights.copy()
     shares = [0.7, 6, 2]
     found = ShelfFamily().reduce(
-        shelf, shares, request(criterion=MagnitudeCriterion(norm)), CONTEXT
+        shelf, shares, request(criterion=wp.MagnitudeCriterion(norm)), CONTEXT
     )
     sizes = (np.abs(shelf.weights) ** power).sum(axis=1)
     for smaller, n in zip(found, (14, 6, 2), strict=True):
@@ -112,7 +108,7 @@ def test_the_plan_counts_parameters(shelf, share):
 
 def test_rounds_refit_and_rank_again(shelf):
     (smaller,) = ShelfFamily().reduce(
-        shelf, [0.2], request(refit=True, schedule=IterativeSchedule(3)), CONTEXT
+        shelf, [0.2], request(refit=True, schedule=wp.IterativeSchedule(3)), CONTEXT
     )
     numbers = [round(20 * 0.2 ** (step / 3)) for step in (1, 2, 3)]
     assert shelf.log == [numbers[0], "refit", numbers[1], "refit", numbers[2], "refit"]
@@ -184,9 +180,9 @@ def test_random_units_depend_on_the_seed_alone(shelf):
 @pytest.mark.parametrize(
     ("schedule", "rewinds"),
     [
-        (IterativeSchedule(3), False),
-        (IterativeSchedule(3, rewind="init"), True),
-        (GradualSchedule(3), False),
+        (wp.IterativeSchedule(3), False),
+        (wp.IterativeSchedule(3, rewind="init"), True),
+        (wp.GradualSchedule(3), False),
     ],
     ids=str,
 )

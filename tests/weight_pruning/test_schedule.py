@@ -2,14 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Perceptron, Ridge, SGDClassifier, SGDRegressor
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import PrunedRegressor
 from sklearn_prune.weight_pruning import (
@@ -18,6 +11,7 @@ from sklearn_prune.weight_pruning import (
     MagnitudeCriterion,
 )
 from sklearn_prune.weight_pruning._schedule import check_schedule
+from tests.estimators import sk
 
 
 @pytest.mark.parametrize("keep", [0.9, 0.2, 0.001])
@@ -44,30 +38,30 @@ def test_the_amount_that_is_gone_follows_the_power(keep, n_steps, power):
 @pytest.mark.parametrize("n_steps", [0, -1, 2.0, True, "3"])
 def test_n_steps_is_a_positive_int(schedule, n_steps):
     with pytest.raises(ValueError, match=r"n_steps must be an int of at least 1\. Got"):
-        check_schedule(schedule(n_steps), Ridge())
+        check_schedule(schedule(n_steps), sk.Ridge())
 
 
 @pytest.mark.parametrize("power", [0, -1, True, "3", float("nan"), float("inf"), None])
 def test_power_is_a_positive_number(power):
     with pytest.raises(ValueError, match=r"power must be a number above 0\. Got"):
-        check_schedule(GradualSchedule(power=power), Ridge())
+        check_schedule(GradualSchedule(power=power), sk.Ridge())
 
 
 @pytest.mark.parametrize("schedule", ["gradual", 5, GradualSchedule])
 def test_what_is_no_schedule_is_refused(schedule):
     with pytest.raises(ValueError, match="schedule must be None or a schedule"):
-        check_schedule(schedule, Ridge())
+        check_schedule(schedule, sk.Ridge())
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        SGDClassifier(),
-        Perceptron(),
-        MLPRegressor(),
-        make_pipeline(StandardScaler(), SGDRegressor()),
-        OneVsRestClassifier(make_pipeline(StandardScaler(), SGDClassifier())),
-        TransformedTargetRegressor(SGDRegressor()),
+        sk.SGDClassifier(),
+        sk.Perceptron(),
+        sk.MLPRegressor(),
+        make_pipeline(sk.StandardScaler(), sk.SGDRegressor()),
+        sk.OneVsRestClassifier(make_pipeline(sk.StandardScaler(), sk.SGDClassifier())),
+        sk.TransformedTargetRegressor(sk.SGDRegressor()),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -81,11 +75,11 @@ def test_models_that_train_can_be_rewound(model):
 @pytest.mark.parametrize(
     "model",
     [
-        Ridge(),
-        RandomForestRegressor(),
-        make_pipeline(StandardScaler(), Ridge()),
-        FrozenEstimator(SGDClassifier()),
-        make_pipeline(StandardScaler(), FrozenEstimator(SGDClassifier())),
+        sk.Ridge(),
+        sk.RandomForestRegressor(),
+        make_pipeline(sk.StandardScaler(), sk.Ridge()),
+        sk.FrozenEstimator(sk.SGDClassifier()),
+        make_pipeline(sk.StandardScaler(), sk.FrozenEstimator(sk.SGDClassifier())),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -104,13 +98,13 @@ def test_rounds_follow_the_gradual_amounts():
     found = {}
     for n_steps in (1, 3):
         small = PrunedRegressor(
-            Ridge(),
+            sk.Ridge(),
             MagnitudeCriterion(),
             unit="coefficient",
             keep=0.3,
             schedule=GradualSchedule(n_steps),
         ).fit(X, y)
         found[n_steps] = small.kept_
-    once = PrunedRegressor(Ridge(), MagnitudeCriterion(), unit="coefficient", keep=0.3)
+    once = PrunedRegressor(sk.Ridge(), MagnitudeCriterion(), unit="coefficient", keep=0.3)
     assert np.array_equal(found[1], once.fit(X, y).kept_)
     assert len(found[3]) == 6

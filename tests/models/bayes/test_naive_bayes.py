@@ -6,17 +6,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
-from sklearn.naive_bayes import (
-    BernoulliNB,
-    CategoricalNB,
-    ComplementNB,
-    GaussianNB,
-    MultinomialNB,
-)
 
 from sklearn_prune.models.bayes.family import NaiveBayesFamily
 from sklearn_prune.models.features.family import FeatureFamily
@@ -28,21 +17,22 @@ from sklearn_prune.weight_pruning import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
+from tests.estimators import sk
 
 DIGITS = load_digits(return_X_y=True)
 MODELS = [
-    GaussianNB(),
-    MultinomialNB(),
-    MultinomialNB(class_prior=np.full(10, 0.1)),
-    ComplementNB(norm=True),
-    BernoulliNB(binarize=8.0),
-    BernoulliNB(),
-    CategoricalNB(min_categories=17),
-    LinearDiscriminantAnalysis(),
-    LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-    QuadraticDiscriminantAnalysis(reg_param=0.1),
+    sk.GaussianNB(),
+    sk.MultinomialNB(),
+    sk.MultinomialNB(class_prior=np.full(10, 0.1)),
+    sk.ComplementNB(norm=True),
+    sk.BernoulliNB(binarize=8.0),
+    sk.BernoulliNB(),
+    sk.CategoricalNB(min_categories=17),
+    sk.LinearDiscriminantAnalysis(),
+    sk.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+    sk.QuadraticDiscriminantAnalysis(reg_param=0.1),
 ]
-LOG_LINEAR = [MultinomialNB(), ComplementNB(), BernoulliNB(binarize=8.0)]
+LOG_LINEAR = [sk.MultinomialNB(), sk.ComplementNB(), sk.BernoulliNB(binarize=8.0)]
 
 
 def pruned(model, criterion, keep, X, y):
@@ -55,7 +45,7 @@ def pruned(model, criterion, keep, X, y):
 
 
 def test_counts_are_dropped():
-    model = MultinomialNB().fit(*DIGITS)
+    model = sk.MultinomialNB().fit(*DIGITS)
     assert len(pickle.dumps(NaiveBayesFamily().compact(model))) < 0.6 * len(
         pickle.dumps(model)
     )
@@ -63,7 +53,7 @@ def test_counts_are_dropped():
 
 def test_unseen_categories_are_refused_as_in_scikit_learn():
     X = np.array([[0, 1], [1, 2], [0, 0]])
-    model = CategoricalNB().fit(X, [0, 1, 1])
+    model = sk.CategoricalNB().fit(X, [0, 1, 1])
     compact = NaiveBayesFamily().compact(model)
     for predictor in (model, compact):
         with pytest.raises(IndexError):
@@ -88,28 +78,28 @@ def test_magnitude_keeps_better_features_than_random(model):
 
 def test_removal_is_a_fit_on_the_columns_that_are_left():
     X, y = DIGITS
-    family, work = pruned(GaussianNB(), PermutationCriterion(1), 0.5, X, y)
+    family, work = pruned(sk.GaussianNB(), PermutationCriterion(1), 0.5, X, y)
     kept = work.columns
-    expected = GaussianNB().fit(X[:, kept], y).predict_proba(X[:, kept])
+    expected = sk.GaussianNB().fit(X[:, kept], y).predict_proba(X[:, kept])
     np.testing.assert_allclose(family.compact(work).predict_proba(X), expected)
-    restored = family.restore(family.compact(work), GaussianNB())
+    restored = family.restore(family.compact(work), sk.GaussianNB())
     np.testing.assert_array_equal(
-        restored.predict(X), GaussianNB().fit(X[:, kept], y).predict(X[:, kept])
+        restored.predict(X), sk.GaussianNB().fit(X[:, kept], y).predict(X[:, kept])
     )
 
 
 def test_weights_of_a_gaussian_are_the_information_about_the_class():
     X, y = load_iris(return_X_y=True)
-    model = GaussianNB().fit(X, y)
+    model = sk.GaussianNB().fit(X, y)
     found = NaiveBayesFamily().weights(model, "feature", PruningContext(model, X, y))
     for column in range(4):
-        alone = GaussianNB(var_smoothing=0).fit(X[:, [column]], y)
+        alone = sk.GaussianNB(var_smoothing=0).fit(X[:, [column]], y)
         alone.var_ = model.var_[:, [column]]
         own = alone.predict_proba(X[:, [column]])[np.arange(150), y]
         np.testing.assert_allclose(found[column, 0], np.mean(np.log(own * 3)))
 
 
-@pytest.mark.parametrize("model", [*LOG_LINEAR, LinearDiscriminantAnalysis()], ids=str)
+@pytest.mark.parametrize("model", [*LOG_LINEAR, sk.LinearDiscriminantAnalysis()], ids=str)
 def test_rounding(model):
     X, y = DIGITS
     model = clone(model).fit(X, y)
@@ -117,7 +107,9 @@ def test_rounding(model):
     assert small.score(X, y) > model.score(X, y) - 0.01
 
 
-@pytest.mark.parametrize("model", [GaussianNB(), QuadraticDiscriminantAnalysis()], ids=str)
+@pytest.mark.parametrize(
+    "model", [sk.GaussianNB(), sk.QuadraticDiscriminantAnalysis()], ids=str
+)
 def test_variances_are_not_rounded(model):
     compact = NaiveBayesFamily().compact(model.fit(*load_iris(return_X_y=True)))
     with pytest.raises(ValueError, match="quantize=None"):
@@ -125,5 +117,5 @@ def test_variances_are_not_rounded(model):
 
 
 def test_other_naive_bayes_models_are_refused_by_a_reason():
-    assert NaiveBayesFamily().accepts(GaussianNB())
+    assert NaiveBayesFamily().accepts(sk.GaussianNB())
     assert "naive Bayes" in NaiveBayesFamily().accepts(object()).reason

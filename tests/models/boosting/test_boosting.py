@@ -57,6 +57,13 @@ def compact_of(model, X, y):
     return family.compact(family.start(model, PruningContext(model, X, y)))
 
 
+def started(model, X, y):
+    """The work of the family on a fitted model, and the rows that it was trained on."""
+    family, context = BoostingFamily(), PruningContext(model, X, y)
+    work = family.start(model, context)
+    return work, family.training_rows(work, context)
+
+
 def assert_same_predictions(model, compact, X):
     for method in METHODS:
         assert hasattr(model, method) == hasattr(compact, method)
@@ -157,9 +164,7 @@ def walked(trees, X):
 def test_rows_end_where_a_plain_walk_ends():
     X, y = classes(3, missing=True, n=120)
     model = HistGradientBoostingClassifier(max_iter=4).fit(X, y)
-    family, context = BoostingFamily(), PruningContext(model, X, y)
-    work = family.start(model, context)
-    rows = family.training_rows(work, context)
+    work, rows = started(model, X, y)
     trees = work.model.trees
     found = np.zeros((3, len(X)))
     np.add.at(found, trees.output, trees.value[rows.leaves])
@@ -198,9 +203,7 @@ def test_pruning_meets_the_size_and_changes_no_input(refit):
 def test_a_refit_comes_closer_to_the_whole_model():
     X, y = numbers(n=1500)
     model = HistGradientBoostingRegressor(random_state=0).fit(X[:1000], y[:1000])
-    family, context = BoostingFamily(), PruningContext(model, X[:1000], y[:1000])
-    work = family.start(model, context)
-    rows = family.training_rows(work, context)
+    work, rows = started(model, X[:1000], y[:1000])
     distances = []
     for refits in (False, True):
         path = LeafPath(work.model, rows, refits)
@@ -215,10 +218,9 @@ def test_a_refit_comes_closer_to_the_whole_model():
 def test_the_cost_of_a_merge_is_the_loss_that_it_causes():
     X, y = numbers(n=200)
     model = GradientBoostingRegressor(n_estimators=1, learning_rate=1.0).fit(X, y)
-    family, context = BoostingFamily(), PruningContext(model, X, y)
-    work = family.start(model, context)
+    work, rows = started(model, X, y)
     trees = work.model.trees
-    path = LeafPath(work.model, family.training_rows(work, context), refits=False)
+    path = LeafPath(work.model, rows, refits=False)
     for split, cost in zip(
         np.flatnonzero(trees.left >= 0), collapse_costs(trees, path.curvature), strict=True
     ):
@@ -384,8 +386,7 @@ def test_class_weights_count_in_the_refit(class_weight):
     rows = np.sort(np.concatenate([np.flatnonzero(y == "green"), rare]))
     X, y = X[rows], y[rows]
     model = HistGradientBoostingClassifier(max_iter=5, class_weight=class_weight)
-    family, context = BoostingFamily(), PruningContext(model.fit(X, y), X, y)
-    weights = family.training_rows(family.start(model, context), context).row_weights
+    weights = started(model.fit(X, y), X, y)[1].row_weights
     counts = np.sum(y == "green") / np.sum(y == "red")
     ratio = counts if class_weight == "balanced" else 20.0
     light = weights[y == "green"][0]
@@ -472,9 +473,7 @@ def test_margins():
 def test_an_l1_penalty_empties_leaves_and_an_l2_penalty_shrinks_them():
     X, y = numbers(n=300)
     model = GradientBoostingRegressor(n_estimators=10, random_state=0).fit(X, y)
-    family, context = BoostingFamily(), PruningContext(model, X, y)
-    work = family.start(model, context)
-    rows = family.training_rows(work, context)
+    work, rows = started(model, X, y)
     reached = np.unique(rows.leaves)
     own = work.model.trees.value[reached]
     lasso = penalised_path(work.model, rows, "l1").value[reached]
@@ -487,9 +486,7 @@ def test_an_l1_penalty_empties_leaves_and_an_l2_penalty_shrinks_them():
 def test_a_penalised_tree_has_its_optimum():
     X, y = numbers(n=200)
     model = GradientBoostingRegressor(n_estimators=1, learning_rate=1.0).fit(X, y)
-    family, context = BoostingFamily(), PruningContext(model, X, y)
-    work = family.start(model, context)
-    rows = family.training_rows(work, context)
+    work, rows = started(model, X, y)
     leaves, sizes = np.unique(rows.leaves, return_counts=True)
     own = work.model.trees.value[leaves]
     path = penalised_path(work.model, rows, "l2")

@@ -6,49 +6,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone, is_classifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-from sklearn.ensemble import (
-    BaggingClassifier,
-    StackingClassifier,
-    StackingRegressor,
-    VotingClassifier,
-    VotingRegressor,
-)
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import (
-    FixedThresholdClassifier,
-    GridSearchCV,
-    KFold,
-    StratifiedKFold,
-    TunedThresholdClassifierCV,
-)
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
-from sklearn.multioutput import (
-    ClassifierChain,
-    MultiOutputClassifier,
-    MultiOutputRegressor,
-    RegressorChain,
-)
-from sklearn.naive_bayes import GaussianNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsRegressor
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    OrdinalEncoder,
-    RobustScaler,
-    StandardScaler,
-    TargetEncoder,
-)
-from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import (
     PrunedClassifier,
@@ -61,63 +21,69 @@ from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 from sklearn_prune.weight_pruning._registry import family_for, family_of
+from tests.estimators import sk
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
-NB, QDA = GaussianNB(), QuadraticDiscriminantAnalysis(reg_param=0.1)
-TREE = DecisionTreeRegressor(max_depth=4, random_state=0)
+NB, QDA = sk.GaussianNB(), sk.QuadraticDiscriminantAnalysis(reg_param=0.1)
+TREE = sk.DecisionTreeRegressor(max_depth=4, random_state=0)
 
 CLASSES = {
-    "pipeline": make_pipeline(StandardScaler(), SelectKBest(k=6), NB),
-    "one vs rest": OneVsRestClassifier(NB),
-    "one vs rest, scores": OneVsRestClassifier(QDA),
-    "one vs one": OneVsOneClassifier(NB),
-    "output code": OutputCodeClassifier(NB, random_state=0, code_size=3),
-    "hard vote": VotingClassifier(
+    "pipeline": make_pipeline(sk.StandardScaler(), sk.SelectKBest(k=6), NB),
+    "one vs rest": sk.OneVsRestClassifier(NB),
+    "one vs rest, scores": sk.OneVsRestClassifier(QDA),
+    "one vs one": sk.OneVsOneClassifier(NB),
+    "output code": sk.OutputCodeClassifier(NB, random_state=0, code_size=3),
+    "hard vote": sk.VotingClassifier(
         [("a", NB), ("b", "drop"), ("c", QDA)], weights=[1, 5, 2]
     ),
-    "soft vote": VotingClassifier([("a", NB), ("c", QDA)], voting="soft"),
-    "stacking": StackingClassifier([("a", NB), ("c", QDA)], cv=3),
-    "stacking, passthrough": StackingClassifier([("a", NB)], QDA, cv=3, passthrough=True),
-    "sigmoid": CalibratedClassifierCV(NB, cv=3),
-    "isotonic": CalibratedClassifierCV(NB, method="isotonic", cv=3),
-    "temperature": CalibratedClassifierCV(NB, method="temperature", cv=3),
-    "one calibrator": CalibratedClassifierCV(QDA, cv=3, ensemble=False),
-    "search": GridSearchCV(NB, {"var_smoothing": [1e-9, 1e-3]}, cv=3),
-    "elimination": RFE(DecisionTreeClassifier(random_state=0), n_features_to_select=7),
+    "soft vote": sk.VotingClassifier([("a", NB), ("c", QDA)], voting="soft"),
+    "stacking": sk.StackingClassifier([("a", NB), ("c", QDA)], cv=3),
+    "stacking, passthrough": sk.StackingClassifier(
+        [("a", NB)], QDA, cv=3, passthrough=True
+    ),
+    "sigmoid": sk.CalibratedClassifierCV(NB, cv=3),
+    "isotonic": sk.CalibratedClassifierCV(NB, method="isotonic", cv=3),
+    "temperature": sk.CalibratedClassifierCV(NB, method="temperature", cv=3),
+    "one calibrator": sk.CalibratedClassifierCV(QDA, cv=3, ensemble=False),
+    "search": sk.GridSearchCV(NB, {"var_smoothing": [1e-9, 1e-3]}, cv=3),
+    "elimination": sk.RFE(
+        sk.DecisionTreeClassifier(random_state=0), n_features_to_select=7
+    ),
     "subset": SampleSubsetClassifier(NB, keep=0.5, random_state=0),
     "nested": make_pipeline(
-        MinMaxScaler(), GridSearchCV(OneVsRestClassifier(NB), {"n_jobs": [1]}, cv=3)
+        sk.MinMaxScaler(),
+        sk.GridSearchCV(sk.OneVsRestClassifier(NB), {"n_jobs": [1]}, cv=3),
     ),
 }
 BINARY = {
-    "binary one vs rest": OneVsRestClassifier(QDA),
-    "binary one vs one": OneVsOneClassifier(NB),
-    "binary isotonic": CalibratedClassifierCV(NB, method="isotonic", cv=3),
-    "binary temperature": CalibratedClassifierCV(NB, method="temperature", cv=3),
-    "binary stacking": StackingClassifier([("a", NB), ("c", QDA)], cv=3),
-    "threshold": FixedThresholdClassifier(NB, threshold=0.3, pos_label="a"),
-    "tuned threshold": TunedThresholdClassifierCV(NB, cv=3),
+    "binary one vs rest": sk.OneVsRestClassifier(QDA),
+    "binary one vs one": sk.OneVsOneClassifier(NB),
+    "binary isotonic": sk.CalibratedClassifierCV(NB, method="isotonic", cv=3),
+    "binary temperature": sk.CalibratedClassifierCV(NB, method="temperature", cv=3),
+    "binary stacking": sk.StackingClassifier([("a", NB), ("c", QDA)], cv=3),
+    "threshold": sk.FixedThresholdClassifier(NB, threshold=0.3, pos_label="a"),
+    "tuned threshold": sk.TunedThresholdClassifierCV(NB, cv=3),
 }
 LABELS = {
-    "label sets": OneVsRestClassifier(NB),
-    "outputs": MultiOutputClassifier(NB),
-    "chain": ClassifierChain(QDA, order=[1, 0, 2], chain_method="decision_function"),
-    "chain, out of fold": ClassifierChain(NB, cv=3, chain_method="predict_proba"),
+    "label sets": sk.OneVsRestClassifier(NB),
+    "outputs": sk.MultiOutputClassifier(NB),
+    "chain": sk.ClassifierChain(QDA, order=[1, 0, 2], chain_method="decision_function"),
+    "chain, out of fold": sk.ClassifierChain(NB, cv=3, chain_method="predict_proba"),
 }
 TARGETS = {
-    "regression pipeline": make_pipeline(RobustScaler(), TREE),
-    "regression vote": VotingRegressor([("a", TREE), ("b", TREE)], weights=[1, 2]),
-    "regression stacking": StackingRegressor([("a", TREE), ("b", "drop")], cv=3),
-    "transformed target": TransformedTargetRegressor(
+    "regression pipeline": make_pipeline(sk.RobustScaler(), TREE),
+    "regression vote": sk.VotingRegressor([("a", TREE), ("b", TREE)], weights=[1, 2]),
+    "regression stacking": sk.StackingRegressor([("a", TREE), ("b", "drop")], cv=3),
+    "transformed target": sk.TransformedTargetRegressor(
         TREE, func=np.log, inverse_func=np.exp
     ),
-    "scaled target": TransformedTargetRegressor(TREE, transformer=StandardScaler()),
+    "scaled target": sk.TransformedTargetRegressor(TREE, transformer=sk.StandardScaler()),
     "regression subset": SampleSubsetRegressor(TREE, keep=0.5, random_state=0),
-    "regression search": GridSearchCV(TREE, {"max_depth": [2, 3]}, cv=3),
+    "regression search": sk.GridSearchCV(TREE, {"max_depth": [2, 3]}, cv=3),
 }
 OUTPUTS = {
-    "regression outputs": MultiOutputRegressor(TREE),
-    "regression chain": RegressorChain(TREE, order=[1, 0]),
+    "regression outputs": sk.MultiOutputRegressor(TREE),
+    "regression chain": sk.RegressorChain(TREE, order=[1, 0]),
 }
 
 
@@ -208,10 +174,10 @@ def test_members_are_fitted_again_alike(name):
 def test_size_chosen_inside():
     X, y = _data("pipeline")
     pipeline = make_pipeline(
-        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), QDA
+        sk.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), QDA
     )
     params = {"criterion": RandomCriterion(), "unit": "feature", "keep": "auto"}
-    for outer in (make_pipeline(StandardScaler(), QDA), pipeline):
+    for outer in (make_pipeline(sk.StandardScaler(), QDA), pipeline):
         model = PrunedClassifier(outer, **params, tolerance=0.25, random_state=0).fit(X, y)
         assert 0 < model.report_.keep < 1
         assert len(model.report_.path) > 3
@@ -220,18 +186,20 @@ def test_size_chosen_inside():
 def test_refusals():
     X, y = _data("pipeline")
     cases = [
-        (make_pipeline(StandardScaler(), "passthrough"), "last step"),
-        (GridSearchCV(NB, {}, refit=False), "refit=True"),
-        (OneVsRestClassifier(PrunedClassifier(NB)), "pruned once"),
+        (make_pipeline(sk.StandardScaler(), "passthrough"), "last step"),
+        (sk.GridSearchCV(NB, {}, refit=False), "refit=True"),
+        (sk.OneVsRestClassifier(PrunedClassifier(NB)), "pruned once"),
     ]
     for outer, message in cases:
         with pytest.raises(ValueError, match=message):
             family_of(outer)
     with pytest.raises(ValueError, match="one that VotingClassifier has.*'feature'"):
         PrunedClassifier(MODELS["soft vote"], unit="tree", keep=0.5).fit(X, y)
-    outer = CalibratedClassifierCV(NB, cv=StratifiedKFold(3, shuffle=True))
+    outer = sk.CalibratedClassifierCV(NB, cv=StratifiedKFold(3, shuffle=True))
     assert "drawn again" in family_of(outer)[1]
-    outer = CalibratedClassifierCV(NB, cv=StratifiedKFold(3, shuffle=True, random_state=0))
+    outer = sk.CalibratedClassifierCV(
+        NB, cv=StratifiedKFold(3, shuffle=True, random_state=0)
+    )
     assert family_of(outer)[1] is None
     model = PrunedClassifier(MODELS["tuned threshold"], keep=1.0).fit(*_data("threshold"))
     with pytest.raises(AttributeError, match="tunes its threshold"):
@@ -243,8 +211,8 @@ def test_sparse_label_sets_and_one_class():
     Y[:, 0] = 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label that all rows have
-        peer = OneVsRestClassifier(NB).fit(X, csr_array(Y))
-        model = PrunedClassifier(OneVsRestClassifier(NB), keep=1.0).fit(X, csr_array(Y))
+        peer = sk.OneVsRestClassifier(NB).fit(X, csr_array(Y))
+        model = PrunedClassifier(sk.OneVsRestClassifier(NB), keep=1.0).fit(X, csr_array(Y))
         half = PrunedClassifier(clone(peer), RandomCriterion(), unit="feature", keep=3)
         half.fit(X, Y)
     found, expected = model.predict(X), peer.predict(X)
@@ -256,7 +224,7 @@ def test_sparse_label_sets_and_one_class():
 
 def test_calibrators_follow_the_pruned_models():
     X, y = _data("pipeline")
-    outer = CalibratedClassifierCV(NB, cv=3)
+    outer = sk.CalibratedClassifierCV(NB, cv=3)
     model = PrunedClassifier(outer, RandomCriterion(), unit="feature", keep=3)
     compact = model.fit(X, y).compact_
     folds = StratifiedKFold(3).split(X, y)
@@ -282,7 +250,7 @@ def test_final_model_learns_out_of_fold(rare):
     if rare:  # one fold has not seen the last class
         last = np.flatnonzero(y == np.unique(y)[-1])
         X, y = np.delete(X, last[1:], axis=0), np.delete(y, last[1:])
-    stacking = StackingClassifier([("a", NB)], cv=KFold(4, shuffle=True, random_state=0))
+    stacking = sk.StackingClassifier([("a", NB)], cv=KFold(4, shuffle=True, random_state=0))
     kept = PrunedClassifier(
         stacking, RandomCriterion(), unit="feature", keep=3, random_state=0
     )
@@ -297,7 +265,7 @@ def test_final_model_learns_out_of_fold(rare):
         (work,) = family.reduce(work, [3], random, inner)
         one = family.compact(work)
         columns[np.ix_(test, one.classes_)] = one.predict_proba(X[test])
-    expected = LogisticRegression().fit(columns, np.unique(y, return_inverse=True)[1])
+    expected = sk.LogisticRegression().fit(columns, np.unique(y, return_inverse=True)[1])
     assert np.allclose(
         compact.final_.predict_proba(columns), expected.predict_proba(columns)
     )
@@ -310,7 +278,7 @@ def _replace_seed(context, pruned):
 
 def test_parameters_of_the_refit_reach_members():
     X, y = _data("pipeline")
-    outer = OneVsRestClassifier(GaussianNB())
+    outer = sk.OneVsRestClassifier(sk.GaussianNB())
     model = PrunedClassifier(
         outer, unit="feature", keep=12, refit={"estimator__var_smoothing": 0.5}
     ).fit(X, y)
@@ -321,8 +289,8 @@ def test_parameters_of_the_refit_reach_members():
 def test_weights_reach_members():
     X, y = _data("pipeline")
     weights = np.arange(1.0, len(X) + 1)
-    vote = VotingClassifier(
-        [("a", NB), ("b", GaussianNB(var_smoothing=1e-3))], voting="soft"
+    vote = sk.VotingClassifier(
+        [("a", NB), ("b", sk.GaussianNB(var_smoothing=1e-3))], voting="soft"
     )
     peer = clone(vote).fit(X, y, sample_weight=weights)
     context = PruningContext(vote, X, y, fit_params={"sample_weight": weights}, seed=0)
@@ -330,7 +298,7 @@ def test_weights_reach_members():
     work = family_of(model)[0].start(model, context)
     for member, own in zip(work.members, peer.estimators_, strict=True):
         assert _equal(member.context.fit_first().theta_, own.theta_)
-    pipeline = make_pipeline(StandardScaler(), NB)
+    pipeline = make_pipeline(sk.StandardScaler(), NB)
     context = PruningContext(pipeline, X, y, {"gaussiannb__sample_weight": weights}, seed=0)
     model = context.fit_first()
     (member,) = family_of(model)[0].start(model, context).members
@@ -340,8 +308,8 @@ def test_weights_reach_members():
 def test_weights_are_routed(routing):
     X, y = _data("pipeline")
     weights = np.arange(1.0, len(X) + 1)
-    inner = GaussianNB().set_fit_request(sample_weight=True)
-    for outer in (OneVsRestClassifier(inner), OneVsOneClassifier(inner)):
+    inner = sk.GaussianNB().set_fit_request(sample_weight=True)
+    for outer in (sk.OneVsRestClassifier(inner), sk.OneVsOneClassifier(inner)):
         peer = clone(outer).fit(X, y, sample_weight=weights)
         context = PruningContext(outer, X, y, fit_params={"sample_weight": weights}, seed=0)
         model = context.fit_first()
@@ -352,7 +320,7 @@ def test_weights_are_routed(routing):
 
 def test_self_training():
     X, y = _data("pipeline")
-    outer = SelfTrainingClassifier(NB, threshold=0.9)
+    outer = sk.SelfTrainingClassifier(NB, threshold=0.9)
     codes = np.searchsorted(["a", "b", "c"], y)
     codes[np.arange(len(y)) % 3 > 0] = -1
     peer = clone(outer).fit(X, codes)
@@ -368,9 +336,9 @@ def test_self_training():
 
 def test_kernel_matrix_of_kept_rows():
     X, y = _data("pipeline")
-    X = StandardScaler().fit_transform(X)
+    X = sk.StandardScaler().fit_transform(X)
     outer = SampleSubsetClassifier(
-        KNeighborsClassifier(1, metric="precomputed"), keep=0.5, random_state=0
+        sk.KNeighborsClassifier(1, metric="precomputed"), keep=0.5, random_state=0
     )
     distances = np.abs(X[:, None] - X[None]).sum(axis=2)
     peer = clone(outer).fit(distances, y)
@@ -379,11 +347,11 @@ def test_kernel_matrix_of_kept_rows():
 
 
 @pytest.mark.parametrize("max_features", [1.0, 0.5])
-@pytest.mark.parametrize("inner", [NB, KNeighborsClassifier(3)])
+@pytest.mark.parametrize("inner", [NB, sk.KNeighborsClassifier(3)])
 def test_bagging(inner, max_features):
     """Members of any kind; trees have a family of their own."""
     X, y = _data("pipeline")
-    outer = BaggingClassifier(inner, 4, max_features=max_features, random_state=0)
+    outer = sk.BaggingClassifier(inner, 4, max_features=max_features, random_state=0)
     context = PruningContext(outer, X, y, seed=0)
     model = context.fit_first()
     family = BaggedModelsFamily()
@@ -411,7 +379,7 @@ def test_bagging(inner, max_features):
 
 def test_no_member_is_rounded_that_has_no_form():
     X, y = load_diabetes(return_X_y=True)
-    outer = MultiOutputRegressor(RadiusNeighborsRegressor())
+    outer = sk.MultiOutputRegressor(sk.RadiusNeighborsRegressor())
     model = PrunedRegressor(outer, keep=1.0, quantize="int8")
     with pytest.raises(ValueError, match="RadiusNeighborsRegressor, which has none"):
         model.fit(X, np.column_stack([y, y]))
@@ -419,7 +387,7 @@ def test_no_member_is_rounded_that_has_no_form():
 
 def test_selectors_become_columns():
     X, y = _data("pipeline")
-    selector = SelectFromModel(DecisionTreeClassifier(random_state=0))
+    selector = sk.SelectFromModel(sk.DecisionTreeClassifier(random_state=0))
     plain = make_pipeline(selector, NB).fit(X, y)
     model = PrunedClassifier(make_pipeline(selector, NB), keep=1.0).fit(X, y)
     assert b"DecisionTree" not in pickle.dumps(model.compact_)
@@ -429,16 +397,16 @@ def test_selectors_become_columns():
 @pytest.mark.parametrize(
     "step",
     [
-        StandardScaler(),
-        StandardScaler(with_mean=False),
-        StandardScaler(with_std=False),
-        MinMaxScaler((0.1, 0.7), clip=True),
-        MaxAbsScaler(),
-        RobustScaler(with_centering=False),
-        RobustScaler(),
-        SimpleImputer(),
-        SimpleImputer(add_indicator=True),
-        SimpleImputer(missing_values=0.0),
+        sk.StandardScaler(),
+        sk.StandardScaler(with_mean=False),
+        sk.StandardScaler(with_std=False),
+        sk.MinMaxScaler((0.1, 0.7), clip=True),
+        sk.MaxAbsScaler(),
+        sk.RobustScaler(with_centering=False),
+        sk.RobustScaler(),
+        sk.SimpleImputer(),
+        sk.SimpleImputer(add_indicator=True),
+        sk.SimpleImputer(missing_values=0.0),
     ],
 )
 def test_fast_steps_to_the_bit(step):
@@ -454,12 +422,12 @@ def test_fast_steps_to_the_bit(step):
 @pytest.mark.parametrize(
     "transformer",
     [
-        StandardScaler(),
-        StandardScaler(with_mean=False),
-        StandardScaler(with_std=False),
-        FunctionTransformer(np.log, np.exp),
-        FunctionTransformer(),
-        MinMaxScaler(),
+        sk.StandardScaler(),
+        sk.StandardScaler(with_mean=False),
+        sk.StandardScaler(with_std=False),
+        sk.FunctionTransformer(np.log, np.exp),
+        sk.FunctionTransformer(),
+        sk.MinMaxScaler(),
     ],
 )
 def test_fast_inverses_to_the_bit(transformer):
@@ -478,7 +446,9 @@ def test_fast_inverses_to_the_bit(transformer):
 def test_pipeline_refuses_what_its_steps_refuse():
     X, y = _data("pipeline")
     compact = (
-        PrunedClassifier(make_pipeline(StandardScaler(), NB), keep=1.0).fit(X, y).compact_
+        PrunedClassifier(make_pipeline(sk.StandardScaler(), NB), keep=1.0)
+        .fit(X, y)
+        .compact_
     )
     with pytest.raises(ValueError, match="13 features"):
         compact.predict(X[:, :3])
@@ -493,7 +463,7 @@ def test_pipeline_refuses_what_its_steps_refuse():
 def test_pandas_output_keeps_names():
     pytest.importorskip("pandas")
     X, y = _data("pipeline")
-    pipeline = make_pipeline(StandardScaler(), SelectKBest(k=5), NB)
+    pipeline = make_pipeline(sk.StandardScaler(), sk.SelectKBest(k=5), NB)
     pipeline.set_output(transform="pandas")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -506,7 +476,7 @@ def test_target_encoder_is_out_of_fold():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 60, size=(200, 2)).astype(str)
     y = rng.integers(0, 2, size=200)
-    pipeline = make_pipeline(TargetEncoder(random_state=0), NB)
+    pipeline = make_pipeline(sk.TargetEncoder(random_state=0), NB)
     context = PruningContext(pipeline, X, y, seed=0)
     model = context.fit_first()
     (member,) = family_of(model)[0].start(model, context).members
@@ -516,7 +486,7 @@ def test_target_encoder_is_out_of_fold():
 def test_texts():
     texts = ["red apple", "green apple", "red car", "fast car", "green pear", "slow car"]
     y = np.array([0, 0, 1, 1, 0, 1])
-    pipeline = make_pipeline(TfidfVectorizer(), MultinomialNB())
+    pipeline = make_pipeline(sk.TfidfVectorizer(), sk.MultinomialNB())
     peer = clone(pipeline).fit(texts, y)
     whole = PrunedClassifier(pipeline, keep=1.0).fit(texts, y)
     assert _equal(whole.predict_proba(texts), peer.predict_proba(texts))

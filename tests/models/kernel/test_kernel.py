@@ -15,22 +15,10 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import weight_pruning as wp
+from sklearn_prune.models.kernel import refit
 from sklearn_prune.models.kernel.family import KernelFamily
-from sklearn_prune.models.kernel.refit import (
-    KernelRows,
-    fit_expansion,
-    fit_ridge,
-    hinge,
-    tube,
-)
 from sklearn_prune.predictors.kernel import KernelFunction
-from sklearn_prune.weight_pruning import (
-    CoverageCriterion,
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    RandomCriterion,
-    SecondOrderCriterion,
-)
 from sklearn_prune.weight_pruning._registry import family_of
 
 PROCESS = RBF(2.0) + WhiteKernel(0.1)
@@ -170,8 +158,7 @@ def test_mean_of_a_process_in_a_fiftieth_of_the_bytes():
     [SVC(kernel="linear"), SVC(), NuSVC(nu=0.1), SVR(kernel="linear"), KernelRidge()],
     ids=str,
 )
-def test_coefficients_of_linear_kernels(model, classes):
-    X, y = classes
+def test_coefficients_of_linear_kernels(model, X, y):
     for target in (y, y % 2):
         model = clone(model).fit(X, target)
         _, compact = compact_of(model)
@@ -210,7 +197,7 @@ def small_problem():
     X = rng.normal(size=(60, 2))
     basis = X[:8]
     kernel = KernelFunction("rbf", 0.5)
-    return X, kernel, KernelRows(kernel, X, basis), kernel(basis, basis), rng
+    return X, kernel, refit.KernelRows(kernel, X, basis), kernel(basis, basis), rng
 
 
 @pytest.mark.parametrize("kind", ["hinge", "tube"])
@@ -220,9 +207,9 @@ def test_newton_finds_the_minimum(kind):
     width = 0.3
     costs = rng.uniform(0.5, 2, size=60)
     if kind == "hinge":
-        targets, loss = np.sign(X[:, 0] * X[:, 1] + 0.1), hinge(width)
+        targets, loss = np.sign(X[:, 0] * X[:, 1] + 0.1), refit.hinge(width)
     else:
-        targets, loss = X[:, 0] * X[:, 1], tube(0.1, width)
+        targets, loss = X[:, 0] * X[:, 1], refit.tube(0.1, width)
     matrix = rows.times(np.eye(8))
 
     def objective(found):
@@ -234,7 +221,9 @@ def test_newton_finds_the_minimum(kind):
         losses = np.where(excess < width, excess**2 / (2 * width), excess - width / 2)
         return costs @ losses + found[:8] @ basis @ found[:8] / 2
 
-    found = np.append(*fit_expansion(rows, basis, targets, costs, loss, width, tol=1e-10))
+    found = np.append(
+        *refit.fit_expansion(rows, basis, targets, costs, loss, width, tol=1e-10)
+    )
     best = minimize(objective, np.zeros(9), method="BFGS", options={"gtol": 1e-6}).fun
     assert objective(found) <= best * (1 + 1e-5)
 
@@ -242,7 +231,7 @@ def test_newton_finds_the_minimum(kind):
 def test_ridge_on_all_points_is_kernel_ridge():
     X, kernel, _, _, rng = small_problem()
     y, weights = rng.normal(size=(60, 2)), rng.uniform(0.5, 2, size=60)
-    found = fit_ridge(KernelRows(kernel, X, X), kernel(X, X), y, weights, 0.3)
+    found = refit.fit_ridge(refit.KernelRows(kernel, X, X), kernel(X, X), y, weights, 0.3)
     model = KernelRidge(alpha=0.3, kernel="rbf", gamma=0.5).fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(kernel(X, X) @ found, model.predict(X), atol=1e-6)
 
@@ -255,7 +244,7 @@ def test_large_matrices_are_made_in_blocks(monkeypatch):
     expected = rows.moments(curvature, slope)
     monkeypatch.setattr(_kernel_refit, "_STORED", 0)
     monkeypatch.setattr(_kernel_refit, "_ROWS", 7)
-    again = KernelRows(kernel, X, X[:8])
+    again = refit.KernelRows(kernel, X, X[:8])
     assert again._blocks is None
     for found, wanted in zip(again.moments(curvature, slope), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-10)
@@ -265,12 +254,12 @@ def test_large_matrices_are_made_in_blocks(monkeypatch):
     "criterion",
     [
         None,
-        CoverageCriterion("k_center"),
-        MagnitudeCriterion(),
-        PenaltyCriterion("l1"),
-        PenaltyCriterion("l2"),
-        SecondOrderCriterion(),
-        RandomCriterion(),
+        wp.CoverageCriterion("k_center"),
+        wp.MagnitudeCriterion(),
+        wp.PenaltyCriterion("l1"),
+        wp.PenaltyCriterion("l2"),
+        wp.SecondOrderCriterion(),
+        wp.RandomCriterion(),
     ],
     ids=str,
 )
@@ -309,8 +298,7 @@ def test_without_refit_vectors_are_only_removed(moons):
     [SVC(), SVC(kernel="linear"), SVC(kernel="poly", degree=2), NuSVC(nu=0.1)],
     ids=str,
 )
-def test_restored_classifiers(model, keep, classes):
-    X, y = classes
+def test_restored_classifiers(model, keep, X, y):
     for target in (y, y % 2):
         pruned = PrunedClassifier(clone(model), keep=keep, random_state=0).fit(X, target)
         restored = pruned.estimator_
@@ -401,10 +389,9 @@ def test_class_weight_reaches_the_refit():
 
 
 @pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
-def test_probabilities_after_the_refit(classes):
+def test_probabilities_after_the_refit(X, y):
     from sklearn.metrics import log_loss
 
-    X, y = classes
     model = SVC(probability=True, random_state=0).fit(X, y)
     pruned = PrunedClassifier(FrozenEstimator(model), keep=0.4, random_state=0).fit(X, y)
     found = pruned.predict_proba(X)
@@ -438,8 +425,7 @@ def test_quantized_vectors(scheme, moons):
         assert ratio >= (3 if scheme == "int8" else 1.99)
 
 
-def test_sparse_rows_are_refitted(classes):
-    X, y = classes
+def test_sparse_rows_are_refitted(X, y):
     X = csr_matrix(np.where(np.abs(X) < 0.5, 0, X))
     pruned = PrunedClassifier(SVC(), keep=0.5, random_state=0).fit(X, y)
     assert pruned.score(X, y) >= SVC().fit(X, y).score(X, y) - 0.03

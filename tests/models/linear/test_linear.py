@@ -5,77 +5,48 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_diabetes, load_iris, load_wine, make_regression
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import (
-    ARDRegression,
-    BayesianRidge,
-    ElasticNet,
-    GammaRegressor,
-    HuberRegressor,
-    Lasso,
-    LassoLars,
-    LinearRegression,
-    LogisticRegression,
-    MultiTaskLasso,
-    OrthogonalMatchingPursuit,
-    Perceptron,
-    PoissonRegressor,
-    QuantileRegressor,
-    Ridge,
-    RidgeClassifier,
-    RidgeCV,
-    SGDClassifier,
-    SGDRegressor,
-    TheilSenRegressor,
-    TweedieRegressor,
-    lasso_path,
-)
+from sklearn.linear_model import lasso_path
 from sklearn.preprocessing import scale
-from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils import all_estimators
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune.models.features.family import FeatureFamily
 from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.models.linear.losses import derivatives
-from sklearn_prune.weight_pruning import (
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    SecondOrderCriterion,
-    TaylorCriterion,
-)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._registry import family_of
+from tests.estimators import sk
 
 CLASSIFIERS = [
-    LogisticRegression(),
-    LogisticRegression(C=0.1, class_weight="balanced"),
-    LinearSVC(random_state=0),
-    RidgeClassifier(),
-    SGDClassifier(random_state=0),
-    SGDClassifier(loss="log_loss", random_state=0),
-    SGDClassifier(loss="modified_huber", random_state=0),
-    Perceptron(random_state=0),
-    LinearDiscriminantAnalysis(),
+    sk.LogisticRegression(),
+    sk.LogisticRegression(C=0.1, class_weight="balanced"),
+    sk.LinearSVC(random_state=0),
+    sk.RidgeClassifier(),
+    sk.SGDClassifier(random_state=0),
+    sk.SGDClassifier(loss="log_loss", random_state=0),
+    sk.SGDClassifier(loss="modified_huber", random_state=0),
+    sk.Perceptron(random_state=0),
+    sk.LinearDiscriminantAnalysis(),
 ]
 REGRESSORS = [
-    LinearRegression(),
-    LinearRegression(positive=True),
-    Ridge(fit_intercept=False),
-    RidgeCV(),
-    ElasticNet(0.01),
-    LassoLars(0.01),
-    OrthogonalMatchingPursuit(n_nonzero_coefs=4),
-    BayesianRidge(),
-    ARDRegression(),
-    HuberRegressor(max_iter=500),
-    QuantileRegressor(alpha=0.001),
-    TheilSenRegressor(random_state=0, max_subpopulation=200),
-    PoissonRegressor(),
-    GammaRegressor(),
-    TweedieRegressor(power=1.5),
-    SGDRegressor(random_state=0),
-    LinearSVR(random_state=0),
+    sk.LinearRegression(),
+    sk.LinearRegression(positive=True),
+    sk.Ridge(fit_intercept=False),
+    sk.RidgeCV(),
+    sk.ElasticNet(0.01),
+    sk.LassoLars(0.01),
+    sk.OrthogonalMatchingPursuit(n_nonzero_coefs=4),
+    sk.BayesianRidge(),
+    sk.ARDRegression(),
+    sk.HuberRegressor(max_iter=500),
+    sk.QuantileRegressor(alpha=0.001),
+    sk.TheilSenRegressor(random_state=0, max_subpopulation=200),
+    sk.PoissonRegressor(),
+    sk.GammaRegressor(),
+    sk.TweedieRegressor(power=1.5),
+    sk.SGDRegressor(random_state=0),
+    sk.LinearSVR(random_state=0),
 ]
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -96,7 +67,7 @@ def pruned(model, **arguments):
 @pytest.mark.parametrize("model", CLASSIFIERS + REGRESSORS, ids=repr)
 def test_estimator_predicts_what_the_compact_form_does(model):
     X, y = data_for(model)
-    unit = "feature" if isinstance(model, LinearDiscriminantAnalysis) else "coefficient"
+    unit = "feature" if isinstance(model, sk.LinearDiscriminantAnalysis) else "coefficient"
     small = pruned(model, unit=unit, keep=0.5).fit(X, y)
     again = small.estimator_
     assert type(again[-1] if unit == "feature" else again) is type(model)
@@ -120,7 +91,9 @@ def test_refit_of_one_output_is_the_fit_on_the_columns_left(model):
 
 
 @pytest.mark.parametrize(
-    "model", [LinearSVC(C=0.5, random_state=0), RidgeClassifier(), Perceptron()], ids=repr
+    "model",
+    [sk.LinearSVC(C=0.5, random_state=0), sk.RidgeClassifier(), sk.Perceptron()],
+    ids=repr,
 )
 @pytest.mark.parametrize("weighted", [False, True])
 def test_outputs_are_fitted_on_their_own_columns(model, weighted):
@@ -143,13 +116,13 @@ def test_second_order_is_backward_elimination_for_squared_loss():
         losses = []
         for column in left:
             rest = [c for c in left if c != column]
-            model = LinearRegression().fit(X[:, rest], y)
+            model = sk.LinearRegression().fit(X[:, rest], y)
             losses.append(((y - model.predict(X[:, rest])) ** 2).sum())
         leaving.append(left.pop(int(np.argmin(losses))))
         small = (
             PrunedRegressor(
-                LinearRegression(),
-                SecondOrderCriterion(),
+                sk.LinearRegression(),
+                wp.SecondOrderCriterion(),
                 unit="feature",
                 keep=len(left) or 1,
             )
@@ -164,32 +137,32 @@ def test_several_outputs():
     X, y = load_diabetes(return_X_y=True)
     X = scale(X)
     Y = np.column_stack([y, -y + X[:, 0], X[:, 3]])
-    for model in (Ridge(), MultiTaskLasso(0.1)):
+    for model in (sk.Ridge(), sk.MultiTaskLasso(0.1)):
         bare = clone(model).fit(X, Y)
         assert np.allclose(pruned(model, keep=1.0).fit(X, Y).predict(X), bare.predict(X))
         small = pruned(model, unit="coefficient", keep=12).fit(X, Y)
         assert np.count_nonzero(small.coef_) <= 12
         assert small.score(X, Y) > 0.4
-    small = pruned(Ridge(), unit="coefficient", keep=12).fit(X, Y)
+    small = pruned(sk.Ridge(), unit="coefficient", keep=12).fit(X, Y)
     for output in range(3):
         columns = np.flatnonzero(small.coef_[output])
-        bare = Ridge().fit(X[:, columns], Y[:, output])
+        bare = sk.Ridge().fit(X[:, columns], Y[:, output])
         np.testing.assert_allclose(small.coef_[output, columns], bare.coef_)
 
 
 def test_the_penalty_of_the_refit_may_be_another():
     X, y = load_diabetes(return_X_y=True)
     small = PrunedRegressor(
-        Ridge(1000.0), unit="coefficient", keep=4, refit={"alpha": 1e-9}
+        sk.Ridge(1000.0), unit="coefficient", keep=4, refit={"alpha": 1e-9}
     ).fit(scale(X), y)
-    bare = LinearRegression().fit(scale(X)[:, small.kept_], y)
+    bare = sk.LinearRegression().fit(scale(X)[:, small.kept_], y)
     np.testing.assert_allclose(small.coef_[small.kept_], bare.coef_, rtol=1e-6)
 
 
 def test_without_refit_the_rest_is_as_it_was():
     X, y = load_diabetes(return_X_y=True)
-    full = Ridge().fit(X, y)
-    small = PrunedRegressor(Ridge(), unit="coefficient", keep=4, refit=False).fit(X, y)
+    full = sk.Ridge().fit(X, y)
+    small = PrunedRegressor(sk.Ridge(), unit="coefficient", keep=4, refit=False).fit(X, y)
     assert np.array_equal(small.coef_[small.kept_], full.coef_[small.kept_])
     assert small.intercept_ == full.intercept_
 
@@ -198,8 +171,8 @@ def test_without_refit_the_rest_is_as_it_was():
 def test_quantized(scheme):
     X, y = load_wine(return_X_y=True)
     X = scale(X)
-    plain = PrunedClassifier(LogisticRegression(), keep=1.0).fit(X, y)
-    small = PrunedClassifier(LogisticRegression(), keep=1.0, quantize=scheme).fit(X, y)
+    plain = PrunedClassifier(sk.LogisticRegression(), keep=1.0).fit(X, y)
+    small = PrunedClassifier(sk.LogisticRegression(), keep=1.0, quantize=scheme).fit(X, y)
     assert np.mean(small.predict(X) == plain.predict(X)) > 0.98
     difference = np.abs(small.predict_proba(X) - plain.predict_proba(X)).max()
     assert 0 < difference < 0.02
@@ -229,7 +202,7 @@ def test_each_linear_model_is_pruned_as_one_or_refused_with_a_reason():
         if not linear and "linear_model" not in cls.__module__:
             continue
         parameters = (
-            {"estimator": Ridge()}
+            {"estimator": sk.Ridge()}
             if "estimator" in cls.__init__.__code__.co_varnames
             else {}
         )
@@ -241,7 +214,7 @@ def test_each_linear_model_is_pruned_as_one_or_refused_with_a_reason():
         "RANSACRegressor": None,
         "SGDOneClassSVM": "it finds outliers and has no targets",
     }
-    family, reason = family_of(LinearSVC(multi_class="crammer_singer"))
+    family, reason = family_of(sk.LinearSVC(multi_class="crammer_singer"))
     assert isinstance(family, FeatureFamily)
     assert "crammer_singer" in reason
 
@@ -249,7 +222,7 @@ def test_each_linear_model_is_pruned_as_one_or_refused_with_a_reason():
 def test_single_precision_stays():
     X, y = regression()
     X = X.astype(np.float32)
-    for model in (Ridge(), LinearRegression(), Lasso(alpha=0.1)):
+    for model in (sk.Ridge(), sk.LinearRegression(), sk.Lasso(alpha=0.1)):
         fitted = model.fit(X, y.astype(np.float32))
         family, _ = family_of(fitted)
         compact = family.compact(family.start(fitted, context_of(model, X, y)))
@@ -263,7 +236,7 @@ def test_single_precision_stays():
 
 def test_columns_without_coefficients_are_not_stored():
     X, y = regression()
-    model = Lasso(alpha=0.3).fit(X, y)
+    model = sk.Lasso(alpha=0.3).fit(X, y)
     used = np.flatnonzero(model.coef_)
     family, _ = family_of(model)
     compact = family.compact(family.start(model, context_of(model, X, y)))
@@ -274,35 +247,35 @@ def test_columns_without_coefficients_are_not_stored():
 
 def test_the_standard_deviation_is_refused_in_one_line():
     X, y = regression()
-    pruned = PrunedRegressor(BayesianRidge(), keep=0.5).fit(X, y)
+    pruned = PrunedRegressor(sk.BayesianRidge(), keep=0.5).fit(X, y)
     assert pruned.predict(X, return_std=False).shape == y.shape
     with pytest.raises(ValueError, match="Got return_std=True"):
         pruned.predict(X, return_std=True)
 
 
 CRITERIA = [
-    MagnitudeCriterion("l1"),
-    MagnitudeCriterion("l2"),
-    PenaltyCriterion("l1"),
-    PenaltyCriterion("l2"),
-    TaylorCriterion(),
-    SecondOrderCriterion(),
+    wp.MagnitudeCriterion("l1"),
+    wp.MagnitudeCriterion("l2"),
+    wp.PenaltyCriterion("l1"),
+    wp.PenaltyCriterion("l2"),
+    wp.TaylorCriterion(),
+    wp.SecondOrderCriterion(),
 ]
 MODELS = [
-    LogisticRegression(C=0.5),
-    RidgeClassifier(),
-    LinearSVC(random_state=0),
-    LinearSVC(loss="hinge", random_state=0, max_iter=5000),
+    sk.LogisticRegression(C=0.5),
+    sk.RidgeClassifier(),
+    sk.LinearSVC(random_state=0),
+    sk.LinearSVC(loss="hinge", random_state=0, max_iter=5000),
     *(
-        SGDClassifier(loss=loss, alpha=0.01, random_state=0)
+        sk.SGDClassifier(loss=loss, alpha=0.01, random_state=0)
         for loss in ("hinge", "perceptron", "modified_huber")
     ),
-    Ridge(),
-    HuberRegressor(),
-    QuantileRegressor(alpha=0.001),
-    LinearSVR(random_state=0, epsilon=0.1),
-    SGDRegressor(loss="squared_epsilon_insensitive", random_state=0),
-    PoissonRegressor(),
+    sk.Ridge(),
+    sk.HuberRegressor(),
+    sk.QuantileRegressor(alpha=0.001),
+    sk.LinearSVR(random_state=0, epsilon=0.1),
+    sk.SGDRegressor(loss="squared_epsilon_insensitive", random_state=0),
+    sk.PoissonRegressor(),
 ]
 
 
@@ -334,21 +307,24 @@ def test_the_columns_that_decide_are_kept(model, criterion, unit):
 @pytest.mark.parametrize(
     ("model", "loss"),
     [
-        (LogisticRegression(), lambda m, s, t: np.log1p(np.exp(-t * s)).sum()),
-        (LinearSVC(random_state=0), lambda m, s, t: (np.maximum(1 - t * s, 0) ** 2).sum()),
-        (HuberRegressor(), lambda m, s, t: _huber(s - t, m.epsilon * m.scale_)),
-        (Ridge(), lambda m, s, t: ((s - t) ** 2).sum() / 2),
+        (sk.LogisticRegression(), lambda m, s, t: np.log1p(np.exp(-t * s)).sum()),
         (
-            QuantileRegressor(quantile=0.3, alpha=0.01),
+            sk.LinearSVC(random_state=0),
+            lambda m, s, t: (np.maximum(1 - t * s, 0) ** 2).sum(),
+        ),
+        (sk.HuberRegressor(), lambda m, s, t: _huber(s - t, m.epsilon * m.scale_)),
+        (sk.Ridge(), lambda m, s, t: ((s - t) ** 2).sum() / 2),
+        (
+            sk.QuantileRegressor(quantile=0.3, alpha=0.01),
             lambda m, s, t: np.where(t > s, 0.3 * (t - s), 0.7 * (s - t)).sum(),
         ),
         (
-            LinearSVR(epsilon=0.3, random_state=0, loss="squared_epsilon_insensitive"),
+            sk.LinearSVR(epsilon=0.3, random_state=0, loss="squared_epsilon_insensitive"),
             lambda m, s, t: (np.maximum(np.abs(s - t) - 0.3, 0) ** 2).sum(),
         ),
-        (PoissonRegressor(), lambda m, s, t: (np.exp(s) - t * s).sum()),
+        (sk.PoissonRegressor(), lambda m, s, t: (np.exp(s) - t * s).sum()),
         (
-            SGDClassifier(loss="modified_huber", random_state=0),
+            sk.SGDClassifier(loss="modified_huber", random_state=0),
             lambda m, s, t: np.where(
                 t * s < -1, -4 * t * s, np.maximum(1 - t * s, 0) ** 2
             ).sum(),
@@ -377,14 +353,14 @@ def _huber(residuals, width):
 def test_second_order_losses_are_exact_for_ridge():
     X, y = load_diabetes(return_X_y=True)
     X, y = scale(X), (y - y.mean()) / y.std()
-    model = Ridge(alpha=20.0).fit(X, y)
+    model = sk.Ridge(alpha=20.0).fit(X, y)
 
     def optimum(columns):
-        part = Ridge(alpha=20.0).fit(X[:, columns], y)
+        part = sk.Ridge(alpha=20.0).fit(X[:, columns], y)
         residuals = y - part.predict(X[:, columns])
         return (residuals @ residuals + 20.0 * part.coef_ @ part.coef_) / 2
 
-    family, context = LinearFamily(), PruningContext(Ridge(alpha=20.0), X, y)
+    family, context = LinearFamily(), PruningContext(sk.Ridge(alpha=20.0), X, y)
     found = family.removal_losses(family.start(model, context), "coefficient", context)
     left, before, dearest = list(range(10)), optimum(list(range(10))), 0.0
     while len(left) > 1:
@@ -399,8 +375,8 @@ def test_l1_strengths_are_where_the_lasso_path_lets_columns_in():
     rng = np.random.default_rng(0)
     X = scale(rng.normal(size=(200, 20)) + rng.normal(size=(200, 1)) / 2)
     y = scale(X @ np.geomspace(3, 0.03, 20) + rng.normal(size=200))
-    family, context = LinearFamily(), PruningContext(Ridge(), X, y)
-    work = family.start(Ridge().fit(X, y), context)
+    family, context = LinearFamily(), PruningContext(sk.Ridge(), X, y)
+    work = family.start(sk.Ridge().fit(X, y), context)
     _, found = family.penalised(work, "coefficient", "l1", context)
     penalties, path, _ = lasso_path(X, y, eps=1e-3, alphas=400)
     first = [np.append(np.flatnonzero(row), len(penalties) - 1)[0] for row in path]
@@ -412,8 +388,8 @@ def test_l1_strengths_are_where_the_lasso_path_lets_columns_in():
 
 def test_effects_are_root_mean_squares_over_rows():
     X, y = load_iris(return_X_y=True)
-    model = LogisticRegression(fit_intercept=False, C=0.1).fit(X, y)
-    family, context = LinearFamily(), PruningContext(LogisticRegression(), X, y)
+    model = sk.LogisticRegression(fit_intercept=False, C=0.1).fit(X, y)
+    family, context = LinearFamily(), PruningContext(sk.LogisticRegression(), X, y)
     work = family.start(model, context)
     slopes = model.predict_proba(X) - np.eye(3)[y]
     effects = slopes[:, :, None] * X[:, None] * model.coef_
@@ -429,5 +405,5 @@ def test_outputs_count_relative_to_their_spread(criterion):
     X = rng.normal(size=(200, 6))
     Y = np.column_stack([X[:, 0] + X[:, 1], 1000 * (X[:, 2] + X[:, 3])])
     Y += np.array([0.1, 100.0]) * rng.normal(size=Y.shape)
-    small = PrunedRegressor(Ridge(), criterion, unit="coefficient", keep=4).fit(X, Y)
+    small = PrunedRegressor(sk.Ridge(), criterion, unit="coefficient", keep=4).fit(X, Y)
     assert list(small.kept_) == [0, 1, 8, 9]

@@ -8,40 +8,11 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_classification
-from sklearn.linear_model import (
-    ARDRegression,
-    BayesianRidge,
-    ElasticNet,
-    ElasticNetCV,
-    GammaRegressor,
-    HuberRegressor,
-    Lars,
-    LarsCV,
-    Lasso,
-    LassoCV,
-    LassoLars,
-    LassoLarsIC,
-    LinearRegression,
-    LogisticRegression,
-    LogisticRegressionCV,
-    MultiTaskElasticNet,
-    MultiTaskLasso,
-    OrthogonalMatchingPursuit,
-    Perceptron,
-    PoissonRegressor,
-    QuantileRegressor,
-    Ridge,
-    RidgeClassifier,
-    RidgeCV,
-    SGDClassifier,
-    SGDRegressor,
-    TheilSenRegressor,
-)
-from sklearn.svm import LinearSVC, LinearSVR
 
 from sklearn_prune.models.linear import dropout as _linear_dropout
 from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.weight_pruning._context import PruningContext
+from tests.estimators import sk
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 P = 0.3
@@ -94,9 +65,9 @@ def test_squared_loss_is_the_mean_of_2000_masks(alpha, with_intercept, weighted)
     mask = np.array([[1, 1, 0, 1, 1], [0, 1, 1, 1, 0]], dtype=bool)
     weights = np.linspace(0.2, 3, len(X)) if weighted else np.ones(len(X))
     model = (
-        Ridge(alpha, fit_intercept=with_intercept)
+        sk.Ridge(alpha, fit_intercept=with_intercept)
         if alpha
-        else LinearRegression(fit_intercept=with_intercept)
+        else sk.LinearRegression(fit_intercept=with_intercept)
     )
     given = {"sample_weight": weights} if weighted else {}
     gram, products = mean_of_masks(X, Y, weights)
@@ -127,17 +98,17 @@ def objective(model, X, Y, weights, found, total_penalty):
 @pytest.mark.parametrize(
     ("model", "penalty"),
     [
-        (Lasso(0.3, tol=1e-9), lambda c: 0.3 * np.abs(c).sum()),
+        (sk.Lasso(0.3, tol=1e-9), lambda c: 0.3 * np.abs(c).sum()),
         (
-            ElasticNet(0.3, l1_ratio=0.4, tol=1e-9),
+            sk.ElasticNet(0.3, l1_ratio=0.4, tol=1e-9),
             lambda c: 0.3 * (0.4 * np.abs(c).sum() + 0.3 * (c**2).sum()),
         ),
-        (MultiTaskLasso(0.5, tol=1e-9), lambda c: 0.5 * np.linalg.norm(c, axis=0).sum()),
+        (sk.MultiTaskLasso(0.5, tol=1e-9), lambda c: 0.5 * np.linalg.norm(c, axis=0).sum()),
         (
-            MultiTaskElasticNet(0.5, l1_ratio=0.5, tol=1e-9, fit_intercept=False),
+            sk.MultiTaskElasticNet(0.5, l1_ratio=0.5, tol=1e-9, fit_intercept=False),
             lambda c: 0.25 * np.linalg.norm(c, axis=0).sum() + 0.125 * (c**2).sum(),
         ),
-        (LassoLars(0.3), lambda c: 0.3 * np.abs(c).sum()),
+        (sk.LassoLars(0.3), lambda c: 0.3 * np.abs(c).sum()),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -174,13 +145,13 @@ def test_penalties_keep_their_meaning(model, penalty, weighted):
 @pytest.mark.parametrize(
     "model",
     [
-        LogisticRegression(C=0.1, tol=1e-9, max_iter=2000),
-        LinearSVC(C=0.05, tol=1e-7, max_iter=20000, random_state=0),
-        HuberRegressor(alpha=1.0, tol=1e-8, max_iter=1000),
-        LinearSVR(C=0.02, tol=1e-7, max_iter=20000, random_state=0, epsilon=0.1),
-        PoissonRegressor(alpha=0.5, tol=1e-8),
-        QuantileRegressor(alpha=0.05),
-        SGDRegressor(alpha=0.1, average=True, max_iter=300, tol=None, random_state=0),
+        sk.LogisticRegression(C=0.1, tol=1e-9, max_iter=2000),
+        sk.LinearSVC(C=0.05, tol=1e-7, max_iter=20000, random_state=0),
+        sk.HuberRegressor(alpha=1.0, tol=1e-8, max_iter=1000),
+        sk.LinearSVR(C=0.02, tol=1e-7, max_iter=20000, random_state=0, epsilon=0.1),
+        sk.PoissonRegressor(alpha=0.5, tol=1e-8),
+        sk.QuantileRegressor(alpha=0.05),
+        sk.SGDRegressor(alpha=0.1, average=True, max_iter=300, tol=None, random_state=0),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -191,12 +162,12 @@ def test_almost_no_dropout_is_the_fit(model, weighted):
     y = Y.ravel()
     if is_classifier(model):
         y = (y > np.median(y)).astype(int)
-    if isinstance(model, PoissonRegressor):
+    if isinstance(model, sk.PoissonRegressor):
         y = np.exp(y / 10)
     given = {"sample_weight": np.linspace(0.2, 3, len(X))} if weighted else {}
     fitted = clone(model).fit(X, y, **given)
     found = refitted(model, X, y, dropout=1e-9, **given)
-    atol = 0.02 if isinstance(model, SGDRegressor) else 2e-3
+    atol = 0.02 if isinstance(model, sk.SGDRegressor) else 2e-3
     np.testing.assert_allclose(found.coefficients.ravel(), fitted.coef_.ravel(), atol=atol)
 
 
@@ -204,14 +175,14 @@ def test_almost_no_dropout_is_the_fit(model, weighted):
 @pytest.mark.parametrize(
     "model",
     [
-        LogisticRegression(),
-        LogisticRegressionCV(
+        sk.LogisticRegression(),
+        sk.LogisticRegressionCV(
             Cs=3, cv=2, l1_ratios=(0.0,), use_legacy_attributes=False, scoring="accuracy"
         ),
-        LinearSVC(random_state=0),
-        RidgeClassifier(class_weight="balanced"),
-        SGDClassifier(random_state=0, class_weight="balanced"),
-        Perceptron(random_state=0),
+        sk.LinearSVC(random_state=0),
+        sk.RidgeClassifier(class_weight="balanced"),
+        sk.SGDClassifier(random_state=0, class_weight="balanced"),
+        sk.Perceptron(random_state=0),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -228,26 +199,26 @@ def test_classes_with_masks_of_their_own(model, n_classes):
         other = refitted(model, make(X), y, mask, seed=1)
         assert np.array_equal(first.coefficients, again.coefficients)
         differs = not np.array_equal(first.coefficients, other.coefficients)
-        assert differs == (not isinstance(model, RidgeClassifier))
+        assert differs == (not isinstance(model, sk.RidgeClassifier))
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        RidgeCV([0.1, 1.0]),
-        Ridge(positive=True),
-        LinearRegression(positive=True),
-        BayesianRidge(),
-        ARDRegression(),
-        LassoCV(cv=2),
-        ElasticNetCV(cv=2, l1_ratio=[0.3, 0.7]),
-        Lars(),
-        LarsCV(cv=2),
-        LassoLarsIC(),
-        OrthogonalMatchingPursuit(n_nonzero_coefs=3),
-        OrthogonalMatchingPursuit(tol=10.0),
-        TheilSenRegressor(max_subpopulation=200, random_state=0),
-        GammaRegressor(),
+        sk.RidgeCV([0.1, 1.0]),
+        sk.Ridge(positive=True),
+        sk.LinearRegression(positive=True),
+        sk.BayesianRidge(),
+        sk.ARDRegression(),
+        sk.LassoCV(cv=2),
+        sk.ElasticNetCV(cv=2, l1_ratio=[0.3, 0.7]),
+        sk.Lars(),
+        sk.LarsCV(cv=2),
+        sk.LassoLarsIC(),
+        sk.OrthogonalMatchingPursuit(n_nonzero_coefs=3),
+        sk.OrthogonalMatchingPursuit(tol=10.0),
+        sk.TheilSenRegressor(max_subpopulation=200, random_state=0),
+        sk.GammaRegressor(),
     ],
     ids=str,
 )
@@ -255,7 +226,7 @@ def test_every_regressor_shrinks(model):
     """Dropout is a penalty: the coefficients on scaled columns are smaller."""
     X, Y = rows(1)
     y = Y.ravel()
-    if isinstance(model, GammaRegressor):
+    if isinstance(model, sk.GammaRegressor):
         y = np.exp(y / 10)
     mask = np.array([True, True, True, False, True])
     found = refitted(model, X, y, mask[None])
@@ -271,8 +242,8 @@ def test_every_regressor_shrinks(model):
 
 def test_copies_are_fewer_where_rows_are_many(monkeypatch):
     X = np.ones((100, 3), dtype=np.float32)
-    context = PruningContext(SGDRegressor(), X, X[:, 0], seed=0, dropout=P)
-    work = LinearFamily().start(SGDRegressor().fit(X, X[:, 0]), context)
+    context = PruningContext(sk.SGDRegressor(), X, X[:, 0], seed=0, dropout=P)
+    work = LinearFamily().start(sk.SGDRegressor().fit(X, X[:, 0]), context)
     sizes = []
     for entries in (2**25, 1500, 1):
         monkeypatch.setattr(_linear_dropout, "_ENTRIES", entries)
@@ -294,6 +265,6 @@ def test_outputs_without_columns_keep_their_mean():
     mask = np.array([[True] * 5, [False] * 5])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for model in (Ridge(), Lars()):
+        for model in (sk.Ridge(), sk.Lars()):
             found = refitted(model, X, Y, mask)
             np.testing.assert_allclose(found.intercepts[1], Y[:, 1].mean())

@@ -6,24 +6,14 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
-from sklearn.linear_model import (
-    LogisticRegression,
-    LogisticRegressionCV,
-    MultiTaskElasticNet,
-    MultiTaskLasso,
-    OrthogonalMatchingPursuit,
-    Ridge,
-    RidgeClassifier,
-    SGDClassifier,
-)
 from sklearn.preprocessing import scale
-from sklearn.svm import LinearSVC
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.models.linear.family import LinearFamily
 from sklearn_prune.models.linear.refit import fit_multinomial, fit_outputs, fit_tasks
 from sklearn_prune.weight_pruning import MagnitudeCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
+from tests.estimators import sk
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -46,17 +36,17 @@ def refitted(fit, model, X, y, **fit_params):
 @pytest.mark.parametrize(
     "model",
     [
-        LogisticRegression(C=0.3, tol=1e-10, max_iter=2000),
-        LogisticRegression(class_weight={0: 1, 1: 5, 2: 2}, tol=1e-10, max_iter=2000),
-        LogisticRegression(class_weight="balanced", tol=1e-10, max_iter=2000),
-        LogisticRegression(fit_intercept=False, tol=1e-10, max_iter=2000),
-        LogisticRegression(
+        sk.LogisticRegression(C=0.3, tol=1e-10, max_iter=2000),
+        sk.LogisticRegression(class_weight={0: 1, 1: 5, 2: 2}, tol=1e-10, max_iter=2000),
+        sk.LogisticRegression(class_weight="balanced", tol=1e-10, max_iter=2000),
+        sk.LogisticRegression(fit_intercept=False, tol=1e-10, max_iter=2000),
+        sk.LogisticRegression(
             solver="saga", l1_ratio=1.0, C=0.1, tol=1e-8, max_iter=20000, random_state=0
         ),
-        LogisticRegression(
+        sk.LogisticRegression(
             solver="saga", l1_ratio=0.4, C=0.1, tol=1e-8, max_iter=20000, random_state=0
         ),
-        LogisticRegressionCV(
+        sk.LogisticRegressionCV(
             Cs=[0.1, 1.0],
             l1_ratios=(0.0,),
             cv=2,
@@ -71,7 +61,7 @@ def refitted(fit, model, X, y, **fit_params):
 def test_multinomial_refit_of_everything_is_the_fit(model, weighted, make):
     X, y = wine()
     weights = {"sample_weight": np.linspace(0.5, 2, len(y))} if weighted else {}
-    if weighted and isinstance(model, LogisticRegressionCV):
+    if weighted and isinstance(model, sk.LogisticRegressionCV):
         pytest.skip("weights change which C it chooses")
     fitted, coefficients, intercepts = refitted(
         fit_multinomial, model, make(X), y, **weights
@@ -87,13 +77,13 @@ def test_multinomial_refit_of_everything_is_the_fit(model, weighted, make):
 @pytest.mark.parametrize(
     "model",
     [
-        LinearSVC(C=0.1, tol=1e-8, max_iter=100000, random_state=0),
-        LinearSVC(C=0.1, class_weight="balanced", tol=1e-8, max_iter=100000),
-        LinearSVC(C=0.1, class_weight={0: 1, 1: 9, 2: 2}, fit_intercept=False, tol=1e-8),
-        LinearSVC(penalty="l1", C=0.1, tol=1e-7, max_iter=100000, random_state=0),
-        RidgeClassifier(),
-        RidgeClassifier(class_weight={0: 1, 1: 9, 2: 2}),
-        SGDClassifier(alpha=0.1, average=True, max_iter=500, tol=None, random_state=0),
+        sk.LinearSVC(C=0.1, tol=1e-8, max_iter=100000, random_state=0),
+        sk.LinearSVC(C=0.1, class_weight="balanced", tol=1e-8, max_iter=100000),
+        sk.LinearSVC(C=0.1, class_weight={0: 1, 1: 9, 2: 2}, fit_intercept=False, tol=1e-8),
+        sk.LinearSVC(penalty="l1", C=0.1, tol=1e-7, max_iter=100000, random_state=0),
+        sk.RidgeClassifier(),
+        sk.RidgeClassifier(class_weight={0: 1, 1: 9, 2: 2}),
+        sk.SGDClassifier(alpha=0.1, average=True, max_iter=500, tol=None, random_state=0),
     ],
     ids=lambda model: str(model)[:70],
 )
@@ -101,7 +91,7 @@ def test_refit_of_each_class_against_the_rest_is_the_fit(model, weighted):
     X, y = wine()
     weights = {"sample_weight": np.linspace(0.5, 2, len(y))} if weighted else {}
     fitted, coefficients, intercepts = refitted(fit_outputs, model, X, y, **weights)
-    atol = 5e-3 if isinstance(model, SGDClassifier) else 1e-4
+    atol = 5e-3 if isinstance(model, sk.SGDClassifier) else 1e-4
     np.testing.assert_allclose(coefficients, fitted.coef_, atol=atol)
     shape = np.shape(intercepts)
     expected = np.broadcast_to(np.ravel(fitted.intercept_), shape)
@@ -111,9 +101,9 @@ def test_refit_of_each_class_against_the_rest_is_the_fit(model, weighted):
 @pytest.mark.parametrize(
     "model",
     [
-        MultiTaskLasso(alpha=0.3, tol=1e-9, max_iter=5000),
-        MultiTaskElasticNet(alpha=0.3, l1_ratio=0.3, tol=1e-9, max_iter=5000),
-        MultiTaskLasso(alpha=0.3, tol=1e-9, max_iter=5000, fit_intercept=False),
+        sk.MultiTaskLasso(alpha=0.3, tol=1e-9, max_iter=5000),
+        sk.MultiTaskElasticNet(alpha=0.3, l1_ratio=0.3, tol=1e-9, max_iter=5000),
+        sk.MultiTaskLasso(alpha=0.3, tol=1e-9, max_iter=5000, fit_intercept=False),
     ],
 )
 def test_refit_of_tasks_that_share_a_penalty_is_the_fit(model):
@@ -131,7 +121,7 @@ def test_multinomial_refit_of_a_part_is_its_optimum(l1_ratio):
     X, y = load_iris(return_X_y=True)
     X = scale(X)
     solver = "saga" if l1_ratio else "lbfgs"
-    model = LogisticRegression(l1_ratio=l1_ratio, solver=solver, C=0.5, tol=1e-8)
+    model = sk.LogisticRegression(l1_ratio=l1_ratio, solver=solver, C=0.5, tol=1e-8)
     small = PrunedClassifier(
         model, MagnitudeCriterion(), unit="coefficient", keep=7, random_state=0
     ).fit(X, y)
@@ -158,7 +148,11 @@ def test_multinomial_refit_of_a_part_is_its_optimum(l1_ratio):
 
 def test_refit_of_whole_columns_is_the_fit_on_them():
     X, y = wine()
-    for model in (LogisticRegression(), LinearSVC(random_state=0), RidgeClassifier()):
+    for model in (
+        sk.LogisticRegression(),
+        sk.LinearSVC(random_state=0),
+        sk.RidgeClassifier(),
+    ):
         small = PrunedClassifier(
             model, MagnitudeCriterion(), unit="feature", keep=5, random_state=0
         ).fit(X, y)
@@ -170,7 +164,7 @@ def test_refit_of_whole_columns_is_the_fit_on_them():
 def test_an_output_without_columns_keeps_its_intercept():
     X = np.random.default_rng(0).normal(size=(60, 3))
     Y = np.column_stack([X @ [3.0, 2.0, 1.0], np.full(60, 7.0)])
-    small = PrunedRegressor(Ridge(), MagnitudeCriterion(), unit="coefficient", keep=3)
+    small = PrunedRegressor(sk.Ridge(), MagnitudeCriterion(), unit="coefficient", keep=3)
     small.fit(X, Y)
     assert list(small.kept_) == [0, 1, 2]
     np.testing.assert_allclose(small.intercept_[1], 7.0)
@@ -181,6 +175,6 @@ def test_a_number_of_coefficients_that_is_asked_for_stays():
     X = rng.normal(size=(100, 20))
     y = X[:, :6].sum(axis=1) + 0.1 * rng.normal(size=100)
     small = PrunedRegressor(
-        OrthogonalMatchingPursuit(n_nonzero_coefs=6), unit="coefficient", keep=4
+        sk.OrthogonalMatchingPursuit(n_nonzero_coefs=6), unit="coefficient", keep=4
     ).fit(X, y)
     assert np.count_nonzero(small.coef_) == 4

@@ -81,11 +81,20 @@ def dense(*layers):
 
 
 def convolved(forward, **layers):
-    """A convolution before, and a dense layer after, what a function does."""
-    layers = {"conv": nn.Conv2d(2, 4, 3, padding=1), "last": nn.LazyLinear(3)} | layers
-    module = Called(forward, **layers)
-    module(rows_of(2, 6, 6))
-    return module
+    """Makes a net: a convolution, what a function does, and a dense layer."""
+
+    def make():
+        own = {"conv": nn.Conv2d(2, 4, 3, padding=1), "last": nn.LazyLinear(3)} | layers
+        module = Called(forward, **own)
+        module(rows_of(2, 6, 6))
+        return module
+
+    return make
+
+
+def called(forward, **layers):
+    """Makes a net of these layers, or of one dense layer."""
+    return lambda: Called(forward, **(layers or {"last": nn.Linear(5, 5)}))
 
 
 def residual(norm=True):
@@ -131,37 +140,31 @@ IMAGES = {
     "prelu": lambda: images(nn.PReLU(4)),
     "prelu of one": lambda: images(nn.PReLU()),
     "residual": residual,
-    "view": lambda: convolved(lambda net, X: net.last(net.conv(X).view(X.size(0), -1))),
-    "view by shape": lambda: convolved(
-        lambda net, X: net.last(net.conv(X).view(X.shape[0], -1))
-    ),
-    "reshape": lambda: convolved(lambda net, X: net.last(net.conv(X).reshape(-1, 144))),
-    "torch.flatten": lambda: convolved(
-        lambda net, X: net.last(torch.flatten(net.conv(X), 1))
-    ),
-    "mean of places": lambda: convolved(lambda net, X: net.last(net.conv(X).mean((2, 3)))),
-    "mean of last": lambda: convolved(
-        lambda net, X: net.last(net.conv(X).mean(dim=[-1, -2]))
-    ),
-    "pool as function": lambda: convolved(
+    "view": convolved(lambda net, X: net.last(net.conv(X).view(X.size(0), -1))),
+    "view by shape": convolved(lambda net, X: net.last(net.conv(X).view(X.shape[0], -1))),
+    "reshape": convolved(lambda net, X: net.last(net.conv(X).reshape(-1, 144))),
+    "torch.flatten": convolved(lambda net, X: net.last(torch.flatten(net.conv(X), 1))),
+    "mean of places": convolved(lambda net, X: net.last(net.conv(X).mean((2, 3)))),
+    "mean of last": convolved(lambda net, X: net.last(net.conv(X).mean(dim=[-1, -2]))),
+    "pool as function": convolved(
         lambda net, X: flat(net, functional.max_pool2d(net.conv(X).relu(), 2, stride=1))
     ),
-    "mean pool as function": lambda: convolved(
+    "mean pool as function": convolved(
         lambda net, X: flat(net, functional.avg_pool2d(net.conv(X), 3, 2, padding=1))
     ),
-    "adaptive as function": lambda: convolved(
+    "adaptive as function": convolved(
         lambda net, X: flat(net, functional.adaptive_avg_pool2d(net.conv(X), (2, 1)))
     ),
-    "squeeze": lambda: convolved(
+    "squeeze": convolved(
         lambda net, X: net.last(
             functional.adaptive_avg_pool2d(net.conv(X), 1).squeeze(-1).squeeze(-1)
         )
     ),
-    "add in place": lambda: convolved(
+    "add in place": convolved(
         lambda net, X: flat(net, net.conv(X).add_(net.other(X))),
         other=nn.Conv2d(2, 4, 1),
     ),
-    "dropout as function": lambda: convolved(
+    "dropout as function": convolved(
         lambda net, X: flat(net, functional.dropout(net.conv(X), 0.5, net.training))
     ),
 }
@@ -319,103 +322,80 @@ def shared():
     return nn.Sequential(layer, nn.ReLU(), layer)
 
 
+FLAT, IMAGE = (5,), (2, 6, 6)
 REFUSED = {
     "lstm": (Recurrent, (4, 5), "lstm is a LSTM"),
-    "control flow": (
-        lambda: Called(branching, last=nn.Linear(5, 3)),
-        (5,),
-        "torch.fx cannot trace it",
-    ),
-    "two inputs": (TwoInputs, (5,), "several inputs|cannot trace it"),
-    "used twice": (shared, (5,), "is used twice"),
+    "control flow": (called(branching), FLAT, "torch.fx cannot trace it"),
+    "two inputs": (TwoInputs, FLAT, "several inputs|cannot trace it"),
+    "used twice": (shared, FLAT, "is used twice"),
     "called twice": (
-        lambda: Called(lambda net, X: net.last(net.last(X)), last=nn.Linear(5, 5)),
-        (5,),
+        called(lambda net, X: net.last(net.last(X))),
+        FLAT,
         "last is used twice",
     ),
     "softmax over places": (
-        lambda: images(nn.Softmax(dim=2)),
-        (2, 6, 6),
+        lambda: images(nn.Softmax(2)),
+        IMAGE,
         "softmax over no columns",
     ),
     "softmax over rows": (
-        lambda: Called(lambda net, X: net.last(X).softmax(0), last=nn.Linear(5, 3)),
-        (5,),
+        called(lambda net, X: net.last(X).softmax(0)),
+        FLAT,
         "softmax over no columns",
     ),
     "dense over places": (
-        lambda: nn.Sequential(nn.Linear(5, 3)),
+        called(lambda net, X: net.last(X)),
         (4, 5),
-        "rows of more than one dimension",
+        "rows of more than one",
     ),
-    "layer norm": (lambda: dense(nn.LayerNorm(6)), (5,), "1 is a LayerNorm"),
-    "own parameter": (Scaled, (5,), "reads factor outside of a layer"),
+    "layer norm": (lambda: dense(nn.LayerNorm(6)), FLAT, "1 is a LayerNorm"),
+    "own parameter": (Scaled, FLAT, "reads factor outside of a layer"),
     "circular": (
         lambda: images(nn.Conv2d(4, 4, 3, padding=1, padding_mode="circular")),
-        (2, 6, 6),
+        IMAGE,
         "pads by circular",
     ),
     "uneven same": (
         lambda: images(nn.Conv2d(4, 4, 2, padding="same")),
-        (2, 6, 6),
+        IMAGE,
         "pads its two sides differently",
     ),
     "no running mean": (
         lambda: images(nn.BatchNorm2d(4, track_running_stats=False)),
-        (2, 6, 6),
+        IMAGE,
         "no running mean",
     ),
-    "constant": (
-        lambda: Called(lambda net, X: net.last(X) + 1, last=nn.Linear(5, 3)),
-        (5,),
-        "adds a constant",
-    ),
-    "factor": (
-        lambda: Called(lambda net, X: net.last(X) * 2, last=nn.Linear(5, 3)),
-        (5,),
-        "it calls mul",
-    ),
+    "constant": (called(lambda net, X: net.last(X) + 1), FLAT, "adds a constant"),
+    "factor": (called(lambda net, X: net.last(X) * 2), FLAT, "it calls mul"),
     "sum with factor": (
-        lambda: Called(
-            lambda net, X: torch.add(net.last(X), net.other(X), alpha=2),
-            last=nn.Linear(5, 3),
-            other=nn.Linear(5, 3),
-        ),
-        (5,),
+        called(lambda net, X: torch.add(net.last(X), X, alpha=2)),
+        FLAT,
         "adds with a factor",
     ),
     "mean of channels": (
-        lambda: convolved(lambda net, X: net.last(net.conv(X).mean(1).flatten(1))),
-        (2, 6, 6),
+        convolved(lambda net, X: net.last(net.conv(X).mean(1).flatten(1))),
+        IMAGE,
         "a mean over something else than places",
     ),
     "several outputs": (
-        lambda: Called(lambda net, X: (net.last(X), X), last=nn.Linear(5, 3)),
-        (5,),
+        called(lambda net, X: (net.last(X), X)),
+        FLAT,
         "its output is no single tensor",
     ),
-    "flatten from 0": (
-        lambda: Called(lambda net, X: net.last(X).flatten(), last=nn.Linear(5, 3)),
-        (5,),
-        "mixes rows",
-    ),
+    "flatten from 0": (called(lambda net, X: net.last(X).flatten()), FLAT, "mixes rows"),
     "part of the columns": (
-        lambda: Called(lambda net, X: net.last(X[:, :3]), last=nn.Linear(3, 3)),
-        (5,),
+        called(lambda net, X: net.last(X[:, :3]), last=nn.Linear(3, 3)),
+        FLAT,
         "it calls getitem",
     ),
     "concatenation": (
-        lambda: Called(
-            lambda net, X: net.last(torch.cat([X, net.first(X)], 1)),
-            first=nn.Linear(5, 2),
-            last=nn.Linear(7, 3),
-        ),
-        (5,),
+        called(lambda net, X: net.last(torch.cat([X, X], 1)), last=nn.Linear(10, 3)),
+        FLAT,
         "it calls cat",
     ),
     "raises": (
-        lambda: Called(lambda net, X: net.last(X.missing), last=nn.Linear(5, 3)),
-        (5,),
+        called(lambda net, X: net.last(X.missing)),
+        FLAT,
         "torch.fx cannot trace it",
     ),
 }
@@ -438,13 +418,16 @@ def sites_by_unit(module, rows):
     ]
 
 
+BOTH_LAYERS = {(f"{n}.{name}", 0) for n in (0, 1) for name in ("weight", "bias")}
+
+
 def test_sites_of_a_perceptron():
     assert sites_by_unit(dense(nn.BatchNorm1d(6), nn.ReLU()), rows_of(5)) == [
         ("input", 5, set(), {("0.weight", 1, 1)}),
         (
             "neuron",
             6,
-            {("0.weight", 0), ("0.bias", 0), ("1.weight", 0), ("1.bias", 0)},
+            BOTH_LAYERS,
             {("3.weight", 1, 1)},
         ),
     ]
@@ -477,12 +460,7 @@ def test_channels_that_are_added_go_together():
 def test_depthwise_convolutions_belong_to_their_channels():
     module = images(nn.Conv2d(4, 4, 3, groups=4), nn.ReLU())
     (site,) = [site for site in follow(module, rows_of(2, 6, 6)).sites if site.makers]
-    assert set(site.makers) == {
-        ("0.weight", 0),
-        ("0.bias", 0),
-        ("1.weight", 0),
-        ("1.bias", 0),
-    }
+    assert set(site.makers) == BOTH_LAYERS
     assert site.readers == (("4.weight", 1, 16),)
 
 

@@ -8,40 +8,25 @@ from joblib import parallel_config
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_friedman1
-from sklearn.ensemble import (
-    BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import weight_pruning as wp
 from sklearn_prune._ranking import Ranking
 from sklearn_prune.models.trees.family import BaggedTreesFamily, ForestFamily
 from sklearn_prune.models.trees.plan import _cross_chosen, _whole_score
 from sklearn_prune.models.trees.units import greedy_order, out_of_bag
 from sklearn_prune.predictors.trees.arrays import pick_trees
-from sklearn_prune.weight_pruning import (
-    ContributionCriterion,
-    IterativeSchedule,
-    MagnitudeCriterion,
-    PenaltyCriterion,
-    RandomCriterion,
-    SecondOrderCriterion,
-)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
+from tests.estimators import sk
 
 CANCER = load_breast_cancer(return_X_y=True)
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
 
 
-def forest(kind=RandomForestClassifier, n=12, **params):
+def forest(kind=sk.RandomForestClassifier, n=12, **params):
     return kind(n, random_state=0, **params)
 
 
@@ -68,15 +53,15 @@ def parameters(model):
 MODELS = [
     (forest(), CANCER),
     (forest(), IRIS),
-    (forest(RandomForestRegressor), DIABETES),
-    (forest(ExtraTreesClassifier), IRIS),
-    (DecisionTreeClassifier(random_state=0), CANCER),
-    (DecisionTreeRegressor(random_state=0), DIABETES),
-    (ExtraTreeClassifier(random_state=0), IRIS),
-    (BaggingClassifier(n_estimators=12, max_features=0.5, random_state=0), CANCER),
-    (BaggingRegressor(n_estimators=8, random_state=0), DIABETES),
+    (forest(sk.RandomForestRegressor), DIABETES),
+    (forest(sk.ExtraTreesClassifier), IRIS),
+    (sk.DecisionTreeClassifier(random_state=0), CANCER),
+    (sk.DecisionTreeRegressor(random_state=0), DIABETES),
+    (sk.ExtraTreeClassifier(random_state=0), IRIS),
+    (sk.BaggingClassifier(n_estimators=12, max_features=0.5, random_state=0), CANCER),
+    (sk.BaggingRegressor(n_estimators=8, random_state=0), DIABETES),
     (forest(), (IRIS[0], np.stack([IRIS[1], IRIS[1] % 2], axis=1))),
-    (forest(RandomForestRegressor), (DIABETES[0], np.stack([DIABETES[1]] * 2, axis=1))),
+    (forest(sk.RandomForestRegressor), (DIABETES[0], np.stack([DIABETES[1]] * 2, axis=1))),
 ]
 IDS = [f"{type(model).__name__}-{np.shape(y)}" for model, (_, y) in MODELS]
 
@@ -134,16 +119,18 @@ def test_summed_scores_are_not_scikit_learns():
 @pytest.mark.parametrize(
     "criterion",
     [
-        RandomCriterion(),
-        MagnitudeCriterion(),
-        SecondOrderCriterion(),
-        PenaltyCriterion("l1"),
+        wp.RandomCriterion(),
+        wp.MagnitudeCriterion(),
+        wp.SecondOrderCriterion(),
+        wp.PenaltyCriterion("l1"),
     ],
     ids=repr,
 )
 @pytest.mark.parametrize("data", [CANCER, IRIS, DIABETES], ids=["two", "three", "numbers"])
 def test_as_many_nodes_and_leaves_as_asked_for(unit, criterion, data):
-    model = forest(RandomForestRegressor if data is DIABETES else RandomForestClassifier, 5)
+    model = forest(
+        sk.RandomForestRegressor if data is DIABETES else sk.RandomForestClassifier, 5
+    )
     fitted = clone(model).fit(*data)
     sizes = np.array([[t.tree_.node_count, t.tree_.n_leaves] for t in fitted.estimators_])
     before = None
@@ -162,7 +149,7 @@ def test_as_many_nodes_and_leaves_as_asked_for(unit, criterion, data):
 
 
 def test_the_magnitude_of_a_node_is_its_decrease_of_impurity():
-    model = DecisionTreeClassifier(random_state=0).fit(*CANCER)
+    model = sk.DecisionTreeClassifier(random_state=0).fit(*CANCER)
     family, work, context = started(model, *CANCER)
     tree, expected = model.tree_, []
     for v in range(tree.node_count):
@@ -173,13 +160,13 @@ def test_the_magnitude_of_a_node_is_its_decrease_of_impurity():
     found = family.weights(work, "node", context)[:, 0]
     assert np.allclose(found, expected)
     small = family.apply(work, "node", np.array([0]), context)
-    stump = DecisionTreeClassifier(max_depth=1, random_state=0).fit(*CANCER)
+    stump = sk.DecisionTreeClassifier(max_depth=1, random_state=0).fit(*CANCER)
     compact = family.compact(small)
     assert np.array_equal(compact.predict_proba(CANCER[0]), stump.predict_proba(CANCER[0]))
 
 
 def test_importances_are_those_of_the_splits_that_are_left():
-    for model in (forest(), DecisionTreeClassifier(random_state=0)):
+    for model in (forest(), sk.DecisionTreeClassifier(random_state=0)):
         fitted = clone(model).fit(*CANCER)
         family, work, context = started(fitted, *CANCER)
         nodes = family.table(work, "node", context)
@@ -203,7 +190,7 @@ def test_trees_are_dropped_whole():
     small = family.compact(family.apply(work, "tree", kept, context))
     votes = [fitted.estimators_[t].predict_proba(CANCER[0]) for t in kept]
     assert np.allclose(small.predict_proba(CANCER[0]), np.mean(votes, axis=0))
-    assert "tree" not in family_units(DecisionTreeClassifier().fit(*CANCER))
+    assert "tree" not in family_units(sk.DecisionTreeClassifier().fit(*CANCER))
 
 
 def family_units(model):
@@ -216,9 +203,9 @@ def test_out_of_bag_rows_are_those_that_a_tree_has_not_drawn():
     counted = out_of_bag(work, context)
     for own, rows in zip(counted, fitted.estimators_samples_, strict=True):
         assert set(np.flatnonzero(~own)) == set(rows)
-    frozen = PruningContext(FrozenEstimator(fitted), *CANCER, seed=0)
+    frozen = PruningContext(sk.FrozenEstimator(fitted), *CANCER, seed=0)
     assert np.array_equal(out_of_bag(work, frozen), counted)
-    other = PruningContext(FrozenEstimator(fitted), CANCER[0][::-1], CANCER[1][::-1])
+    other = PruningContext(sk.FrozenEstimator(fitted), CANCER[0][::-1], CANCER[1][::-1])
     assert out_of_bag(work, other).all()
 
 
@@ -247,9 +234,9 @@ def test_greedy_order_takes_the_best_next_tree():
 @pytest.mark.parametrize("measure", ["reduced_error", "complementarity", "margin"])
 @pytest.mark.parametrize("data", [CANCER, IRIS, DIABETES], ids=["two", "three", "numbers"])
 def test_contributions_order_all_trees(measure, data):
-    kind = RandomForestRegressor if data is DIABETES else RandomForestClassifier
+    kind = sk.RandomForestRegressor if data is DIABETES else sk.RandomForestClassifier
     small = pruned(
-        forest(kind), criterion=ContributionCriterion(measure), unit="tree", keep=4
+        forest(kind), criterion=wp.ContributionCriterion(measure), unit="tree", keep=4
     ).fit(*data)
     assert len(small.kept_) == 4
     assert small.score(*data) > (0.7 if data is DIABETES else 0.9)
@@ -258,7 +245,7 @@ def test_contributions_order_all_trees(measure, data):
 def test_the_smallest_size_that_is_not_worse_is_small_and_good():
     X, y = make_friedman1(1500, noise=1.0, random_state=0)
     X, X_test, y, y_test = train_test_split(X, y, random_state=0)
-    model = RandomForestRegressor(40, random_state=0)
+    model = sk.RandomForestRegressor(40, random_state=0)
     full = clone(model).fit(X, y)
     small = pruned(model, keep="auto", tolerance=0.002).fit(X, y)
     assert small.score(X_test, y_test) > full.score(X_test, y_test) - 0.01
@@ -270,10 +257,10 @@ def test_joint_refit_beats_votes_at_a_twentieth():
     X, y = make_friedman1(1200, noise=1.0, random_state=1)
     y = y > np.median(y)
     X, X_test, y, y_test = train_test_split(X, y, random_state=0)
-    model = RandomForestClassifier(40, random_state=0)
+    model = sk.RandomForestClassifier(40, random_state=0)
     refitted = pruned(model, keep=0.05).fit(X, y).score(X_test, y_test)
     votes = pruned(model, keep=0.05, refit=False).fit(X, y).score(X_test, y_test)
-    fresh = RandomForestClassifier(40, max_leaf_nodes=7, random_state=0).fit(X, y)
+    fresh = sk.RandomForestClassifier(40, max_leaf_nodes=7, random_state=0).fit(X, y)
     assert refitted > max(votes, fresh.score(X_test, y_test))
 
 
@@ -309,11 +296,11 @@ def test_missing_values_sparse_rows_and_labels():
 def test_a_frozen_forest_is_judged_by_trees_that_have_not_seen_the_rows():
     X, y = CANCER
     fitted = forest(n=30).fit(X, y)
-    small = pruned(FrozenEstimator(fitted), keep="auto", tolerance=0.0).fit(X, y)
+    small = pruned(sk.FrozenEstimator(fitted), keep="auto", tolerance=0.0).fit(X, y)
     losses = [each["loss"] for each in small.report_.path]
     assert losses[-1] > 0.005
     assert fitted.score(X, y) > 0.99
-    whole = pruned(FrozenEstimator(fitted), keep="auto", tolerance=1.0).fit(X, y)
+    whole = pruned(sk.FrozenEstimator(fitted), keep="auto", tolerance=1.0).fit(X, y)
     assert whole.report_.keep == min(each["keep"] for each in whole.report_.path)
 
 
@@ -327,8 +314,8 @@ def test_one_seed_is_one_model():
 
 def test_rounds_and_random_nodes():
     X, y = CANCER
-    rounds = pruned(forest(), keep=0.2, schedule=IterativeSchedule(3)).fit(X, y)
-    random = pruned(forest(), keep=0.2, criterion=RandomCriterion()).fit(X, y)
+    rounds = pruned(forest(), keep=0.2, schedule=wp.IterativeSchedule(3)).fit(X, y)
+    random = pruned(forest(), keep=0.2, criterion=wp.RandomCriterion()).fit(X, y)
     whole = parameters(forest().fit(X, y))
     for small in (rounds, random):
         assert small.compact_.n_parameters() <= 0.2 * whole + 0.5
@@ -345,7 +332,7 @@ def test_any_score_may_be_watched(scoring):
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_few_rows(n):
     X, y = DIABETES
-    small = pruned(forest(RandomForestRegressor), keep=0.5).fit(X[:n], y[:n])
+    small = pruned(forest(sk.RandomForestRegressor), keep=0.5).fit(X[:n], y[:n])
     assert np.isfinite(small.predict(X[:n])).all()
 
 
@@ -359,7 +346,7 @@ def test_constant_targets_and_columns():
 
 def test_bagging_on_some_of_the_columns():
     X, y = IRIS
-    model = BaggingClassifier(n_estimators=10, max_features=2, random_state=0)
+    model = sk.BaggingClassifier(n_estimators=10, max_features=2, random_state=0)
     whole = clone(model).fit(X, y)
     small = pruned(model, unit="tree", keep=0.5, refit=False).fit(X, y)
     votes = [
@@ -402,7 +389,7 @@ def test_the_trees_that_were_not_fitted_are_allowed_for():
     few = np.arange(10)
     whole, extrapolated, bare = [], [], []
     for seed in range(3):
-        model = RandomForestRegressor(100, random_state=seed).fit(X, y)
+        model = sk.RandomForestRegressor(100, random_state=seed).fit(X, y)
         _, work, _ = started(model, X, y)
         outside = PruningContext(model, X_test, y_test)
         rows = work.fitted.rows(outside)

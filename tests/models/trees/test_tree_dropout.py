@@ -7,14 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 from sklearn.datasets import load_diabetes, load_digits, load_iris
-from sklearn.ensemble import (
-    BaggingClassifier,
-    ExtraTreesClassifier,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
 from sklearn.model_selection import train_test_split
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune._sklearn_compat import InvalidParameterError
@@ -23,17 +16,18 @@ from sklearn_prune.models.trees.dropout import added_penalty, dropout_masks
 from sklearn_prune.models.trees.family import ForestFamily
 from sklearn_prune.models.trees.refit import JointRefit
 from sklearn_prune.weight_pruning._context import PruningContext
+from tests.estimators import sk
 
 DROPOUT = 0.3
 CLASSIFIERS = [
-    RandomForestClassifier(15, max_depth=8, random_state=0),
-    ExtraTreesClassifier(15, max_depth=8, random_state=0),
-    BaggingClassifier(n_estimators=8, random_state=0),
-    DecisionTreeClassifier(random_state=0),
+    sk.RandomForestClassifier(15, max_depth=8, random_state=0),
+    sk.ExtraTreesClassifier(15, max_depth=8, random_state=0),
+    sk.BaggingClassifier(n_estimators=8, random_state=0),
+    sk.DecisionTreeClassifier(random_state=0),
 ]
 REGRESSORS = [
-    RandomForestRegressor(15, random_state=0),
-    DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
+    sk.RandomForestRegressor(15, random_state=0),
+    sk.DecisionTreeRegressor(min_samples_leaf=10, random_state=0),
 ]
 
 
@@ -62,7 +56,7 @@ def factors_of(masks, copy):
 
 def test_the_exact_form_is_the_mean_of_sampled_normal_equations():
     X, y = load_diabetes(return_X_y=True)
-    forest = RandomForestRegressor(4, max_leaf_nodes=4, random_state=0)
+    forest = sk.RandomForestRegressor(4, max_leaf_nodes=4, random_state=0)
     arrays, leaves = fitted_arrays(forest, X, y)
     generator = np.random.default_rng(0)
     weight = generator.integers(1, 4, len(y)).astype(float)
@@ -93,7 +87,7 @@ def test_the_exact_form_is_the_mean_of_sampled_normal_equations():
 def test_copies_of_the_rows_minimise_the_loss_over_them(n_classes):
     X, y = load_iris(return_X_y=True)
     y = np.minimum(y, n_classes - 1)
-    forest = RandomForestClassifier(3, max_leaf_nodes=4, random_state=0)
+    forest = sk.RandomForestClassifier(3, max_leaf_nodes=4, random_state=0)
     arrays, leaves = fitted_arrays(forest, X, y)
     weight = np.random.default_rng(0).integers(1, 4, len(y)).astype(float)
     loss = "logistic" if n_classes == 2 else "softmax"
@@ -175,8 +169,8 @@ def test_numbers_are_found_about_as_well(model, keep):
 @pytest.mark.parametrize(
     ("model", "unit"),
     [
-        (RandomForestClassifier(6, random_state=0), "node"),
-        (RandomForestRegressor(6, random_state=0), "tree"),
+        (sk.RandomForestClassifier(6, random_state=0), "node"),
+        (sk.RandomForestRegressor(6, random_state=0), "tree"),
     ],
 )
 def test_no_dropout_is_no_change(model, unit):
@@ -197,7 +191,7 @@ def _values(work):
 
 def test_seeds_are_in_the_copies():
     X, y = load_iris(return_X_y=True)
-    model = RandomForestClassifier(6, max_depth=3, random_state=0).fit(X, y)
+    model = sk.RandomForestClassifier(6, max_depth=3, random_state=0).fit(X, y)
     values = []
     for seed in (0, 0, 1):
         context = PruningContext(model, X, y, seed=seed, dropout=0.3)
@@ -209,7 +203,7 @@ def test_seeds_are_in_the_copies():
 
 def test_a_single_tree_is_drawn_to_the_mean():
     X, y = load_diabetes(return_X_y=True)
-    model = DecisionTreeRegressor(max_leaf_nodes=4, random_state=0).fit(X, y)
+    model = sk.DecisionTreeRegressor(max_leaf_nodes=4, random_state=0).fit(X, y)
     family = ForestFamily()
     context = PruningContext(model, X, y, dropout=0.25)
     work = replace(family.start(model, context), strength=1e-9)
@@ -221,6 +215,6 @@ def test_a_single_tree_is_drawn_to_the_mean():
 @pytest.mark.parametrize("keep", [1.0, 0.5])
 def test_several_class_outputs_are_not_refitted(keep):
     X, y = load_diabetes(return_X_y=True)
-    model = PrunedClassifier(RandomForestClassifier(3), keep=keep, dropout=0.2)
+    model = PrunedClassifier(sk.RandomForestClassifier(3), keep=keep, dropout=0.2)
     with pytest.raises(InvalidParameterError, match=r"outputs.*Write dropout=0\.0"):
         model.fit(X, np.stack([y > 100, y > 200], axis=1))
