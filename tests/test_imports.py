@@ -13,27 +13,16 @@ import sklearn_prune
 PACKAGE = Path(sklearn_prune.__file__).parent
 NAME = "sklearn_prune"
 # What the parts of the package may import, besides themselves. `predictors` stands alone.
+BELOW = {"predictors", "ground floor"}
+PACKAGES = BELOW | {"sample_selection", "weight_pruning", "models"}
 ALLOWED = {
     "predictors": set(),
     "ground floor": {"predictors"},
-    "sample_selection": {"predictors", "ground floor"},
-    "weight_pruning": {"predictors", "ground floor"},
-    "models": {"predictors", "ground floor", "weight_pruning"},
-    "comparison": {
-        "predictors",
-        "ground floor",
-        "sample_selection",
-        "weight_pruning",
-        "models",
-    },
-    "persistence": {
-        "predictors",
-        "ground floor",
-        "sample_selection",
-        "weight_pruning",
-        "models",
-        "comparison",
-    },
+    "sample_selection": BELOW,
+    "weight_pruning": BELOW,
+    "models": BELOW | {"weight_pruning"},
+    "comparison": PACKAGES,
+    "persistence": PACKAGES | {"comparison"},
 }
 
 

@@ -1,6 +1,8 @@
+import runpy
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
 from sklearn_prune import predictors
@@ -65,3 +67,9 @@ def test_all_that_is_stored_is_public():
             if each.__module__ == "sklearn_prune.predictors" and each.__name__[0] != "_"
         }
     assert found - INSIDE == set(predictors.__all__)
+
+
+def test_the_page_of_predictors_is_current():
+    docs = Path(__file__).parents[2] / "docs"
+    page = runpy.run_path(str(docs / "predictors.py"))["page"]
+    assert (docs / "predictors.md").read_text() == page()
