@@ -66,11 +66,7 @@ def imports(name):
 
 
 def our_imports(name):
-    return [
-        (source, alias)
-        for source, alias in imports(name)
-        if source == NAME or source.startswith(f"{NAME}.")
-    ]
+    return [each for each in imports(name) if each[0].partition(".")[0] == NAME]
 
 
 def public_names(package):

@@ -1,6 +1,7 @@
 """Bytes of what is reachable and of the pickle."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -8,14 +9,9 @@ from sklearn_prune._atomic import pickled_bytes
 from sklearn_prune.predictors.quantized import arrays_in
 
 
-class Holder:
-    __slots__ = ("a", "other")
-
-
 def test_every_array_counts_once():
     base = np.zeros(100)
-    holder = Holder()
-    holder.a = {"x": base, "y": [base, base[10:20]]}
+    holder = SimpleNamespace(a={"x": base, "y": [base, base[10:20]]})
     holder.other = (np.ones(7, dtype=np.int8), holder)
     assert sorted(array.nbytes for array in arrays_in(holder)) == [7, 800]
 

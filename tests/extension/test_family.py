@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -171,11 +171,6 @@ def test_a_spec_replaces_that_of_the_same_family():
     assert _REGISTERED == [SPEC]
 
 
-@dataclass(frozen=True)
-class Answer:
-    bool: object = None
-
-
 class WrongFamily(CentroidFamily):
     """One method of it returns what it must not."""
 
@@ -197,7 +192,7 @@ class WrongFamily(CentroidFamily):
         ("table", [1, 2], "UnitTable"),
         ("weights", None, r"shape \(n_units, m\)"),
         ("weights", np.ones(64), r"shape \(n_units, m\)\. Got an array of shape \(64,\)"),
-        ("compact", Answer(), "predict"),
+        ("compact", object(), "predict"),
     ],
 )
 def test_wrong_returns_of_a_family_are_named(method, value, wanted, monkeypatch):
