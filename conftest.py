@@ -1,4 +1,4 @@
-"""Examples, and tests of comparisons, that come to a missing extra are skipped there."""
+"""Examples, and tests of comparisons and of extensions, are skipped at a missing extra."""
 
 import doctest
 
@@ -18,8 +18,8 @@ def pytest_runtest_call(item):
     except doctest.UnexpectedException as failure:
         skip_for_extra(failure.exc_info[1])
         raise
-    except ImportError as error:  # tables of a comparison need pandas, the fits do not
-        if item.path.parent.name == "comparison":
+    except ImportError as error:  # tables of a comparison need pandas, files need skops
+        if item.path.parent.name in ("comparison", "extension"):
             skip_for_extra(error)
         raise
 

@@ -51,18 +51,18 @@ def models():
     }
 
 
-def test_an_interrupted_run_goes_on_and_gives_the_same(data, models, tmp_path):
-    whole = compare_pruning(models, *data, cv=CV)
+def test_an_interrupted_run_goes_on_and_gives_the_same(classes, models, tmp_path):
+    whole = compare_pruning(models, *classes, cv=CV)
     n_fits = STATE["fits"]
     STATE.update(fits=0, interrupt_at=n_fits // 2)
     with pytest.raises(KeyboardInterrupt):
-        compare_pruning(models, *data, cv=CV, store=tmp_path)
+        compare_pruning(models, *classes, cv=CV, store=tmp_path)
     STATE.update(fits=0, interrupt_at=None)
-    resumed = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    resumed = compare_pruning(models, *classes, cv=CV, store=tmp_path)
     assert STATE["fits"] < n_fits - 2
     assert canonical_json(resumed.manifest) == canonical_json(whole.manifest)
     STATE["fits"] = 0
-    again = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    again = compare_pruning(models, *classes, cv=CV, store=tmp_path)
     assert STATE["fits"] == 0
     assert again.manifest == whole.manifest
     first, second = (one.frame().set_index("measure") for one in (resumed, again))
@@ -70,21 +70,21 @@ def test_an_interrupted_run_goes_on_and_gives_the_same(data, models, tmp_path):
     assert again.verdicts().equals(whole.verdicts())
 
 
-def test_new_estimators_are_added(data, models, tmp_path):
-    compare_pruning(models, *data, cv=CV, store=tmp_path, costs=("nbytes",))
+def test_new_estimators_are_added(classes, models, tmp_path):
+    compare_pruning(models, *classes, cv=CV, store=tmp_path, costs=("nbytes",))
     STATE["fits"] = 0
     models["rows 0.1"] = SampleSubsetClassifier(Counting(), HerdingSelector(), keep=0.1)
-    added = compare_pruning(models, *data, cv=CV, store=tmp_path, costs=("nbytes",))
+    added = compare_pruning(models, *classes, cv=CV, store=tmp_path, costs=("nbytes",))
     n_fits = STATE["fits"]
-    whole = compare_pruning(models, *data, cv=CV)
+    whole = compare_pruning(models, *classes, cv=CV)
     assert added.manifest == whole.manifest
     assert n_fits == 4 + 4  # its own and its controls'
 
 
-def test_margins_may_change_afterwards(data, models, tmp_path):
-    compare_pruning(models, *data, cv=CV, store=tmp_path)
+def test_margins_may_change_afterwards(classes, models, tmp_path):
+    compare_pruning(models, *classes, cv=CV, store=tmp_path)
     STATE["fits"] = 0
-    wide = compare_pruning(models, *data, cv=CV, store=tmp_path, margin=0.5)
+    wide = compare_pruning(models, *classes, cv=CV, store=tmp_path, margin=0.5)
     assert STATE["fits"] == 0
     assert wide.verdict("rows 0.2") == "not worse"
 
@@ -102,8 +102,10 @@ def test_margins_may_change_afterwards(data, models, tmp_path):
         ("version", "1.99"),
     ],
 )
-def test_a_changed_input_is_noticed(data, models, tmp_path, monkeypatch, change, message):
-    X, y = (part.copy() for part in data)
+def test_a_changed_input_is_noticed(
+    classes, models, tmp_path, monkeypatch, change, message
+):
+    X, y = (part.copy() for part in classes)
     options = {"cv": CV, "store": tmp_path}
     compare_pruning(models, X, y, **options)
     if change == "X":
@@ -127,38 +129,38 @@ def test_a_changed_input_is_noticed(data, models, tmp_path, monkeypatch, change,
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_files_are_made_again(data, models, tmp_path):
-    whole = compare_pruning(models, *data, cv=CV, store=tmp_path)
+def test_damaged_files_are_made_again(classes, models, tmp_path):
+    whole = compare_pruning(models, *classes, cv=CV, store=tmp_path)
     files = sorted(tmp_path.glob("*.npz"))
     assert len(files) == 12
     files[0].write_bytes(files[0].read_bytes()[:100])
     files[1].write_bytes(b"")
     files[2].write_bytes(os.urandom(500))
     (tmp_path / ".123.part").write_bytes(b"half")
-    again = compare_pruning(models, *data, cv=CV, store=tmp_path)
+    again = compare_pruning(models, *classes, cv=CV, store=tmp_path)
     assert again.manifest == whole.manifest
     (tmp_path / "comparison.json").write_text("{")
     with pytest.raises(ValueError, match="comparison.json cannot be read"):
-        compare_pruning(models, *data, cv=CV, store=tmp_path)
+        compare_pruning(models, *classes, cv=CV, store=tmp_path)
 
 
-def test_a_store_must_be_a_folder(data, models, tmp_path):
+def test_a_store_must_be_a_folder(classes, models, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="store must be a folder"):
-        compare_pruning(models, *data, cv=CV, store=tmp_path / "file")
+        compare_pruning(models, *classes, cv=CV, store=tmp_path / "file")
 
 
-def test_fits_that_failed_are_tried_again(data, tmp_path):
+def test_fits_that_failed_are_tried_again(classes, tmp_path):
     models = {"all": Counting(), "strong": Counting(C=0.1)}
     options = {"cv": CV, "controls": (), "costs": ("nbytes",)}
     STATE.update(fits=0, interrupt_at=None, failing=0.1)
-    broken = compare_pruning(models, *data, baseline="all", store=tmp_path, **options)
+    broken = compare_pruning(models, *classes, baseline="all", store=tmp_path, **options)
     assert "no memory left" in broken.failures["strong"]
     STATE.update(fits=0, failing=None)
-    mended = compare_pruning(models, *data, baseline="all", store=tmp_path, **options)
+    mended = compare_pruning(models, *classes, baseline="all", store=tmp_path, **options)
     assert STATE["fits"] == 4
     assert not mended.failures
-    whole = compare_pruning(models, *data, baseline="all", **options)
+    whole = compare_pruning(models, *classes, baseline="all", **options)
     assert mended.manifest == whole.manifest
 
 
