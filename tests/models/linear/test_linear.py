@@ -212,7 +212,7 @@ def test_each_linear_model_is_pruned_as_one_or_refused_with_a_reason():
     assert left == {
         "LinearDiscriminantAnalysis": None,  # its features, beside naive Bayes
         "RANSACRegressor": None,
-        "SGDOneClassSVM": "it finds outliers and has no targets",
+        "SGDOneClassSVM": "it detects outliers and has no targets",
     }
     family, reason = family_of(sk.LinearSVC(multi_class="crammer_singer"))
     assert isinstance(family, FeatureFamily)
