@@ -267,7 +267,7 @@ def test_curve_of_a_search_over_counts_leaves_out_the_fraction():
 def test_displays_say_why_every_value_of_keep_failed(display, classes):
     X, y = (part[:60] for part in classes)
     subset = SampleSubsetClassifier(RidgeClassifier())
-    reason = "Got, with keep=5000, fold 0: .* keep must not exceed the number of rows"
+    reason = "keep=5000: fold 0: .* keep must not exceed the number of rows"
     with pytest.raises(ValueError, match=reason):
         display.from_estimator(subset, X, y, keep=(5000, 4000), cv=3)
     points = display.from_estimator(subset, X, y, keep=(5000, 30), cv=3).ax_.lines

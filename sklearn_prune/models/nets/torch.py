@@ -4,9 +4,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-import torch
 from sklearn.base import clone, is_classifier
-from torch.func import functional_call, grad, vmap
 
 from sklearn_prune._meta import clone_seeded
 from sklearn_prune._seeds import seeded_globals
@@ -188,6 +186,9 @@ def gradients_of(net, inputs, targets):
 
     The net is initialized, and in evaluation mode. All gradients are held at once.
     """
+    import torch
+    from torch.func import functional_call, grad, vmap
+
     module, device = net.module_, net.device
     parameters = {name: part.detach() for name, part in module.named_parameters()}
     buffers = dict(module.named_buffers())
