@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
+from types import SimpleNamespace
 
 import numpy as np
 from joblib import Memory
@@ -25,6 +26,7 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.metrics import f1_score, make_scorer, roc_auc_score
 from sklearn.model_selection import PredefinedSplit, RepeatedStratifiedKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline, make_union
+from sklearn.utils.discovery import all_estimators
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier
 from sklearn_prune._describe_functions import canonical_json
@@ -32,7 +34,8 @@ from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.descriptions import describe
 from sklearn_prune.sample_selection import AutoSelector
 from sklearn_prune.weight_pruning import GradualSchedule
-from tests.estimators import sk
+
+sk = SimpleNamespace(**dict(all_estimators()))
 
 FACTOR = 3
 NAMES = frozenset({"alpha", "beta", "gamma", "delta"})

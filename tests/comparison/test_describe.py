@@ -31,6 +31,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.discovery import all_estimators
+from threadpoolctl import threadpool_limits
 
 from sklearn_prune import PrunedClassifier
 from sklearn_prune._describe_functions import canonical_json
@@ -57,12 +58,12 @@ def in_two_processes():
     """What the script prints here, and where texts have other hashes."""
     process = subprocess.Popen(
         [sys.executable, SCRIPT],
-        env=os.environ | {"PYTHONHASHSEED": "3"},
+        env=os.environ | {"PYTHONHASHSEED": "3", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         text=True,
     )
     printed = io.StringIO()
-    with redirect_stdout(printed), config_context():
+    with redirect_stdout(printed), config_context(), threadpool_limits(1):
         runpy.run_path(str(SCRIPT), run_name="__main__")
     outputs = [printed.getvalue(), process.communicate()[0]]
     assert process.returncode == 0
