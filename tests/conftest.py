@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from scipy.sparse import csr_array
 from sklearn import config_context
+from sklearn.callback import AutoPropagatedCallback
 from sklearn.datasets import make_classification
 
 EXAMPLES = {"default": 10, "ci": 200, "thorough": 5_000}
@@ -51,6 +52,32 @@ def y(classes):
 def routing():
     with config_context(enable_metadata_routing=True):
         yield
+
+
+class TaskRecorder(AutoPropagatedCallback):
+    """Records the (estimator, task) pairs that begin, and counts teardowns."""
+
+    max_propagation_depth = None
+
+    def __init__(self):
+        self.tasks, self.n_teardowns = [], 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        self.n_teardowns += 1
+
+    def on_fit_task_begin(self, estimator, context):
+        self.tasks.append((context.estimator_name, context.task_name))
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+
+@pytest.fixture
+def recorder():
+    return TaskRecorder()
 
 
 @pytest.fixture

@@ -624,37 +624,16 @@ def test_memory_gives_the_same_rows_and_no_random_ranking_twice(X, y, tmp_path):
     assert first != second
 
 
-def test_callbacks_pass_through_all_levels(X, y):
-    callback = pytest.importorskip("sklearn.callback")
-
-    class Recorder(callback.AutoPropagatedCallback):
-        max_propagation_depth = None
-
-        def __init__(self):
-            self.tasks = []
-
-        def setup(self, estimator, context):
-            pass
-
-        def teardown(self, estimator, context):
-            self.tasks.append("teardown")
-
-        def on_fit_task_begin(self, estimator, context):
-            self.tasks.append((context.estimator_name, context.task_name))
-
-        def on_fit_task_end(self, estimator, context):
-            pass
-
+def test_callbacks_pass_through_all_levels(recorder, X, y):
     inner = make_pipeline(sk.StandardScaler(), sk.LogisticRegression())
-    recorder = Recorder()
     model = sk.Pipeline([("clf", SampleSubsetClassifier(inner, random_state=0))])
     model.set_callbacks(recorder).fit(X, y)
-    owners = [task[0] for task in recorder.tasks if task != "teardown"]
-    assert {"Pipeline", "SampleSubsetClassifier", "LogisticRegression"} <= set(owners)
+    owners = {name for name, _ in recorder.tasks}
+    assert {"Pipeline", "SampleSubsetClassifier", "LogisticRegression"} <= owners
     assert ("SampleSubsetClassifier", "rank-rows") in recorder.tasks
-    assert recorder.tasks.count("teardown") == 1
+    assert recorder.n_teardowns == 1
     assert not hasattr(inner, "_skl_callbacks")
-    model = SampleSubsetClassifier(sk.SVC()).set_callbacks(Recorder())
+    model = SampleSubsetClassifier(sk.SVC()).set_callbacks(recorder)
     model.fit(X, y)  # a model without callbacks is no reason to warn
     pickle.dumps(clone(model).set_callbacks().fit(X, y))
 

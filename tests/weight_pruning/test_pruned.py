@@ -376,28 +376,7 @@ def test_a_family_without_its_methods_names_them():
             getattr(Family(), name)(*[None] * n_arguments)
 
 
-def test_callbacks_reach_the_inner_model(X, y):
-    callback = pytest.importorskip("sklearn.callback")
-
-    class Recorder(callback.AutoPropagatedCallback):
-        max_propagation_depth = None
-
-        def __init__(self):
-            self.tasks = []
-
-        def setup(self, estimator, context):
-            pass
-
-        def teardown(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            self.tasks.append((context.estimator_name, context.task_name))
-
-        def on_fit_task_end(self, estimator, context):
-            pass
-
-    recorder = Recorder()
+def test_callbacks_reach_the_inner_model(recorder, X, y):
     model = PrunedClassifier(sk.LogisticRegression(), keep=1.0).set_callbacks(recorder)
     model.fit(X, y)
     names = {name for name, _ in recorder.tasks}
