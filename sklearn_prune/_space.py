@@ -1,6 +1,9 @@
 """Rows as points of a metric space: what every method that measures distances reads."""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from numbers import Number
 
 import numpy as np
 from scipy.sparse import issparse
@@ -31,7 +34,7 @@ class MixedRows:
 
     @classmethod
     def of(cls, X):
-        """Encode a frame or an array: whatever is not a number is a category."""
+        """Encode a frame or an array: whatever is no number and no time is a category."""
         n, d = count_rows(X), X.shape[1]
         values = np.empty((n, d))
         nominal = np.zeros(d, dtype=bool)
@@ -142,18 +145,11 @@ def _by_range(rows):
 def _encode_column(column):
     """Floats and False for numbers, codes and True for anything else; NaN is missing."""
     raw = np.asarray(column)
-    is_bool = raw.dtype.kind == "b"
     declared = str(getattr(column, "dtype", "")).lower().startswith(("categ", "enum"))
-    if raw.dtype.kind in "iuf" and not declared:
-        return raw.astype(np.float64), False
-    if raw.dtype.kind == "O" and not declared:
-        try:
-            numbers = np.array([np.nan if _missing(v) else v for v in raw])
-        except (TypeError, ValueError):
-            numbers = np.empty(0, dtype="U1")
-        if numbers.dtype.kind in "iuf":
-            return numbers.astype(np.float64), False
-    if is_bool:
+    numbers = None if declared else column_numbers(raw)
+    if numbers is not None:
+        return numbers, False
+    if raw.dtype.kind == "b":
         return raw.astype(np.float64), True
     texts = np.array(["" if _missing(v) else f"{type(v).__name__}:{v}" for v in raw])
     labels, codes = np.unique(texts, return_inverse=True)
@@ -163,8 +159,74 @@ def _encode_column(column):
     return codes, True
 
 
+def column_numbers(column):
+    """Values of a column as floats, NaN where missing; None where they are no numbers.
+
+    Datetimes, dates, times of day, timedeltas and periods count from the earliest, in a
+    unit of their own; decimals and fractions are numbers. Naive datetimes count as UTC.
+    """
+    raw = np.asarray(column)
+    if raw.dtype.kind in "iuf":
+        return raw.astype(np.float64)
+    if raw.dtype.kind in "mM":
+        numbers, there = np.full(raw.shape, np.nan), ~np.isnat(raw)
+        if there.any():
+            ticks = raw[there].astype(np.int64)
+            # Differences of 64 bits: as floats, large numbers of ticks would lose some.
+            numbers[there] = ticks.astype(np.uint64) - ticks.min().astype(np.uint64)
+        return numbers
+    if raw.dtype.kind != "O":
+        return None
+    there = np.array([not _missing(value) for value in raw], dtype=bool)
+    numbers = np.full(len(raw), np.nan)
+    try:
+        found = _numbers_of_objects(raw[there].tolist())
+    except (TypeError, ValueError, OverflowError):  # mixed kinds, or of no use as numbers
+        return None
+    if found is None:
+        return None
+    numbers[there] = found
+    return numbers
+
+
+def _numbers_of_objects(values):
+    """Numbers or times of one kind as floats; None for anything else."""
+    if all(isinstance(v, np.datetime64) for v in values) or all(
+        isinstance(v, np.timedelta64) for v in values
+    ):
+        return column_numbers(np.array(values)) if values else []
+    if all(isinstance(v, Number) for v in values):
+        is_bool = all(isinstance(v, bool | np.bool_) for v in values)
+        return None if is_bool else [float(v) for v in values]
+    if all(type(v).__name__ == "Period" for v in values):
+        if len({v.freqstr for v in values}) == 1:
+            return [v.ordinal for v in values]
+        values = [v.start_time for v in values]
+    for kind in (date, time, timedelta):
+        if all(isinstance(v, kind) for v in values):
+            elapsed = [_elapsed(v) for v in values]
+            first = min(elapsed)
+            return [(v - first) / timedelta(microseconds=1) for v in elapsed]
+    return None
+
+
+def _elapsed(value):
+    """A time as a timedelta: since 1970 or since midnight."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, time):
+        return datetime.combine(date.min, value.replace(tzinfo=None)) - datetime.min
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    return value - datetime(1970, 1, 1, tzinfo=value.tzinfo and UTC)
+
+
 def _missing(value):
     """Whether it stands for no value: None, NaN, NaT or the NA of a frame."""
-    if value is None or str(value) in ("<NA>", "NaT"):
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return isinstance(value, float | np.floating) and bool(np.isnan(value))

@@ -1,10 +1,15 @@
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import _space
-from sklearn_prune._space import MixedRows, Space, standardized_rows
+from sklearn_prune._space import MixedRows, Space, column_numbers, standardized_rows
+from sklearn_prune.sample_selection import ENNSelector
 
 
 def test_standardized_rows_are_those_of_the_scaler():
@@ -72,3 +77,87 @@ def test_kinds_of_columns():
     assert rows.values[0, 3] != rows.values[1, 3]  # the number 1 is not the text "1"
     assert np.isnan(rows.values[1, 1])
     assert np.isnan(rows.values[2, 2])
+
+
+STAMPS = [
+    datetime(2024, 1, 1) + timedelta(seconds=int(s))
+    for s in np.random.default_rng(0).integers(0, 10**7, 30)
+]
+SPANS = [stamp - datetime(2024, 1, 1) for stamp in STAMPS]
+AWARE = [stamp.replace(tzinfo=timezone(timedelta(hours=2))) for stamp in STAMPS]
+NUMBERS = [Decimal(span.days) for span in SPANS]
+
+
+def frames(library):
+    """Columns of times and exact numbers, with what each counts in."""
+    rows = {"stamp": STAMPS, "aware": AWARE, "span": SPANS, "number": NUMBERS}
+    rows["date"] = [stamp.date() for stamp in STAMPS]
+    rows["hour"] = [stamp.time() for stamp in STAMPS]
+    if library == "numpy":
+        return {
+            "stamp": np.array(STAMPS, dtype="M8[us]")[:, None],
+            "date": np.array(STAMPS, dtype="M8[D]")[:, None],
+            "span": np.array(SPANS, dtype="m8[s]")[:, None],
+            **{k: np.array(v, dtype=object)[:, None] for k, v in rows.items()},
+        }
+    module = pytest.importorskip(library)
+    found = {name: module.DataFrame({name: values}) for name, values in rows.items()}
+    if library == "pandas":
+        pa = pytest.importorskip("pyarrow")
+        stamps, zone = module.Series(STAMPS), "Asia/Tokyo"
+        found |= {
+            "stamp in a zone": stamps.dt.tz_localize(zone).to_frame(),
+            "stamp of periods": stamps.dt.to_period("s").to_frame(),
+            "stamp of arrow": stamps.astype(
+                module.ArrowDtype(pa.timestamp("us"))
+            ).to_frame(),
+            "date of arrow": module.Series(
+                rows["date"], dtype="date32[pyarrow]"
+            ).to_frame(),
+            "number of arrow": module.Series(
+                NUMBERS, dtype=module.ArrowDtype(pa.decimal128(9, 2))
+            ).to_frame(),
+        }
+    return found
+
+
+@pytest.mark.parametrize("library", ["numpy", "pandas", "polars"])
+def test_times_and_decimals_are_numbers(library):
+    days = np.array([span.days for span in SPANS], dtype=float)
+    seconds = np.array([span.total_seconds() for span in SPANS])
+    wanted = {"date": days, "number": days, "hour": seconds % 86400}
+    for name, frame in frames(library).items():
+        rows = MixedRows.of(frame)
+        assert not rows.nominal[0], name
+        numbers, right = rows.values[:, 0], wanted.get(name.split()[0], seconds)
+        gaps = (numbers - numbers.min()) / np.ptp(numbers)
+        np.testing.assert_allclose(
+            gaps, (right - right.min()) / np.ptp(right), err_msg=name
+        )
+
+
+def test_missing_times_and_small_steps():
+    start = np.datetime64("2024-01-01T00:00:00.000000000")
+    raw = np.array([start + 3, "NaT", start, start + 1], dtype="M8[ns]")
+    np.testing.assert_array_equal(column_numbers(raw), [3, np.nan, 0, 1])
+    objects = np.array([Decimal("NaN"), None, Decimal(2), Fraction(1, 2)], dtype=object)
+    np.testing.assert_array_equal(column_numbers(objects), [np.nan, np.nan, 2, 0.5])
+    far = np.array(["1700-01-01", "2200-01-01"], dtype="M8[ns]")  # over 2**63 ns apart
+    assert column_numbers(far)[1] == pytest.approx(1.5778e19, rel=1e-3)
+    for mixed in (["2024-01-01", 1], [STAMPS[0], 1], [STAMPS[0], SPANS[0]], ["NaT", "a"]):
+        assert column_numbers(np.array(mixed, dtype=object)) is None
+
+
+def test_rows_by_time_are_ranked_as_by_seconds():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    seconds = rng.integers(0, 10**7, 200)
+    y = (seconds // 10**6 % 2) ^ (rng.random(200) < 0.1)
+    other, times = rng.normal(size=200), np.datetime64("2024-01-01") + seconds
+    by_time = pd.DataFrame({"when": times, "x": other})
+    by_number = pd.DataFrame({"when": seconds, "x": other})
+    kept = [
+        ENNSelector(metric="gower").fit(frame, y).natural_size_
+        for frame in (by_time, by_number, by_time.astype({"when": str}))
+    ]
+    assert kept[0] == kept[1] > kept[2]

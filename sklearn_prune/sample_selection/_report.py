@@ -1,7 +1,7 @@
 """What a selection kept and dropped, by class, group and feature."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Number
 
 import numpy as np
 from scipy.sparse import issparse
@@ -13,6 +13,7 @@ from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._meta import in_one_line, last_step
 from sklearn_prune._seeds import derive_seed, draw_seed
 from sklearn_prune._sklearn_compat import count_rows, take_rows
+from sklearn_prune._space import column_numbers
 from sklearn_prune._validation import (
     check_same_length,
     check_target,
@@ -46,8 +47,8 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
         Share of the labels to change in a copy of y, to see whether the selector finds
         them. A class becomes another one at random; continuous targets are exchanged.
     n_bins : int, default=4
-        Number of quantile bins of a numeric column or a continuous target. A column with
-        no more values than that has a line for each.
+        Number of quantile bins of a column of numbers or times, or of a continuous target.
+        A column with no more values than that has a line for each.
     random_state : int, RandomState instance or None, default=0
         Seeds the probe, and its ranking where `fitted` has no int seed.
 
@@ -184,14 +185,17 @@ def _columns(X, target, groups, task):
 def _values(pandas, values, n_bins):
     """Yield each value, interval or "missing", with a mask of the rows that have it."""
     missing = values.isna().to_numpy()
-    is_number = pandas.api.types.is_numeric_dtype(values) and values.dtype != bool
-    if n_bins is not None and is_number and values.nunique() > n_bins:
-        numbers = values.to_numpy(dtype=np.float64)
+    numbers = None if n_bins is None else column_numbers(values)
+    if numbers is not None and values.nunique() > n_bins:
         missing = ~np.isfinite(numbers)
         codes = np.full(len(numbers), -1)
         codes[~missing] = quantile_codes(numbers[~missing], n_bins)
-        members = [numbers[codes == code] for code in range(codes.max() + 1)]
-        labels = [f"{part.min():g} to {part.max():g}" for part in members]
+        labels = []
+        for code in range(codes.max() + 1):
+            rows = np.flatnonzero(codes == code)
+            ends = [rows[numbers[rows].argmin()], rows[numbers[rows].argmax()]]
+            first, last = (_end_of_bin(values.iloc[end]) for end in ends)
+            labels.append(f"{first} to {last}")
     else:
         codes, labels = pandas.factorize(values, sort=_sortable(values[~missing]))
         labels = labels.tolist()
@@ -207,6 +211,11 @@ def _values(pandas, values, n_bins):
         yield "others", codes >= n_own
     if missing.any():
         yield "missing", missing
+
+
+def _end_of_bin(value):
+    """A number in short, a time as it prints."""
+    return f"{float(value):g}" if isinstance(value, Number) else value
 
 
 def _sortable(values):

@@ -1,5 +1,6 @@
 import json
 import warnings
+from decimal import Decimal
 from math import comb
 
 import numpy as np
@@ -292,3 +293,26 @@ def test_wrong_uses_are_named():
     model.set_params(keep=1.0).fit(X, y)
     with pytest.raises(ValueError, match="Got keep=1.0, which ranks nothing"):
         selection_report(model, X, y, probe=0.1)
+
+
+def test_columns_and_targets_of_times_and_decimals_are_binned():
+    days = np.random.default_rng(0).permutation(40)
+    stamps = np.datetime64("2024-01-01") + days
+    frame = pandas.DataFrame(
+        {
+            "stamp": stamps,
+            "zone": pandas.Series(stamps).dt.tz_localize("Asia/Tokyo"),
+            "date": stamps.astype("M8[D]").astype(object),
+            "span": stamps - stamps.min(),
+            "period": pandas.Series(stamps).dt.to_period("D"),
+            "decimal": [Decimal(int(day)) for day in days],
+        }
+    )
+    fitted = dropped_rows(40, np.flatnonzero(days < 10), 0.75)
+    report = selection_report(fitted, frame, stamps)
+    for name in frame:
+        counts = [kept for _, kept, _ in lines(report, "feature", name).values()]
+        assert counts == [0, 10, 10, 10], name
+    assert next(iter(lines(report, "feature", "date"))) == "2024-01-01 to 2024-01-10"
+    assert next(iter(lines(report, "feature", "decimal"))) == "0 to 9"
+    assert [kept for _, kept, _ in lines(report, "target").values()] == [0, 10, 10, 10]
