@@ -1,6 +1,7 @@
 """Orders of points whose every prefix covers the cloud: herding, k-center, medoids."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
@@ -49,24 +50,57 @@ def points_and_classes(points, y, task):
     """Points to cover and class codes, which are None where all points are one class.
 
     The points are rows with standardised columns; regression adds their targets as a
-    column.
+    column. Several targets are not read.
     """
-    if y is None or task is None:
+    if y is None or task is None or y.ndim > 1:
         return points, None
     if task == "regression":
         return joint_points(points, y), None
     return points, y
 
 
-def joint_points(points, y, share=1.0):
+def joint_points(points, y, share=1.0, length=None):
     """Append the standardised target, times `share` as long as all columns together.
 
     A column of zeros, as standardising leaves of one that does not vary, has no length.
+    `length` is that of all columns where they are not standardised.
     """
-    deviation = y.std()
-    target = (y - y.mean()) / (deviation if deviation > 0 else 1.0)
-    target *= share * np.sqrt(max(1, np.count_nonzero(points.any(axis=0))))
+    if length is None:
+        length = np.sqrt(max(1, np.count_nonzero(points.any(axis=0))))
+    target = _standardized_target(y)
+    target *= share * length
     return np.column_stack([points, target]).astype(points.dtype, copy=False)
+
+
+def joint_space(space, y):
+    """The space of rows and targets: a target counts as much as all columns together."""
+    points, y = space.points, y.astype(np.float64)
+    if space.in_pairs:
+        apart = np.abs(y[:, None] - y)
+        if space.metric in ("seuclidean", "euclidean", "cosine"):
+            apart = apart**2
+        scale = points.mean() / apart.mean() if apart.any() and points.any() else 1.0
+        return replace(space, points=points + scale * apart)
+    nominal = np.append(space.nominal, False)
+    if space.metric == "gower":  # repeated, since columns count equally
+        d, span = points.shape[1], np.ptp(y)
+        targets = np.repeat(y[:, None] / (span if span > 0 else 1.0), d, axis=1)
+        nominal = np.concatenate([space.nominal, np.zeros(d, dtype=bool)])
+        return replace(space, points=np.hstack([points, targets]), nominal=nominal)
+    if space.metric == "manhattan":
+        spread = np.abs(points - points.mean(axis=0)).mean(axis=0).sum()
+        target = _standardized_target(y)
+        target *= (spread or 1.0) / max(np.abs(target).mean(), 1e-300)
+        return replace(space, points=np.column_stack([points, target]), nominal=nominal)
+    length = None
+    if space.metric != "seuclidean":
+        length = np.sqrt(points.var(axis=0, dtype=np.float64).sum()) or 1.0
+    return replace(space, points=joint_points(points, y, length=length), nominal=nominal)
+
+
+def _standardized_target(y):
+    deviation = y.std()
+    return (y - y.mean()) / (deviation if deviation > 0 else 1.0)
 
 
 def herding_order(points, *, seed, sample_weight=None, block=BLOCK, n_jobs=None):

@@ -36,12 +36,11 @@ class NeighborGraph:
         return NeighborGraph(self.indices[:, :k], self.distances[:, :k], self.exact)
 
 
-def neighbor_graph(X, k, *, metric="euclidean", memory=None, n_jobs=None, exact=None):
+def neighbor_graph(X, k, *, metric="seuclidean", memory=None, n_jobs=None, exact=None):
     """Find the ``min(k, n_samples - 1)`` nearest neighbours of each row.
 
-    Distances are Euclidean on standardised columns, cosine, or Gower's for numbers and
-    categories. At least 32 neighbours are found, so that one graph, cached in `memory`,
-    serves every smaller k. The graph does not depend on `n_jobs`.
+    Distances are those of a `Space`. At least 32 neighbours are found, so that one graph,
+    cached in `memory`, serves every smaller k. The graph does not depend on `n_jobs`.
 
     Exact up to 20,000 rows unless `exact` is given: O(n^2 d) time, O(n k) memory. Above,
     about O(n^1.2 d) by nearest-neighbour descent, which misses a few neighbours in a
@@ -49,7 +48,7 @@ def neighbor_graph(X, k, *, metric="euclidean", memory=None, n_jobs=None, exact=
     """
     n = X.shape[0]
     if exact is None:
-        exact = n <= EXACT_UP_TO or metric == "gower"
+        exact = n <= EXACT_UP_TO or metric in ("gower", "precomputed")
     wanted = min(n - 1, max(k, SMALLEST_K))
     build = check_memory(memory).cache(_build_graph, ignore=["n_jobs"])
     return build(X, wanted, metric, exact, n_jobs).nearest(k)
@@ -68,7 +67,7 @@ def _build_graph(X, k, metric, exact, n_jobs):
     return NeighborGraph(indices, distances, exact=True)
 
 
-def look_again(X, graph, rows, k, *, metric="euclidean", n_jobs=None):
+def look_again(X, graph, rows, k, *, metric="seuclidean", n_jobs=None):
     """Return a copy of a graph, cut to k neighbours, in which the given rows are exact.
 
     A graph that is exact already is returned as it is.
@@ -92,13 +91,13 @@ def exact_neighbors(space, rows, k, *, n_jobs=None):
     """
     points, n = space.points, space.points.shape[0]
     candidates = None
-    if space.metric != "gower" and (n > k + 1 + SPARE or issparse(points)):
+    if not space.kind and (n > k + 1 + SPARE or issparse(points)):
         wanted = min(n, k + 1 + SPARE)
         finder = NearestNeighbors(n_neighbors=wanted, algorithm="brute").fit(points)
         with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
             found, candidates = finder.kneighbors(points[rows])
         if issparse(points):
-            return _sort_found(rows, candidates, _scaled(found**2, space.metric), k)
+            return _sort_found(rows, candidates, _scaled(found**2, space), k)
     return _settle(space, rows, candidates, k, n_jobs)
 
 
@@ -106,11 +105,12 @@ def _settle(space, rows, candidates, k, n_jobs):
     """Take the k nearest of the candidates, of all points where there may be a tie."""
     from sklearn_prune._graph_kernels import nearest_of_all, nearest_of_candidates
 
-    points, is_gower, nominal = space.points, space.metric == "gower", space.nominal
+    points, kind, nominal = space.points, space.kind, space.nominal
     indices = np.empty((len(rows), k), dtype=np.int32)
     distances = np.empty((len(rows), k))
-    norms = np.einsum("ij,ij->i", points, points, dtype=np.float64)
-    slack = 1e-10 * (norms.max() if len(norms) and not is_gower else 0.0)
+    slack = 0.0
+    if candidates is not None:
+        slack = 1e-10 * np.einsum("ij,ij->i", points, points, dtype=np.float64).max()
 
     def settle(batch):
         part = (indices[batch], distances[batch])
@@ -120,10 +120,10 @@ def _settle(space, rows, candidates, k, n_jobs):
             unsure = np.flatnonzero(
                 nearest_of_candidates(points, rows[batch], candidates[batch], slack, *part)
             )
-        nearest_of_all(points, is_gower, nominal, rows[batch], unsure, *part)
+        nearest_of_all(points, kind, nominal, rows[batch], unsure, *part)
 
     in_threads(settle, len(rows), n_jobs)
-    return indices, _scaled(distances, space.metric)
+    return indices, _scaled(distances, space)
 
 
 def _descend(space, k, n_jobs):
@@ -140,27 +140,28 @@ def _descend(space, k, n_jobs):
     index = descent.NNDescent(
         points,
         n_neighbors=(k if issparse(points) else few) + 1,
+        metric="manhattan" if space.metric == "manhattan" else "euclidean",
         random_state=0,
         n_jobs=1,  # what it finds depends on the number of threads
     )
     found, found_distances = index.neighbor_graph
     rows = np.arange(points.shape[0])
     if issparse(points):
-        return _sort_found(rows, found, _scaled(found_distances**2, space.metric), k)
+        return _sort_found(rows, found, _scaled(found_distances**2, space), k)
     # Rows are looked up all over the memory: half of the digits are twice as fast.
     points = np.ascontiguousarray(space.points, dtype=np.float32)
-    is_gower, nominal = space.metric == "gower", space.nominal
+    kind, nominal = space.kind, space.nominal
     indices = np.empty((len(rows), k), dtype=np.int32)
     distances = np.empty((len(rows), k))
 
     def widen(batch):
         part = (indices[batch], distances[batch])
-        nearest_of_neighbors(points, is_gower, nominal, rows[batch], found, *part)
+        nearest_of_neighbors(points, kind, nominal, rows[batch], found, *part)
         short = np.flatnonzero(np.isinf(part[1][:, -1]))
-        nearest_of_all(points, is_gower, nominal, rows[batch], short, *part)
+        nearest_of_all(points, kind, nominal, rows[batch], short, *part)
 
     in_threads(widen, len(rows), n_jobs)
-    return indices, _scaled(distances, space.metric)
+    return indices, _scaled(distances, space)
 
 
 def in_threads(work, n_rows, n_jobs, *, batch_size=2048):
@@ -171,9 +172,13 @@ def in_threads(work, n_rows, n_jobs, *, batch_size=2048):
     )
 
 
-def _scaled(distances, metric):
+def _scaled(distances, space):
     """Distances of the metric from what orders the points of its space."""
-    return {"euclidean": np.sqrt(distances), "cosine": distances / 2}.get(metric, distances)
+    if space.metric in ("seuclidean", "euclidean"):
+        return np.sqrt(distances)
+    if space.metric == "manhattan":
+        return distances * space.points.shape[1]
+    return distances / 2 if space.metric == "cosine" else distances
 
 
 def _sort_found(rows, found, distances, k):

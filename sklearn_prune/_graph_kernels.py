@@ -4,6 +4,9 @@ import numpy as np
 from numba import njit
 
 NEAR = 11  # neighbours whose own neighbours are looked at
+# How two points are compared: by squared differences, by the mean over columns of absolute
+# differences and mismatches, or by the entry of a matrix of all pairs.
+SQUARES, COLUMNS, PAIRS = 0, 1, 2
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -54,9 +57,11 @@ def rounded(x):
 
 
 @njit(cache=True, nogil=True)
-def distance(points, is_gower, nominal, i, j):
-    """Distance that orders: Gower's, or the squared Euclidean one, rounded."""
-    if is_gower:
+def distance(points, kind, nominal, i, j):
+    """Distance that orders, rounded; the squared one for Euclidean points."""
+    if kind == PAIRS:
+        return rounded(points[i, j])
+    if kind == COLUMNS:
         return rounded(gower_distance(points[i], points[j], nominal))
     return rounded(squared_distance(points[i], points[j]))
 
@@ -65,10 +70,12 @@ def distance(points, is_gower, nominal, i, j):
 def distance_within(place, i, j, bound):
     """The same as `distance`, but infinity where that is above the bound.
 
-    `place` is (points, is_gower, nominal).
+    `place` is (points, kind, nominal).
     """
-    points, is_gower, nominal = place
-    if is_gower:
+    points, kind, nominal = place
+    if kind == PAIRS:
+        return rounded(points[i, j])
+    if kind == COLUMNS:
         return rounded(gower_distance(points[i], points[j], nominal))
     d = points.shape[1]
     limit = bound * (1 + 1e-9)  # rounding to 34 bits adds less
@@ -139,7 +146,7 @@ def nearest_of_candidates(points, rows, candidates, slack, indices, distances):
 
 
 @njit(cache=True, nogil=True)
-def nearest_of_all(points, is_gower, nominal, rows, which, indices, distances):
+def nearest_of_all(points, kind, nominal, rows, which, indices, distances):
     """Fill the lists of some of the rows from all points."""
     no_row = np.iinfo(np.int32).max
     for t in which:
@@ -148,12 +155,12 @@ def nearest_of_all(points, is_gower, nominal, rows, which, indices, distances):
         distances[t] = np.inf
         for j in range(len(points)):
             if j != i:
-                d = distance_within((points, is_gower, nominal), i, j, distances[t, -1])
+                d = distance_within((points, kind, nominal), i, j, distances[t, -1])
                 insert(indices[t], distances[t], j, d)
 
 
 @njit(cache=True, nogil=True)
-def nearest_of_neighbors(points, is_gower, nominal, rows, found, indices, distances):
+def nearest_of_neighbors(points, kind, nominal, rows, found, indices, distances):
     """Fill the lists from the neighbours found and the neighbours of these."""
     seen = np.full(len(points), -1, dtype=np.int32)
     width, k = found.shape[1], indices.shape[1]
@@ -170,20 +177,28 @@ def nearest_of_neighbors(points, is_gower, nominal, rows, found, indices, distan
                 if c < 0 or seen[c] == i:
                     continue
                 seen[c] = i
-                d = distance(points, is_gower, nominal, i, c)
+                d = distance(points, kind, nominal, i, c)
                 if d <= near[k - 1]:
                     insert(nearest, near, c, d)
 
 
 @njit(cache=True, nogil=True)
-def nearest_by_gower(points, nominal, rows, among):
+def nearest_of_some(points, kind, nominal, rows, among):
     """Place in `among` of the point that is nearest to each row, ties by place."""
     nearest = np.zeros(len(rows), dtype=np.int64)
     for t in range(len(rows)):
         best = np.inf
         for place in range(len(among)):
-            d = rounded(gower_distance(points[rows[t]], points[among[place]], nominal))
+            d = distance(points, kind, nominal, rows[t], among[place])
             if d < best:
                 best = d
                 nearest[t] = place
     return nearest
+
+
+@njit(cache=True, nogil=True)
+def fill_distances(points, kind, nominal, rows, distances):
+    """Distances from some of the points to all."""
+    for t in range(len(rows)):
+        for j in range(len(points)):
+            distances[t, j] = distance(points, kind, nominal, rows[t], j)

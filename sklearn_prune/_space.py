@@ -1,18 +1,30 @@
 """Rows as points of a metric space: what every method that measures distances reads."""
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Number
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, hstack, issparse
+from sklearn.exceptions import DataConversionWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from sklearn_prune._meta import routing_enabled, weight_params
 from sklearn_prune._sklearn_compat import count_rows, take_rows
 
-METRICS = ("euclidean", "cosine", "gower")
+METRICS = ("seuclidean", "euclidean", "cosine", "gower")
 DENSE_LIMIT = 2**31  # bytes that a dense copy of sparse rows may take
 
 
@@ -49,26 +61,30 @@ class MixedRows:
 class Space:
     """Points whose distances are those of the rows.
 
-    Points are rows with standardised columns for the euclidean metric, rows of length 1 for
-    cosine, and for Gower numbers divided by their range and codes of categories. The
-    distance is the Euclidean one, half of its square for cosine, and for Gower the mean
-    over columns of absolute differences and of mismatches. `nominal` marks columns of
-    categories.
+    Points are rows with standardised columns ("seuclidean"), rows as they are
+    ("euclidean", "manhattan"), of length 1 ("cosine"), or for Gower numbers divided by
+    their range and codes of categories. Kernels compare them by the squared Euclidean
+    distance, which is twice that of cosine, and for Manhattan and Gower by the mean over
+    columns of absolute differences and of mismatches. `nominal` marks columns of
+    categories. With `in_pairs`, points are a matrix of what kernels compare for each pair.
     """
 
     points: object
     metric: str
     nominal: np.ndarray
+    in_pairs: bool = False
 
     @classmethod
-    def of(cls, X, metric="euclidean", *, owner="This method", sparse=False):
+    def of(cls, X, metric="seuclidean", *, owner="This method", sparse=False):
         """Place checked rows in a space; a constant column counts for nothing.
 
-        Where the metric is not Gower's, a missing value counts as the mean of its column.
-        Points are C-contiguous, of the dtype of X. Raises ValueError in the name of `owner`
-        if a dense copy of sparse rows would take more than 2 GiB, unless `sparse` points
-        will do.
+        `metric` may also be "precomputed", for rows that are distances to all rows. Where
+        it is not Gower's, a missing value counts as the mean of its column. Points are
+        C-contiguous. Raises ValueError in the name of `owner` if a dense copy of sparse
+        rows would take more than 2 GiB, unless `sparse` points will do.
         """
+        if metric == "precomputed":
+            return cls(X, metric, np.zeros(X.shape[1], dtype=bool), in_pairs=True)
         if metric == "gower":
             rows = X
             if not isinstance(X, MixedRows):
@@ -77,8 +93,184 @@ class Space:
             return cls(_by_range(rows), metric, rows.nominal)
         if issparse(X) and not (sparse and _dense_size(X) > DENSE_LIMIT):
             X = _dense(X, owner)
-        points = normalize(X) if metric == "cosine" else _standardized(X)
-        return cls(points, metric, np.zeros(X.shape[1], dtype=bool))
+        points = _PLACED[metric](X)
+        return cls(points, metric, np.zeros(points.shape[1], dtype=bool))
+
+    @property
+    def kind(self):
+        """How kernels compare points: SQUARES, COLUMNS or PAIRS of `_graph_kernels`."""
+        if self.in_pairs:
+            return 2
+        return 1 if self.metric in ("gower", "manhattan") else 0
+
+    def part(self, rows):
+        """The same space with some of its points."""
+        points = self.points[np.ix_(rows, rows)] if self.in_pairs else self.points[rows]
+        return replace(self, points=np.ascontiguousarray(points))
+
+
+def model_inside(model):
+    """The transformers before a nearest-neighbour model, and this model, or None.
+
+    It may be the last step of Pipelines, and may stand in what fits it on the columns as
+    they come: searches, calibration, thresholds, one against the rest, bagging of all
+    columns, pruning. Transformers of a FrozenEstimator are frozen.
+    """
+    steps, frozen = [], False
+    while model is not None:
+        if isinstance(model, _NEIGHBORS):
+            return steps, model
+        if isinstance(model, FrozenEstimator):
+            model, frozen = model.estimator, True
+            continue
+        if getattr(model, "steps", None):
+            front = model[:-1]
+            if any(hasattr(step, "fit_resample") for _, step in front.steps):
+                kept = [
+                    step for step in front.steps if not hasattr(step[1], "fit_resample")
+                ]
+                front = Pipeline(kept)
+            if len(front.steps):
+                steps.append(FrozenEstimator(front) if frozen else front)
+            model = model.steps[-1][1]
+            continue
+        unfitted, fitted = next(
+            (
+                _AROUND[ancestor.__name__]
+                for ancestor in type(model).__mro__
+                if ancestor.__name__ in _AROUND
+                and ancestor.__module__.startswith(("sklearn.", "sklearn_prune."))
+            ),
+            (None, None),
+        )
+        if unfitted is None or getattr(model, "bootstrap_features", False):
+            return None
+        if getattr(model, "max_features", 1.0) != 1.0:
+            return None
+        frozen = frozen and fitted in vars(model)
+        model = getattr(model, fitted if frozen else unfitted, None)
+    return None
+
+
+_NEIGHBORS = (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
+# Classes around a model that sees the same columns: the names of its parameter, and of the
+# fitted model where there is one.
+_AROUND = {
+    "BaseBagging": ("estimator", ""),
+    "BaseSearchCV": ("estimator", "best_estimator_"),
+    "BaseThresholdClassifier": ("estimator", "estimator_"),
+    "CalibratedClassifierCV": ("estimator", ""),
+    "OneVsOneClassifier": ("estimator", ""),
+    "OneVsRestClassifier": ("estimator", ""),
+    "OutputCodeClassifier": ("estimator", ""),
+    "PrunedModel": ("estimator", ""),
+    "SampleSubsetModel": ("estimator", "estimator_"),
+    "SelfTrainingClassifier": ("estimator", "estimator_"),
+    "TransformedTargetRegressor": ("regressor", "regressor_"),
+    "_MultiOutputEstimator": ("estimator", ""),
+}
+
+
+def rows_of_model(X, y, steps, sample_weight=None):
+    """Rows as a model sees them in its fit: as its transformers, fitted on them, give them.
+
+    Weights go to the transformers that request them.
+    """
+    for step in steps:
+        requests = routing_enabled() and sample_weight is not None
+        params = weight_params(step, sample_weight) if requests else {}
+        if hasattr(step, "fit_transform"):
+            X = step.fit_transform(X, y, **params)
+        else:
+            X = step.fit(X, y, **params).transform(X)
+    return X
+
+
+def measured_by(model, X, *, owner="This method"):
+    """Rows and a metric of `Space` that measure as a nearest-neighbour model does.
+
+    Returned last is the name of its metric, or the metric if it is a function. Where no
+    space has the metric, the rows are the distances between all of them by scikit-learn,
+    for which they may take 2 GiB.
+    """
+    metric, params = model.metric, dict(model.metric_params or {})
+    if metric in ("minkowski", "p"):
+        p, weights = params.pop("p", model.p), params.pop("w", None)
+        named = {1: "manhattan", 2: "euclidean", np.inf: "chebyshev"}
+        metric = named.get(p, "minkowski")
+        if metric == "minkowski" or weights is not None:
+            if p in (1, 2):
+                X = _times(X, np.asarray(weights, dtype=np.float64) ** (1 / p))
+                return X, metric, metric
+            metric, params = "minkowski", {"p": p, "w": weights}
+            if weights is None:
+                del params["w"]
+    metric = _SAME_METRIC.get(metric, metric) if isinstance(metric, str) else metric
+    if metric in ("euclidean", "manhattan", "cosine"):
+        return X, metric, metric
+    if metric == "sqeuclidean":
+        return X, "euclidean", metric
+    if metric == "precomputed":
+        return _distances(X, owner), metric, metric
+    dense = _dense(X, owner)
+    if metric == "nan_euclidean" and not np.isnan(dense).any():
+        return dense, "euclidean", metric
+    if metric == "seuclidean":
+        variances = params.get("V", dense.var(axis=0, ddof=1) if len(dense) > 1 else 1.0)
+        return _times(dense, 1 / np.sqrt(variances)), "euclidean", metric
+    if metric == "correlation":
+        return dense - dense.mean(axis=1, keepdims=True), "cosine", metric
+    if metric == "hamming" and not params:
+        return MixedRows(dense, np.ones(dense.shape[1], dtype=bool)), "gower", metric
+    _check_pairs(len(dense), owner, metric)
+    if hasattr(metric, "pairwise"):
+        return metric.pairwise(dense), "precomputed", type(metric).__name__
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataConversionWarning)  # to bools
+        distances = pairwise_distances(dense, metric=metric, **params)
+    return (distances + distances.T) / 2, "precomputed", metric
+
+
+_SAME_METRIC = {
+    "l2": "euclidean",
+    "l1": "manhattan",
+    "cityblock": "manhattan",
+    "infinity": "chebyshev",
+}
+
+
+def _times(X, factors):
+    return X.multiply(factors).tocsr() if issparse(X) else X * factors
+
+
+def _distances(X, owner):
+    """Given distances between all rows; a sparse matrix lacks the largest ones."""
+    if X.shape[0] != X.shape[1]:
+        raise ValueError(
+            f'{owner} reads metric="precomputed" as distances between all rows. Got shape '
+            f"{X.shape}. Pass a square matrix, or write metric='seuclidean' in {owner}."
+        )
+    if not issparse(X):
+        return np.ascontiguousarray(X, dtype=np.float64)
+    _check_pairs(X.shape[0], owner, "precomputed")
+    entries = X.tocoo()
+    distances = np.full(X.shape, 2 * entries.data.max(initial=0.0) + 1)
+    distances[entries.row, entries.col] = entries.data
+    return np.minimum(distances, distances.T)
+
+
+def _check_pairs(n, owner, metric):
+    if 8 * n * n > DENSE_LIMIT:
+        most = int(np.sqrt(DENSE_LIMIT / 8))
+        raise ValueError(
+            f"{owner} reads metric={metric!r} of the model from a matrix of all distances, "
+            f"of up to {most} rows. Got {n}. Write metric='euclidean' in {owner}."
+        )
 
 
 def standardized_rows(X, *, owner="This method"):
@@ -113,14 +305,48 @@ def _standardized(X):
         scaled.data = scaled.data / scale[scaled.indices].astype(X.dtype)
         scaled.sort_indices()
         return scaled
+    points, mean = _centred(X)
+    variance = np.einsum("ij,ij->j", points, points) / len(points)
+    points /= _deviations(mean, variance)
+    return points if X.dtype == np.float64 else points.astype(X.dtype)
+
+
+def _centred(X):
+    """Dense rows minus the mean of their columns, and that mean, in float64."""
     mean = X.mean(axis=0, dtype=np.float64)
     if np.isnan(mean).any():  # a missing value counts as the mean
         X = np.where(np.isnan(X), np.nan_to_num(np.nanmean(X, axis=0)), X)
         mean = X.mean(axis=0, dtype=np.float64)
-    points = np.subtract(X, mean, dtype=np.float64, order="C")
-    variance = np.einsum("ij,ij->j", points, points) / len(points)
-    points /= _deviations(mean, variance)
-    return points if X.dtype == np.float64 else points.astype(X.dtype)
+    return np.subtract(X, mean, dtype=np.float64, order="C"), mean
+
+
+def _raw(X):
+    """The rows themselves: dense ones are centred, which keeps products small."""
+    if issparse(X):
+        X = X.tocsr(copy=True)
+        X.sort_indices()
+        return X
+    return _centred(X)[0]
+
+
+def _unit(X):
+    """Rows of length 1; rows of zeros get a column of their own, at distance 1."""
+    points = normalize(X)
+    empty = np.ravel(abs(points).sum(axis=1)) == 0
+    if not empty.any():
+        return points
+    column = empty[:, None].astype(points.dtype)
+    if issparse(points):
+        return hstack([points, csr_array(column)], format="csr")
+    return np.hstack([points, column])
+
+
+_PLACED = {
+    "seuclidean": _standardized,
+    "euclidean": _raw,
+    "cosine": _unit,
+    "manhattan": lambda X: np.ascontiguousarray(X, dtype=np.float64),
+}
 
 
 def _deviations(mean, variance):

@@ -2,21 +2,22 @@
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils import check_array, column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
 from sklearn_prune._docs import entries
 from sklearn_prune._graph import neighbor_graph
-from sklearn_prune._meta import all_or_nothing, in_one_line, last_step
+from sklearn_prune._meta import all_or_nothing, clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._returns import check_ranking, check_returned
-from sklearn_prune._seeds import draw_seed
+from sklearn_prune._seeds import draw_seed, seeded_globals
 from sklearn_prune._sklearn_compat import (
     Interval,
     InvalidParameterError,
@@ -25,6 +26,7 @@ from sklearn_prune._sklearn_compat import (
     fit_context,
     take_rows,
 )
+from sklearn_prune._space import Space, measured_by, model_inside, rows_of_model
 from sklearn_prune._validation import (
     canonical,
     check_any_rows,
@@ -48,9 +50,11 @@ _PARTS = ("scores", "natural_size", "keys", "importances", "draws")
 SELECTOR = entries("""
     keep : float in (0, 1] or int >= 2, default=0.5
         Fraction or number of rows, where no meta-estimator says it.
-    metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-        Euclidean on standardised columns, cosine, or Gower's, which reads categories and
-        missing values.
+    metric : {"auto", "seuclidean", "euclidean", "cosine", "gower"}, default="auto"
+        Distance between rows: Euclidean on standardised columns ("seuclidean") or on the
+        columns as they are, cosine, or Gower's, which reads categories, times and missing
+        values. "auto" is the metric of the model that the rows are for, on the columns
+        that it sees, where that is a nearest-neighbour model, and "seuclidean" elsewhere.
     task : {"auto", "classification", "regression"}, default="auto"
         What y is, where no meta-estimator says it. "auto": strings, bools, and at most
         max(20, sqrt(n)) different integral values are classes.
@@ -61,6 +65,8 @@ SELECTOR = entries("""
     order_ : ndarray of shape (n_samples,), int
         Positions of the rows by descending score, ties by position. Where there is a
         `natural_size_`, the rows that ``keep="auto"`` keeps come first.
+    metric_ : str or callable
+        The metric: `metric`, or for "auto" the one that was found.
 """)
 
 
@@ -84,6 +90,9 @@ class RankingContext:
         Groups of rows that belong together.
     memory : str, joblib.Memory or None
         Where the neighbour graph is cached.
+    transformed : bool
+        Whether transformers before the selector have made the rows: those of the model are
+        then left out.
     """
 
     task: str | None = None
@@ -93,8 +102,55 @@ class RankingContext:
     sample_weight: np.ndarray | None = None
     groups: object = None
     memory: object = None
+    transformed: bool = False
 
-    def neighbor_graph(self, X, k, *, metric="euclidean", n_jobs=None):
+    def neighbor_model(self):
+        """Find the nearest-neighbour model that the rows are for.
+
+        Returns
+        -------
+        (list of transformers, estimator) or None
+            The transformers of its Pipeline and the model, unfitted; None where the rows
+            are for no such model.
+        """
+        found = None if self.estimator is None else model_inside(self.estimator)
+        return ([], found[1]) if found and self.transformed else found
+
+    def measured_rows(self, X, y=None, *, owner="This method"):
+        """Measure rows as the nearest-neighbour model does that they are for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as the model reads them. Its transformers are fitted on them.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for transformers that read them.
+        owner : str, default="This method"
+            Named in errors.
+
+        Returns
+        -------
+        rows : ndarray, CSR matrix or MixedRows
+            The rows that the model compares, or all distances between them.
+        metric : str
+            Their metric in :meth:`neighbor_graph`.
+        name : str or callable
+            The metric of the model.
+        """
+        seeded = replace(
+            self, estimator=clone_seeded(self.estimator, self.seed, "estimator")
+        )
+        steps, model = seeded.neighbor_model()
+        if steps:
+            with seeded_globals(seeded.estimator, self.seed):
+                X = rows_of_model(X, y, steps, self.sample_weight)
+            finite = "allow-nan" if get_tags(model).input_tags.allow_nan else True
+            floats = [np.float64, np.float32]
+            X = check_array(X, accept_sparse="csr", dtype=floats, ensure_all_finite=finite)
+            check_magnitudes(X)
+        return measured_by(model, X, owner=owner)
+
+    def neighbor_graph(self, X, k, *, metric="seuclidean", n_jobs=None):
         """Find the k nearest neighbours of each row, once for all methods that ask.
 
         Parameters
@@ -103,8 +159,10 @@ class RankingContext:
             Checked rows.
         k : int
             Number of neighbours; at most n_samples - 1 are found.
-        metric : {"euclidean", "cosine", "gower"}, default="euclidean"
-            Euclidean on standardised columns, cosine, or Gower's.
+        metric : str, default="seuclidean"
+            "seuclidean" (Euclidean on standardised columns), "euclidean", "cosine",
+            "gower", or "auto": that of the nearest-neighbour model that the rows are for,
+            if any, on its columns, else "seuclidean".
         n_jobs : int or None, default=None
             Number of threads.
 
@@ -113,6 +171,10 @@ class RankingContext:
         NeighborGraph
             `indices` and `distances` of shape (n_samples, k), nearest first.
         """
+        if metric == "auto":
+            metric = "seuclidean"
+            if self.neighbor_model() is not None:
+                X, metric, _ = self.measured_rows(X, owner="The neighbour graph")
         return neighbor_graph(X, k, metric=metric, memory=self.memory, n_jobs=n_jobs)
 
 
@@ -207,7 +269,7 @@ class SampleSelector(BaseEstimator, ABC):
             check_magnitudes(y, "y")
         context = replace(context, task=task, sample_weight=sample_weight, groups=groups)
         with threadpool_limits(1):
-            ranking = self._rank(X, y, context)
+            ranking = self._rank(self._place(X, target, context), y, context)
         ranking = check_ranking(ranking, count_rows(X), self)
         sized = ranking.natural_size is not None or not self.has_natural_size
         wanted = "Ranking(order, natural_size=n), since has_natural_size is true"
@@ -242,9 +304,21 @@ class SampleSelector(BaseEstimator, ABC):
                 what, step = "texts", "TfidfVectorizer()"
             raise ValueError(self._say_unreadable(what, step)) from error
 
-    def _numeric_rows(self, X):
-        """Return X as numbers, for distances between rows, whatever the method reads."""
-        return SampleSelector._check_rows(self, X)
+    def _place(self, X, y, context):
+        """Return checked rows as `_rank` reads them; y holds the targets as they came."""
+        return X
+
+    def _space_of(self, X, y, context):
+        """The space in which distances between rows are measured, whatever is ranked by."""
+        return Space.of(SampleSelector._check_rows(self, X), owner=type(self).__name__)
+
+    def _part_of_model(self, context):
+        """What the ranking depends on in the model that the rows are for."""
+        return context.estimator if self.reads_estimator else None
+
+    def _draws_unseeded(self, context):
+        """Whether something random in that model has no seed and none of the selector's."""
+        return False
 
     def _say_unreadable(self, what, step):
         name = type(self).__name__
@@ -308,6 +382,14 @@ def check_selector(selector):
         "selector must be None, one of sklearn_prune.sample_selection, or a Pipeline that "
         f"ends in one. Got {in_one_line(selector)} instead. {example}"
     )
+
+
+def tags_within(selector, context):
+    """Tags of a selector in a context; of a Pipeline, its own."""
+    if isinstance(selector, SampleSelector):
+        selector = copy(selector)
+        selector._context = context
+    return get_tags(selector)
 
 
 @contextmanager

@@ -18,8 +18,13 @@ from sklearn_prune._meta import (
 from sklearn_prune._ranking import Ranking, budget_size, check_keep, keep_prefix
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows, take_rows
-from sklearn_prune.sample_selection._base import SampleSelector, check_selector
-from sklearn_prune.sample_selection._choice import rank_once
+from sklearn_prune.sample_selection._base import (
+    RankingContext,
+    SampleSelector,
+    check_selector,
+    tags_within,
+)
+from sklearn_prune.sample_selection._choice import context_within, rank_once
 from sklearn_prune.sample_selection._edited import ENNSelector
 from sklearn_prune.sample_selection._herding import HerdingSelector
 
@@ -37,7 +42,20 @@ class NestedSelector(SampleSelector):
         return [last for last in lasts if isinstance(last, SampleSelector)]
 
     def _tags_of_parts(self):
-        return [get_tags(part) for part in self._parts() if has_tags(part)]
+        context = self.__dict__.get("_context", RankingContext())
+        return [tags_within(part, context) for part in self._parts() if has_tags(part)]
+
+    def _part_of_model(self, context):
+        return [
+            last_step(part)._part_of_model(context_within(part, context))
+            for part in self._parts()
+        ]
+
+    def _draws_unseeded(self, context):
+        return any(
+            last_step(part)._draws_unseeded(context_within(part, context))
+            for part in self._parts()
+        )
 
     @property
     def requires_y(self):
@@ -250,7 +268,7 @@ class ChainSelector(NestedSelector):
             own_y = None if y is None else y[rows]
             fitted = self._fit_part(
                 part,
-                X if len(rows) == n else take_rows(X, rows),
+                X if len(rows) == n else _rows_for(context.estimator, X, rows),
                 own_y,
                 self._stage_context(context, number, keep, drops, rows),
             )
@@ -287,6 +305,14 @@ class ChainSelector(NestedSelector):
             sample_weight=weights,
             groups=None if groups is None else take_rows(groups, rows),
         )
+
+
+def _rows_for(model, X, rows):
+    """Some of the rows; of a matrix of pairs, also the columns."""
+    part = take_rows(X, rows)
+    if has_tags(model) and get_tags(model).input_tags.pairwise:
+        part = take_rows(part, rows, axis=1)
+    return part
 
 
 def _drops(part, keep):

@@ -1,7 +1,7 @@
 """From a selector and a budget to the rows that are kept, ranked once for all budgets."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pickle import PicklingError
 
@@ -107,8 +107,7 @@ def choose_rows(
         task=None if task == "auto" else task,
         seed=seed,
         budget=None if keep == "auto" else budget_size(keep, n),
-        # Behind transformers of its own, a selector sees what the last step would see.
-        estimator=estimator if last is selector else last_step(estimator),
+        estimator=estimator,
         memory=memory,
     )
     fitted = rank_once(selector, X, y, params, context, memory)
@@ -128,6 +127,7 @@ def choose_rows(
             target if classes is None else classes,
             kept,
             strata,
+            context=context,
             task=decided,
             sample_weight=sample_weight,
         )
@@ -157,11 +157,17 @@ def _strata(target, task, stratify):
     return None if stratify is None else strata, classes, labels
 
 
-def _weights(weighting, selector, X, y, kept, strata, *, task, sample_weight):
+def _weights(weighting, selector, X, y, kept, strata, *, context, task, sample_weight):
     """Weights of the kept rows, by what they stand for or how they were drawn."""
     if weighting == "coverage":
         return coverage_weights(
-            selector, X, y, kept, task=task, sample_weight=sample_weight
+            selector,
+            X,
+            y,
+            kept,
+            context=context_within(selector, context),
+            task=task,
+            sample_weight=sample_weight,
         )
     weights = inverse_probability_weights(last_step(selector).ranking, kept, strata=strata)
     return weights if sample_weight is None else weights * sample_weight[kept]
@@ -176,7 +182,7 @@ def rank_once(selector, X, y, params, context, memory):
     the selector reads them; never `n_jobs`. Random selectors without a seed are not
     cached.
     """
-    last = last_step(selector)
+    last, context = last_step(selector), context_within(selector, context)
     unfitted = clone(selector)
     if context.seed is not None:
         step = unfitted
@@ -185,7 +191,7 @@ def rank_once(selector, X, y, params, context, memory):
                 if hasattr(transformer, "get_params"):
                     fill_random_states(transformer, context.seed, f"selector__{name}")
             step = step.steps[-1][1]
-    if is_unseeded(unfitted, context.seed):
+    if is_unseeded(unfitted, context.seed) or last._draws_unseeded(context):
         return _fit_selector(unfitted, X, y, params, context, None)
     cached = check_memory(memory).cache(_fit_selector, ignore=["selector", "context"])
     try:
@@ -195,7 +201,7 @@ def rank_once(selector, X, y, params, context, memory):
             context.task,
             context.seed,
             context.budget if last.budget_dependent else None,
-            _identity(context.estimator) if last.reads_estimator else None,
+            _identity(last._part_of_model(context)),
         )
         return cached(unfitted, X, y, params, context, identity)
     except PicklingError as error:
@@ -204,6 +210,13 @@ def rank_once(selector, X, y, params, context, memory):
             f"{in_one_line(selector)}. Write named functions instead of lambdas, or "
             "memory=None."
         ) from error
+
+
+def context_within(selector, context):
+    """The context of a selector: behind transformers of its own, it is the last step's."""
+    if last_step(selector) is selector:
+        return context
+    return replace(context, estimator=last_step(context.estimator), transformed=True)
 
 
 def _fit_selector(selector, X, y, params, context, identity):

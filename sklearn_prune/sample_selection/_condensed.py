@@ -111,7 +111,7 @@ class CondensedNNSelector(NeighborSelector):
         self,
         *,
         alpha=1.0,
-        metric="euclidean",
+        metric="auto",
         task="auto",
         random_state=None,
         n_jobs=None,
@@ -188,10 +188,10 @@ def _condense(space, visits, starts, visit, *state):
     matrix product of a block with the kept rows that are new to it only serves to skip
     rows that are surely farther than the nearest one. Other distances are exact.
     """
-    points, is_gower = space.points, space.metric == "gower"
+    points, kind = space.points, space.kind
     n, n_features = points.shape
     norms = np.zeros(n)
-    if not is_gower:
+    if not kind:
         norms = np.einsum("ij,ij->i", points, points, dtype=np.float64)
     # Relative error of a product, plus that of the distances.
     slack = (n_features + 4) * np.finfo(points.dtype).eps + 1e-9
@@ -203,14 +203,14 @@ def _condense(space, visits, starts, visit, *state):
         n_before = n_kept
         for block, rows in enumerate(blocks):
             new = kept[n_seen[block] : n_kept]
-            if is_gower:
+            if kind:
                 dots = np.full((len(rows), len(new)), np.inf)
             else:
                 dots = points[rows] @ points[new].T
             n_seen[block] = n_kept
             n_kept = visit(
                 points,
-                is_gower,
+                kind,
                 space.nominal,
                 norms,
                 slack,

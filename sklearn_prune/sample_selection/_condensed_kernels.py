@@ -8,7 +8,7 @@ from sklearn_prune._graph_kernels import distance
 @njit(cache=True, nogil=True)
 def visit_labels(
     points,
-    is_gower,
+    kind,
     nominal,
     norms,
     slack,
@@ -37,7 +37,7 @@ def visit_labels(
                     continue
             else:
                 j = members[before + m - len(new)]
-            d = distance(points, is_gower, nominal, i, j)
+            d = distance(points, kind, nominal, i, j)
             if y[j] == y[i]:
                 own[i] = min(own[i], d)
             else:
@@ -52,7 +52,7 @@ def visit_labels(
 @njit(cache=True, nogil=True)
 def visit_targets(
     points,
-    is_gower,
+    kind,
     nominal,
     norms,
     slack,
@@ -78,7 +78,7 @@ def visit_targets(
                     continue
             else:
                 j = members[before + m - len(new)]
-            d = distance(points, is_gower, nominal, i, j)
+            d = distance(points, kind, nominal, i, j)
             if d < near[i]:
                 near[i] = d
                 nearest[i] = j

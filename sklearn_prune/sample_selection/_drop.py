@@ -95,7 +95,7 @@ class DROP3Selector(NeighborSelector):
     requires_y = True
     has_natural_size = True
 
-    def __init__(self, n_neighbors=3, *, metric="euclidean", task="auto", n_jobs=None):
+    def __init__(self, n_neighbors=3, *, metric="auto", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.task = task
@@ -184,15 +184,15 @@ class Scanner:
     """
 
     def __init__(self, space, exact, n_jobs):
-        points, is_gower = space.points, space.metric == "gower"
-        self.place = (points, is_gower, space.nominal)
+        points, kind = space.points, space.kind
+        self.place = (points, kind, space.nominal)
         self.exact = exact
         self.n_jobs = n_jobs
-        self.rough = points[:, :0] if is_gower else points
+        self.rough = points[:, :0] if kind else points
         self.rough = self.rough.astype(np.float32, copy=False)
         self.sizes = np.einsum("ij,ij->i", self.rough, self.rough, dtype=np.float64)
         self.rounding = (points.shape[1] + 8) * 2.0**-23
-        if is_gower:  # products say nothing
+        if kind:  # products say nothing
             self.sizes, self.rounding = np.ones(len(points)), np.inf
 
     def scan(self, kernel, rows, among, *arguments):

@@ -1,6 +1,6 @@
 """Compiled loops of DROP3 and ICF, and the nearest enemies that both read.
 
-`place` is (points, is_gower, nominal), as in the graph; `found` is (enemies, distances).
+`place` is (points, kind, nominal), as in the graph; `found` is (enemies, distances).
 """
 
 from collections import namedtuple

@@ -6,7 +6,6 @@ from itertools import repeat
 from numbers import Integral, Real
 
 from sklearn_prune._docs import entries, fill
-from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import Interval, StrOptions
 from sklearn_prune.sample_selection._base import SELECTOR
@@ -58,7 +57,7 @@ class _EditingSelector(NeighborSelector):
         *,
         kind_sel="all",
         alpha=5.0,
-        metric="euclidean",
+        metric="auto",
         task="auto",
         n_jobs=None,
     ):
@@ -78,10 +77,7 @@ class _EditingSelector(NeighborSelector):
             judge = partial(judge_targets, y, self.alpha)
         if not graph.exact:
             rows = unsettled_rows(graph, self.n_neighbors, judge, counts)
-            depth = graph.indices.shape[1]
-            graph = look_again(
-                X, graph, rows, depth, metric=self.metric, n_jobs=self.n_jobs
-            )
+            graph = self._look_again(X, graph, rows)
         find = CountedNeighbors(graph, partial(self._space, X), self.n_jobs)
         rounds = self._rounds(context.task)
         kept, agreement, outlived = edit(find, judge, counts, *rounds)
@@ -225,7 +221,7 @@ class RENNSelector(_EditingSelector):
         kind_sel="all",
         alpha=5.0,
         max_iter=100,
-        metric="euclidean",
+        metric="auto",
         task="auto",
         n_jobs=None,
     ):

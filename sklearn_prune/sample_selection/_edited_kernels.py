@@ -30,7 +30,7 @@ def first_counted(lists, counts, judged, found):
 
 
 @njit(cache=True, nogil=True)
-def nearest_among(points, is_gower, nominal, rows, among, found):
+def nearest_among(points, kind, nominal, rows, among, found):
     """Fill the lists of the rows with the nearest of some points, -1 after the last."""
     distances = np.empty(found.shape[1])
     for t in range(len(rows)):
@@ -39,7 +39,7 @@ def nearest_among(points, is_gower, nominal, rows, among, found):
         distances[:] = np.inf
         for j in among:
             if j != i:
-                insert(found[t], distances, j, distance(points, is_gower, nominal, i, j))
+                insert(found[t], distances, j, distance(points, kind, nominal, i, j))
         found[t][np.isinf(distances)] = -1
 
 
@@ -127,17 +127,17 @@ def mark_links(indices, distances, y, counts, nearest, linked):
 
 
 @njit(cache=True, nogil=True)
-def mark_links_among(points, is_gower, nominal, rows, indices, y, counts, nearest, linked):
+def mark_links_among(points, kind, nominal, rows, indices, y, counts, nearest, linked):
     """The same for rows that have more nearest rows than their lists hold."""
     for i in rows:
         for j in indices[i]:
             if counts[j]:
-                reach = distance(points, is_gower, nominal, i, j)
+                reach = distance(points, kind, nominal, i, j)
                 break
         for j in range(len(y)):
             if linked[i]:
                 break
             if j == i or not counts[j] or y[j] == y[i] or nearest[j] != nearest[i]:
                 continue
-            if distance(points, is_gower, nominal, i, j) <= reach:
+            if distance(points, kind, nominal, i, j) <= reach:
                 linked[i] = linked[j] = True

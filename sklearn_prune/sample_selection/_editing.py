@@ -49,7 +49,7 @@ class CountedNeighbors:
         def search(batch):
             nearest_among(
                 space.points,
-                space.metric == "gower",
+                space.kind,
                 space.nominal,
                 rows[batch],
                 among,

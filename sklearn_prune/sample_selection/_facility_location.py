@@ -6,11 +6,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import gen_batches
 
-from sklearn_prune._coverage import COVERING, covering_order, points_and_classes
+from sklearn_prune._coverage import COVERING, covering_order, joint_space
 from sklearn_prune._docs import fill
 from sklearn_prune._graph import in_threads
 from sklearn_prune._ranking import Ranking
-from sklearn_prune._space import Space
 from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS
 from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
@@ -27,7 +26,7 @@ class FacilityLocationSelector(NeighborSelector):
     all rows of the similarity to the most similar row taken. The greedy order is found
     lazily [1]_; each prefix is worth at least 1 - 1/e of the best set of its size [2]_. The
     similarity is exp(-d**2 / b), with b four times the median squared distance from a row
-    to the nearest different row. Gower's distance takes the place of d**2.
+    to the nearest different row. A distance that is not Euclidean takes the place of d**2.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ class FacilityLocationSelector(NeighborSelector):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, metric="euclidean", task="auto", n_jobs=None):
+    def __init__(self, *, metric="auto", task="auto", n_jobs=None):
         self.metric = metric
         self.task = task
         self.n_jobs = n_jobs
@@ -84,8 +83,7 @@ class FacilityLocationSelector(NeighborSelector):
         weights = np.ones(n) if context.sample_weight is None else context.sample_weight
 
         def order_of(rows):
-            points = np.ascontiguousarray(space.points[rows])
-            part = Space(points, space.metric, space.nominal)
+            part = space.part(rows)
             return rows[facility_location_order(part, weights[rows], self.n_jobs)]
 
         return Ranking(
@@ -96,15 +94,10 @@ class FacilityLocationSelector(NeighborSelector):
 
 
 def _with_target(space, y, task):
-    if space.metric != "gower" or task != "regression" or y is None:
-        points, codes = points_and_classes(space.points, y, task)
-        nominal = np.zeros(points.shape[1], dtype=bool)
-        return Space(points, space.metric, space.nominal if codes is y else nominal), codes
-    d = space.points.shape[1]
-    span = np.ptp(y)
-    targets = np.repeat(y[:, None] / (span if span > 0 else 1.0), d, axis=1)
-    nominal = np.concatenate([space.nominal, np.zeros(d, dtype=bool)])
-    return Space(np.hstack([space.points, targets]), space.metric, nominal), None
+    """The space to cover, and class codes, which are None where all rows are one class."""
+    if y is None or task is None or y.ndim > 1:
+        return space, None
+    return (joint_space(space, y), None) if task == "regression" else (space, y)
 
 
 def facility_location_order(space, weights, n_jobs=None):
@@ -125,8 +118,8 @@ def facility_location_order(space, weights, n_jobs=None):
 class _Similarity:
     """Similarities of points, approximately in blocks and exactly for single pairs.
 
-    The similarity is exp(-distance / bandwidth). `where` holds the points, whether the
-    metric is Gower's, and which columns are nominal. Rows of `left` and `right` multiply to
+    The similarity is exp(-distance / bandwidth). `where` holds the points, how they are
+    compared, and which columns are nominal. Rows of `left` and `right` multiply to
     the logarithms of similarities, in float32. The sum of the `slack` of two points bounds
     the rounding error of the logarithm.
     """
@@ -142,12 +135,12 @@ class _Similarity:
         from sklearn_prune.sample_selection._facility_location_kernels import nearest_apart
 
         points, n = space.points, len(space.points)
-        where = (points, space.metric == "gower", space.nominal)
+        where = (points, space.kind, space.nominal)
         some = np.unique(np.linspace(0, n - 1, min(n, SCALE_ROWS)).astype(np.int64))
         nearest = nearest_apart(*where, some)
         nearest = nearest[np.isfinite(nearest)]
         bandwidth = 4 * np.median(nearest) if len(nearest) else 1.0
-        if space.metric == "gower":
+        if space.kind:
             return cls(where, bandwidth, None, None, np.full(n, np.float32(1e-4)))
         scaled = points - points.mean(axis=0, dtype=np.float64)
         scaled /= np.sqrt(bandwidth)
@@ -161,11 +154,10 @@ class _Similarity:
         """Logarithms of the similarities, float32, one row for each candidate."""
         if self.left is None:
             from sklearn_prune.sample_selection._facility_location_kernels import (
-                gower_exponents,
+                exact_exponents,
             )
 
-            points, _, nominal = self.where
-            return gower_exponents(points, nominal, candidates, rows, self.bandwidth)
+            return exact_exponents(*self.where, candidates, rows, self.bandwidth)
         found = self.left[candidates] @ self.right[rows].T
         return np.minimum(found, 0, out=found)
 

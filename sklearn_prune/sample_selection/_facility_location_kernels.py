@@ -9,45 +9,45 @@ from sklearn_prune._graph_kernels import distance, rounded
 
 
 @njit(cache=True, nogil=True)
-def nearest_apart(points, is_gower, nominal, rows):
+def nearest_apart(points, kind, nominal, rows):
     """Distance from each of the rows to the nearest point that differs from it."""
     nearest = np.full(len(rows), np.inf)
     for t in range(len(rows)):
         for j in range(len(points)):
-            d = distance(points, is_gower, nominal, rows[t], j)
+            d = distance(points, kind, nominal, rows[t], j)
             if 0 < d < nearest[t]:
                 nearest[t] = d
     return nearest
 
 
 @njit(cache=True, nogil=True)
-def gower_exponents(points, nominal, candidates, rows, bandwidth):
+def exact_exponents(points, kind, nominal, candidates, rows, bandwidth):
     """Logarithms of the similarities of candidates to rows."""
     exponents = np.empty((len(candidates), len(rows)), dtype=np.float32)
     for s in range(len(candidates)):
         for t in range(len(rows)):
-            d = distance(points, True, nominal, candidates[s], rows[t])
+            d = distance(points, kind, nominal, candidates[s], rows[t])
             exponents[s, t] = -d / bandwidth
     return exponents
 
 
 @njit(cache=True, nogil=True)
-def similarities(points, is_gower, nominal, candidates, rows, bandwidth):
+def similarities(points, kind, nominal, candidates, rows, bandwidth):
     """Similarity of each candidate to the row beside it."""
     found = np.empty(len(rows))
     for t in range(len(rows)):
-        d = distance(points, is_gower, nominal, candidates[t], rows[t])
+        d = distance(points, kind, nominal, candidates[t], rows[t])
         found[t] = np.exp(-d / bandwidth)
     return found
 
 
 @njit(cache=True, nogil=True)
-def cover(points, is_gower, nominal, taken, bandwidth):
+def cover(points, kind, nominal, taken, bandwidth):
     """Similarity of each point to the most similar one taken, 0 where there is none."""
     covered = np.zeros(len(points))
     for i in range(len(points)):
         for j in taken:
-            d = distance(points, is_gower, nominal, j, i)
+            d = distance(points, kind, nominal, j, i)
             covered[i] = max(covered[i], np.exp(-d / bandwidth))
     return covered
 

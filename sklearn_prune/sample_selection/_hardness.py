@@ -67,7 +67,7 @@ class HardnessSelector(NeighborSelector):
 
     requires_y = True
 
-    def __init__(self, n_neighbors=10, *, metric="euclidean", task="auto", n_jobs=None):
+    def __init__(self, n_neighbors=10, *, metric="auto", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.task = task

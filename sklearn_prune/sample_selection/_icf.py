@@ -91,7 +91,7 @@ class ICFSelector(NeighborSelector):
     requires_y = True
     has_natural_size = True
 
-    def __init__(self, n_neighbors=3, *, metric="euclidean", task="auto", n_jobs=None):
+    def __init__(self, n_neighbors=3, *, metric="auto", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.task = task

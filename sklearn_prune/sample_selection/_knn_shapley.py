@@ -71,7 +71,7 @@ class KNNShapleySelector(NeighborSelector):
 
     requires_y = True
 
-    def __init__(self, n_neighbors=5, *, metric="euclidean", task="auto", n_jobs=None):
+    def __init__(self, n_neighbors=5, *, metric="auto", task="auto", n_jobs=None):
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.task = task
@@ -95,29 +95,29 @@ def shapley_totals(space, y, k, weights, n_jobs=None):
 
     y holds class codes (int64), or targets from their mean (float64).
     """
+    from sklearn_prune._graph_kernels import fill_distances
     from sklearn_prune.sample_selection._knn_shapley_kernels import (
         add_class_values,
         add_target_values,
-        fill_gower,
         settle,
     )
 
-    is_gower, nominal, n = space.metric == "gower", space.nominal, len(y)
+    kind, nominal, n = space.kind, space.nominal, len(y)
     if n == 1:
         return np.zeros(1)
     points = np.ascontiguousarray(space.points, dtype=np.float64)
-    norms = np.zeros(n) if is_gower else np.einsum("ij,ij->i", points, points)
+    norms = np.zeros(n) if kind else np.einsum("ij,ij->i", points, points)
     # The lowest bits of a distance give way to the position of the row, so that sorting
     # integers sorts both. What that and rounding errors leave open is settled after it.
     n_bits = n.bit_length()
-    reach, noise = (1.0, 0.0) if is_gower else (4.0 * norms.max(), 1e-9)
+    reach, noise = (_largest(space), 0.0) if kind else (4.0 * norms.max(), 1e-9)
     slack = reach * (noise + 2.0 ** (n_bits - 51))
     add_values = add_class_values if y.dtype.kind == "i" else add_target_values
 
     def value(rows):
-        if is_gower:
+        if kind:
             distances = np.empty((len(rows), n))
-            fill_gower(points, nominal, rows, distances)
+            fill_distances(points, kind, nominal, rows, distances)
         else:
             distances = (-2.0 * points[rows]) @ points.T
             distances += norms
@@ -129,7 +129,7 @@ def shapley_totals(space, y, k, weights, n_jobs=None):
         keys |= np.arange(n)
         keys.sort(axis=1)
         positions = keys[:, :-1] & ((1 << n_bits) - 1)
-        settle(positions, distances, slack, points, is_gower, nominal, rows)
+        settle(positions, distances, slack, points, kind, nominal, rows)
         totals = np.zeros(n)
         add_values(positions, rows, y, k, weights, totals)
         return totals
@@ -144,3 +144,10 @@ def shapley_totals(space, y, k, weights, n_jobs=None):
     for part in parts:
         totals += part
     return totals
+
+
+def _largest(space):
+    """No distance between points of a space of columns or pairs is larger."""
+    if space.metric == "gower":
+        return 1.0
+    return space.points.max() if space.in_pairs else np.ptp(space.points, axis=0).mean()

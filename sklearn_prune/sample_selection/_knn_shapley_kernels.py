@@ -3,19 +3,11 @@
 import numpy as np
 from numba import njit
 
-from sklearn_prune._graph_kernels import distance, gower_distance, rounded
+from sklearn_prune._graph_kernels import distance
 
 
 @njit(cache=True, nogil=True)
-def fill_gower(points, nominal, rows, distances):
-    """Gower's distances from some of the points to all."""
-    for t in range(len(rows)):
-        for j in range(len(points)):
-            distances[t, j] = rounded(gower_distance(points[rows[t]], points[j], nominal))
-
-
-@njit(cache=True, nogil=True)
-def settle(positions, near, slack, points, is_gower, nominal, rows):
+def settle(positions, near, slack, points, kind, nominal, rows):
     """Sort by distance, then position, lists that ascend in nearly the right distance.
 
     Rows that are closer together in their list than `slack` are compared by the exact
@@ -31,7 +23,7 @@ def settle(positions, near, slack, points, is_gower, nominal, rows):
                 run = np.sort(positions[t, start:stop])
                 exact = np.empty(len(run))
                 for c in range(len(run)):
-                    exact[c] = distance(points, is_gower, nominal, rows[t], run[c])
+                    exact[c] = distance(points, kind, nominal, rows[t], run[c])
                 positions[t, start:stop] = run[np.argsort(exact, kind="mergesort")]
             start = stop
 

@@ -40,7 +40,11 @@ from sklearn_prune._validation import (
     check_weights,
     show_dropped_rows,
 )
-from sklearn_prune.sample_selection._base import check_selector
+from sklearn_prune.sample_selection._base import (
+    RankingContext,
+    check_selector,
+    tags_within,
+)
 from sklearn_prune.sample_selection._choice import choose_rows
 from sklearn_prune.sample_selection._random import RandomSelector
 from sklearn_prune.sample_selection._weighting import WEIGHTINGS
@@ -174,7 +178,8 @@ class SampleSubset(BaseEstimator):
         selector = RandomSelector() if keeps_all(self.keep) else self._effective_selector()
         if not has_tags(selector):
             return tags
-        own = get_tags(selector)
+        inner = getattr(self, self._inner) if self._inner else None
+        own = tags_within(selector, RankingContext(estimator=inner))
         if self._inner is None:
             tags.input_tags, tags.no_validation = own.input_tags, own.no_validation
         tags.input_tags.sparse &= own.input_tags.sparse

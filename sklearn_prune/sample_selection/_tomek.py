@@ -6,7 +6,6 @@ from numbers import Integral
 import numpy as np
 
 from sklearn_prune._docs import fill
-from sklearn_prune._graph import look_again
 from sklearn_prune._ranking import Ranking
 from sklearn_prune.sample_selection._base import SELECTOR
 from sklearn_prune.sample_selection._edited import DEPTH
@@ -73,7 +72,7 @@ class TomekLinksSelector(NeighborSelector):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, metric="euclidean", n_jobs=None):
+    def __init__(self, *, metric="auto", n_jobs=None):
         self.metric = metric
         self.n_jobs = n_jobs
 
@@ -86,10 +85,7 @@ class TomekLinksSelector(NeighborSelector):
         counts = rows_that_count(len(y), context.sample_weight)
         graph = self._neighbors(X, DEPTH, context)
         if not graph.exact:
-            rows, depth = possible_links(graph, y), graph.indices.shape[1]
-            graph = look_again(
-                X, graph, rows, depth, metric=self.metric, n_jobs=self.n_jobs
-            )
+            graph = self._look_again(X, graph, possible_links(graph, y))
         linked, margins = find_links(graph, y, counts, partial(self._space, X))
         return Ranking.from_scores(margins - 2.0 * linked, first=~linked)
 
@@ -111,10 +107,9 @@ def find_links(graph, y, counts, get_space):
         rows = np.flatnonzero(all_tied)
         if len(rows):
             space = get_space()
-            is_gower = space.metric == "gower"
             mark_links_among(
                 space.points,
-                is_gower,
+                space.kind,
                 space.nominal,
                 rows,
                 graph.indices,

@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 
-from sklearn_prune._coverage import joint_points
+from sklearn_prune._coverage import joint_space
 from sklearn_prune._meta import last_step
-from sklearn_prune._space import Space
+from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune.sample_selection._base import lend_context
 
 WEIGHTINGS = ("coverage", "inverse_probability")
 
@@ -34,23 +35,27 @@ def inverse_probability_weights(ranking, kept, *, strata=None):
     return 1.0 / np.minimum(1.0, ranking.importances[kept] * threshold[own])
 
 
-def coverage_weights(selector, X, y, kept, *, task, sample_weight=None):
+def coverage_weights(selector, X, y, kept, *, context, task, sample_weight=None):
     """Number of rows that each kept row stands for: those that it is the nearest to.
 
-    The metric is that of the fitted selector (or of the last step of a Pipeline), which
-    reads rows as they were given to it. A row is stood for by its own class where that has
-    a kept row. Targets of a regression count like half of the features together. The
-    weights of the rows are added up: the result sums to n_samples, or to that of
-    `sample_weight`.
+    The metric is that of the fitted selector (or of the last step of a Pipeline) in its
+    context; it reads rows as they were given to it. A row is stood for by its own class
+    where that has a kept row. Targets of a regression count like half of the features
+    together; several targets are not read. The weights of the rows are added up: the
+    result sums to n_samples, or to that of `sample_weight`.
     """
     last = last_step(selector)
     if last is not selector:
         X = selector[:-1].transform(X)
-    metric = getattr(last, "metric", "euclidean")
-    space = Space.of(last._numeric_rows(X), metric, owner=type(last).__name__)
-    if y is not None and task == "regression" and metric != "gower":
-        space = Space(joint_points(space.points, y), metric, space.nominal)
-    codes = y if y is not None and task == "classification" else np.zeros(len(X), int)
+    with lend_context(selector, context):
+        space = last._space_of(X, y, context)
+    if y is not None and y.ndim > 1:
+        y = None
+    if y is not None and task == "regression":
+        space = joint_space(space, y)
+    codes = (
+        y if y is not None and task == "classification" else np.zeros(count_rows(X), int)
+    )
     nearest = np.empty(len(codes), dtype=np.int64)
     for code in range(codes.max() + 1):
         rows, own = np.flatnonzero(codes == code), np.flatnonzero(codes[kept] == code)
@@ -60,8 +65,8 @@ def coverage_weights(selector, X, y, kept, *, task, sample_weight=None):
 
 
 def _nearest(space, rows, kept):
-    if space.metric == "gower":
-        from sklearn_prune._graph_kernels import nearest_by_gower
+    if space.kind:
+        from sklearn_prune._graph_kernels import nearest_of_some
 
-        return nearest_by_gower(space.points, space.nominal, rows, kept)
+        return nearest_of_some(space.points, space.kind, space.nominal, rows, kept)
     return pairwise_distances_argmin(space.points[rows], space.points[kept])
