@@ -94,7 +94,7 @@ def test_gower_distances_follow_the_definition():
 
 
 @pytest.mark.parametrize("limit", [0, 2**31])
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("metric", ["seuclidean", "euclidean", "cosine"])
 def test_sparse_rows_have_the_neighbors_of_dense_ones(metric, limit, monkeypatch):
     monkeypatch.setattr(_space, "DENSE_LIMIT", limit)
     X = np.random.default_rng(0).poisson(0.5, (200, 30)) * 1.0
@@ -120,7 +120,7 @@ def test_the_number_of_threads_does_not_matter():
         np.testing.assert_array_equal(one.indices, two.indices)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
+@pytest.mark.parametrize("metric", ["seuclidean", "euclidean", "cosine", "gower"])
 def test_an_approximate_graph_misses_little(metric):
     pytest.importorskip("pynndescent")
     X = mixed_rows(2000) if metric == "gower" else make_blobs(2000, 8, random_state=0)[0]

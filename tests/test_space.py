@@ -5,10 +5,34 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    NearestCentroid,
+    RadiusNeighborsRegressor,
+)
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_prune import _space
-from sklearn_prune._space import MixedRows, Space, column_numbers, standardized_rows
+from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, _space
+from sklearn_prune._graph import neighbor_graph
+from sklearn_prune._space import (
+    MixedRows,
+    Space,
+    column_numbers,
+    measured_by,
+    model_inside,
+    rows_of_model,
+    standardized_rows,
+)
 from sklearn_prune.sample_selection import ENNSelector
 
 
@@ -34,7 +58,7 @@ def test_a_missing_value_counts_as_the_mean():
 def test_sparse_rows_have_the_distances_of_dense_ones(monkeypatch):
     X = np.random.default_rng(0).poisson(0.4, (30, 12)).astype(float)
     monkeypatch.setattr(_space, "DENSE_LIMIT", 0)
-    for metric in ("euclidean", "cosine"):
+    for metric in ("seuclidean", "euclidean", "cosine"):
         sparse = Space.of(csr_array(X), metric, sparse=True).points.toarray()
         dense = Space.of(X, metric).points
         gap = dense[:, None] - dense[None] - (sparse[:, None] - sparse[None])
@@ -161,3 +185,101 @@ def test_rows_by_time_are_ranked_as_by_seconds():
         for frame in (by_time, by_number, by_time.astype({"when": str}))
     ]
     assert kept[0] == kept[1] > kept[2]
+
+
+def sum_of_roots(a, b):
+    return np.sqrt(np.abs(a - b)).sum()
+
+
+WEIGHTS = np.linspace(1, 3, 4)
+METRICS_OF_MODELS = {
+    "euclidean": {},
+    "manhattan": {"p": 1},
+    "manhattan ": {"metric": "cityblock"},
+    "chebyshev": {"p": np.inf},
+    "chebyshev ": {"metric": "infinity", "algorithm": "ball_tree"},
+    "minkowski": {"p": 3},
+    "minkowski with weights": {"p": 3, "metric_params": {"w": WEIGHTS}},
+    "euclidean with weights": {"metric_params": {"w": WEIGHTS}},
+    "manhattan with weights": {"p": 1, "metric_params": {"w": WEIGHTS}},
+    "sqeuclidean": {"metric": "sqeuclidean"},
+    "seuclidean": {"metric": "seuclidean", "metric_params": {"V": WEIGHTS}},
+    "mahalanobis": {"metric": "mahalanobis", "metric_params": {"VI": np.diag(WEIGHTS)}},
+    "cosine": {"metric": "cosine"},
+    "correlation": {"metric": "correlation"},
+    "canberra": {"metric": "canberra"},
+    "hamming": {"metric": "hamming"},
+    "jaccard": {"metric": "jaccard"},
+    "nan_euclidean": {"metric": "nan_euclidean"},
+    "a function": {"metric": sum_of_roots},
+}
+
+
+@pytest.mark.parametrize("name", METRICS_OF_MODELS)
+@pytest.mark.filterwarnings("ignore:Data was converted to boolean")
+def test_rows_are_as_far_apart_as_for_the_model(name):
+    X = np.random.default_rng(0).integers(0, 4, (40, 4)) * 1.0
+    if name == "nan_euclidean":
+        X[::5, 1] = np.nan
+    model = KNeighborsClassifier(39, **METRICS_OF_MODELS[name])
+    y = np.arange(40) % 2
+    rows, metric, found = measured_by(model, X)
+    assert callable(found) or found == name.split()[0]
+    distances, neighbors = model.fit(X, y).kneighbors()
+    ours = neighbor_graph(rows, 39, metric=metric)
+    for i in range(40):
+        own = np.empty(40)
+        own[ours.indices[i]] = ours.distances[i]
+        wanted = np.sqrt(distances[i]) if name == "sqeuclidean" else distances[i]
+        np.testing.assert_allclose(own[neighbors[i]], wanted, atol=1e-9)
+
+
+def test_a_metric_without_a_space_takes_pairs_of_few_rows():
+    X = np.zeros((17_000, 1))
+    with pytest.raises(ValueError, match="Drop3 reads metric='canberra'.*16384 rows"):
+        measured_by(KNeighborsClassifier(metric="canberra"), X, owner="Drop3")
+    with pytest.raises(ValueError, match="precomputed.*square"):
+        measured_by(KNeighborsClassifier(metric="precomputed"), X)
+    graph = csr_array([[0, 1.0, 0], [1.0, 0, 2.0], [0, 2.0, 0]])
+    rows, metric, _ = measured_by(KNeighborsClassifier(metric="precomputed"), graph)
+    assert metric == "precomputed"
+    assert rows[0, 1] == 1
+    assert rows[0, 2] > 2
+
+
+KNN, SCALE = KNeighborsClassifier(2), StandardScaler()
+FITTED = make_pipeline(SCALE, KNN).fit(np.eye(4), [0, 1, 0, 1])
+INSIDE = {
+    "itself": (KNN, 0),
+    "radius": (RadiusNeighborsRegressor(), 0),
+    "pipeline": (make_pipeline(SCALE, KNN), 1),
+    "pipelines": (make_pipeline(SCALE, make_pipeline(SCALE, KNN)), 2),
+    "frozen": (FrozenEstimator(FITTED), 1),
+    "search": (GridSearchCV(make_pipeline(SCALE, KNN), {"memory": [None]}), 1),
+    "calibrated": (CalibratedClassifierCV(KNN), 0),
+    "threshold": (FixedThresholdClassifier(make_pipeline(SCALE, KNN)), 1),
+    "one against the rest": (OneVsRestClassifier(KNN), 0),
+    "outputs": (MultiOutputClassifier(KNN), 0),
+    "bagging": (BaggingClassifier(KNN), 0),
+    "target": (TransformedTargetRegressor(KNeighborsRegressor()), 0),
+    "pruned": (PrunedClassifier(make_pipeline(SCALE, KNN)), 1),
+    "subset": (SampleSubsetClassifier(KNN), 0),
+    "bagging of columns": (BaggingClassifier(KNN, max_features=0.5), None),
+    "voting": (VotingClassifier([("a", KNN)]), None),
+    "centroids": (NearestCentroid(), None),
+    "bagged trees": (BaggingClassifier(), None),
+    "another": (make_pipeline(SCALE, LogisticRegression()), None),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_the_model_that_compares_rows_is_found(name):
+    model, n_steps = INSIDE[name]
+    found = model_inside(model)
+    assert (found is None) == (n_steps is None)
+    if found is not None:
+        assert len(found[0]) == n_steps
+        assert "Neighbors" in type(found[1]).__name__
+    if name == "frozen":
+        X = np.arange(8.0).reshape(2, 4)
+        np.testing.assert_array_equal(rows_of_model(X, None, found[0]), FITTED[0].transform(X))

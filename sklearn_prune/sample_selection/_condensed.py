@@ -54,10 +54,11 @@ class CondensedNNSelector(NeighborSelector):
         kept and come last. Ties are ordered by position.
     scores_ : ndarray of shape (n_samples,), float
         For kept rows the number of kept rows down to 1, in the order of adding. For the
-        others ``d / (1 + d)``, where d is the squared Euclidean or the Gower distance to
-        the nearest kept row (of its class). -1 for rows of zero weight.
+        others ``d / (1 + d)``, where d is the distance to the nearest kept row (of its
+        class), squared if it is Euclidean. -1 for rows of zero weight.
     natural_size_ : int
         Number of kept rows.
+    {metric_}
 
     See Also
     --------
@@ -68,8 +69,9 @@ class CondensedNNSelector(NeighborSelector):
     -----
     O(n m d) for m kept rows. The selection starts from the first visited row of each class
     (regression: the first visited row). A row as near to a kept row of another class as to
-    one of its own is kept too. Columns are standardised on all rows, so a model fitted on
-    the kept rows needs the same scaling. The kept rows depend on the order of the visits.
+    one of its own is kept too. The promise holds for distances by `metric_` on the columns
+    as they are placed with all rows: a Pipeline that is fitted on the kept rows alone may
+    scale them otherwise. The kept rows depend on the order of the visits.
 
     A bad idea with noise: wrong labels and the rows around them are kept. For models other
     than nearest neighbours, random rows are often a better training set.
@@ -85,13 +87,12 @@ class CondensedNNSelector(NeighborSelector):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.neighbors import KNeighborsClassifier
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_prune import SampleSubsetClassifier
     >>> from sklearn_prune.sample_selection import CondensedNNSelector
     >>> X, y = load_iris(return_X_y=True)
-    >>> selector = CondensedNNSelector().fit(X, y)
-    >>> kept = selector.order_[: selector.natural_size_]
-    >>> Z = StandardScaler().fit_transform(X)
-    >>> len(kept), KNeighborsClassifier(1).fit(Z[kept], y[kept]).score(Z, y)
+    >>> model = KNeighborsClassifier(1)
+    >>> model = SampleSubsetClassifier(model, CondensedNNSelector(), keep="auto")
+    >>> len(model.fit(X, y).sample_indices_), model.score(X, y)
     (24, 1.0)
     """
 

@@ -46,6 +46,7 @@ class DROP3Selector(NeighborSelector):
         the share of agreeing neighbours, below 1.
     natural_size_ : int
         Number of kept rows; 0 if the filter takes all.
+    {metric_}
 
     See Also
     --------

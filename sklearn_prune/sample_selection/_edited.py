@@ -121,6 +121,7 @@ class ENNSelector(_EditingSelector):
         distance of its target from their mean in their standard deviations.
     natural_size_ : int
         Number of rows that are not dropped.
+    {metric_}
 
     See Also
     --------
@@ -180,6 +181,7 @@ class RENNSelector(_EditingSelector):
     Attributes
     ----------
     {order_, scores_, natural_size_}
+    {metric_}
 
     See Also
     --------
@@ -260,6 +262,7 @@ class AllKNNSelector(_EditingSelector):
     Attributes
     ----------
     {order_, scores_, natural_size_}
+    {metric_}
 
     See Also
     --------

@@ -35,6 +35,7 @@ class FacilityLocationSelector(NeighborSelector):
     Attributes
     ----------
     {order_}
+    {metric_}
 
     See Also
     --------

@@ -35,6 +35,7 @@ class HardnessSelector(NeighborSelector):
     scores_ : ndarray of shape (n_samples,), float
         Minus the hardness. For regression that is the root of the mean squared difference
         between the neighbours' targets and the row's, in standard deviations of y.
+    {metric_}
 
     See Also
     --------

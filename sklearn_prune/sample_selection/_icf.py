@@ -44,6 +44,7 @@ class ICFSelector(NeighborSelector):
         rows: the share of agreeing neighbours, below 1.
     natural_size_ : int
         Number of kept rows; 0 if the filter takes all.
+    {metric_}
 
     Raises
     ------

@@ -37,6 +37,7 @@ class KNNShapleySelector(NeighborSelector):
     {order_}
     scores_ : ndarray of shape (n_samples,), float
         The values: for classes in units of accuracy, for regression of the square of y.
+    {metric_}
 
     See Also
     --------

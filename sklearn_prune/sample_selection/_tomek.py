@@ -34,6 +34,7 @@ class TomekLinksSelector(NeighborSelector):
         counts as the largest of them. Rows in a link have 2 less.
     natural_size_ : int
         Number of rows in no link.
+    {metric_}
 
     See Also
     --------

@@ -1,10 +1,29 @@
 import numpy as np
 import pytest
 from sklearn import datasets
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import pairwise_distances
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    OneHotEncoder,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.random_projection import SparseRandomProjection
+from sklearn.svm import SVC
+from sklearn.utils import get_tags
 
+from sklearn_prune import SampleSubsetClassifier
+from sklearn_prune._meta import clone_seeded
 from sklearn_prune._space import Space
+from sklearn_prune.sample_selection import ChainSelector, HardnessSelector
 from sklearn_prune.sample_selection._condensed import CondensedNNSelector, condense_labels
 
 
@@ -168,3 +187,148 @@ def test_products_do_not_decide():
     Z = Space.of(X).points.astype(np.float64)
     expected = hart(((Z[:, None] - Z) ** 2).sum(axis=2), y, np.arange(200))
     assert kept(CondensedNNSelector().fit(X, y)).tolist() == expected
+
+
+def unscaled():
+    X, y = noisy()
+    return np.exp(X * [0.1, 0.5, 1, 1.5, 2, 0.2]), y
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"p": 1}, {"p": 3}, {"metric": "cosine"}, {"metric": "canberra"}]
+)
+@pytest.mark.parametrize("random_state", [None, 0])
+def test_the_wrapped_neighbor_gets_all_rows_right(options, random_state):
+    X, y = unscaled()
+    model = KNeighborsClassifier(1, **options)
+    fitted = SampleSubsetClassifier(
+        model, CondensedNNSelector(), keep="auto", random_state=random_state
+    ).fit(X, y)
+    assert len(fitted.sample_indices_) < 0.8 * len(y)
+    assert fitted.score(X, y) == 1.0
+    other = CondensedNNSelector(random_state=random_state).fit(X, y)
+    assert other.metric_ == "seuclidean"
+    rows = kept(other)
+    assert model.fit(X[rows], y[rows]).score(X, y) < 1.0
+
+
+def with_missing():
+    X, y = unscaled()
+    X[::7, 2] = np.nan
+    return X, y
+
+
+def as_frame():
+    pd = pytest.importorskip("pandas")
+    X, y = with_missing()
+    return pd.DataFrame({"a": X[:, 1], "b": X[:, 2], "c": np.where(X[:, 0] > 1, "u", "v")}), y
+
+
+def as_texts():
+    X, y = noisy()
+    return [" ".join(f"word{int(9 * v) % 30}" for v in row) for row in X], y
+
+
+PIPED = {
+    "scaled": (unscaled, [RobustScaler()]),
+    "imputed": (with_missing, [SimpleImputer(), StandardScaler()]),
+    "supervised": (unscaled, [NeighborhoodComponentsAnalysis(2, max_iter=3)]),
+    "random": (unscaled, [SparseRandomProjection(3)]),
+    "sparse": (unscaled, [KBinsDiscretizer(30, quantile_method="linear")]),
+    "missing": (with_missing, ["passthrough"]),
+    "frame": (
+        as_frame,
+        [make_column_transformer((OneHotEncoder(), ["c"]), (SimpleImputer(), ["a", "b"]))],
+    ),
+    "texts": (as_texts, [TfidfVectorizer()]),
+}
+
+
+@pytest.mark.parametrize("name", PIPED)
+def test_the_columns_are_those_that_the_model_sees(name):
+    load, steps = PIPED[name]
+    X, y = load()
+    metric = "nan_euclidean" if name == "missing" else "euclidean"
+    model = make_pipeline(*steps, KNeighborsClassifier(1, metric=metric))
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    fitted = SampleSubsetClassifier(
+        model, CondensedNNSelector(), keep="auto", random_state=0
+    ).fit(X, y)
+    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    assert fitted.selector_.metric_ == metric
+    front = clone_seeded(model, 0, "estimator")[:-1]
+    Z, rows = front.fit_transform(X, y), fitted.sample_indices_
+    nearest = KNeighborsClassifier(1, metric=metric).fit(Z[rows], y[rows])
+    # Equal rows may have different labels there.
+    wrong = nearest.predict(Z) != y
+    at = nearest.kneighbors(Z[wrong])[0].ravel() if wrong.any() else np.zeros(0)
+    assert not at.any()
+    assert wrong.mean() < 0.2
+    again = clone(fitted).fit(X, y).sample_indices_
+    np.testing.assert_array_equal(again, rows)
+
+
+def test_distances_that_are_given():
+    X, y = unscaled()
+    D = pairwise_distances(X, metric="manhattan")
+    model = KNeighborsClassifier(1, metric="precomputed")
+    chain = ChainSelector([(HardnessSelector(), 0.9), CondensedNNSelector()])
+    by_model = SampleSubsetClassifier(KNeighborsClassifier(1, p=1), keep="auto")
+    for selector in (CondensedNNSelector(), chain):
+        fitted = SampleSubsetClassifier(model, selector, keep="auto").fit(D, y)
+        by_model.set_params(selector=selector).fit(X, y)
+        np.testing.assert_array_equal(fitted.sample_indices_, by_model.sample_indices_)
+    assert fitted.set_params(selector=CondensedNNSelector()).fit(D, y).score(D, y) == 1.0
+
+
+def test_the_cache_tells_what_is_read_of_the_model(tmp_path, monkeypatch):
+    X, y = unscaled()
+    calls, rank = [], CondensedNNSelector._rank
+    monkeypatch.setattr(
+        CondensedNNSelector, "_rank", lambda *args: calls.append(1) or rank(*args)
+    )
+    subset = SampleSubsetClassifier(
+        KNeighborsClassifier(1), CondensedNNSelector(), memory=str(tmp_path), random_state=0
+    )
+
+    def rankings(model, **params):
+        calls.clear()
+        subset.set_params(estimator=model, **params).fit(X, y)
+        return len(calls)
+
+    assert rankings(KNeighborsClassifier(1)) == 1
+    assert rankings(KNeighborsClassifier(5), keep=0.2) == 0
+    assert rankings(KNeighborsClassifier(1, p=1)) == 1
+    assert rankings(make_pipeline(StandardScaler(), KNeighborsClassifier(1))) == 1
+    assert rankings(make_pipeline(StandardScaler(), KNeighborsClassifier(3))) == 0
+    assert rankings(make_pipeline(RobustScaler(), KNeighborsClassifier(1))) == 1
+    assert rankings(SVC()) == 1
+    assert rankings(SVC(C=3)) == rankings(GaussianNB()) == 0
+    assert rankings(SVC(), keep=1.0) == 0
+    random = make_pipeline(SparseRandomProjection(3), KNeighborsClassifier(1))
+    assert rankings(random, keep=0.5) == 1
+    assert rankings(random) == 0
+    assert rankings(random, random_state=None) == rankings(random) == 1
+
+
+def test_behind_transformers_of_its_own_the_selector_sees_their_columns():
+    X, y = as_texts()
+    model = make_pipeline(TfidfVectorizer(), KNeighborsClassifier(1, metric="cosine"))
+    direct = SampleSubsetClassifier(model, CondensedNNSelector(), keep="auto").fit(X, y)
+    own = make_pipeline(TfidfVectorizer(), CondensedNNSelector())
+    chain = ChainSelector([own])
+    search = GridSearchCV(model, {"kneighborsclassifier__n_neighbors": [1]}, cv=2)
+    for selector, inner in ((own, model), (chain, model), (own, search)):
+        fitted = SampleSubsetClassifier(inner, selector, keep="auto").fit(X, y)
+        np.testing.assert_array_equal(fitted.sample_indices_, direct.sample_indices_)
+
+
+def test_tags_are_those_of_what_the_model_reads():
+    reads_nan = KNeighborsClassifier(metric="nan_euclidean")
+    for selector in (CondensedNNSelector(), ChainSelector([CondensedNNSelector()])):
+        for model, allowed in ((reads_nan, True), (KNeighborsClassifier(), False)):
+            tags = get_tags(SampleSubsetClassifier(model, selector))
+            assert tags.input_tags.allow_nan is allowed
+    X, y = with_missing()
+    with pytest.raises(ValueError, match="NaN"):
+        SampleSubsetClassifier(SVC(), CondensedNNSelector()).fit(X, y)

@@ -102,7 +102,7 @@ def test_each_class_is_covered_for_itself(X, y):
         assert np.array_equal(order[y[order] == label], expected)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "gower"])
+@pytest.mark.parametrize("metric", ["seuclidean", "euclidean", "gower"])
 def test_regression_covers_the_target(metric):
     X = np.repeat(np.arange(3.0), 20)[:, None] * [1.0, -2.0]
     y = 100 + np.tile(np.repeat([0.0, 9.0], 10), 3)

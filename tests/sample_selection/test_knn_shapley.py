@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import make_classification
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer
 
+from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._space import Space
 from sklearn_prune.sample_selection import _knn_shapley
@@ -64,10 +68,10 @@ def published_target_values(y, own, k):
     return values
 
 
-def mean_values(X, y, value_one, weights=None):
+def mean_values(X, y, value_one, weights=None, *, scaled=True):
     """Mean over test rows of the values that the others have for them."""
     n = len(X)
-    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0) if scaled else X
     weights = np.ones(n) if weights is None else weights
     totals, served = np.zeros(n), np.zeros(n)
     for t in range(n):
@@ -129,7 +133,7 @@ def test_values_add_up_to_what_all_rows_are_worth():
     assert values.sum() * 99 / 100 == pytest.approx(votes.mean())
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "gower"])
+@pytest.mark.parametrize("metric", ["seuclidean", "euclidean", "cosine", "gower"])
 def test_neighbours_come_in_the_order_of_the_graph(metric):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 3, size=(150, 3)).astype(float) + 1  # ties everywhere
@@ -224,3 +228,29 @@ def test_wrong_labels_come_last():
     y[flipped] = 1 - y[flipped]
     last = KNNShapleySelector().fit(csr_array(X), y).order_[-40:]
     assert len(np.intersect1d(last, flipped)) >= 36
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_values_are_those_on_the_columns_of_the_model(task):
+    X, y = make_classification(120, 5, n_informative=3, n_redundant=0, random_state=0)
+    X = np.exp(X * [0.3, 1, 2, 0.1, 1.5])
+    step = PowerTransformer()
+    kind, classes = SampleSubsetClassifier, task == "classification"
+    value_one = published_class_values
+    if not classes:
+        kind, value_one, y = SampleSubsetRegressor, published_target_values, X[:, 0] + y
+    centred = y if classes else y - y.mean()
+    neighbors = (KNeighborsClassifier if classes else KNeighborsRegressor)(3)
+    found = {}
+    for name, model, columns in (
+        ("raw", neighbors, X),
+        ("piped", make_pipeline(step, neighbors), step.fit_transform(X)),
+    ):
+        fitted = kind(model, KNNShapleySelector(3)).fit(X, y)
+        expected = mean_values(
+            columns, centred, lambda y, own: value_one(y, own, 3), scaled=False
+        )
+        found[name] = fitted.sample_scores_
+        assert np.abs(fitted.sample_scores_ - expected).max() < 1e-9, name
+    alone = KNNShapleySelector(3, task=task).fit(X, y).scores_
+    assert np.corrcoef(alone, found["raw"])[0, 1] < 0.999
