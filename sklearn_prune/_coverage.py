@@ -23,7 +23,8 @@ COVERING = entries("""
         What y is, where no meta-estimator says it. "auto": strings, bools, and at most
         max(20, sqrt(n)) different integral values are classes. Each class is covered for
         itself, and the orders are merged in proportion. For regression the target is a
-        further column that counts as much as all others together.
+        further column that counts as much as all others together. Several targets are
+        not read.
     order_ : ndarray of shape (n_samples,), int
         Positions of the rows, most worth keeping first. Ties go by position. Rows of
         weight 0 come last.

@@ -282,4 +282,6 @@ def test_the_model_that_compares_rows_is_found(name):
         assert "Neighbors" in type(found[1]).__name__
     if name == "frozen":
         X = np.arange(8.0).reshape(2, 4)
-        np.testing.assert_array_equal(rows_of_model(X, None, found[0]), FITTED[0].transform(X))
+        np.testing.assert_array_equal(
+            rows_of_model(X, None, found[0]), FITTED[0].transform(X)
+        )

@@ -210,6 +210,8 @@ class SampleSelector(BaseEstimator, ABC):
     #: Whether the places of rows decide, by random keys, folds or blocks. Otherwise rows in
     #: another order are ranked alike, up to ties, where nothing is approximated for size.
     order_dependent = False
+    #: Whether y may have several columns, which the method does not read.
+    takes_several_targets = False
     #: Whether a row of weight w has the score of w equal rows together.
     weights_repeat = False
 
@@ -333,7 +335,7 @@ class SampleSelector(BaseEstimator, ABC):
         if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
             raise ValueError(
                 f"{type(self).__name__} reads one column of targets. Got y of shape "
-                f"{y.shape}. Use RandomSelector(), or fit one model for each column."
+                f"{y.shape}. Use HerdingSelector(), or fit one model for each column."
             )
         return column_or_1d(y, warn=True)
 
@@ -366,6 +368,7 @@ class SampleSelector(BaseEstimator, ABC):
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.allow_nan
         tags.target_tags.required = self.requires_y
+        tags.target_tags.multi_output = self.takes_several_targets
         return tags
 
 

@@ -67,6 +67,8 @@ class FacilityLocationSelector(NeighborSelector):
     array([1, 3])
     """
 
+    takes_several_targets = True
+
     _parameter_constraints = {
         "metric": [METRIC_OPTIONS],
         "task": [TASK_OPTIONS],

@@ -60,6 +60,7 @@ class HerdingSelector(SampleSelector):
     """
 
     order_dependent = True
+    takes_several_targets = True
 
     _parameter_constraints = {
         "block_size": [Interval(Integral, 1, None, closed="left")],

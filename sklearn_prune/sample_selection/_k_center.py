@@ -65,6 +65,8 @@ class KCenterSelector(SampleSelector):
     array([2, 0, 4, 1, 3])
     """
 
+    takes_several_targets = True
+
     _parameter_constraints = {
         "guard": [Interval(Real, 0, 1, closed="left")],
         "task": [TASK_OPTIONS],

@@ -87,6 +87,7 @@ class LeverageSelector(SampleSelector):
     allow_nan = True
     draws_rows = True
     order_dependent = True
+    takes_several_targets = True
     weights_repeat = True
 
     _parameter_constraints = {"random_state": ["random_state"]}
@@ -98,11 +99,6 @@ class LeverageSelector(SampleSelector):
         seed = self._seed(context)
         values = leverages(X, context.sample_weight, seed=seed)
         return replace(draw(values, seed), scores=values)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 def draw(importances, seed):

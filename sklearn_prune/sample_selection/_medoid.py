@@ -57,6 +57,7 @@ class MedoidSelector(SampleSelector):
     """
 
     order_dependent = True
+    takes_several_targets = True
 
     _parameter_constraints = {"task": [TASK_OPTIONS], "random_state": ["random_state"]}
 

@@ -54,6 +54,7 @@ class RandomSelector(SampleSelector):
     allow_nan = True
     draws_rows = True
     order_dependent = True
+    takes_several_targets = True
 
     __metadata_request__fit = {"sample_weight": False}
 
@@ -80,5 +81,4 @@ class RandomSelector(SampleSelector):
         tags.no_validation = True
         tags.input_tags.string = True
         tags.input_tags.three_d_array = True
-        tags.target_tags.multi_output = True
         return tags

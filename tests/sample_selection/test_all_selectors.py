@@ -10,7 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
+from sklearn_prune import (
+    SampleSubsetClassifier,
+    SampleSubsetRegressor,
+    SampleSubsetSampler,
+)
 from sklearn_prune import sample_selection as ss
 from tests.properties.selectors import CLASSES
 
@@ -213,3 +217,35 @@ def test_no_array_of_all_pairs(selector):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * n * n / 2  # half of what pairs take in single precision
+
+
+SEVERAL = {
+    "labels": np.random.default_rng(0).choice(["a", "b"], (240, 2)),
+    "multilabel": np.random.default_rng(0).integers(0, 2, (240, 3)),
+    "numbers": np.random.default_rng(0).normal(size=(240, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize(
+    "selector",
+    [
+        *(ss.HerdingSelector, ss.MedoidSelector, ss.KCenterSelector),
+        *(ss.FacilityLocationSelector, ss.LeverageSelector, ss.RandomSelector),
+        *(ss.ENNSelector, ss.L2PenaltySelector),
+    ],
+)
+def test_several_targets_are_refused_or_not_read(selector, name, X):
+    y, is_class = SEVERAL[name], name != "numbers"
+    kind = SampleSubsetClassifier if is_class else SampleSubsetRegressor
+    model = DecisionTreeClassifier() if is_class else DecisionTreeRegressor()
+    fitted = kind(model, selector(), keep=0.3, random_state=0)
+    if selector in (ss.ENNSelector, ss.L2PenaltySelector):
+        with pytest.raises(ValueError, match="reads one column"):
+            fitted.fit(X, y)
+        return
+    rows = fitted.fit(X, y).sample_indices_
+    without = SampleSubsetSampler(selector(), keep=0.3, random_state=0).fit(X)
+    np.testing.assert_array_equal(rows, without.sample_indices_)
+    weights = fitted.set_params(weighting="coverage").fit(X, y).sample_weight_
+    assert weights.sum() == pytest.approx(240)

@@ -152,7 +152,7 @@ def test_abilities_are_those_of_the_stages():
     names = ("requires_y", "allow_nan", "reads_estimator", "budget_dependent")
     for stages, expected in [
         ([RandomSelector()], (False, True, False, False)),
-        ([(RandomSelector(), 0.5), ENNSelector()], (True, False, False, False)),
+        ([(RandomSelector(), 0.5), ENNSelector()], (True, False, True, False)),
         ([L2PenaltySelector(), RandomSelector()], (True, True, False, False)),
         ([L2PenaltySelector(), RMHCSelector()], (True, False, False, True)),
     ]:

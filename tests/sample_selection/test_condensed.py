@@ -221,7 +221,9 @@ def with_missing():
 def as_frame():
     pd = pytest.importorskip("pandas")
     X, y = with_missing()
-    return pd.DataFrame({"a": X[:, 1], "b": X[:, 2], "c": np.where(X[:, 0] > 1, "u", "v")}), y
+    return pd.DataFrame(
+        {"a": X[:, 1], "b": X[:, 2], "c": np.where(X[:, 0] > 1, "u", "v")}
+    ), y
 
 
 def as_texts():
@@ -250,11 +252,11 @@ def test_the_columns_are_those_that_the_model_sees(name):
     X, y = load()
     metric = "nan_euclidean" if name == "missing" else "euclidean"
     model = make_pipeline(*steps, KNeighborsClassifier(1, metric=metric))
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    state = np.random.get_state()[1].copy()
     fitted = SampleSubsetClassifier(
         model, CondensedNNSelector(), keep="auto", random_state=0
     ).fit(X, y)
-    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], state)
     assert fitted.selector_.metric_ == metric
     front = clone_seeded(model, 0, "estimator")[:-1]
     Z, rows = front.fit_transform(X, y), fitted.sample_indices_
