@@ -160,19 +160,20 @@ def routing_enabled():
     return get_config()["enable_metadata_routing"]
 
 
-def route_fit_params(owner, params, *, inner, selector):
+def route_fit_params(owner, params, *, inner, selector, caller="fit", method="fit"):
     """Split fit parameters into those of the inner model and those of the selector.
 
     `inner` is the name of the constructor argument that holds the inner model, or None.
-    With routing on, requests decide. With routing off, `sample_weight` goes to both,
-    `groups` to the selector and to an inner fit that names it, anything else to the inner
-    model.
+    `caller` is the method of the owner that was called, `method` the one of the inner model
+    that will be. With routing on, requests decide. With routing off, `sample_weight` goes
+    to both, `groups` to the selector and to an inner fit that names it, anything else to
+    the inner model.
     """
     if routing_enabled():
         if not params:
             return {}, {}
-        routed = process_routing(owner, "fit", **params)
-        inner_params = {} if inner is None else routed[inner]["fit"]
+        routed = process_routing(owner, caller, **params)
+        inner_params = {} if inner is None else routed[inner][method]
         return dict(inner_params), dict(routed["selector"]["fit"])
     prefix = pipeline_prefix(selector)
     selector_params = {

@@ -160,15 +160,24 @@ class SampleSubset(BaseEstimator):
             requests.
         """
         router = MetadataRouter(owner=self).add_self_request(self)
-        mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping = MethodMapping()
+        for method in self._fit_methods():
+            mapping.add(caller=method, callee="fit")
         router.add(selector=self._effective_selector(), method_mapping=mapping)
         if self._inner is not None:
-            mapping = MethodMapping().add(caller="fit", callee="fit")
+            mapping = MethodMapping()
+            for method, callees in self._fit_methods().items():
+                for callee in callees:
+                    mapping.add(caller=method, callee=callee)
             for method in self._delegated:
                 mapping.add(caller=method, callee=method)
             inner = {self._inner: getattr(self, self._inner)}
             router.add(method_mapping=mapping, **inner)
         return router
+
+    def _fit_methods(self):
+        """Methods that fit, and the methods of the inner model that each calls."""
+        return {"fit": ("fit",)}
 
     def _inherit_tags(self, tags):
         """Combine the tags of the inner model and of the selector."""
@@ -203,8 +212,11 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
 
     _kind = None
 
-    def _fit(self, X, y, fit_params, *, method="fit"):
-        """Select rows, call `method` of the inner model on them, and return its output."""
+    def _fit(self, X, y, fit_params, *, caller="fit", method="fit"):
+        """Select rows, call `method` of the inner model on them, and return its output.
+
+        `caller` is the method of this object that was called.
+        """
         started = process_time()
         root = self._init_callback_context(max_subtasks=2)
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -215,7 +227,12 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         n = count_rows(X)
         check_readable_rows(X, unfitted)
         inner_params, selector_params = route_fit_params(
-            self, fit_params, inner=self._inner, selector=self._effective_selector()
+            self,
+            fit_params,
+            inner=self._inner,
+            selector=self._effective_selector(),
+            caller=caller,
+            method=method,
         )
         for weights in _weights_among(inner_params):
             check_weights(weights, n)
@@ -294,14 +311,18 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         return {name: weights}
 
     def _ask(self, method, X, params):
-        """Call a method of the fitted inner model."""
-        model = self.__dict__.get(f"{self._inner}_")
-        if model is None:
+        """Call a method of the fitted inner model with the parameters that it requests."""
+        if f"{self._inner}_" not in self.__dict__:
             check_is_fitted(self)
         if params and routing_enabled():
             params = process_routing(self, method, **params)[self._inner][method]
+        return self._call(method, X, params)
+
+    def _call(self, method, X, params):
+        """Call a method of the fitted inner model with these parameters."""
         if self._pairwise:
             X = take_rows(X, self.sample_indices_, axis=1)
+        model = self.__dict__[f"{self._inner}_"]
         return getattr(model, method)(canonical(X), **params)
 
 

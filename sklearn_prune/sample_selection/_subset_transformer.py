@@ -1,7 +1,13 @@
 """A transformer that is fitted on the rows that a selector keeps."""
 
+import warnings
+from importlib import import_module
+
+import numpy as np
+from scipy.sparse import issparse, vstack
 from sklearn.base import TransformerMixin
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,8 +19,13 @@ from sklearn_prune._meta import (
     inner_has,
     routing_enabled,
 )
-from sklearn_prune._ranking import keeps_all
-from sklearn_prune._sklearn_compat import fit_context
+from sklearn_prune._sklearn_compat import (
+    count_rows,
+    fit_context,
+    take_rows,
+    take_rows_of_params,
+)
+from sklearn_prune._validation import check_rows
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset, SampleSubsetModel
 
@@ -105,23 +116,30 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         self._fit(X, y, fit_params)
         return self
 
-    def _fit(self, X, y, fit_params, *, method="fit"):
+    def _fit_methods(self):
+        # Rows that are not kept are transformed after the fit, by parameters of their own.
+        crosses = hasattr(self.transformer, "fit_transform")
+        fits = "fit_transform" if crosses else "fit"
+        return {"fit": ("fit",), "fit_transform": (fits, "transform")}
+
+    def _fit(self, X, y, fit_params, *, caller="fit", method="fit"):
         inner = self.transformer
         if y is None and has_tags(inner) and get_tags(inner).target_tags.required:
             raise ValueError(
                 f"{type(inner).__name__} requires y to be passed, but the target y is "
                 "None. Call fit(X, y)."
             )
-        return super()._fit(X, y, fit_params, method=method)
+        return super()._fit(X, y, fit_params, caller=caller, method=method)
 
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit_transform(self, X, y=None, **fit_params):
         """Fit the transformer on the rows that the selector keeps and transform all.
 
-        With ``keep=1.0`` this is `fit_transform` of the transformer itself, which some,
-        such as TargetEncoder, cross-fit. Below, all rows are transformed after the fit,
-        the kept ones too: a transformer that reads y has then seen theirs.
+        The kept rows come from `fit_transform` of the transformer, where it has one, and
+        the others from `transform` after it. So a transformer that is cross-fitted, such
+        as TargetEncoder, does not encode a row by its own label. With ``keep=1.0`` this is
+        `fit_transform` of the transformer.
 
         Parameters
         ----------
@@ -131,12 +149,26 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         Returns
         -------
         array-like of shape (n_samples, n_features_out)
-            As many rows as came in.
+            As many rows as came in, in their order.
         """
-        whole = keeps_all(self.keep) and hasattr(self.transformer, "fit_transform")
-        if whole and not (fit_params and routing_enabled()):
-            return self._fit(X, y, fit_params, method="fit_transform")
-        return self.fit(X, y, **fit_params).transform(X)
+        method = self._fit_methods()["fit_transform"][0]
+        found = self._fit(X, y, fit_params, caller="fit_transform", method=method)
+        params = {}
+        if fit_params and routing_enabled():
+            routed = process_routing(self, "fit_transform", **fit_params)
+            params = routed[self._inner]["transform"]
+        X, _ = check_rows(X, None)
+        n, kept = count_rows(X), self.sample_indices_
+        if method == "fit":
+            return self._call("transform", X, params)
+        if len(kept) == n:
+            return found
+        others = np.setdiff1d(np.arange(n), kept, assume_unique=True)
+        params = take_rows_of_params(X, params, others)
+        rest = self._call("transform", take_rows(X, others), params)
+        if isinstance(found, tuple):  # partial least squares: scores of X and of y
+            found = found[0]
+        return _joined(X, kept, found, others, rest)
 
     def transform(self, X, **params):
         """Transform every row.
@@ -192,3 +224,29 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
 
     def __sklearn_tags__(self):
         return self._inherit_tags(super().__sklearn_tags__())
+
+
+def _joined(X, kept, found, others, rest):
+    """What a transformer gives for the kept rows and for the others, in the order of X."""
+    order = np.argsort(np.concatenate([kept, others]))
+    if issparse(found) or issparse(rest):
+        kind = found.format if issparse(found) else rest.format
+        return vstack([found, rest], format="csr")[order].asformat(kind)
+    if isinstance(found, list):
+        both = [*found, *rest]
+        return [both[position] for position in order]
+    library = type(found).__module__.partition(".")[0]
+    if library == "torch":
+        return import_module(library).cat([found, rest])[order]
+    if library == "polars":
+        return import_module(library).concat([found, rest], how="vertical_relaxed")[order]
+    if library != "pandas":
+        return np.concatenate([found, rest])[order]
+    with warnings.catch_warnings():
+        # Columns that are missing in all rows of one part.
+        warnings.simplefilter("ignore", FutureWarning)
+        joined = import_module(library).concat([found, rest]).iloc[order]
+    of_rows = hasattr(X, "iloc") and found.index.equals(X.index[kept])
+    if not of_rows and np.array_equal(found.index, np.arange(len(found))):
+        return joined.reset_index(drop=True)  # each part was numbered from 0
+    return joined

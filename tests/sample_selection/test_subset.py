@@ -4,12 +4,18 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csc_array, csr_array, issparse
 from sklearn import clone, config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import GroupKFold, KFold, cross_val_score, cross_validate
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedKFold,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import (
@@ -219,9 +225,10 @@ def test_frames_and_names_reach_the_model(X, y):
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("inner", [sk.StandardScaler(), sk.PCA(3)])
-def test_set_output(X, y, library, inner):
+@pytest.mark.parametrize("keep", [0.4, 1.0])
+def test_set_output(X, y, library, inner, keep):
     pytest.importorskip(library)
-    transformer = SampleSubsetTransformer(inner, keep=0.4, random_state=0)
+    transformer = SampleSubsetTransformer(inner, keep=keep, random_state=0)
     frame = transformer.set_output(transform=library).fit_transform(X, y)
     assert type(frame).__module__.startswith(library)
     assert list(frame.columns) == list(transformer.get_feature_names_out())
@@ -240,6 +247,119 @@ def test_transform_maps_every_row_with_what_the_kept_rows_taught(X, y):
     assert not hasattr(SampleSubsetTransformer(sk.Nystroem()), "inverse_transform")
     assert transformer.task_ == "classification"
     assert transformer.fit(X).task_ is None
+
+
+ENCODER = sk.TargetEncoder(cv=StratifiedKFold(4, shuffle=True, random_state=0))
+ONE_HOT = sk.OneHotEncoder(handle_unknown="ignore")
+CODES = sk.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+
+
+class FitOnly(BaseEstimator):
+    """A transformer without `fit_transform`, which not all have."""
+
+    def fit(self, X, y=None):
+        self.n_ = len(X)
+        return self
+
+    def transform(self, X):
+        return np.full((len(X), 1), self.n_)
+
+
+def gives(output):
+    return sk.FunctionTransformer(output)
+
+
+@pytest.mark.parametrize("keep", [0.6, 120, 1.0])
+@pytest.mark.parametrize(
+    ("inner", "kind"),
+    [
+        (ENCODER, "ndarray"),
+        (make_pipeline(ENCODER, sk.StandardScaler()), "ndarray"),
+        (sk.FeatureUnion([("means", ENCODER), ("codes", CODES)]), "ndarray"),
+        (sk.ColumnTransformer([("m", ENCODER, [0]), ("o", ONE_HOT, [1])]), "csr_matrix"),
+        (clone(ENCODER).set_output(transform="pandas"), "DataFrame"),
+        (clone(ENCODER).set_output(transform="polars"), "DataFrame"),
+        (ONE_HOT, "csr_matrix"),
+        (make_pipeline(CODES, sk.KMeans(3, random_state=0)), "ndarray"),
+        (gives(lambda X: coo_array(np.char.str_len(X.to_numpy(str)))), "coo_array"),
+        (gives(lambda X: csc_array(np.char.str_len(X.to_numpy(str)))), "csc_array"),
+        (gives(lambda X: X["a"].to_numpy()), "ndarray"),
+        (gives(lambda X: X["a"].tolist()), "list"),
+        (gives(lambda X: X.astype("category")), "DataFrame"),
+        (gives(lambda X: X["a"]), "Series"),
+        (FitOnly(), "ndarray"),
+    ],
+)
+def test_kept_rows_come_from_fit_transform_and_others_from_transform(inner, kind, keep):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("polars")
+    rng = np.random.default_rng(0)
+    X = pandas.DataFrame(rng.integers(0, 9, (120, 2)).astype(str), columns=["a", "b"])
+    X.index, y = rng.permutation(120), rng.integers(0, 2, 120)
+    subset = SampleSubsetTransformer(inner, keep=keep, random_state=0)
+    found = subset.fit_transform(X, y)
+    assert type(found).__name__ == kind
+    assert (len(found) if kind == "list" else found.shape[0]) == 120
+    if hasattr(found, "iloc"):
+        assert found.index.equals(X.index)
+    rows, fitted = as_rows(found), clone(inner)
+    kept, is_kept = subset.sample_indices_, subset.sample_mask_
+    if hasattr(inner, "fit_transform"):
+        expected = fitted.fit_transform(X.iloc[kept], y[kept])
+    else:
+        expected = fitted.fit(X.iloc[kept], y[kept]).transform(X.iloc[kept])
+    assert np.array_equal(rows[is_kept], as_rows(expected))
+    if not is_kept.all():
+        assert np.array_equal(rows[~is_kept], as_rows(fitted.transform(X[~is_kept])))
+
+
+def as_rows(output):
+    return output.toarray() if issparse(output) else np.asarray(output)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9, 1.0])
+def test_a_cross_fitted_transformer_tells_a_row_nothing_of_its_label(keep):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 300, (2000, 1)), rng.integers(0, 2, 2000)
+    for inner in (ENCODER, sk.ColumnTransformer([("means", ENCODER, [0])])):
+        model = SampleSubsetTransformer(inner, keep=keep, random_state=0)
+        found = model.fit_transform(X, y)[model.sample_mask_, 0]
+        assert abs(np.corrcoef(found, y[model.sample_mask_])[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("keep", [0.6, 1.0])
+def test_fit_transform_takes_parameters_with_and_without_routing(X, y, keep):
+    weights, groups = np.random.default_rng(0).random(240), np.arange(240) % 12
+    binner = sk.KBinsDiscretizer(encode="ordinal", quantile_method="averaged_inverted_cdf")
+    with config_context(enable_metadata_routing=True):
+        binner.set_fit_request(sample_weight=True)
+    encoder = sk.TargetEncoder(cv=GroupKFold(3))  # of whose methods one takes groups
+    params = {"sample_weight": weights, "groups": groups}
+    for inner, name, routed in (
+        (binner, "sample_weight", False),
+        (binner, "sample_weight", True),
+        (encoder, "groups", True),
+        (make_pipeline(encoder, sk.StandardScaler()), "groups", True),
+    ):
+        with config_context(enable_metadata_routing=routed):
+            subset = SampleSubsetTransformer(inner, keep=keep, random_state=0)
+            found = subset.fit_transform(X.round(), y, **{name: params[name]})
+            kept = subset.sample_indices_
+            own = {name: params[name][kept]}
+            expected = clone(inner).fit_transform(X.round()[kept], y[kept], **own)
+            assert np.array_equal(found[kept], expected)
+            outer = make_pipeline(subset, sk.LogisticRegression())
+            if routed:
+                outer[-1].set_fit_request(sample_weight=False)
+                outer.fit(X.round(), y, **{name: params[name]})
+                assert np.array_equal(outer[0].sample_indices_, kept)
+
+
+@pytest.mark.parametrize("keep", [0.6, 1.0])
+@pytest.mark.parametrize("inner", [sk.TSNE(), make_pipeline(sk.StandardScaler(), sk.MDS())])
+def test_what_cannot_transform_other_rows_is_refused(X, y, inner, keep):
+    with pytest.raises(TypeError, match="fit and transform"):
+        SampleSubsetTransformer(inner, keep=keep).fit_transform(X, y)
 
 
 def series(values):
@@ -882,15 +1002,6 @@ def test_weights_may_be_a_polars_series(X, y):
     coef = model.fit(X, y, sample_weight=weights).estimator_.coef_
     model.fit(X, y, sample_weight=polars.Series(weights))
     assert np.array_equal(model.estimator_.coef_, coef)
-
-
-def test_keep_all_transforms_like_the_bare_transformer(classes):
-    X, y = np.random.default_rng(0).integers(0, 60, (240, 1)), classes[1] > 0
-    encoder = sk.TargetEncoder(random_state=0)  # cross-fits in fit_transform
-    subset = SampleSubsetTransformer(encoder, keep=1.0)
-    assert np.array_equal(subset.fit_transform(X, y), clone(encoder).fit_transform(X, y))
-    pytest.importorskip("pandas")
-    assert subset.set_output(transform="pandas").fit_transform(X, y).shape == (240, 1)
 
 
 def test_a_supervised_transformer_asks_for_its_target(classes):

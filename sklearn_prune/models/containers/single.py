@@ -5,12 +5,14 @@ from dataclasses import replace
 from numbers import Real
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import TransformerMixin, clone
 from sklearn.feature_selection import SelectorMixin
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_prune._meta import (
     nested_estimators,
@@ -48,9 +50,9 @@ COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleIm
 class PipelineFamily(OneMemberFamily):
     """The last step of a Pipeline, on rows as the fitted transformers give them.
 
-    Features are those that the last step reads. A TargetEncoder among the transformers
-    is fitted again, so that ranking and refit see its out-of-fold encodings, as the first
-    fit did.
+    Features are those that the last step reads. Transformers among which one is
+    cross-fitted, such as TargetEncoder, are fitted again, so that ranking and refit see
+    out-of-fold encodings, as the first fit did.
     """
 
     def accepts(self, model):
@@ -78,11 +80,9 @@ class PipelineFamily(OneMemberFamily):
         name, fitted = model.steps[-1]
         X, before = context.X, model[:-1]
         if len(before.steps):
-            encodes = any(
-                type(part).__name__ == "TargetEncoder" for part in nested_estimators(before)
-            )
-            if encodes and not context.is_frozen:
-                X = clone(before).fit_transform(X, context.y)
+            crosses = any(map(_is_cross_fitted, nested_estimators(before)))
+            if crosses and not context.is_frozen:
+                X = clone(before).fit_transform(X, context.y, **_params_of(before, context))
             else:
                 X = before.transform(X)
         if routing_enabled():
@@ -118,6 +118,23 @@ class PipelineFamily(OneMemberFamily):
         name, last = template.steps[-1]
         restored = restore_member(compact.members_[0], last)
         return Pipeline([*deepcopy(compact.steps_), (name, restored)])
+
+
+def _is_cross_fitted(step):
+    """Whether the encodings of its own training rows may differ from its `transform`."""
+    own = getattr(type(step), "fit_transform", None)
+    plain = own in (None, TransformerMixin.fit_transform)
+    return not plain and get_tags(step).target_tags.required
+
+
+def _params_of(steps, context):
+    """The fit parameters of a context that some transformers take."""
+    params = context.fit_params
+    if routing_enabled():
+        names = get_routing_for_object(steps).consumes("fit_transform", params)
+    else:
+        names = [name for name in params if name.partition("__")[0] in steps.named_steps]
+    return {name: params[name] for name in names}
 
 
 def _kept_step(step, plain):

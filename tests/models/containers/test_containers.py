@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import (
@@ -15,6 +16,7 @@ from sklearn_prune import (
     PrunedRegressor,
     SampleSubsetClassifier,
     SampleSubsetRegressor,
+    SampleSubsetTransformer,
 )
 from sklearn_prune.models.containers.members import BaggedModelsFamily
 from sklearn_prune.weight_pruning import RandomCriterion
@@ -472,15 +474,32 @@ def test_pandas_output_keeps_names():
     assert _equal(found, clone(pipeline).fit(X, y).predict_proba(X))
 
 
-def test_target_encoder_is_out_of_fold():
+class NamedOtherwise(sk.TargetEncoder):
+    """A cross-fitted transformer of somebody else."""
+
+
+@pytest.mark.parametrize("wrap", [None, "columns", "union", "rows", "params"])
+def test_cross_fitted_transformers_are_out_of_fold(wrap):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 60, size=(200, 2)).astype(str)
-    y = rng.integers(0, 2, size=200)
-    pipeline = make_pipeline(sk.TargetEncoder(random_state=0), NB)
-    context = PruningContext(pipeline, X, y, seed=0)
-    model = context.fit_first()
-    (member,) = family_of(model)[0].start(model, context).members
-    assert _equal(member.context.X, clone(pipeline[0]).fit_transform(X, y))
+    y, groups, params = rng.integers(0, 2, size=200), np.arange(200) % 9, {}
+    encoder = NamedOtherwise(cv=KFold(3))
+    with config_context(enable_metadata_routing=wrap == "params"):
+        if wrap == "columns":
+            encoder = sk.ColumnTransformer([("encoder", encoder, [0])])
+        if wrap == "union":
+            encoder = sk.FeatureUnion([("encoder", encoder)])
+        if wrap == "rows":
+            encoder = SampleSubsetTransformer(encoder, keep=0.8, random_state=0)
+        if wrap == "params":
+            encoder, params = sk.TargetEncoder(cv=GroupKFold(3)), {"groups": groups}
+        pipeline = make_pipeline(encoder, NB)
+        context = PruningContext(pipeline, X, y, fit_params=params, seed=0)
+        model = context.fit_first()
+        (member,) = family_of(model)[0].start(model, context).members
+        expected = clone(pipeline[0]).fit_transform(X, y, **params)
+    assert _equal(member.context.X, expected)
+    assert not _equal(member.context.X, model[0].transform(X))
 
 
 def test_texts():
