@@ -1,6 +1,7 @@
 """Folds of a cross-validation inside fit, and the rows of each."""
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.model_selection import (
@@ -11,8 +12,9 @@ from sklearn.model_selection import (
     check_cv,
 )
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import get_routing_for_object
 
-from sklearn_prune._meta import has_tags, in_one_line
+from sklearn_prune._meta import has_tags, in_one_line, is_frozen, nested_estimators
 from sklearn_prune._sklearn_compat import take_rows
 
 
@@ -50,6 +52,7 @@ def shuffled_folds(n_folds, y, groups, counted, seed):
 def given_folds(cv, y, groups, counted):
     """Folds of a splitter or an iterable of splits, if each row is held out of one."""
     splitter = check_cv(cv, y, classifier=y.dtype.kind == "i")
+    check_has_groups(splitter, groups)
     folds, looks = [], np.zeros(len(y), dtype=np.int64)
     for train, test in splitter.split(np.zeros(len(y)), y, groups):
         train, test = (np.arange(len(y))[part] for part in (train, test))  # masks too
@@ -67,6 +70,45 @@ def given_folds(cv, y, groups, counted):
             "rows unjudged. Write cv=5."
         )
     return folds
+
+
+def splits_by_groups(cv):
+    """Whether a splitter divides rows by their groups, as GroupKFold does."""
+    if not hasattr(cv, "split") or not hasattr(cv, "get_metadata_routing"):
+        return False
+    return bool(get_routing_for_object(cv).consumes("split", ["groups"]))
+
+
+def check_has_groups(splitter, groups):
+    """Raise if a splitter divides rows by groups, and there are none."""
+    if groups is None and splits_by_groups(splitter):
+        raise ValueError(
+            f"{type(splitter).__name__} as cv splits rows by their groups. Got no groups. "
+            "Pass groups=, one entry for each row, or write cv=5."
+        )
+
+
+@contextmanager
+def explained_groups(model, params):
+    """Say of a fit that fails without groups which cv inside the model needs them.
+
+    `params` are the parameters of the fit.
+    """
+    try:
+        yield
+    except ValueError as error:
+        given = (name for name, value in params.items() if value is not None)
+        if is_frozen(model) or any(name.rpartition("__")[2] == "groups" for name in given):
+            raise
+        for part in (model, *nested_estimators(model)):
+            cv = getattr(part, "cv", None)
+            if splits_by_groups(cv):
+                raise ValueError(
+                    f"{type(cv).__name__} as cv of {type(part).__name__} splits rows by "
+                    "their groups. Its fit got no groups. Call fit(X, y, groups=...); "
+                    "where the model takes none, enable metadata routing as well."
+                ) from error
+        raise
 
 
 def split_rows(model, X, train, test):

@@ -166,8 +166,8 @@ def route_fit_params(owner, params, *, inner, selector, caller="fit", method="fi
     `inner` is the name of the constructor argument that holds the inner model, or None.
     `caller` is the method of the owner that was called, `method` the one of the inner model
     that will be. With routing on, requests decide. With routing off, `sample_weight` goes
-    to both, `groups` to the selector and to an inner fit that names it, anything else to
-    the inner model.
+    to both, `groups` to the selector and to an inner model that takes them, anything else
+    to the inner model.
     """
     if routing_enabled():
         if not params:
@@ -181,10 +181,9 @@ def route_fit_params(owner, params, *, inner, selector, caller="fit", method="fi
         for name in ("sample_weight", "groups")
         if params.get(name) is not None
     }
-    inner_params = dict(params)
-    if inner is None or "groups" not in signature(getattr(owner, inner).fit).parameters:
-        inner_params.pop("groups", None)
-    return inner_params, selector_params
+    if inner is None:
+        return {}, selector_params
+    return with_groups(getattr(owner, inner), params), selector_params
 
 
 def own_params(params):
@@ -270,10 +269,54 @@ def weight_parameter(model):
     return None
 
 
-def weight_params(model, weights):
-    """Parameters that hand the weights to the fit of a model that takes them."""
+def weight_params(model, weights, groups=None):
+    """Parameters that hand weights and groups to the fit of a model that takes them."""
     name = None if weights is None else weight_parameter(model)
-    return {} if name is None else {name: weights}
+    params = {} if name is None else {name: weights}
+    return with_groups(model, params | {"groups": groups})
+
+
+# Models that hand all parameters of fit to the model under this name of theirs.
+_PASS_ON = {
+    "CalibratedClassifierCV": "estimator",
+    "ClassifierChain": "estimator",
+    "MultiOutputClassifier": "estimator",
+    "MultiOutputRegressor": "estimator",
+    "RegressorChain": "estimator",
+    "RFE": "estimator",
+    "SelectFromModel": "estimator",
+    "TransformedTargetRegressor": "regressor",
+}
+
+
+def groups_parameter(model):
+    """Name of the fit parameter by which a model takes groups of rows, or None.
+
+    With metadata routing enabled, requests decide. Otherwise searches take groups, the
+    meta-estimators of this package, what names them in its fit, Pipelines that end in one
+    of these, and models that hand parameters on to one.
+    """
+    if routing_enabled():
+        consumed = get_routing_for_object(model).consumes("fit", ["groups"])
+        return "groups" if consumed else None
+    last, prefix = last_step(model), pipeline_prefix(model)
+    names = {cls.__name__ for cls in type(last).__mro__}
+    takes = names & {"BaseSearchCV", "RFECV"} or hasattr(last, "_takes_groups")
+    if takes or "groups" in signature(last.fit).parameters:
+        return f"{prefix}groups"
+    for name in sorted(names & set(_PASS_ON)):
+        inner = getattr(last, _PASS_ON[name], None)
+        found = None if inner is None else groups_parameter(inner)
+        return None if found is None else f"{prefix}{found}"
+    return None
+
+
+def with_groups(model, params):
+    """Fit parameters in which `groups` has the name by which a model takes it, if any."""
+    params = dict(params)
+    groups = params.pop("groups", None)
+    name = None if groups is None else groups_parameter(model)
+    return params if name is None else {name: groups} | params
 
 
 def all_or_nothing(fit):

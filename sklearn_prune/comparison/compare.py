@@ -107,7 +107,7 @@ def compare_pruning(
         Variants to test in sequence, the least pruned first; fix them before seeing any
         scores. None makes chains of variants that differ in one `keep` only.
     groups : array-like of shape (n_samples,) or None, default=None
-        Groups for the splitter, and for selectors and fits that request them. If the
+        Groups for the splitter, and for selectors, searches and fits that take them. If the
         splits keep groups together, the share of test rows is counted in groups.
     params : dict or None, default=None
         Metadata such as `sample_weight`. They are passed to every fit, or with metadata

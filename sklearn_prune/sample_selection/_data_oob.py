@@ -129,6 +129,7 @@ class DataOOBSelector(RefittingSelector):
                 target,
                 context.task,
                 context.sample_weight,
+                context.groups,
                 units,
                 np.random.default_rng(bag_seed).choice(pool, size),
                 bag_seed,
@@ -148,11 +149,11 @@ class DataOOBSelector(RefittingSelector):
         return Ranking.from_scores(scores)
 
 
-def _judge_bag(model, X, y, task, weights, units, drawn, seed):
+def _judge_bag(model, X, y, task, weights, groups, units, drawn, seed):
     """Positions of the rows that are out of the bag, and how well they are predicted."""
     times = np.bincount(drawn, minlength=units.max() + 1)[units]
     train, test = np.repeat(np.arange(len(y)), times), np.flatnonzero(times == 0)
-    predicted = predict_unseen(model, X, y, task, weights, train, test, seed)
+    predicted = predict_unseen(model, X, y, task, weights, groups, train, test, seed)
     if task == "classification":
         return test, (predicted == y[test]).astype(np.float64)
     return test, -((y[test] - predicted) ** 2)

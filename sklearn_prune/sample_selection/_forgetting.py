@@ -144,6 +144,7 @@ class ForgettingSelector(RefittingSelector):
 
     def _rank(self, X, y, context):
         n, model, weights = len(y), self._given_model(), context.sample_weight
+        groups = context.groups
         units, _ = self._units(n, context)
         counted = np.ones(n, dtype=bool) if weights is None else weights > 0
         if model is None:
@@ -163,7 +164,7 @@ class ForgettingSelector(RefittingSelector):
         if context.task == "classification":
             target, losses = self.classes_[y], losses.astype(bool)
         parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(_look)(model, X, target, context.task, weights, n_looks, *part)
+            delayed(_look)(model, X, target, context.task, weights, groups, n_looks, *part)
             for part in self._parts(y, units, counted, by_epochs, context)
         )
         for looks, rows, found in parts:
@@ -237,14 +238,14 @@ def _default_model(X, task):
     )
 
 
-def _look(model, X, y, task, weights, n_looks, looks, train, test, seed):
+def _look(model, X, y, task, weights, groups, n_looks, looks, train, test, seed):
     """Which looks at which rows, and whether they are wrong or by how much."""
     if isinstance(looks, slice):
         predicted = _predict_by_epochs(
             model, X, y, task, weights, train, test, seed, n_looks
         )
     else:
-        predicted = predict_unseen(model, X, y, task, weights, train, test, seed)
+        predicted = predict_unseen(model, X, y, task, weights, groups, train, test, seed)
     if task == "classification":
         return looks, test, predicted != y[test]
     return looks, test, np.abs(predicted - y[test])

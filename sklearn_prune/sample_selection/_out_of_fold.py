@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_prune._docs import entries
-from sklearn_prune._folds import given_folds, shuffled_folds, split_rows
+from sklearn_prune._folds import explained_groups, given_folds, shuffled_folds, split_rows
 from sklearn_prune._meta import (
     clone_seeded,
     in_one_line,
@@ -100,7 +100,9 @@ class OutOfFoldSelector(RefittingSelector):
             folds = given_folds(self.cv, y, context.groups, counted)
         target = y if labels is None else labels[y]
         predicted = Parallel(n_jobs=self.n_jobs)(
-            delayed(fit_and_predict)(model, X, target, labels, weights, *fold, seed)
+            delayed(fit_and_predict)(
+                model, X, target, labels, weights, *fold, seed, context.groups
+            )
             for fold in folds
         )
         totals = np.zeros(n if labels is None else (n, len(labels)))
@@ -121,7 +123,7 @@ def default_model(X, task):
     return make_pipeline(SimpleImputer(keep_empty_features=True), scaler, linear)
 
 
-def fit_and_predict(model, X, y, labels, weights, train, test, seed):
+def fit_and_predict(model, X, y, labels, weights, train, test, seed, groups=None):
     """Predict the test rows by a clone that is fitted on the training rows."""
     target = y[train]
     if labels is not None and np.all(target == target[0]):
@@ -131,8 +133,9 @@ def fit_and_predict(model, X, y, labels, weights, train, test, seed):
         target = target.astype(np.int64)
     model = clone_seeded(model, seed, "estimator")
     X_train, X_test = split_rows(model, X, train, test)
-    params = weight_params(model, None if weights is None else weights[train])
-    with seeded_globals(model, seed):
+    of_train = (None if values is None else values[train] for values in (weights, groups))
+    params = weight_params(model, *of_train)
+    with seeded_globals(model, seed), explained_groups(model, params):
         model.fit(X_train, as_target(model, target), **params)
         return predict_rows(model, X_test, labels)
 

@@ -9,7 +9,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import validate_data
 
 from sklearn_prune._docs import entries
-from sklearn_prune._folds import split_rows
+from sklearn_prune._folds import explained_groups, split_rows
 from sklearn_prune._meta import (
     clone_seeded,
     has_tags,
@@ -116,7 +116,7 @@ class RefittingSelector(SampleSelector):
         return tags
 
 
-def predict_unseen(model, X, y, task, weights, train, test, seed):
+def predict_unseen(model, X, y, task, weights, groups, train, test, seed):
     """Predict the rows `test` by a clone of the model that is fitted on the rows `train`.
 
     Training rows may repeat; those of weight 0 are left out. The clone is seeded where its
@@ -131,9 +131,9 @@ def predict_unseen(model, X, y, task, weights, train, test, seed):
         return np.full(len(test), target[0])
     model = clone_seeded(model, seed, "estimator")
     X_train, X_test = split_rows(model, X, train, test)
-    params = weight_params(model, weights)
+    params = weight_params(model, weights, None if groups is None else groups[train])
     labels, codes = np.unique(target, return_inverse=True)
-    with seeded_globals(model, seed):
+    with seeded_globals(model, seed), explained_groups(model, params):
         try:
             model.fit(X_train, as_target(model, target), **params)
         except ValueError:

@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sklearn_prune._docs import entries
+from sklearn_prune._folds import explained_groups
 from sklearn_prune._meta import (
     callback_task,
     check_inner,
@@ -99,6 +100,7 @@ class SampleSubset(BaseEstimator):
 
     _inner = None
     _delegated = ()
+    _takes_groups = True
     _parameter_constraints = {
         "stratify": [StrOptions({"auto", "quantiles"}), None],
         "weighting": [StrOptions(set(WEIGHTINGS)), None],
@@ -264,7 +266,8 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         target = () if y is None else (y_kept,)
         task = root.subcontext(task_name="fit-model")
         task = callback_task(task, owner=self, target=model, X=X_kept, y=y_kept)
-        with task, seeded_globals(model, seed):
+        groups = explained_groups(model, inner_params)
+        with task, seeded_globals(model, seed), groups:
             try:
                 output = getattr(model, method)(X_kept, *target, **inner_params)
             except ValueError as error:

@@ -54,8 +54,9 @@ class _SubsetPredictor(SampleSubsetModel):
             Targets.
         **fit_params : dict
             Parameters for the fit of the inner model; those with one entry for each row
-            are sliced along. `sample_weight` and `groups` also reach the selector. With
-            metadata routing enabled, requests decide who gets what.
+            are sliced along. `sample_weight` and `groups` also reach the selector; the
+            model gets `groups` if it names it or is a search. With metadata routing
+            enabled, requests decide who gets what.
 
         Returns
         -------

@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
+from sklearn_prune._folds import explained_groups
 from sklearn_prune._meta import clone_seeded, own_params, weight_parameter
 from sklearn_prune._seeds import derive_seed, seeded_globals
 from sklearn_prune._sklearn_compat import take_rows, take_rows_of_params
@@ -120,7 +121,8 @@ class PruningContext:
             return self.estimator.estimator
         if model is None:
             model = clone_seeded(self.estimator, self.seed, "estimator")
-        with seeded_globals(model, self.seed):
+        groups = explained_groups(model, self.fit_params)
+        with seeded_globals(model, self.seed), groups:
             try:
                 return model.fit(self.X, self.y, **own_params(self.fit_params))
             except ValueError as error:

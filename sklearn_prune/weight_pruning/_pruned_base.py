@@ -3,7 +3,6 @@
 import warnings
 from copy import deepcopy
 from importlib import import_module
-from inspect import signature
 from numbers import Real
 from time import process_time
 
@@ -28,11 +27,11 @@ from sklearn_prune._meta import (
     is_frozen,
     routing_enabled,
     rows_chosen,
+    with_groups,
 )
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
-    BaseSearchCV,
     Interval,
     InvalidParameterError,
     count_rows,
@@ -83,6 +82,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Arguments, fit, metadata routing, fitted attributes and `predict`."""
 
     _kind = None
+    _takes_groups = True
     _parameter_constraints = {
         "unit": [str],
         "tolerance": [Interval(Real, 0, None, closed="left")],
@@ -159,8 +159,9 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             Targets.
         **fit_params : dict
             Parameters for the fit of the inner model; those with one entry for each row
-            are sliced with the rows. `groups` keeps rows of a group in one inner fold. With
-            metadata routing enabled, they are passed on by the requests.
+            are sliced with the rows. `groups` keeps rows of a group in one inner fold, and
+            also reaches a search inside. With metadata routing enabled, they are passed on
+            by the requests.
 
         Returns
         -------
@@ -425,10 +426,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             routed = process_routing(self, "fit", **fit_params)
             inner, groups = dict(routed.estimator.fit), routed.splitter.split.get("groups")
         else:
-            inner, groups = dict(fit_params), fit_params.get("groups")
-            takes_groups = "groups" in signature(self.estimator.fit).parameters
-            if not takes_groups and not isinstance(self.estimator, BaseSearchCV):
-                inner.pop("groups", None)
+            inner = with_groups(self.estimator, fit_params)
+            groups = fit_params.get("groups")
         for name, values in inner.items():
             if values is not None and name.rpartition("__")[2] == "sample_weight":
                 check_weights(values, count_rows(X))

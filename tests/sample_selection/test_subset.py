@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_array, csr_array, issparse
 from sklearn import clone, config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import (
     GroupKFold,
+    GroupShuffleSplit,
     KFold,
+    LeaveOneGroupOut,
+    LeavePGroupsOut,
+    StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_score,
     cross_validate,
@@ -20,16 +24,21 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import (
     PrunedClassifier,
+    PrunedRegressor,
     SampleSubsetClassifier,
     SampleSubsetRegressor,
     SampleSubsetSampler,
     SampleSubsetTransformer,
+    compare_pruning,
 )
 from sklearn_prune._ranking import Ranking
 from sklearn_prune.sample_selection import (
+    DataOOBSelector,
+    ForgettingSelector,
     HardnessSelector,
     L1PenaltySelector,
     L2PenaltySelector,
+    LossSelector,
     RandomSelector,
     SampleSelector,
 )
@@ -532,6 +541,114 @@ def test_groups_do_not_reach_a_fit_that_does_not_name_them(X, y):
     model = SampleSubsetClassifier(sk.LogisticRegression(), SpySelector())
     model.fit(X, y, groups=np.arange(240))
     assert model.selector_.context_.groups is not None
+
+
+class SeesGroups(GroupKFold):
+    """Checks that groups belong to their rows, whose first column repeats them."""
+
+    n_calls = 0
+
+    def split(self, X, y=None, groups=None):
+        assert np.array_equal(np.asarray(X)[:, 0], groups)
+        type(self).n_calls += 1
+        return super().split(X, y, groups)
+
+
+SEARCH = sk.GridSearchCV(sk.GaussianNB(), {"priors": [None]}, cv=SeesGroups(2))
+SEARCH_Y = sk.GridSearchCV(sk.Ridge(), {"alpha": [1.0, 2.0]}, cv=SeesGroups(2))
+SAME = sk.FunctionTransformer()
+
+
+TAKE_GROUPS = [
+    SEARCH,
+    make_pipeline(SAME, make_pipeline(SAME, SEARCH)),
+    sk.RandomizedSearchCV(sk.GaussianNB(), {"priors": [None]}, n_iter=1, cv=SEARCH.cv),
+    sk.RFECV(sk.LogisticRegression(), cv=SEARCH.cv, min_features_to_select=8),
+    sk.CalibratedClassifierCV(SEARCH, cv=2),
+    sk.MultiOutputClassifier(SEARCH),
+    sk.TransformedTargetRegressor(make_pipeline(SAME, SEARCH_Y)),
+    SampleSubsetClassifier(make_pipeline(SAME, SEARCH), by_group=True),
+    make_pipeline(SAME, SampleSubsetRegressor(SEARCH_Y)),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("model", "keep"),
+    [(model, 0.7) for model in TAKE_GROUPS] + [(TAKE_GROUPS[1], "auto")],
+)
+def test_groups_reach_searches_with_routing_off(X, y, model, keep):
+    groups = np.random.default_rng(0).integers(0, 9, 240)
+    X, calls = np.column_stack([groups, X]), SeesGroups.n_calls
+    y = np.column_stack([y, y == 1]) if isinstance(model, sk.MultiOutputClassifier) else y
+    wrappers = [SampleSubsetClassifier, PrunedClassifier]
+    if is_regressor(model):
+        wrappers = [SampleSubsetRegressor, PrunedRegressor]
+    if keep == 0.7:
+        wrappers[0](model, keep=keep).fit(X, y, groups=groups)
+        assert SeesGroups.n_calls > calls
+        calls = SeesGroups.n_calls
+    wrappers[1](model, unit="feature", keep=keep, cv=2).fit(X, y, groups=groups)
+    assert SeesGroups.n_calls > calls
+
+
+def test_groups_reach_searches_inside_a_selector_and_a_comparison(X, y):
+    groups = np.random.default_rng(0).integers(0, 9, 240)
+    X, calls = np.column_stack([groups, X]), SeesGroups.n_calls
+    for selector in (
+        LossSelector(SEARCH, cv=2),
+        DataOOBSelector(make_pipeline(SAME, SEARCH), n_estimators=2),
+        ForgettingSelector(SEARCH, n_folds=2, n_repeats=2),
+    ):
+        SampleSubsetClassifier(sk.GaussianNB(), selector).fit(X, y, groups=groups)
+        assert SeesGroups.n_calls > calls
+        calls = SeesGroups.n_calls
+    pipeline = make_pipeline(SAME, SEARCH)
+    variants = {
+        "all": SampleSubsetClassifier(pipeline, keep=1.0),
+        "half": SampleSubsetClassifier(pipeline, random_state=0),
+        "pruned": make_pipeline(SAME, PrunedClassifier(SEARCH, unit="feature")),
+        "search": pipeline,
+    }
+    compare_pruning(variants, X, y, baseline="all", groups=groups, cv=GroupKFold(2))
+    assert SeesGroups.n_calls >= calls + 8
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        GroupKFold(3),
+        LeaveOneGroupOut(),
+        LeavePGroupsOut(2),
+        StratifiedGroupKFold(3),
+        GroupShuffleSplit(3, random_state=0),
+    ],
+    ids=lambda cv: type(cv).__name__,
+)
+def test_splitters_by_group_ask_for_groups(X, y, cv):
+    inner, name = sk.LogisticRegression(), type(cv).__name__
+    search = sk.GridSearchCV(inner, {"C": [1.0]}, cv=cv)
+    says = f"^{name} as cv splits .* Got no groups"
+    with pytest.raises(ValueError, match=says):
+        PrunedClassifier(inner, keep="auto", cv=cv).fit(X, y)
+    with pytest.raises(ValueError, match=says):
+        SampleSubsetClassifier(inner, LossSelector(cv=cv)).fit(X, y)
+    variants = {
+        "all": PrunedClassifier(inner, keep=1.0),
+        "half": PrunedClassifier(inner),
+    }
+    with pytest.raises(ValueError, match=says):
+        compare_pruning(variants, X, y, cv=cv)
+    says = f"{name} as cv of GridSearchCV splits .* got no groups"
+    for model in (
+        SampleSubsetClassifier(search),
+        PrunedClassifier(make_pipeline(SAME, search)),
+        SampleSubsetClassifier(inner, LossSelector(search)),
+    ):
+        with pytest.raises(ValueError, match=says):
+            model.fit(X, y)
+    with pytest.raises(ValueError, match=says):
+        compare_pruning({"a": search, "b": search}, X, y, baseline="a")
 
 
 @pytest.mark.parametrize("selector", [None, L2PenaltySelector()])

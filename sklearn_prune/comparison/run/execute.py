@@ -1,7 +1,6 @@
 """Running a comparison: all fits, in any backend, from a store where there is one."""
 
 from dataclasses import dataclass
-from inspect import signature
 from time import perf_counter
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._folds import split_rows
-from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled
+from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled, with_groups
 from sklearn_prune._sklearn_compat import count_rows, fit_context
 from sklearn_prune._validation import check_same_length, check_weights, class_codes
 from sklearn_prune.comparison.provenance import describe, describe_data, digest, environment
@@ -350,8 +349,8 @@ def route(params, groups, X, variants, splitter, scorers):
     """Parameters for the fit of each variant, and for each scorer, by their names.
 
     With metadata routing enabled, requests decide. Otherwise `sample_weight` goes to
-    every fit (to the last step of a Pipeline), `groups` to the splitter, to the
-    meta-estimators of this package and to a fit that names it, anything else to every
+    every fit (to the last step of a Pipeline), `groups` to the splitter, to searches, to
+    the meta-estimators of this package and to a fit that names it, anything else to every
     fit, and nothing to scorers.
     """
     params = dict(params or {})
@@ -415,6 +414,4 @@ def _fit_params(name, estimator, params, groups):
                 "routing to weight some of them."
             )
         given[f"{prefix}sample_weight"] = weights
-    if groups is not None and (own or "groups" in signature(last.fit).parameters):
-        given[f"{prefix}groups"] = groups
-    return given
+    return with_groups(estimator, given | {"groups": groups})

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from sklearn_prune._folds import split_rows
+from sklearn_prune._folds import explained_groups, split_rows
 from sklearn_prune._meta import callback_task, own_params
 from sklearn_prune._seeds import derive_seed, free_seeds, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import (
@@ -255,6 +255,7 @@ class _Fold:
             _TORCH if torch_model else nullcontext(),
             seeded_globals(model, seed),
             task,
+            explained_groups(model, params),
         ):
             model.fit(X_train, y_train, **own_params(params))
         return model, X_test, y_test

@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import type_of_target
 
-from sklearn_prune._folds import rows_of_split
+from sklearn_prune._folds import check_has_groups, rows_of_split
 from sklearn_prune._meta import has_tags, in_one_line, last_step
 from sklearn_prune._ranking import check_keep
 from sklearn_prune._seeds import derive_seed
@@ -159,6 +159,7 @@ def make_splits(splitter, X, y, groups, seed, asked):
     """The folds of a splitter: at least two, none of which tests rows it trains on."""
     n = count_rows(X)
     rows = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+    check_has_groups(splitter, groups)
     found = [rows_of_split(rows, split) for split in splitter.split(X, y, groups)]
     if len(found) < 2:
         raise ValueError(

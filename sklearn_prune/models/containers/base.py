@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import process_routing
 
-from sklearn_prune._meta import clone_seeded, routing_enabled
+from sklearn_prune._meta import clone_seeded, groups_parameter, routing_enabled
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune.models.features import FeatureFamily
 from sklearn_prune.predictors import CompactConstant
@@ -176,7 +176,9 @@ class ContainerFamily(Restores, Family):
         estimator, refit_params = find(unfitted), {}
         if context.refit_params and not isinstance(estimator, FrozenEstimator):
             refit_params = find(context.template).get_params(deep=False)
-        fitted = unfrozen(fitted)
+        fitted, params = unfrozen(fitted), dict(inside.fit_params)
+        if not routing_enabled() and groups_parameter(unfrozen(estimator)) is None:
+            params.pop("groups", None)  # they were for a search, or inner folds
         if context.is_frozen or isinstance(estimator, FrozenEstimator):
             estimator = FrozenEstimator(fitted)
         cv = context.cv
@@ -186,6 +188,7 @@ class ContainerFamily(Restores, Family):
         inside = replace(
             inside,
             estimator=estimator,
+            fit_params=params,
             refit_params=refit_params,
             seed=None if context.seed is None else context.role_seed(f"member-{number}"),
             scoring=context.scoring if self.same_role else None,
