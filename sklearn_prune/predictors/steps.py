@@ -6,7 +6,7 @@ import numpy as np
 
 from .base import Compact, Delegating, Estimator, copy_attributes, inner_has
 from .containers import CompactContainer
-from .quantized import dense, take_columns
+from .quantized import dense, is_sparse, take_columns
 
 
 class ColumnSelector(Estimator):
@@ -168,10 +168,7 @@ class CompactColumns(Delegating, Compact):
     @property
     def coef_(self):
         """Coefficients of all columns, zeros for those that are gone."""
-        found = dense(self.inner_.coef_)
-        full = np.zeros((*found.shape[:-1], self.n_features_in_), dtype=found.dtype)
-        full[..., self.columns_] = found
-        return full
+        return at_columns(self.inner_.coef_, self.columns_, self.n_features_in_)
 
     @property
     def intercept_(self):
@@ -218,10 +215,53 @@ class CompactPipeline(Delegating, CompactContainer):
             X = transformed(step, X, finite)
         return X
 
+    @property
+    def coef_(self):
+        """Coefficients of the last step, of the columns of X that it reads, zeros else."""
+        coef = self._inner.coef_
+        return at_columns(coef, traced_columns(self.steps_), self.n_features_in_)
+
+    @property
+    def intercept_(self):
+        """Intercepts of the last step."""
+        return self._inner.intercept_
+
     @inner_has("score")
     def score(self, X, y, sample_weight=None):
         """Score of the last step on transformed rows."""
         return self._inner.score(self._rows(X), y, sample_weight)
+
+
+def at_columns(values, columns, n_features):
+    """Values of some columns, along the last axis, with zeros for the others."""
+    values = dense(values)
+    values = values.toarray() if is_sparse(values) else np.asarray(values)
+    full = np.zeros((*values.shape[:-1], n_features), dtype=values.dtype)
+    full[..., columns] = values
+    return full
+
+
+def traced_columns(steps):
+    """Column of X of which each column was made that fitted transformers give, by name.
+
+    Raises AttributeError where a transformer makes columns of its own.
+    """
+    columns = None
+    for _, step in steps:
+        plain = getattr(step, "func", step) is None  # FunctionTransformer()
+        if step in (None, "passthrough") or plain or hasattr(step, "fit_resample"):
+            continue
+        before = [f"x{number}" for number in range(step.n_features_in_)]
+        before = list(getattr(step, "feature_names_in_", before))
+        after = list(step.get_feature_names_out(before))
+        if len({*after}) < len(after) or not {*after} <= {*before}:
+            raise AttributeError(
+                f"{type(step).__name__} makes columns that are none of X. Ask the last "
+                "step of the Pipeline for its coefficients or importances."
+            )
+        places = np.array([before.index(name) for name in after], dtype=np.intp)
+        columns = places if columns is None else columns[places]
+    return slice(None) if columns is None else columns
 
 
 def transformed(step, X, finite):

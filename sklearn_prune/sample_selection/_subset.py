@@ -41,6 +41,7 @@ from sklearn_prune._validation import (
     check_weights,
     show_dropped_rows,
 )
+from sklearn_prune.predictors import at_columns, traced_columns
 from sklearn_prune.sample_selection._base import (
     RankingContext,
     check_selector,
@@ -214,6 +215,30 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
 
     _kind = None
 
+    @property
+    def coef_(self):
+        """Coefficients of the inner model, if it has any.
+
+        Those of a search are of its best estimator. Those of a Pipeline are of its last
+        step, with zeros for columns that it does not read, if its other steps keep columns.
+        """
+        return self._fitted_attribute("coef_")
+
+    @property
+    def intercept_(self):
+        """Intercepts of the inner model, if it has any."""
+        return self._fitted_attribute("intercept_")
+
+    @property
+    def feature_importances_(self):
+        """Importances of the features in the inner model, found as `coef_`."""
+        return self._fitted_attribute("feature_importances_")
+
+    def _fitted_attribute(self, name):
+        if f"{self._inner}_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before fit.")
+        return _attribute_of(vars(self)[f"{self._inner}_"], name)
+
     def _fit(self, X, y, fit_params, *, caller="fit", method="fit"):
         """Select rows, call `method` of the inner model on them, and return its output.
 
@@ -327,6 +352,21 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
             X = take_rows(X, self.sample_indices_, axis=1)
         model = self.__dict__[f"{self._inner}_"]
         return getattr(model, method)(canonical(X), **params)
+
+
+def _attribute_of(model, name):
+    """Coefficients, intercepts or importances of a fitted model, by the columns of X."""
+    try:
+        return getattr(model, name)
+    except AttributeError:
+        if hasattr(model, "best_estimator_"):
+            return _attribute_of(model.best_estimator_, name)
+        if not getattr(model, "steps", None):
+            raise
+    values = _attribute_of(model.steps[-1][1], name)
+    if name == "intercept_":
+        return values
+    return at_columns(values, traced_columns(model.steps[:-1]), model.n_features_in_)
 
 
 def _weights_among(params):

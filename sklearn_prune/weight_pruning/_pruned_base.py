@@ -344,7 +344,11 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     @property
     def coef_(self):
-        """Coefficients of all features, zeros for pruned ones, if the model has any."""
+        """Coefficients of all features, zeros for pruned ones, if the model has any.
+
+        Behind a Pipeline they are those of its last step, on the columns that it reads, if
+        its other steps keep columns.
+        """
         return self._compact_or_error("coef_").coef_
 
     @property
@@ -354,7 +358,12 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     @property
     def feature_importances_(self):
-        """Importances of all features, zeros for pruned ones, if the model has any."""
+        """Importances of all features, zeros for pruned ones, if the model has any.
+
+        Those of boosting are counted over the splits that are left, as the library of the
+        model counts them: scikit-learn by total gain (also for HistGradientBoosting*, which
+        has none of its own), LightGBM and XGBoost by `importance_type`.
+        """
         if self.__dict__.get("_importances") is None:
             raise AttributeError(
                 f"{type(self).__name__} has no feature_importances_ around this model."

@@ -8,6 +8,7 @@ from scipy.sparse import coo_array, csc_array, csr_array, issparse
 from sklearn import clone, config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.inspection import permutation_importance
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import (
     GroupKFold,
@@ -925,6 +926,73 @@ def test_unfitted_models_say_so(X):
     assert not hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "classes_")
     assert not hasattr(SampleSubsetClassifier(sk.SVC()), "predict_proba")
     assert hasattr(SampleSubsetClassifier(sk.LogisticRegression()), "predict_proba")
+
+
+WRAPPERS = [
+    SampleSubsetClassifier(sk.LogisticRegression(), keep=0.8, random_state=0),
+    SampleSubsetClassifier(sk.SVC(kernel="linear"), L2PenaltySelector(), keep=0.8),
+    SampleSubsetClassifier(sk.RandomForestClassifier(10), keep=0.8, random_state=0),
+    SampleSubsetClassifier(
+        make_pipeline(sk.StandardScaler(), sk.LinearSVC()), keep=0.8, random_state=0
+    ),
+    SampleSubsetClassifier(sk.GridSearchCV(sk.SGDClassifier(), {"alpha": [1.0]}, cv=2)),
+    SampleSubsetClassifier(PrunedClassifier(sk.GradientBoostingClassifier(n_estimators=9))),
+    SampleSubsetRegressor(sk.Lasso(0.01), keep=0.8, random_state=0),
+    PrunedClassifier(sk.LogisticRegression(), keep=0.9),
+    PrunedClassifier(sk.HistGradientBoostingClassifier(max_iter=9)),
+    PrunedClassifier(make_pipeline(sk.StandardScaler(), sk.LogisticRegression()), keep=0.9),
+    PrunedClassifier(make_pipeline(sk.SimpleImputer(), sk.ExtraTreesClassifier(5))),
+    PrunedClassifier(SampleSubsetClassifier(sk.GradientBoostingClassifier(n_estimators=9))),
+    PrunedRegressor(sk.GridSearchCV(sk.Ridge(), {"alpha": [1.0]}, cv=2), keep=0.9),
+]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS, ids=str)
+def test_coefficients_and_importances_serve_feature_selection(wrapper):
+    X = np.random.default_rng(0).normal(size=(200, 6))
+    y = (3 * X[:, 1] - 2 * X[:, 4] > 0).astype(int)
+    wrapper = clone(wrapper)
+    names = ("coef_", "intercept_", "feature_importances_")
+    assert not any(hasattr(wrapper, name) for name in names)
+    kept = sk.RFE(wrapper, n_features_to_select=2, step=2).fit(X, y).get_support(True)
+    assert kept.tolist() == [1, 4]
+    kept = sk.SelectFromModel(wrapper, max_features=2).fit(X, y).get_support(True)
+    assert kept.tolist() == [1, 4]
+    fitted = wrapper.fit(X, y)
+    assert hasattr(fitted, "coef_") != hasattr(fitted, "feature_importances_")
+    assert hasattr(fitted, "intercept_") >= hasattr(fitted, "coef_")
+
+
+@pytest.mark.parametrize("wrap", [SampleSubsetClassifier, PrunedClassifier])
+def test_selection_by_scores_works_around_the_wrappers(X, y, wrap):
+    X, model = X[:, :3], wrap(sk.LogisticRegression(), keep=0.9, random_state=0)
+    bare = sk.LogisticRegression()
+    search = sk.RFECV(model, cv=3, min_features_to_select=2).fit(X, y)
+    assert search.get_support().sum() >= 2
+    chosen = sk.SequentialFeatureSelector(model, n_features_to_select=1, cv=3).fit(X, y)
+    peer = sk.SequentialFeatureSelector(bare, n_features_to_select=1, cv=3).fit(X, y)
+    assert np.array_equal(chosen.get_support(), peer.get_support())
+    losses = permutation_importance(model.fit(X, y), X, y, n_repeats=3, random_state=0)
+    assert losses.importances.shape == (3, 3)
+
+
+@pytest.mark.parametrize("wrap", [SampleSubsetClassifier, PrunedClassifier])
+@pytest.mark.parametrize("last", [sk.LogisticRegression(), sk.DecisionTreeClassifier()])
+def test_coefficients_behind_steps_are_those_of_columns_of_x(X, y, wrap, last):
+    steps = sk.StandardScaler(), sk.SelectKBest(k=4), "passthrough"
+    model = wrap(make_pipeline(*steps, clone(last)), keep=1.0).fit(X, y)
+    by_hand = make_pipeline(*steps, clone(last)).fit(X, y)
+    name = "coef_" if hasattr(by_hand[-1], "coef_") else "feature_importances_"
+    expected = np.zeros((3, 8) if name == "coef_" else 8)
+    expected[..., by_hand[1].get_support()] = getattr(by_hand[-1], name)
+    if name == "coef_":
+        assert np.allclose(getattr(model, name), expected, rtol=1e-12)
+        assert np.array_equal(model.intercept_, by_hand[-1].intercept_)
+    names = [f"column {number}" for number in range(8)]
+    model.fit(data_frame(X).set_axis(names, axis=1), y)
+    assert getattr(model, name).shape == expected.shape
+    model = wrap(make_pipeline(sk.PCA(4), clone(last)), keep=1.0).fit(X, y)
+    assert not hasattr(model, name)
 
 
 def test_n_iter_is_copied(X, y):

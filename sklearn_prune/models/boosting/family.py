@@ -99,6 +99,10 @@ class BoostingWork:
         to a mean of theirs, and not refitted.
     small_leaves : bool
         Whether leaves are stored in half precision where they fit.
+    importance : str or None
+        Kind of importance that LightGBM or XGBoost was asked for.
+    importances : ndarray or None
+        Those of the whole model, where it has any.
     """
 
     model: BoostedModel
@@ -106,6 +110,8 @@ class BoostingWork:
     whole: BoostedModel
     monotonic: bool = False
     small_leaves: bool = False
+    importance: str | None = None
+    importances: np.ndarray | None = None
 
     @cached_property
     def flat(self):
@@ -192,7 +198,14 @@ class BoostingFamily(Restores, Family):
         methods = tuple(name for name in METHODS if hasattr(model, name))
         params = model.get_params()
         monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))
-        return BoostingWork(found, methods, found, monotonic=monotonic is not None)
+        return BoostingWork(
+            found,
+            methods,
+            found,
+            monotonic=monotonic is not None,
+            importance=params.get("importance_type"),
+            importances=getattr(model, "feature_importances_", None),
+        )
 
     def compact(self, work):
         model = work.model
@@ -220,6 +233,11 @@ class BoostingFamily(Restores, Family):
 
     def restore(self, compact, template):
         return restore_model(compact, template)
+
+    def feature_importances(self, work):
+        if work.model is work.whole and work.importances is not None:
+            return work.importances
+        return importances_of_splits(work.model, work.importance)
 
     def table(self, work, unit, context):
         trees = work.model.trees
@@ -398,6 +416,38 @@ class BoostingFamily(Restores, Family):
         strengths = lasso_strengths if penalty == "l1" else ridge_strengths
         rows = self.training_rows(work, context)
         return work, strengths(*quadratic_parts(work.model, rows))
+
+
+def importances_of_splits(model, kind=None):
+    """Importance of each feature from the splits of a BoostedModel, as its library counts.
+
+    scikit-learn's is the total gain of the splits, as a share. LightGBM's is their number
+    ("split", the default) or total gain ("gain"). XGBoost's is, as a share, their mean gain
+    ("gain", the default), number ("weight"), mean weight of rows ("cover"), or the total
+    of one of these ("total_gain", "total_cover").
+    """
+    trees, library = model.trees, model.library
+    splits = ~trees.is_leaf
+    values = trees.gain
+    if library == "gradient":  # of a tree, relative to its rows
+        values = values / trees.weight[trees.roots][trees.tree_of_nodes()]
+    elif library == "lightgbm":
+        splits = splits & (values > 0)
+    kind = kind or ("split" if library == "lightgbm" else "gain")
+    if kind.endswith("cover"):
+        values = trees.weight
+    features, n_features = trees.feature[splits].astype(np.int64), model.n_features
+    counts = np.bincount(features, minlength=n_features)
+    if kind in ("split", "weight"):
+        found = counts
+    else:
+        found = np.bincount(features, values[splits], minlength=n_features)
+        if library == "xgboost" and not kind.startswith("total"):
+            found = found / np.maximum(counts, 1)
+    if library == "lightgbm":
+        return found.astype(np.int32) if kind == "split" else found
+    found = found / (found.sum() or 1.0)
+    return found.astype(np.float32) if library == "xgboost" else found
 
 
 def _random_keys(criterion, seed, n_nodes):

@@ -245,6 +245,10 @@ class OneMemberFamily(ContainerFamily):
     def assemble(self, work, compacts):
         return compacts[0]
 
+    def feature_importances(self, work):
+        (member,) = work.members
+        return member.family.feature_importances(member.work)
+
 
 class NamedMembersFamily(ContainerFamily):
     """A container of named members, each fitted on all rows."""

@@ -38,8 +38,10 @@ from sklearn_prune.predictors import (
     CompactPipeline,
     CompactThreshold,
     CompactTransformedTarget,
+    at_columns,
     copy_attributes,
     take_columns,
+    traced_columns,
 )
 from sklearn_prune.weight_pruning import Refused
 
@@ -113,6 +115,14 @@ class PipelineFamily(OneMemberFamily):
             if step not in (None, "passthrough")
         ]
         return CompactPipeline.around(compacts, work.model, steps_=steps)
+
+    def feature_importances(self, work):
+        found, model = super().feature_importances(work), work.model
+        try:
+            columns = traced_columns(model.steps[:-1])
+        except AttributeError:  # features that are none of X
+            return None
+        return None if found is None else at_columns(found, columns, model.n_features_in_)
 
     def restore(self, compact, template):
         name, last = template.steps[-1]
@@ -272,6 +282,10 @@ class EliminationFamily(OneMemberFamily):
             work.model.n_features_in_,
             getattr(work.model, "feature_names_in_", None),
         )
+
+    def feature_importances(self, work):
+        found, columns = super().feature_importances(work), work.model.get_support()
+        return None if found is None else at_columns(found, columns, len(columns))
 
     def restore(self, compact, template):
         model = clone(template)

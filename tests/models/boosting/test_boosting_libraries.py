@@ -5,12 +5,14 @@ import pickle
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.models.boosting.family import BoostingFamily
 from sklearn_prune.weight_pruning._context import PruningContext
+from tests.estimators import sk
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 N_TREES = 5
@@ -253,3 +255,85 @@ def test_quantized_leaves(lgb, xgb, scheme):
         n_values = len(np.unique(exact.compact_.trees_.id_values()))
         few = scheme == "codebook" and n_values <= 256
         assert (np.abs(found - expected).max() < 1e-6) == few
+
+
+def _importances_in_library(model, iterations, kind, n_features):
+    """Importances of some iterations, by what the library itself tells of its splits."""
+    if hasattr(model, "booster_"):
+        splits = model.booster_.trees_to_dataframe()
+        first = splits["tree_index"] // model.booster_.num_model_per_iteration()
+        splits = splits[first.isin(iterations) & (splits["split_gain"] > 0)]
+        features = splits["split_feature"].str.removeprefix("Column_")
+        gains = splits["split_gain"]
+    elif hasattr(model, "get_booster"):
+        splits = model.get_booster().trees_to_dataframe()
+        splits = splits[(splits["Tree"] // 3).isin(iterations)]  # of three classes
+        splits = splits[splits["Feature"] != "Leaf"]
+        features = splits["Feature"].str[1:]
+        gains = splits["Cover" if "cover" in kind else "Gain"]
+    elif hasattr(model, "estimators_"):
+        trees = [tree.tree_ for tree in model.estimators_[iterations].ravel()]
+        found = sum(tree.compute_feature_importances(normalize=False) for tree in trees)
+        return found / found.sum()
+    else:
+        found = np.zeros(n_features)
+        for iteration in iterations:
+            for predictor in model._predictors[iteration]:
+                splits = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+                np.add.at(found, splits["feature_idx"], splits["gain"])
+        return found / found.sum()
+    by_feature = gains.groupby(features.astype(int))
+    how = "sum" if "total" in kind or hasattr(model, "booster_") else "mean"
+    found = getattr(by_feature, "size" if kind in ("split", "weight") else how)()
+    found = found.reindex(range(n_features), fill_value=0).to_numpy()
+    return found / found.sum() if hasattr(model, "get_booster") else found
+
+
+@pytest.mark.parametrize(
+    ("library", "kinds"),
+    [
+        ("GradientBoosting", ["gain"]),
+        ("HistGradientBoosting", ["gain"]),
+        ("LGBM", ["split", "gain"]),
+        ("XGB", ["gain", "weight", "cover", "total_gain", "total_cover"]),
+    ],
+)
+def test_importances_count_the_splits_that_are_left(library, kinds, lgb, xgb):
+    pytest.importorskip("pandas")
+    X, y = classes(3)
+    y = (y + (np.random.default_rng(0).random(300) < 0.2)) % 3  # more splits on all columns
+    X = np.column_stack([X, np.zeros(300)])
+    for kind in kinds:
+        inner = {
+            "GradientBoosting": sk.GradientBoostingClassifier(
+                subsample=0.6, random_state=0
+            ),
+            "HistGradientBoosting": sk.HistGradientBoostingClassifier(max_iter=8),
+            "LGBM": lgb.LGBMClassifier(n_jobs=1, verbose=-1, importance_type=kind),
+            "XGB": xgb.XGBClassifier(n_jobs=1, importance_type=kind),
+        }[library]
+        if library != "HistGradientBoosting":
+            inner.set_params(n_estimators=8)
+        bare = clone(inner).fit(X, y)
+        whole = PrunedClassifier(inner, keep=1.0).fit(X, y).feature_importances_
+        expected = _importances_in_library(bare, np.arange(8), kind, 6)
+        np.testing.assert_allclose(whole, expected, rtol=1e-5)
+        if library != "HistGradientBoosting":
+            assert np.array_equal(whole, bare.feature_importances_)
+        small = PrunedClassifier(inner, unit="iteration", keep=3).fit(X, y)
+        expected = _importances_in_library(bare, small.kept_, kind, 6)
+        np.testing.assert_allclose(small.feature_importances_, expected, rtol=1e-5)
+        assert small.feature_importances_.dtype == whole.dtype
+        if kind != kinds[0]:
+            continue
+        few = PrunedClassifier(inner, unit="feature", keep=2, random_state=0).fit(X, y)
+        assert np.array_equal(np.flatnonzero(few.feature_importances_), few.kept_)
+        for unit in ("auto", "node"):
+            left = PrunedClassifier(inner, unit=unit, keep=0.3, random_state=0).fit(X, y)
+            assert left.feature_importances_.shape == (6,)
+            assert left.feature_importances_[5] == 0
+            assert (left.feature_importances_ > 0).sum() >= 2
+            if unit == "node" and kind == "split":
+                assert left.feature_importances_.sum() == np.count_nonzero(
+                    left.get_support()
+                )
