@@ -11,6 +11,7 @@ from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import Interval
 from sklearn_prune._space import standardized_rows
 from sklearn_prune.sample_selection._base import SELECTOR, TASK_OPTIONS, SampleSelector
+from sklearn_prune.sample_selection._refitting import neutral_scores
 from sklearn_prune.sample_selection._views import Views
 
 FEWEST_ANCHORS = 8
@@ -62,7 +63,9 @@ class AutoSelector(SampleSelector):
     60,000 rows of 50 features and ten classes take about ten seconds on one core: each tree
     grows on at most 5,000 rows, and above 20,000 rows neighbours are searched among 10,000
     of them. The rest is O(n * 2048 * d). A missing value counts as the mean of its column.
-    With `groups`, no model has seen the row's group.
+    With `groups`, no model has seen the row's group. A class that lies in one group, or has
+    one row, cannot be scored: its rows get the median score, with a warning, and none of
+    them is put last.
 
     Little is gained at 50 to 70 % of clean rows. In few rows of two classes, with a third
     of the labels of one of them wrong, it cannot tell which labels are right.
@@ -120,7 +123,7 @@ class AutoSelector(SampleSelector):
         weights = context.sample_weight
         if context.task == "classification":
             strata = y
-            values, last = self._contradicted(views, y, weights)
+            values, last = self._contradicted(views, y, context)
         else:
             strata = np.zeros(len(y), dtype=np.int64)
             values = self.threshold - views.residual_deviations(y, self.threshold)
@@ -140,18 +143,22 @@ class AutoSelector(SampleSelector):
         tail = tail[np.argsort(-values[tail], kind="stable")]
         return Ranking(np.concatenate([cover, tail]), values, len(cover))
 
-    def _contradicted(self, views, y, weights):
+    def _contradicted(self, views, y, context):
         """Margins of the rows, and which are put last."""
         if y.max() == 0:
             return np.ones(len(y)), np.zeros(len(y), dtype=bool)
-        probabilities, rows = views.class_probabilities(y), np.arange(len(y))
-        others = probabilities.copy()
+        probabilities, known = views.class_probabilities(y)
+        rows, others = np.arange(len(y)), probabilities.copy()
         others[rows, y] = -1.0
         margins = probabilities[rows, y] - others.max(axis=1)
+        weights = context.sample_weight
+        if not known.all():
+            weights = known * (1.0 if weights is None else weights)
         rate = anchor_rate(probabilities, y, self.anchor_share, weights)
-        last = np.zeros(len(y), dtype=bool)
-        last[np.argsort(margins, kind="stable")[: int(rate * len(y))]] = True
-        return margins, last
+        last, scored = np.zeros(len(y), dtype=bool), np.flatnonzero(known)
+        worst = scored[np.argsort(margins[scored], kind="stable")]
+        last[worst[: int(rate * len(worst))]] = True
+        return neutral_scores(margins, known, y, context, self), last
 
 
 def anchor_rate(probabilities, y, share, weights=None):

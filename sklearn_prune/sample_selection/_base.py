@@ -93,6 +93,8 @@ class RankingContext:
     transformed : bool
         Whether transformers before the selector have made the rows: those of the model are
         then left out.
+    labels : ndarray of shape (n_classes,) or None
+        The labels of the user, in the order of the codes in y; None for regression.
     """
 
     task: str | None = None
@@ -103,6 +105,7 @@ class RankingContext:
     groups: object = None
     memory: object = None
     transformed: bool = False
+    labels: object = None
 
     def neighbor_model(self):
         """Find the nearest-neighbour model that the rows are for.
@@ -263,13 +266,15 @@ class SampleSelector(BaseEstimator, ABC):
         if y is not None and not get_tags(self).target_tags.multi_output:
             target = check_target(self._check_column(y))
         y = target
-        task = self._resolve_task(context.task, y)
+        task, labels = self._resolve_task(context.task, y), None
         if task == "classification" and y is not None and y.ndim == 1:
-            y = class_codes(y)[0]
+            y, labels = class_codes(y)
         elif task == "regression" and y is not None:
             y = y.astype(np.float64)
             check_magnitudes(y, "y")
-        context = replace(context, task=task, sample_weight=sample_weight, groups=groups)
+        context = replace(
+            context, task=task, sample_weight=sample_weight, groups=groups, labels=labels
+        )
         with threadpool_limits(1):
             ranking = self._rank(self._place(X, target, context), y, context)
         ranking = check_ranking(ranking, count_rows(X), self)

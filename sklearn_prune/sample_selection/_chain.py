@@ -87,7 +87,12 @@ class NestedSelector(SampleSelector):
         return next((answer for answer in answers if answer != by_y), by_y)
 
     def _fit_part(self, part, X, y, context):
-        """Fit a clone of a part in the given context, or take the fit from the cache."""
+        """Fit a clone of a part in the given context, or take the fit from the cache.
+
+        The part is given the labels of the user, which its model may know by name.
+        """
+        if context.labels is not None and y is not None:
+            y = context.labels[y]
         prefix = "" if routing_enabled() else pipeline_prefix(part)
         params = {
             f"{prefix}{name}": getattr(context, name)

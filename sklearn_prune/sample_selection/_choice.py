@@ -116,8 +116,8 @@ def choose_rows(
         kept = keep_groups(ranking, keep, groups, classes=classes, drawn=last.draws_rows)
     else:
         kept = keep_prefix(ranking, keep, classes=classes, strata=strata)
-    if keep == "auto" and classes is not None:
-        warn_of_lost_class(classes, labels, kept)
+    if keep == "auto":
+        warn_of_losses(kept, n, classes, labels)
     weights = None
     if weighting is not None:
         weights = _weights(
@@ -293,18 +293,38 @@ def selectors_with(ability):
     )
 
 
-def warn_of_lost_class(classes, labels, kept):
-    """Warn of a class that loses over half its rows while the others lose a tenth."""
-    before = np.bincount(classes)
-    after = np.bincount(classes[kept], minlength=len(before))
-    for label, n_before, n_after in zip(labels.tolist(), before, after, strict=True):
-        others = before.sum() - n_before
-        lost_of_others = others - (after.sum() - n_after)
+def warn_of_losses(kept, n, classes=None, labels=None):
+    """Warn of classes that lose most of their rows, and where few rows are left at all.
+
+    The first warning is of a class that loses over half of its rows while the others lose
+    under a tenth. The second is of under 5 % of all rows, or of one row of a class with
+    more, where the first has not named the class.
+    """
+    remedy = (
+        "Look at the dropped rows, or set keep to a number, which keeps the proportions of "
+        "classes."
+    )
+    alone = []
+    before = np.bincount([] if classes is None else classes)
+    after = np.bincount([] if classes is None else classes[kept], minlength=len(before))
+    for code, (n_before, n_after) in enumerate(zip(before, after, strict=True)):
+        label = labels[code : code + 1].tolist()[0]
+        others = n - n_before
+        lost_of_others = others - (len(kept) - n_after)
         if n_after < n_before / 2 and lost_of_others < others / 10:
             warnings.warn(
                 f'keep="auto" dropped {n_before - n_after} of {n_before} rows of class '
-                f"{label!r}, and {lost_of_others} of {others} others. Look at the dropped "
-                "rows, or set keep to a number, which keeps the proportions of classes.",
+                f"{label!r}, and {lost_of_others} of {others} others. {remedy}",
                 UserWarning,
                 stacklevel=2,
             )
+        elif n_after == 1 < n_before:
+            alone.append(f"{n_before} rows of class {label!r}")
+    few = [f"{len(kept)} of {n} rows"] if len(kept) < 0.05 * n else []
+    if alone:
+        more = f" and of {len(alone) - 5} more classes" if len(alone) > 5 else ""
+        few.append(f"one of {', one of '.join(alone[:5])}{more}")
+    if few:
+        warnings.warn(
+            f'keep="auto" left {" and ".join(few)}. {remedy}', UserWarning, stacklevel=2
+        )

@@ -7,6 +7,7 @@ from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import StrOptions
 from sklearn_prune.sample_selection._out_of_fold import OUT_OF_FOLD, OutOfFoldSelector
 from sklearn_prune.sample_selection._penalty import own_margin
+from sklearn_prune.sample_selection._refitting import neutral_scores
 
 _TOLERANCE = 1e-6  # probabilities that differ by less count as equal
 
@@ -58,7 +59,8 @@ class ConfidentLearningSelector(OutOfFoldSelector):
     Notes
     -----
     `cv` fits of the model and one prediction for each row. :class:`LossSelector` describes
-    models without probabilities. Rows of weight 0 train no model and are not counted.
+    models without probabilities and rows that cannot be scored. The labels of such rows do
+    not count as wrong. Rows of weight 0 train no model and are not counted.
     Other weights are passed to fits that take them; each row counts once. cleanlab's
     ``find_label_issues`` finds the same rows for the same probabilities, up to ties.
 
@@ -122,15 +124,18 @@ class ConfidentLearningSelector(OutOfFoldSelector):
                 "MarginSelector() or LossSelector(), or task='classification' for classes "
                 "that are numbers."
             )
-        predicted = self._out_of_fold(X, y, context)
+        predicted, known = self._out_of_fold(X, y, context)
         weights = context.sample_weight
-        counted = np.ones(len(y), dtype=bool) if weights is None else weights > 0
+        counted = known if weights is None else known & (weights > 0)
         is_wrong, joint = find_wrong_labels(predicted, y, counted, self.filter_by)
+        idle = ~known if weights is None else ~known & (weights > 0)
+        joint[np.diag_indices(len(joint))] += np.bincount(y[idle], minlength=len(joint))
         self.confident_joint_ = joint
         scores = predicted[np.arange(len(y)), y]
         if self.rank_by == "normalized_margin" and predicted.shape[1] > 1:
             scores = (own_margin(predicted, y) + 1) / 2
-        return Ranking.from_scores(scores, first=~is_wrong)
+        scores = neutral_scores(scores, known, y, context, self)
+        return Ranking.from_scores(scores, first=~(is_wrong & known))
 
 
 def find_wrong_labels(probabilities, y, counted, filter_by):

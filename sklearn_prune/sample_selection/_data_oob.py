@@ -15,6 +15,7 @@ from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
     REFITTING,
     RefittingSelector,
+    neutral_scores,
     predict_unseen,
 )
 
@@ -56,7 +57,8 @@ class DataOOBSelector(RefittingSelector):
     `n_estimators` fits and predictions of the model. With groups, whole groups are drawn,
     so no model has seen the group of the rows that it predicts. Rows of weight 0 are in no
     sample; the other weights are passed to fits that take them. A sample of one class
-    predicts that class.
+    predicts that class. A row gets the median score of the others, with a warning, if no
+    sample without it holds its class.
 
     A bad idea for a small share of clean rows: those of high value are the easiest, often
     worse than random rows. Replace a slow model by a tree:
@@ -136,24 +138,29 @@ class DataOOBSelector(RefittingSelector):
             )
             for bag_seed in seeds
         )
-        totals, looks = np.zeros(n), np.zeros(n)
-        for rows, values in bags:
+        totals, looks, known = np.zeros(n), np.zeros(n), np.zeros(n, dtype=bool)
+        for rows, values, seen in bags:
             totals[rows] += values
             looks[rows] += 1
+            known[rows] |= seen
         judged = looks > 0
         scores = np.divide(totals, looks, out=np.zeros(n), where=judged)
         others = judged
         if context.sample_weight is not None:
             others = judged & (context.sample_weight > 0)
+        others = others & known
         scores[~judged] = scores[others].mean() if others.any() else 0.0
+        scores = neutral_scores(scores, known | ~judged, y, context, self)
         return Ranking.from_scores(scores)
 
 
 def _judge_bag(model, X, y, task, weights, groups, units, drawn, seed):
-    """Positions of the rows that are out of the bag, and how well they are predicted."""
+    """Rows out of the bag, how well they are predicted, and whether it has their class."""
     times = np.bincount(drawn, minlength=units.max() + 1)[units]
     train, test = np.repeat(np.arange(len(y)), times), np.flatnonzero(times == 0)
     predicted = predict_unseen(model, X, y, task, weights, groups, train, test, seed)
     if task == "classification":
-        return test, (predicted == y[test]).astype(np.float64)
-    return test, -((y[test] - predicted) ** 2)
+        trains = train if weights is None else train[weights[train] > 0]
+        seen = np.isin(y[test], y[trains])
+        return test, (predicted == y[test]).astype(np.float64), seen
+    return test, -((y[test] - predicted) ** 2), np.ones(len(test), dtype=bool)

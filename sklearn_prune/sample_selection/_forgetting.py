@@ -24,6 +24,7 @@ from sklearn_prune.sample_selection._refitting import (
     REFITTING,
     RefittingSelector,
     as_target,
+    neutral_scores,
     predict_unseen,
 )
 
@@ -87,6 +88,8 @@ class ForgettingSelector(RefittingSelector):
     early stopping is off; a net that stops by its own callback keeps its last predictions.
 
     Rows of weight 0 train no model; the other weights are passed to fits that take them.
+    A prediction by a model that was not fitted on the class of the row repeats the one
+    before. Where there are no others, the row gets the median score, with a warning.
 
     "easy" is a bad idea for a small share of clean rows, "hard" for a small share of any
     rows and wherever labels are wrong: both are then worse than random rows.
@@ -163,15 +166,20 @@ class ForgettingSelector(RefittingSelector):
         target, losses = y, np.zeros((n_looks, n))
         if context.task == "classification":
             target, losses = self.classes_[y], losses.astype(bool)
-        parts = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+        parts = list(self._parts(y, units, counted, by_epochs, context))
+        found = Parallel(n_jobs=self.n_jobs, return_as="generator")(
             delayed(_look)(model, X, target, context.task, weights, groups, n_looks, *part)
-            for part in self._parts(y, units, counted, by_epochs, context)
+            for part in parts
         )
-        for looks, rows, found in parts:
-            losses[looks, rows] = found
-        self.correct_ = right_looks(losses, y, counted)
+        known = np.ones((n_looks, n), dtype=bool)
+        for (looks, train, test, _), values in zip(parts, found, strict=True):
+            losses[looks, test] = values
+            if context.task == "classification":
+                known[looks, test] = np.isin(y[test], y[train])
+        self.correct_ = repeat_known(right_looks(losses, y, counted), known)
         self.forgetting_events_ = count_events(self.correct_)
         scores = self.correct_.mean(axis=0) - self.forgetting_events_
+        scores = neutral_scores(scores, known.any(axis=0), y, context, self)
         return Ranking.from_scores(scores if self.prefer == "easy" else -scores)
 
     def _n_epochs(self, model):
@@ -200,6 +208,17 @@ def count_events(correct):
     """Number of looks that are wrong after a right one; all of them if none is right."""
     events = np.count_nonzero(correct[:-1] & ~correct[1:], axis=0)
     return np.where(correct.any(axis=0), events, len(correct))
+
+
+def repeat_known(correct, known):
+    """Looks in which those by models that did not know the class repeat the one before.
+
+    The first ones take the first one after; rows that no model knew are never right.
+    """
+    looks = np.where(known, np.arange(len(known))[:, None], -1)
+    looks = np.maximum.accumulate(looks, axis=0)
+    looks = np.where(looks < 0, known.argmax(axis=0), looks)
+    return np.take_along_axis(correct, looks, axis=0) & known.any(axis=0)
 
 
 def right_looks(losses, y, counted):
@@ -247,8 +266,8 @@ def _look(model, X, y, task, weights, groups, n_looks, looks, train, test, seed)
     else:
         predicted = predict_unseen(model, X, y, task, weights, groups, train, test, seed)
     if task == "classification":
-        return looks, test, predicted != y[test]
-    return looks, test, np.abs(predicted - y[test])
+        return predicted != y[test]
+    return np.abs(predicted - y[test])
 
 
 def _predict_by_epochs(model, X, y, task, weights, train, test, seed, n_looks):

@@ -13,6 +13,7 @@ from sklearn_prune.sample_selection._out_of_fold import (
     one_hot,
 )
 from sklearn_prune.sample_selection._penalty import own_margin, residual_values
+from sklearn_prune.sample_selection._refitting import neutral_scores
 
 
 class _PreferringSelector(OutOfFoldSelector):
@@ -71,9 +72,12 @@ class LossSelector(_PreferringSelector):
     `cv` fits of the model and one prediction for each row. Without `predict_proba`, the
     decision function is mapped to probabilities by a logistic function for two classes and
     a softmax for more. Without either, the predicted class gets probability 1.
-    Probabilities are at least 2.2e-16. A row whose class no training part holds has
-    probability 0. Rows of weight 0 train no model; the other weights are passed to fits
-    that take them.
+    Probabilities are at least 2.2e-16. Rows of weight 0 train no model; the other weights
+    are passed to fits that take them.
+
+    A row is scored by the models whose training part holds its class. Where there is none,
+    the row gets the median score of the others, and a warning names the class. This also
+    holds for a class that a FrozenEstimator does not know.
 
     The easiest rows are a poor sample of clean data. The hardest are worse at a small size:
     on MNIST, a tenth of 5,000 rows chosen by small margins left linear and
@@ -93,12 +97,13 @@ class LossSelector(_PreferringSelector):
     """
 
     def _rank(self, X, y, context):
-        predicted = self._out_of_fold(X, y, context)
+        predicted, known = self._out_of_fold(X, y, context)
         if context.task == "classification":
             own = predicted[np.arange(len(y)), y]
             scores = np.log(np.maximum(own, np.finfo(np.float64).eps))
         else:
             scores = -((y - predicted) ** 2)
+        scores = neutral_scores(scores, known, y, context, self)
         return Ranking.from_scores(scores if self.prefer == "easy" else -scores)
 
 
@@ -134,8 +139,9 @@ class MarginSelector(_PreferringSelector):
 
     Notes
     -----
-    `cv` fits of the model and one prediction for each row. Models without probabilities
-    and weights: see :class:`LossSelector`.
+    `cv` fits of the model and one prediction for each row. :class:`LossSelector` describes
+    models without probabilities, weights, and rows that cannot be scored. Such rows count
+    as not contradicted.
 
     "easy" is a bad idea for a small share of clean rows: rows far from every boundary
     teach little. "hard" is worse for a small share of any rows: on MNIST the hardest tenth
@@ -156,7 +162,7 @@ class MarginSelector(_PreferringSelector):
     has_natural_size = True
 
     def _rank(self, X, y, context):
-        predicted = self._out_of_fold(X, y, context)
+        predicted, known = self._out_of_fold(X, y, context)
         if context.task == "regression":
             weights = context.sample_weight
             counted = np.ones(len(y), dtype=bool) if weights is None else weights > 0
@@ -166,7 +172,8 @@ class MarginSelector(_PreferringSelector):
                 predicted = np.hstack([predicted, 1 - predicted])
             margins = own_margin(predicted, y)
         scores = margins if self.prefer == "easy" else -np.abs(margins)
-        return Ranking.from_scores(scores, first=margins >= 0)
+        scores = neutral_scores(scores, known, y, context, self)
+        return Ranking.from_scores(scores, first=(margins >= 0) | ~known)
 
 
 @fill(OUT_OF_FOLD)
@@ -201,9 +208,10 @@ class EL2NSelector(_PreferringSelector):
 
     Notes
     -----
-    ``cv * n_repeats`` fits of the model. Models without probabilities and weights: see
-    :class:`LossSelector`. The paper averages over ten nets after few epochs, on their own
-    training rows; pass such a net as `estimator` for the out-of-fold form of that.
+    ``cv * n_repeats`` fits of the model. :class:`LossSelector` describes models without
+    probabilities, weights, and rows that cannot be scored. The paper averages over ten nets
+    after few epochs, on their own training rows; pass such a net as `estimator` for the
+    out-of-fold form of that.
 
     "hard" is a bad idea below a third of the rows and wherever labels are wrong. On MNIST
     with 5,000 rows, a tenth gave 57 % where random rows gave 85 %, by logistic regression;
@@ -252,13 +260,15 @@ class EL2NSelector(_PreferringSelector):
         self.n_repeats = n_repeats
 
     def _rank(self, X, y, context):
-        errors = np.zeros(len(y))
+        errors, looks = np.zeros(len(y)), np.zeros(len(y))
         for repeat in range(self.n_repeats):
-            predicted = self._out_of_fold(X, y, context, role=f"folds {repeat}")
+            predicted, known = self._out_of_fold(X, y, context, role=f"folds {repeat}")
             if context.task == "classification":
                 wrong = predicted - one_hot(y, len(self.classes_))
-                errors += np.linalg.norm(wrong, axis=1)
+                errors += known * np.linalg.norm(wrong, axis=1)
             else:
                 errors += np.abs(y - predicted)
-        errors /= self.n_repeats
+            looks += known
+        errors /= np.maximum(looks, 1)
+        errors = neutral_scores(errors, looks > 0, y, context, self)
         return Ranking.from_scores(-errors if self.prefer == "easy" else errors)

@@ -29,6 +29,7 @@ from sklearn_prune.sample_selection._refitting import (
     REFITTING,
     RefittingSelector,
     as_target,
+    fit_to_labels,
 )
 
 N_FOLDS = 5
@@ -74,10 +75,11 @@ class OutOfFoldSelector(RefittingSelector):
             super()._check_model(model)
 
     def _out_of_fold(self, X, y, context, *, role="folds"):
-        """Predict each row by models that have not seen it.
+        """Predict each row by models that have not seen it; say which rows can be scored.
 
         Class probabilities in the order of `classes_`, or predictions. Rows that `cv` holds
-        out more than once get the mean. Another role has other folds and other seeds.
+        out more than once get the mean over the models that were fitted on their class; the
+        mask is False where there is none. Another role has other folds and other seeds.
         """
         n, weights = len(y), context.sample_weight
         labels = self.classes_ if context.task == "classification" else None
@@ -86,10 +88,14 @@ class OutOfFoldSelector(RefittingSelector):
             model = default_model(X, context.task)
         self._check_kind(model, context.task)
         if isinstance(model, FrozenEstimator):
-            return predict_rows(model, X, labels)
+            known = np.ones(n, dtype=bool)
+            if labels is not None:
+                known = np.isin(labels, getattr(model, "classes_", labels))[y]
+            return predict_rows(model, X, labels), known
         counted = np.ones(n, dtype=bool) if weights is None else weights > 0
         if labels is not None and np.ptp(y[counted]) == 0:
-            return one_hot(np.full(n, y[counted][0]), len(labels))
+            only = y[counted][0]
+            return one_hot(np.full(n, only), len(labels)), y == only
         self._units(n, context)  # refuses too few rows
         seed = derive_seed(self._seed(context), role)
         if self.cv is None or isinstance(self.cv, Integral):
@@ -107,10 +113,14 @@ class OutOfFoldSelector(RefittingSelector):
         )
         totals = np.zeros(n if labels is None else (n, len(labels)))
         looks = np.zeros(n)
-        for (_, test), values in zip(folds, predicted, strict=True):
+        for (train, test), values in zip(folds, predicted, strict=True):
+            if labels is not None:
+                seen = np.isin(y[test], y[train])
+                test, values = test[seen], values[seen]
             totals[test] += values
             looks[test] += 1
-        return totals / (looks if labels is None else looks[:, None])
+        known, looks = looks > 0, np.maximum(looks, 1)
+        return totals / (looks if labels is None else looks[:, None]), known
 
 
 def default_model(X, task):
@@ -136,21 +146,32 @@ def fit_and_predict(model, X, y, labels, weights, train, test, seed, groups=None
     of_train = (None if values is None else values[train] for values in (weights, groups))
     params = weight_params(model, *of_train)
     with seeded_globals(model, seed), explained_groups(model, params):
-        model.fit(X_train, as_target(model, target), **params)
-        return predict_rows(model, X_test, labels)
+        known = None
+        if labels is None:
+            model.fit(X_train, as_target(model, target), **params)
+        else:
+            known = fit_to_labels(model, X_train, target, len(labels), **params)
+        return predict_rows(model, X_test, labels, known)
 
 
-def predict_rows(model, X, labels):
+def predict_rows(model, X, labels, known=None):
     """Class probabilities, or predictions where `labels` is None.
 
     A model without probabilities is read by its decision function, put through a logistic
     function for two classes and a softmax for more; one without either gives 1 to the class
     that it predicts. `labels` are the classes of the columns; one that the model does not
-    know gets 0.
+    know gets 0. `known` are the labels of a model that was fitted on their codes.
     """
     if labels is None:
         return np.asarray(model.predict(X), dtype=np.float64).ravel()
-    known = np.asarray(getattr(model, "classes_", labels))
+    if known is None:
+        known, predict = np.asarray(getattr(model, "classes_", labels)), model.predict
+    else:
+        named = known
+
+        def predict(X):
+            return named[np.asarray(model.predict(X), dtype=np.intp)]
+
     ovo = getattr(last_step(model), "decision_function_shape", None) == "ovo"
     if hasattr(model, "predict_proba"):
         values = np.asarray(model.predict_proba(X), dtype=np.float64)
@@ -162,7 +183,7 @@ def predict_rows(model, X, labels):
         else:
             values = softmax(values, axis=1)
     else:
-        values = (np.ravel(model.predict(X))[:, None] == known).astype(np.float64)
+        values = (np.ravel(predict(X))[:, None] == known).astype(np.float64)
     if values.shape[1] != len(known):  # a net has a column for each code there may be
         return values[:, labels.astype(np.intp)]
     shared, ours, theirs = np.intersect1d(labels, known, return_indices=True)

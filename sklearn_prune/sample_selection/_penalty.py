@@ -13,6 +13,7 @@ from sklearn_prune.sample_selection._leave_one_out import (
     lasso_leave_one_out,
     ridge_leave_one_out,
 )
+from sklearn_prune.sample_selection._refitting import class_is_elsewhere, neutral_scores
 
 _NOISE = 1e-12  # of a margin, in units of the targets or robust standard deviations
 
@@ -45,7 +46,9 @@ class _PenaltySelector(SampleSelector):
             where=class_weights > 0,
         )
         balanced = own_margin(self._leave_one_out(design, targets, weights * share[y]), y)
-        kept = (values >= -_NOISE) | (balanced >= -_NOISE)
+        known = class_is_elsewhere(y, np.arange(n), weights > 0)
+        kept = (values >= -_NOISE) | (balanced >= -_NOISE) | ~known
+        values = neutral_scores(values, known, y, context, self)
         return Ranking.from_scores(values, first=kept)
 
 
@@ -90,7 +93,8 @@ class L2PenaltySelector(_PenaltySelector):
     min(n, d)^2 values and, while it standardises, for X in float64. 60,000 x 784 rows of
     ten classes take some ten seconds on one core. Where n and d both exceed 5,000, rows
     are left out by 20 random folds, and the models are fitted iteratively. "logistic" fits
-    two logistic models for each class, which takes minutes on such data.
+    two logistic models for each class, which takes minutes on such data. The only row of a
+    class cannot be scored: it gets the median score of the others, with a warning.
 
     A bad idea where labels are clean or classes far from linearly separable: the rows of
     largest margin are the easiest, and half of the rows is worse than a random half.
@@ -168,7 +172,7 @@ class L1PenaltySelector(_PenaltySelector):
     Notes
     -----
     O(n d^2) up to 5,000 features; beyond, coordinate descent on the rows themselves.
-    CSR input stays sparse.
+    CSR input stays sparse. The only row of a class gets the median score of the others.
 
     References
     ----------

@@ -1,5 +1,6 @@
 """What selectors share that fit a model anew on parts of the rows."""
 
+import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -116,6 +117,72 @@ class RefittingSelector(SampleSelector):
         return tags
 
 
+def class_is_elsewhere(y, units, counted):
+    """Whether a row that counts, in another unit than the row, has the class of the row."""
+    pairs = np.unique(np.column_stack([y, units])[counted], axis=0)
+    n_units = np.bincount(pairs[:, 0], minlength=y.max() + 1)
+    width = units.max() + 1
+    own = np.isin(y * width + units, pairs[:, 0] * width + pairs[:, 1])
+    return n_units[y] > own
+
+
+def neutral_scores(scores, known, y, context, owner):
+    """Scores in which rows whose class no model knew have the median of the others.
+
+    `known` says of which rows some model was fitted on the class. A warning names the
+    classes of the others.
+    """
+    if known.all():
+        return scores
+    weights = context.sample_weight
+    counted = np.ones(len(y), dtype=bool) if weights is None else weights > 0
+    others = known & counted if (known & counted).any() else known
+    codes, remedy = np.unique(y[~known]), "Write cv=5, or use finer groups."
+    named = []
+    for code in codes[:5]:
+        rows = y == code
+        label = context.labels[code : code + 1].tolist()[0]
+        n_lost = np.count_nonzero(rows & ~known)
+        text = f"{n_lost} of {np.count_nonzero(rows)} rows of class {label!r}"
+        of_class = rows & counted
+        groups = context.groups
+        if not of_class.any():
+            text, remedy = f"{text} (which have weight 0)", "Give some of them a weight."
+        elif np.count_nonzero(of_class) == 1:
+            text += " (which has a single row)"
+            remedy = "Add rows of it, or drop the class."
+        elif groups is not None and len(np.unique(groups[of_class])) == 1:
+            text, remedy = f"{text} (which lies in one group)", "Use finer groups."
+        named.append(text)
+    more = f" and {len(codes) - 5} more classes" if len(codes) > 5 else ""
+    score = "the median score of the others" if others.any() else "equal scores"
+    warnings.warn(
+        f"{type(owner).__name__} cannot score {', '.join(named)}{more}: no model that "
+        f"predicts them was fitted on their class. They get {score}. {remedy}",
+        UserWarning,
+        stacklevel=2,
+    )
+    scores = scores.copy()
+    scores[~known] = np.median(scores[others]) if others.any() else 0.0
+    return scores
+
+
+def fit_to_labels(model, X, y, n_classes, **params):
+    """Fit a classifier; return the labels of its classes where it was given codes.
+
+    XGBoost takes classes from 0 without a gap, which a part of the rows may have.
+    """
+    labels, codes = np.unique(y, return_inverse=True)
+    try:
+        model.fit(X, as_target(model, y), **params)
+    except ValueError:
+        if len(labels) == n_classes:
+            raise
+        model.fit(X, codes, **params)
+        return labels
+    return None
+
+
 def predict_unseen(model, X, y, task, weights, groups, train, test, seed):
     """Predict the rows `test` by a clone of the model that is fitted on the rows `train`.
 
@@ -132,17 +199,15 @@ def predict_unseen(model, X, y, task, weights, groups, train, test, seed):
     model = clone_seeded(model, seed, "estimator")
     X_train, X_test = split_rows(model, X, train, test)
     params = weight_params(model, weights, None if groups is None else groups[train])
-    labels, codes = np.unique(target, return_inverse=True)
     with seeded_globals(model, seed), explained_groups(model, params):
-        try:
+        if task == "regression":
             model.fit(X_train, as_target(model, target), **params)
-        except ValueError:
-            # XGBoost takes classes from 0 without a gap, which a sample may have.
-            if task == "regression" or len(labels) == len(np.unique(y)):
-                raise
-            model.fit(X_train, codes, **params)
-            return labels[np.asarray(model.predict(X_test), dtype=np.intp)]
-        return np.asarray(model.predict(X_test)).reshape(len(test))
+            labels = None
+        else:
+            n_classes = len(np.unique(y))
+            labels = fit_to_labels(model, X_train, target, n_classes, **params)
+        predicted = np.asarray(model.predict(X_test)).reshape(len(test))
+    return predicted if labels is None else labels[predicted.astype(np.intp)]
 
 
 def as_target(model, y):

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from sklearn_prune._graph import EXACT_UP_TO
 from sklearn_prune._seeds import derive_seed, row_keys
+from sklearn_prune.sample_selection._refitting import class_is_elsewhere
 
 N_NEIGHBORS = 15
 N_REFERENCES = 10_000  # rows among which neighbours are looked for where there are many
@@ -38,12 +39,23 @@ class Views:
         self.neighbors, self.counts = self._neighbors(context)
 
     def class_probabilities(self, y):
-        """Mean of the three views, of shape (n_samples, n_classes)."""
+        """Mean of the three views, of shape (n_samples, n_classes); which rows it knows.
+
+        A row has the mean of the views that know its class without it.
+        """
         linear = LogisticRegression(C=0.1, max_iter=100)
+        units = np.arange(len(y)) if self.groups is None else self.groups
+        counted = np.ones(len(y), dtype=bool) if self.weights is None else self.weights > 0
+        elsewhere = class_is_elsewhere(y, units, counted)
         views = [self._votes(y), self._forest_probabilities(y)]
+        known = [elsewhere, elsewhere if self.groups is None else self._known(y)]
         if np.bincount(y).min() >= N_FOLDS:
             views.append(self._cross_fitted(linear, y))
-        return np.mean(views, axis=0)
+            known.append(self._known(y))
+        used = np.array(known)
+        used[:, ~used.any(axis=0)] = True
+        total = np.sum(np.array(views) * used[:, :, None], axis=0)
+        return total / used.sum(axis=0)[:, None], elsewhere
 
     def residual_deviations(self, y, limit, n_rounds=3):
         """Absolute residuals in local robust deviations, from the three views together.
@@ -174,6 +186,11 @@ class Views:
             else:
                 output[held_out] = fitted.predict(self.points[held_out])
         return output
+
+    def _known(self, y):
+        """Whether the models of the other folds are fitted on the class of the row."""
+        counted = np.ones(len(y), dtype=bool) if self.weights is None else self.weights > 0
+        return class_is_elsewhere(y, self._folds(y), counted)
 
     def _folds(self, strata):
         """Number of the fold of each row; groups stay together, else strata spread."""

@@ -150,6 +150,7 @@ def test_rows_of_weight_zero_are_not_counted(filter_by):
     np.testing.assert_array_equal(whole.confident_joint_, part.confident_joint_)
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot score:UserWarning")
 @pytest.mark.parametrize("filter_by", FOUND)
 @pytest.mark.parametrize("y", [[0] * 6, [0, 0, 0, 0, 0, 1], [0, 1, 2, 3, 4, 5], [0, 1]])
 def test_small_classes(filter_by, y):

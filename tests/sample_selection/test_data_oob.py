@@ -81,8 +81,9 @@ def test_groups_are_drawn_whole(X, y, weighted):
 
 
 def test_a_row_in_every_sample_gets_the_mean_of_the_others():
-    X, y = np.array([[0.0], [1.0], [5.0], [6.0]]), np.array([0, 0, 1, 1])
-    expected = naive_values(DecisionTreeClassifier(), X, y, n_bags=2, size=4, seed=5)
+    X = np.array([[0.0], [1.0], [5.0], [6.0], [5.4], [0.2]])
+    y = np.array([0, 0, 1, 1, 0, 1])
+    expected = naive_values(DecisionTreeClassifier(), X, y, n_bags=2, size=6, seed=5)
     assert np.isnan(expected).any()
     assert not np.isnan(expected).all()
     scores = DataOOBSelector(n_estimators=2, random_state=5).fit(X, y).scores_
@@ -144,6 +145,7 @@ class Contiguous(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.most_)
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot score:UserWarning")
 def test_samples_may_lack_classes():
     X = np.zeros((20, 1))
     y = np.repeat([0, 1, 2], [1, 4, 15])
@@ -184,7 +186,7 @@ def test_outputs_of_nets_are_numbered_by_all_classes():
     net = skorch.NeuralNetClassifier(
         Last, criterion=torch.nn.CrossEntropyLoss, lr=0.0, train_split=None, verbose=0
     )
-    X, y = np.zeros((20, 1), np.float32), np.repeat([0, 1, 2], [9, 1, 10])
+    X, y = np.zeros((20, 1), np.float32), np.repeat([0, 1, 2], [9, 2, 9])
     selector = DataOOBSelector(net.set_params(max_epochs=1), n_estimators=9, random_state=0)
     assert np.array_equal(selector.fit(X, y).scores_, y == 2)
 

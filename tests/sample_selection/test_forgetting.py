@@ -248,6 +248,7 @@ def test_targets_of_weight_zero_do_not_count(groups):
     assert np.array_equal(before[:, 20:], after[:, 20:])
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot score:UserWarning")
 def test_few_rows_and_classes():
     X = np.arange(8.0)[:, None]
     for model in (None, LogisticRegression(), SGDClassifier()):

@@ -1,4 +1,5 @@
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import (
     GroupKFold,
+    KFold,
     RepeatedKFold,
     StratifiedKFold,
     TimeSeriesSplit,
@@ -18,7 +20,21 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune._folds import shuffled_folds
-from sklearn_prune.sample_selection._loss import LossSelector, MarginSelector
+from sklearn_prune.sample_selection import (
+    AutoSelector,
+    ChainSelector,
+    ConfidentLearningSelector,
+    CoverageCentricSelector,
+    DataOOBSelector,
+    EL2NSelector,
+    ForgettingSelector,
+    L1PenaltySelector,
+    L2PenaltySelector,
+    LossSelector,
+    MarginSelector,
+    Ranking,
+    SampleSelector,
+)
 from sklearn_prune.sample_selection._out_of_fold import predict_rows
 from tests.estimators import sk
 
@@ -118,15 +134,21 @@ def test_regression_predictions_are_those_of_the_folds():
 def test_rare_classes(sizes, grouped):
     y = np.repeat(np.arange(len(sizes)), sizes)
     X = np.random.default_rng(0).normal(size=(len(y), 3)) + y[:, None]
-    groups = np.arange(len(y)) // 2 if grouped else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        selector = LossSelector(random_state=0).fit(X, y, groups=groups)
+    groups = np.arange(len(y)) // 2 if grouped else np.arange(len(y))
+    alone = np.array([len(set(groups[y == label])) == 1 for label in y])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        selector = LossSelector(random_state=0)
+        selector.fit(X, y, groups=groups if grouped else None)
     assert sorted(selector.order_) == list(range(len(y)))
-    alone = np.flatnonzero(np.array(sizes)[y] == 1)
-    np.testing.assert_allclose(own_probability(selector)[alone], np.finfo(float).eps)
+    assert ["cannot score" in str(one.message) for one in caught] == [True] * int(
+        alone.any()
+    )
+    middle = 0.0 if alone.all() else np.median(selector.scores_[~alone])
+    assert np.all(selector.scores_[alone] == middle)
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot score:UserWarning")
 def test_one_class_and_few_rows():
     for selector in (LossSelector(), MarginSelector()):
         for n in (1, 4):
@@ -294,6 +316,7 @@ def test_containers_agree_on_the_default_model(container):
     np.testing.assert_allclose(found, expected, rtol=0.05, atol=0.05)
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot score:UserWarning")
 def test_net_is_seeded_and_keeps_its_columns():
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
@@ -308,7 +331,7 @@ def test_net_is_seeded_and_keeps_its_columns():
     torch.manual_seed(5)
     second = LossSelector(net, random_state=0).fit(X, y)
     np.testing.assert_array_equal(first.scores_, second.scores_)
-    assert own_probability(first)[5] > 1e-6
+    assert first.scores_[5] == np.median(np.delete(first.scores_, 5))
     regressor = skorch.NeuralNetRegressor(torch.nn.Linear(20, 1), **options)
     target = X[:, :1]
     fitted = SampleSubsetRegressor(regressor, LossSelector())
@@ -335,3 +358,155 @@ def test_arguments_are_checked(X, y):
         LossSelector().fit(np.where(X > 3, np.inf, X), y)
     with pytest.raises(ValueError, match="make_pipeline\\(TfidfVectorizer"):
         LossSelector().fit(["a", "b"], [0, 1])
+
+
+UNSCORED = {
+    "confident": ConfidentLearningSelector,
+    "neq": partial(ConfidentLearningSelector, filter_by="predicted_neq_given"),
+    "loss": LossSelector,
+    "margin": MarginSelector,
+    "hard margin": partial(MarginSelector, prefer="hard"),
+    "el2n": partial(EL2NSelector, n_repeats=2),
+    "auto": AutoSelector,
+    "by epochs": partial(ForgettingSelector, n_epochs=4),
+    "by rounds": partial(ForgettingSelector, sk.GaussianNB(), n_repeats=3),
+    "bags": partial(DataOOBSelector, n_estimators=10),
+}
+
+
+def rows_with_a_lone_class(alone):
+    """Rows of 0 and 1, and a class 2 of which no row outside `alone` counts."""
+    rng = np.random.default_rng(0)
+    y = np.where(alone, 2, rng.integers(0, 2, len(alone)))
+    return rng.normal(size=(len(alone), 3)) + y[:, None], np.array(["no", "may", "yes"])[y]
+
+
+def assert_neutral(selector, X, y, unknown, words, mean=np.median, **params):
+    with pytest.warns(UserWarning) as caught:
+        selector.fit(X, y, **params)
+    assert len(caught) == 1
+    assert all(word in str(caught[0].message) for word in words), caught[0].message
+    counted = params.get("sample_weight", np.ones(len(y))) > 0
+    expected = mean(selector.scores_[counted & ~unknown])
+    np.testing.assert_allclose(selector.scores_[unknown], expected, atol=1e-12)
+    if selector.has_natural_size:
+        assert set(np.flatnonzero(unknown)) <= {*selector.order_[: selector.natural_size_]}
+
+
+@pytest.mark.parametrize("name", UNSCORED)
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("groups", ["6 of 6 rows of class 'odd' (which lies in one group", "6 of 6 rows"]),
+        ("weights", ["6 of 6 rows of class 'yes' (which have weight 0)"]),
+        ("rows", ["1 of 1 rows of class 'yes' (which has a single row)"]),
+    ],
+)
+def test_rows_of_a_class_that_no_model_has_seen_are_neutral(name, case, words):
+    groups = np.arange(90) // 6
+    alone = np.arange(90) == 80 if case == "rows" else groups == 7
+    X, y = rows_with_a_lone_class(alone)
+    params = {"sample_weight": 1.0 - alone} if case == "weights" else {}
+    if case == "groups":
+        params = {"groups": groups.astype(str)}
+        y[groups == 3] = "odd"
+        alone |= groups == 3
+    assert_neutral(UNSCORED[name](random_state=0), X, y, alone, words, **params)
+
+
+WITH_CV = ["confident", "neq", "loss", "margin", "hard margin", "el2n"]
+
+
+@pytest.mark.parametrize("name", WITH_CV)
+def test_folds_of_sorted_classes_judge_nothing(name):
+    X, y = load_iris(return_X_y=True)
+    selector = UNSCORED[name](sk.GaussianNB(), cv=KFold(3))
+    with pytest.warns(UserWarning, match="50 of 50 rows of class 0.*class 2.*Write cv=5"):
+        selector.fit(X, y)
+    assert not selector.scores_.any()
+    assert getattr(selector, "natural_size_", 150) == 150
+
+
+@pytest.mark.parametrize("name", WITH_CV)
+def test_only_models_that_know_the_class_score_a_row(name):
+    X, y = load_iris(return_X_y=True)
+    sorted_folds, folds = (
+        list(kind.split(X, y)) for kind in (KFold(3), StratifiedKFold(3))
+    )
+    once, twice = (
+        UNSCORED[name](sk.GaussianNB(), cv=cv).fit(X, y)
+        for cv in (folds, folds + sorted_folds)
+    )
+    np.testing.assert_array_equal(once.scores_, twice.scores_)
+    np.testing.assert_array_equal(once.order_, twice.order_)
+
+
+def test_a_part_of_a_class_may_be_unknown():
+    X, y = load_iris(return_X_y=True)
+    first = np.arange(150) % 50 < 20
+    folds = [(np.flatnonzero(~first), np.flatnonzero(first))]
+    folds.append((np.flatnonzero(first & (y < 2)), np.flatnonzero(~first)))
+    selector = MarginSelector(sk.GaussianNB(), cv=folds)
+    assert_neutral(selector, X, y, ~first & (y == 2), ["30 of 50 rows of class 2"])
+
+
+@pytest.mark.parametrize("name", WITH_CV)
+def test_a_frozen_model_that_does_not_know_a_class(name):
+    X, y = rows_with_a_lone_class(np.arange(90) > 70)
+    known = y != "yes"
+    frozen = sk.FrozenEstimator(sk.GaussianNB().fit(X[known], y[known]))
+    assert_neutral(UNSCORED[name](frozen), X, y, ~known, ["19 of 19 rows of class 'yes'"])
+
+
+@pytest.mark.parametrize("name", [*WITH_CV, "by rounds", "bags"])
+def test_codes_of_a_fold_without_a_class(name):
+    xgboost = pytest.importorskip("xgboost")
+    groups = np.arange(90) // 6
+    X, y = rows_with_a_lone_class(groups == 7)
+    codes = np.searchsorted(["may", "no", "yes"], y)  # 0 is in one group as 'may' is not
+    codes = np.where(groups == 7, 0, codes + 1)
+    model = xgboost.XGBClassifier(n_estimators=2, max_depth=2)
+    selector = UNSCORED[name](random_state=0).set_params(estimator=model)
+    assert_neutral(selector, X, codes, groups == 7, ["class 0", "group"], groups=groups)
+
+
+@pytest.mark.parametrize("penalty", [L1PenaltySelector, L2PenaltySelector])
+def test_leaving_out_the_only_row_of_a_class(penalty):
+    X, y = rows_with_a_lone_class(np.arange(60) == 11)
+    assert_neutral(penalty(), X, y, y == "yes", ["class 'yes'", "single row"])
+
+
+@pytest.mark.parametrize("inner", [None, LossSelector(), "chain"])
+def test_nested_selectors_name_the_classes_of_the_user(inner):
+    groups = np.arange(90) // 6
+    X, y = rows_with_a_lone_class(groups == 7)
+    selector = CoverageCentricSelector(inner, random_state=0)
+    if inner == "chain":
+        selector = ChainSelector([ConfidentLearningSelector(random_state=0)])
+    with pytest.warns(UserWarning, match=r"6 of 6 rows of class 'yes' \(.*one group"):
+        selector.fit(X, y, groups=groups)
+
+
+def test_auto_warns_where_few_rows_are_left():
+    X, y = np.zeros((200, 1)), np.repeat(["a", "b"], 100)
+    model = SampleSubsetClassifier(sk.DummyClassifier(), First(1), keep="auto")
+    with pytest.warns(UserWarning, match="2 of 200 rows and one of 100 rows of class 'a'"):
+        model.fit(X, y)
+    model = SampleSubsetRegressor(sk.DummyRegressor(), First(9), keep="auto")
+    with pytest.warns(UserWarning, match="left 9 of 200 rows. Look at"):
+        model.fit(X, np.arange(200.0))
+    with warnings.catch_warnings(action="error"):
+        model.set_params(selector__size=10).fit(X, np.arange(200.0))
+        model.set_params(keep=0.01).fit(X, np.arange(200.0))
+
+
+class First(SampleSelector):
+    """Keeps the first rows."""
+
+    has_natural_size = True
+
+    def __init__(self, size):
+        self.size = size
+
+    def _rank(self, X, y, context):
+        return Ranking(np.arange(len(X)), natural_size=self.size)
