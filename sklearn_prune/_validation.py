@@ -131,7 +131,8 @@ def check_groups(groups, n):
             f"groups must hold one group for each row. Got shape {values.shape} for {n} "
             "rows. Pass an array of that length."
         )
-    if values.dtype.kind in "fcOmM" and any(map(_is_missing, values)):
+    is_nan = values.dtype.kind in "fc" and np.isnan(values).any()
+    if is_nan or _find_missing(groups, values):
         raise ValueError(
             "groups must hold a group for each row. Got a missing one. Give the rows "
             "without a group one of their own."
@@ -147,14 +148,14 @@ def check_target(y):
     """
     if y is None:
         return None
-    y = y.toarray() if issparse(y) else np.asarray(y)
+    given, y = y, y.toarray() if issparse(y) else np.asarray(y)
+    if missing := _find_missing(given, y):
+        raise ValueError(
+            f"y must have a label in each row. Got {missing[1]} in row {missing[0]}. Drop "
+            "the rows without a label, or give them a label of their own."
+        )
     if y.ndim == 2 and y.shape[1] == 1:
         y = y.ravel()
-    if y.dtype.kind == "O" and any(label is None for label in y.flat):
-        raise ValueError(
-            "y must have a label in each row. Got None. Drop the rows without a label, "
-            "or give them a label of their own."
-        )
     labels = y.ravel() if y.dtype.kind == "O" else ()
     if y.dtype.kind == "c" or any(isinstance(label, complex) for label in labels):
         raise ValueError(
@@ -169,6 +170,35 @@ def check_target(y):
     if y.dtype.kind in "fO":
         assert_all_finite(y, input_name="y")
     return y
+
+
+def _find_missing(given, values):
+    """Row and name of the first entry of `given` that is missing, or None.
+
+    `values` is its array, in which masks are lost, and NaN in a list of strings is a
+    string. NaN among floats is not looked for.
+    """
+    missing, entries = None, values
+    if isinstance(given, np.ma.MaskedArray):
+        missing = np.ma.getmaskarray(given)
+        entries = np.full(values.shape, "a masked entry")
+    elif values.dtype.kind in "mM":
+        missing = np.isnat(values)
+    elif values.dtype.kind in "OT" or (values.dtype.kind in "SU" and not _is_array(given)):
+        source = given if values.dtype.kind in "SU" else values
+        entries = np.asarray(source, dtype=object)
+        missing = np.fromiter(map(_is_missing, entries.flat), bool, entries.size)
+        missing = missing.reshape(entries.shape)
+    if missing is None or not missing.any():
+        return None
+    first = tuple(np.argwhere(missing)[0])
+    name = str(entries[first])
+    return first[0], {"nan": "NaN", "<NA>": "NA"}.get(name, name)
+
+
+def _is_array(given):
+    """Whether it is made into an array by itself, or has no other form than one."""
+    return hasattr(given, "__array__") or np.ndim(given) == 0
 
 
 def resolve_task(task, y):
@@ -367,6 +397,8 @@ def _is_missing(value):
         return value is None or bool(value != value)
     except TypeError:  # pandas.NA, of which nothing is known
         return True
+    except (ArithmeticError, ValueError):  # a signalling NaN; several values
+        return isinstance(value, Number)
 
 
 def _is_no_value(entry):

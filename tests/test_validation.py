@@ -1,3 +1,5 @@
+from collections import deque
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_prune import _validation as validation
+from sklearn_prune._lazy import has
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,8 @@ def test_weights_with_an_imaginary_part_are_refused():
         np.array([1, "NaT", 2], dtype="m8[s]"),
         np.array(["a", None, "b"], dtype=object),
         [1.0, np.nan, 2.0],
+        ["a", np.nan, "b"],
+        np.ma.array([1, 2, 3], mask=[0, 1, 0]),
     ],
 )
 def test_missing_groups_are_refused(groups):
@@ -97,13 +102,64 @@ def test_mixed_types_are_named():
         validation.class_codes(mixed)
 
 
+def without_a_label():
+    """Targets without a label in row 1, and what is missing."""
+    nan, nat, days = np.nan, np.datetime64("NaT"), np.array(["2026-01-01", "NaT"], "M8[D]")
+    yield from ((kind(["a", nan]), "NaN") for kind in (list, tuple, deque))
+    yield from (([label, None], "None") for label in ("a", b"a", 1, True, date.today()))
+    yield from ((np.array([label, nan], object), "NaN") for label in ("a", 1, True))
+    yield from ([[["a", "b"], ["c", nan]], "NaN"], [[np.str_("a"), nan], "NaN"])
+    yield from (
+        [days, "NaT"],
+        [days - days[0], "NaT"],
+        [list(days), "NaT"],
+        [["a", nat], "NaT"],
+    )
+    yield from (([Decimal(1), Decimal(text)], text) for text in ("NaN", "sNaN"))
+    for values in ([1, 2], [1.5, 2.5], ["a", "b"], days[:1].repeat(2)):
+        yield np.ma.array(values, mask=[False, True]), "a masked entry"
+    for missing, name in ((nan, "NaN"), (None, "None")):
+        dtype = np.dtypes.StringDType(na_object=missing)
+        yield np.array(["a", missing], dtype=dtype), name
+    if has("pandas"):
+        import pandas as pd
+
+        yield from ([["a", pd.NA], "NA"], [["a", pd.NaT], "NaT"])
+        for dtype in ("boolean", "string", "category", "period[D]", "datetime64[ns, UTC]"):
+            value = {"b": True, "p": "2026-01-01", "d": days[0]}.get(dtype[0], "a")
+            yield pd.Series([value, None], dtype=dtype), "NaN|NaT|NA"
+            yield pd.Series([value, None], dtype=dtype).to_frame(), "NaN|NaT|NA"
+        yield pd.Categorical(["a", None]), "NaN"
+        if has("pyarrow"):
+            for dtype, value in (
+                ("bool", True),
+                ("string", "a"),
+                ("timestamp[us]", datetime(2026, 1, 1)),
+            ):
+                yield pd.Series([value, None], dtype=f"{dtype}[pyarrow]"), "NA|NaT|NaN"
+    if has("polars"):
+        import polars as pl
+
+        for dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Date):
+            value = {pl.Boolean: True, pl.Date: date.today()}.get(dtype, "a")
+            yield pl.Series([value, None], dtype=dtype), "None|NaT"
+
+
 def test_target_must_be_there_in_each_row():
-    with pytest.raises(ValueError, match="NaN"):
-        validation.check_target([1.0, np.nan])
-    with pytest.raises(ValueError, match="Got None"):
-        validation.check_target(np.array(["a", None], dtype=object))
-    with pytest.raises(ValueError, match="NaN"):
-        validation.check_target(np.array(["a", np.nan], dtype=object))
+    for y in ([1.0, np.nan], [True, np.nan], np.array([1, np.nan], "f2")):
+        with pytest.raises(ValueError, match="y contains NaN"):
+            validation.check_target(y)
+    for y, name in without_a_label():
+        with pytest.raises(ValueError, match=f"^y must .* Got ({name}) in row 1[.] Drop"):
+            validation.check_target(y)
+    for y in (
+        ["nan", "None"],
+        np.array(["nan"]),
+        np.ma.array([1, 2]),
+        [[1], [2]],
+        ["<NA>"],
+    ):
+        assert len(validation.check_target(y)) == len(y)
     assert validation.check_target([[1], [2]]).shape == (2,)
     assert validation.check_target(csr_array([[0, 1], [1, 0]])).shape == (2, 2)
 

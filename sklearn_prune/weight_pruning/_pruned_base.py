@@ -256,6 +256,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             MLP*, or the epochs of a skorch net.
         """
         X, y = check_rows(X, y)
+        check_kind_of_target(y, self._kind)
         inner_params, _ = self._route(X, fit_params)
         family = self._family
         context = PruningContext(

@@ -4,6 +4,7 @@ from functools import cache, partial
 
 import numpy as np
 
+from sklearn_prune._lazy import has
 from tests.faults.inner import assert_as_inner
 from tests.faults.subjects import (
     answer,
@@ -104,14 +105,40 @@ def infinity_in_rows(subject):
     return not_finite(subject, np.inf, ("infinity",))
 
 
-@fault(3, "NaN or None in y")
+def without_a_label(y):
+    """Targets of which one is missing, in each container, and what it is called there."""
+    numbers = np.where(np.arange(len(y)) == 5, np.nan, y)
+    labels, days = y.astype(str).tolist(), np.arange(len(y)).astype("datetime64[D]")
+    yield numbers, "NaN"
+    for value, name in ((None, "None"), (np.nan, "NaN")):
+        for plain in (y.tolist(), labels):
+            bad = [*plain[:7], value, *plain[8:]]
+            yield np.array(bad, dtype=object), name
+            yield bad, "NaN" if plain is not labels and value is not None else name
+    yield np.where(days == days[3], np.datetime64("NaT"), days), "NaT"
+    yield np.ma.array(y, mask=days == days[3]), "masked"
+    yield np.ma.array(labels, mask=days == days[3]), "masked"
+    if has("pandas"):
+        import pandas
+
+        for dtype in ("Int64", "boolean", "string", "category"):
+            kind = {"Int64": "i8", "boolean": "bool"}.get(dtype, "str")
+            column = pandas.Series(np.asarray(y > 1, kind), dtype=dtype)
+            yield column.where(np.arange(len(y)) != 5), "NaN" if kind == "i8" else ""
+        yield pandas.Series(days).where(np.arange(len(y)) != 5), "NaT"
+        yield [*labels[:5], pandas.NA, *labels[6:]], "NA"
+    if has("polars"):
+        import polars
+
+        yield polars.Series([*labels[:5], None, *labels[6:]]), "None"
+
+
+@fault(3, "a missing label: NaN, None, NaT, NA or masked, in each container")
 def nan_in_target(subject):
     def check(X, y):
-        numbers = np.where(np.arange(len(y)) == 5, np.nan, y)
-        assert_refuses_fit(subject, X, numbers, ("y",), words=("NaN",))
-        labels = np.array(y, dtype=object)
-        labels[7] = None
-        return assert_refuses_fit(subject, X, labels, ("y",), words=("None", "NaN"))
+        for target, name in without_a_label(y):
+            cell = assert_refuses_fit(subject, X, target, ("y",), words=(name,))
+        return cell
 
     return over_tasks(subject, check)
 

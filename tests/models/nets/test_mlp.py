@@ -292,6 +292,10 @@ def test_partial_fit_keeps_what_is_gone():
     for old, new in zip(before.coefs_, after.coefs_, strict=True):
         np.testing.assert_array_equal(old != 0, new != 0)
         assert (old != new).any()
+    with pytest.raises(
+        ValueError, match="y must have a label in each row. Got None in row 0"
+    ):
+        pruned.partial_fit(X[:2], [None, 1])
 
 
 @pytest.mark.parametrize(
