@@ -1,11 +1,14 @@
 """Canonical JSON and its hashes, and descriptions of functions and classes by their code.
 
 Manifests and keys of caches hold versions of packages, so that the name of an importable
-function or class of a package is enough. Functions and classes of other modules, such as a
-script or a notebook, change without notice: there the source counts, with defaults and
-closure values. What their code calls does not count.
+function or class of an installed package is enough. Functions and classes of other modules,
+as of a script or a notebook, change without notice: there the source counts, with defaults
+and closure values. So do the global functions, classes and constants that their code names,
+and what the code of these names, at any depth. What is looked up in another way, such as
+methods of other objects, files and global objects, does not count.
 """
 
+import dis
 import functools
 import hashlib
 import inspect
@@ -17,6 +20,9 @@ import types
 import numpy as np
 
 _NO_SOURCE = (OSError, TypeError)
+_TRUSTED = ("sklearn_prune", "sklearn", "numpy", "scipy", "joblib")
+_CONSTANTS = (types.NoneType, bool, int, float, complex, str, bytes)
+_CHANGES = ("add", "append", "clear", "extend", "insert", "pop", "setdefault", "update")
 
 
 def canonical_json(thing):
@@ -83,11 +89,25 @@ def is_function(value):
 
 
 def has_version(module):
-    """Whether a module belongs to Python or to a package that states its version."""
+    """Whether a module belongs to Python or to an installed package with a version."""
     top = (module or "builtins").partition(".")[0]
     if top in ("__main__", "__mp_main__"):
         return False
-    return top in sys.stdlib_module_names or hasattr(sys.modules.get(top), "__version__")
+    return top in sys.stdlib_module_names or version_of(module) is not None
+
+
+def version_of(module):
+    """The version of the installed package that a module belongs to, or None.
+
+    A package that is used from the folder in which it is edited is not installed, except
+    this one and what it stands on.
+    """
+    top = (module or "builtins").partition(".")[0]
+    package = sys.modules.get(top)
+    file = getattr(package, "__file__", None) or ""
+    if top in _TRUSTED or "site-packages" in file or "dist-packages" in file:
+        return getattr(package, "__version__", None)
+    return None
 
 
 def describe_function(function, describe):
@@ -146,7 +166,74 @@ def _describe_python_function(function, describe):
         described["keyword defaults"] = describe.kept(function.__kwdefaults__)
     if closure := _closure(function):
         described["closure"] = {name: describe.kept(closure[name]) for name in closure}
+    if names := _used_globals(function.__code__, function.__globals__):
+        described["names"] = {name: describe(names[name]) for name in sorted(names)}
     return described
+
+
+def _used_globals(code, namespace):
+    """Functions, classes and constants without a version that code names, by name.
+
+    Those of modules without a version too, and not what the code itself changes.
+    """
+    changed, found = set(), {}
+    for part in _codes_in(code):
+        names = None
+        for instruction in dis.get_instructions(part):
+            name, operation = instruction.argval, instruction.opname
+            if operation in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                changed.add(name)
+            elif operation in ("LOAD_GLOBAL", "LOAD_NAME") and name in namespace:
+                names, value = (name,), namespace[name]
+                found[name] = value
+            elif names and operation in ("LOAD_ATTR", "LOAD_METHOD"):
+                if name in _CHANGES:
+                    changed.add(names[0])
+                is_own = isinstance(value, types.ModuleType) and not has_version(
+                    value.__name__
+                )
+                if not is_own or not hasattr(value, name):
+                    names = None
+                    continue
+                names, value = (*names, name), getattr(value, name)
+                found[".".join(names)] = value
+            elif operation == "STORE_SUBSCR":
+                changed |= {name for name in found if isinstance(found[name], dict)}
+                names = None
+            elif operation not in ("CACHE", "PUSH_NULL", "PRECALL"):
+                names = None
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in changed and (_is_own_code(value) or _is_constant(value))
+    }
+
+
+def _codes_in(code):
+    """A code object and those of the functions inside it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _codes_in(part)
+
+
+def _is_own_code(value):
+    """Whether it is a class or function that no version tells all about."""
+    if not isinstance(value, type) and not is_function(value):
+        return False
+    module = getattr(value, "__module__", None)
+    return not (has_version(module) and _found_by_name(value))
+
+
+def _is_constant(value):
+    """Whether it is a number, text or array, or a container of these."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biufcmMSU"
+    if type(value) in (tuple, list, set, frozenset):
+        return all(map(_is_constant, value))
+    if type(value) is dict:
+        return all(_is_constant(part) for item in value.items() for part in item)
+    return isinstance(value, (*_CONSTANTS, np.generic))
 
 
 def _closure(function):
@@ -165,14 +252,13 @@ def _closure(function):
 def _code_of_function(function, describe):
     """Hash of the source; of the bytecode where there is none, and of lambdas.
 
-    Several lambdas can share the lines that count as their source.
+    Several lambdas can share the lines that count as their source. The file can be edited
+    after the import: with `describe.exact`, the bytecode counts too.
     """
-    if function.__name__ != "<lambda>":
-        try:
-            return short_hash(textwrap.dedent(inspect.getsource(function)))
-        except _NO_SOURCE:
-            pass
-    return short_hash(_bytecode(function.__code__, describe))
+    source = None if function.__name__ == "<lambda>" else _source(function)
+    if source is not None and not getattr(describe, "exact", False):
+        return short_hash(source)
+    return short_hash([source, _bytecode(function.__code__, describe)])
 
 
 def _bytecode(code, describe):
@@ -215,14 +301,39 @@ def code_of_class(cls, describe):
 
 
 def _code_of_class(cls, describe):
-    try:
-        return textwrap.dedent(inspect.getsource(cls))
-    except _NO_SOURCE:  # of a notebook, say, where the methods may have one
-        return [
-            _code_of_function(function, describe)
-            for _, member in sorted(vars(cls).items())
-            for function in _functions_in(member)
+    members = sorted(vars(cls).items())
+    functions = [part for _, member in members for part in _functions_in(member)]
+    names = {}
+    for function in functions:
+        names |= _used_globals(function.__code__, function.__globals__)
+    described = [{name: describe(names[name]) for name in sorted(names)}]
+    source = _source(cls)
+    if source is None or getattr(describe, "exact", False):
+        described += [_code_of_function(function, describe) for function in functions]
+    if source is None:  # of a notebook, say; what its methods count does not count
+        changed = {
+            instruction.argval
+            for function in functions
+            for instruction in dis.get_instructions(function.__code__)
+            if instruction.opname == "STORE_ATTR"
+        }
+        described += [
+            [name, describe(member)]
+            for name, member in members
+            if name not in changed
+            and not name.startswith("__")
+            and isinstance(member, (tuple, *_CONSTANTS))
+            and _is_constant(member)
         ]
+    return [*described, source]
+
+
+def _source(value):
+    """The source of a function or class, or None."""
+    try:
+        return textwrap.dedent(inspect.getsource(value))
+    except _NO_SOURCE:
+        return None
 
 
 def _functions_in(member):

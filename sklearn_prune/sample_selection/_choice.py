@@ -14,8 +14,18 @@ from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
-from sklearn_prune._describe_functions import code_of_class, describe_function, is_function
-from sklearn_prune._meta import in_one_line, last_step, pipeline_prefix
+from sklearn_prune._describe_functions import (
+    code_of_class,
+    describe_function,
+    is_function,
+    version_of,
+)
+from sklearn_prune._meta import (
+    in_one_line,
+    last_step,
+    pipeline_prefix,
+    routing_enabled,
+)
 from sklearn_prune._ranking import budget_size, keep_groups, keep_prefix, keeps_all
 from sklearn_prune._seeds import fill_random_states
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
@@ -176,11 +186,11 @@ def _weights(weighting, selector, X, y, kept, strata, *, context, task, sample_w
 def rank_once(selector, X, y, params, context, memory):
     """Fit a clone of the selector, or take the equal fit from the cache.
 
-    The cache knows what the ranking depends on: the selector and its parameters, with
-    the code of functions and classes that have no version, the values of the rows,
-    targets and fit parameters, task, seed and versions; the budget and the model only if
-    the selector reads them; never `n_jobs`. Random selectors without a seed are not
-    cached.
+    The cache knows what the ranking depends on: the selector and its parameters, with the
+    code of functions and classes that have no version and of those that they name; the
+    values of the rows, targets and fit parameters; task, seed and versions; the budget and
+    the model only if the selector reads them; never `n_jobs`. Random selectors without a
+    seed are not cached.
     """
     last, context = last_step(selector), context_within(selector, context)
     unfitted = clone(selector)
@@ -196,15 +206,17 @@ def rank_once(selector, X, y, params, context, memory):
     cached = check_memory(memory).cache(_fit_selector, ignore=["selector", "context"])
     try:
         identity = (
-            (__version__, sklearn.__version__, np.__version__),
-            _identity(unfitted),
+            (__version__, sklearn.__version__, np.__version__, routing_enabled()),
+            _Identity().of(unfitted),
             context.task,
             context.seed,
             context.budget if last.budget_dependent else None,
-            _identity(last._part_of_model(context)),
+            _Identity().of(last._part_of_model(context)),
         )
         return cached(unfitted, X, y, params, context, identity)
-    except PicklingError as error:
+    except (AttributeError, TypeError, PicklingError) as error:
+        if not isinstance(error, PicklingError) and "pickle" not in str(error):
+            raise
         raise TypeError(
             "memory needs a selector and data that can be pickled. Got "
             f"{in_one_line(selector)}. Write named functions instead of lambdas, or "
@@ -233,47 +245,64 @@ def is_unseeded(selector, seed):
     )
 
 
-def _identity(part):
+class _Identity:
     """What a ranking depends on in an object: its class and parameters, or itself.
 
-    joblib knows functions and classes by their name: their code is added.
+    joblib knows functions and classes by their name: their code is added, by source and
+    bytecode, with the versions of their packages.
     """
-    if isinstance(part, list | tuple):
-        return tuple(_identity(item) for item in part)
-    if type(part) is dict:
-        return {key: _identity(value) for key, value in part.items()}
-    if isinstance(part, type):
-        return part, code_of_class(part, _Describer())
-    if is_function(part):
-        return part, describe_function(part, _Describer())
-    if not hasattr(part, "get_params") or isinstance(part, FrozenEstimator):
-        return part  # the fitted state of a frozen model counts
-    params = part.get_params(deep=False).items()
-    kept = [(k, _identity(v)) for k, v in sorted(params) if k not in _NO_MATTER]
-    return _identity(type(part)), tuple(kept)
 
-
-class _Describer:
-    """Describes what a function holds: other functions by their code, the rest by hash."""
+    exact = True
 
     def __init__(self):
-        self._open = []
+        self._open, self._done = [], {}
+
+    def of(self, part):
+        if isinstance(part, list | tuple):
+            return tuple(self.of(item) for item in part)
+        if isinstance(part, set | frozenset):
+            return "set", sorted(joblib.hash(self.of(item)) for item in part)
+        if type(part) is dict:
+            return {key: self.of(value) for key, value in part.items()}
+        if isinstance(part, type):
+            return part, self._code(part)
+        if is_function(part):
+            version = version_of(getattr(part, "__module__", None))
+            return part, version, self.once(part, "", lambda: describe_function(part, self))
+        if not hasattr(part, "get_params") or isinstance(part, FrozenEstimator):
+            return part, self._code(type(part))  # the fitted state of a frozen model counts
+        params = part.get_params(deep=False).items()
+        kept = [(k, self.of(v)) for k, v in sorted(params) if k not in _NO_MATTER]
+        asked = repr(part.get_metadata_routing()) if _has_requests(part) else None
+        output = getattr(part, "_sklearn_output_config", None)
+        return self.of(type(part)), tuple(kept), asked, output
+
+    def _code(self, cls):
+        return version_of(cls.__module__), code_of_class(cls, self)
 
     def __call__(self, value):
-        if any(value is one for one in self._open):  # a function that calls itself
-            return len(self._open)
-        if not is_function(value) or isinstance(value, type):
-            return joblib.hash(_identity(value))
-        self._open.append(value)
-        try:
-            return describe_function(value, self)
-        finally:
-            self._open.pop()
+        """Describe what code holds or names: functions by their code, the rest by hash."""
+        if is_function(value) and not isinstance(value, type):
+            return self.once(value, "", lambda: describe_function(value, self))
+        return joblib.hash(self.of(value))
 
     kept = __call__
 
     def once(self, value, aspect, compute):
-        return compute()
+        key = id(value), aspect
+        if key in self._open:  # what calls itself
+            return self._open.index(key)
+        if key not in self._done:
+            self._open.append(key)
+            try:
+                self._done[key] = value, compute()
+            finally:
+                self._open.pop()
+        return self._done[key][1]
+
+
+def _has_requests(part):
+    return routing_enabled() and hasattr(part, "get_metadata_routing")
 
 
 _NO_MATTER = {"n_jobs", "memory", "verbose"}

@@ -73,7 +73,8 @@ SUBSET = entries("""
         Groups are ordered by the mean rank of their rows. The number of rows is as near
         to `keep` as whole groups allow, and `stratify` has no effect.
     memory : str, joblib.Memory or None, default=None
-        Caches rankings, so that several values of `keep` rank once.
+        Caches rankings, so that several values of `keep` rank once. Edited code of a
+        selector, of functions in it and of what they name is noticed.
     random_state : int, RandomState instance or None, default=None
         Seeds the selector, and each `random_state` of an inner model that is None. An int
         makes the fit reproducible.

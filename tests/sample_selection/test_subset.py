@@ -1,6 +1,11 @@
 import importlib
+import linecache
 import pickle
+import runpy
+import sys
+import types
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -844,6 +849,150 @@ def test_memory_knows_functions_by_their_code(X, y, tmp_path, monkeypatch):
             SampleSubsetClassifier(Spy(), selector, memory=cache).fit(X, y)
         rankings.append(SpySelector.n_rankings - before)
     assert rankings == [2, 2, 2, 0]
+
+
+EDITED_HEAD = """
+from functools import lru_cache, partial, wraps
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn_prune.sample_selection import L2PenaltySelector, Ranking, SampleSelector
+class Base(SampleSelector):
+    def _rank(self, X, y, context):
+        return Ranking.from_scores(self.score(X[:, 0]))
+def behind(function, *selectors):
+    return make_pipeline(FunctionTransformer(function), *selectors, First())
+class First(Base):
+    score = staticmethod(lambda x: x)
+"""
+#: Parts of a module in which SIGN is edited; `ranks` makes a selector.
+EDITED = {
+    "a method": "class Own(Base):\n  def score(self, x): return SIGN * x\nranks = Own()",
+    "a base class": "class Mid(Base):\n  def score(self, x): return SIGN * x\n"
+    "class Own(Mid): pass\nranks = Own()",
+    "a static method": "class Own(Base):\n  @staticmethod\n"
+    "  def score(x): return SIGN * x\nranks = Own()",
+    "a property": "class Own(Base):\n  @property\n  def sign(self): return SIGN\n"
+    "  def score(self, x): return self.sign * x\nranks = Own()",
+    "a class attribute": "class Own(Base):\n  sign = SIGN\n"
+    "  def score(self, x): return self.sign * x\nranks = Own()",
+    "a function": "def f(X): return SIGN * X\nranks = behind(f)",
+    "a helper": "def g(x): return SIGN * x\nclass Own(Base):\n"
+    "  def score(self, x): return g(x)\nranks = Own()",
+    "a helper of a helper": "def h(x): return SIGN * x\ndef g(x): return h(x)\n"
+    "def f(X): return np.stack([g(x) for x in X])\nranks = behind(f)",
+    "helpers that call each other": "def g(x, n=1): return h(x, n) if n else SIGN * x\n"
+    "def h(x, n): return g(x, n - 1)\ndef f(X): return g(X)\nranks = behind(f)",
+    "a class that a function uses": "class K:\n  def of(self, X): return SIGN * X\n"
+    "def f(X): return K().of(X)\nranks = behind(f)",
+    "a lambda": "g = lambda x: SIGN * x\ndef f(X): return g(X)\nranks = behind(f)",
+    "a number": "c = SIGN\ndef f(X): return c * X\nranks = behind(f)",
+    "a list": "c = [0, SIGN]\ndef f(X): return c[1] * X\nranks = behind(f)",
+    "an array": "c = np.array([SIGN])\ndef f(X): return c * X\nranks = behind(f)",
+    "a default": "def f(X, c=SIGN): return c * X\nranks = behind(f)",
+    "a partial": "def f(X, c): return c * X\nranks = behind(partial(f, c=SIGN))",
+    "a partial of": "def f(X, c): return SIGN * c * X\nranks = behind(partial(f, c=1))",
+    "what is decorated": "def less(g):\n  @wraps(g)\n  def f(X): return g(X) - 3\n"
+    "  return f\n@less\ndef f(X): return SIGN * X\nranks = behind(f)",
+    "a decorator": "def signed(g):\n  @wraps(g)\n  def f(X): return SIGN * g(X)\n"
+    "  return f\n@signed\ndef f(X): return X\nranks = behind(f)",
+    "what is cached": "@lru_cache\ndef g(n): return SIGN * n\ndef f(X): return g(1) * X\n"
+    "ranks = behind(f)",
+    "a callable object": "class K:\n  def __call__(self, X): return SIGN * X\n"
+    "ranks = behind(K())",
+    "a bound method": "class K:\n  def of(self, X): return SIGN * X\n"
+    "ranks = behind(K().of)",
+    "a class method": "class K:\n  @classmethod\n  def of(cls, X): return SIGN * X\n"
+    "ranks = behind(K.of)",
+    "an object in a parameter": "class K:\n  def of(self, X): return SIGN * X\n"
+    "def f(X, k): return k['k'].of(X)\n"
+    "ranks = make_pipeline(FunctionTransformer(f, kw_args={'k': {'k': K()}}), First())",
+}
+
+
+@pytest.mark.parametrize("place", ["a file", "no source", "a package with a version"])
+def test_memory_knows_edited_code(X, y, tmp_path, monkeypatch, place):
+    X, cache, found = X[:40], tmp_path / "cache", {}
+    members = list(EDITED.items())[: 4 if "version" in place else None]
+    for sign in (1, -1, 1):
+        for number, (name, body) in enumerate(members):
+            module = types.ModuleType(f"edited_{number}")
+            text = EDITED_HEAD + body.replace("SIGN", str(sign))
+            module.__file__ = str(tmp_path / f"{module.__name__}.py")
+            if place != "no source":
+                Path(module.__file__).write_text(text)
+            if place == "a package with a version":
+                module.__version__ = "1.0"
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            linecache.checkcache()
+            filename = "<cell>" if place == "no source" else module.__file__
+            exec(compile(text, filename, "exec"), vars(module))
+            plain = SampleSubsetClassifier(Spy(), module.ranks, stratify=None)
+            wanted = plain.fit(X, y[:40]).sample_indices_
+            cached = clone(plain).set_params(memory=str(cache)).fit(X, y[:40])
+            assert np.array_equal(cached.sample_indices_, wanted), name
+            found.setdefault(name, []).append(wanted)
+        n_stored = len(list(cache.rglob("output.pkl")))
+        assert n_stored == len(members) * (1 if len(found[name]) == 1 else 2)
+    for name, (one, other, _) in found.items():
+        assert not np.array_equal(one, other), name
+
+
+def test_memory_goes_by_the_code_that_ran(X, y, tmp_path, monkeypatch):
+    """A file that was edited after its import says what another process would run."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    path, kept = tmp_path / "edited_later.py", []
+    texts = [EDITED_HEAD + EDITED["a method"].replace("SIGN", sign) for sign in ("1", "-1")]
+    path.write_text(texts[0])
+    module = importlib.import_module("edited_later")
+    for _ in range(2):
+        path.write_text(texts[1])
+        model = SampleSubsetClassifier(Spy(), module.ranks, memory=str(tmp_path / "cache"))
+        kept.append(model.fit(X, y).sample_indices_)
+        module = importlib.reload(module)
+    assert not np.array_equal(*kept)
+
+
+def test_memory_of_scripts_that_share_names(tmp_path):
+    script, kept = EDITED_HEAD + EDITED["a function"], []
+    script += (
+        "\nfrom sklearn.dummy import DummyClassifier\n"
+        "from sklearn_prune import SampleSubsetClassifier\n"
+        "X, y = np.arange(20.0)[:, None], np.arange(20) % 2\n"
+        "model = SampleSubsetClassifier(DummyClassifier(), ranks, "
+        f"memory={str(tmp_path)!r})\nkept = model.fit(X, y).sample_indices_.tolist()\n"
+    )
+    for sign in ("1", "-1", "1"):
+        path = tmp_path / f"script{sign}.py"
+        path.write_text(script.replace("SIGN", sign))
+        kept.append(runpy.run_path(str(path), run_name="__main__")["kept"])
+    assert kept == [[*range(10, 20)], [*range(10)], [*range(10, 20)]]
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+
+
+@pytest.mark.parametrize("name", ["sklearn.__version__", "numpy.__version__"])
+def test_memory_knows_versions(X, y, tmp_path, monkeypatch, name):
+    model = SampleSubsetClassifier(Spy(), SpySelector(), memory=str(tmp_path))
+    before = SpySelector.n_rankings
+    model.fit(X, y)
+    monkeypatch.setattr(name, "0.0")
+    model.fit(X, y).fit(X, y)
+    assert SpySelector.n_rankings == before + 2
+
+
+def test_memory_knows_requests(X, y, tmp_path, routing):
+    scores = []
+    for asks in (False, True):
+        selector = L2PenaltySelector().set_fit_request(sample_weight=asks)
+        model = SampleSubsetClassifier(
+            sk.LogisticRegression().set_fit_request(sample_weight=True),
+            selector,
+            memory=str(tmp_path),
+        )
+        model.fit(X, y, sample_weight=np.linspace(0.1, 9, len(y)))
+        scores.append(model.sample_scores_)
+    assert not np.array_equal(*scores)
 
 
 def test_memory_gives_the_same_rows_and_no_random_ranking_twice(X, y, tmp_path):
