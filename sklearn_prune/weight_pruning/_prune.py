@@ -85,6 +85,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     work = working_form(family, model, context)
     if not keeps_all(keep):
         unit = family.unit_for(work, unit, context)
+        check_unit(family, unit, criterion, model)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
     units_before = unit_table(family, work, counted, context).ids
     parameters, nonzero = family.count(work)

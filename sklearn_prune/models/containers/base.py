@@ -213,6 +213,10 @@ class ContainerFamily(Restores, Family):
         reduced = [reduce_member(member, shares, request) for member in work.members]
         return [replace(work, members=members) for members in zip(*reduced, strict=True)]
 
+    def unit_for(self, work, unit, context):
+        own = {m.family.unit_for(m.work, unit, m.context) for m in work.members}
+        return own.pop() if len(own) == 1 else unit
+
     def refit(self, work, unit, context):
         return replace(work, members=tuple(map(refit_member, work.members)))
 

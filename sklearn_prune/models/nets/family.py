@@ -141,6 +141,12 @@ class NetFamily(TrainsOn, Restores, Family):
         return UnitTable(np.concatenate(ids), parameters, fixed, layer_codes(sizes))
 
     def _sites(self, work, unit):
+        if work.graph is None:
+            raise InvalidParameterError(
+                f"unit={unit!r} needs a module that can be followed. Got "
+                f"{type(work.model).__name__}, whose module cannot be: {work.reason}. "
+                'Write unit="weight".'
+            )
         unit = "input" if unit == "feature" else unit
         sites = [site for site in work.graph.sites if site.unit == unit]
         if not sites:

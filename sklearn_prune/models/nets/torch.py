@@ -8,7 +8,7 @@ from sklearn.base import clone, is_classifier
 
 from sklearn_prune._meta import clone_seeded
 from sklearn_prune._seeds import seeded_globals
-from sklearn_prune._sklearn_compat import count_rows
+from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune.models.nets.family import OF_UNITS, UNIT_CRITERIA, NetFamily
 from sklearn_prune.models.nets.units import MaskedNet
 from sklearn_prune.predictors import (
@@ -53,9 +53,10 @@ class TorchFamily(NetFamily):
     def as_fitted(self, model):
         from sklearn_prune.models.nets.torch_training import values_of
 
-        return CompactModule.of(model, values_of(model.module_), {})
+        return _whole_module(model, values_of(model.module_), {})
 
     def unit_for(self, work, unit, context):
+        _refuse_computed_weights(work.model)
         if work.graph is None and unit not in ("auto", "weight"):
             warnings.warn(
                 f"Single weights are pruned instead of {unit}s, since the module of "
@@ -65,6 +66,10 @@ class TorchFamily(NetFamily):
             )
             return "weight"
         return unit
+
+    def reduce(self, work, shares, request, context):
+        _refuse_computed_weights(work.model)
+        return super().reduce(work, shares, request, context)
 
     def untrained(self, model, context):
         """The model as training begins, callbacks that load parameters included."""
@@ -101,7 +106,8 @@ class TorchFamily(NetFamily):
                     training.n_cuts_ < len(cuts) and not training.interrupted_
                 ):  # stopped before its time
                     training.cut(net)
-                    training.work = replace(training.work, values=values_of(net.module_))
+                    values = training.work.values | values_of(net.module_)
+                    training.work = replace(training.work, values=values)
                     net.partial_fit(context.X, context.y, **context.fit_params)
                 if training.interrupted_:  # skorch itself goes on as if all was done
                     raise KeyboardInterrupt
@@ -134,7 +140,7 @@ class TorchFamily(NetFamily):
         names = getattr(net, "feature_names_in_", None)
         output = _output_of(net)
         if work.graph is None or _reads_by_its_own(net) or not _is_plain(work, output):
-            return CompactModule.of(net, work.values, work.masks)
+            return _whole_module(net, work.values, work.masks)
         facts = {"flat_": False}
         kind = CompactNetRegressor
         if _is_classifier(net):
@@ -162,10 +168,8 @@ class TorchFamily(NetFamily):
     def restore(self, compact, template):
         from sklearn_prune.models.nets.torch_training import KeepZeros, load_values
 
-        if isinstance(compact, CompactModule):
-            values = compact.values()
-        else:
-            values = compact.full_values()
+        is_whole = isinstance(compact, CompactModule)
+        values = compact.values() if is_whole else compact.full_values()
         masks = {
             name: value != 0
             for name, value in values.items()
@@ -175,7 +179,12 @@ class TorchFamily(NetFamily):
         template.set_params(callbacks=[*callbacks, ("keep_zeros", KeepZeros(masks))])
         with seeded_globals(template, 0):
             template.initialize()
-        load_values(template.module_, values | _unit_norms(template.module_, values))
+        if not is_whole:
+            values |= _unit_norms(template.module_, values)
+        try:
+            load_values(template.module_, values)
+        except InvalidParameterError as error:
+            raise AttributeError(str(error)) from error
         if hasattr(compact, "classes_"):
             template.classes_inferred_ = np.array(compact.classes_)
         return copy_attributes(compact, template, "n_features_in_", "feature_names_in_")
@@ -202,11 +211,18 @@ def gradients_of(net, inputs, targets):
     inputs, targets = inputs.to(device), targets.to(device)
     try:
         found = vmap(grad(loss_of), in_dims=(None, 0, 0))(parameters, inputs, targets)
-    except RuntimeError:  # an operation that vmap does not know
-        rows = [
-            grad(loss_of)(parameters, row, target)
-            for row, target in zip(inputs, targets, strict=True)
-        ]
+    except (RuntimeError, ValueError):  # an operation that vmap does not know
+        try:
+            rows = [
+                grad(loss_of)(parameters, row, target)
+                for row, target in zip(inputs, targets, strict=True)
+            ]
+        except (RuntimeError, ValueError) as error:
+            raise InvalidParameterError(
+                "The criterion needs the gradient of each row, from a module that takes "
+                f"one row. Got {type(module).__name__}, with which torch says: "
+                f"{str(error).splitlines()[0]}. Write MagnitudeCriterion()."
+            ) from error
         found = {name: torch.stack([row[name] for row in rows]) for name in parameters}
     return {name: gradient.cpu().numpy() for name, gradient in found.items()}
 
@@ -246,6 +262,30 @@ def _net_with(work, context):
     return net
 
 
+def _refuse_computed_weights(net, what="pruned"):
+    """Raise if weights of a net are no parameters but computed from others."""
+    from sklearn_prune.models.nets.torch_graph import computed_weight
+
+    found = computed_weight(net.module_)
+    if found is None:
+        return
+    name, call = found
+    raise InvalidParameterError(
+        f"A net is {what} by its weights, which must be parameters. Got {name}, which is "
+        f"computed from others. Fit the net, call {call}, and pass FrozenEstimator(net). "
+        "Write refit=False if the constructor of the module computes it again."
+    )
+
+
+def _whole_module(net, values, masks):
+    """The module with packed values; weights by parametrizations cannot be copied."""
+    try:
+        return CompactModule.of(net, values, masks)
+    except (RuntimeError, TypeError):
+        _refuse_computed_weights(net, "stored")
+        raise
+
+
 def _missing_norms(graph, values):
     """Factor 1 and offset 0 of batch norms that learn none."""
     missing = {}
@@ -261,7 +301,8 @@ def _unit_norms(module, values):
     """Facts of batch norms under which they do what their factor and offset say."""
     facts = {}
     for name, part in module.named_modules():
-        if f"{name}.running_var" not in dict(module.named_buffers()):
+        # A norm that the graph does not have is not called.
+        if not hasattr(part, "running_var") or f"{name}.weight" not in values:
             continue
         factor, offset = values[f"{name}.weight"], values[f"{name}.bias"]
         if part.affine:

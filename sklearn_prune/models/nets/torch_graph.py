@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.prune import BasePruningMethod
 
 from sklearn_prune.predictors import KNOWN_ACTIVATIONS, Graph, Operation, Site
 
@@ -32,6 +34,10 @@ _ACTIVATIONS = {
 }
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+_COMPUTING_HOOKS = {
+    "torch.nn.utils.weight_norm.WeightNorm": "remove_weight_norm",
+    "torch.nn.utils.spectral_norm.SpectralNorm": "remove_spectral_norm",
+}
 _SAME = ("contiguous", "clone", "detach", "float", "dropout", "identity", "dropout2d")
 _SHAPE_ONLY = ("size", "getattr", "getitem", "dim", "len", "mul", "floordiv")
 
@@ -46,6 +52,8 @@ def follow(module, example):
     `example` has some rows, on the device of the module. Batch norms without factor and
     offset get names of their own. NotFollowed for an operation that predictors do not have.
     """
+    if (computed := computed_weight(module)) is not None:
+        raise NotFollowed(f"{computed[0]} is computed from other parameters")
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
@@ -59,7 +67,40 @@ def follow(module, example):
     finally:
         for part in training:
             part.training = True
-    return _Follower(traced).run()
+    graph = _Follower(traced).run()
+    known = module.state_dict()
+    for operation in graph.operations:
+        for name in (operation.weight, operation.bias):
+            if operation.kind != "scale" and name is not None and name not in known:
+                raise NotFollowed(f"{name} is no parameter")
+    return graph
+
+
+def computed_weight(module):
+    """The first weight that is computed from other parameters, and the call that ends it.
+
+    Masks, weight norms, spectral norms and parametrizations of `torch.nn.utils`.
+    """
+    for path, part in module.named_modules():
+        where = f"net.module_.get_submodule({path!r})" if path else "net.module_"
+        for hook in part._forward_pre_hooks.values():
+            kind = f"{type(hook).__module__}.{type(hook).__name__}"
+            if isinstance(hook, BasePruningMethod):
+                leaf, remove = hook._tensor_name, "prune.remove"
+            elif kind in _COMPUTING_HOOKS:
+                leaf, remove = hook.name, _COMPUTING_HOOKS[kind]
+            else:
+                continue
+            return _joined(path, leaf), f"torch.nn.utils.{remove}({where}, {leaf!r})"
+        if is_parametrized(part):
+            leaf = next(iter(part.parametrizations))
+            remove = "torch.nn.utils.parametrize.remove_parametrizations"
+            return _joined(path, leaf), f"{remove}({where}, {leaf!r})"
+    return None
+
+
+def _joined(path, leaf):
+    return f"{path}.{leaf}" if path else leaf
 
 
 class _Follower:

@@ -7,6 +7,9 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
+
+from sklearn_prune._sklearn_compat import InvalidParameterError
 
 _TEMPERATURE = 2.0
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
@@ -81,7 +84,7 @@ class MaskedTraining(Callback):
         pairs = [
             (parameters[name], torch.as_tensor(mask).to(parameters[name]))
             for name, mask in self.work.masks.items()
-            if not mask.all()
+            if name in parameters and not mask.all()  # a norm may have no factors
         ]
         self.masked_ = [parameter.data for parameter, _ in pairs]
         self.factors_ = [factor for _, factor in pairs]
@@ -121,7 +124,7 @@ class MaskedTraining(Callback):
         due = len(self.cuts) if due is None else min(due, len(self.cuts))
         if due <= self.n_cuts_:
             return
-        work = replace(self.work, values=values_of(net.module_))
+        work = replace(self.work, values=self.work.values | values_of(net.module_))
         # The last of several that are due says how much is left.
         self.work = self.cuts[due - 1](work)
         self.n_cuts_ = due
@@ -198,7 +201,7 @@ def _softened(y_pred, target):
 
 def values_of(module):
     """Parameters and buffers of a module as arrays, by name."""
-    state = module.state_dict()
+    state = module.state_dict() | dict(module.named_buffers())  # also not persistent ones
     return {
         name: np.array(tensor.detach().cpu().numpy())
         for name, tensor in state.items()
@@ -207,11 +210,32 @@ def values_of(module):
 
 
 def load_values(module, values):
-    """Copy arrays into the parameters and buffers of a module, shared ones once."""
+    """Copy arrays into the parameters and buffers of a module, shared ones once.
+
+    Raises InvalidParameterError if a new module of this class has other parameters.
+    """
     with torch.no_grad():
         for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            if name in values:
-                tensor.copy_(torch.as_tensor(values[name]))
+            if name not in values:
+                continue
+            if is_lazy(tensor):
+                tensor.materialize(values[name].shape)
+            if tensor.shape != values[name].shape:
+                raise _other_parameters(module, name)
+            tensor.copy_(torch.as_tensor(values[name]))
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    for name in values.keys() - parameters.keys() - dict(module.named_buffers()).keys():
+        prefix = name[: name.rfind(".") + 1]
+        if any(own.startswith(prefix) and own not in values for own in parameters):
+            raise _other_parameters(module, name)
+
+
+def _other_parameters(module, name):
+    return InvalidParameterError(
+        "The constructor of a module must make the parameters that were fitted. Got a new "
+        f"{type(module).__name__} without {name}, or with another shape of it. Write "
+        "refit=False and MagnitudeCriterion(), and use compact_ instead of estimator_."
+    )
 
 
 def apply_masks(module, masks):

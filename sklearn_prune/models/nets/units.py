@@ -142,6 +142,8 @@ def sums_of_units(effects, site, power):
     """For each row and unit, the sum of powers over the weights that make it."""
     total = 0.0
     for name, axis, *_ in site.makers or site.readers:
+        if name not in effects:  # the factor of a norm that learns none
+            continue
         effect = np.moveaxis(effects[name], axis + 1, 1) ** power
         total = total + effect.reshape(len(effect), site.size, -1).sum(axis=2)
     return total

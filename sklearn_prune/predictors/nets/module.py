@@ -73,6 +73,10 @@ class CompactModule(Compact):
             for name, value in self.values().items()
         }
         net.module_.load_state_dict(state, assign=True, strict=False)
+        for name, buffer in net.module_.named_buffers():
+            if buffer.is_meta:  # no part of the state, as it is not persistent
+                owner, _, leaf = name.rpartition(".")
+                net.module_.get_submodule(owner)._buffers[leaf] = state[name]
         return net
 
     def predict(self, X):
@@ -115,6 +119,7 @@ def emptied(net):
     net.predict_nonlinearity = nonlinearity
     module = net.module_
     net.parameter_names_ = frozenset(dict(module.named_parameters()))
-    net.dtypes_ = {name: part.dtype for name, part in module.state_dict().items()}
+    state = module.state_dict() | dict(module.named_buffers())
+    net.dtypes_ = {name: part.dtype for name, part in state.items()}
     net.module_ = module.to("meta")
     return net

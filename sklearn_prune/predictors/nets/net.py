@@ -239,9 +239,12 @@ def _float_type(values):
 
 
 def _widened(site, parameters, mask):
-    """Count the columns of sparse weights from those of X; False if any is not sparse."""
+    """Count the columns of sparse weights from those of X; False if any is not sparse.
+
+    False too where a factor for each column, which has none for the others, comes first.
+    """
     names = [name for name, _, _ in site.readers]
-    if any(
+    if site.makers or any(
         not isinstance(parameters[name], SparseWeights) or len(parameters[name].shape) > 2
         for name in names
     ):

@@ -1,9 +1,11 @@
 """Nets of skorch: zeros that stay, training, removal, and what a fit leaves alone."""
 
 import pickle
+import re
 import subprocess
 import sys
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_info
 
 torch = pytest.importorskip("torch")
@@ -20,6 +24,8 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegr
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 from torch import nn
+from torch.nn import utils
+from torch.nn.utils import prune
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune import weight_pruning as wp
@@ -64,6 +70,55 @@ class Recurrent(nn.Module):
 
     def forward(self, X):
         return self.last(self.lstm(X.view(-1, 8, 8))[0][:, -1])
+
+
+class PlainNorms(Residual):
+    """Norms that learn no factors."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(6, affine=False)
+        self.second_norm = nn.BatchNorm2d(6, affine=False)
+
+
+class Normed(nn.Module):
+    """A norm in a module that cannot be followed, for it multiplies."""
+
+    def __init__(self, norm, *shape):
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(64, 24), norm, nn.Linear(24, 10)
+        self.shape = shape or (24,)
+        self.register_buffer("shift", torch.randn(24), persistent=False)
+
+    def forward(self, X):
+        X = (self.first(X) + self.shift) * 2
+        return self.last(self.norm(X.reshape(-1, *self.shape)).relu().flatten(1))
+
+
+class OwnNorm(nn.Module):
+    """Running statistics that are no norm of torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(24))
+        self.register_buffer("running_var", torch.ones(24))
+
+    def forward(self, X):
+        if self.training:
+            self.running_mean.lerp_(X.detach().mean(0), 0.1)
+            self.running_var.lerp_(X.detach().var(0), 0.1)
+        return (X - self.running_mean) / self.running_var.sqrt()
+
+
+def normed(make, *shape):
+    return Normed(make(), *shape)
+
+
+def seen(make, name="weight"):
+    """A perceptron whose first layer is seen through something of `torch.nn.utils`."""
+    module = Perceptron()
+    make(module[0], name)
+    return module
 
 
 def make_net(module=Perceptron, cls=NeuralNetClassifier, **params):
@@ -483,6 +538,144 @@ def test_module_that_cannot_be_followed(unit):
     before = weights_of(model.estimator_)
     again = pickle.loads(pickle.dumps(model)).partial_fit(X, CLASSES)
     assert_same_zeros(before, weights_of(again.estimator_))
+
+
+@pytest.mark.parametrize("unit", ["neuron", "input", "weight"])
+def test_module_in_a_pipeline_that_cannot_be_followed(unit):
+    pipeline = make_pipeline(FunctionTransformer(), make_net(Recurrent))
+    model = make_model(pipeline, unit=unit, refit=False)
+    if unit == "weight":
+        model.fit(X, CLASSES)
+    else:
+        with pytest.warns(UserWarning, match=f"weights are pruned instead of {unit}s"):
+            model.fit(X, CLASSES)
+    assert model.unit_ == "weight"
+    assert_restored_agrees(model, X, 1e-6)
+    with pytest.warns(UserWarning, match="cannot be followed"):
+        message = error_of(make_model(pipeline, wp.ActivationCriterion(), unit="neuron"))
+    assert "Write one of MagnitudeCriterion" in message
+
+
+NORMS = {
+    "batch": (partial(nn.BatchNorm1d, 24),),
+    "no factors": (partial(nn.BatchNorm1d, 24, affine=False),),
+    "mean of all": (partial(nn.BatchNorm1d, 24, momentum=None),),
+    "of the batch": (partial(nn.BatchNorm1d, 24, track_running_stats=False),),
+    "lazy": (nn.LazyBatchNorm1d,),
+    "synchronised": (partial(nn.SyncBatchNorm, 24),),
+    "volumes": (partial(nn.BatchNorm3d, 3), 3, 2, 2, 2),
+    "instance": (partial(nn.InstanceNorm1d, 4, track_running_stats=True), 4, 6),
+    "instance with factors": (
+        partial(nn.InstanceNorm1d, 4, affine=True, track_running_stats=True),
+        *(4, 6),
+    ),
+    "groups": (partial(nn.GroupNorm, 3, 24),),
+    "own": (OwnNorm,),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_norms_of_a_module_that_cannot_be_followed(name):
+    torch.manual_seed(0)
+    make = partial(normed, *NORMS[name])
+    net = make_net(make, lr=0.05, iterator_train__shuffle=False).fit(3 * X + 2, CLASSES)
+    rows = 3 * X + 2
+    model = make_model(FrozenEstimator(net), keep=1.0).fit(rows, CLASSES)
+    whole = net.predict_proba(rows)
+    np.testing.assert_array_equal(model.predict_proba(rows), whole)
+    np.testing.assert_array_equal(model.estimator_.predict_proba(rows), whole)
+    net.set_params(lr=0.0, max_epochs=1)  # one more pass moves the running statistics only
+    model.partial_fit(rows, CLASSES)
+    net.partial_fit(rows, CLASSES)
+    np.testing.assert_allclose(
+        model.predict_proba(rows), net.predict_proba(rows), atol=1e-6
+    )
+    smaller = make_model(FrozenEstimator(net), refit=False).fit(rows, CLASSES)
+    assert_restored_agrees(smaller, rows, 1e-6)
+
+
+def test_a_norm_that_is_not_called():
+    class Unused(Perceptron):
+        def __init__(self):
+            super().__init__()
+            self.unused = nn.BatchNorm1d(3)
+
+        def forward(self, X):
+            return self[3](self[1](self[0](X)))
+
+    model = make_model(make_net(Unused)).fit(X, CLASSES)
+    assert type(model.compact_).__name__ == "CompactNetClassifier"
+    assert_restored_agrees(model, X)
+
+
+@pytest.mark.parametrize("criterion", [*UNIT_CRITERIA, wp.GradualSchedule(2)], ids=str)
+@pytest.mark.parametrize("unit", ["channel", "weight"])
+def test_norms_without_factors(unit, criterion):
+    if unit == "weight" and isinstance(criterion, wp.ActivationCriterion):
+        pytest.skip("single weights have no output")
+    params = {"criterion": criterion}
+    if isinstance(criterion, wp.GradualSchedule):
+        params = {"schedule": criterion}
+    model = make_model(make_net(PlainNorms), unit=unit, keep=0.5, **params)
+    model.fit(IMAGES[:150], CLASSES[:150])
+    assert len(model.kept_) == (3 if unit == "channel" else model.n_units_ // 2)
+    assert_zeros_by_unit(model, unit)
+    assert_restored_agrees(model, IMAGES)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize(("unit", "keep"), [("auto", 0.1), ("input", 0.1), ("neuron", 2)])
+def test_a_norm_of_the_inputs(unit, keep, affine):
+    class First(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.BatchNorm1d(64, affine=affine), *Perceptron())
+
+    model = make_model(make_net(First), unit=unit, keep=keep).fit(X, CLASSES)
+    assert_restored_agrees(model, X)
+
+
+COMPUTED = {
+    "mask": partial(prune.l1_unstructured, amount=0.5),
+    "mask of units": partial(prune.ln_structured, amount=0.2, n=2, dim=0),
+    "weight norm": utils.weight_norm,
+    "spectral norm": utils.spectral_norm,
+    "new weight norm": utils.parametrizations.weight_norm,
+    "new spectral norm": utils.parametrizations.spectral_norm,
+    "orthogonal": utils.parametrizations.orthogonal,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("followed", [True, False])
+@pytest.mark.parametrize("kind", COMPUTED)
+def test_computed_weights_name_the_call_to_make_first(kind, followed):
+    make = partial(seen, COMPUTED[kind])
+    if not followed:
+        make = partial(normed, partial(seen_norm, COMPUTED[kind]))
+    net = make_net(make).fit(X, CLASSES)
+    whole = net.predict_proba(X)
+    for params in ({}, {"refit": False}, {"unit": "neuron"}, {"unit": "auto"}):
+        message = error_of(make_model(FrozenEstimator(net), **params))
+    assert error_of(make_model(make_pipeline(FunctionTransformer(), make_net(make))))
+    if kind in ("mask", "weight norm", "spectral norm"):
+        model = make_model(FrozenEstimator(net), keep=1.0).fit(X, CLASSES)
+        np.testing.assert_array_equal(model.predict_proba(X), whole)
+    call = re.search(r"call (torch\.nn\.utils\..+\)), and", message)[1]
+    eval(call, {"torch": torch, "net": net})
+    np.testing.assert_allclose(net.predict_proba(X), whole, atol=1e-6)
+    if kind == "new weight norm" and not followed:
+        return  # it leaves a hook that cannot be pickled
+    model = make_model(FrozenEstimator(net), refit=False).fit(X, CLASSES)
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert "constructor" in error_of(make_model(FrozenEstimator(net)))  # it has no refit
+    with pytest.raises(AttributeError, match="constructor"):
+        model.estimator_
+
+
+def seen_norm(make):
+    layer = nn.Linear(24, 24)
+    make(layer, "weight")
+    return layer
 
 
 @pytest.mark.parametrize("schedule", [None, wp.GradualSchedule(3)])
