@@ -5,6 +5,8 @@ from numba import njit
 
 LOGISTIC, SQUARED = 0, 1
 LONGEST_STEP = 30.0  # of a softmax score: what bends too little would go far too far
+LARGEST_EXPONENT = 200.0  # of a factor of odds, which must not overflow
+CANCELLED, OVERFLOWING = 1e-13, 1e100  # of a sum of odds: it is then added up again
 
 
 @njit(cache=True, nogil=True)
@@ -125,6 +127,31 @@ def sweep(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def as_shares(odds):
+    """Divide the odds of one row by their sum, in place."""
+    z = 0.0
+    for c in range(len(odds)):
+        z += odds[c]
+    for c in range(len(odds)):
+        odds[c] = max(odds[c] / max(z, 1e-300), 1e-100)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def total_after(total, change, largest, odds):
+    """The sum of the odds of one row after a step, and the largest since it was exact.
+
+    Changes are added to the sum. If it became much smaller than it was, rounding errors
+    may exceed it, and shares of it exceed 1: it is then added up again. So it is before
+    it overflows.
+    """
+    total += change
+    if CANCELLED * largest < total < OVERFLOWING:
+        return total, max(total, largest)
+    as_shares(odds)
+    return 1.0, 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def sweep_softmax(
     A, y, weight, start, intercept, first, column, W, prior, strength, l1, rate, n_sweeps,
     grid, H,
@@ -149,15 +176,11 @@ def sweep_softmax(
             highest = max(highest, odds[i, c])
         for c in range(n_classes):
             odds[i, c] = np.exp(odds[i, c] - highest)
-    total = np.empty(n)
+    total, largest = np.empty(n), np.empty(n)
     for _ in range(n_sweeps):
         for i in range(n):
-            z = 0.0
-            for c in range(n_classes):
-                z += odds[i, c]
-            for c in range(n_classes):
-                odds[i, c] = max(odds[i, c] / max(z, 1e-300), 1e-100)
-            total[i] = 1.0
+            as_shares(odds[i])
+            total[i] = largest[i] = 1.0
         for t in range(n_trees):
             low, high = first[start[t]], first[start[t + 1]]
             for e in range(low, high):
@@ -183,7 +206,7 @@ def sweep_softmax(
                     new = min(old * step[e], 1e100)
                     odds[i, column[e]] = new
                     change += new - old
-                total[i] = max(total[i] + change, 1e-300)
+                total[i], largest[i] = total_after(total[i], change, largest[i], odds[i])
 
 
 @njit(cache=True, nogil=True)
@@ -272,15 +295,12 @@ def sweep_softmax_copies(
                     for e in range(first[A[t, i]], first[A[t, i] + 1]):
                         of_row[column[e]] += W[e] / share
             of_row[:] = np.exp(of_row - of_row.max())
-    total = np.empty((n_copies, n))
+    total, largest = np.empty((n_copies, n)), np.empty((n_copies, n))
     for _ in range(n_sweeps):
         for copy in range(n_copies):
             for i in range(n):
-                of_row = odds[copy, i]
-                z = of_row.sum()
-                for c in range(n_classes):
-                    of_row[c] = max(of_row[c] / z, 1e-100)
-                total[copy, i] = 1.0
+                as_shares(odds[copy, i])
+                total[copy, i] = largest[copy, i] = 1.0
         for t in range(n_trees):
             low, high = first[start[t]], first[start[t + 1]]
             for e in range(low, high):
@@ -297,6 +317,8 @@ def sweep_softmax_copies(
                         H[e] += mass / share * q * (1.0 - q)
             for e in range(low, high):
                 new = moved_weight(W[e], step[e], H[e], prior[e], strength, l1, rate, grid)
+                longest = LARGEST_EXPONENT * share
+                new = min(max(new, W[e] - longest), W[e] + longest)
                 step[e] = np.exp((new - W[e]) / share)
                 W[e] = new
             for copy in range(n_copies):
@@ -309,4 +331,6 @@ def sweep_softmax_copies(
                         new = old * step[e]
                         odds[copy, i, column[e]] = new
                         change += new - old
-                    total[copy, i] = max(total[copy, i] + change, 1e-300)
+                    total[copy, i], largest[copy, i] = total_after(
+                        total[copy, i], change, largest[copy, i], odds[copy, i]
+                    )
