@@ -221,7 +221,7 @@ def _gain(total, count, truth, weight, measure, classes):
     scored = count > 0
     mean = total[scored] / count[scored, None]
     target, weight = truth[scored], weight[scored]
-    if not scored.any():
+    if not weight.any():  # no rows, or none that count
         return -np.inf
     if not classes:
         return -np.average(((mean - target) ** 2).sum(axis=1), weights=weight)

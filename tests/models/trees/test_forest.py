@@ -399,3 +399,20 @@ def test_the_trees_that_were_not_fitted_are_allowed_for():
         bare.append(_whole_score(some, rows, outside, 10, 10).mean())
     assert np.mean(whole) == pytest.approx(np.mean(extrapolated), abs=0.005)
     assert np.mean(whole) - np.mean(bare) > 0.01
+
+
+@pytest.mark.parametrize("measure", ["reduced_error", "complementarity", "margin"])
+@pytest.mark.parametrize("kind", [sk.RandomForestClassifier, sk.RandomForestRegressor])
+@pytest.mark.parametrize("most", [20, None])
+def test_trees_are_ranked_where_few_rows_count(kind, measure, most):
+    """A tree whose out-of-bag rows all weigh nothing is not the first, if others do."""
+    X, y = IRIS
+    weight = np.zeros(len(y))
+    weight[[0, 1, 60, 61, 120, 121]] = 1.0
+    model = forest(kind, max_samples=most).fit(X, y, sample_weight=weight)
+    family, work, context = started(model, X, y, fit_params={"sample_weight": weight})
+    counted = out_of_bag(work, context)[:, weight > 0].any(axis=1)
+    assert (0 < counted.sum() < 12) == (most == 20)
+    order = family.contributions(work, "tree", measure, context).order
+    assert sorted(order) == list(range(12))
+    assert counted[order[0]] == (most == 20)

@@ -8,6 +8,7 @@ from scipy.special import expit, log_softmax
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import Ridge
+from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_prune.models.trees.arrays import (
     collapse,
@@ -226,3 +227,30 @@ def test_thresholds_are_shared_and_in_the_set_of_old_ones():
         assert len(after) <= min(128, max(16, own.sum() // 3))
     same = leaves_of_rows(shared, X) == leaves_of_rows(arrays, X)
     assert same.mean() > 0.7
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("strength", [0.001, 0.1])
+@pytest.mark.parametrize("weights", ["none", "balanced", "zeros", "skewed"])
+def test_scores_stay_finite_where_odds_of_classes_go_far(weights, strength, dropout):
+    """Steps are long where leaves are small and the penalty is weak."""
+    rng = np.random.default_rng(1)
+    y = np.where(rng.random(100) < 0.7, 0, rng.integers(0, 4, 100))
+    X = np.hstack([np.eye(6)[(y + rng.integers(0, 3, 100)) % 6], np.ones((100, 1))])
+    weight = {
+        "none": None,
+        "balanced": compute_sample_weight("balanced", y),
+        "zeros": (rng.random(100) < 0.5) * 1.0,
+        "skewed": np.exp(3 * rng.normal(size=100)),
+    }[weights]
+    forest = RandomForestClassifier(40, min_samples_leaf=3, random_state=0)
+    arrays = arrays_of(forest.fit(X, y, sample_weight=weight))
+    leaves = leaves_of_rows(arrays, X)
+    refit = JointRefit(
+        arrays, leaves, y, weight=weight, loss="softmax", strength=strength,
+        votes=arrays.value, n_classes=4, dropout=dropout,
+    ).sweep(8)  # fmt: skip
+    scored = refit.finished(rounded=False)
+    assert np.isfinite(scored.arrays.value).all()
+    assert np.isfinite(refit.H).all()
+    assert refit.H.min() > -1e-2 * refit.weight.sum()
