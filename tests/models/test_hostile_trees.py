@@ -10,12 +10,14 @@ import pytest
 from scipy.sparse import coo_array, csc_array, csr_array, issparse
 from sklearn.base import clone, is_classifier
 
+from sklearn_prune.weight_pruning import PenaltyCriterion
 from tests import matrix
 from tests.estimators import sk
 from tests.matrix import (
     assert_apart,
     assert_same,
     assert_valid,
+    fit_quietly,
     fitted,
     pruned,
     restored_or_reason,
@@ -334,6 +336,77 @@ def test_monotonic(model):
         assert_lossless(fitted(model, rows, y), rows, y)
 
 
+SIGNS = {"monotonic_cst": [1, -1, 0, 0, 0], "random_state": 0}
+BENDING = np.sin(3 * X[:, 0]) - X[:, 1] + X[:, 2] ** 2 + RNG.random(120)
+
+
+def assert_monotonic(model, columns=None):
+    """Sweep each constrained feature, at random values of the others."""
+    largest = []
+    for feature, sign in ((0, 1), (1, -1)):
+        rows = np.repeat(X[:30], 40, axis=0)
+        rows[:, feature] = np.tile(np.linspace(-3, 3, 40), 30)
+        rows = rows if columns is None else columns(rows)
+        is_class = hasattr(model, "classes_")
+        found = model.predict_proba(rows)[:, 1] if is_class else model.predict(rows)
+        steps = sign * np.diff(found.reshape(30, 40).astype(np.float64), axis=1)
+        assert steps.min() >= -1e-6
+        largest.append(steps.max())
+    assert max(largest) > 0.01  # there is something to keep
+
+
+def assert_stays_monotonic(model, units, columns=None):
+    y = BENDING > np.median(BENDING) if is_classifier(model) else BENDING
+    rows = X if columns is None else columns(X)
+    for unit in units:
+        criteria = [None, PenaltyCriterion("l1"), PenaltyCriterion("l2")]
+        for criterion in criteria[: 1 if unit == "auto" else 3]:
+            for changes in ({}, {"refit": False, "quantize": "int8"}):
+                small = pruned(model, criterion=criterion, unit=unit, keep=0.5, **changes)
+                assert_monotonic(fit_quietly(small, rows, y.astype(float)), columns)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        sk.DecisionTreeRegressor(**SIGNS),
+        sk.ExtraTreeClassifier(**SIGNS),
+        sk.RandomForestClassifier(6, **SIGNS),
+        sk.ExtraTreesRegressor(6, **SIGNS),
+        sk.BaggingClassifier(sk.DecisionTreeClassifier(**SIGNS), 5, random_state=0),
+        sk.VotingRegressor([("forest", sk.RandomForestRegressor(4, **SIGNS))]),
+        sk.HistGradientBoostingClassifier(**HIST | SIGNS),
+        sk.HistGradientBoostingRegressor(**HIST | SIGNS),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_monotonic_models_stay_so(model):
+    units = ["auto", "iteration", "node"]
+    if "Hist" not in type(model).__name__:
+        single = isinstance(model, sk.DecisionTreeRegressor | sk.ExtraTreeClassifier)
+        units = ["auto", "node", "leaf", *(["tree"] * (not single))]
+    assert_stays_monotonic(model, units)
+
+
+def test_monotonic_models_of_libraries_stay_so():
+    lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    frame = partial(pytest.importorskip("pandas").DataFrame, columns=list("abcde"))
+    units, signs = ("auto", "iteration", "node"), [1, -1, 0, 0, 0]
+    assert_stays_monotonic(lgb.LGBMClassifier(monotone_constraints=signs, **LIGHT), units)
+    assert_stays_monotonic(lgb.LGBMRegressor(mc=signs, **LIGHT), units)
+    text = xgb.XGBRegressor(monotone_constraints="(1,-1)", **EXTREME)
+    assert_stays_monotonic(text, units)
+    named = xgb.XGBRegressor(monotone_constraints={"a": 1, "b": -1}, **EXTREME)
+    assert_stays_monotonic(named, units, frame)
+
+
+def test_trees_under_constraints_take_no_dropout():
+    for model in (sk.DecisionTreeRegressor(**SIGNS), sk.RandomForestRegressor(4, **SIGNS)):
+        for keep in (0.5, 1.0):
+            with pytest.raises(ValueError, match="no monotonic_cst. Got dropout=0.2"):
+                pruned(model, keep=keep, dropout=0.2).fit(X, NUMBERS)
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -453,6 +526,20 @@ def test_columns_that_a_setting_counts_do_not_move(changes):
     with pytest.raises(ValueError, match=f"counts them. Got {next(iter(changes))}="):
         pruned(model, unit="feature", keep=2).fit(rows, NUMBERS)
     assert_lossless(fitted(model, rows, NUMBERS), rows, NUMBERS)
+
+
+def test_constraints_of_other_models_do_not_move():
+    lgb, xgb = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    signs = [0, 1, 0, 0, 0]
+    tree = sk.DecisionTreeRegressor(max_depth=2, monotonic_cst=signs)
+    for model in (
+        sk.RandomForestRegressor(2, monotonic_cst=signs),
+        sk.AdaBoostRegressor(tree, n_estimators=2),
+        lgb.LGBMRegressor(mc=signs, **LIGHT),
+        xgb.XGBRegressor(monotone_constraints="(0, 1)", **EXTREME),
+    ):
+        with pytest.raises(ValueError, match="counts them. Got mono|counts them. Got mc="):
+            pruned(model, unit="feature", keep=2).fit(X, NUMBERS)
 
 
 @pytest.fixture

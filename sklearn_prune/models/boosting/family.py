@@ -74,6 +74,7 @@ _OTHER_NAMES = {"eta", "shrinkage_rate", "num_leaf", "max_leaf", "n_iter", "nrou
     *("num_boost_round", "num_iteration", "num_iterations"),
     *("num_tree", "num_trees", "num_round", "num_rounds"),
 }
+_MONOTONIC = ("monotonic_cst", "monotone_constraints", "monotone_constraint", "mc")
 _RATE_OF_XGBOOST, _ITERATIONS_OF_XGBOOST = 0.3, 100  # which its estimators leave None
 OPTIONS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
@@ -197,12 +198,11 @@ class BoostingFamily(Restores, Family):
         found = read_model(model, None if context is None else context.X)
         methods = tuple(name for name in METHODS if hasattr(model, name))
         params = model.get_params()
-        monotonic = params.get("monotonic_cst", params.get("monotone_constraints"))
         return BoostingWork(
             found,
             methods,
             found,
-            monotonic=monotonic is not None,
+            monotonic=any(params.get(name) is not None for name in _MONOTONIC),
             importance=params.get("importance_type"),
             importances=getattr(model, "feature_importances_", None),
         )
@@ -410,6 +410,8 @@ class BoostingFamily(Restores, Family):
             path = penalised_path(work.model, self.training_rows(work, context), penalty)
             trees = replace(work.model.trees, value=path.value)
             costs = collapse_costs(trees, path.curvature)
+            if work.monotonic:
+                return work, costs
             fill_inner_values(trees)
             trained = replace(work, model=replace(work.model, trees=trees))
             return trained, costs

@@ -1,5 +1,6 @@
 """Input features of any model: columns are dropped and the model is fitted on the rest."""
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -42,7 +43,9 @@ _PARAMS_WITH_COLUMN_NUMBERS = {
     "interaction_constraints",
     "interaction_cst",
 }
-_PARAMS_WITH_AN_ENTRY_PER_COLUMN = {"monotone_constraints", "monotonic_cst"}
+_PARAMS_WITH_AN_ENTRY_PER_COLUMN = {
+    *("monotone_constraints", "monotone_constraint", "monotonic_cst", "mc")
+}
 
 
 @dataclass(frozen=True)
@@ -303,8 +306,10 @@ def _refuse_moved_columns(context, columns):
 
 
 def _whole_numbers(value):
-    """The integers in an integer, or in nested sequences and sets."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    """The integers in an integer, a text without letters, or nested sequences and sets."""
+    if isinstance(value, str) and not re.search("[^-0-9(), ]", value):
+        yield from map(int, re.findall("-?[0-9]+", value))  # "(1,-1)", as XGBoost takes it
+    elif isinstance(value, Integral) and not isinstance(value, bool):
         yield int(value)
     elif isinstance(value, list | tuple | set | np.ndarray):
         for part in value:

@@ -85,7 +85,7 @@ def refuse_dropout(context):
     """Raise if dropout is asked for where the leaves are not refitted."""
     if context.dropout > 0:
         raise InvalidParameterError(
-            "dropout needs a forest whose leaves are refitted: with one class output, and "
-            f"at least two classes in y. Got dropout={context.dropout} for several outputs "
-            "or one class. Write dropout=0.0."
+            "dropout needs a forest whose leaves are refitted: with one class output, at "
+            "least two classes in y, and no monotonic_cst. Got "
+            f"dropout={context.dropout} for another one. Write dropout=0.0."
         )

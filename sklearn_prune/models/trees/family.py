@@ -62,6 +62,8 @@ class ForestFamily(Restores, Family):
     Dropout drops whole trees while the leaves are refitted; options without a refit are
     then not tried. For a single tree, it shrinks predictions toward the mean of the targets
     by about the dropout rate.
+
+    Leaves of trees with monotonic constraints are not refitted.
     """
 
     units = ("node", "leaf", "tree")
@@ -161,7 +163,7 @@ class ForestFamily(Restores, Family):
         return work.cut(collapse(nodes, stays)[0])
 
     def refit(self, work, unit, context):
-        if work.fitted.loss is None:
+        if not work.fitted.can_refit:
             refuse_dropout(context)
             return work
         nodes, fitted = work.nodes, work.fitted
@@ -177,7 +179,7 @@ class ForestFamily(Restores, Family):
 
     def options(self, work, request, context):
         fitted = work.fitted
-        if fitted.loss is None:
+        if not fitted.can_refit:
             refuse_dropout(context)
         n_nodes = fitted.sizes[:, 0].sum()
         if n_nodes == fitted.n_trees or count_rows(context.X) < 8:  # nothing to choose
@@ -190,7 +192,7 @@ class ForestFamily(Restores, Family):
         ):
             options = plan_options(fitted, request.refit, frozen=context.is_frozen)
             return tuple(o for o in options if o.strength or not context.dropout)
-        if not request.refit or fitted.loss is None:
+        if not request.refit or not fitted.can_refit:
             return (None,)
         default = default_strength(fitted)
         strengths = (default / 10, default, default * 10)
@@ -323,4 +325,4 @@ def plan_options(fitted, refit, *, frozen=False):
             None: (),
         }[fitted.loss]
         ridges = tuple(Option(*values) for values in grid)
-    return votes + (ridges if refit and fitted.loss is not None else ())
+    return votes + (ridges if refit and fitted.can_refit else ())

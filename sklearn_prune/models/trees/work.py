@@ -153,12 +153,27 @@ class FittedForest:
 
     @property
     def loss(self):
-        """The loss of a leaf refit; None where leaves cannot be refitted."""
+        """The loss of a leaf refit; None for several class outputs, and for one class."""
         if not self.classifies:
             return "squared"
         if self.n_outputs > 1 or self.n_classes[0] < 2:
             return None
         return "logistic" if self.n_classes[0] == 2 else "softmax"
+
+    @cached_property
+    def is_monotonic(self):
+        """Whether predictions have to rise or fall with a feature."""
+        given = (getattr(tree, "monotonic_cst", None) for tree in self.estimators)
+        return any(np.any(signs) for signs in given if signs is not None)
+
+    @property
+    def can_refit(self):
+        """Whether the leaves can be estimated together.
+
+        Under monotonic constraints they keep their own values, or that of the split which
+        they replace: scikit-learn bounds the values of all nodes.
+        """
+        return self.loss is not None and not self.is_monotonic
 
     def targets(self, context):
         """Class codes, or targets of shape (n_samples, n_outputs)."""
