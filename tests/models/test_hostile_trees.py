@@ -356,7 +356,7 @@ def assert_monotonic(model, columns=None):
 
 
 def assert_stays_monotonic(model, units, columns=None):
-    y = BENDING > np.median(BENDING) if is_classifier(model) else BENDING
+    y = np.median(BENDING) < BENDING if is_classifier(model) else BENDING
     rows = X if columns is None else columns(X)
     for unit in units:
         criteria = [None, PenaltyCriterion("l1"), PenaltyCriterion("l2")]
