@@ -2,11 +2,12 @@
 
 from copy import copy
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 
 from .base import Compact, available_if
-from .quantized import is_sparse
+from .quantized import count_rows, is_sparse
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Dialect:
         Whether a raw score of zero means the second of two classes.
     predicts_codes : bool, default=False
         Whether `predict` returns the codes of the classes, instead of their labels.
+    options : tuple of str
+        Parameters of `predict` and `predict_proba` besides X.
     """
 
     float32: bool = False
@@ -55,6 +58,7 @@ class Dialect:
     decides_by_scores: bool = False
     zero_is_positive: bool = False
     predicts_codes: bool = False
+    options: tuple = ("raw_score",)
 
 
 DIALECTS = {
@@ -67,13 +71,30 @@ DIALECTS = {
         column_major=True,
         decides_by_scores=True,
     ),
-    "lightgbm": Dialect(tiny_is_zero=True, columns_by_position=True),
+    "lightgbm": Dialect(
+        tiny_is_zero=True,
+        columns_by_position=True,
+        options=("raw_score", "start_iteration", "num_iteration", "validate_features"),
+    ),
     "xgboost": Dialect(
-        float32=True, absent_is_missing=True, refuses_unknown=True, predicts_codes=True
+        float32=True,
+        absent_is_missing=True,
+        refuses_unknown=True,
+        predicts_codes=True,
+        options=(
+            *("raw_score", "output_margin", "iteration_range", "base_margin"),
+            "validate_features",
+        ),
     ),
 }
 
 
+_TITLES = {
+    "gradient": "GradientBoosting",
+    "hist": "HistGradientBoosting",
+    "lightgbm": "LightGBM",
+    "xgboost": "XGBoost",
+}
 METHODS = ("predict_proba", "predict_log_proba", "decision_function")
 
 
@@ -105,7 +126,12 @@ class CompactBoosting(Compact):
         Values of a column that stand for their positions.
     methods_ : tuple of str
         What the fitted model offers besides `predict`.
+    iterations_ : tuple of int, or None
+        How many iterations are stored, and how many were fitted: more, where training
+        went on after the best one. None where some were pruned, and for scikit-learn's.
     """
+
+    iterations_ = None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "trees_")
@@ -189,7 +215,8 @@ class CompactBoosting(Compact):
 
     def _sum_in_float32(self, X):
         trees = self.trees_
-        raw = np.repeat(self.start_[None, :], X.shape[0], axis=0)
+        raw = np.empty((X.shape[0], trees.n_outputs), dtype=np.float32)
+        raw[:] = self.start_
 
         def work(rows):
             leaves = trees._walk(X[rows], trees.id_bytes)
@@ -220,8 +247,100 @@ class CompactBoosting(Compact):
 
         return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
 
-    def predict(self, X):
-        """Predict labels or targets, of shape (n_samples,)."""
+    def _asked(self, options, X):
+        """The predictor that `options` ask for, and whether they ask for raw scores."""
+        known, given = self.dialect.options, {}
+        for name, value in options.items():
+            off = value is None or value is False
+            if name not in (*known, *(("pred_leaf", "pred_contrib") if off else ())):
+                raise TypeError(
+                    f"The compact form of {_TITLES[self.library_]} takes "
+                    f"{', '.join(known)} besides X. Got {name}={value!r}. Ask the model "
+                    "that it was made of."
+                )
+            if not off:
+                given[name] = value
+        asks_raw = bool(given.get("raw_score") or given.get("output_margin"))
+        part = self
+        if {"start_iteration", "num_iteration", "iteration_range"} & given.keys():
+            part = part._of_iterations(*self._iteration_range(given), given)
+        if "base_margin" in given:
+            part = part._from_margins(given["base_margin"], X)
+        return part, asks_raw
+
+    def _iteration_range(self, given):
+        """The first iteration that is asked for, and the one after the last."""
+        n_stored, n_fitted = self.iterations_ or (0, 0)
+        if "iteration_range" in given:
+            first, last = (max(0, index(number)) for number in given["iteration_range"])
+            return (first, last) if last else (0, n_stored)
+        first = min(max(0, index(given.get("start_iteration", 0))), n_fitted)
+        number = given.get("num_iteration")
+        if number is None:
+            return first, n_fitted if first else n_stored
+        number = index(number)
+        return first, min(first + number, n_fitted) if number > 0 else n_fitted
+
+    def _of_iterations(self, first, last, given):
+        """The predictor of some iterations."""
+        what = ", ".join(f"{name}={given[name]!r}" for name in given if "iteration" in name)
+        if self.iterations_ is None:
+            raise ValueError(
+                "Iterations can be chosen where none were pruned. Got "
+                f"{what}. Write keep=1.0, or ask the model that this one was made of."
+            )
+        n_stored = self.iterations_[0]
+        if not first <= last <= n_stored:
+            raise ValueError(
+                f"Iterations must be some of the {n_stored} that are stored, up to the "
+                f"best one. Got {what}. Write a range within them."
+            )
+        part, size = copy(self), self.trees_.n_trees // n_stored
+        part.trees_ = self.trees_.part(first * size, last * size)
+        part.divisor_ = max(1, last - first) if self.divisor_ > 1 else self.divisor_
+        return part
+
+    def _from_margins(self, margins, X):
+        """The predictor whose raw scores start from these, one for each row and output."""
+        if self.iterations_ is None:
+            raise ValueError(
+                "base_margin takes the place of the base score, which pruned trees have "
+                "changed. Got base_margin. Write keep=1.0, or ask the model that this one "
+                "was made of."
+            )
+        n_outputs = self.trees_.n_outputs
+        margins = np.asarray(margins, dtype=np.float32)
+        if margins.size != count_rows(X) * n_outputs:
+            raise ValueError(
+                f"base_margin must hold {n_outputs} values for each row. Got the shape "
+                f"{margins.shape} for {count_rows(X)} rows. Pass one for each row of X."
+            )
+        part = copy(self)
+        part.start_ = margins.reshape(-1, n_outputs)
+        return part
+
+    def _scores(self, X):
+        """Raw scores, of shape (n_samples,) where there is one output."""
+        raw = self._raw(X)
+        return raw.ravel() if raw.shape[1] == 1 else raw
+
+    def predict(self, X, **options):
+        """Predict labels or targets, of shape (n_samples,).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        **options
+            ``raw_score=True`` gives what the trees add up to, before the link. Models of
+            LightGBM take `start_iteration` and `num_iteration`, those of XGBoost
+            `output_margin`, `iteration_range` and `base_margin`, with the meaning that
+            they have there; iterations and margins only where nothing was pruned. Other
+            options raise a TypeError.
+        """
+        if options:
+            asked, as_raw = self._asked(options, X)
+            return asked._scores(X) if as_raw else asked.predict(X)
         raw, dialect = self._raw(X), self.dialect
         if not hasattr(self, "classes_"):
             return self._values(raw).ravel()
@@ -236,8 +355,11 @@ class CompactBoosting(Compact):
         return codes if dialect.predicts_codes else self.classes_[codes]
 
     @_offers("predict_proba")
-    def predict_proba(self, X):
-        """Class probabilities, of shape (n_samples, n_classes)."""
+    def predict_proba(self, X, **options):
+        """Class probabilities, of shape (n_samples, n_classes); `options` as `predict`."""
+        if options:
+            asked, as_raw = self._asked(options, X)
+            return asked._scores(X) if as_raw else asked.predict_proba(X)
         raw = self._raw(X)
         if raw.shape[1] > 1:
             return self._values(raw)
@@ -252,8 +374,7 @@ class CompactBoosting(Compact):
     @_offers("decision_function")
     def decision_function(self, X):
         """Raw scores, of shape (n_samples,) for two classes."""
-        raw = self._raw(X)
-        return raw.ravel() if raw.shape[1] == 1 else raw
+        return self._scores(X)
 
     def quantized(self, quantizer):
         """A copy whose leaf values are rounded and stored small."""

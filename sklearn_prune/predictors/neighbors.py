@@ -59,6 +59,11 @@ class CompactNeighbors(Compact):
         return int(stored) + np.size(getattr(self, self._outputs))
 
     def _check(self, X):
+        if X is None:
+            raise ValueError(
+                "The compact form of nearest neighbours predicts rows that it is given. Got "
+                "X=None. Pass the rows, or ask the model that it was made of."
+            )
         if self._is_plain(X):
             return np.ascontiguousarray(X)
         from sklearn.utils.validation import validate_data

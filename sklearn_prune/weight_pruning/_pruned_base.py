@@ -3,6 +3,7 @@
 import warnings
 from copy import deepcopy
 from importlib import import_module
+from inspect import Parameter, signature
 from numbers import Real
 from time import process_time
 
@@ -23,6 +24,7 @@ from sklearn_prune._meta import (
     clone_seeded,
     copy_fitted_attributes,
     holds_frozen,
+    in_one_line,
     inherit_tags,
     is_frozen,
     routing_enabled,
@@ -380,7 +382,11 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Rows.
         **params : dict
-            Parameters that `predict` of the inner model takes, such as `return_std`.
+            Parameters that `predict` of the inner model takes, where they have a meaning
+            for the compact form: `return_std` of Bayesian models and Gaussian processes;
+            `raw_score`, the sum of the trees before the link, of all boosting;
+            `start_iteration`, `num_iteration`, `iteration_range`, `output_margin` and
+            `base_margin` of LightGBM and XGBoost. Others raise a TypeError.
 
         Returns
         -------
@@ -481,7 +487,34 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             check_is_fitted(self)
         if params and routing_enabled():
             params = process_routing(self, method, **params).estimator[method]
+        if params:
+            self._check_params(compact, method, params)
         return getattr(compact, method)(canonical(X), **params)
+
+    def _check_params(self, compact, method, params):
+        """Raise TypeError unless a method of the predictor takes these parameters."""
+        asked = compact
+        while _hands_on(getattr(asked, method)):
+            inner = getattr(asked, "_inner", getattr(asked, "final_", None))
+            inner = getattr(asked, "members_", [None])[0] if inner is None else inner
+            if inner is None:
+                return  # it refuses by itself what it does not take
+            asked = inner
+        known = [*signature(getattr(asked, method)).parameters][1:]
+        for name, value in params.items():
+            if name not in known:
+                options = f"{', '.join(known)} besides X" if known else "nothing besides X"
+                raise TypeError(
+                    f"{method} of the compact form {type(asked).__name__} takes {options}. "
+                    f"Got {name}={in_one_line(value)}. Ask {in_one_line(self.estimator)}, "
+                    "fitted without pruning, for it."
+                )
+
+
+def _hands_on(method):
+    """Whether a method takes any parameters, for what is inside."""
+    kinds = [parameter.kind for parameter in signature(method).parameters.values()]
+    return Parameter.VAR_KEYWORD in kinds
 
 
 def _check_frozen(model, X, y):

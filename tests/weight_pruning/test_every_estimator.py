@@ -2,7 +2,9 @@
 
 import pickle
 import re
+import warnings
 from functools import cache, partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -122,6 +124,30 @@ def test_everything_kept_is_the_plain_fit(estimator):
     size = len(pickle.dumps(model))
     arguments = len(pickle.dumps(pruned(estimator, keep=1.0)))
     assert size < len(pickle.dumps(model.compact_)) + arguments + 2000
+
+
+@every
+def test_options_of_predict_are_taken_or_refused_by_name(estimator):
+    X, y, model = whole(estimator)
+    plain = None
+    for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
+        if not hasattr(model, method):
+            continue
+        parameters = list(signature(getattr(type(estimator), method)).parameters.values())
+        given = {p.name: p.default for p in parameters[2:] if p.kind is not p.VAR_KEYWORD}
+        given |= {name: True for name in given if name.startswith("return_")}
+        for name, value in given.items():
+            plain = fit_quietly(clone(estimator), X, y) if plain is None else plain
+            with warnings.catch_warnings(action="ignore"):
+                expected = getattr(plain, method)(X, **{name: value})
+                found = getattr(model, method)(X, **{name: value})
+            assert_same({method: found}, {method: expected}, 1e-6)
+        with pytest.raises((TypeError, ValueError), match="foo") as raised:
+            getattr(model, method)(X, foo=3)
+        assert "\n" not in str(raised.value)
+    if type(estimator).__name__.startswith("KNeighbors"):
+        with pytest.raises(ValueError, match="Got X=None. Pass the rows"):
+            model.predict(None)
 
 
 @every

@@ -224,6 +224,9 @@ class BoostingFamily(Restores, Family):
             compact.zeros_missing_ = np.setdiff1d(np.arange(model.n_features), categorical)
         compact.categories_ = model.categories
         compact.methods_ = work.methods
+        if model.n_fitted is not None and model is work.whole:
+            n_stored = len(np.unique(model.trees.iteration))
+            compact.iterations_ = (n_stored, max(n_stored, model.n_fitted))
         compact.n_features_in_ = model.n_features
         if model.classes is not None:
             compact.classes_ = model.classes

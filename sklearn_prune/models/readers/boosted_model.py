@@ -41,6 +41,9 @@ class BoostedModel:
         Whether zeros are missing values, in columns without categories.
     weights_by_code : bool
         Whether the class weights of the estimator name the codes of classes.
+    n_fitted : int or None
+        How many iterations were fitted: more than there are here, where training went on
+        after the best one. None where `predict` of the library cannot ask for some.
     """
 
     trees: TreeArrays
@@ -57,6 +60,7 @@ class BoostedModel:
     names: np.ndarray | None = None
     zeros_missing: bool = False
     weights_by_code: bool = False
+    n_fitted: int | None = None
 
     @property
     def n_outputs(self):

@@ -85,6 +85,7 @@ def _read(model, X=None):
         categories=_categories(text, X),
         # LightGBM makes names up where X has none, and rewrites others.
         names=getattr(X, "columns", None),
+        n_fitted=model.booster_.current_iteration(),
     )
 
 

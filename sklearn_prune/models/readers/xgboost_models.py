@@ -83,6 +83,7 @@ def _read(model, X=None):
         missing=float("nan" if model.missing is None else model.missing),
         categories=_categories(X),
         names=getattr(model, "feature_names_in_", None),
+        n_fitted=len(bounds) - 1,
     )
 
 

@@ -114,6 +114,11 @@ def _check_ensemble(model):
     start = getattr(model, "start_", None)
     if start is not None:
         need(is_array(start, "f", 1) and len(start) == trees.n_outputs, "start_")
+    iterations = getattr(model, "iterations_", None)
+    if iterations is not None:
+        pair = isinstance(iterations, tuple) and len(iterations) == 2
+        fits = pair and is_count(iterations[0], 1) and is_count(iterations[1], 1)
+        need(fits and trees.n_trees % iterations[0] == 0, "iterations_")
 
 
 CHECKS = {

@@ -228,6 +228,15 @@ class FlatTrees(Stored):
         self._in_blocks(add_block, X.shape[0], n_jobs)
         return out
 
+    def part(self, first, last):
+        """The trees from `first` to before `last`, which share the arrays of all."""
+        other = copy(self)
+        other.node_start = self.node_start[first : last + 1]
+        other.leaf_start = self.leaf_start[first : last + 1]
+        if len(self.output_column) == self.n_trees:
+            other.output_column = self.output_column[first:last]
+        return other
+
     def leaf_ids_of(self, X, *, n_jobs=None):
         """Id of the leaf of each row in each tree, shape (n_samples, n_trees)."""
         return self._leaves(X, self.id_bytes, n_jobs)

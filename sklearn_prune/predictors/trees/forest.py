@@ -8,7 +8,10 @@ from .leaves import ShareLeaves
 
 
 class CompactTrees(Compact):
-    """What the predictors of tree ensembles share."""
+    """What the predictors of tree ensembles share.
+
+    They take `check_input`, as decision trees do, and check rows whatever it says.
+    """
 
     _quantizable = ("leaf_values_",)
     _allow_nan = False
@@ -91,7 +94,7 @@ class CompactScoreForestClassifier(CompactTrees):
         """Sums of the scores, shape (n_samples, n_outputs)."""
         return self._sums(X, self.intercept_)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, check_input=True):
         """Class probabilities, of shape (n_samples, n_classes)."""
         from scipy.special import expit, softmax
 
@@ -113,7 +116,7 @@ class CompactScoreForestClassifier(CompactTrees):
             return np.zeros_like(scores)
         return log_expit(np.hstack([-scores, scores]))
 
-    def predict(self, X):
+    def predict(self, X, check_input=True):
         """The class of the highest score, of shape (n_samples,)."""
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
@@ -131,7 +134,7 @@ class CompactScoreForestRegressor(CompactTrees):
     intercept_ : ndarray of shape (n_outputs,)
     """
 
-    def predict(self, X):
+    def predict(self, X, check_input=True):
         """Predicted targets, of shape (n_samples,) or (n_samples, n_outputs)."""
         sums = self._sums(X, self.intercept_)
         return sums[:, 0] if sums.shape[1] == 1 else sums
@@ -159,7 +162,7 @@ class CompactForestClassifier(CompactTrees):
         """Whether class shares were rounded, so that they no longer sum to one."""
         return isinstance(self.leaf_values_, QuantizedArray)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, check_input=True):
         """Class probabilities, of shape (n_samples, n_classes), or list of such arrays."""
         shares = self._sums(X)
         shares /= self.trees_.n_trees
@@ -177,7 +180,7 @@ class CompactForestClassifier(CompactTrees):
                 return np.log(probabilities)
             return [np.log(part) for part in probabilities]
 
-    def predict(self, X):
+    def predict(self, X, check_input=True):
         """The most probable class, of shape (n_samples,) or (n_samples, n_outputs)."""
         probabilities = self.predict_proba(X)
         if self.n_outputs_ == 1:
@@ -221,7 +224,7 @@ class CompactForestRegressor(CompactTrees):
         Number of threads for many rows; results do not depend on it.
     """
 
-    def predict(self, X):
+    def predict(self, X, check_input=True):
         """Predicted targets, of shape (n_samples,) or (n_samples, n_outputs)."""
         sums = self._sums(X)
         sums /= self.trees_.n_trees

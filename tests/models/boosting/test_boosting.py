@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from joblib import parallel_config
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -527,3 +527,37 @@ def test_a_constant_target_is_no_trouble(unit, penalty):
         criterion = PenaltyCriterion(penalty)
         pruned = PrunedRegressor(model, criterion, unit=unit, keep=0.5).fit(X, y)
         np.testing.assert_allclose(pruned.predict(X), 1.0)
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.4])
+@pytest.mark.parametrize(
+    "model",
+    [
+        HistGradientBoostingRegressor(loss="poisson", max_iter=9),
+        HistGradientBoostingRegressor(loss="gamma", max_iter=9),
+        HistGradientBoostingRegressor(max_iter=9),
+        HistGradientBoostingClassifier(max_iter=9),
+        GradientBoostingRegressor(n_estimators=6, random_state=0),
+        GradientBoostingClassifier(n_estimators=6, random_state=0),
+    ],
+    ids=lambda model: f"{type(model).__name__}-{model.loss}",
+)
+def test_raw_scores_come_before_the_link(model, keep):
+    regresses = is_regressor(model)
+    X, y = numbers() if regresses else classes(3)
+    y = y - y.min() + 1 if regresses else y
+    pruned = (PrunedRegressor if regresses else PrunedClassifier)(
+        model, keep=keep, cv=2, random_state=0
+    ).fit(X, y)
+    raw = pruned.predict(X, raw_score=True)
+    if not regresses:
+        np.testing.assert_array_equal(raw, pruned.decision_function(X))
+    elif model.loss in ("poisson", "gamma"):
+        np.testing.assert_array_equal(np.exp(raw), pruned.predict(X))
+        if keep == 1.0:
+            own = clone(model).set_params(random_state=0).fit(X, y)
+            np.testing.assert_array_equal(raw, own._raw_predict(X).ravel())
+    else:
+        np.testing.assert_array_equal(raw, pruned.predict(X))
+    with pytest.raises(TypeError, match="takes raw_score besides X. Got num_iteration=2"):
+        pruned.predict(X, num_iteration=2)

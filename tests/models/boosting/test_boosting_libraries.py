@@ -337,3 +337,120 @@ def test_importances_count_the_splits_that_are_left(library, kinds, lgb, xgb):
                 assert left.feature_importances_.sum() == np.count_nonzero(
                     left.get_support()
                 )
+
+
+RANGES = {
+    "lgb": [
+        {"num_iteration": 2},
+        {"num_iteration": 0},
+        {"num_iteration": 99},
+        {"start_iteration": 1},
+        {"start_iteration": 1, "num_iteration": 2},
+        {"start_iteration": -2, "num_iteration": 1},
+        {"validate_features": True, "pred_leaf": False},
+    ],
+    "xgb": [
+        {"iteration_range": (0, 2)},
+        {"iteration_range": (1, 3)},
+        {"iteration_range": (0, 0)},
+        {"iteration_range": (2, 2)},
+        {"validate_features": False},
+    ],
+}
+OF_LIGHTGBM = [
+    ("LGBMClassifier", {}, 2),
+    ("LGBMClassifier", {}, 3),
+    ("LGBMClassifier", {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1}, 3),
+    ("LGBMRegressor", {"objective": "poisson"}, 0),
+    ("LGBMRegressor", {"objective": "tweedie"}, 0),
+    ("LGBMRegressor", {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1}, 0),
+]
+OF_XGBOOST = [
+    ("XGBClassifier", {}, 2),
+    ("XGBClassifier", {"num_parallel_tree": 2, "subsample": 0.7}, 3),
+    ("XGBRegressor", {"objective": "reg:gamma"}, 0),
+    ("XGBRegressor", {"objective": "reg:tweedie"}, 0),
+    ("XGBRegressor", {"objective": "count:poisson"}, 0),
+]
+
+
+def fitted_here(library, name, params, n_classes):
+    X, y = classes(n_classes) if n_classes else make_friedman1(300, 5, random_state=0)
+    quiet = {"verbose": -1} if name.startswith("LGBM") else {}
+    model = getattr(library, name)(n_estimators=N_TREES, n_jobs=1, **quiet, **params)
+    return model.fit(X, y), X, y
+
+
+def options_of(model, X):
+    """Options of `predict`, and the name of the one for raw scores."""
+    kind, raw = ("lgb", "raw_score") if "LGBM" in repr(model) else ("xgb", "output_margin")
+    ranges = RANGES[kind]
+    if kind == "xgb":
+        margins = np.linspace(-1, 1, len(X) * getattr(model, "n_classes_", 1))
+        if getattr(model, "n_classes_", 1) == 2:
+            margins = margins[: len(X)]
+        ranges = [*ranges, {"base_margin": margins.reshape(len(X), -1)}]
+    return [*ranges, {raw: True}, *({raw: True, **each} for each in ranges)]
+
+
+@pytest.mark.parametrize("case", [*OF_LIGHTGBM, *OF_XGBOOST], ids=repr)
+def test_options_of_predict_mean_what_they_mean_in_the_library(lgb, xgb, case):
+    model, X, y = fitted_here(lgb if case[0].startswith("LGBM") else xgb, *case)
+    wrapper = PrunedClassifier if case[2] else PrunedRegressor
+    small = wrapper(FrozenEstimator(model), keep=1.0).fit(X, y)
+    for options in options_of(model, X):
+        for method in ("predict", "predict_proba"):
+            if not hasattr(model, method) or (
+                method == "predict_proba" and "output_margin" in options
+            ):
+                continue
+            expected = getattr(model, method)(X, **options)
+            for ours in (small, small.compact_, pickle.loads(pickle.dumps(small))):
+                found = getattr(ours, method)(X, **options)
+                assert found.shape == expected.shape
+                assert found.dtype == expected.dtype
+                np.testing.assert_allclose(found, expected, rtol=2e-6, err_msg=str(options))
+    for option in ({"pred_leaf": True}, {"pred_contrib": True}, {"n_jobs": 2}):
+        with pytest.raises(TypeError, match=f"takes raw_score, .* Got {[*option][0]}="):
+            small.predict(X, **option)
+    columns = wrapper(model, unit="feature", keep=4, cv=2, random_state=0).fit(X, y)
+    raw = columns.predict(X, raw_score=True)
+    np.testing.assert_array_equal(raw, columns.compact_.inner_._scores(X[:, columns.kept_]))
+
+
+@pytest.mark.parametrize("case", [OF_LIGHTGBM[1], OF_LIGHTGBM[3], OF_XGBOOST[2]], ids=repr)
+def test_options_of_pruned_models(lgb, xgb, case):
+    """Raw scores are there; iterations that are gone, or lie beyond the best, are not."""
+    model, X, y = fitted_here(lgb if case[0].startswith("LGBM") else xgb, *case)
+    wrapper = PrunedClassifier if case[2] else PrunedRegressor
+    for unit in ("auto", "node", "iteration"):
+        small = wrapper(model, unit=unit, keep=0.5, cv=2, random_state=0).fit(X, y)
+        raw = small.predict(X, raw_score=True)
+        if case[2]:
+            np.testing.assert_array_equal(raw.argmax(axis=1), small.predict(X))
+        else:
+            np.testing.assert_allclose(np.exp(raw), small.predict(X), rtol=1e-6)
+        for options in [
+            each for each in options_of(model, X) if "validate" not in str(each)
+        ]:
+            if options.keys() <= {"raw_score", "output_margin"}:
+                continue
+            with pytest.raises(ValueError, match="Write keep=1.0"):
+                small.predict(X, **options)
+
+
+def test_iterations_after_the_best_one_are_not_stored(xgb):
+    """LightGBM does not keep them either."""
+    X, y = classes(2)
+    y = np.where(np.random.default_rng(0).random(300) < 0.3, 1 - y, y)
+    model = xgb.XGBClassifier(n_estimators=50, early_stopping_rounds=2, n_jobs=1)
+    model.fit(X[:200], y[:200], eval_set=[(X[200:], y[200:])], verbose=False)
+    small = PrunedClassifier(FrozenEstimator(model), keep=1.0).fit(X, y)
+    for inside in ((0, 1), (0, 0), (0, model.best_iteration + 1)):
+        expected = model.predict_proba(X, iteration_range=inside)
+        found = small.predict_proba(X, iteration_range=inside)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert model.best_iteration + 2 < len(model.get_booster().get_dump())
+    for beyond in ((0, model.best_iteration + 2), (2, 1), (0, 999)):
+        with pytest.raises(ValueError, match="up to the best one. Got iteration_range="):
+            small.predict(X, iteration_range=beyond)
