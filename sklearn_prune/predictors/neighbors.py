@@ -61,8 +61,8 @@ class CompactNeighbors(Compact):
     def _check(self, X):
         if X is None:
             raise ValueError(
-                "The compact form of nearest neighbours predicts rows that it is given. Got "
-                "X=None. Pass the rows, or ask the model that it was made of."
+                "The compact form of nearest neighbours predicts the rows of X. Got X=None. "
+                "Pass the rows, or ask the model that it was made of."
             )
         if self._is_plain(X):
             return np.ascontiguousarray(X)
