@@ -119,6 +119,16 @@ def columns_read(column_transformer):
     return column_transformer._transformer_to_input_indices
 
 
+def rows_of_imputer(knn_imputer):
+    """The rows that a KNNImputer was fitted on."""
+    return knn_imputer._fit_X
+
+
+def scaler_of(power_transformer):
+    """The scaler behind the powers, or None."""
+    return power_transformer._scaler if power_transformer.standardize else None
+
+
 def directions_of(discriminant_analysis):
     """The matrix that projects rows, of shape (n_features, n_components)."""
     n_components = discriminant_analysis._max_components

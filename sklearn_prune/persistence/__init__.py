@@ -4,6 +4,7 @@ from sklearn_prune._lazy import lazy_names
 
 _PUBLIC = {
     "_files": "load save",
+    "export.check": "ExportReport check_export",
     "export.onnx.export": "to_onnx",
 }
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC)

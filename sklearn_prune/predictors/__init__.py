@@ -46,7 +46,7 @@ _PUBLIC = {
 # For other parts of this package only.
 _SHARED = {
     "base": "Estimator copy_attributes",
-    "boosting": "DIALECTS METHODS ScoredRows",
+    "boosting": "DIALECTS METHODS ScoredRows TINY",
     "containers": "pairs",
     "cross_fitted": "response stacked",
     "gaussian_process": "RATES SHARES",

@@ -10,6 +10,9 @@ from .base import Compact, available_if
 from .quantized import count_rows, is_sparse
 
 
+TINY = float(np.float32(1e-35))  # LightGBM reads numbers up to this as zeros
+
+
 @dataclass(frozen=True)
 class Dialect:
     """The conventions of one library.
@@ -155,9 +158,9 @@ class CompactBoosting(Compact):
         if self.zeros_missing_ is not None:
             X = X.toarray() if is_sparse(X) else X.copy()
             part = X[:, self.zeros_missing_]
-            X[:, self.zeros_missing_] = np.where(np.abs(part) <= 1e-35, np.nan, part)
+            X[:, self.zeros_missing_] = np.where(np.abs(part) <= TINY, np.nan, part)
         if self.dialect.tiny_is_zero and not is_sparse(X):
-            tiny = (np.abs(X) <= 1e-35) & (X != 0)
+            tiny = (np.abs(X) <= TINY) & (X != 0)
             X = np.where(tiny, 0.0, X) if tiny.any() else X
         return X if X.dtype == self.trees_.dtype else X.astype(self.trees_.dtype)
 

@@ -7,4 +7,5 @@ _PUBLIC = {
     "rows": "distances squared_distances",
     "writer": "Writer",
 }
-__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC)
+_SHARED = {"session": "Session"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -6,8 +6,7 @@ from sklearn_prune.persistence.export.onnx.linear import two_columns
 from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.persistence.export.onnx.trees import tree_sums
 from sklearn_prune.persistence.export.onnx.writer import Writer
-
-_TINY = 1e-35  # LightGBM reads numbers up to this as zeros
+from sklearn_prune.predictors import TINY
 
 
 class _Boosting(Writer):
@@ -33,13 +32,13 @@ class _Boosting(Writer):
         X = X.cast(np.float64 if compact.dialect.tiny_is_zero else X.dtype)
         zeros = compact.zeros_missing_
         if zeros is not None:
-            small = X.abs() <= _TINY
+            small = X.abs() <= TINY
             mask = np.zeros(compact.n_features_in_, dtype=bool)
             mask[zeros] = True
             missing = graph.node("And", [small, graph.constant(mask)], dtype=bool)
             X = graph.where(missing, np.float64(np.nan), X)
         if compact.dialect.tiny_is_zero:
-            X = graph.where(X.abs() <= _TINY, np.float64(0.0), X)
+            X = graph.where(X.abs() <= TINY, np.float64(0.0), X)
         return X
 
     def _coded(self, rows):

@@ -8,6 +8,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune.persistence.export.onnx.inline import inlined
 from sklearn_prune.persistence.export.onnx.rows import Rows
+from sklearn_prune.persistence.export.onnx.session import STARTS
 from sklearn_prune.persistence.export.onnx.steps import transformed
 from sklearn_prune.persistence.export.onnx.writer import Writer
 
@@ -21,8 +22,11 @@ class _Model(Writer):
         """Labels and probabilities, or targets."""
         model = self.compact.model_
         options = {id(model): {"zipmap": False}} if is_classifier(model) else None
+        methods = ["predict"]
+        if is_classifier(model) and hasattr(model, "predict_proba"):
+            methods.append("predict_proba")
         what = f"the model {type(model).__name__}"
-        return inlined(self.graph, what, model, rows, options, method="predict")
+        return inlined(self.graph, what, model, rows, options, methods=methods)
 
     def predict(self, rows):
         found = self.ask(self.compact, "results", rows)[0]
@@ -61,7 +65,7 @@ class _Around(Writer):
         raise NotImplementedError
 
     def _ask_inside(self, method, rows):
-        member, rows = self._inside(rows)
+        member, rows = self.ask(self.compact, "_inside", rows)
         return self.ask(member, method, rows)
 
     predict = partialmethod(_ask_inside, "predict")
@@ -79,7 +83,16 @@ class _Pipeline(_Around):
     def _inside(self, rows):
         for name, step in self.compact.steps_:
             rows = transformed(self.graph, name, step, rows)
+        if self.compact is self.translation.whole and len(rows.values) == 1:
+            rows = Rows([self._start(rows.first)])
         return self.compact.members_[0], rows
+
+    def _start(self, value):
+        """The rows of the last step under a name by which `check_export` finds them."""
+        if value.ndim != 2 or value.dtype.kind != "f":
+            return value
+        kind = str(self.graph.tensor_type(value.dtype))
+        return self.graph.node("Identity", [value], name=STARTS, doc_string=kind)
 
 
 class _Constant(Writer):

@@ -1,18 +1,28 @@
 """Write a fitted model as an ONNX graph, without what has pruned it."""
 
 import warnings
+from itertools import zip_longest
 
 import numpy as np
 from sklearn.base import is_classifier, is_clusterer
 
-from sklearn_prune._lazy import import_or_raise
+from sklearn_prune._lazy import has, import_or_raise
 from sklearn_prune.persistence._stored import compact_form
+from sklearn_prune.persistence.export import (
+    ExportReport,
+    compare,
+    is_missing,
+    reads_texts,
+    values_of,
+)
 from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
 from sklearn_prune.persistence.export.onnx.inline import TENSOR_TYPES, NeedsOlderOperators
 from sklearn_prune.persistence.export.onnx.rows import Rows
+from sklearn_prune.persistence.export.onnx.session import Session
 from sklearn_prune.persistence.export.onnx.writer import Translation
 
 _DEFAULT_ML = 5
+_N_NODES = 1000  # of trees that are tried
 
 
 def to_onnx(
@@ -149,14 +159,38 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
     float_type = np.float32 if types == {np.dtype(np.float32)} else np.float64
     if precision == "single":
         float_type = np.float32
-    translation = Translation(graph)
+    translation = Translation(graph, compact)
     outputs = _outputs(translation, compact, rows, raw_scores, np.dtype(float_type))
     if zipmap and len(outputs) == 2 and outputs[1][0] == "probabilities":
         outputs[1] = ("probabilities", _by_label(graph, compact, outputs[1][1]))
+    from onnx import checker
+
+    found = graph.model(values, outputs, name=name)
+    checker.check_model(found)
+    _try(compact, found, graph, precision)
     if precision == "double":
         for note in dict.fromkeys(graph.notes):
             warnings.warn(note[0].upper() + note[1:], UserWarning, stacklevel=3)
-    return _model(graph, name, inputs, outputs)
+    return found
+
+
+def _try(compact, found, graph, precision):
+    """Raise TypeError if the graph answers otherwise than the predictor."""
+    if not has("onnxruntime"):
+        return
+    rounded = precision == "single" or bool(graph.notes)
+    report = ExportReport()
+    try:
+        session = Session(found)
+        compare(compact, compact, session, report, most=_N_NODES, rounded=rounded)
+    except RuntimeError as error:
+        report.reasons.append(f"It does not run in onnxruntime: {error}")
+    if report.reasons:
+        raise TypeError(
+            "to_onnx writes graphs that answer as the model does. Got a graph of "
+            f"{type(compact).__name__} that does not. {' '.join(report.reasons)} Use save() "
+            "and load() instead."
+        )
 
 
 def _outputs(translation, compact, rows, raw_scores, float_type):
@@ -196,57 +230,6 @@ def _by_label(graph, compact, probabilities):
     )
 
 
-def _model(graph, name, inputs, outputs):
-    from onnx import checker, helper
-
-    infos = [
-        helper.make_tensor_value_info(label, graph.tensor_type(np.dtype(dtype)), shape)
-        for label, dtype, shape in inputs
-    ]
-    results = []
-    zipped = {node.output[0]: node for node in graph.nodes if node.op_type == "ZipMap"}
-    for label, value in outputs:
-        if value.name in zipped:
-            zipped[value.name].output[:] = [label]
-            results.append(_dictionaries(label, zipped[value.name]))
-            continue
-        graph.nodes.append(helper.make_node("Identity", [value.name], [label]))
-        kind = graph.tensor_type(value.dtype)
-        results.append(helper.make_tensor_value_info(label, kind, [None] * value.ndim))
-    used = {name for node in graph.nodes for name in _reads(node)}
-    constants = [tensor for key, tensor in graph.initializers.items() if key in used]
-    made = helper.make_graph(graph.nodes, name, infos, results, constants)
-    opsets = [helper.make_opsetid(domain, v) for domain, v in graph.domains.items()]
-    found = helper.make_model(
-        made,
-        opset_imports=opsets,
-        producer_name="sklearn-prune",
-        ir_version=helper.find_min_ir_version_for(opsets, ignore_unknown=True),
-    )
-    checker.check_model(found)
-    return found
-
-
-def _reads(node):
-    """Names that a node, and graphs within it, read."""
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in (attribute.g, *attribute.graphs):
-            for part in inner.node:
-                yield from _reads(part)
-
-
-def _dictionaries(label, node):
-    """What says that a result is a sequence of dictionaries."""
-    from onnx import TensorProto, helper
-
-    ints = any(part.name == "classlabels_int64s" for part in node.attribute)
-    key = TensorProto.INT64 if ints else TensorProto.STRING
-    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
-    mapping = helper.make_map_type_proto(key, number)
-    return helper.make_value_info(label, helper.make_sequence_type_proto(mapping))
-
-
 def _opsets(target_opset):
     import skl2onnx
 
@@ -274,7 +257,7 @@ def _inputs(compact, X, initial_types):
             "to_onnx needs some rows X or initial_types to know the inputs. Got "
             f"{got}. Write to_onnx(model, X[:1])."
         )
-    found = _of_types(initial_types) if X is None else _of_rows(X)
+    found = _of_types(initial_types) if X is None else _of_rows(X, compact)
     _check_names(compact, found)
     return found
 
@@ -299,21 +282,28 @@ def _of_types(initial_types):
     return found
 
 
-def _of_rows(X):
+def _of_rows(X, compact):
+    known = values_of(compact, getattr(compact, "n_features_in_", 1))
     if hasattr(X, "columns"):
         return [
-            (str(label), _dtype_of(np.asarray(X[label])), [None, 1]) for label in X.columns
+            (str(label), _dtype_of(np.asarray(X[label]), own or ()), [None, 1])
+            for label, own in zip_longest(X.columns, known[: len(X.columns)])
         ]
     X = X if hasattr(X, "shape") else np.asarray(X)
+    if len(X.shape) == 1 and reads_texts(compact):
+        return [("X", np.dtype(object), [None])]
     if len(X.shape) < 2:
         raise ValueError(
             f"X must be rows, of two dimensions or more. Got shape {tuple(X.shape)}. Write "
             "to_onnx(model, X[:1])."
         )
-    return [("X", _dtype_of(X), [None, *X.shape[1:]])]
+    return [
+        ("X", _dtype_of(X, [value for own in known for value in own]), [None, *X.shape[1:]])
+    ]
 
 
-def _dtype_of(array):
+def _dtype_of(array, known):
+    """The type of an input; where all is missing, that of the values known from the fit."""
     dtype = getattr(array, "dtype", None)
     if dtype is None or not isinstance(dtype, np.dtype):
         dtype = np.asarray(array).dtype
@@ -323,7 +313,11 @@ def _dtype_of(array):
         return np.dtype(np.int64)
     if dtype.kind == "b":
         return dtype
-    values = [each for each in np.asarray(array).ravel().tolist() if each is not None]
+    values = [each for each in np.asarray(array).ravel().tolist() if not is_missing(each)]
+    if not values:
+        numbers = [each for each in known if isinstance(each, (int, float))]
+        texts = any(isinstance(each, str) for each in known)
+        return np.dtype(np.float64 if numbers and not texts else object)
     if all(isinstance(each, (bool, int, float)) for each in values):
         return np.dtype(np.float64)
     return np.dtype(object)

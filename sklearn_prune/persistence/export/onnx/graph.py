@@ -5,6 +5,7 @@ from functools import partialmethod
 
 import numpy as np
 
+from sklearn_prune.persistence.export.onnx.session import names_read
 from sklearn_prune.predictors import QuantizedArray, SparseWeights
 
 
@@ -250,6 +251,8 @@ class GraphWriter:
 
         if domain == _ML:
             self.domains[_ML] = self.ml_opset
+        elif domain:
+            self.domains.setdefault(domain, 1)
         names = [self.fresh(op.lower()) for _ in dtypes]
         self.nodes.append(
             helper.make_node(
@@ -354,3 +357,54 @@ class GraphWriter:
             yield self.nodes
         finally:
             self.nodes = outside
+
+    def model(self, inputs, outputs, *, first=0, name="part"):
+        """The operators from number `first` on as a model.
+
+        `inputs` are values, `outputs` pairs of a name and a value.
+        """
+        from onnx import helper
+
+        nodes, zipped = list(self.nodes[first:]), {}
+        for node in nodes:
+            if node.op_type == "ZipMap":
+                zipped[node.output[0]] = node
+        results = []
+        for label, value in outputs:
+            if value.name in zipped:
+                zipped[value.name].output[:] = [label]
+                results.append(_dictionaries(label, zipped[value.name]))
+                continue
+            nodes.append(helper.make_node("Identity", [value.name], [label]))
+            kind = self.tensor_type(value.dtype)
+            shape = [None] * value.ndim
+            results.append(helper.make_tensor_value_info(label, kind, shape))
+        infos = [
+            helper.make_tensor_value_info(
+                value.name,
+                self.tensor_type(value.dtype),
+                [None] * value.ndim if value.shape is None else value.shape,
+            )
+            for value in inputs
+        ]
+        used = {name for node in nodes for name in names_read(node)}
+        constants = [tensor for key, tensor in self.initializers.items() if key in used]
+        made = helper.make_graph(nodes, name, infos, results, constants)
+        opsets = [helper.make_opsetid(domain, v) for domain, v in self.domains.items()]
+        return helper.make_model(
+            made,
+            opset_imports=opsets,
+            producer_name="sklearn-prune",
+            ir_version=helper.find_min_ir_version_for(opsets, ignore_unknown=True),
+        )
+
+
+def _dictionaries(label, node):
+    """What says that a result is a sequence of dictionaries."""
+    from onnx import TensorProto, helper
+
+    ints = any(part.name == "classlabels_int64s" for part in node.attribute)
+    key = TensorProto.INT64 if ints else TensorProto.STRING
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    mapping = helper.make_map_type_proto(key, number)
+    return helper.make_value_info(label, helper.make_sequence_type_proto(mapping))

@@ -1,17 +1,27 @@
 """What skl2onnx makes of a fitted object, put into a graph under construction."""
 
 import warnings
-from contextlib import suppress
+from functools import partial
 
 import numpy as np
-from scipy.sparse import issparse
 
 from sklearn_prune._lazy import has
+from sklearn_prune.persistence.export import (
+    accepted,
+    dense,
+    differing,
+    reads_texts,
+    rows_of,
+    witness_columns,
+)
 from sklearn_prune.persistence.export.onnx.graph import Value
+from sklearn_prune.persistence.export.onnx.session import Session, as_tensor
 
 _REMOVED_IN_5 = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 _ML = "ai.onnx.ml"
-_N_TRIED = 8  # rows
+STEP = 2e-6  # largest difference of what a step gives, relative to its row above 1
+ROUNDED = 1e-3  # the same in single precision
+EDGE = 1e-3  # share by which numbers are moved off edges that single precision moves
 TENSOR_TYPES = {
     "FloatTensorType": np.float32,
     "DoubleTensorType": np.float64,
@@ -22,27 +32,29 @@ TENSOR_TYPES = {
 }
 
 
-def inlined(graph, what, model, rows, options=None, *, method="transform"):
-    """A list of what a method of a fitted scikit-learn object gives, by skl2onnx.
+def inlined(graph, what, model, rows, options=None, *, methods=("transform",)):
+    """A list of what methods of a fitted scikit-learn object give, by skl2onnx.
 
     `what` names the object in errors; `options` are for skl2onnx.
     """
     values = _as_expected(graph, model, rows)
     names = _names(model, rows, values)
     doubles = any(value.dtype == np.float64 for value in values)
-    found, wrong = _tried(graph, what, model, names, values, options, method)
+    found, wrong = _tried(graph, what, model, names, values, options, methods)
     if wrong and doubles:  # some converters know single precision only
-        values = [
+        narrow = [
             value.cast(np.float32) if value.dtype == np.float64 else value
             for value in values
         ]
-        found, wrong = _tried(graph, what, model, names, values, options, method)
+        other = _tried(graph, what, model, names, narrow, options, methods)
+        if not other[1]:
+            values, (found, wrong) = narrow, other
     if isinstance(wrong, TypeError):
         raise wrong
     if wrong:
         raise TypeError(
-            f"to_onnx writes what runs in onnxruntime. Got {what}, a "
-            f"{type(model).__name__}, whose graph by skl2onnx {wrong}. Use save() and "
+            f"to_onnx writes graphs that answer as the model does. Got {what}, a "
+            f"{type(model).__name__}, whose graph by skl2onnx {wrong} Use save() and "
             "load() instead."
         )
     if doubles and _rounds(found):
@@ -54,13 +66,16 @@ def inlined(graph, what, model, rows, options=None, *, method="transform"):
     return _put(graph, found, dict(zip(names, values, strict=True)), what)
 
 
-def _tried(graph, what, model, names, values, options, method):
+def _tried(graph, what, model, names, values, options, methods):
     """The graph that skl2onnx makes, and what is wrong with it, or None."""
     try:
         found = _converted(graph, what, model, names, values, options)
     except TypeError as error:
         return None, error
-    return found, Trial(model, names, values, method).fault_of(found)
+    rounds = _rounds(found) and any(value.dtype.kind == "f" for value in values)
+    trial = Trial(model, values, methods, jitter=EDGE if rounds else 0.0)
+    wrong = trial.fault_of(found, ROUNDED if rounds else STEP)
+    return found, wrong and (wrong if wrong.endswith(".") else f"{wrong}.")
 
 
 def _converted(graph, what, model, names, values, options):
@@ -74,7 +89,7 @@ def _converted(graph, what, model, names, values, options):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return skl2onnx.to_onnx(
+            found = skl2onnx.to_onnx(
                 model,
                 initial_types=types,
                 target_opset={"": graph.opset, _ML: min(graph.ml_opset, 3)},
@@ -86,73 +101,57 @@ def _converted(graph, what, model, names, values, options):
             f"{_first_line(error)} Write a transformer or model that it knows, or use "
             "save() and load()."
         ) from error
+    from onnx import inliner
+
+    return inliner.inline_local_functions(found) if found.functions else found
 
 
 class Trial:
-    """A few rows of numbers on which a graph has to answer as the object does.
+    """Rows made of a fitted object, on which a graph has to answer as the object does."""
 
-    If there are texts among the inputs, the graph is opened only.
-    """
-
-    def __init__(self, model, names, values, method):
-        width = _width(model, values)
-        self._wanted = None
-        if width is None or any(value.dtype.kind not in "biuf" for value in values):
-            return
-        rows = np.random.default_rng(0).normal(size=(_N_TRIED, width * len(values)))
-        parts = np.split(rows, len(values), axis=1)
-        parts = [
-            part.astype(value.dtype) for part, value in zip(parts, values, strict=True)
-        ]
-        self._inputs = dict(zip(names, parts, strict=True))
-        with suppress(Exception), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of rows that the object refuses, nothing
-            self._wanted = _dense(
-                getattr(model, method)(_as_fitted(model, np.hstack(parts)))
+    def __init__(self, model, values, methods, *, jitter=0.0):
+        kinds = [value.dtype for value in values]
+        if len(kinds) == 1 and not reads_texts(model):
+            kinds = kinds * getattr(model, "n_features_in_", 1)
+        make = partial(rows_of, part=model, documents=reads_texts(model))
+        self.answers = []
+        for columns in witness_columns(model, kinds, jitter=jitter):
+            found, columns = accepted(
+                lambda X: [getattr(model, method)(X) for method in methods], make, columns
             )
+            if found is not None:
+                self.answers.append((make(columns), [dense(part) for part in found]))
 
-    def fault_of(self, found):
+    def fault_of(self, found, tolerance=STEP):
         """What is wrong with a graph in onnxruntime, where that is installed, or None."""
         if not has("onnxruntime"):
             return None
-        import onnxruntime
-
-        quiet = onnxruntime.SessionOptions()
-        quiet.log_severity_level = 4
         try:
-            session = onnxruntime.InferenceSession(
-                found.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
-            )
-            if self._wanted is None:
-                return None
-            answer = _dense(session.run(None, self._inputs)[0])
-        except Exception:  # it has a class of errors for each reason
-            return "does not"
-        wanted = self._wanted
-        if min(answer.ndim, wanted.ndim) < 2:
-            answer, wanted = answer.ravel(), wanted.ravel()
-        if answer.shape != wanted.shape:
-            return f"gives the shape {answer.shape} where {wanted.shape} is right"
-        if answer.dtype.kind not in "biuf" or wanted.dtype.kind not in "biuf":
-            return None
-        close = np.isclose(answer, wanted, rtol=1e-3, atol=1e-3, equal_nan=True)
-        if close.reshape(_N_TRIED, -1).all(axis=1).mean() < 0.5:
-            return "gives other numbers"
+            session = Session(found)
+            for X, wanted in self.answers:
+                got = list(session.answers(X).values())
+                if len(wanted) == 1 and len(got) > 1 and got[0].ndim == 2:
+                    got = [np.concatenate(got, axis=1)]
+                fault = _difference(X, wanted, got, tolerance)
+                if fault:
+                    return fault
+        except RuntimeError as error:
+            return f"does not run in onnxruntime: {error}"
         return None
 
 
-def _dense(answer):
-    return np.asarray(answer.toarray() if issparse(answer) else answer)
-
-
-def _as_fitted(model, rows):
-    """Rows as a frame, where the object was fitted on one."""
-    names = getattr(model, "feature_names_in_", None)
-    if names is None or not has("pandas"):
-        return rows
-    import pandas
-
-    return pandas.DataFrame(rows, columns=names)
+def _difference(X, wanted, got, tolerance):
+    for name, (own, answer) in enumerate(zip(wanted, got, strict=False)):
+        if answer.size != own.size:
+            return f"gives the shape {answer.shape} where {own.shape} is right"
+        own = as_tensor(own, answer.dtype, own.ndim) if answer.dtype.kind in "OU" else own
+        wrong = differing({name: own}, {name: answer}, tolerance)[0]
+        if wrong.any():
+            row = X.iloc[[wrong.argmax()]].to_numpy() if hasattr(X, "iloc") else X
+            row = repr(row[0] if hasattr(X, "iloc") else row[wrong.argmax()])
+            row = row if len(row) <= 90 else f"{row[:87]}..."
+            return f"answers {wrong.sum()} of {len(own)} rows otherwise, such as {row}"
+    return None
 
 
 def _rounds(found):

@@ -1,34 +1,48 @@
 """Fitted transformers as ONNX operators: the cheap ones here, all others by skl2onnx."""
 
-from copy import copy
-
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectorMixin
-from sklearn.frozen import FrozenEstimator
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
+    Normalizer,
     PolynomialFeatures,
+    PowerTransformer,
     RobustScaler,
     StandardScaler,
 )
 
-from sklearn_prune._sklearn_compat import columns_read, directions_of
-from sklearn_prune.persistence.export.onnx.inline import inlined
+from sklearn_prune._sklearn_compat import (
+    columns_read,
+    directions_of,
+    rows_of_imputer,
+    scaler_of,
+)
+from sklearn_prune.persistence.export import unwrapped
+from sklearn_prune.persistence.export.onnx.encoders import ENCODERS, is_text
+from sklearn_prune.persistence.export.onnx.inline import Trial, inlined
 from sklearn_prune.persistence.export.onnx.kernel import kernel_matrix
 from sklearn_prune.persistence.export.onnx.rows import Rows
+from sklearn_prune.persistence.export.onnx.texts import TEXTS
 from sklearn_prune.predictors import ColumnSelector, KernelFunction
 
 
 def transformed(graph, name, step, rows):
     """Rows as a fitted transformer, a step of a Pipeline with this name, gives them."""
-    step = plain(step)
+    step = unwrapped(step)
+    if getattr(step, "_pairwise", False):
+        raise TypeError(
+            "to_onnx writes transformers that read rows. Got one on a precomputed "
+            "kernel. Give it a kernel of scikit-learn by name."
+        )
     if step is None or isinstance(step, str):
         return rows
     if isinstance(step, Pipeline):
@@ -40,53 +54,65 @@ def transformed(graph, name, step, rows):
     selects = isinstance(step, SelectorMixin | ColumnSelector)
     if selects and len(rows.values) in (1, step.n_features_in_):
         return rows.take(np.flatnonzero(step.get_support()))
-    if isinstance(step, ColumnTransformer) and not _reads_vectors(step):
-        parts = _parts_of_columns(graph, name, step, rows)
-        if all(value.dtype.kind in "biuf" for value in parts):
-            return Rows([graph.concat([value.as_float() for value in parts])])
-    write = _WRITTEN.get(type(step))
-    if isinstance(step, SimpleImputer) and not _is_plain_imputer(step):
-        write = None
-    if isinstance(step, PolynomialFeatures) and not step.powers_.any():
-        write = None
-    if write is not None and all(value.dtype.kind in "biuf" for value in rows.values):
-        return Rows([write(step, rows.array().as_float())])
-    return Rows(inlined(graph, f"the step {name!r}", step, rows))
-
-
-def plain(step):
-    """A transformer without what stands around it: frozen ones, those on fewer rows."""
-    while True:
-        if isinstance(step, FrozenEstimator):
-            step = step.estimator
-        elif hasattr(step, "transformer_") and type(step).__module__.startswith(
-            "sklearn_prune."
-        ):
-            if step._pairwise:
-                raise TypeError(
-                    "to_onnx writes transformers that read rows. Got one on a precomputed "
-                    "kernel. Give it a kernel of scikit-learn by name."
-                )
-            step = step.transformer_
-        else:
-            break
-    if isinstance(step, Pipeline):
-        changed = copy(step)
-        changed.steps = [(name, plain(part)) for name, part in step.steps]
-        return changed
-    if isinstance(step, FeatureUnion):
-        changed = copy(step)
-        changed.transformer_list = [
-            (name, plain(part)) for name, part in step.transformer_list
-        ]
-        return changed
     if isinstance(step, ColumnTransformer):
-        changed = copy(step)
-        changed.transformers_ = [
-            (name, plain(part), columns) for name, part, columns in step.transformers_
-        ]
-        return changed
-    return step
+        return _joined(graph, _of_columns(graph, name, step, rows))
+    if isinstance(step, FeatureUnion):
+        return _joined(graph, _of_union(graph, name, step, rows))
+    return _leaf(graph, name, step, rows)
+
+
+def _leaf(graph, name, step, rows):
+    """What one transformer gives, after a trial of its operators."""
+    what = f"the step {name!r}"
+    write = _writer_of(step, rows)
+    if write is None:
+        return Rows(inlined(graph, what, step, rows))
+    n_before = len(graph.nodes)
+    try:
+        found = write(step, rows)
+    except TypeError as error:
+        raise TypeError(f"{error} This is {what}, a {type(step).__name__}.") from error
+    outputs = [(f"found_{n}", value) for n, value in enumerate(found.values)]
+    part = graph.model(rows.values, outputs, first=n_before)
+    wrong = Trial(step, rows.values, ["transform"]).fault_of(part)
+    if wrong:
+        raise TypeError(
+            f"to_onnx writes graphs that answer as the model does. Got {what}, a "
+            f"{type(step).__name__}, whose graph {wrong.removesuffix('.')}. Use save() and "
+            "load() instead."
+        )
+    return found
+
+
+def _writer_of(step, rows):
+    """What writes a transformer on rows of these types; None leaves it to skl2onnx."""
+    kind = type(step)
+    if kind in ENCODERS:
+        return ENCODERS[kind]
+    if kind in TEXTS:
+        return TEXTS[kind]
+    if kind is SimpleImputer and not _is_plain_imputer(step):
+        return _imputed_texts if not step.add_indicator else None
+    if kind is PolynomialFeatures and not step.powers_.any():
+        return None
+    write = _WRITTEN.get(kind)
+    if write is None or not all(value.dtype.kind in "biuf" for value in rows.values):
+        return None
+    return lambda step, rows: Rows([write(step, rows.array().as_float())])
+
+
+def _joined(graph, parts):
+    """Parts beside each other: one array of numbers, or columns if there are texts."""
+    values = [value for part, _ in parts for value in part.values]
+    if all(value.dtype.kind in "biuf" for value in values):
+        return Rows([graph.concat([value.as_float() for value in values])])
+    columns = []
+    for part, width in parts:
+        if len(part.values) == width:
+            columns += part.values
+        else:
+            columns += [part.first.take([number], axis=1) for number in range(width)]
+    return Rows(columns)
 
 
 def _rounded(value, dtype):
@@ -154,6 +180,95 @@ def _absent(step, X):
     return X.is_nan() if missing != missing else X.equals(float(missing))
 
 
+def _indicated(step, X):
+    """Whether a value is missing, in the columns that the indicator tells of."""
+    return _absent(step, X).take(np.asarray(step.features_, dtype=np.int64), axis=1)
+
+
+def _nearest_imputed(step, X):
+    """Means of the nearest rows of the fit that have a value in the column."""
+    if callable(step.weights) or step.metric != "nan_euclidean":
+        raise TypeError("to_onnx cannot write a function as weights or metric.")
+    graph, dtype = X.graph, X.dtype
+    wide = X.cast(graph.float)
+    absent = _absent(step, wide)
+    fitted = np.asarray(rows_of_imputer(step), dtype=np.float64)
+    missing = step.missing_values
+    there = ~(np.isnan(fitted) if missing != missing else fitted == missing)
+    points = np.where(there, fitted, 0.0)
+    zero = graph.value(0.0, like=wide)
+    filled = graph.where(absent, zero, wide)
+    present = graph.node("Not", [absent], dtype=bool).cast(wide.dtype)
+    squares = (filled * filled) @ (1.0 * there.T) + present @ (points * points).T
+    squares = (squares - (filled * 2.0) @ points.T).maximum(0.0)
+    shared = present @ (1.0 * there.T)
+    none = shared.equals(0.0)
+    squares = squares / shared.maximum(1.0) * float(fitted.shape[1])
+    far = graph.where(none, float(np.finfo(wide.dtype).max), squares)
+    columns = []
+    for number in range(fitted.shape[1]):
+        donors = np.flatnonzero(there[:, number])
+        own = X.take([number], axis=1)
+        if not len(donors):
+            if step.keep_empty_features:
+                columns.append(graph.where(own.is_nan(), graph.value(0.0, own), own * 0.0))
+            continue
+        few = graph.constant(np.array([min(step.n_neighbors, len(donors))], np.int64))
+        nearest, places = graph.nodes_of(
+            "TopK",
+            [far.take(donors, axis=1), few],
+            dtypes=[wide.dtype, np.int64],
+            axis=1,
+            largest=0,
+            sorted=1,
+        )
+        counts = (nearest < float(np.finfo(wide.dtype).max)).cast(wide.dtype)
+        if step.weights == "distance":
+            same = nearest.equals(0.0).cast(wide.dtype)
+            any_same = same.max(1, keepdims=True) > 0.0
+            one = graph.value(1.0, like=nearest)
+            inverse = counts / graph.where(nearest.equals(0.0), one, nearest).sqrt()
+            counts = graph.where(any_same, same, inverse)
+        total = counts.sum(1, keepdims=True)
+        values = graph.constant(fitted[donors, number].astype(wide.dtype)).take(places)
+        one = graph.value(1.0, like=total)
+        mean = (values * counts).sum(1, keepdims=True)
+        mean = mean / graph.where(total.equals(0.0), one, total)
+        mean = graph.where(total.equals(0.0), float(fitted[donors, number].mean()), mean)
+        gone = absent.take([number], axis=1)
+        columns.append(graph.where(gone, mean.cast(dtype), own))
+    if step.indicator_ is not None:
+        marked = absent.take(np.asarray(step.indicator_.features_, np.int64), axis=1)
+        columns.append(marked.cast(dtype))
+    return graph.concat(columns)
+
+
+def _powers(step, X):
+    """Powers of Yeo and Johnson or of Box and Cox, standardised."""
+    graph, dtype = X.graph, X.dtype
+    wide = X.cast(graph.float)
+    columns = []
+    for number, power in enumerate(step.lambdas_.tolist()):
+        own = wide.take([number], axis=1)
+        if power != power:  # of a column without values
+            columns.append(own)
+        elif step.method == "box-cox":
+            columns.append(_box_cox(own, power))
+        else:
+            above = own >= 0.0
+            zero = graph.value(0.0, like=own)
+            first = _box_cox(graph.where(above, own, zero) + 1.0, power)
+            second = -_box_cox(1.0 - graph.where(above, zero, own), 2.0 - power)
+            columns.append(graph.where(above, first, second))
+    found = graph.concat(columns).cast(dtype)
+    scaler = scaler_of(step)
+    return found if scaler is None else _standard(scaler, found)
+
+
+def _box_cox(X, power):
+    return X.log() if abs(power) < 1e-14 else ((X.log() * power).exp() - 1.0) / power
+
+
 def _is_plain_imputer(step):
     numbers = all(isinstance(value, int | float) for value in step.statistics_.tolist())
     return isinstance(step.missing_values, int | float) and numbers
@@ -180,17 +295,8 @@ def _polynomial(step, X):
     return product
 
 
-def _reads_vectors(step):
-    """Whether a column goes to a transformer by itself, as texts do."""
-    return any(
-        np.ndim(columns) == 0
-        for *_, columns in step.transformers_
-        if not isinstance(columns, slice)
-    )
-
-
-def _parts_of_columns(graph, name, step, rows):
-    """What each transformer makes of its columns."""
+def _of_columns(graph, name, step, rows):
+    """What each transformer makes of its columns, and how many columns that are."""
     weights, parts = step.transformer_weights or {}, []
     read = columns_read(step)
     for inner, part, _ in step.transformers_:
@@ -198,9 +304,76 @@ def _parts_of_columns(graph, name, step, rows):
         if (isinstance(part, str) and part == "drop") or not len(columns):
             continue
         found = transformed(graph, f"{name}__{inner}", part, rows.take(columns))
-        weight = weights.get(inner, 1.0)
-        parts += found.values if weight == 1 else [found.array() * weight]
+        own = step.output_indices_[inner]
+        parts.append((_weighted(found, weights.get(inner, 1.0)), own.stop - own.start))
     return parts
+
+
+def _of_union(graph, name, step, rows):
+    weights, parts = step.transformer_weights or {}, []
+    for inner, part in step.transformer_list:
+        if isinstance(part, str) and part == "drop":
+            continue
+        found = transformed(graph, f"{name}__{inner}", part, rows)
+        width = len(found.values)
+        parts.append((_weighted(found, weights.get(inner, 1.0)), width))
+    return parts
+
+
+def _weighted(rows, weight):
+    return rows if weight == 1 else Rows([rows.array() * float(weight)])
+
+
+def _normalised(step, X):
+    """Rows divided by their norm; those of norm zero stay."""
+    if step.norm == "max":
+        norm = X.abs().max(1, keepdims=True)
+    elif step.norm == "l1":
+        norm = X.abs().sum(1, keepdims=True)
+    else:
+        norm = (X * X).sum(1, keepdims=True).sqrt()
+    return X / X.graph.where(norm.equals(0.0), X.graph.value(1.0, like=norm), norm)
+
+
+def _binarized(step, X):
+    return (X > float(step.threshold)).cast(X.dtype)
+
+
+def _binned(step, X):
+    """Numbers of the bins, or a column for each bin."""
+    codes = []
+    for number, edges in enumerate(step.bin_edges_):
+        own = X.cast(np.float64).take([number], axis=1)
+        inner = np.asarray(edges, dtype=np.float64)[None, 1:-1]
+        code = (own >= inner).cast(np.int64).sum(1, keepdims=True) if inner.size else None
+        codes.append((own * 0.0).cast(np.int64) if code is None else code)
+    if step.encode == "ordinal":
+        return X.graph.concat(codes).cast(X.graph.float)
+    columns = [
+        code.equals(np.arange(n_bins, dtype=np.int64)[None, :])
+        for code, n_bins in zip(codes, step.n_bins_, strict=True)
+    ]
+    return X.graph.concat([column.cast(X.graph.float) for column in columns])
+
+
+def _imputed_texts(step, rows):
+    """Texts and numbers column by column; "nan" and "None" are missing texts."""
+    graph, columns = rows.first.graph, []
+    width = step.n_features_in_
+    for number, filled in enumerate(step.statistics_.tolist()):
+        own = rows.values[number] if len(rows.values) == width else None
+        own = rows.first.take([number], axis=1) if own is None else own
+        if filled is None or filled != filled:
+            if step.keep_empty_features:
+                raise TypeError("A column of texts without any text cannot be filled.")
+            continue
+        if own.dtype.kind not in "OU":
+            absent = own.is_nan() if own.dtype.kind == "f" else None
+            filled = own.dtype.type(filled)
+            columns.append(own if absent is None else graph.where(absent, filled, own))
+            continue
+        columns.append(graph.where(is_text(own, step.missing_values), str(filled), own))
+    return _joined(graph, [(Rows([column]), 1) for column in columns])
 
 
 def _nystroem(step, X):
@@ -222,6 +395,12 @@ _WRITTEN = {
     Nystroem: _nystroem,
     SimpleImputer: _imputed,
     StandardScaler: _standard,
+    Normalizer: _normalised,
+    Binarizer: _binarized,
+    KNNImputer: _nearest_imputed,
+    MissingIndicator: _indicated,
+    PowerTransformer: _powers,
+    KBinsDiscretizer: _binned,
     MinMaxScaler: _min_max,
     PolynomialFeatures: _polynomial,
     MaxAbsScaler: _max_abs,

@@ -82,10 +82,14 @@ def labels(graph, codes, classes):
 
 
 class Translation:
-    """Predictors in one graph; what is asked twice is written once."""
+    """Predictors in one graph; what is asked twice is written once.
 
-    def __init__(self, graph):
+    `whole` is the predictor that the graph stands for.
+    """
+
+    def __init__(self, graph, whole=None):
         self.graph = graph
+        self.whole = whole
         self._writers = {}
         self._answers = {}
         self._kinds = exporters("onnx")

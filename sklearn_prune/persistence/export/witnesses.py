@@ -1,0 +1,476 @@
+"""Rows that reach every branch of a fitted model, made from what the model holds."""
+
+import warnings
+from itertools import cycle, islice
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from sklearn_prune._lazy import has
+from sklearn_prune._sklearn_compat import columns_read
+from sklearn_prune.predictors import QuantizedArray
+
+MISSING = (None, float("nan"))
+UNKNOWN = "an unknown category"
+_MOST = 64  # values of one column
+_EXTREME = 1e4  # times the span of a column
+_GROUPS = {  # of rows: what they hold beside values in the span of the fit
+    "inside": (64, ()),
+    "far": (48, ("far",)),
+    "missing": (32, ("missing",)),
+    "unknown": (32, ("unknown",)),
+    "all": (32, ("far", "missing", "unknown")),
+}
+_NOT_VALUES = {"classes_", "feature_names_in_", "n_features_in_"}
+
+
+def is_missing(value):
+    """Whether a value is None, NaN, or the missing value of pandas."""
+    nan = isinstance(value, float) and value != value
+    return value is None or nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def unwrapped(part):
+    """What transforms or predicts inside frozen models and models on fewer rows."""
+    while True:
+        inner = getattr(part, "transformer_", None)
+        if inner is None and type(part).__name__ == "FrozenEstimator":
+            inner = part.estimator
+        if inner is None or not hasattr(inner, "get_params"):
+            return part
+        part = inner
+
+
+def reads_texts(part):
+    """Whether a transformer, or the first step of a pipeline, reads texts, not rows."""
+    part = unwrapped(part)
+    steps = getattr(part, "steps", None) or getattr(part, "steps_", None)
+    if steps:
+        return reads_texts(steps[0][1])
+    if isinstance(part, FeatureUnion):
+        return any(reads_texts(inner) for _, inner in part.transformer_list)
+    return hasattr(part, "build_analyzer")
+
+
+def values_of(part, n_columns):
+    """Lists of values worth trying, one for each column that a fitted object reads."""
+    part = unwrapped(part)
+    found = [[] for _ in range(n_columns)]
+
+    def add(columns, lists):
+        for column, values in zip(columns, lists, strict=False):
+            found[column].extend(values)
+
+    if isinstance(part, Pipeline) or hasattr(part, "steps_"):
+        steps = [step for _, step in getattr(part, "steps", None) or part.steps_]
+        for step in [*steps, *getattr(part, "members_", ())]:
+            lists = values_of(step, n_columns)
+            if step is not steps[0]:  # numbers are others by now, texts are not
+                lists = [[each for each in own if isinstance(each, str)] for own in lists]
+            add(range(n_columns), lists)
+            if not isinstance(unwrapped(step), SimpleImputer):
+                break
+    elif isinstance(part, FeatureUnion):
+        for _, inner in part.transformer_list:
+            add(range(n_columns), values_of(inner, n_columns))
+    elif isinstance(part, ColumnTransformer):
+        read = columns_read(part)
+        for name, inner, _ in part.transformers_:
+            columns = read.get(name, ())
+            add(columns, values_of(inner, len(columns)))
+    elif hasattr(part, "build_analyzer"):
+        found[0] = texts_for(part)
+    elif hasattr(part, "inner_"):
+        add(part.columns_, values_of(part.inner_, len(part.columns_)))
+    elif hasattr(part, "members_"):
+        columns = getattr(part, "columns_", [None] * len(part.members_))
+        for member, own in islice(zip(part.members_, columns, strict=True), 20):
+            own = range(n_columns) if own is None else own
+            add(own, values_of(member, len(own)))
+    elif hasattr(part, "get_params"):
+        add(range(n_columns), _held(getattr(part, "model_", part), n_columns))
+    return found
+
+
+def _held(part, n_columns):
+    """Values in the arrays of a fitted object that have an entry for each column."""
+    found = [[] for _ in range(n_columns)]
+    if hasattr(part, "trees_"):
+        columns = part.trees_.columns
+        arrays = part.trees_.to_arrays()
+        split = (arrays.left >= 0) & (arrays.category < 0)
+        for column in np.unique(columns.feature[columns.feature < n_columns]):
+            values = np.unique(arrays.threshold[split & (arrays.feature == column)])
+            found[column].extend(_some(values, 20).tolist())
+    for name, value in vars(part).items():
+        if name in _NOT_VALUES:
+            continue
+        if isinstance(value, dict) and name == "categories_":
+            for column, values in value.items():
+                found[column].extend(np.asarray(values).tolist())
+            continue
+        if isinstance(value, QuantizedArray):
+            value = value.dense()
+        if issparse(value):
+            value = value[:20].toarray() if value.ndim == 2 else None
+        if not isinstance(value, np.ndarray | list | tuple):
+            continue
+        if len(value) == n_columns and any(np.ndim(each) == 1 for each in value):
+            for own, values in zip(found, value, strict=True):
+                values = np.ravel(values)
+                own.extend(_some(values, _MOST).tolist())
+                if values.dtype.kind == "f" and len(values) > 1:
+                    middles = _some(values[:-1] / 2 + values[1:] / 2, _MOST)
+                    own.extend(middles.tolist())
+        elif not isinstance(value, np.ndarray):
+            continue
+        elif value.ndim == 1 and len(value) == n_columns:
+            for own, each in zip(found, value.tolist(), strict=True):
+                own.append(each)
+        elif value.ndim == 2 and value.shape[1] == n_columns and len(value):
+            if value.dtype.kind in "fiu":
+                kept = np.vstack([value.min(0), value.max(0), _some(value, 8)])
+                for own, values in zip(found, kept.T, strict=True):
+                    own.extend(values.tolist())
+    return found
+
+
+def _some(values, most):
+    """At most this number of entries, evenly over all of them."""
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).astype(int)]
+
+
+def witness_columns(part, kinds, seed=0, *, jitter=0.0):
+    """Groups of rows, each a list of columns, for what reads columns of these kinds.
+
+    `kinds` are numpy dtypes, object for texts. Numbers are moved by a share of `jitter`,
+    so that none is on an edge.
+    """
+    lists = values_of(part, len(kinds))
+    documents = reads_texts(part)
+    rng = np.random.default_rng(seed)
+    pools = [
+        _Texts(own, documents) if kind.kind in "OU" else _Numbers(own, kind, rng)
+        for own, kind in zip(lists, kinds, strict=True)
+    ]
+    groups = []
+    for n_rows, extras in [_GROUPS["inside"]] if documents else _GROUPS.values():
+        n_rows = max(n_rows, *(min(pool.size, 512) for pool in pools)) if pools else n_rows
+        groups.append([pool.column(n_rows, extras, rng) for pool in pools])
+    alike = [pool.alike() for pool in pools]
+    groups.append([np.resize(own, max(map(len, alike))) for own in alike])
+    if jitter:
+        groups = [[_moved(own, jitter, rng) for own in columns] for columns in groups]
+    return groups
+
+
+def _moved(column, share, rng):
+    if column.dtype.kind != "f":
+        return column
+    moved = column * (1 + share * rng.uniform(0.5, 1, len(column)))
+    return moved.astype(np.float32).astype(column.dtype)
+
+
+class _Numbers:
+    def __init__(self, values, dtype, rng):
+        self.dtype = dtype
+        values = [
+            float(each)
+            for each in values
+            if isinstance(each, bool | int | float) and abs(each) < 1e30
+        ]
+        inside = np.unique(_some(np.sort(np.asarray(values, dtype=float)), _MOST))
+        if not len(inside):
+            inside = np.round(rng.normal(size=20), 2)
+        low, high = inside.min(), inside.max()
+        self.span = (high - low) or abs(high) or 1.0
+        self.inside = np.concatenate([inside, rng.uniform(low, low + self.span, 9)])
+        self.far = np.array([0.0, -1.0, 1.0, 1e-9, low - self.span, high + self.span])
+        extreme = np.array([low - _EXTREME * self.span, high + _EXTREME * self.span])
+        self.far = np.concatenate([self.far, -inside[:9], extreme])
+        self.size = len(self.inside)
+
+    def column(self, n_rows, extras, rng):
+        values = self.inside
+        if "far" in extras:
+            values = np.concatenate([self.far, self.far, values[: len(self.far)]])
+        column = _spread(values, n_rows, rng)
+        if "unknown" in extras:
+            column = np.where(rng.random(n_rows) < 0.3, self.inside.max() + 1, column)
+        if "missing" in extras and self.dtype.kind == "f":
+            column = np.where(rng.random(n_rows) < 0.3, np.nan, column)
+        return self._typed(column)
+
+    def alike(self):
+        """Rows of which all columns are of one sign, zero, missing, or far."""
+        size = np.abs(self.inside[:4])
+        ends = np.concatenate([-size - 1, size, [0.0, -0.0], self.far[-2:], -size])
+        return self._typed(np.append(ends, np.nan if self.dtype.kind == "f" else 0))
+
+    def _typed(self, column):
+        if self.dtype.kind == "b":
+            return column > np.median(self.inside)
+        if self.dtype.kind in "iu":
+            return np.rint(column).astype(self.dtype)
+        return column.astype(self.dtype)
+
+
+class _Texts:
+    def __init__(self, values, documents):
+        known = [each for each in dict.fromkeys(values) if isinstance(each, str)]
+        self.known = known or ["a", "b", "c"]
+        self.documents = documents
+        self.size = len(self.known)
+
+    def column(self, n_rows, extras, rng):
+        values = list(self.known)
+        if self.documents:
+            return _as_objects(islice(cycle(values), n_rows))
+        column = _spread(_as_objects(values), n_rows, rng)
+        for name, others in (("missing", MISSING), ("unknown", (UNKNOWN, ""))):
+            if name in extras:
+                taken = np.flatnonzero(rng.random(n_rows) < 0.3)
+                column[taken] = _as_objects(islice(cycle(others), len(taken)))
+        return column
+
+    def alike(self):
+        return _as_objects([self.known[0], "" if self.documents else UNKNOWN])
+
+
+def _spread(values, n_rows, rng):
+    """Each of the values about as often, in random order."""
+    rounds = [rng.permutation(values) for _ in range(-(-n_rows // len(values)))]
+    return np.concatenate(rounds)[:n_rows]
+
+
+def _as_objects(values):
+    values = list(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+_WORDS = "data model row tree value word number night river stone green light".split()
+
+
+def texts_for(vectorizer):
+    """Texts of the terms that a vectorizer knows, and of all that it has to leave out."""
+    rng = np.random.default_rng(0)
+    terms = list(getattr(vectorizer, "vocabulary_", None) or _WORDS)
+    terms = [terms[at] for at in rng.permutation(len(terms))[:300]]
+    stops = sorted(vectorizer.get_stop_words() or ())[:20] or ["the", "of"]
+    dropped = ["a", "I", "'", "-", "1", "_", "é", *stops, *(each.title() for each in stops)]
+    ends = ["", " ", "\t\n", ".", "a", "'", "a b c", "??!", "Zürich", "don't", "x_y 12 ½"]
+    ends += [
+        "naïve CAFÉ",
+        "日本 語",
+        "unseenword",
+        "I.B.M.",
+        "ÀB cD Straße",
+        "İzmir \x0b x",
+    ]
+    texts = list(ends)
+    for number in range(96):
+        some = [terms[at] for at in rng.integers(len(terms), size=2 + number % 9)]
+        if number % 3 == 0:  # n-grams over what is dropped
+            joints = [f" {word} " for word in rng.choice(dropped, 9)]
+            words = [word for term in some for word in (term.split(" ") or [term])]
+            text = "".join(
+                word + joint for word, joint in zip(words, cycle(joints), strict=False)
+            )
+        elif number % 3 == 1:
+            text = " ".join([some[0]] * (1 + number // 8) + some + [rng.choice(ends)])
+        else:
+            text = (" ", "  ", ", ", "\n", "'s ")[number % 5].join(some)
+        texts.append((text, text.upper(), text.title())[number % 4 % 3])
+    return texts + [term.upper() for term in terms[:20]] + terms[:40]
+
+
+def tree_forms(part, columns):
+    """Predictors of trees that read rows as they come, and which columns of them.
+
+    `columns` are the positions of the columns that `part` reads.
+    """
+    if hasattr(part, "trees_"):
+        yield part, columns
+    elif hasattr(part, "inner_"):
+        yield from tree_forms(part.inner_, columns[part.columns_])
+    elif hasattr(part, "members_") and not hasattr(part, "steps_"):
+        own = getattr(part, "columns_", [None] * len(part.members_))
+        for member, taken in zip(part.members_, own, strict=True):
+            yield from tree_forms(member, columns if taken is None else columns[taken])
+
+
+class TreeWalk:
+    """Rows on both sides of the nodes of trees, each of which comes to its node.
+
+    Of a node with a threshold there are three rows: its column holds the threshold, and
+    the next number below and above. A fourth has no value there. Of a node with a set of
+    categories there is a row for each category, for none of them, and without a value.
+    """
+
+    def __init__(self, form, dtype, *, allow_nan, most=None, seed=0):
+        self.form, self.dtype = form, np.dtype(dtype)
+        self.rng = np.random.default_rng(seed)
+        trees = self.trees = form.trees_
+        self.arrays = arrays = trees.to_arrays()
+        self.parent = np.full(arrays.n_nodes, -1)
+        inner = np.flatnonzero(arrays.left >= 0)
+        self.parent[arrays.left[inner]] = self.parent[arrays.right[inner]] = inner
+        self.nodes = inner
+        if most is not None and len(inner) > most:
+            self.nodes = np.sort(self.rng.choice(inner, most, replace=False))
+        self.sets = trees.columns.category_sets() if (arrays.category >= 0).any() else []
+        self.allow_nan = allow_nan
+
+    def rows(self, chunk=2000):
+        """Arrays of rows, in the order of the nodes."""
+        for first in range(0, len(self.nodes), chunk):
+            yield self._around(self.nodes[first : first + chunk])
+
+    def _around(self, nodes):
+        arrays, n_features = self.arrays, self.trees.n_features
+        low = np.full((len(nodes), n_features), -np.inf)
+        high = np.full((len(nodes), n_features), np.inf)
+        allowed = {}
+        child, which = nodes, np.arange(len(nodes))
+        while True:
+            above = self.parent[child]
+            going = above >= 0
+            child, above, which = child[going], above[going], which[going]
+            if not len(above):
+                break
+            is_left = arrays.left[above] == child
+            at = which, arrays.feature[above]
+            threshold = arrays.threshold[above]
+            numbers = arrays.category[above] < 0
+            for bound, picked, side in (
+                (high, is_left & numbers, np.minimum),
+                (low, ~is_left & numbers, np.maximum),
+            ):
+                place = at[0][picked], at[1][picked]
+                bound[place] = side(bound[place], threshold[picked])
+            for row, node, left in zip(
+                which[~numbers], above[~numbers], is_left[~numbers], strict=True
+            ):
+                self._allow(allowed, row, node, left)
+            child = above
+        base = self._between(low, high)
+        for (row, feature), codes in allowed.items():
+            base[row, feature] = codes[0] if len(codes) else np.nan
+        rows = self._with_values(self._tried(base, nodes))
+        return rows if self.allow_nan else rows[~np.isnan(rows).any(axis=1)]
+
+    def _allow(self, allowed, row, node, left):
+        """Only the categories that go to one side."""
+        feature = int(self.arrays.feature[node])
+        bits = self.sets[self.arrays.category[node]].right_bits()[2:]
+        codes = np.flatnonzero(bits != left)
+        known = allowed.get((row, feature))
+        allowed[row, feature] = codes if known is None else np.intersect1d(known, codes)
+
+    def _between(self, low, high):
+        """Numbers above `low` and not above `high`, of the type of the rows."""
+        # Numbers of float32 rows that are rounded before a comparison stay on their side.
+        share = self.rng.uniform(0.25, 0.75, low.shape)
+        step = np.abs(self.rng.normal(size=low.shape))
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = low + (high - low) * share
+            found = np.where(np.isinf(high), low + step * (1 + np.abs(low)), found)
+            found = np.where(np.isinf(low), high - step * (1 + np.abs(high)), found)
+        free = np.isinf(low) & np.isinf(high)
+        found = np.where(free, self.rng.normal(size=low.shape), found)
+        kind = min(self.dtype, self.trees.dtype, key=lambda each: each.itemsize).type
+        with np.errstate(over="ignore"):
+            found = found.astype(kind)
+        return np.where(found > high, high, found).astype(self.dtype)
+
+    def _tried(self, base, nodes):
+        arrays, parts = self.arrays, []
+        numbers = np.flatnonzero(arrays.category[nodes] < 0)
+        feature, threshold = arrays.feature[nodes], arrays.threshold[nodes]
+        kind = min(self.dtype, self.trees.dtype, key=lambda each: each.itemsize).type
+        most = np.finfo(kind).max
+        at = np.clip(threshold[numbers], -most, most).astype(kind)
+        with np.errstate(over="ignore", under="ignore"):
+            values = [at, np.nextafter(at, kind(-np.inf)), np.nextafter(at, kind(np.inf))]
+        if self.allow_nan:
+            values.append(np.full(len(at), np.nan, dtype=kind))
+        for value in values:
+            rows = base[numbers].copy()
+            rows[np.arange(len(rows)), feature[numbers]] = np.clip(value, -most, most)
+            parts.append(rows)
+        for place in np.flatnonzero(arrays.category[nodes] >= 0):
+            n_known = len(self.sets[arrays.category[nodes[place]]].left)
+            codes = np.append(np.arange(n_known, dtype=float), np.nan)
+            rows = np.repeat(base[[place]], len(codes), axis=0)
+            rows[:, feature[place]] = codes
+            parts.append(rows)
+        return np.concatenate(parts) if parts else base[:0]
+
+    def _with_values(self, rows):
+        """Values of categories in place of their codes, where the form reads values."""
+        form = self.form
+        known = getattr(form, "categories_", None)
+        if known is None or not form.dialect.encodes_arrays:
+            return rows
+        for feature, categories in known.items():
+            values = np.asarray(categories)
+            if values.dtype.kind not in "biuf":
+                return rows[:0]  # texts: tried by other rows
+            codes = rows[:, feature]
+            outside = ~((codes >= 0) & (codes < len(values)))
+            codes = np.where(outside, 0, codes).astype(int)
+            rows[:, feature] = np.where(outside, np.nan, values[codes])
+        return rows
+
+
+def accepted(function, make, columns):
+    """What a function gives for rows, and the columns of those that it does not refuse.
+
+    `make` makes rows of columns. What no row is accepted of gives None.
+    """
+    n_rows = len(columns[0])
+
+    def tried(some):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                return function(make(some))
+            except Exception:  # of whatever kind a refusal is
+                return None
+
+    found = tried(columns)
+    if found is not None:
+        return found, columns
+    parts = ([own[at : at + 1] for own in columns] for at in range(n_rows))
+    fine = [at for at, part in enumerate(parts) if tried(part) is not None]
+    if not fine:
+        return None, columns
+    columns = [own[fine] for own in columns]
+    return tried(columns), columns
+
+
+def rows_of(columns, part, *, documents=False):
+    """Columns as what a fitted object reads: texts, an array, or a frame by its names."""
+    if documents:
+        return [str(each) for each in columns[0]]
+    names = getattr(part, "feature_names_in_", None)
+    if names is not None and has("pandas"):
+        import pandas
+
+        frame = dict(zip(names, columns, strict=True))
+        known = getattr(part, "categories_", None)
+        if isinstance(known, dict):
+            for number, categories in known.items():
+                own = pandas.Categorical(columns[number], categories=categories)
+                frame[names[number]] = own
+        return pandas.DataFrame(frame)
+    if any(own.dtype.kind == "O" for own in columns):
+        return np.stack([own.astype(object) for own in columns], axis=1)
+    return np.stack(columns, axis=1)
