@@ -9,7 +9,6 @@ import numpy as np
 from .base import Compact, available_if
 from .quantized import count_rows, is_sparse
 
-
 TINY = float(np.float32(1e-35))  # LightGBM reads numbers up to this as zeros
 
 

@@ -21,6 +21,7 @@ from sklearn_prune.persistence.export.witnesses import (
 )
 
 TOLERANCE = 2e-5  # largest difference of scores, relative where they exceed 1
+EXACT, EXACT_SINGLE = 1e-10, 2e-6  # the same of trees, with double or single sums
 ROUNDED = 1e-2  # where a part of the graph computes in single precision
 _N_MOVED = 24  # rows beside a row whose label may be a tie
 
@@ -146,20 +147,25 @@ def _opened(artefact):
     )
 
 
-def compare(model, compact, session, report, X=None, *, most=None, rounded=False):
+def compare(model, compact, session, report, X=None, *, most=None):
     """Add to a report what a model and a graph answer.
 
-    `compact` is the predictor of the model. `most` is the largest number of nodes of
-    trees that are tried, `rounded` tells if a part of the graph computes in single
-    precision.
+    `compact` is the predictor of the model, `most` the largest number of nodes of trees
+    that are tried.
     """
-    kinds = session.dtypes
+    kinds, rounded = session.dtypes, session.rounded
     report.tolerance = ROUNDED if rounded else TOLERANCE
     if X is not None:
         _compare_rows(model, session, X, report, "the rows of X")
     documents = reads_texts(compact)
+    if len(session.shape) > 1:
+        if all(session.shape):
+            rows = np.random.default_rng(0).normal(size=(64, *session.shape))
+            rows = np.concatenate([0.3 * rows, 9 * rows, 0 * rows[:1]]).astype(kinds[0])
+            _compare_rows(model, session, rows, report, "rows of random numbers")
+        return
     if len(kinds) == 1 and not documents:
-        kinds = kinds * compact.n_features_in_
+        kinds = kinds * (getattr(compact, "n_features_in_", None) or session.shape[0])
     groups = witness_columns(compact, kinds, jitter=1e-3 if rounded else 0.0)
     n_before = report.n_rows
     for columns in groups:
@@ -170,49 +176,64 @@ def compare(model, compact, session, report, X=None, *, most=None, rounded=False
             _compare_rows(model, session, make(columns), report, where)
     if report.n_rows == n_before:
         report.reasons.append("The model refuses all rows that were made of it.")
-    if documents or rounded or not all(kind.kind == "f" for kind in kinds):
-        walks = ()
-    else:
-        walks = tree_forms(compact, np.arange(len(kinds)))
-        _walk(model, compact, walks, session, report, kinds[0], most)
+    if not (documents or rounded or any(kind.kind == "O" for kind in kinds)):
+        forms = tree_forms(compact, np.arange(len(kinds)))
+        _walk(model, compact, forms, session, report, kinds, most)
     if hasattr(compact, "steps_") and not rounded:
         inner = session.last_step()
         member = compact.members_[0]
         if inner is not None:
-            kind, width = inner.dtypes[0], member.n_features_in_
-            forms = list(tree_forms(member, np.arange(width)))
-            _walk(member, member, forms, inner, report, kind, most)
+            kinds = inner.dtypes * member.n_features_in_
+            forms = tree_forms(member, np.arange(len(kinds)))
+            _walk(member, member, forms, inner, report, kinds, most)
 
 
-def _walk(model, compact, forms, session, report, kind, most):
+def _walk(model, compact, forms, session, report, kinds, most):
     """Compare answers on both sides of the thresholds of trees."""
-    width, forms = compact.n_features_in_, list(forms)
+    forms, kind = list(forms), np.result_type(*kinds, np.float32)
     allow_nan = compact.__sklearn_tags__().input_tags.allow_nan
+    exact = TOLERANCE
+    if hasattr(compact, "trees_"):
+        sums = getattr(compact, "start_", np.zeros(0)).dtype
+        exact = EXACT if np.float64 == kind == sums else EXACT_SINGLE
     for form, columns in forms:
         walk = TreeWalk(
             form, kind, allow_nan=allow_nan, most=most and -(-most // len(forms))
         )
         report.n_nodes += len(walk.nodes)
         for part in walk.rows():
-            rows = np.zeros((len(part), width), dtype=part.dtype)
+            rows = np.zeros((len(part), len(kinds)), dtype=part.dtype)
             rows[:, columns] = part[:, : len(columns)]
-            made = rows_of(list(rows.T), compact)
-            where = "rows on both sides of thresholds"
-            _compare_rows(model, session, made, report, where, exact=True)
+            for typed in _typed(rows, kinds):
+                made = rows_of(typed, compact)
+                where = "rows on both sides of thresholds"
+                _compare_rows(model, session, made, report, where, exact=exact)
 
 
-def _compare_rows(model, session, X, report, where, *, exact=False):
+def _typed(rows, kinds):
+    """Columns in their types; integers on both sides of a threshold."""
+    whole = any(kind.kind != "f" for kind in kinds)
+    for near in (np.floor, np.ceil) if whole else (np.asarray,):
+        yield [
+            (own if kind.kind == "f" else near(np.nan_to_num(own))).astype(kind)
+            for own, kind in zip(rows.T, kinds, strict=True)
+        ]
+
+
+def _compare_rows(model, session, X, report, where, *, exact=None):
+    """Compare the answers for rows; ties count as equal unless a tolerance is given."""
     found = session.answers(X)
     wanted = expected(model, X, found)
-    wrong, largest = differing(wanted, found, report.tolerance)
-    if wrong.any() and not exact and isinstance(X, np.ndarray):
+    tolerance = exact or report.tolerance
+    wrong, largest = differing(wanted, found, tolerance)
+    if wrong.any() and exact is None and isinstance(X, np.ndarray):
         for row in np.flatnonzero(wrong)[:50]:
-            wrong[row] = not _is_tie(model, X[row], found, row, report.tolerance)
+            wrong[row] = not _is_tie(model, X[row], found, row, tolerance)
     report.n_rows += len(wrong)
     report.n_different += int(wrong.sum())
     report.largest_difference = max(report.largest_difference, largest)
     if wrong.any():
-        gap = f", scores by up to {largest:.2g}" if largest > report.tolerance else ""
+        gap = f", scores by up to {largest:.2g}" if largest > tolerance else ""
         report.reasons.append(
             f"{wrong.sum()} of {len(wrong)} answers differ on {where}{gap}."
         )
@@ -265,7 +286,7 @@ def differing(wanted, found, tolerance):
 
 
 def _is_tie(model, row, found, number, tolerance):
-    """Whether the model gives the answer of the graph for a row that differs by rounding."""
+    """Whether the model answers as the graph does for a row that differs by rounding."""
     rng = np.random.default_rng(0)
     step = 1e-6 if row.dtype == np.float32 or tolerance == ROUNDED else 1e-12
     moved = row * (1 + step * rng.uniform(-1, 1, (_N_MOVED, len(row))))

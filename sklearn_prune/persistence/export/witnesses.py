@@ -16,6 +16,7 @@ from sklearn_prune.predictors import QuantizedArray
 MISSING = (None, float("nan"))
 UNKNOWN = "an unknown category"
 _MOST = 64  # values of one column
+_NODES = 16_000  # of trees, up to which each is tried several times
 _EXTREME = 1e4  # times the span of a column
 _GROUPS = {  # of rows: what they hold beside values in the span of the fit
     "inside": (64, ()),
@@ -118,7 +119,8 @@ def _held(part, n_columns):
             value = value[:20].toarray() if value.ndim == 2 else None
         if not isinstance(value, np.ndarray | list | tuple):
             continue
-        if len(value) == n_columns and any(np.ndim(each) == 1 for each in value):
+        arrays = [each for each in value if isinstance(each, np.ndarray)]
+        if len(value) == n_columns and any(each.ndim == 1 for each in arrays):
             for own, values in zip(found, value, strict=True):
                 values = np.ravel(values)
                 own.extend(_some(values, _MOST).tolist())
@@ -130,11 +132,9 @@ def _held(part, n_columns):
         elif value.ndim == 1 and len(value) == n_columns:
             for own, each in zip(found, value.tolist(), strict=True):
                 own.append(each)
-        elif value.ndim == 2 and value.shape[1] == n_columns and len(value):
-            if value.dtype.kind in "fiu":
-                kept = np.vstack([value.min(0), value.max(0), _some(value, 8)])
-                for own, values in zip(found, kept.T, strict=True):
-                    own.extend(values.tolist())
+        elif value.ndim == 2 and value.shape[1] == n_columns and value.dtype.kind in "fiu":
+            for own, values in zip(found, _some(value, 10).T, strict=True):
+                own.extend(values.tolist())
     return found
 
 
@@ -255,7 +255,7 @@ def _as_objects(values):
     return column
 
 
-_WORDS = "data model row tree value word number night river stone green light".split()
+_WORDS = ("data", "model", "row", "tree", "value", "word", "river", "stone", "green")
 
 
 def texts_for(vectorizer):
@@ -322,16 +322,25 @@ class TreeWalk:
         self.parent = np.full(arrays.n_nodes, -1)
         inner = np.flatnonzero(arrays.left >= 0)
         self.parent[arrays.left[inner]] = self.parent[arrays.right[inner]] = inner
-        self.nodes = inner
+        self.nodes, self.limit = inner, most or _NODES
         if most is not None and len(inner) > most:
             self.nodes = np.sort(self.rng.choice(inner, most, replace=False))
+        self.kind = min(self.dtype, trees.dtype, key=lambda each: each.itemsize).type
+        numbers = inner[arrays.category[inner] < 0]
+        largest = np.finfo(self.kind).max / 8
+        self.edges = {
+            feature: np.unique(np.clip(arrays.threshold[own], -largest, largest))
+            for feature in np.unique(arrays.feature[numbers])
+            if len(own := numbers[arrays.feature[numbers] == feature])
+        }
         self.sets = trees.columns.category_sets() if (arrays.category >= 0).any() else []
         self.allow_nan = allow_nan
 
     def rows(self, chunk=2000):
-        """Arrays of rows, in the order of the nodes."""
-        for first in range(0, len(self.nodes), chunk):
-            yield self._around(self.nodes[first : first + chunk])
+        """Arrays of rows, in the order of the nodes; several for each of few nodes."""
+        for _ in range(min(8, max(1, self.limit // max(1, len(self.nodes))))):
+            for first in range(0, len(self.nodes), chunk):
+                yield self._around(self.nodes[first : first + chunk])
 
     def _around(self, nodes):
         arrays, n_features = self.arrays, self.trees.n_features
@@ -375,27 +384,24 @@ class TreeWalk:
         allowed[row, feature] = codes if known is None else np.intersect1d(known, codes)
 
     def _between(self, low, high):
-        """Numbers above `low` and not above `high`, of the type of the rows."""
-        # Numbers of float32 rows that are rounded before a comparison stay on their side.
-        share = self.rng.uniform(0.25, 0.75, low.shape)
-        step = np.abs(self.rng.normal(size=low.shape))
-        with np.errstate(invalid="ignore", over="ignore"):
-            found = low + (high - low) * share
-            found = np.where(np.isinf(high), low + step * (1 + np.abs(low)), found)
-            found = np.where(np.isinf(low), high - step * (1 + np.abs(high)), found)
-        free = np.isinf(low) & np.isinf(high)
-        found = np.where(free, self.rng.normal(size=low.shape), found)
-        kind = min(self.dtype, self.trees.dtype, key=lambda each: each.itemsize).type
-        with np.errstate(over="ignore"):
-            found = found.astype(kind)
+        """Numbers above `low` and not above `high`, between any two thresholds in there."""
+        found = np.zeros(low.shape)
+        for feature, edges in self.edges.items():
+            first = np.searchsorted(edges, low[:, feature], side="right")
+            last = np.searchsorted(edges, high[:, feature], side="left")
+            place = self.rng.integers(first, np.maximum(first, last) + 1)
+            span = 1.0 + edges[-1] - edges[0]
+            ends = np.concatenate([[edges[0] - span], edges, [edges[-1] + span]])
+            share = self.rng.uniform(0.25, 0.75, len(place))
+            found[:, feature] = ends[place] + (ends[place + 1] - ends[place]) * share
+        found = found.astype(self.kind)
         return np.where(found > high, high, found).astype(self.dtype)
 
     def _tried(self, base, nodes):
         arrays, parts = self.arrays, []
         numbers = np.flatnonzero(arrays.category[nodes] < 0)
         feature, threshold = arrays.feature[nodes], arrays.threshold[nodes]
-        kind = min(self.dtype, self.trees.dtype, key=lambda each: each.itemsize).type
-        most = np.finfo(kind).max
+        kind, most = self.kind, np.finfo(self.kind).max
         at = np.clip(threshold[numbers], -most, most).astype(kind)
         with np.errstate(over="ignore", under="ignore"):
             values = [at, np.nextafter(at, kind(-np.inf)), np.nextafter(at, kind(np.inf))]
@@ -448,6 +454,11 @@ def accepted(function, make, columns):
     found = tried(columns)
     if found is not None:
         return found, columns
+    if all(own.dtype.kind in "biuf" for own in columns):
+        there = np.flatnonzero(~np.isnan(columns).any(axis=0))
+        found = tried([own[there] for own in columns])
+        if found is not None and len(there):
+            return found, [own[there] for own in columns]
     parts = ([own[at : at + 1] for own in columns] for at in range(n_rows))
     fine = [at for at, part in enumerate(parts) if tried(part) is not None]
     if not fine:

@@ -1,6 +1,6 @@
 """Encoders of categories as ONNX operators: a table of codes for each column.
 
-A missing text is the text "nan" in a graph, and None the text "None", as Python writes them.
+In a graph the text "nan" is a missing text, and "None" is None, as Python writes them.
 """
 
 import warnings
@@ -168,4 +168,4 @@ def _looked_up(graph, codes, table):
     return place.equals(np.arange(table.shape[1])[None, :]).cast(graph.float)
 
 
-ENCODERS = {kind: _encoded for kind in (OneHotEncoder, OrdinalEncoder, TargetEncoder)}
+ENCODERS = dict.fromkeys((OneHotEncoder, OrdinalEncoder, TargetEncoder), _encoded)

@@ -18,7 +18,7 @@ from sklearn_prune.persistence.export import (
 from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
 from sklearn_prune.persistence.export.onnx.inline import TENSOR_TYPES, NeedsOlderOperators
 from sklearn_prune.persistence.export.onnx.rows import Rows
-from sklearn_prune.persistence.export.onnx.session import Session
+from sklearn_prune.persistence.export.onnx.session import ROUNDED, Session
 from sklearn_prune.persistence.export.onnx.writer import Translation
 
 _DEFAULT_ML = 5
@@ -163,33 +163,33 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
     outputs = _outputs(translation, compact, rows, raw_scores, np.dtype(float_type))
     if zipmap and len(outputs) == 2 and outputs[1][0] == "probabilities":
         outputs[1] = ("probabilities", _by_label(graph, compact, outputs[1][1]))
-    from onnx import checker
+    from onnx import checker, helper
 
     found = graph.model(values, outputs, name=name)
+    if precision == "single" or graph.notes:
+        helper.set_model_props(found, {ROUNDED: "True"})
     checker.check_model(found)
-    _try(compact, found, graph, precision)
+    _try(compact, found)
     if precision == "double":
         for note in dict.fromkeys(graph.notes):
             warnings.warn(note[0].upper() + note[1:], UserWarning, stacklevel=3)
     return found
 
 
-def _try(compact, found, graph, precision):
+def _try(compact, found):
     """Raise TypeError if the graph answers otherwise than the predictor."""
     if not has("onnxruntime"):
         return
-    rounded = precision == "single" or bool(graph.notes)
     report = ExportReport()
     try:
-        session = Session(found)
-        compare(compact, compact, session, report, most=_N_NODES, rounded=rounded)
+        compare(compact, compact, Session(found), report, most=_N_NODES)
     except RuntimeError as error:
         report.reasons.append(f"It does not run in onnxruntime: {error}")
     if report.reasons:
         raise TypeError(
             "to_onnx writes graphs that answer as the model does. Got a graph of "
-            f"{type(compact).__name__} that does not. {' '.join(report.reasons)} Use save() "
-            "and load() instead."
+            f"{type(compact).__name__} that does not. {' '.join(report.reasons)} Use "
+            "save() and load() instead."
         )
 
 
@@ -283,7 +283,7 @@ def _of_types(initial_types):
 
 
 def _of_rows(X, compact):
-    known = values_of(compact, getattr(compact, "n_features_in_", 1))
+    known = values_of(compact, getattr(compact, "n_features_in_", None) or 1)
     if hasattr(X, "columns"):
         return [
             (str(label), _dtype_of(np.asarray(X[label]), own or ()), [None, 1])

@@ -9,6 +9,8 @@ from sklearn_prune.persistence.export import is_missing
 
 STARTS = "rows of the last step"  # name of the node with what a pipeline predicts from
 
+ROUNDED = "computes in single precision"  # what the metadata of such graphs say
+
 
 class Session:
     """A graph that is ready to run; any error of onnxruntime is raised as RuntimeError."""
@@ -36,6 +38,17 @@ class Session:
     def dtypes(self):
         """Types of the inputs, object for texts."""
         return [dtype for _, dtype, _ in self._inputs()]
+
+    @property
+    def shape(self):
+        """The shape of one row of the first input; 0 is what is not known."""
+        dims = self.model.graph.input[0].type.tensor_type.shape.dim
+        return tuple(dim.dim_value for dim in dims[1:])
+
+    @property
+    def rounded(self):
+        """Whether a part of the graph computes in single precision."""
+        return any(part.key == ROUNDED for part in self.model.metadata_props)
 
     def feeds(self, X):
         """Rows as the inputs of the graph."""

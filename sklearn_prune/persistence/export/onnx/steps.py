@@ -336,7 +336,7 @@ def _normalised(step, X):
 
 
 def _binarized(step, X):
-    return (X > float(step.threshold)).cast(X.dtype)
+    return (float(step.threshold) < X).cast(X.dtype)
 
 
 def _binned(step, X):
