@@ -9,6 +9,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
@@ -53,6 +54,12 @@ MODEL |= {  # the sections of a method, by its name
 def in_one_line(thing):
     """Its repr without line breaks, for error messages."""
     return " ".join(repr(thing).split())
+
+
+def first_line(error):
+    """The first line of a message without its full stop, or the class of the error."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip().rstrip(".")[:300]
 
 
 def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
@@ -204,6 +211,18 @@ def last_step(estimator):
     return estimator
 
 
+def innermost(model):
+    """The model inside Pipelines, searches, FrozenEstimators and SampleSubset*."""
+    from sklearn_prune._sklearn_compat import BaseSearchCV
+
+    while True:
+        model = last_step(model)
+        outer = isinstance(model, FrozenEstimator | BaseSearchCV)
+        if not outer and getattr(model, "_inner", None) != "estimator":
+            return model
+        model = model.estimator
+
+
 def rows_chosen(model):
     """Positions of the rows that a fitted SampleSubset* kept, or None for another model.
 
@@ -317,6 +336,21 @@ def with_groups(model, params):
     groups = params.pop("groups", None)
     name = None if groups is None else groups_parameter(model)
     return params if name is None else {name: groups} | params
+
+
+class FittedAttributes:
+    """Base of meta-estimators: what fit sets raises NotFittedError before it.
+
+    That is an AttributeError too, so that hasattr is False.
+    """
+
+    def __getattr__(self, name):
+        public = name.endswith("_") and not name.startswith("_")
+        if public and not self.__sklearn_is_fitted__():
+            raise NotFittedError(
+                f"{type(self).__name__} has no {name} before fit. Call fit first."
+            )
+        return object.__getattribute__(self, name)  # raises the error again
 
 
 def all_or_nothing(fit):

@@ -160,6 +160,15 @@ def check_keep(keep, *, units="rows"):
         )
 
 
+def is_keep(value):
+    """Whether a value given for something else is one of `keep`."""
+    try:
+        check_keep(value)
+    except InvalidParameterError:
+        return False
+    return True
+
+
 def keeps_all(keep):
     """Whether `keep` is the unpruned baseline: the float 1.0, not the int."""
     return isinstance(keep, Real) and not isinstance(keep, Integral) and keep == 1.0

@@ -3,6 +3,7 @@
 A new scikit-learn that moves one of them is repaired here.
 """
 
+from copy import copy
 from functools import partial
 from importlib import import_module
 
@@ -65,6 +66,16 @@ def methods_of_scorer(scorer):
     return tuple(methods)
 
 
+def with_checked_metric(scorer, check):
+    """A scorer that hands what its metric returns to `check` before it changes the sign."""
+    metric = metric_of_scorer(scorer)
+    if metric is None:
+        return scorer
+    other = copy(scorer)
+    other._score_func = lambda *args, **kwargs: check(metric(*args, **kwargs))
+    return other
+
+
 def metric_of_scorer(scorer):
     """The function that a scorer made by make_scorer computes, or None."""
     return getattr(scorer, "_score_func", None)
@@ -92,10 +103,11 @@ def keywords_of_scorer(scorer):
     return getattr(scorer, "_kwargs", {})
 
 
-def score_and_predictions(model, X, y, scorers, params):
+def score_and_predictions(model, X, y, scorers, params, check):
     """Scores by name, and the predictions if one of the scorers has asked for them.
 
-    Scorers that are made by make_scorer share what they ask of the model.
+    Scorers that are made by make_scorer share what they ask of the model. ``check(value,
+    name)`` gives the float that a value stands for.
     """
     from sklearn.metrics._scorer import _BaseScorer, _cached_call
 
@@ -104,13 +116,14 @@ def score_and_predictions(model, X, y, scorers, params):
         given = params.get(name, {})
         if isinstance(scorer, _BaseScorer):
             ask = partial(_cached_call, responses)
-            value = scorer._score(ask, model, X, y, **given)
+            own = with_checked_metric(scorer, partial(check, name=name))
+            value = own._score(ask, model, X, y, **given)
         else:
             value = scorer(model, X, y, **given)
         if isinstance(value, dict):
-            scores |= {part: float(number) for part, number in value.items()}
+            scores |= {part: check(number, part) for part, number in value.items()}
         else:
-            scores[name] = float(value)
+            scores[name] = check(value, name)
     return scores, responses.get("predict")
 
 

@@ -1,16 +1,20 @@
 """Checks of rows, targets and weights that are made before anything is dropped."""
 
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from inspect import signature
 from math import isfinite
-from numbers import Number
+from numbers import Number, Real
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, get_tags, indexable
 from sklearn.utils.multiclass import check_classification_targets
 
-from sklearn_prune._meta import in_one_line, nested_estimators
+from sklearn_prune._meta import in_one_line, innermost, nested_estimators
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
     count_rows,
@@ -21,6 +25,8 @@ from sklearn_prune._sklearn_compat import (
 )
 
 _LABELS = (str, bytes, bool, np.bool_)
+_RANKERS = ("LGBMRanker", "XGBRanker", "CatBoostRanker", "DaskLGBMRanker")
+_OF_QUERIES = ("group", "pairs")
 _NO_ROWS = (str, bytes, set, frozenset)
 
 
@@ -46,6 +52,7 @@ def check_same_length(X, **others):
 
 def count_named_rows(name, values):
     """Number of rows of an argument; TypeError if it is nothing that has rows."""
+    _refuse_dataset(name, values)
     # A dict of arrays has as many entries as columns, unless its class counts rows.
     unordered = isinstance(values, Mapping) and not hasattr(values, "shape")
     try:
@@ -59,10 +66,27 @@ def count_named_rows(name, values):
         remedy = f"one entry of {name} for each row"
         if name == "X":
             remedy = "an array of shape (n_samples, n_features)"
+            if unordered:
+                remedy += ", or to a skorch net skorch.helper.SliceDict(**X)"
         raise TypeError(
             f"{name} must be an array, a frame, a sparse matrix or a list of rows. Got "
             f"{got}. Pass {remedy}."
         ) from error
+
+
+def _refuse_dataset(name, values):
+    """Raise TypeError if an argument is a Dataset or DataLoader of torch."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "utils"):
+        return
+    kinds = (torch.utils.data.Dataset, torch.utils.data.DataLoader)
+    if isinstance(values, kinds):
+        position = 0 if name == "X" else 1
+        raise TypeError(
+            f"{name} must have rows that can be taken by their positions. Got a "
+            f"{type(values).__name__} of torch. Pass skorch.helper.SliceDataset(dataset, "
+            f"idx={position}), or an array of them."
+        )
 
 
 def check_rows(X, y):
@@ -247,12 +271,114 @@ def check_kind_of_target(y, kind):
 def check_scorer(scorer, estimator, *, name):
     """Raise unless an estimator has one of the methods that a scorer asks for."""
     methods = methods_of_scorer(scorer)
+    try:
+        signature(scorer).bind(estimator, None, None)
+    except TypeError as error:
+        raise InvalidParameterError(
+            f"scoring must be the name of a scorer, or a callable of a model, X and y. Got "
+            f"{name!r}, which does not take these: {error}. Write make_scorer(metric)."
+        ) from error
+    except ValueError:  # a builtin without a signature
+        pass
     if methods and not any(hasattr(estimator, method) for method in methods):
         raise InvalidParameterError(
             f"scoring={name!r} needs {' or '.join(methods)}. Got "
             f"{in_one_line(estimator)[:200]}, which has none. Name another scorer, or a "
             "model that has it."
         )
+
+
+def check_score(value, name, *, finite=True):
+    """The value of a scorer as a float; raise unless it is one number, finite if asked."""
+    number = None
+    if isinstance(value, Real | Decimal) or (
+        np.ndim(value) == 0 and hasattr(value, "__float__") and not np.iscomplexobj(value)
+    ):
+        number = float(value)
+    if number is None or (finite and not isfinite(number)):
+        remedy = (
+            "Return a float" if number is None else "Name another score, or fewer folds"
+        )
+        raise InvalidParameterError(
+            f"scoring must give one {'finite ' * finite}number for a model and rows. Got "
+            f"{in_one_line(value)[:60]} of type {type(value).__name__} from {name!r}. "
+            f"{remedy}."
+        )
+    return number
+
+
+def check_predictions(
+    predicted, target, name, *, classifies, remedy="Use another model, or keep=1.0."
+):
+    """Predictions of rows in the shape of the targets.
+
+    Raises InvalidParameterError unless a model predicts one known label, or one finite
+    number, for each target. `name` is that of the model.
+    """
+    predicted = np.asarray(predicted)
+    rule = f"{name} must predict one {'label' if classifies else 'number'} for each target"
+    if predicted.size != target.size or len(predicted) != len(target):
+        raise InvalidParameterError(
+            f"{rule}. Got predictions of shape {predicted.shape} for targets of shape "
+            f"{target.shape}, as several quantiles or scores of classes have. {remedy}"
+        )
+    predicted = predicted.reshape(target.shape)
+    if classifies:
+        is_score = predicted.dtype.kind == "f" and target.dtype.kind != "f"
+        if is_score and np.mod(predicted, 1).any() and not np.isin(predicted, target).any():
+            raise InvalidParameterError(
+                f"{rule}. Got {predicted.flat[0]:.6g}, a score that no threshold has made "
+                f"a label, as under an objective of its own. {remedy}"
+            )
+        return predicted
+    if predicted.dtype.kind == "f" and not np.isfinite(predicted).all():
+        finite = np.isfinite(predicted.reshape(len(target), -1)).all(axis=1)
+        raise InvalidParameterError(
+            f"{rule}, which is finite. Got NaN or infinity for {np.count_nonzero(~finite)} "
+            f"of {len(target)} rows that it was not fitted on, as of rows without a "
+            f"neighbour within the radius. Write a larger radius. {remedy}"
+        )
+    return predicted
+
+
+@contextmanager
+def explained(model, X, target, name, *, classifies, **remedy):
+    """If scores of a model cannot be computed, say first what its predictions lack."""
+    try:
+        yield
+    except InvalidParameterError:
+        raise
+    except Exception:
+        predicted = model.predict(X)
+        check_predictions(predicted, target, name, classifies=classifies, **remedy)
+        raise
+
+
+def is_ranker(model):
+    """Whether the scores of a model order the rows of queries, and mean nothing else."""
+    return any(cls.__name__ in _RANKERS for cls in type(innermost(model)).__mro__)
+
+
+def refuse_queries(model, params, what):
+    """Raise if a model ranks the rows of queries, or parameters hold sizes of queries.
+
+    `what` says what is done with rows; None lets models be that rank, with rows that know
+    their query.
+    """
+    kind = type(innermost(model)).__name__
+    if what is not None and is_ranker(model):
+        raise InvalidParameterError(
+            f"{what} compares predictions with the targets of single rows. Got {kind}, "
+            "whose scores order the rows of a query. Write keep=1.0, or wrap a regressor."
+        )
+    for key, values in params.items():
+        own = key.rpartition("__")[2]
+        if own in _OF_QUERIES and values is not None:
+            raise InvalidParameterError(
+                f"{own} holds numbers of the rows of queries, which change where rows are "
+                f"left out. Got {own} for {kind}. Pass what has an entry for each row, "
+                "such as qid of XGBRanker, or leave out no row."
+            )
 
 
 def check_scored_classes(scorer, learned, tested, *, name, where):

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_prune
@@ -33,12 +34,26 @@ PRUNED = {
         sk.SGDClassifier(),
         *of(CLASSIFIERS, "svc", "neighbors", "bayes", "discriminant", "features"),
         CLASSIFIERS["pipeline"],
+        sk.MLPClassifier((5,), max_iter=20),
     ],
-    "PrunedRegressor": of(
-        REGRESSORS,
-        *("tree", "forest", "boosting", "hist", "ridge", "lasso", "linear svr", "svr"),
-        *("kernel", "process", "neighbors", "features", "pipeline"),
-    ),
+    "PrunedRegressor": [
+        *of(REGRESSORS, "tree", "forest", "boosting", "hist", "ridge", "lasso"),
+        *of(REGRESSORS, "linear svr", "svr", "kernel", "process", "neighbors"),
+        *of(REGRESSORS, "features", "pipeline"),
+        sk.MLPRegressor(hidden_layer_sizes=(5,), max_iter=20),
+    ],
+}
+TRAINED = {  # other models with a partial_fit
+    "PrunedClassifier": [
+        *(
+            sk.Perceptron(),
+            sk.PassiveAggressiveClassifier(),
+            sk.SGDClassifier(average=True),
+        ),
+        *(sk.BernoulliNB(), sk.MultinomialNB(), sk.CategoricalNB()),
+        make_pipeline(sk.StandardScaler(), sk.MLPClassifier((5,), max_iter=20)),
+    ],
+    "PrunedRegressor": [sk.SGDRegressor(), sk.PassiveAggressiveRegressor()],
 }
 VARIANTS = [ss.RandomSelector("bernoulli"), ss.L2PenaltySelector(loss="logistic")]
 FEW = {  # as many models as it takes to rank
@@ -80,6 +95,7 @@ def variants():
     for name, models in PRUNED.items():
         cls = getattr(sklearn_prune, name)
         found += [cls(models[0], keep="auto", cv=2)]
+        found += [cls(inner) for inner in TRAINED[name]]
         found += [cls(inner, keep=1.0) for inner in models[:8:2]]
     for name, models in INNER.items():
         cls = getattr(sklearn_prune, name)

@@ -249,3 +249,51 @@ def test_an_unknown_category_in_a_dropped_row_is_no_refusal():
     model = make_pipeline(OneHotEncoder(), LogisticRegression())
     model.fit(X[kept], np.take(y, kept))
     validation.show_dropped_rows(model, X, kept)
+
+
+WHAT_SCORERS_RETURN = {
+    "number": [0.5, 1, True, np.float32(0.5), np.array(0.5), Decimal("0.5")],
+    "none": [None, {"a": 1.0}, "0.5", [0.5], np.array([0.5]), np.ones(3), (1, 2), 1j],
+    "infinite": [np.nan, np.inf, -np.inf, np.float64("nan"), np.array(np.nan)],
+}
+
+
+@pytest.mark.parametrize("kind", WHAT_SCORERS_RETURN)
+def test_a_score_is_one_number(kind):
+    for value in WHAT_SCORERS_RETURN[kind]:
+        if kind == "number":
+            assert validation.check_score(value, "own") == float(value)
+            continue
+        with pytest.raises(ValueError, match=r"one finite number .* 'own'\. (Ret|Nam)"):
+            validation.check_score(value, "own")
+        if kind == "infinite":
+            assert not np.isfinite(validation.check_score(value, "own", finite=False))
+
+
+LABELS, NUMBERS = np.array([0, 1, 1]), np.array([0.5, 1.5, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("predicted", "target", "reason"),
+    [
+        (np.ones((3, 2)), NUMBERS, r"shape \(3, 2\) for targets of shape \(3,\)"),
+        (np.ones(2), NUMBERS, r"shape \(2,\)"),
+        ([1.0, np.nan, 2.0], NUMBERS, "NaN or infinity for 1 of 3"),
+        ([np.inf, np.nan, 2.0], NUMBERS, "NaN or infinity for 2 of 3"),
+        (np.ones((3, 2)), np.column_stack([NUMBERS] * 3), "shape"),
+        ([0.1, -0.7, 0.3], LABELS, "a score that no threshold has made a label"),
+        (np.ones((3, 2)), LABELS, "shape"),
+    ],
+)
+def test_predictions_that_are_no_answers(predicted, target, reason):
+    with pytest.raises(ValueError, match=rf"^Model must predict one .*{reason}.*Use "):
+        validation.check_predictions(
+            predicted, target, "Model", classifies=target is LABELS
+        )
+
+
+def test_predictions_keep_the_shape_of_the_targets():
+    column = validation.check_predictions(NUMBERS[:, None], NUMBERS, "M", classifies=False)
+    assert column.shape == (3,)
+    for labels in ([2, 2, 2], ["a", "b", "a"], [-1, 0, 1], [0.0, 1.0, 1.0]):
+        validation.check_predictions(np.array(labels), LABELS, "M", classifies=True)

@@ -202,7 +202,10 @@ class StoredModule:
             net.initialize()
         if "classes_" in self.facts:
             net.classes_inferred_ = self.facts["classes_"]
-        values = net.module_.state_dict()
+        values = net.module_.state_dict() | dict(net.module_.named_buffers())
+        for name, part in values.items():
+            if torch.nn.parameter.is_lazy(part):
+                part.materialize(self.shapes.get(name, ()))
         return emptied(net), {name: tuple(part.shape) for name, part in values.items()}
 
 

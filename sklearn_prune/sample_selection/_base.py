@@ -1,9 +1,11 @@
 """The base of every selector: validation, context, fitted attributes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_prune._docs import entries
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import all_or_nothing, clone_seeded, in_one_line, last_step
-from sklearn_prune._ranking import Ranking
+from sklearn_prune._ranking import Ranking, is_keep
 from sklearn_prune._returns import check_ranking, check_returned
 from sklearn_prune._seeds import draw_seed, seeded_globals
 from sklearn_prune._sklearn_compat import (
@@ -386,10 +388,28 @@ def check_selector(selector):
     )
     if isinstance(selector, type) and issubclass(selector, SampleSelector):
         example = f"Write selector={selector.__name__}(), an instance."
+    elif isinstance(selector, str):
+        example = f"Write selector={_nearest_selector(selector)}()."
+    elif is_keep(selector):
+        example = f"Did you mean keep={selector!r}?"
     raise InvalidParameterError(
         "selector must be None, one of sklearn_prune.sample_selection, or a Pipeline that "
         f"ends in one. Got {in_one_line(selector)} instead. {example}"
     )
+
+
+def _nearest_selector(text):
+    """The class whose name a string given as selector is nearest to."""
+    import sklearn_prune.sample_selection as selectors
+
+    known = {
+        name.removesuffix("Selector").lower(): name
+        for name in selectors.__all__
+        if name.endswith("Selector") and name != "SampleSelector"
+    }
+    plain = text.lower().replace("_", "").replace("-", "").removesuffix("selector")
+    begins = [name for name in known if plain and name.startswith(plain)]
+    return known[(*begins, *get_close_matches(plain, known, 1), "random")[0]]
 
 
 def tags_within(selector, context):
@@ -422,6 +442,8 @@ def _unreadable_kind(X):
                 what = "a frame with columns that are not numeric"
                 return what, "make_column_transformer(...)"
         return None, None
+    if isinstance(X, Mapping):
+        return "a dict of inputs", 'FunctionTransformer(lambda X: X["name"])'
     is_rows = isinstance(X, list | tuple) and len(X) > 0
     if is_rows and isinstance(X[0], dict):
         return "a list of dicts", "DictVectorizer()"

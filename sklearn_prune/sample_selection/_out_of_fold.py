@@ -17,18 +17,22 @@ from sklearn_prune._folds import explained_groups, given_folds, shuffled_folds, 
 from sklearn_prune._meta import (
     clone_seeded,
     in_one_line,
+    innermost,
     is_frozen,
     last_step,
     routing_enabled,
     weight_params,
 )
 from sklearn_prune._seeds import derive_seed, is_torch_model, seeded_globals
-from sklearn_prune._validation import check_groups
+from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
+from sklearn_prune._validation import check_groups, check_predictions
 from sklearn_prune.sample_selection._base import TASK_OPTIONS
 from sklearn_prune.sample_selection._refitting import (
     REFITTING,
+    REMEDY,
     RefittingSelector,
     as_target,
+    asked_for_parts,
     fit_to_labels,
 )
 
@@ -145,7 +149,8 @@ def fit_and_predict(model, X, y, labels, weights, train, test, seed, groups=None
     X_train, X_test = split_rows(model, X, train, test)
     of_train = (None if values is None else values[train] for values in (weights, groups))
     params = weight_params(model, *of_train)
-    with seeded_globals(model, seed), explained_groups(model, params):
+    explained = explained_groups(model, params)
+    with seeded_globals(model, seed), explained, asked_for_parts(model, len(train)):
         known = None
         if labels is None:
             model.fit(X_train, as_target(model, target), **params)
@@ -162,8 +167,14 @@ def predict_rows(model, X, labels, known=None):
     that it predicts. `labels` are the classes of the columns; one that the model does not
     know gets 0. `known` are the labels of a model that was fitted on their codes.
     """
+    name = type(innermost(model)).__name__
     if labels is None:
-        return np.asarray(model.predict(X), dtype=np.float64).ravel()
+        predicted = check_predictions(
+            *(model.predict(X), np.empty(count_rows(X)), name),
+            classifies=False,
+            remedy=REMEDY,
+        )
+        return predicted.astype(np.float64)
     if known is None:
         known, predict = np.asarray(getattr(model, "classes_", labels)), model.predict
     else:
@@ -184,6 +195,12 @@ def predict_rows(model, X, labels, known=None):
             values = softmax(values, axis=1)
     else:
         values = (np.ravel(predict(X))[:, None] == known).astype(np.float64)
+    if values.ndim != 2:
+        raise InvalidParameterError(
+            f"{name} must give a probability for each class. Got an array of shape "
+            f"{values.shape} for {len(known)} classes, as under an objective of its own. "
+            f"{REMEDY}"
+        )
     if values.shape[1] != len(known):  # a net has a column for each code there may be
         return values[:, labels.astype(np.intp)]
     shared, ours, theirs = np.intersect1d(labels, known, return_indices=True)

@@ -1,6 +1,7 @@
 """What selectors share that fit a model anew on parts of the rows."""
 
 import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
@@ -13,16 +14,26 @@ from sklearn_prune._docs import entries
 from sklearn_prune._folds import explained_groups, split_rows
 from sklearn_prune._meta import (
     clone_seeded,
+    first_line,
     has_tags,
     in_one_line,
+    innermost,
     is_frozen,
     last_step,
     weight_params,
 )
 from sklearn_prune._seeds import is_torch_model, seeded_globals
-from sklearn_prune._validation import check_groups, check_readable_rows, class_codes
+from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune._validation import (
+    check_groups,
+    check_predictions,
+    check_readable_rows,
+    class_codes,
+    is_ranker,
+)
 from sklearn_prune.sample_selection._base import SELECTOR, RankingContext, SampleSelector
 
+REMEDY = "Give the selector another estimator, or use RandomSelector()."
 OTHER_KIND = {"classification": "regressor", "regression": "classifier"}
 REFITTING = SELECTOR | entries("""
     n_jobs : int or None, default=None
@@ -78,6 +89,12 @@ class RefittingSelector(SampleSelector):
             raise TypeError(
                 f"{name} needs an estimator that predicts. Got {in_one_line(model)} of "
                 f"type {type(model).__name__}. Write {name}({unfitted})."
+            )
+        if is_ranker(model):
+            raise ValueError(
+                f"{name} needs an estimator that predicts the targets of single rows. Got "
+                f"{type(innermost(model)).__name__}, whose scores order the rows of a "
+                f"query. Write {name}(estimator) with a classifier or a regressor."
             )
         if is_frozen(model):
             raise ValueError(
@@ -199,15 +216,35 @@ def predict_unseen(model, X, y, task, weights, groups, train, test, seed):
     model = clone_seeded(model, seed, "estimator")
     X_train, X_test = split_rows(model, X, train, test)
     params = weight_params(model, weights, None if groups is None else groups[train])
-    with seeded_globals(model, seed), explained_groups(model, params):
+    explained = explained_groups(model, params)
+    with seeded_globals(model, seed), explained, asked_for_parts(model, len(train)):
+        labels = None
         if task == "regression":
             model.fit(X_train, as_target(model, target), **params)
-            labels = None
         else:
             n_classes = len(np.unique(y))
             labels = fit_to_labels(model, X_train, target, n_classes, **params)
-        predicted = np.asarray(model.predict(X_test)).reshape(len(test))
-    return predicted if labels is None else labels[predicted.astype(np.intp)]
+        predicted = model.predict(X_test)
+    if labels is not None:
+        return labels[np.asarray(predicted, dtype=np.intp).reshape(len(test))]
+    name = type(innermost(model)).__name__
+    classifies = task == "classification"
+    return check_predictions(predicted, y[test], name, classifies=classifies, remedy=REMEDY)
+
+
+@contextmanager
+def asked_for_parts(model, n_rows):
+    """Say of an error of a model that it is fitted on parts of the rows."""
+    try:
+        yield
+    except (InvalidParameterError, Warning):
+        raise
+    except Exception as error:
+        raise ValueError(
+            "The selector fits a model on parts of the rows and lets it predict others. "
+            f"Got {type(innermost(model)).__name__}, which cannot with {n_rows} rows: "
+            f"{first_line(error)}. {REMEDY}"
+        ) from error
 
 
 def as_target(model, y):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 from sklearn_prune._docs import entries
 from sklearn_prune._folds import explained_groups
 from sklearn_prune._meta import (
+    FittedAttributes,
     callback_task,
     check_inner,
     clone_seeded,
@@ -39,6 +40,7 @@ from sklearn_prune._validation import (
     check_readable_rows,
     check_rows,
     check_weights,
+    refuse_queries,
     show_dropped_rows,
 )
 from sklearn_prune.predictors import at_columns, traced_columns
@@ -93,7 +95,7 @@ SUBSET = entries("""
 """)
 
 
-class SampleSubset(BaseEstimator):
+class SampleSubset(FittedAttributes, BaseEstimator):
     """Arguments, metadata routing and fitted attributes of the four meta-estimators.
 
     `_inner` of a subclass is the name of the constructor argument with its inner model, if
@@ -109,6 +111,9 @@ class SampleSubset(BaseEstimator):
         "by_group": [bool],
         "random_state": ["random_state"],
     }
+
+    def __sklearn_is_fitted__(self):
+        return "sample_indices_" in self.__dict__ or f"{self._inner}_" in self.__dict__
 
     def _effective_selector(self):
         return RandomSelector() if self.selector is None else self.selector
@@ -264,6 +269,8 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         )
         for weights in _weights_among(inner_params):
             check_weights(weights, n)
+        if not keeps_all(self.keep):
+            refuse_queries(unfitted, inner_params, None)
         seed = None if self.random_state is None else draw_seed(self.random_state)
 
         task = root.subcontext(task_name="rank-rows")

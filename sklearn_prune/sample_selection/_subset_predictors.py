@@ -6,6 +6,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_prune._docs import fill
 from sklearn_prune._meta import MODEL, all_or_nothing, inner_has
 from sklearn_prune._sklearn_compat import StrOptions, fit_context
+from sklearn_prune._validation import count_named_rows
 from sklearn_prune.sample_selection._subset import SUBSET, SampleSubset, SampleSubsetModel
 
 _estimator_has = {
@@ -72,6 +73,7 @@ class _SubsetPredictor(SampleSubsetModel):
             If the inner model is of another kind.
         """
         if y is None:
+            count_named_rows("X", X)
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. "
                 "Call fit(X, y)."

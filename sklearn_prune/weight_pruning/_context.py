@@ -1,5 +1,6 @@
 """What a family and a criterion may know: rows, weights, seed, how to fit and to score."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,9 +11,20 @@ from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_prune._folds import explained_groups
-from sklearn_prune._meta import clone_seeded, own_params, weight_parameter
+from sklearn_prune._meta import (
+    clone_seeded,
+    first_line,
+    innermost,
+    own_params,
+    weight_parameter,
+)
 from sklearn_prune._seeds import derive_seed, seeded_globals
-from sklearn_prune._sklearn_compat import take_rows, take_rows_of_params
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    count_rows,
+    take_rows,
+    take_rows_of_params,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class PruningContext:
         Inner parameters that hold for the refit only.
     tolerance, scoring, cv, n_jobs, dropout
         As the meta-estimator has them.
+    n_whole : int or None
+        Number of rows of the whole, if the rows are a part of them.
     """
 
     estimator: object
@@ -49,6 +63,7 @@ class PruningContext:
     cv: object = 3
     n_jobs: int | None = None
     dropout: float = 0.0
+    n_whole: int | None = None
 
     @property
     def is_frozen(self):
@@ -110,7 +125,7 @@ class PruningContext:
         """Fit a clone of the template, or of another model, on the rows."""
         model = clone(self.template if estimator is None else estimator)
         X = self.X if X is None else X
-        with seeded_globals(model, self.seed):
+        with seeded_globals(model, self.seed), self.asked("be fitted on parts of the rows"):
             return model.fit(
                 X, self.y, **own_params(self.fit_params if params is None else params)
             )
@@ -122,7 +137,8 @@ class PruningContext:
         if model is None:
             model = clone_seeded(self.estimator, self.seed, "estimator")
         groups = explained_groups(model, self.fit_params)
-        with seeded_globals(model, self.seed), groups:
+        asked = self.asked("be fitted on parts of the rows")
+        with seeded_globals(model, self.seed), groups, asked:
             try:
                 return model.fit(self.X, self.y, **own_params(self.fit_params))
             except ValueError as error:
@@ -134,12 +150,37 @@ class PruningContext:
                     f"{error} Rows of sample_weight 0 do not count."
                 ) from error
 
+    @contextmanager
+    def asked(self, what):
+        """Say of an error of the model that it is asked about a part of the rows."""
+        try:
+            yield
+        except Exception as error:
+            if self.n_whole is None or isinstance(error, InvalidParameterError | Warning):
+                raise
+            name = type(innermost(self.estimator)).__name__
+            raise ValueError(
+                f"To be pruned, a model must {what}. Got {name}, which cannot with "
+                f"{count_rows(self.X)} of {self.n_whole} rows: {first_line(error)}. Pass "
+                "more rows, or write another cv, other parameters of it, or keep=1.0."
+            ) from error
+
     def on(self, rows):
         """The same context with some of the rows."""
         return replace(
             self,
+            estimator=_knowing_categories(self.estimator, self.X),
+            n_whole=count_rows(self.X) if self.n_whole is None else self.n_whole,
             X=take_rows(self.X, rows),
             y=take_rows(self.y, rows),
             fit_params=take_rows_of_params(self.X, self.fit_params, rows),
             groups=None if self.groups is None else self.groups[rows],
         )
+
+
+def _knowing_categories(estimator, X):
+    """CategoricalNB that takes the categories of all rows, where it is fitted on a part."""
+    if type(estimator).__name__ != "CategoricalNB" or np.ndim(estimator.min_categories):
+        return estimator
+    most = max(int(np.max(np.asarray(X))) + 1, estimator.min_categories or 0)
+    return clone(estimator).set_params(min_categories=most)

@@ -1,6 +1,5 @@
 """Inner scores of pruned models, and the smallest size that is not worse."""
 
-from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
@@ -9,9 +8,16 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import get_tags
 
 from sklearn_prune._folds import given_folds, shuffled_folds
-from sklearn_prune._meta import has_tags
-from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
-from sklearn_prune._validation import check_groups, check_scored_classes, class_codes
+from sklearn_prune._meta import has_tags, innermost
+from sklearn_prune._sklearn_compat import count_rows, with_checked_metric
+from sklearn_prune._validation import (
+    check_groups,
+    check_predictions,
+    check_score,
+    check_scored_classes,
+    class_codes,
+    explained,
+)
 
 
 def inner_scores(family, work, shares, requests, context):
@@ -56,29 +62,14 @@ def inner_folds(context):
     return given_folds(context.cv, y, groups, counted)
 
 
-@contextmanager
-def one_fold(train):
-    """Say of an error that it is an inner fold's, which may be too small for the model."""
-    try:
-        yield
-    except InvalidParameterError:
-        raise
-    except (IndexError, ValueError) as error:
-        raise ValueError(
-            f"An inner fold with {len(train)} rows to train on failed: {error} Pass more "
-            "rows, write another cv, or write keep=1.0."
-        ) from error
-
-
 def _fold_scores(family, shares, requests, context, train, test):
     inside, outside = context.on(train), context.on(test)
-    with one_fold(train):
-        work = family.start(inside.fit_first(), inside)
-        baseline = row_scores(family.compact(work), outside)
-        scores = [
-            [row_scores(family.compact(smaller), outside) for smaller in of_request]
-            for of_request in family.reduce_each(work, shares, requests, inside)
-        ]
+    work = family.start(inside.fit_first(), inside)
+    baseline = row_scores(family.compact(work), outside)
+    scores = [
+        [row_scores(family.compact(smaller), outside) for smaller in of_request]
+        for of_request in family.reduce_each(work, shares, requests, inside)
+    ]
     return baseline, np.array(scores)
 
 
@@ -89,6 +80,8 @@ def row_scores(predictor, context):
     or wrong, or 1 minus its squared error over the variance. Weights multiply it. Any
     other score gives a single number.
     """
+    name = type(innermost(context.estimator)).__name__
+    classifies = context.is_classification
     if context.scoring is not None:
         score = get_scorer(context.scoring)  # a callable is returned as it is
         if context.is_classification and context.target.ndim == 1:
@@ -99,10 +92,16 @@ def row_scores(predictor, context):
                 name=context.scoring,
                 where="in an inner fold",
             )
-        return np.array([score(predictor, context.X, context.y)])
+        own = with_checked_metric(score, lambda value: check_score(value, context.scoring))
+        rows = (predictor, context.X, context.target)
+        with explained(*rows, name, classifies=classifies):
+            value = own(predictor, context.X, context.y)
+        return np.array([check_score(value, context.scoring)])
     y, weights = context.target, context.sample_weight
-    predicted = np.asarray(predictor.predict(context.X)).reshape(y.shape)
-    if context.is_classification:
+    with context.asked("predict rows that it was not fitted on"):
+        predicted = predictor.predict(context.X)
+    predicted = check_predictions(predicted, y, name, classifies=classifies)
+    if classifies:
         right = predicted == y
         values = (right if right.ndim == 1 else right.all(axis=1)).astype(np.float64)
     else:

@@ -118,7 +118,7 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     @property
     def classes_(self):
         """The classes, as the inner model knows them."""
-        return self._compact_or_error("classes_").classes_
+        return self.compact_.classes_
 
     @delegate_has("predict_proba")
     def predict_proba(self, X, **params):

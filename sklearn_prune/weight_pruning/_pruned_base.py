@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_prune._meta import (
+    FittedAttributes,
     all_or_nothing,
     callback_task,
     check_inner,
@@ -43,9 +44,12 @@ from sklearn_prune._validation import (
     canonical,
     check_groups,
     check_kind_of_target,
+    check_readable_rows,
     check_rows,
     check_scorer,
     check_weights,
+    count_named_rows,
+    refuse_queries,
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import TrainsOn, restored
@@ -53,6 +57,7 @@ from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._quantize import check_quantize
 from sklearn_prune.weight_pruning._registry import (
     check_dropout,
+    families_of_class,
     family_of,
     registered_modules,
 )
@@ -71,16 +76,24 @@ def delegate_has(name):
     return available_if(check)
 
 
-def _is_pruned_net(owner):
-    if not isinstance(owner.__dict__.get("_family"), TrainsOn):
-        raise AttributeError(
-            f"{type(owner).__name__} has partial_fit only around a neural net, once it is "
-            "fitted. Call fit(X, y)."
-        )
-    return True
+def _trains_on(owner):
+    """Whether there is a partial_fit: known of the model and the unit, before fit too."""
+    model = owner.estimator
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
+    by_features = owner.unit == "feature"
+    for family in families_of_class(model)[0]:
+        if isinstance(family, TrainsOn) and (family.recurses or not by_features):
+            return True
+    raise AttributeError(
+        f"{type(owner).__name__} has partial_fit only around a neural net whose weights or "
+        "units are pruned. Call fit(X, y)."
+    )
 
 
-class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class PrunedModel(
+    FittedAttributes, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Arguments, fit, metadata routing, fitted attributes and `predict`."""
 
     _kind = None
@@ -179,6 +192,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             If the inner model is not of the kind that this class prunes.
         """
         if y is None:
+            count_named_rows("X", X)
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. "
                 "Call fit(X, y)."
@@ -190,6 +204,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         X, y = check_rows(X, y)
         check_kind_of_target(y, self._kind)
         inner_params, groups = self._route(X, fit_params)
+        if not keeps_all(self.keep):
+            refuse_queries(self.estimator, inner_params, type(self).__name__)
         context = PruningContext(
             estimator=self.estimator,
             X=X,
@@ -237,10 +253,12 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    @available_if(_is_pruned_net)
+    @available_if(_trains_on)
     @all_or_nothing
-    def partial_fit(self, X, y, **fit_params):
+    def partial_fit(self, X, y, classes=None, **fit_params):
         """Continue the training of a pruned net; pruned parameters stay zero.
+
+        The first call, before any fit, is `fit`.
 
         Parameters
         ----------
@@ -248,6 +266,8 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             Rows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
+        classes : array-like of shape (n_classes,), default=None
+            All classes. The first call needs a row of each.
         **fit_params : dict
             Parameters for the training of the net.
 
@@ -259,6 +279,23 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         X, y = check_rows(X, y)
         check_kind_of_target(y, self._kind)
+        is_fitted = self.__sklearn_is_fitted__()
+        known = y
+        if is_fitted:
+            known = getattr(self.compact_, "classes_", None)
+            _check_seen(y, known, "y must hold classes that fit has seen")
+        if classes is not None:
+            rule = "classes must be those of the first call, with a row of each"
+            _check_seen(classes, known, rule)
+        if not is_fitted:
+            return self.fit(X, y, **fit_params)
+        if not isinstance(self._family, TrainsOn):
+            raise InvalidParameterError(
+                "partial_fit needs a net whose weights or units are pruned. Got one that "
+                "is pruned by its input features. Call fit(X, y)."
+            )
+        check_readable_rows(X, self.estimator)
+        validate_data(self, X, reset=False, skip_check_array=True)
         inner_params, _ = self._route(X, fit_params)
         family = self._family
         context = PruningContext(
@@ -328,14 +365,11 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     @property
     def estimator_(self):
         """The pruned model as the class of the inner model, a new one on each access."""
-        if "compact_" not in self.__dict__:
-            raise AttributeError(
-                f"{type(self).__name__} has no estimator_ before fit. Call fit(X, y)."
-            )
+        compact = self.compact_
         inner = self.estimator
         inner = inner.estimator if isinstance(inner, FrozenEstimator) else inner
         template = clone_seeded(inner, None, "estimator")
-        return restored(self._family, deepcopy(self.compact_), template)
+        return restored(self._family, deepcopy(compact), template)
 
     def __dir__(self):
         # scikit-learn's HTML repr reads all names listed here, which would rebuild it.
@@ -352,12 +386,12 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Behind a Pipeline they are those of its last step, on the columns that it reads, if
         its other steps keep columns.
         """
-        return self._compact_or_error("coef_").coef_
+        return self.compact_.coef_
 
     @property
     def intercept_(self):
         """Intercepts, if the model has any."""
-        return self._compact_or_error("intercept_").intercept_
+        return self.compact_.intercept_
 
     @property
     def feature_importances_(self):
@@ -367,7 +401,7 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         model counts them: scikit-learn by total gain (also for HistGradientBoosting*, which
         has none of its own), LightGBM and XGBoost by `importance_type`.
         """
-        if self.__dict__.get("_importances") is None:
+        if self.compact_ is not None and self._importances is None:
             raise AttributeError(
                 f"{type(self).__name__} has no feature_importances_ around this model."
             )
@@ -475,11 +509,6 @@ class PrunedModel(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 kind_tags.poor_score |= not keeps_all(self.keep)
         return tags
 
-    def _compact_or_error(self, name):
-        if "compact_" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} has no {name} before fit.")
-        return self.compact_
-
     def _ask(self, method, X, params):
         """Call a method of the predictor."""
         compact = self.__dict__.get("compact_")
@@ -515,6 +544,18 @@ def _hands_on(method):
     """Whether a method takes any parameters, for what is inside."""
     kinds = [parameter.kind for parameter in signature(method).parameters.values()]
     return Parameter.VAR_KEYWORD in kinds
+
+
+def _check_seen(labels, known, rule):
+    """Raise if one of the labels in a column is not among the known ones."""
+    labels = np.asarray(labels)
+    if known is None or labels.ndim != 1 or np.ndim(known) != 1:
+        return
+    unknown = np.setdiff1d(labels, np.asarray(known))
+    if len(unknown):
+        raise ValueError(
+            f"{rule}. Got {unknown.tolist()[0]!r}. Call fit(X, y) with all rows."
+        )
 
 
 def _check_frozen(model, X, y):

@@ -40,6 +40,18 @@ class Branching(Straight):
         return found * 2 if float(found.sum()) > 1e9 else found
 
 
+class Lazy(Branching):
+    """Layers that learn their shapes, and a buffer that is no part of the state."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.norm = nn.LazyLinear(6), nn.LazyBatchNorm1d()
+        self.register_buffer("places", torch.randn(6), persistent=False)
+
+    def forward(self, X):
+        return super().forward(X) + (self.places * self.hidden(X)).mean(1, keepdim=True)
+
+
 class Other(Branching):
     """As large, and not what was saved."""
 
@@ -74,6 +86,13 @@ def test_modules_are_made_of_the_allowed_class(keep, quantize, path):
     save(loaded, path)
     again = load(path, modules=[Branching])
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+def test_lazy_layers_and_buffers_that_are_not_persistent(path):
+    model = PrunedClassifier(classifier(Lazy), unit="weight").fit(X, LABELS)
+    save(model, path)
+    found = load(path, modules=[Lazy]).predict_proba(X)
+    np.testing.assert_array_equal(found, model.predict_proba(X))
 
 
 def test_nets_that_can_be_followed_need_no_class(path):

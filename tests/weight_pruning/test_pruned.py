@@ -8,11 +8,19 @@ import pytest
 from sklearn import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
+from sklearn_prune import (
+    PrunedClassifier,
+    PrunedRegressor,
+    SampleSubsetClassifier,
+    SampleSubsetRegressor,
+    SampleSubsetSampler,
+    SampleSubsetTransformer,
+)
 from sklearn_prune.weight_pruning import (
     Family,
     IterativeSchedule,
@@ -152,6 +160,146 @@ def test_estimator_is_new_on_each_access_and_missing_before_fit(X, y):
         model.estimator_
     model.fit(X, y)
     assert model.estimator_ is not model.estimator_
+
+
+META = {
+    PrunedClassifier(sk.LogisticRegression()): (
+        "compact_ estimator_ classes_ coef_ intercept_ feature_importances_ kept_ unit_ "
+        "criterion_ n_units_ sparsity_ report_ sample_indices_"
+    ),
+    PrunedRegressor(sk.Ridge()): "compact_ estimator_ coef_ kept_ report_",
+    SampleSubsetClassifier(sk.SVC()): "estimator_ classes_ selector_ sample_mask_ task_",
+    SampleSubsetRegressor(sk.Ridge()): "estimator_ sample_scores_ sample_weight_",
+    SampleSubsetTransformer(sk.PCA()): "transformer_ sample_indices_",
+    SampleSubsetSampler(): "selector_ sample_indices_ sample_mask_ sample_scores_",
+}
+
+
+def error_of(model, name):
+    try:
+        getattr(model, name)
+    except AttributeError as error:
+        return error
+
+
+@pytest.mark.parametrize("model", META, ids=lambda model: type(model).__name__)
+def test_what_fit_sets_is_not_fitted_before(model, X, y):
+    names = [*META[model].split(), "n_features_in_", "feature_names_in_", "n_iter_"]
+    for unfitted in (model, clone(model), pickle.loads(pickle.dumps(model))):
+        for name in names:
+            assert not hasattr(unfitted, name)
+            with pytest.raises(NotFittedError, match=f"has no {name} before fit") as raised:
+                getattr(unfitted, name)
+            assert isinstance(raised.value, AttributeError)
+        with pytest.raises(AttributeError) as raised:
+            unfitted.compakt
+        assert not isinstance(raised.value, NotFittedError)
+    fitted = clone(model).fit(X, y)
+    for name in (*names, "unknown_"):
+        assert not isinstance(error_of(fitted, name), NotFittedError)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (0.5, "Did you mean keep=0.5?"),
+        (100, "Did you mean keep=100?"),
+        (1.0, "Did you mean keep=1.0?"),
+        ("auto", "Did you mean keep='auto'?"),
+        ("tree", "Did you mean unit='tree'?"),
+        ("int8", "Did you mean quantize='int8'?"),
+        ("Taylor", "Write TaylorCriterion()"),
+        ("second_order", "Write SecondOrderCriterion()"),
+        ("RandomCriterion", "Write RandomCriterion()"),
+        ("l1", 'Write PenaltyCriterion("l1")'),
+        ("whatever", "Write MagnitudeCriterion(), or another"),
+        (True, "Write MagnitudeCriterion()"),
+    ],
+)
+def test_what_is_meant_by_a_wrong_second_argument(given, hint, classes):
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        PrunedClassifier(sk.RandomForestClassifier(3), given).fit(*classes)
+    if isinstance(given, str) or given is True:
+        return
+    for outer in (SampleSubsetClassifier, SampleSubsetSampler):
+        inner = () if outer is SampleSubsetSampler else (sk.SVC(),)
+        with pytest.raises(ValueError, match=f"^selector must .*{re.escape(hint)}"):
+            outer(*inner, given).fit(*classes)
+
+
+SCORERS = {
+    "a dict": lambda model, X, y: {"accuracy": 1.0},
+    "None": lambda model, X, y: None,
+    "NaN": lambda model, X, y: float("nan"),
+    "rows": lambda model, X, y: model.predict(X) == y,
+    "a text": lambda model, X, y: "good",
+    "None of a metric": make_scorer(lambda y, predicted: None),
+    "rows of a metric": make_scorer(lambda y, predicted: y == predicted),
+}
+KINDS = [sk.LogisticRegression(), sk.RandomForestClassifier(5, random_state=0)]
+KINDS += [sk.GradientBoostingClassifier(n_estimators=5), sk.KNeighborsClassifier(3)]
+KINDS += [sk.GaussianNB(), sk.VotingClassifier([("a", sk.GaussianNB()), ("b", sk.SVC())])]
+
+
+@pytest.mark.parametrize("returned", SCORERS)
+@pytest.mark.parametrize("inner", KINDS, ids=lambda model: type(model).__name__)
+def test_a_scorer_that_gives_no_number(classes, inner, returned):
+    model = PrunedClassifier(inner, keep="auto", scoring=SCORERS[returned], cv=2)
+    with pytest.raises(ValueError, match=r"^scoring must give one finite number"):
+        model.fit(classes[0][:80], classes[1][:80])
+
+
+def test_a_metric_is_no_scorer(classes):
+    with pytest.raises(ValueError, match=r"Write make_scorer\(metric\)"):
+        PrunedClassifier(boosted(), keep="auto", scoring=accuracy_score).fit(*classes)
+
+
+class Moody(sk.DecisionTreeRegressor):
+    """Does what its `mood` says on fewer than 300 rows, or for rows it has not seen."""
+
+    def __init__(self, mood=None):
+        self.mood = mood
+        super().__init__(max_depth=2)
+
+    def fit(self, X, y, sample_weight=None):
+        if self.mood is not None and not isinstance(self.mood, str) and len(X) < 300:
+            raise self.mood
+        return super().fit(X, y)
+
+    def predict(self, X):
+        found = super().predict(X)
+        if self.mood == "quantiles":
+            return np.column_stack([found] * 3)
+        if self.mood == "missing":
+            return np.where(np.arange(len(found)) == 0, np.nan, found)
+        return found
+
+
+@pytest.mark.filterwarnings("ignore:Moody is pruned by its input features")
+@pytest.mark.parametrize("keep", [0.5, "auto"])
+@pytest.mark.parametrize(
+    ("mood", "message"),
+    [
+        (
+            ValueError("too few rows.\nmore"),
+            "be fitted on parts.* of 300 rows: too few rows",
+        ),
+        (IndexError("out of it"), "be fitted on parts of the rows.* out of it"),
+        (RuntimeError(), "be fitted on parts of the rows.* RuntimeError"),
+        ("quantiles", r"one number for each target.*shape \(\d+, 3\)"),
+        ("missing", "one number for each target.* NaN"),
+    ],
+)
+def test_what_a_model_cannot_in_inner_folds(classes, mood, message, keep):
+    X, y = classes
+    for inner in (Moody(mood), make_pipeline(sk.StandardScaler(), Moody(mood))):
+        model = PrunedRegressor(inner, keep=keep)
+        with pytest.raises(ValueError, match=message) as raised:
+            model.fit(X, X[:, 0] + y)
+        assert "\n" not in str(raised.value)
+        assert "Moody" in str(raised.value)
+        assert "keep=1.0" in str(raised.value)
+        assert "inner fold" not in str(raised.value).lower()
 
 
 def test_sample_weight_and_groups_reach_the_folds(X, y):

@@ -14,7 +14,12 @@ from sklearn.utils.validation import has_fit_parameter
 from sklearn_prune._folds import split_rows
 from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled, with_groups
 from sklearn_prune._sklearn_compat import count_rows, fit_context
-from sklearn_prune._validation import check_same_length, check_weights, class_codes
+from sklearn_prune._validation import (
+    check_same_length,
+    check_weights,
+    class_codes,
+    refuse_queries,
+)
 from sklearn_prune.comparison.provenance import describe, describe_data, digest, environment
 from sklearn_prune.comparison.run.controls import random_control
 from sklearn_prune.comparison.run.costs import interleaved_latency, prunes_nothing
@@ -354,6 +359,8 @@ def route(params, groups, X, variants, splitter, scorers):
     fit, and nothing to scorers.
     """
     params = dict(params or {})
+    for estimator in variants.values():
+        refuse_queries(estimator, params, None)
     if groups is not None:
         check_same_length(X, groups=groups)
     for name, values in params.items():

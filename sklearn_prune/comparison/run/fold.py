@@ -3,13 +3,14 @@
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from time import perf_counter
 
 import numpy as np
 
 from sklearn_prune._folds import explained_groups, split_rows
-from sklearn_prune._meta import callback_task, own_params
+from sklearn_prune._meta import callback_task, innermost, own_params
 from sklearn_prune._seeds import derive_seed, free_seeds, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import (
     count_rows,
@@ -17,6 +18,7 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
     take_rows_of_params,
 )
+from sklearn_prune._validation import check_score, explained
 from sklearn_prune.comparison.provenance import digest
 from sklearn_prune.comparison.run.controls import (
     CONTROLS,
@@ -34,6 +36,7 @@ from sklearn_prune.comparison.run.costs import (
 from sklearn_prune.comparison.run.isolation import one_thread, seeded
 from sklearn_prune.comparison.verdicts import churn
 
+_REMEDY = "Compare another model, or name a scorer that reads these predictions."
 _TORCH = threading.RLock()  # torch has one generator for all threads
 _SAME_SIZE = 0.05  # difference of the logarithms of sizes
 _NEAR_SIZE = 0.25
@@ -147,9 +150,15 @@ class _Fold:
             with self._timed("fit") as fit_time:
                 model, X_test, y_test = self._fitted(estimator, name, self.seed, context)
             with self._timed("score") as score_time:
-                fit.scores, predictions = score_and_predictions(
-                    model, X_test, y_test, self.job.scorers, self._sliced_score_params()
-                )
+                rows = (model, X_test, np.asarray(y_test))
+                kind = type(innermost(model)).__name__
+                classifies = self.job.codes is not None
+                with explained(*rows, kind, classifies=classifies, remedy=_REMEDY):
+                    fit.scores, predictions = score_and_predictions(
+                        *(model, X_test, y_test, self.job.scorers),
+                        self._sliced_score_params(),
+                        partial(check_score, finite=False),
+                    )
                 if predictions is None:
                     predictions = model.predict(X_test)
             fit.predictions = _plain(predictions)

@@ -219,6 +219,13 @@ def make_scorers(scoring, variants, kind):
             for estimator in variants.values()
         ):
             return {name: get_scorer(name)}
+        for name, estimator in variants.items():
+            if not hasattr(estimator, "score"):
+                raise ValueError(
+                    "scoring=None takes the score method of the estimators. Got "
+                    f"{name!r}, a {type(estimator).__name__}, which has none. Name a "
+                    "scorer."
+                )
         own = [check_scoring(estimator) for estimator in variants.values()]
         return {"score": own[0]}
     if isinstance(scoring, str):

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
 
-from sklearn_prune._meta import in_one_line
+from sklearn_prune._meta import first_line, in_one_line
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows, take_rows
 from sklearn_prune.predictors import (
     ColumnSelector,
@@ -26,7 +26,6 @@ from sklearn_prune.weight_pruning import (
     Restores,
     UnitTable,
     inner_folds,
-    one_fold,
     restored,
     row_scores,
 )
@@ -240,11 +239,10 @@ class FeatureFamily(Restores, Family):
         inside = self._inside(work, context)
         losses = np.zeros(len(work.columns))
         for number, (train, test) in enumerate(inner_folds(inside)):
-            with one_fold(train):
-                model = inside.fit_first() if inside.is_frozen else inside.on(train).fit()
-                losses += _shuffled(
-                    model, inside.on(test), n_repeats, inside.role_seed(f"shuffle-{number}")
-                )
+            model = inside.fit_first() if inside.is_frozen else inside.on(train).fit()
+            losses += _shuffled(
+                model, inside.on(test), n_repeats, inside.role_seed(f"shuffle-{number}")
+            )
         return losses
 
 
@@ -266,9 +264,10 @@ def _fitted_on(context, work):
         if n_left == n_features:
             raise
         name = type(context.template).__name__
+        cause = error if error.__cause__ is None else error.__cause__
         raise ValueError(
             f"{name} cannot be fitted on {n_left} of {n_features} features: "
-            f"{' '.join(str(error).split())} {remedy}"
+            f"{first_line(cause)}. {remedy}"
         ) from error
     if n_left < n_features and context.is_classification and _knows_nothing(model, context):
         raise ValueError(

@@ -153,12 +153,15 @@ class NeighborsFamily(Restores, Family):
 
     def reduce(self, work, shares, request, context):
         moves, n_neighbors = request.option or (request.refit, work.n_neighbors)
+        request = replace(request, refit=moves)
+        if request.criterion is None and _has_missing(work.points):
+            request = replace(request, criterion=MagnitudeCriterion())
         return reduce_unit(
             self,
             replace(work, n_neighbors=n_neighbors),
             "prototype" if request.unit == "auto" else request.unit,
             shares,
-            replace(request, refit=moves),
+            request,
             context,
             by_size=request.unit == "auto",
         )
@@ -257,6 +260,11 @@ def _stored_neighbors(work, points):
         metric_params=params or None,
     )
     return finder.fit(points).kneighbors(return_distance=False)
+
+
+def _has_missing(points):
+    """Whether a stored row has a missing value, of which only the metric knows."""
+    return not issparse(points) and points.dtype.kind == "f" and np.isnan(points).any()
 
 
 def _movable(work):

@@ -12,7 +12,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn_prune.models.nets.family import NetFamily
 from sklearn_prune.models.nets.mlp_passes import Layers, outputs_of, row_gradients
 from sklearn_prune.models.nets.mlp_training import MlpRows, TrainingPlan, train_masked
-from sklearn_prune.models.nets.units import MaskedNet
+from sklearn_prune.models.nets.units import MaskedNet, mask_of
 from sklearn_prune.models.readers import (
     drop_optimizer,
     label_binarizer,
@@ -115,6 +115,10 @@ class MlpFamily(NetFamily):
         seed = context.role_seed("dropout") if context.dropout else None
         plan = TrainingPlan(tuple(cuts), shrink, context.dropout, seed)
         return train_masked(work, context.template, loss, rows, plan)
+
+    def reduce(self, work, shares, request, context):
+        smaller = super().reduce(work, shares, request, context)
+        return [_without_weightless(each, context) for each in smaller]
 
     def partial_params(self, template):
         return {"max_iter": 1, "early_stopping": False}
@@ -234,6 +238,32 @@ def _values_of(layers):
         values[f"coefs_{layer}"] = np.array(coefs.T, order="C")
         values[f"intercepts_{layer}"] = np.array(intercepts)
     return values
+
+
+def _without_weightless(work, context):
+    """The net, which never predicts a class whose rows all weigh nothing.
+
+    Its score is that of another class minus 20, or there is one class to predict.
+    """
+    weights, y = context.sample_weight, context.target
+    if weights is None or not is_classifier(work.model) or y.ndim > 1:
+        return work
+    counted = np.isin(work.model.classes_, y[weights > 0])
+    if counted.all():
+        return work
+    last = work.graph.operations[-1]
+    values, masks = dict(work.values), dict(work.masks)
+    weight, bias = values[last.weight].copy(), values[last.bias].copy()
+    mask = mask_of(work, last.weight).copy()
+    if len(weight) == 1:
+        weight[:], mask[:], bias[:] = 0, False, 20 if counted[1] else -20
+    else:
+        sizes = np.where(counted, mask.sum(axis=1), np.inf)
+        like = int(np.argmin(sizes))
+        weight[~counted], mask[~counted] = weight[like], mask[like]
+        bias[~counted] = bias[like] - 20
+    values |= {last.weight: weight, last.bias: bias}
+    return replace(work, values=values, masks=masks | {last.weight: mask})
 
 
 def _targets(model, context):

@@ -125,6 +125,11 @@ class TorchFamily(NetFamily):
     def row_gradients(self, work, context):
         net = _net_with(work, context)
         for inputs, targets in _batches(net, context):
+            if not hasattr(inputs, "to"):
+                raise InvalidParameterError(
+                    "The criterion needs gradients of rows in one tensor. Got a "
+                    f"{type(inputs).__name__} of inputs. Write MagnitudeCriterion()."
+                )
             for start in range(0, len(inputs), _BATCH):
                 part = slice(start, start + _BATCH)
                 yield gradients_of(net, inputs[part], targets[part])

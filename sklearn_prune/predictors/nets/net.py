@@ -280,6 +280,7 @@ class CompactNetClassifier(CompactNet):
             return (scores > self._least_score()).astype(np.int64)
         if scores.ndim == 1 or scores.shape[1] == 1:
             codes = (scores.ravel() > self._least_score()).astype(np.intp)
+            codes = np.minimum(codes, len(self.classes_) - 1)  # a fold may have one class
         else:
             codes = scores.argmax(axis=1)
         return self.classes_.take(codes)

@@ -1,12 +1,15 @@
 """What every criterion shares: from quantities of a family to a ranking of its units."""
 
+import re
 from dataclasses import replace
 from difflib import get_close_matches
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import get_tags
 
 from sklearn_prune._meta import has_tags, in_one_line
-from sklearn_prune._ranking import Ranking, merge_strata
+from sklearn_prune._ranking import Ranking, is_keep, merge_strata
 from sklearn_prune._returns import check_scores
 from sklearn_prune._sklearn_compat import InvalidParameterError
 
@@ -20,6 +23,11 @@ QUANTITIES = (
     "penalised",
     "removal_losses",
     "shuffling_losses",
+)
+#: Names of the units of all kinds of models.
+UNITS = (
+    *("coefficient", "feature", "node", "leaf", "tree", "iteration", "support_vector"),
+    *("prototype", "weight", "neuron", "channel", "input"),
 )
 
 
@@ -119,6 +127,16 @@ def check_scope(scope, allowed):
         )
 
 
+def check_none_missing(points, name):
+    """Raise if what a criterion takes distances of has missing values."""
+    if points.dtype.kind == "f" and np.isnan(points).any():
+        raise InvalidParameterError(
+            f"{name} needs stored rows without missing values. Got NaN among them. "
+            "Write MagnitudeCriterion(), which uses the metric of the model, or "
+            "RandomCriterion()."
+        )
+
+
 class OrderedBy(Criterion):
     """Rank the points of a model by any object with `fit` and `order_`: a row selector.
 
@@ -136,6 +154,8 @@ class OrderedBy(Criterion):
     def _rank(self, family, work, unit, context):
         points, target = family.points(work, unit, context)
         ranker = clone(self.ranker)
+        if not get_tags(ranker).input_tags.allow_nan:
+            check_none_missing(points, type(ranker).__name__)
         if getattr(ranker, "random_state", 0) is None and context.seed is not None:
             ranker.set_params(random_state=context.role_seed("criterion"))
         ranker.fit(points, target)
@@ -159,6 +179,12 @@ def check_criterion(criterion):
     if isinstance(criterion, type):
         name = criterion.__name__
         raise InvalidParameterError(f"{rule}the class {name}. Write {name}().")
+    if is_keep(criterion):
+        raise InvalidParameterError(
+            f"{rule}{criterion!r}. Did you mean keep={criterion!r}?"
+        )
+    if isinstance(criterion, str):
+        raise InvalidParameterError(f"{rule}{criterion!r}. {_what_is_meant(criterion)}")
     if (
         has_tags(criterion)
         and hasattr(criterion, "fit")
@@ -168,3 +194,23 @@ def check_criterion(criterion):
     raise InvalidParameterError(
         f"{rule}{in_one_line(criterion)}. Write MagnitudeCriterion()."
     )
+
+
+def _what_is_meant(text):
+    """The argument, or the criterion, that a string given as criterion is near to."""
+    from sklearn_prune import weight_pruning
+
+    if text in ("float16", "int8", "codebook"):
+        return f"Did you mean quantize={text!r}?"
+    known = {
+        name.removesuffix("Criterion").lower(): f"{name}()"
+        for name in weight_pruning.__all__
+        if name.endswith("Criterion") and name != "Criterion"
+    }
+    known |= {"l1": 'PenaltyCriterion("l1")', "l2": 'PenaltyCriterion("l2")'}
+    plain = re.sub(r"[^a-z0-9]", "", text.lower()).removesuffix("criterion")
+    if near := get_close_matches(plain, known, 1):
+        return f"Write {known[near[0]]}."
+    if text in UNITS:
+        return f"Did you mean unit={text!r}?"
+    return "Write MagnitudeCriterion(), or another of sklearn_prune.weight_pruning."

@@ -10,7 +10,7 @@ from sklearn_prune._coverage import (
 )
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.weight_pruning.criteria._base import Criterion
+from sklearn_prune.weight_pruning.criteria._base import Criterion, check_none_missing
 
 ORDERS = ("medoid", "herding", "k_center")
 
@@ -70,6 +70,7 @@ class CoverageCriterion(Criterion):
             )
         points, codes = family.points(work, unit, context)
         points = np.ascontiguousarray(points, dtype=np.float64)
+        check_none_missing(points, type(self).__name__)
         if codes is None or codes.dtype.kind == "f":
             codes = np.zeros(len(points), dtype=np.int64)
         seed = context.role_seed("coverage")

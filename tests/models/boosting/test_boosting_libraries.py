@@ -8,9 +8,18 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import (
+    PrunedClassifier,
+    PrunedRegressor,
+    SampleSubsetClassifier,
+    SampleSubsetRegressor,
+)
+from sklearn_prune.comparison import compare_pruning
 from sklearn_prune.models.boosting.family import BoostingFamily
+from sklearn_prune.sample_selection import LossSelector
 from sklearn_prune.weight_pruning._context import PruningContext
 from tests.estimators import sk
 
@@ -255,6 +264,80 @@ def test_quantized_leaves(lgb, xgb, scheme):
         n_values = len(np.unique(exact.compact_.trees_.id_values()))
         few = scheme == "codebook" and n_values <= 256
         assert (np.abs(found - expected).max() < 1e-6) == few
+
+
+def error_of(call, *args, **params):
+    with pytest.raises(ValueError) as raised:
+        call(*args, **params)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+QUERIES = {"group": [30] * 4, "qid": np.repeat(np.arange(4), 30)}
+
+
+@pytest.mark.parametrize("params", QUERIES)
+@pytest.mark.parametrize("library", ["lgb", "xgb"])
+def test_rankers_are_kept_whole(library, params, request):
+    if (library, params) == ("lgb", "qid"):
+        pytest.skip("LightGBM takes sizes of queries only")
+    module = request.getfixturevalue(library)
+    settings = {"n_estimators": 3}
+    if library == "lgb":
+        ranker = module.LGBMRanker(**settings, min_child_samples=3, verbose=-1)
+    else:
+        ranker = module.XGBRanker(**settings)
+    X, y = classes(3)
+    X, y, given = X[:120], y[:120], {params: QUERIES[params]}
+    whole = PrunedRegressor(ranker, keep=1.0).fit(X, y, **given)
+    np.testing.assert_array_equal(whole.predict(X), ranker.fit(X, y, **given).predict(X))
+    for keep in (0.5, "auto"):
+        assert "rows of a query" in error_of(
+            PrunedRegressor(ranker, keep=keep).fit, X, y, **given
+        )
+    piped = make_pipeline(StandardScaler(), ranker)
+    name = f"{type(ranker).__name__.lower()}__{params}"
+    error = error_of(PrunedRegressor(piped).fit, X, y, **{name: QUERIES[params]})
+    assert "rows of a query" in error
+    subset = SampleSubsetRegressor(ranker, random_state=0)
+    if params == "group":
+        assert "group holds numbers" in error_of(subset.fit, X, y, **given)
+        variants = {"all": ranker, "half": subset}
+        message = error_of(compare_pruning, variants, X, y, params=given, scoring="r2")
+        assert "group holds numbers" in message
+        return
+    assert len(subset.fit(X, y, **given).sample_indices_) == 60
+    subset = SampleSubsetRegressor(ranker, LossSelector())
+    assert "rows of a query" in error_of(subset.fit, X, y, **given)
+
+
+def own_objective(y, raw):
+    return raw - y, np.ones_like(raw)
+
+
+@pytest.mark.parametrize("kind", ["quantiles", "own objective"])
+def test_predictions_that_are_not_one_answer_a_row(kind, request):
+    X, y = classes(2)
+    X, y = X[:120], y[:120]
+    if kind == "quantiles":
+        xgb, y = request.getfixturevalue("xgb"), X[:, 0] + y
+        params = {"objective": "reg:quantileerror", "quantile_alpha": [0.1, 0.5, 0.9]}
+        inner = xgb.XGBRegressor(n_estimators=3, **params)
+        pruned, subset = PrunedRegressor, SampleSubsetRegressor
+    else:
+        lgb = request.getfixturevalue("lgb")
+        inner = lgb.LGBMClassifier(n_estimators=3, objective=own_objective, verbose=-1)
+        pruned, subset = PrunedClassifier, SampleSubsetClassifier
+    name = type(inner).__name__
+    whole = pruned(inner, keep=1.0).fit(X, y)
+    np.testing.assert_array_equal(whole.predict(X), inner.fit(X, y).predict(X))
+    with pytest.warns(UserWarning, match="is pruned by its input features"):
+        error = error_of(pruned(inner, keep="auto").fit, X, y)
+    assert error.startswith(f"{name} must predict one ")
+    error = error_of(subset(inner, LossSelector(cv=2)).fit, X, y)
+    assert error.startswith(f"{name} must ")
+    variants = {"all": inner, "half": subset(inner)}
+    assert f"{name} must predict one " in error_of(compare_pruning, variants, X, y, cv=2)
 
 
 def _importances_in_library(model, iterations, kind, n_features):

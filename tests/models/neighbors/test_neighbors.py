@@ -8,9 +8,15 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_friedman1, make_moons
 from sklearn.linear_model import Ridge
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetRegressor
+from sklearn_prune.comparison import compare_pruning
 from sklearn_prune.models.neighbors.family import NeighborsFamily
 from sklearn_prune.models.neighbors.glvq import (
     class_means,
@@ -20,8 +26,17 @@ from sklearn_prune.models.neighbors.glvq import (
 )
 from sklearn_prune.models.neighbors.glvq_kernels import glvq_epoch
 from sklearn_prune.predictors.neighbors import nearest_by_products, smallest_exact
-from sklearn_prune.sample_selection import CondensedNNSelector
-from sklearn_prune.weight_pruning import MagnitudeCriterion, RandomCriterion
+from sklearn_prune.sample_selection import (
+    CondensedNNSelector,
+    KCenterSelector,
+    LossSelector,
+    RandomSelector,
+)
+from sklearn_prune.weight_pruning import (
+    CoverageCriterion,
+    MagnitudeCriterion,
+    RandomCriterion,
+)
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._registry import family_of
 
@@ -352,3 +367,53 @@ def test_targets_are_the_ridge_around_the_means():
     np.put_along_axis(design, nearest, 1 / 3, axis=1)
     ridge = Ridge(alpha=1.0, fit_intercept=False).fit(design, targets - design @ means)
     np.testing.assert_allclose(found[:, 0] - means[:, 0], ridge.coef_.ravel(), atol=1e-4)
+
+
+@pytest.mark.parametrize("unit", ["auto", "prototype"])
+@pytest.mark.parametrize("keep", [0.5, "auto"])
+@pytest.mark.parametrize("regression", [True, False])
+def test_missing_values_by_a_metric_that_knows_them(regression, keep, unit):
+    X, y = IRIS
+    X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    wrapper, inner = PrunedClassifier, KNeighborsClassifier(3, metric="nan_euclidean")
+    if regression:
+        wrapper, inner = PrunedRegressor, KNeighborsRegressor(3, metric="nan_euclidean")
+    model = wrapper(inner, keep=keep, unit=unit, random_state=0, cv=2).fit(X, y)
+    if keep == 0.5:
+        assert len(model.kept_) == 75
+        params = {"keep": keep, "unit": "prototype", "random_state": 0}
+        same = wrapper(inner, MagnitudeCriterion(), **params).fit(X, y)
+        np.testing.assert_array_equal(model.kept_, same.kept_)
+    stored = clone(inner).set_params(n_neighbors=model.compact_.n_neighbors_)
+    stored.fit(X[model.kept_], y[model.kept_])
+    np.testing.assert_array_equal(model.predict(X), stored.predict(X))
+    wrapper(inner, RandomSelector(), unit="prototype").fit(X, y)
+    for criterion in (CoverageCriterion(), KCenterSelector()):
+        with pytest.raises(ValueError, match=r"without missing values.* MagnitudeCrit"):
+            wrapper(inner, criterion, unit="prototype").fit(X, y)
+
+
+def test_a_radius_without_neighbours():
+    X, y = IRIS
+    far = np.vstack([X, [[30.0] * 4, [40.0] * 4]])
+    numbers, labels = np.append(y + X[:, 0], [1, 2]), np.append(y, [0, 1])
+    model = RadiusNeighborsRegressor(1.0)
+    PrunedRegressor(model, keep=1.0).fit(far, numbers)
+    variants = {"all": model, "half": SampleSubsetRegressor(model)}
+    for fit in (
+        PrunedRegressor(model).fit,
+        PrunedRegressor(model, keep="auto").fit,
+        PrunedRegressor(model, keep="auto", scoring="r2").fit,
+        SampleSubsetRegressor(model, LossSelector()).fit,
+        lambda X, y: compare_pruning(variants, X, y, cv=3),
+    ):
+        with pytest.raises(ValueError, match="one number.*NaN.* larger radius"):
+            fit(far, numbers)
+    model = RadiusNeighborsClassifier(1.0)
+    with pytest.raises(ValueError, match="must predict rows.*RadiusNeighborsClassifier"):
+        PrunedClassifier(model).fit(far, labels)
+    for outlier in (0, -1, "most_frequent"):
+        model = RadiusNeighborsClassifier(1.0, outlier_label=outlier)
+        assert (
+            PrunedClassifier(model, keep=2, unit="feature").fit(far, labels).n_units_ == 4
+        )

@@ -9,13 +9,16 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_digits, make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune.models.nets.mlp import MlpFamily, graph_of, living_layers
 from sklearn_prune.models.nets.mlp_passes import Layers, activations_of
 from sklearn_prune.weight_pruning import GradualSchedule, IterativeSchedule
 from sklearn_prune.weight_pruning._context import PruningContext
+from tests.estimators import sk
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -296,6 +299,70 @@ def test_partial_fit_keeps_what_is_gone():
         ValueError, match="y must have a label in each row. Got None in row 0"
     ):
         pruned.partial_fit(X[:2], [None, 1])
+
+
+INNER = [
+    (MLPClassifier((4,), max_iter=3), True),
+    (MLPRegressor(hidden_layer_sizes=(4,), max_iter=3), True),
+    (FrozenEstimator(MLPClassifier((4,), max_iter=3)), True),
+    (make_pipeline(sk.StandardScaler(), MLPClassifier((4,), max_iter=3)), False),
+    *[(inner, False) for inner in (sk.SGDClassifier(), sk.SGDRegressor(), sk.Perceptron())],
+    *[(inner, False) for inner in (sk.GaussianNB(), sk.MultinomialNB())],
+    (sk.LogisticRegression(), False),
+]
+
+
+@pytest.mark.parametrize(("inner", "trains"), INNER)
+def test_partial_fit_is_there_before_fit_where_it_is_after(inner, trains):
+    y = CLASSES if is_classifier(inner) else NUMBERS
+    wrapper = PrunedClassifier if is_classifier(inner) else PrunedRegressor
+    if isinstance(inner, FrozenEstimator):
+        inner = FrozenEstimator(clone(inner.estimator).fit(X, y))
+    for params in ({}, {"keep": 1.0}, {"unit": "feature"}):
+        model = wrapper(inner, **params)
+        there = trains and params.get("unit") != "feature"
+        assert hasattr(model, "partial_fit") == there, params
+        if isinstance(inner, FrozenEstimator) and "unit" in params:
+            continue
+        assert hasattr(model.fit(abs(X), y), "partial_fit") == there, params
+
+
+def test_the_first_partial_fit_is_a_fit():
+    y = CLASSES
+    model = PrunedClassifier(MLPClassifier((4,), max_iter=5), random_state=0)
+    first = clone(model).partial_fit(X, y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(first.predict_proba(X), model.fit(X, y).predict_proba(X))
+    n_iter = first.n_iter_
+    assert first.partial_fit(X[:60], y[:60], classes=[0, 1, 2]).n_iter_ == n_iter + 1
+    for X_new, y_new, message in (
+        (X[:, :7], y, "X has 7 features"),
+        (X, y + 1, "y must hold classes that fit has seen. Got 3"),
+        (np.where(X > 2, np.nan, X), y, "NaN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            first.partial_fit(X_new, y_new)
+    with pytest.raises(ValueError, match="with a row of each. Got 2"):
+        clone(model).partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="classes must be those of the first call"):
+        first.partial_fit(X, y, classes=[0, 1, 5])
+
+
+@pytest.mark.parametrize("params", [{}, {"unit": "neuron"}, {"refit": False}])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("left_out", [[0], [1], [0, 2]])
+def test_a_class_whose_rows_weigh_nothing_is_not_predicted(left_out, solver, params):
+    far = np.random.default_rng(0).normal(size=(500, 8)) * 20
+    for y in (CLASSES, np.minimum(CLASSES, 1)):
+        if len(left_out) == len(np.unique(y)):
+            continue
+        weights = (~np.isin(y, left_out)).astype(float)
+        net = MLPClassifier((4,), max_iter=3, solver=solver)
+        model = PrunedClassifier(net, random_state=0, **params)
+        model.fit(X, y, sample_weight=weights)
+        assert not np.isin(model.predict(far), left_out).any()
+        assert not np.isin(model.estimator_.predict(far), left_out).any()
+        report = model.report_
+        assert report.after["nonzero"] <= 0.75 * report.before["nonzero"]
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,16 @@ skorch = pytest.importorskip("skorch")
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
+from skorch.helper import SliceDict
 from torch import nn
 from torch.nn import utils
 from torch.nn.utils import prune
 
-from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassifier
 from sklearn_prune import weight_pruning as wp
+from sklearn_prune.comparison import compare_pruning
 from sklearn_prune.models.nets.torch import TorchFamily
+from sklearn_prune.sample_selection import L2PenaltySelector, LossSelector
 
 _PIXELS, CLASSES = load_digits(return_X_y=True)
 X = (_PIXELS[:300] / 16).astype(np.float32)
@@ -934,6 +937,57 @@ def test_slice_dataset_as_rows():
     same = make_model().fit(X, CLASSES)
     np.testing.assert_array_equal(model.kept_, same.kept_)
     np.testing.assert_array_equal(model.predict(rows), same.predict(X))
+
+
+class TwoInputs(Perceptron):
+    def forward(self, left, right):
+        return super().forward(torch.cat([left, right], 1))
+
+
+class Rows(torch.utils.data.Dataset):
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, number):
+        return X[number], CLASSES[number]
+
+
+def test_a_dict_of_inputs():
+    rows = {"left": X[:, :30], "right": X[:, 30:]}
+    net = make_net(TwoInputs)
+    subset = SampleSubsetClassifier(net, random_state=0)
+    for model in (make_model(net), subset, make_model(net, keep=1.0), L2PenaltySelector()):
+        with pytest.raises(TypeError, match=r"Got a dict.*SliceDict\(\*\*X\)"):
+            model.fit(rows, CLASSES)
+    sliced = SliceDict(**rows)
+    model = make_model(net, refit=False).fit(sliced, CLASSES)
+    assert_restored_agrees(model, sliced, 1e-6)
+    np.testing.assert_array_equal(model.predict(sliced), model.predict(rows))
+    assert make_model(net, keep="auto", cv=2, refit=False).fit(sliced, CLASSES).n_units_
+    assert len(subset.fit(sliced, CLASSES).sample_indices_) == 150
+    subset.set_params(selector=LossSelector(cv=2)).fit(sliced, CLASSES)
+    message = error_of(make_model(net, wp.TaylorCriterion()), sliced)
+    assert "Got a dict of inputs. Write MagnitudeCriterion()" in message
+    assert "dict of inputs" in error_of(L2PenaltySelector(), sliced)
+
+
+@pytest.mark.parametrize("y", [CLASSES, None])
+def test_datasets_as_rows_name_the_class_that_can_be_sliced(y):
+    dataset = Rows()
+    both = (X, CLASSES.copy())
+    tensors = torch.utils.data.TensorDataset(*map(torch.as_tensor, both))
+    kinds = [dataset, tensors, torch.utils.data.Subset(dataset, range(300))]
+    kinds += [torch.utils.data.DataLoader(dataset), dataset + dataset]
+    net = make_net()
+    subset = SampleSubsetClassifier(net, random_state=0)
+    for rows in kinds:
+        for model in (make_model(net), make_model(net, keep=1.0), subset):
+            with pytest.raises(TypeError, match=r"SliceDataset\(dataset, idx=0\)"):
+                model.fit(rows, y)
+    with pytest.raises(TypeError, match=r"^y must .* idx=1\)"):
+        make_model(net).fit(X, dataset)
+    with pytest.raises(TypeError, match="SliceDataset"):
+        compare_pruning({"all": net, "half": subset}, dataset, CLASSES)
 
 
 def test_cuda_stays_asleep():
