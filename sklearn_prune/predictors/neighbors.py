@@ -61,7 +61,7 @@ class CompactNeighbors(Compact):
     def _check(self, X):
         if X is None:
             raise ValueError(
-                "The compact form of nearest neighbours predicts the rows of X. Got X=None. "
+                "The compact form of nearest neighbours predicts rows of X. Got X=None. "
                 "Pass the rows, or ask the model that it was made of."
             )
         if self._is_plain(X):
