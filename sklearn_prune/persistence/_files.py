@@ -27,6 +27,7 @@ from sklearn_prune.persistence._stored import (
     name_of,
     restored,
     storable,
+    why_whole,
 )
 from sklearn_prune.predictors import Compact
 from sklearn_prune.weight_pruning import checks, predictor_names
@@ -93,13 +94,13 @@ def save(model, path):
     """
     path = _checked_path(path)
     skops = import_or_raise("skops.io", "save", extra="persist")
-    name = type(model).__name__
+    name, compact = type(model).__name__, compact_form(model)
     try:
-        content = skops.dumps(storable(compact_form(model)))
+        content = skops.dumps(storable(compact))
     except TypeError:
         raise
     except skops.exceptions.UnsupportedTypeException as error:
-        raise _refused(name, str(error)) from error
+        raise _refused(model, compact, str(error)) from error
     with ZipFile(io.BytesIO(content)) as archive:
         members = {part: archive.read(part) for part in archive.namelist()}
     schema = json.loads(members.pop(SCHEMA))
@@ -112,7 +113,7 @@ def save(model, path):
                 "A predictor to save must be named in the FamilySpec of its family. Got "
                 f"{', '.join(unnamed)}. Write predictors={paths!r}."
             )
-        raise _refused(name, ", ".join(foreign))
+        raise _refused(model, compact, ", ".join(foreign))
     schema, members = _numbered(schema, members)
     members = {SCHEMA: json.dumps(schema).encode(), **members}
     versions = {"sklearn-prune": sklearn_prune.__version__}
@@ -253,11 +254,14 @@ def _is_predictor(name):
     return isinstance(cls, type) and issubclass(cls, Compact)
 
 
-def _refused(name, foreign):
+def _refused(model, compact, foreign):
+    why = why_whole(model, compact)
+    if "Write " not in why:
+        why += " Use another model, or joblib for files that nobody else can write."
     return TypeError(
-        "A model to save must have a compact form, or be one of scikit-learn's whose "
-        f"parts are numbers and texts. Got {name}, which holds {foreign}. Use another "
-        "model in its place, or joblib for files that nobody else can write."
+        "A model to save must have a compact form, or be one of scikit-learn's whose parts "
+        f"are numbers and texts. Got {type(model).__name__}, which holds {foreign}. "
+        f"{why.strip()}"
     )
 
 

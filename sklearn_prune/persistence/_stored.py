@@ -28,7 +28,13 @@ from sklearn_prune.predictors import (
     QuantizedArray,
     emptied,
 )
-from sklearn_prune.weight_pruning import GENERATORS, fitted_form, without_samplers
+from sklearn_prune.weight_pruning import (
+    GENERATORS,
+    fitted_form,
+    kept_whole,
+    sentence_of,
+    without_samplers,
+)
 
 _SETTINGS = ("batch_size", "threshold")
 _CODES = ("codes", "scale", "offset", "values")
@@ -300,6 +306,23 @@ def compact_form(model, function="save"):
         f"{function} writes models that predict or transform. Got "
         f"{type(model).__name__}, which does neither. Pass the model that was fitted."
     )
+
+
+def why_whole(model, compact, text=None):
+    """Sentences on the models in a compact form that are kept as they were fitted.
+
+    Only those are named whose class stands in the text, if there is one.
+    """
+    found = kept_whole(compact)
+    found = {name: why for name, why in found.items() if text is None or name in text}
+    sentences = [sentence_of(*each) for each in found.items()]
+    if any(needs_rows for _, needs_rows in found.values()):
+        wrapper = "PrunedClassifier" if is_classifier(model) else "PrunedRegressor"
+        sentences.append(
+            f"Write {wrapper}(FrozenEstimator(model), keep=1.0).fit(X, y), with the frame "
+            "X of its fit, and pass that."
+        )
+    return " ".join(sentences)
 
 
 def storable(part, *, predicts=False):

@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._sklearn_compat import BaseSearchCV
-from sklearn_prune.predictors import Compact, CompactPipeline
+from sklearn_prune.predictors import Compact, CompactModel, CompactPipeline
 from sklearn_prune.weight_pruning._registry import MODEL_FAMILY, families_of_class, resolve
 
 # What models keep of their training and do not read in predict.
@@ -41,6 +41,39 @@ def fitted_form(model):
         if answer:
             return answer.family.as_fitted(model)
     return resolve(MODEL_FAMILY)().as_fitted(model)
+
+
+def kept_whole(compact):
+    """The models that a predictor keeps as they were fitted, and why.
+
+    Returns
+    -------
+    dict of str to (str or None, bool)
+        By the name of the class: why the family for it refuses the model, None where there
+        is no such family, and whether it would have a smaller form with its training rows.
+    """
+    found, seen, pending = {}, set(), [compact]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list | tuple):
+            pending.extend(reversed(part))
+        elif isinstance(part, CompactModel):
+            (families, reason), needs_rows = families_of_class(part.model_), False
+            for family in families:
+                needs_rows = bool(family.accepts(part.model_))
+                answer = family.holds(part.model_)
+                reason = reason if answer else answer.reason
+            found.setdefault(type(part.model_).__name__, (reason, needs_rows))
+        elif isinstance(part, Compact) and id(part) not in seen:
+            seen.add(id(part))
+            pending.extend(reversed(vars(part).values()))
+    return found
+
+
+def sentence_of(name, why):
+    """That a model has no smaller form, and why, for one of the results of `kept_whole`."""
+    reason = "" if why[0] is None else f": {why[0]}".replace(f": {name} ", ": it ")
+    return f"{name} has no smaller form{reason}."
 
 
 def shipped(model):

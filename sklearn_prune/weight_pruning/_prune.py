@@ -12,6 +12,7 @@ from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.predictors import arrays_in
 from sklearn_prune.weight_pruning._family import predictor, working_form
+from sklearn_prune.weight_pruning._fitted_form import kept_whole, sentence_of
 from sklearn_prune.weight_pruning._inner_validation import not_worse
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 from sklearn_prune.weight_pruning._reduce import unit_table
@@ -65,16 +66,7 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     """
     pruning_began = process_time()
     check_dropout(model, unit, context.dropout)  # again: a search may change the model
-    family, reason = family_for(model, unit)
-    notes = ()
-    if reason is not None:
-        notes = (f"{reason}: input features are pruned instead.",)
-        if not keeps_all(keep):
-            warnings.warn(
-                f"{type(model).__name__} is pruned by its input features, since {reason}.",
-                UserWarning,
-                stacklevel=5,
-            )
+    family, _ = family_for(model, unit)
     if not keeps_all(keep):
         check_unit(family, unit, criterion, model)
     if unit == "auto" and isinstance(keep, Integral):
@@ -109,9 +101,9 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
     with np.errstate(over="ignore", invalid="ignore"):  # raises below
-        compact = predictor(family, smaller)
+        compact = exact = predictor(family, smaller)
         if quantizer is not None:
-            compact = compact.quantized(quantizer)
+            compact = exact.quantized(quantizer)
     changed = smaller is not work or quantizer is not None
     if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
         raise ValueError(
@@ -130,6 +122,23 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         "inner_validation": validation_ended - validation_began,
         "prune": process_time() - validation_ended + validation_began - pruning_began,
     }
+    warned = []
+    if quantizer is not None and _saves_nothing(exact, after["nbytes"]):
+        warned.append(
+            f"quantize={quantizer.scheme!r} saves nothing here: {after['nbytes']:,} bytes, "
+            f"and {_bytes_of(exact):,} without it. Write quantize=None."
+        )
+    stored = "It is stored as it was fitted."
+    if not keeps_all(keep):
+        stored = (
+            "Its input features are pruned, and it is stored as it is fitted on the rest."
+        )
+    notes = [f"{sentence_of(*each)} {stored}" for each in kept_whole(exact).items()]
+    if not keeps_all(keep):
+        warned += notes
+    for text in warned:
+        warnings.warn(text, UserWarning, stacklevel=5)
+    notes = tuple(dict.fromkeys([*notes, *warned]))
     report = PruningReport(
         unit, chosen_keep, before, after, seconds, path, type(compact).__name__, notes
     )
@@ -192,6 +201,12 @@ def _is_finite(compact):
     """Whether no array of a predictor holds NaN or infinity."""
     arrays = (array for array in arrays_in(compact) if array.dtype.kind in "fc")
     return all(np.isfinite(array).all() for array in arrays)
+
+
+def _saves_nothing(exact, nbytes):
+    """Whether a predictor without rounded parameters has no more bytes than with them."""
+    own = _bytes_of(exact)
+    return None not in (own, nbytes) and own <= nbytes
 
 
 def _bytes_of(model):

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import signal
 import time
 import warnings
@@ -11,11 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.cluster import DBSCAN
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_iris, make_classification
-from sklearn.ensemble import AdaBoostClassifier, IsolationForest, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -28,6 +35,7 @@ from sklearn.svm import SVC
 
 from sklearn_prune import (
     PrunedClassifier,
+    PrunedRegressor,
     SampleSubsetClassifier,
     SampleSubsetSampler,
     SampleSubsetTransformer,
@@ -523,3 +531,29 @@ def test_files_of_released_versions_load(folder):
             np.testing.assert_allclose(found, then, rtol=1e-9)
         else:
             np.testing.assert_array_equal(found, then)
+
+
+@pytest.mark.parametrize("around", ["nothing", "pipeline", "vote"])
+@pytest.mark.parametrize("name", ["LGBMClassifier", "LGBMRegressor", "XGBClassifier"])
+def test_boosting_of_frames_with_categories_is_saved_with_its_frame(name, around, tmp_path):
+    library = pytest.importorskip("lightgbm" if name.startswith("LGBM") else "xgboost")
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    frame["c"] = pd.Categorical(rng.choice(["u", "v", "w"], 80))
+    y = (frame["a"] + (frame["c"] == "u") > 0).astype(int)
+    params = {"verbose": -1} if name.startswith("LGBM") else {"enable_categorical": True}
+    model = getattr(library, name)(n_estimators=3, n_jobs=1, **params)
+    classifies = is_classifier(model)
+    if around == "pipeline":
+        model = make_pipeline(FunctionTransformer(), model)
+    elif around == "vote":
+        model = (VotingClassifier if classifies else VotingRegressor)([("a", model)])
+    model.fit(frame, y)
+    wrapper = PrunedClassifier if classifies else PrunedRegressor
+    write = f"{wrapper.__name__}(FrozenEstimator(model), keep=1.0).fit(X, y)"
+    with pytest.raises(TypeError, match=f"its categories .* Write {re.escape(write)}"):
+        save(model, tmp_path / "m.skops")
+    save(wrapper(FrozenEstimator(model), keep=1.0).fit(frame, y), tmp_path / "m.skops")
+    loaded = load(tmp_path / "m.skops")
+    np.testing.assert_allclose(loaded.predict(frame), model.predict(frame), rtol=1e-6)

@@ -5,6 +5,7 @@ import re
 import warnings
 from functools import cache, partial
 from inspect import signature
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from sklearn.utils._testing import set_random_state
 
 from sklearn_prune import PrunedRegressor
 from sklearn_prune._ranking import budget_size
+from sklearn_prune.predictors import CompactModel
 from tests import matrix
 from tests.conftest import as_frame
 from tests.matrix import (
@@ -124,6 +126,25 @@ def test_everything_kept_is_the_plain_fit(estimator):
     size = len(pickle.dumps(model))
     arguments = len(pickle.dumps(pruned(estimator, keep=1.0)))
     assert size < len(pickle.dumps(model.compact_)) + arguments + 2000
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "parameters.md"
+
+
+@every
+def test_a_model_without_a_smaller_form_is_reported(estimator):
+    """It is also in the table of the guide."""
+    model, name = whole(estimator)[2], type(estimator).__name__
+    kept = name in {type(part.model_).__name__ for part in models_kept_in(model.compact_)}
+    said = [note for note in model.report_.notes if "has no smaller form" in note]
+    assert [note.split()[0] for note in said] == [name] * kept
+    table = GUIDE.read_text().partition("## Models without a smaller form")[2]
+    assert (f"`{name}`" in table.partition("with these parameters")[0]) == kept
+
+
+def models_kept_in(compact):
+    found = arrays_in(compact).values()
+    return [part for part in found if isinstance(part, CompactModel)]
 
 
 @every

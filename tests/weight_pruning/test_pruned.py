@@ -2,16 +2,26 @@
 
 import pickle
 import re
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from sklearn import clone
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.base import is_classifier
+from sklearn.datasets import (
+    load_diabetes,
+    load_iris,
+    make_classification,
+    make_regression,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import (
     PrunedClassifier,
@@ -21,6 +31,7 @@ from sklearn_prune import (
     SampleSubsetSampler,
     SampleSubsetTransformer,
 )
+from sklearn_prune.persistence import save, to_onnx
 from sklearn_prune.weight_pruning import (
     Family,
     IterativeSchedule,
@@ -352,7 +363,7 @@ def test_grid_search_over_everything(X, y):
     )
 
 
-@pytest.mark.filterwarnings("ignore:The pruned AdaBoostClassifier is larger:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*AdaBoostClassifier (is larger|has no sm):UserWarning")
 def test_both_wings_nest(X, y):
     pruned = PrunedClassifier(boosted(), unit="feature", keep=3)
     outer = SampleSubsetClassifier(pruned, keep=0.5, random_state=0).fit(X, y)
@@ -559,3 +570,96 @@ def test_rewinding_without_a_seed_finds_the_start_again(monkeypatch, inside):
     np.testing.assert_array_equal(starts[0], starts[1])
     PrunedClassifier(net, unit="weight", keep=0.5, schedule=schedule).fit(X, y)
     assert not np.array_equal(starts[0], starts[2])  # nobody asked for a seed
+
+
+def halves(y, predicted):
+    """Gradient and curvature of half the squared error."""
+    return predicted - y, np.ones_like(y)
+
+
+def kept_models():
+    """Models without a smaller form, and the reason that is given."""
+    stump = sk.AdaBoostClassifier(n_estimators=2, random_state=0)
+    chain = sk.GradientBoostingRegressor(init=sk.LinearRegression(), n_estimators=2)
+    near = sk.KNeighborsClassifier(3, metric=lambda a, b: abs(a - b).sum())
+    yield stump, r"\."
+    yield chain, ": it starts from an init estimator"
+    yield sk.RANSACRegressor(random_state=0), r"\."
+    yield sk.SVC(kernel=np.inner), ": its kernel is a function"
+    yield near, ": its metric is a function"
+    yield sk.VotingClassifier([("a", stump), ("b", sk.GaussianNB())]), r"\."
+    yield make_pipeline(StandardScaler(), stump), r"\."
+    for library, name, changes, reason in (
+        ("xgboost", "XGBRegressor", {"multi_strategy": "multi_output_tree"}, "has leaves"),
+        ("xgboost", "XGBRegressor", {"max_depth": 2}, "predicts several targets"),
+        ("xgboost", "XGBClassifier", {"booster": "dart"}, "has booster='dart'"),
+        ("xgboost", "XGBClassifier", {"booster": "gblinear"}, "has booster='gblinear'"),
+        ("xgboost", "XGBClassifier", {"objective": "binary:hinge"}, "has the objective"),
+        ("xgboost", "XGBRegressor", {"objective": halves}, "has an objective of its own"),
+        ("lightgbm", "LGBMRegressor", {"linear_tree": True}, "has linear models"),
+        ("lightgbm", "LGBMRegressor", {"objective": halves}, "has an objective of its own"),
+    ):
+        if find_spec(library):
+            cls, quiet = getattr(import_module(library), name), {"verbosity": 0}
+            yield cls(n_estimators=2, n_jobs=1, **quiet, **changes), f": it {reason}"
+
+
+@pytest.mark.filterwarnings("ignore:The pruned|X does not have|.*single precision")
+@pytest.mark.parametrize(("model", "reason"), [*kept_models()], ids=lambda x: repr(x)[:50])
+def test_models_without_a_smaller_form_are_reported(model, reason, tmp_path):
+    X, y = make_classification(150, 4, random_state=0)
+    wrapper = PrunedClassifier if is_classifier(model) else PrunedRegressor
+    name = type(model).__name__
+    name = "AdaBoostClassifier" if name in ("Pipeline", "VotingClassifier") else name
+    several = re.search("multi_output|max_depth=2", repr(model))
+    y = np.column_stack([y, 1 - y]).astype(float) if several else y
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*smaller form")
+        whole = wrapper(model, keep=1.0, random_state=0).fit(X, y)
+    (note,) = whole.report_.notes
+    said = f"{name} has no smaller form{reason}"
+    assert re.match(said, note)
+    assert note.endswith("It is stored as it was fitted.")
+    assert note in str(whole.report_)
+    with pytest.warns(UserWarning, match=said):
+        few = wrapper(model, keep=0.5, cv=2, random_state=0).fit(X, y)
+    assert re.match(f"{said}.* Its input features are pruned", few.report_.notes[0])
+    pytest.importorskip("skops")
+    pytest.importorskip("skl2onnx")
+    if "AdaBoost" in name or "RANSAC" in name:  # the others cannot be written
+        save(whole, tmp_path / "model.skops")
+        return
+    with pytest.raises(TypeError, match=said):
+        save(whole, tmp_path / "model.skops")
+    with pytest.raises(TypeError, match=said):
+        to_onnx(whole, X[:1])
+
+
+@pytest.mark.parametrize(
+    ("model", "keep"),
+    [
+        (sk.RandomForestClassifier(5, random_state=0), 1.0),
+        (sk.ExtraTreesClassifier(5, random_state=0), 1.0),
+        (sk.DecisionTreeClassifier(random_state=0), 1.0),
+        (sk.BaggingClassifier(n_estimators=4, random_state=0), 1.0),
+        (sk.GradientBoostingClassifier(n_estimators=3), 0.4),
+        (sk.LogisticRegression(), 0.5),
+        (sk.VotingClassifier([("a", sk.RandomForestClassifier(5, random_state=0))]), 1.0),
+    ],
+    ids=lambda each: repr(each)[:40],
+)
+def test_rounding_that_saves_nothing_is_reported(model, keep):
+    X, y = make_classification(80, 5, random_state=0)
+    exact = PrunedClassifier(model, keep=keep, cv=2, random_state=0).fit(X, y)
+    with pytest.warns(UserWarning, match="quantize='int8' saves nothing here"):
+        small = clone(exact).set_params(quantize="int8").fit(X, y)
+    assert small.report_.after["nbytes"] >= exact.report_.after["nbytes"]
+    assert "saves nothing" in small.report_.notes[-1]
+    assert f"{exact.report_.after['nbytes']:,} without it" in small.report_.notes[-1]
+
+
+def test_rounding_that_saves_bytes_is_not_reported():
+    X, y = make_regression(300, 30, random_state=0)
+    for model in (sk.RandomForestRegressor(5, random_state=0), sk.KNeighborsRegressor()):
+        small = PrunedRegressor(model, keep=1.0, quantize="int8").fit(X, y)
+        assert small.report_.notes == ()

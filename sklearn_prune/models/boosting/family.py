@@ -153,7 +153,7 @@ class BoostingFamily(Restores, Family):
 
     def holds(self, model):
         if codes_by_frame(model):
-            return Refused("its categories are known with the frame that it was fitted on")
+            return Refused("its categories are known from the frame of its fit only")
         return self.accepts(model)
 
     def from_scratch(self, estimator, size):

@@ -1,6 +1,5 @@
 """Base classes for models made of models; each is pruned on its own training rows."""
 
-import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -40,15 +39,12 @@ class Submodel:
         The family that prunes it, and its working form.
     context : PruningContext
         The rows, targets and fit parameters that it was trained on.
-    reason : str or None
-        Why the family of its class does not apply.
     """
 
     model: object
     family: object
     work: object
     context: object
-    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,10 +190,8 @@ class ContainerFamily(Restores, Family):
             scoring=context.scoring if self.same_role else None,
             cv=cv,
         )
-        family, reason = family_for(fitted, "auto")
-        return Submodel(
-            fitted, family, working_form(family, fitted, inside), inside, reason
-        )
+        family, _ = family_for(fitted, "auto")
+        return Submodel(fitted, family, working_form(family, fitted, inside), inside)
 
     def table(self, work, unit, context):
         ids, parameters, fixed, offset = [], [], 0, 0
@@ -307,13 +301,6 @@ class ConstantFamily(CompactFamily):
 
 def reduce_member(member, shares, request):
     """The member, pruned to each of the shares."""
-    if member.reason is not None and request.unit == "auto":
-        warnings.warn(
-            f"{type(member.model).__name__} is pruned by its input features, since "
-            f"{member.reason}.",
-            UserWarning,
-            stacklevel=2,
-        )
     member = _in_unit(member, request.unit)
     works = member.family.reduce(member.work, shares, request, member.context)
     return [replace(member, work=work) for work in works]

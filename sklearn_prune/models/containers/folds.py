@@ -78,8 +78,8 @@ def out_of_fold(member, smaller_ones, folds, ask):
     for train, test in folds:
         inside = member.context.on(train)
         model = inside.fit_first()
-        family, reason = family_for(model, "auto")
-        start = Submodel(model, family, family.start(model, inside), inside, reason)
+        family, _ = family_for(model, "auto")
+        start = Submodel(model, family, family.start(model, inside), inside)
         outside = take_rows(member.context.X, test)
         for number, smaller in enumerate(smaller_ones(start)):
             compact = smaller.family.compact(smaller.work)

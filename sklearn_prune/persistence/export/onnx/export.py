@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import is_classifier, is_clusterer
 
 from sklearn_prune._lazy import has, import_or_raise
-from sklearn_prune.persistence._stored import compact_form
+from sklearn_prune.persistence._stored import compact_form, why_whole
 from sklearn_prune.persistence.export import (
     ExportReport,
     compare,
@@ -145,6 +145,11 @@ def to_onnx(
         return _written(compact, inputs, opset, ml_opset, *options)
     except NeedsOlderOperators:
         return _written(compact, inputs, opset, min(ml_opset, 3), *options)
+    except TypeError as error:
+        why = why_whole(model, compact, str(error))
+        if why:
+            raise TypeError(f"{error} {why}") from error
+        raise
 
 
 def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precision):
