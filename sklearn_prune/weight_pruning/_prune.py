@@ -129,10 +129,8 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
             f"and {_bytes_of(exact):,} without it. Write quantize=None."
         )
     stored = "It is stored as it was fitted."
-    if not keeps_all(keep):
-        stored = (
-            "Its input features are pruned, and it is stored as it is fitted on the rest."
-        )
+    if not keeps_all(chosen_keep):
+        stored = "Its input features are pruned. It is stored as it was fitted on the rest."
     notes = [f"{sentence_of(*each)} {stored}" for each in kept_whole(exact).items()]
     if not keeps_all(keep):
         warned += notes
