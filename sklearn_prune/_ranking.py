@@ -191,12 +191,13 @@ def budget_size(keep, n, *, units="rows"):
     return int(keep)
 
 
-def keep_prefix(ranking, keep, *, classes=None, strata=None):
+def keep_prefix(ranking, keep, *, classes=None, strata=None, balanced=False):
     """Sorted positions of the units to keep, nested over `keep` for one ranking.
 
     "auto" is the ranking's natural size and knows no strata. Each class (codes from 0)
     keeps its best unit. Each prefix keeps the proportions of the strata to within one unit,
-    as far as the classes allow. Where both are given they are the same.
+    as far as the classes allow, or equal numbers if `balanced`. Where both are given they
+    are the same.
     """
     order, n = ranking.order, len(ranking.order)
     if keep == "auto":
@@ -207,7 +208,8 @@ def keep_prefix(ranking, keep, *, classes=None, strata=None):
         return _with_floor(np.flatnonzero(ranking.keys < share), order, classes)
     if classes is not None:
         size = max(size, classes.max() + 1)
-    return np.sort(merge_strata(order, classes=classes, strata=strata)[:size])
+    merged = merge_strata(order, classes=classes, strata=strata, balanced=balanced)
+    return np.sort(merged[:size])
 
 
 def keep_groups(ranking, keep, groups, *, classes=None, drawn=False):
@@ -249,19 +251,25 @@ def keep_groups(ranking, keep, groups, *, classes=None, drawn=False):
     return np.flatnonzero(kept[groups])
 
 
-def merge_strata(order, *, classes=None, strata=None):
+def merge_strata(order, *, classes=None, strata=None, balanced=False):
     """Merge an order with its strata into one order, best first.
 
     The best unit of each class comes first of all. Every further place goes to the stratum
     with the largest n_s / (a_s + 1) among those below their quota, by the house-monotone
     quota method [1]_: prefixes are nested and proportional to within one unit. O(n * number
-    of strata).
+    of strata). If `balanced`, quotas are equal: the place goes to the stratum with the
+    fewest units so far that has some left, the lowest code first.
 
     References
     ----------
     .. [1] Balinski, Young (1975). The quota method of apportionment. American
        Mathematical Monthly 82.
     """
+    if balanced:
+        by_stratum = order[np.argsort(strata[order], kind="stable")]
+        sizes = np.bincount(strata)
+        rounds = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return by_stratum[np.argsort(rounds, kind="stable")]
     if strata is not None:
         from sklearn_prune._ranking_kernels import quota_sequence
 

@@ -131,6 +131,30 @@ def test_prefixes_with_floor_hold_each_class_and_proportions_once_quotas_allow(s
             assert abs(a_s - quota) <= 1
 
 
+def balanced_by_hand(sizes):
+    """Each place goes to the stratum with the fewest so far that has a unit left."""
+    places, sequence = [0] * len(sizes), []
+    for _ in range(sum(sizes)):
+        left = [s for s, n in enumerate(sizes) if places[s] < n]
+        best = min(left, key=lambda s: (places[s], s))
+        places[best] += 1
+        sequence.append(best)
+    return sequence
+
+
+@given(sizes=sizes_of_strata, seed=st.integers(0, 1000))
+def test_balanced_strata_share_equally_and_pass_on_what_they_cannot_fill(sizes, seed):
+    order, codes = shuffled(sizes, seed)
+    merged = merge_strata(order, classes=codes, strata=codes, balanced=True)
+    assert codes[merged].tolist() == balanced_by_hand(sizes)
+    for s in range(len(sizes)):  # in their own order
+        assert merged[codes[merged] == s].tolist() == order[codes[order] == s].tolist()
+    counts = np.cumsum(codes[merged][:, None] == np.arange(len(sizes)), axis=0)
+    for places in counts:
+        not_full = places[places < sizes]
+        assert not len(not_full) or not_full.min() >= places.max() - 1
+
+
 @given(sizes=sizes_of_strata, seed=st.integers(0, 1000), stratify=st.booleans())
 def test_kept_rows_are_nested_and_each_stratum_keeps_its_best(sizes, seed, stratify):
     order, codes = shuffled(sizes, seed)

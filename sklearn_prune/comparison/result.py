@@ -346,6 +346,11 @@ def warnings_of(plan, fits, scorers):
                 f"{name!r} holds a frozen model. It may have been trained on test rows of "
                 "these folds, so its score may be too high."
             )
+        if any(getattr(part, "stratify", None) == "balanced" for part in _parts(model)):
+            found.append(
+                f"{name!r} is fitted on balanced classes: its probabilities refer to them. "
+                "Compare it with TunedThresholdClassifierCV around the model on all rows."
+            )
         share = _share_of_zeros(fits[name])
         if name in pruned and share > _share_of_zeros(fits[plan.baseline]) + _FEW_ZEROS:
             found.append(

@@ -86,6 +86,7 @@ def choose_rows(
     target = check_target(y)
     decided = resolve_task(task, target)
     strata, classes, labels = _strata(target, decided, stratify)
+    balanced = stratify == "balanced"
     prefix = pipeline_prefix(selector)
     groups, sample_weight = (
         params.get(f"{prefix}{name}") for name in ("groups", "sample_weight")
@@ -101,6 +102,12 @@ def choose_rows(
         )
     if keeps_all(keep):
         return Choice(np.arange(n), None, decided)
+    if balanced and by_group:
+        raise InvalidParameterError(
+            'stratify="balanced" shares the budget among the rows of each class. Got '
+            "by_group=True, which keeps groups whole. Write by_group=False, or "
+            'stratify="auto".'
+        )
     if keep == "auto" and not last.has_natural_size:
         raise InvalidParameterError(
             'keep="auto" needs a selector with a size of its own: '
@@ -122,10 +129,16 @@ def choose_rows(
     )
     fitted = rank_once(selector, X, y, params, context, memory)
     ranking = last_step(fitted).ranking
+    if balanced and ranking.keys is not None:
+        raise InvalidParameterError(
+            'stratify="balanced" shares a budget among the classes. Got '
+            f"{in_one_line(last)}, which keeps a random number of rows. Write "
+            'scheme="exact", or stratify="auto".'
+        )
     if by_group:
         kept = keep_groups(ranking, keep, groups, classes=classes, drawn=last.draws_rows)
     else:
-        kept = keep_prefix(ranking, keep, classes=classes, strata=strata)
+        kept = keep_prefix(ranking, keep, classes=classes, strata=strata, balanced=balanced)
     if keep == "auto":
         warn_of_losses(kept, n, classes, labels)
     weights = None
@@ -153,10 +166,16 @@ def _strata(target, task, stratify):
             strata = classes
         elif stratify == "quantiles":
             strata = quantile_codes(target.astype(np.float64))
+    if stratify == "balanced" and classes is None:
+        got = "no y" if target is None else f"y of shape {target.shape} for {task}"
+        raise InvalidParameterError(
+            f'stratify="balanced" needs one column of classes in y. Got {got}. Write '
+            'stratify="auto", or "quantiles" for one continuous target.'
+        )
     if stratify == "quantiles" and classes is not None:
         raise InvalidParameterError(
-            'stratify must be "auto" or None where y holds classes. Got "quantiles" '
-            'instead. Write stratify="auto" for strata by class.'
+            'stratify must be "auto", "balanced" or None where y holds classes. Got '
+            '"quantiles" instead. Write stratify="auto" for strata by class.'
         )
     if stratify == "quantiles" and strata is None:
         raise InvalidParameterError(

@@ -28,6 +28,12 @@ MOST_LISTED = 20  # rows among those dropped first
 FEWEST_LOST = 5  # rows whose loss may be named
 FAR = 2.0  # times its share
 SIGNIFICANT = 0.001
+BALANCED = (
+    'stratify="balanced" kept equal numbers of rows of each class, as far as it has them. '
+    "Probabilities of a model that is fitted on them refer to these numbers, not to the "
+    "shares of the classes in the data. The control is the model on all rows with a moved "
+    "threshold: TunedThresholdClassifierCV(model)."
+)
 
 
 def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_state=0):
@@ -69,6 +75,8 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
 
         ``frame.attrs["dropped_first"]`` is a list of dicts ``position, label, group,
         score``, the worst-ranked rows that were dropped, worst first, at most 20.
+        ``frame.attrs["notes"]`` is a list of remarks, such as that probabilities refer to
+        balanced classes after ``stratify="balanced"``.
         ``frame.attrs["probe"]``, with `probe`, is a dict: ``share``, ``n_changed``;
         ``precision`` and ``recall`` of the changed rows among as many rows ranked last,
         equal to each other; ``auc`` of the whole ranking; ``dropped_precision``,
@@ -86,7 +94,8 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     Warns
     -----
     UserWarning
-        If a class or a group loses far more than its share.
+        If a group loses far more than its share, or a class, unless classes were balanced
+        on purpose.
 
     See Also
     --------
@@ -134,11 +143,13 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     n_tests = frame.groupby(["kind", "feature"], dropna=False)["n"].transform("size")
     frame["far_more"] = _far_more(frame, n_tests)
     frame.attrs["dropped_first"] = _dropped_first(subset, mask, target, groups)
+    balanced = subset.stratify == "balanced" and dropped.any() and subset.keep != "auto"
+    frame.attrs["notes"] = [BALANCED] if balanced else []
     if probe is not None:
         frame.attrs["probe"] = _probe(
             fitted, subset, X, target, groups, task, probe, draw_seed(random_state)
         )
-    _warn_of_losers(frame)
+    _warn_of_losers(frame, ["group"] if balanced else ["class", "group"])
     return frame
 
 
@@ -255,8 +266,8 @@ def _far_more(frame, n_tests):
     return far & sure & (frame["dropped"] >= FEWEST_LOST)
 
 
-def _warn_of_losers(frame):
-    losers = frame[frame["far_more"] & frame["kind"].isin(["class", "group"])]
+def _warn_of_losers(frame, kinds):
+    losers = frame[frame["far_more"] & frame["kind"].isin(kinds)]
     if not len(losers):
         return
     named = [

@@ -59,9 +59,11 @@ SUBSET = entries("""
     keep : float in (0, 1], int >= 2 or "auto", default=0.5
         Fraction or number of rows to keep; "auto" is the selector's own size. 1.0 keeps
         all rows and ranks nothing.
-    stratify : {"auto", "quantiles"} or None, default="auto"
+    stratify : {"auto", "balanced", "quantiles"} or None, default="auto"
         "auto" keeps the proportions of the classes, if y holds classes; "quantiles" keeps
-        those of the deciles of a continuous y.
+        those of the deciles of a continuous y. "balanced" keeps equal numbers of rows of
+        each class, as far as it has them, and other classes take the rest. It has no
+        effect for keep="auto" and keep=1.0.
     task : {"auto", "classification", "regression"}, default="auto"
         What y is. "auto": strings, bools, and at most max(20, sqrt(n)) different integral
         values are classes.
@@ -73,7 +75,7 @@ SUBSET = entries("""
     by_group : bool, default=False
         Whether to keep or drop all rows of a group together; fit then needs `groups`.
         Groups are ordered by the mean rank of their rows. The number of rows is as near
-        to `keep` as whole groups allow, and `stratify` has no effect.
+        to `keep` as whole groups allow. `stratify` has no effect, "balanced" is an error.
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once. Edited code of a
         selector, of functions in it and of what they name is noticed.
@@ -106,7 +108,7 @@ class SampleSubset(FittedAttributes, BaseEstimator):
     _delegated = ()
     _takes_groups = True
     _parameter_constraints = {
-        "stratify": [StrOptions({"auto", "quantiles"}), None],
+        "stratify": [StrOptions({"auto", "balanced", "quantiles"}), None],
         "weighting": [StrOptions(set(WEIGHTINGS)), None],
         "by_group": [bool],
         "random_state": ["random_state"],

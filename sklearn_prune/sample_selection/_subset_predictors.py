@@ -103,9 +103,12 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     estimator : classifier
         The model to fit. A fitted one is passed as ``FrozenEstimator(model)``.
     {selector, keep}
-    stratify : {"auto"} or None, default="auto"
-        "auto" keeps the proportions of the classes to within one row. Each class keeps at
-        least one row in any case.
+    stratify : {"auto", "balanced"} or None, default="auto"
+        "auto" keeps the proportions of the classes to within one row. "balanced" keeps
+        equal numbers of rows of each class; what a class cannot fill goes to the others.
+        The probabilities of the model then refer to balanced classes, not to those of the
+        data. It has no effect for keep="auto" and keep=1.0. Each class keeps at least one
+        row in any case.
     {weighting, by_group, memory, random_state}
 
     Attributes
@@ -143,7 +146,7 @@ class SampleSubsetClassifier(ClassifierMixin, _SubsetPredictor):
     _delegated = ("predict", "predict_proba", "predict_log_proba", "decision_function")
     _parameter_constraints = {
         **SampleSubset._parameter_constraints,
-        "stratify": [StrOptions({"auto"}), None],
+        "stratify": [StrOptions({"auto", "balanced"}), None],
     }
 
     @property

@@ -678,6 +678,10 @@ def test_the_checklist(classes):
         "One repetition",
         "One value of keep",
     }
+    balanced = SampleSubsetClassifier(forest, keep=0.2, stratify="balanced")
+    models = {"forest": forest, "half": balanced}
+    comparison = compare_pruning(models, *classes, cv=2, controls=())
+    assert any("half' is fitted on balanced" in one for one in comparison.warnings)
     tree = DecisionTreeClassifier()
     models = {"tree": tree} | {
         str(keep): PrunedClassifier(tree, keep=keep) for keep in (0.5, 0.2)

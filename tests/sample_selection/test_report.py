@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.naive_bayes import MultinomialNB
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -144,6 +144,22 @@ def test_chance_does_not_warn():
         for seed in range(20):
             fitted = SampleSubsetSampler(keep=0.9, stratify=None, random_state=seed)
             selection_report(fitted.fit(X, y), X, y, np.arange(400) % 40)
+
+
+def test_balance_that_was_asked_for_is_a_note_and_no_warning():
+    X, y = np.zeros((400, 1)), np.repeat([0, 1], [360, 40])
+    model = SampleSubsetClassifier(GaussianNB(), keep=80, stratify="balanced")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = selection_report(model.fit(X, y), X, y)
+    lines = report[report["kind"] == "class"]
+    assert lines["kept"].tolist() == [40, 40]
+    (note,) = report.attrs["notes"]
+    assert "Probabilities" in note
+    assert "TunedThresholdClassifierCV" in note
+    assert not selection_report(model.set_params(keep=1.0).fit(X, y), X, y).attrs["notes"]
+    model = SampleSubsetClassifier(GaussianNB(), keep=80).fit(X, y)
+    assert not selection_report(model, X, y).attrs["notes"]
 
 
 def test_rows_dropped_first_are_the_worst_ranked():

@@ -525,6 +525,62 @@ def test_quantile_strata_of_a_continuous_target(classes):
 # Metadata
 
 
+@pytest.mark.parametrize("selector", [None, *SELECTORS[:1], *SELECTORS[2:]], ids=repr)
+def test_balanced_classes_share_the_budget(X, y, selector):
+    """The classes have 142, 73 and 25 rows."""
+    sizes, before = np.bincount(y), set()
+    subsets = [
+        SampleSubsetClassifier(sk.GaussianNB(), selector, stratify="balanced"),
+        SampleSubsetTransformer(sk.StandardScaler(), selector, stratify="balanced"),
+        SampleSubsetSampler(selector, stratify="balanced"),
+    ]
+    for keep in (2, 20, 60, 75, 90, 0.5, 200, 0.99):
+        kept = [
+            subset.set_params(keep=keep, random_state=0).fit(X, y).sample_indices_
+            for subset in subsets
+        ]
+        assert all(np.array_equal(one, kept[0]) for one in kept)
+        budget = max(3, keep if keep > 1 else round(keep * 240))
+        counts = np.bincount(y[kept[0]])
+        level = next(n for n in range(240) if np.minimum(sizes, n + 1).sum() > budget)
+        assert counts.sum() == budget
+        assert np.all(counts >= np.minimum(sizes, level))
+        assert np.all(counts <= np.minimum(sizes, level + 1))
+        assert before <= set(kept[0])
+        before = set(kept[0])
+    plain = subsets[0].set_params(keep=1.0).fit(X, y)
+    assert len(plain.sample_indices_) == 240
+
+
+def test_labels_of_any_kind_and_seeds_keep_the_same_balanced_rows(X, y):
+    model = SampleSubsetClassifier(sk.GaussianNB(), stratify="balanced", keep=60)
+    rows = model.set_params(random_state=0).fit(X, y).sample_indices_
+    texts = np.array(["a", "b", "c"], dtype=object)[y]
+    assert np.array_equal(model.fit(X, texts).sample_indices_, rows)
+    assert np.bincount(y[rows]).tolist() == [20, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "says"),
+    [
+        (SampleSubsetRegressor(sk.Ridge()), 0, "for regression.*quantiles"),
+        (SampleSubsetSampler(), 0, "for regression"),
+        (SampleSubsetTransformer(sk.PCA(2)), None, "no y"),
+        (SampleSubsetClassifier(sk.KNeighborsClassifier()), [0, 1], "shape .240, 2."),
+        (SampleSubsetClassifier(sk.GaussianNB(), by_group=True), "y", "by_group=False"),
+        (SampleSubsetClassifier(sk.GaussianNB(), SELECTORS[1]), "y", "scheme=.exact"),
+    ],
+    ids=repr,
+)
+def test_balanced_strata_need_classes_and_single_rows(X, y, model, target, says):
+    targets = {"y": y, 0: X[:, 0], None: None}
+    y = (X[:, target] > 0).astype(int) if isinstance(target, list) else targets[target]
+    model = clone(model).set_params(stratify="balanced")
+    params = {"groups": np.arange(240)} if model.by_group else {}
+    with pytest.raises(ValueError, match=f"^stratify=.balanced.*{says}"):
+        model.fit(X, y, **params)
+
+
 def test_row_parameters_are_sliced_with_routing_off(X, y):
     weights, groups = np.arange(1.0, 241), np.arange(240) // 4
     model = SampleSubsetClassifier(Spy(), SpySelector(), keep=0.3)
@@ -547,6 +603,11 @@ def test_groups_do_not_reach_a_fit_that_does_not_name_them(X, y):
     model = SampleSubsetClassifier(sk.LogisticRegression(), SpySelector())
     model.fit(X, y, groups=np.arange(240))
     assert model.selector_.context_.groups is not None
+    pipeline = make_pipeline(sk.FunctionTransformer(), Spy())
+    for model in (SampleSubsetClassifier(pipeline), PrunedClassifier(pipeline, keep=1.0)):
+        model.fit(X, y, groups=np.arange(240))
+        spy = model.estimator_[-1]
+        assert len(spy.seen_["groups"]) == len(spy.seen_["y"])
 
 
 class SeesGroups(GroupKFold):

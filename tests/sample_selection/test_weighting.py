@@ -129,9 +129,14 @@ def test_weighted_sums_are_unbiased(X, y, selector, stratify):
     assert abs(np.mean(sums) - values.sum()) < 3 * standard_error + 0.005 * values.sum()
 
 
-def test_random_rows_weigh_what_their_stratum_lost(X, y):
+@pytest.mark.parametrize("stratify", ["auto", "balanced"])
+def test_random_rows_weigh_what_their_stratum_lost(X, y, stratify):
     model = SampleSubsetClassifier(
-        Recorder(), keep=0.25, weighting="inverse_probability", random_state=0
+        Recorder(),
+        keep=0.25,
+        stratify=stratify,
+        weighting="inverse_probability",
+        random_state=0,
     ).fit(X, y)
     kept = model.sample_indices_
     expected = np.bincount(y)[y[kept]] / np.bincount(y[kept])[y[kept]]
