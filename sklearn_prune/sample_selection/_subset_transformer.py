@@ -123,12 +123,12 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
         return {"fit": ("fit",), "fit_transform": (fits, "transform")}
 
     def _fit(self, X, y, fit_params, *, caller="fit", method="fit"):
-        inner = self.transformer
-        if y is None and has_tags(inner) and get_tags(inner).target_tags.required:
-            raise ValueError(
-                f"{type(inner).__name__} requires y to be passed, but the target y is "
-                "None. Call fit(X, y)."
-            )
+        for part in _transformers_in(self.transformer):
+            if y is None and get_tags(part).target_tags.required:
+                raise ValueError(
+                    f"{type(part).__name__} requires y to be passed, but the target y is "
+                    "None. Call fit(X, y)."
+                )
         return super()._fit(X, y, fit_params, caller=caller, method=method)
 
     @all_or_nothing
@@ -224,6 +224,16 @@ class SampleSubsetTransformer(TransformerMixin, SampleSubsetModel):
 
     def __sklearn_tags__(self):
         return self._inherit_tags(super().__sklearn_tags__())
+
+
+def _transformers_in(part):
+    """The transformer, and those in a Pipeline, FeatureUnion or ColumnTransformer."""
+    if not has_tags(part):
+        return
+    yield part
+    for name in ("steps", "transformers", "transformer_list"):
+        for named in getattr(part, name, None) or ():
+            yield from _transformers_in(named[1])
 
 
 def _joined(X, kept, found, others, rest):

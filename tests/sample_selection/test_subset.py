@@ -1400,8 +1400,11 @@ def test_weights_may_be_a_polars_series(X, y):
 
 
 def test_a_supervised_transformer_asks_for_its_target(classes):
-    with pytest.raises(ValueError, match="RFE requires y"):
-        SampleSubsetTransformer(sk.RFE(sk.LogisticRegression())).fit(classes[0])
+    rfe = sk.RFE(sk.LogisticRegression())
+    for inner in (rfe, make_pipeline(sk.StandardScaler(), sk.FeatureUnion([("rfe", rfe)]))):
+        for method in ("fit", "fit_transform"):
+            with pytest.raises(ValueError, match="RFE requires y"):
+                getattr(SampleSubsetTransformer(inner), method)(classes[0])
 
 
 def test_the_wrapper_imposes_the_task(X, y):
