@@ -391,7 +391,12 @@ class PrunedModel(
     @property
     def intercept_(self):
         """Intercepts, if the model has any."""
-        return self.compact_.intercept_
+        inner = compact = self.compact_
+        while hasattr(inner, "_inner"):
+            inner = inner._inner
+        if hasattr(inner, "trees_"):  # what trees add their scores to
+            raise AttributeError(f"{type(self).__name__} around trees has no intercept_.")
+        return compact.intercept_
 
     @property
     def feature_importances_(self):
