@@ -58,7 +58,7 @@ _SHARED = {
     "nets.net": "CompactNet",
     "nets.places": "places_out",
     "quantized": "Stored arrays_in check_quantized dense is_count need take_columns",
-    "steps": "at_columns traced_columns",
+    "steps": "at_columns behind_steps",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
     "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",
     "trees.forest": "compact_score_forest",

@@ -218,8 +218,7 @@ class CompactPipeline(Delegating, CompactContainer):
     @property
     def coef_(self):
         """Coefficients of the last step, of the columns of X that it reads, zeros else."""
-        coef = self._inner.coef_
-        return at_columns(coef, traced_columns(self.steps_), self.n_features_in_)
+        return behind_steps(self._inner.coef_, self.steps_)
 
     @property
     def intercept_(self):
@@ -241,27 +240,27 @@ def at_columns(values, columns, n_features):
     return full
 
 
-def traced_columns(steps):
-    """Column of X of which each column was made that fitted transformers give, by name.
+def behind_steps(values, steps):
+    """Values of the columns that fitted transformers give, by the columns that they take.
 
-    Raises AttributeError where a transformer makes columns of its own.
+    Columns are traced by their names; those that are dropped have zeros. Raises
+    AttributeError where a transformer makes columns of its own.
     """
-    columns = None
-    for _, step in steps:
+    for _, step in reversed(steps):
         plain = getattr(step, "func", step) is None  # FunctionTransformer()
-        if step in (None, "passthrough") or plain or hasattr(step, "fit_resample"):
+        if step == "passthrough" or plain or hasattr(step, "fit_resample"):
             continue
-        before = [f"x{number}" for number in range(step.n_features_in_)]
-        before = list(getattr(step, "feature_names_in_", before))
-        after = list(step.get_feature_names_out(before))
-        if len({*after}) < len(after) or not {*after} <= {*before}:
+        width = step.n_features_in_
+        before = list(getattr(step, "feature_names_in_", [f"x{i}" for i in range(width)]))
+        try:
+            columns = [before.index(name) for name in step.get_feature_names_out(before)]
+        except ValueError as error:
             raise AttributeError(
                 f"{type(step).__name__} makes columns that are none of X. Ask the last "
                 "step of the Pipeline for its coefficients or importances."
-            )
-        places = np.array([before.index(name) for name in after], dtype=np.intp)
-        columns = places if columns is None else columns[places]
-    return slice(None) if columns is None else columns
+            ) from error
+        values = at_columns(values, columns, width)
+    return values
 
 
 def transformed(step, X, finite):

@@ -43,7 +43,7 @@ from sklearn_prune._validation import (
     refuse_queries,
     show_dropped_rows,
 )
-from sklearn_prune.predictors import at_columns, traced_columns
+from sklearn_prune.predictors import behind_steps
 from sklearn_prune.sample_selection._base import (
     RankingContext,
     check_selector,
@@ -75,7 +75,7 @@ SUBSET = entries("""
     by_group : bool, default=False
         Whether to keep or drop all rows of a group together; fit then needs `groups`.
         Groups are ordered by the mean rank of their rows. The number of rows is as near
-        to `keep` as whole groups allow. `stratify` has no effect, "balanced" is an error.
+        to `keep` as whole groups allow. `stratify` has no effect, and "balanced" raises.
     memory : str, joblib.Memory or None, default=None
         Caches rankings, so that several values of `keep` rank once. Edited code of a
         selector, of functions in it and of what they name is noticed.
@@ -374,9 +374,7 @@ def _attribute_of(model, name):
         if not getattr(model, "steps", None):
             raise
     values = _attribute_of(model.steps[-1][1], name)
-    if name == "intercept_":
-        return values
-    return at_columns(values, traced_columns(model.steps[:-1]), model.n_features_in_)
+    return values if name == "intercept_" else behind_steps(values, model.steps[:-1])
 
 
 def _weights_among(params):

@@ -1161,7 +1161,7 @@ WRAPPERS = [
 def test_coefficients_and_importances_serve_feature_selection(wrapper):
     X = np.random.default_rng(0).normal(size=(200, 6))
     y = (3 * X[:, 1] - 2 * X[:, 4] > 0).astype(int)
-    wrapper = clone(wrapper)
+    wrapper = clone(wrapper).set_params(random_state=0)
     names = ("coef_", "intercept_", "feature_importances_")
     assert not any(hasattr(wrapper, name) for name in names)
     kept = sk.RFE(wrapper, n_features_to_select=2, step=2).fit(X, y).get_support(True)
@@ -1189,20 +1189,25 @@ def test_selection_by_scores_works_around_the_wrappers(X, y, wrap):
 @pytest.mark.parametrize("wrap", [SampleSubsetClassifier, PrunedClassifier])
 @pytest.mark.parametrize("last", [sk.LogisticRegression(), sk.DecisionTreeClassifier()])
 def test_coefficients_behind_steps_are_those_of_columns_of_x(X, y, wrap, last):
-    steps = sk.StandardScaler(), sk.SelectKBest(k=4), "passthrough"
+    steps = "passthrough", sk.StandardScaler(), sk.SelectKBest(k=4), SAME
     model = wrap(make_pipeline(*steps, clone(last)), keep=1.0).fit(X, y)
     by_hand = make_pipeline(*steps, clone(last)).fit(X, y)
     name = "coef_" if hasattr(by_hand[-1], "coef_") else "feature_importances_"
     expected = np.zeros((3, 8) if name == "coef_" else 8)
-    expected[..., by_hand[1].get_support()] = getattr(by_hand[-1], name)
+    expected[..., by_hand[2].get_support()] = getattr(by_hand[-1], name)
     if name == "coef_":
         assert np.allclose(getattr(model, name), expected, rtol=1e-12)
         assert np.array_equal(model.intercept_, by_hand[-1].intercept_)
     names = [f"column {number}" for number in range(8)]
     model.fit(data_frame(X).set_axis(names, axis=1), y)
     assert getattr(model, name).shape == expected.shape
-    model = wrap(make_pipeline(sk.PCA(4), clone(last)), keep=1.0).fit(X, y)
-    assert not hasattr(model, name)
+    twice = sk.ColumnTransformer(
+        [("a", "passthrough", [0]), ("b", "passthrough", [0])],
+        verbose_feature_names_out=False,
+    )
+    for step in (sk.PCA(4), twice):
+        model = wrap(make_pipeline(step, clone(last)), keep=1.0).fit(X, y)
+        assert not hasattr(model, name)
 
 
 def test_n_iter_is_copied(X, y):

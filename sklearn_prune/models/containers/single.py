@@ -39,9 +39,9 @@ from sklearn_prune.predictors import (
     CompactThreshold,
     CompactTransformedTarget,
     at_columns,
+    behind_steps,
     copy_attributes,
     take_columns,
-    traced_columns,
 )
 from sklearn_prune.weight_pruning import Refused
 
@@ -117,12 +117,11 @@ class PipelineFamily(OneMemberFamily):
         return CompactPipeline.around(compacts, work.model, steps_=steps)
 
     def feature_importances(self, work):
-        found, model = super().feature_importances(work), work.model
+        found = super().feature_importances(work)
         try:
-            columns = traced_columns(model.steps[:-1])
+            return None if found is None else behind_steps(found, work.model.steps[:-1])
         except AttributeError:  # features that are none of X
             return None
-        return None if found is None else at_columns(found, columns, model.n_features_in_)
 
     def restore(self, compact, template):
         name, last = template.steps[-1]
