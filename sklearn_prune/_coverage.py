@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from scipy.sparse import csr_array, hstack, issparse
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
@@ -37,7 +38,7 @@ def covering_order(points, codes, order_of, *, sample_weight=None):
     The r-th of the n_c points of a class, from 0, has the place (r + 0.5) / n_c; ties go by
     position. Points of weight 0 come last and are given to no call.
     """
-    n = len(points)
+    n = points.shape[0]
     counted = np.ones(n, dtype=bool) if sample_weight is None else sample_weight > 0
     codes = np.zeros(n, dtype=np.int64) if codes is None else codes
     places = np.full(n, np.inf)
@@ -67,9 +68,13 @@ def joint_points(points, y, share=1.0, length=None):
     `length` is that of all columns where they are not standardised.
     """
     if length is None:
-        length = np.sqrt(max(1, np.count_nonzero(points.any(axis=0))))
+        varies = abs(points).sum(axis=0) if issparse(points) else points.any(axis=0)
+        length = np.sqrt(max(1, np.count_nonzero(varies)))
     target = _standardized_target(y)
     target *= share * length
+    if issparse(points):
+        target = csr_array(target[:, None].astype(points.dtype))
+        return hstack([points, target], format="csr")
     return np.column_stack([points, target]).astype(points.dtype, copy=False)
 
 
@@ -119,7 +124,7 @@ def herding_order(points, *, seed, sample_weight=None, block=BLOCK, n_jobs=None)
     ----------
     .. [1] Chen, Welling, Smola (2010). Super-samples from kernel herding. UAI.
     """
-    n = len(points)
+    n = points.shape[0]
     weights = np.ones(n) if sample_weight is None else sample_weight
     counted = np.flatnonzero(weights > 0)
     keys = row_keys(derive_seed(seed, "blocks"), len(counted))
@@ -161,16 +166,27 @@ def _herd_block(points, rows, weights):
 
 def multiscale_kernel(points):
     """The kernel matrix of `herding_order`, float32."""
-    points = np.subtract(points, points.mean(axis=0), dtype=np.float64).astype(np.float32)
-    norms = np.einsum("ij,ij->i", points, points)
+    n, products = points.shape[0], None
+    if issparse(points):
+        products = _centred_products(points).astype(np.float32)
+        norms = products.diagonal().copy()
+    else:
+        points = np.subtract(points, points.mean(axis=0), dtype=np.float64)
+        points = points.astype(np.float32)
+        norms = np.einsum("ij,ij->i", points, points)
     noise = 1e-6 * norms.max()  # rounding errors of a squared distance
-    some = slice(None, None, max(1, len(points) // 200))
-    apart = norms[some, None] + norms - 2 * (points[some] @ points.T)
+    some = slice(None, None, max(1, n // 200))
+    own = points[some] @ points.T if products is None else products[some]
+    apart = norms[some, None] + norms - 2 * own
     apart = apart[apart > noise]
     rate = np.float32(-1 / (np.median(apart) if len(apart) else 1.0))
-    kernel = np.empty((len(points), len(points)), dtype=np.float32)
-    for batch in gen_batches(len(points), 64):  # which stay in the processor's cache
-        wide = np.matmul(-2 * points[batch], points.T, out=kernel[batch])
+    kernel = np.empty((n, n), dtype=np.float32)
+    for batch in gen_batches(n, 64):  # which stay in the processor's cache
+        wide = kernel[batch]
+        if products is None:
+            np.matmul(-2 * points[batch], points.T, out=wide)
+        else:
+            np.multiply(products[batch], -2, out=wide)
         wide += norms - noise
         wide += norms[batch, None]
         np.maximum(wide, 0, out=wide)
@@ -185,6 +201,16 @@ def multiscale_kernel(points):
         wide += narrow
         wide /= 3
     return kernel
+
+
+def _centred_products(points):
+    """Inner products of sparse rows about their mean, dense, float64."""
+    products = (points @ points.T).toarray().astype(np.float64, copy=False)
+    means = products.mean(axis=1)
+    products -= means
+    products -= means[:, None]
+    products += means.mean()
+    return products
 
 
 def k_center_order(points, size=None, *, start=None):

@@ -7,6 +7,7 @@ from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
+from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_memory
 from threadpoolctl import threadpool_limits
 
@@ -95,25 +96,31 @@ def exact_neighbors(space, rows, k, *, n_jobs=None):
         wanted = min(n, k + 1 + SPARE)
         finder = NearestNeighbors(n_neighbors=wanted, algorithm="brute").fit(points)
         with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
-            found, candidates = finder.kneighbors(points[rows])
-        if issparse(points):
-            return _sort_found(rows, candidates, _scaled(found**2, space), k)
+            candidates = finder.kneighbors(points[rows], return_distance=False)
     return _settle(space, rows, candidates, k, n_jobs)
 
 
 def _settle(space, rows, candidates, k, n_jobs):
     """Take the k nearest of the candidates, of all points where there may be a tie."""
-    from sklearn_prune._graph_kernels import nearest_of_all, nearest_of_candidates
+    from sklearn_prune._graph_kernels import (
+        csr_nearest,
+        nearest_of_all,
+        nearest_of_candidates,
+    )
 
     points, kind, nominal = space.points, space.kind, space.nominal
     indices = np.empty((len(rows), k), dtype=np.int32)
     distances = np.empty((len(rows), k))
     slack = 0.0
     if candidates is not None:
-        slack = 1e-10 * np.einsum("ij,ij->i", points, points, dtype=np.float64).max()
+        slack = 1e-10 * row_norms(points, squared=True).max()
 
     def settle(batch):
         part = (indices[batch], distances[batch])
+        if issparse(points):
+            csr = (points.data, points.indices, points.indptr)
+            csr_nearest(*csr, rows[batch], candidates[batch], slack, *part)
+            return
         if candidates is None:
             unsure = np.arange(len(part[0]))
         else:

@@ -146,6 +146,74 @@ def nearest_of_candidates(points, rows, candidates, slack, indices, distances):
 
 
 @njit(cache=True, nogil=True)
+def csr_squared_distance(data, columns, starts, i, j):
+    """Squared Euclidean distance of two rows of a CSR matrix with sorted columns."""
+    total = 0.0
+    a, b = starts[i], starts[j]
+    while a < starts[i + 1] and b < starts[j + 1]:
+        e = 0.0
+        if columns[a] <= columns[b]:
+            e = np.float64(data[a])
+        if columns[b] <= columns[a]:
+            e -= np.float64(data[b])
+        step = columns[a] <= columns[b], columns[b] <= columns[a]
+        a += step[0]
+        b += step[1]
+        total += e * e
+    for rest in data[a : starts[i + 1]]:
+        total += np.float64(rest) * np.float64(rest)
+    for rest in data[b : starts[j + 1]]:
+        total += np.float64(rest) * np.float64(rest)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def csr_nearest(data, columns, starts, rows, candidates, slack, indices, distances):
+    """Fill the lists from the candidates; from all rows where others may belong in."""
+    n = len(starts) - 1
+    for t in range(len(rows)):
+        i = rows[t]
+        reach = 0.0
+        for turn in range(2):
+            indices[t] = np.iinfo(np.int32).max
+            distances[t] = np.inf
+            for c in range(n if turn else candidates.shape[1]):
+                j = c if turn else candidates[t, c]
+                if j != i:
+                    d = rounded(csr_squared_distance(data, columns, starts, i, j))
+                    reach = max(reach, d)
+                    insert(indices[t], distances[t], j, d)
+            if candidates.shape[1] == n or distances[t, -1] < reach - slack:
+                break
+
+
+@njit(cache=True, nogil=True)
+def csr_pairs(data, columns, starts, n_columns, pairs):
+    """Squared Euclidean distances between all rows of a CSR matrix, into a matrix."""
+    dense = np.zeros(n_columns)
+    for i in range(len(starts) - 1):
+        norm = 0.0
+        for e in range(starts[i], starts[i + 1]):
+            dense[columns[e]] = data[e]
+            norm += dense[columns[e]] ** 2
+        for j in range(i):
+            total = 0.0
+            shared = 0.0
+            for e in range(starts[j], starts[j + 1]):
+                own = dense[columns[e]]
+                shared += own**2
+                total += (data[e] - own) ** 2
+            if norm - shared > 1e-2 * norm:
+                total += norm - shared
+            else:  # the difference of two sums has lost digits
+                total = csr_squared_distance(data, columns, starts, i, j)
+            pairs[i, j] = pairs[j, i] = total
+        pairs[i, i] = 0.0
+        for e in range(starts[i], starts[i + 1]):
+            dense[columns[e]] = 0.0
+
+
+@njit(cache=True, nogil=True)
 def nearest_of_all(points, kind, nominal, rows, which, indices, distances):
     """Fill the lists of some of the rows from all points."""
     no_row = np.iinfo(np.int32).max

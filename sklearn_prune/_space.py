@@ -26,6 +26,7 @@ from sklearn_prune._sklearn_compat import count_rows, take_rows
 
 METRICS = ("seuclidean", "euclidean", "cosine", "gower")
 DENSE_LIMIT = 2**31  # bytes that a dense copy of sparse rows may take
+SPARSE_SHARE = 0.1  # of entries that are not zero, below which rows stay sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +81,9 @@ class Space:
 
         `metric` may also be "precomputed", for rows that are distances to all rows. Where
         it is not Gower's, a missing value counts as the mean of its column. Points are
-        C-contiguous. Raises ValueError in the name of `owner` if a dense copy of sparse
-        rows would take more than 2 GiB, unless `sparse` points will do.
+        C-contiguous. Sparse rows with few entries stay sparse if `sparse` points will do,
+        else they become pairs if these are fewer. Raises ValueError in the name of `owner`
+        if a dense copy of others would take more than 2 GiB.
         """
         if metric == "precomputed":
             return cls(X, metric, np.zeros(X.shape[1], dtype=bool), in_pairs=True)
@@ -91,7 +93,14 @@ class Space:
                 dense = _dense(X, owner)
                 rows = MixedRows(dense, np.zeros(dense.shape[1], dtype=bool))
             return cls(_by_range(rows), metric, rows.nominal)
-        if issparse(X) and not (sparse and _dense_size(X) > DENSE_LIMIT):
+        n, d = X.shape
+        if metric == "manhattan":
+            X = _dense(X, owner)
+        stays = is_thin(X)
+        if not (sparse and (stays or (issparse(X) and _dense_size(X) > DENSE_LIMIT))):
+            if stays and n <= d and 8 * n * n <= DENSE_LIMIT:
+                points = _pairs(_PLACED[metric](X))
+                return cls(points, metric, np.zeros(n, dtype=bool), in_pairs=True)
             X = _dense(X, owner)
         points = _PLACED[metric](X)
         return cls(points, metric, np.zeros(points.shape[1], dtype=bool))
@@ -273,9 +282,27 @@ def _check_pairs(n, owner, metric):
         )
 
 
-def standardized_rows(X, *, owner="This method"):
-    """Rows with columns of mean 0 and variance 1, dense and C-contiguous."""
-    return Space.of(X, owner=owner).points
+def standardized_rows(X, *, owner="This method", sparse=False):
+    """Rows with columns of mean 0 and variance 1, dense and C-contiguous.
+
+    With `sparse`, rows with few entries that are not zero stay sparse, and are not centred.
+    """
+    return _standardized(X if sparse and is_thin(X) else _dense(X, owner))
+
+
+def is_thin(X):
+    """Whether rows are sparse with so few entries that a dense copy costs more."""
+    return issparse(X) and X.nnz < SPARSE_SHARE * X.shape[0] * X.shape[1]
+
+
+def _pairs(points):
+    """Squared distances between all rows of a CSR matrix."""
+    from sklearn_prune._graph_kernels import csr_pairs
+
+    n, d = points.shape
+    pairs = np.empty((n, n))
+    csr_pairs(points.data, points.indices, points.indptr, d, pairs)
+    return pairs
 
 
 def _dense(X, owner):
@@ -302,6 +329,8 @@ def _standardized(X):
         mean, variance = mean_variance_axis(X, axis=0)
         scale = _deviations(mean, variance)
         scaled = X.copy()
+        missing = np.isnan(scaled.data)  # counts as the mean
+        scaled.data[missing] = mean[scaled.indices[missing]]
         scaled.data = scaled.data / scale[scaled.indices].astype(X.dtype)
         scaled.sort_indices()
         return scaled

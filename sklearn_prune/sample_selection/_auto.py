@@ -118,7 +118,7 @@ class AutoSelector(SampleSelector):
 
     def _rank(self, X, y, context):
         seed = self._seed(context)
-        points = standardized_rows(X, owner=type(self).__name__)
+        points = standardized_rows(X, owner=type(self).__name__, sparse=True)
         views = Views(points, context, seed, self.n_jobs)
         weights = context.sample_weight
         if context.task == "classification":

@@ -87,12 +87,16 @@ class Design:
 
     def _inner_products(self):
         n, d = self.shape
+        if issparse(self.X):
+            rows, shift = self.scaled(), self.mean / self.scale
+            inner, cross = (rows @ rows.T).toarray(), rows @ shift
+            inner -= cross
+            inner -= cross[:, None]
+            inner += shift @ shift
+            return inner
         inner = np.zeros((n, n))
-        X = self.X.tocsc() if issparse(self.X) else self.X
         for part in gen_batches(d, max(1, _BLOCK_BYTES // (8 * n))):
-            block = X[:, part]
-            block = block.toarray() if issparse(block) else block
-            block = (block - self.mean[part]) / self.scale[part]
+            block = (self.X[:, part] - self.mean[part]) / self.scale[part]
             block[np.isnan(block)] = 0.0
             inner += block @ block.T
         return inner

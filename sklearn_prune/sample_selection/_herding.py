@@ -76,7 +76,7 @@ class HerdingSelector(SampleSelector):
         self.random_state = random_state
 
     def _rank(self, X, y, context):
-        points = standardized_rows(X, owner=type(self).__name__)
+        points = standardized_rows(X, owner=type(self).__name__, sparse=True)
         points, codes = points_and_classes(points, y, context.task)
         order = herded_classes(
             points,

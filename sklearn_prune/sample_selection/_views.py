@@ -69,7 +69,7 @@ class Views:
                 [
                     self._forest_means(y, good),
                     self._neighbor_medians(y, good),
-                    self._cross_fitted(Ridge(), y, good),
+                    self._cross_fitted(Ridge(tol=1e-8), y, good),
                 ]
             )
             errors = np.median(np.abs(y - views)[:, good], axis=1)
@@ -84,7 +84,7 @@ class Views:
 
     def _neighbors(self, context):
         """Positions of near rows, and which of them count: never the row's own group."""
-        points, n = self.points, len(self.points)
+        points, n = self.points, self.points.shape[0]
         if n <= EXACT_UP_TO:
             found = context.neighbor_graph(points, 32, n_jobs=self.n_jobs).indices
         else:
