@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import _graph, _space
 from sklearn_prune._graph import look_again, neighbor_graph
-from sklearn_prune._space import MixedRows
+from sklearn_prune._space import MixedRows, Space
 
 
 def brute_force(distances, k):
@@ -100,9 +100,32 @@ def test_sparse_rows_have_the_neighbors_of_dense_ones(metric, limit, monkeypatch
     X = np.random.default_rng(0).poisson(0.5, (200, 30)) * 1.0
     X[:, 0] += 1  # no row of zeros
     dense, sparse = (neighbor_graph(x, 5, metric=metric) for x in (X, csr_array(X)))
-    np.testing.assert_allclose(dense.distances, sparse.distances, atol=1e-7)
-    if limit:
-        np.testing.assert_array_equal(dense.indices, sparse.indices)
+    np.testing.assert_allclose(dense.distances, sparse.distances, rtol=1e-9)
+    np.testing.assert_array_equal(dense.indices, sparse.indices)
+
+
+@pytest.mark.parametrize("metric", ["seuclidean", "euclidean", "cosine"])
+def test_sparse_rows_of_few_entries_are_measured_exactly(metric):
+    X = np.random.default_rng(0).poisson(0.03, (120, 150)) * 1.0
+    X[100:] = X[:20]  # at distance 0, and ties beyond the candidates
+    X[3:9] = 0
+    graph, sparse = (neighbor_graph(x, 20, metric=metric) for x in (X, csr_array(X)))
+    np.testing.assert_array_equal(graph.indices, sparse.indices)
+    assert np.array_equal(graph.distances == 0, sparse.distances == 0)
+    pairs = Space.of(csr_array(X), metric)
+    assert pairs.in_pairs
+    points = Space.of(X, metric).points
+    np.testing.assert_allclose(
+        pairs.points, np.square(points[:, None] - points).sum(axis=2), atol=1e-9
+    )
+
+
+def test_rows_of_zeros_are_at_cosine_distance_one():
+    X = np.array([[1.0, 0], [0, 0], [2.0, 2.0], [0, 0]])
+    for rows in (X, csr_array(X)):
+        graph = neighbor_graph(rows, 3, metric="cosine")
+        np.testing.assert_allclose(graph.distances[1], [0, 1, 1])
+        np.testing.assert_allclose(graph.distances[0], [1 - np.sqrt(0.5), 1, 1])
 
 
 def test_rows_in_another_order_have_the_same_neighbors():

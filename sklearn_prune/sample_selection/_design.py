@@ -82,10 +82,12 @@ class Design:
         n, d = self.shape
         if d <= n:
             return self
-        rows = pivoted_factor(self._inner_products())[0].T
+        rows = pivoted_factor(self.inner_products)[0].T
         return Design(rows, np.zeros(rows.shape[1]), np.ones(rows.shape[1]))
 
-    def _inner_products(self):
+    @cached_property
+    def inner_products(self):
+        """Inner products of all pairs of rows, of shape (n, n)."""
         n, d = self.shape
         if issparse(self.X):
             rows, shift = self.scaled(), self.mean / self.scale

@@ -16,6 +16,7 @@ from sklearn_prune import (
     SampleSubsetSampler,
 )
 from sklearn_prune import sample_selection as ss
+from sklearn_prune._space import is_thin
 from tests.properties.selectors import CLASSES
 
 QUICK = {
@@ -249,3 +250,55 @@ def test_several_targets_are_refused_or_not_read(selector, name, X):
     np.testing.assert_array_equal(rows, without.sample_indices_)
     weights = fitted.set_params(weighting="coverage").fit(X, y).sample_weight_
     assert weights.sum() == pytest.approx(240)
+
+
+def thin_rows(n=150, d=400):
+    """Sparse rows of few entries, some of them twice, with both labels."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, n)
+    columns = (d * random.random((n, 12)) ** 2).astype(int)
+    columns = np.where(
+        random.random(columns.shape) < 0.3, 3 * columns + y[:, None], columns
+    )
+    cells = (np.repeat(np.arange(n), 12), columns.ravel() % d)
+    X = csr_array((1 + random.random(12 * n), cells), shape=(n, d))
+    X.sum_duplicates()
+    return X[np.r_[:n, :20]], np.r_[y, y[:10], (y[10:20] + 1) % 3]
+
+
+THIN = [ss.ENNSelector, ss.RENNSelector, ss.AllKNNSelector, ss.TomekLinksSelector]
+THIN += [ss.CondensedNNSelector, ss.HardnessSelector, ss.KNNShapleySelector]
+THIN += [ss.DROP3Selector, ss.ICFSelector, ss.FacilityLocationSelector, ss.HerdingSelector]
+THIN += [ss.L2PenaltySelector, ss.L1PenaltySelector, ss.LeverageSelector]
+THIN += [ss.SensitivitySelector, ss.AutoSelector]
+
+
+@pytest.mark.parametrize("cls", THIN)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_sparse_rows_of_few_entries_keep_the_rows_of_dense_ones(cls, task):
+    X, y = thin_rows()
+    if task == "regression":
+        if cls.__name__ in NO_REGRESSION:
+            pytest.skip("it reads classes only")
+        y = y + np.asarray(X.sum(axis=1)).ravel()
+    assert is_thin(X)
+    params = cls().get_params()
+    weights = np.random.default_rng(0).integers(0, 3, len(y)) * 1.0
+    for metric in ("seuclidean", "euclidean", "cosine") if "metric" in params else (None,):
+        for sample_weight in (None, weights):
+            selector = seeded(cls())
+            if "task" in params:
+                selector.set_params(task=task)
+            if metric is not None:
+                selector.set_params(metric=metric)
+            sparse = selector.fit(X, y, sample_weight=sample_weight)
+            dense = clone(selector).fit(X.toarray(), y, sample_weight=sample_weight)
+            if cls is ss.AutoSelector:  # logistic models and forests are not exact
+                kept = [set(s.order_[: s.natural_size_]) for s in (sparse, dense)]
+                assert len(kept[0] ^ kept[1]) < 0.1 * len(y)
+                continue
+            some = np.ones(len(y), bool) if sample_weight is None else weights > 0
+            ours, theirs = (s.order_[some[s.order_]] for s in (sparse, dense))
+            np.testing.assert_array_equal(ours, theirs)
+            if sparse.has_natural_size:
+                assert sparse.natural_size_ == dense.natural_size_
