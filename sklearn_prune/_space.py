@@ -361,6 +361,8 @@ def _raw(X):
 def _unit(X):
     """Rows of length 1; rows of zeros get a column of their own, at distance 1."""
     points = normalize(X)
+    if issparse(points):
+        points.sort_indices()
     empty = np.ravel(abs(points).sum(axis=1)) == 0
     if not empty.any():
         return points

@@ -20,7 +20,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from imblearn.under_sampling import CondensedNearestNeighbour
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -239,6 +244,96 @@ def grid():
     }
 
 
+def words(n, d, n_words=100):
+    """Rows like TF-IDF of texts, sparse, in four classes."""
+    random = np.random.default_rng(0)
+    y = random.integers(0, 4, n)
+    columns = (d * random.random((n, n_words)) ** 3).astype(int)
+    own = random.random(columns.shape) < 0.2
+    columns = np.where(own, 4 * columns + y[:, None], columns) % d
+    cells = (np.repeat(np.arange(n), n_words), columns.ravel())
+    counts = csr_array((np.ones(n * n_words), cells), shape=(n, d))
+    return TfidfTransformer(sublinear_tf=True).fit_transform(counts), y
+
+
+def sparse_neighbors():
+    """Neighbours in sparse rows, 3,000 x 20,000, 0.5 % of them not zero."""
+    X, y = words(3000, 20_000)
+    dense = X.toarray()
+    base, _ = cpu(lambda: RidgeClassifier().fit(X, y), 3)
+    result = {"RidgeClassifier.fit (s)": base}
+    for name in ("ENN", "CondensedNN", "KNNShapley", "DROP3", "FacilityLocation"):
+        selector = getattr(selection, f"{name}Selector")()
+        for part in (X[:300], dense[:300]):
+            selector.fit(part, y[:300])
+        ours, fitted = cpu(lambda s=selector: clone(s).fit(X, y), 2)
+        result[f"{name} (s)"] = ours
+        result[f"{name}, times RidgeClassifier.fit"] = ours / base
+        if name in ("ENN", "CondensedNN"):
+            theirs, other = cpu(lambda s=selector: clone(s).fit(dense, y))
+            result[f"{name} on dense rows, times {name}"] = theirs / ours
+            result[f"{name}: same order"] = float(
+                np.array_equal(fitted.order_, other.order_)
+            )
+    return result
+
+
+def sparse_auto():
+    """AutoSelector on sparse rows, 3,000 x 80,000: a dense copy takes 1.8 GiB."""
+    X, y = words(3000, 80_000)
+    selection.AutoSelector(random_state=0).fit(X[:300], y[:300])
+    base, _ = cpu(lambda: RidgeClassifier().fit(X, y), 3)
+    ours, _ = cpu(lambda: selection.AutoSelector(random_state=0).fit(X, y))
+    few, _ = words(3000, 20_000)
+    small, _ = cpu(lambda: selection.AutoSelector(random_state=0).fit(few, y))
+    dense, few = few.toarray(), None
+    theirs, _ = cpu(lambda: selection.AutoSelector(random_state=0).fit(dense, y))
+    return {
+        "RidgeClassifier.fit (s)": base,
+        "AutoSelector (s)": ours,
+        "AutoSelector, times RidgeClassifier.fit": ours / base,
+        "AutoSelector on dense rows, times sparse, 3,000 x 20,000": theirs / small,
+    }
+
+
+def sparse_linear():
+    """Selectors by linear models on sparse rows, 3,000 x 200,000."""
+    X, y = words(3000, 200_000)
+    base, _ = cpu(lambda: RidgeClassifier().fit(X, y), 3)
+    result = {"RidgeClassifier.fit (s)": base}
+    result["RidgeClassifierCV.fit, times that"] = (
+        cpu(lambda: RidgeClassifierCV().fit(X, y))[0] / base
+    )
+    for selector in (
+        selection.L2PenaltySelector(),
+        selection.LeverageSelector(random_state=0),
+        selection.SensitivitySelector(random_state=0),
+    ):
+        ours, _ = cpu(lambda s=selector: clone(s).fit(X, y))
+        name = type(selector).__name__
+        result[f"{name} (s)"] = ours
+        result[f"{name}, times RidgeClassifier.fit"] = ours / base
+    return result
+
+
+def many_rows():
+    """ENN on 200,000 x 20 rows beside AutoSelector."""
+    X, y = make_classification(
+        200_000, 20, n_informative=10, n_classes=3, flip_y=0.05, random_state=0
+    )
+    first, _ = cpu(lambda: selection.ENNSelector().fit(X[:22_000], y[:22_000]))
+    second, _ = cpu(lambda: selection.ENNSelector().fit(X[:22_000], y[:22_000]))
+    selection.AutoSelector(random_state=0).fit(X[:500], y[:500])
+    ours, _ = cpu(lambda: selection.ENNSelector().fit(X, y))
+    auto, _ = cpu(lambda: selection.AutoSelector(random_state=0).fit(X, y))
+    return {
+        "AutoSelector (s)": auto,
+        "ENN (s)": ours,
+        "ENN, times AutoSelector": ours / auto,
+        "compilation of pynndescent, once in a process (s)": first - second,
+    }
+
+
 MEASUREMENTS = (
     condensed,
     knn_shapley,
@@ -248,6 +343,10 @@ MEASUREMENTS = (
     facility_location_objective,
     auto,
     grid,
+    sparse_neighbors,
+    sparse_auto,
+    sparse_linear,
+    many_rows,
 )
 
 
@@ -256,6 +355,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mnist", default=os.environ.get("SKLEARN_PRUNE_MNIST"))
     parser.add_argument("--only", help="one measurement, as JSON")
+    parser.add_argument("--blocks", nargs="+", help="some measurements, without the head")
     args = parser.parse_args()
     os.environ["SKLEARN_PRUNE_MNIST"] = args.mnist
     if args.only:
@@ -267,12 +367,20 @@ def main():
         )
         print(json.dumps(result))
         return
-    print("# The speed of the selectors, measured\n")
-    print("Output of `examples/benchmarks/selector_speed.py`: CPU seconds on one thread,")
-    print("after compilation, on MNIST as 50 principal components. Each block ran in a")
-    print("process of its own; its peak of memory includes Python and the data.\n")
-    print("| what | figure |\n| --- | --- |")
+    if not args.blocks:
+        print("# The speed of the selectors, measured\n")
+        print(
+            "Output of `examples/benchmarks/selector_speed.py`: CPU seconds on one thread,"
+        )
+        print(
+            "after compilation, on MNIST as 50 principal components where no other rows are"
+        )
+        print("named. Each block ran in a process of its own; its peak of memory includes")
+        print("Python and the data.\n")
+        print("| what | figure |\n| --- | --- |")
     for measurement in MEASUREMENTS:
+        if args.blocks and measurement.__name__ not in args.blocks:
+            continue
         command = [sys.executable, __file__, "--only", measurement.__name__]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         print(f"| **{measurement.__doc__.rstrip('.')}** | |")

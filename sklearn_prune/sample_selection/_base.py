@@ -152,6 +152,7 @@ class RankingContext:
             finite = "allow-nan" if get_tags(model).input_tags.allow_nan else True
             floats = [np.float64, np.float32]
             X = check_array(X, accept_sparse="csr", dtype=floats, ensure_all_finite=finite)
+            X = canonical(X)
             check_magnitudes(X)
         return measured_by(model, X, owner=owner)
 

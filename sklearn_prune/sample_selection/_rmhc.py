@@ -1,5 +1,6 @@
 """Random mutation hill climbing: swap kept rows as long as nearest neighbours gain."""
 
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
@@ -9,27 +10,26 @@ from sklearn_prune._docs import fill
 from sklearn_prune._ranking import Ranking, budget_size, merge_strata, round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
 from sklearn_prune._sklearn_compat import Interval
-from sklearn_prune._space import standardized_rows
 from sklearn_prune.sample_selection._base import (
     KEEP_OPTIONS,
     SELECTOR,
     TASK_OPTIONS,
-    SampleSelector,
 )
+from sklearn_prune.sample_selection._neighbor_base import METRIC_OPTIONS, NeighborSelector
 
 MOST_JUDGED = 5_000  # rows that the objective counts
 
 
 @fill(SELECTOR)
-class RMHCSelector(SampleSelector):
+class RMHCSelector(NeighborSelector):
     """Search for the subset from which nearest neighbours predict the other rows best.
 
     The search starts from random rows, in proportion to the classes: those of
     :class:`RandomSelector` with the same seed. Each proposal swaps one kept row for a
     dropped one of the same class, and is accepted if the objective does not fall [1]_.
     The objective is the accuracy with which the kept rows classify the training rows by
-    their nearest neighbours on standardised columns; for regression, minus the mean squared
-    error. Kept rows are predicted without themselves.
+    their nearest neighbours; for regression, minus the mean squared error. Kept rows are
+    predicted without themselves.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class RMHCSelector(SampleSelector):
     n_neighbors : int, default=1
         Number of neighbours that predict a row: by majority, ties to the first class,
         or by their mean.
-    {task, random_state}
+    {metric, task, random_state}
 
     Attributes
     ----------
@@ -49,6 +49,7 @@ class RMHCSelector(SampleSelector):
         are no prefixes of it.
     objective_path_ : ndarray of shape (n_iter + 1,), float
         The objective at the start and after each proposal. It never falls.
+    {metric_}
 
     See Also
     --------
@@ -92,16 +93,25 @@ class RMHCSelector(SampleSelector):
         "keep": KEEP_OPTIONS,
         "n_iter": [Interval(Integral, 0, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [METRIC_OPTIONS],
         "task": [TASK_OPTIONS],
         "random_state": ["random_state"],
     }
 
     def __init__(
-        self, keep=0.5, *, n_iter=1000, n_neighbors=1, task="auto", random_state=None
+        self,
+        keep=0.5,
+        *,
+        n_iter=1000,
+        n_neighbors=1,
+        metric="auto",
+        task="auto",
+        random_state=None,
     ):
         self.keep = keep
         self.n_iter = n_iter
         self.n_neighbors = n_neighbors
+        self.metric = metric
         self.task = task
         self.random_state = random_state
 
@@ -109,11 +119,7 @@ class RMHCSelector(SampleSelector):
         n, seed = len(y), self._seed(context)
         weights = np.ones(n) if context.sample_weight is None else context.sample_weight
         counts = weights > 0
-        counted = X if counts.all() else X[counts]
-        points = standardized_rows(counted, owner=type(self).__name__)
-        if len(points) < n:
-            points, counted = np.zeros((n, X.shape[1]), dtype=X.dtype), points
-            points[counts] = counted
+        space = self._space_of_counted(X, counts)
         is_class = context.task == "classification"
         strata = y if is_class else np.zeros(n, dtype=np.int64)
         targets = y.astype(np.float64)
@@ -129,7 +135,7 @@ class RMHCSelector(SampleSelector):
         judged = np.argsort(row_keys(derive_seed(seed, "judged"), n), kind="stable")
         judged = np.sort(judged[counts[judged]][:MOST_JUDGED])
         near = self._climb(
-            points, targets, strata, is_class, weights, judged, kept, rest, seed
+            space, targets, strata, is_class, weights, judged, kept, rest, seed
         )
 
         helps = np.zeros(n)
@@ -146,7 +152,17 @@ class RMHCSelector(SampleSelector):
         others = at_random[~np.isin(at_random, found)]
         return Ranking(np.concatenate([found, others]))
 
-    def _climb(self, points, targets, strata, is_class, weights, judged, kept, rest, seed):
+    def _space_of_counted(self, X, counts):
+        """The space; columns are standardised on the rows that count."""
+        if counts.all() or self.metric_ != "seuclidean":
+            return self._space(X)
+        part, rows = self._space(X[counts]), np.flatnonzero(counts)
+        shape = (len(counts), len(counts) if part.in_pairs else X.shape[1])
+        points = np.zeros(shape, dtype=part.points.dtype)
+        points[np.ix_(rows, rows) if part.in_pairs else rows] = part.points
+        return replace(part, points=points)
+
+    def _climb(self, space, targets, strata, is_class, weights, judged, kept, rest, seed):
         """Change `kept` in place; return the nearest kept rows of each judged row."""
         from sklearn_prune.sample_selection._rmhc_kernels import climb
 
@@ -156,9 +172,10 @@ class RMHCSelector(SampleSelector):
         movable = np.flatnonzero(last > first)
         generator = np.random.RandomState(derive_seed(seed, "proposals"))
         draws = generator.random_sample((self.n_iter if len(movable) else 0, 2))
-        near, distances = nearest_lists(points, judged, kept, self.n_neighbors)
+        place = (space.points, space.kind, space.nominal)
+        near, distances = nearest_lists(*place, judged, kept, self.n_neighbors)
         path = climb(
-            points,
+            *place,
             targets,
             is_class,
             strata.max() + 1,
@@ -177,12 +194,17 @@ class RMHCSelector(SampleSelector):
         return near
 
 
-def nearest_lists(points, judged, kept, k):
-    """Positions and squared distances of the nearest kept rows of each judged row."""
+def nearest_lists(points, kind, nominal, judged, kept, k):
+    """Positions and distances of the nearest kept rows of each judged row."""
     from sklearn_prune.sample_selection._rmhc_kernels import NO_ROW, nearest_kept
 
     near = np.full((len(judged), min(k, len(kept))), NO_ROW, dtype=np.int32)
     distances = np.full(near.shape, np.inf)
+    place = (points, kind, nominal)
+    if kind:  # products say nothing
+        bounds = np.full((len(judged), len(kept)), -np.inf)
+        nearest_kept(*place, judged, kept, bounds, near, distances)
+        return near, distances
     rows = points[judged].astype(np.float64, copy=False)
     norms = np.einsum("ij,ij->i", rows, rows)
     for batch in gen_batches(len(kept), 1024):
@@ -190,5 +212,5 @@ def nearest_lists(points, judged, kept, k):
         block_norms = np.einsum("ij,ij->i", block, block)
         bounds = norms[:, None] + block_norms - 2 * rows @ block.T
         bounds -= 1e-9 * (norms.max() + block_norms.max())  # more than rounding errors
-        nearest_kept(points, judged, kept[batch], bounds, near, distances)
+        nearest_kept(*place, judged, kept[batch], bounds, near, distances)
     return near, distances

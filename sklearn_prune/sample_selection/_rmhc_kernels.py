@@ -3,13 +3,13 @@
 import numpy as np
 from numba import njit
 
-from sklearn_prune._graph_kernels import insert, rounded, squared_distance
+from sklearn_prune._graph_kernels import distance, insert
 
 NO_ROW = np.iinfo(np.int32).max
 
 
 @njit(cache=True, nogil=True)
-def nearest_kept(points, judged, kept, lower_bounds, near, distances):
+def nearest_kept(points, kind, nominal, judged, kept, lower_bounds, near, distances):
     """Put those of the kept rows that are near enough into the list of each judged row.
 
     `lower_bounds` of shape (n_judged, n_kept) spare most of the exact distances.
@@ -19,7 +19,7 @@ def nearest_kept(points, judged, kept, lower_bounds, near, distances):
         for c in range(len(kept)):
             j = kept[c]
             if j != i and lower_bounds[t, c] <= distances[t, -1]:
-                d = rounded(squared_distance(points[i], points[j]))
+                d = distance(points, kind, nominal, i, j)
                 insert(near[t], distances[t], j, d)
 
 
@@ -55,6 +55,8 @@ def merits_of_lists(near, judged, targets, is_class, n_classes):
 @njit(cache=True, nogil=True)
 def climb(
     points,
+    kind,
+    nominal,
     targets,
     is_class,
     n_classes,
@@ -71,10 +73,10 @@ def climb(
 ):
     """Swap rows as long as the objective does not fall; change the lists in place.
 
-    The points have Euclidean distances; targets are class codes or centred. The objective
-    counts the rows `judged` by `weights` of sum 1. `kept` may be neighbours and `dropped`
-    may come in: at a place of `kept` those between `first` and `last`. `movable` are the
-    places with such a row. `draws`, (n_iter, 2), are uniform in [0, 1). `near` and
+    Points are compared as in the neighbour graph; targets are class codes or centred. The
+    objective counts the rows `judged` by `weights` of sum 1. `kept` may be neighbours and
+    `dropped` may come in: at a place of `kept` those between `first` and `last`. `movable`
+    are the places with such a row. `draws`, (n_iter, 2), are uniform in [0, 1). `near` and
     `distances`, (n_judged, k), are the nearest kept rows. Returns the objective before the
     first and after each proposal.
     """
@@ -97,10 +99,10 @@ def climb(
                 new_distances[t] = np.inf
                 for j in kept:
                     if j != i:
-                        d = rounded(squared_distance(points[i], points[j]))
+                        d = distance(points, kind, nominal, i, j)
                         insert(new_near[t], new_distances[t], j, d)
             elif i != comes:
-                d = rounded(squared_distance(points[i], points[comes]))
+                d = distance(points, kind, nominal, i, comes)
                 if d > distances[t, -1]:
                     continue
                 insert(new_near[t], new_distances[t], comes, d)

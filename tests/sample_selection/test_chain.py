@@ -154,7 +154,7 @@ def test_abilities_are_those_of_the_stages():
         ([RandomSelector()], (False, True, False, False)),
         ([(RandomSelector(), 0.5), ENNSelector()], (True, False, True, False)),
         ([L2PenaltySelector(), RandomSelector()], (True, True, False, False)),
-        ([L2PenaltySelector(), RMHCSelector()], (True, False, False, True)),
+        ([L2PenaltySelector(), RMHCSelector()], (True, False, True, True)),
     ]:
         chain = ChainSelector(stages)
         assert tuple(getattr(chain, name) for name in names) == expected

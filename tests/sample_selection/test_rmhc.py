@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_prune import SampleSubsetSampler
 from sklearn_prune._seeds import derive_seed, row_keys
-from sklearn_prune.sample_selection import RandomSelector, _rmhc
+from sklearn_prune.sample_selection import RandomSelector, RankingContext, _rmhc
 from sklearn_prune.sample_selection._rmhc import RMHCSelector, nearest_lists
 
 
@@ -135,7 +135,7 @@ def test_nearest_lists_are_exact_where_distances_tie(dtype):
     random = np.random.RandomState(0)
     points = (random.randint(3, size=(1500, 4)) + 1e3).astype(dtype)
     kept, judged = random.permutation(1500)[:1300], np.arange(0, 1500, 37)
-    near, distances = nearest_lists(points, judged, kept, 5)
+    near, distances = nearest_lists(points, 0, np.zeros(0, bool), judged, kept, 5)
     for i, found, squared in zip(judged, near, distances, strict=True):
         others = np.sort(kept[kept != i])
         truth = np.sum((points[others] - points[i]) ** 2, axis=1)
@@ -162,3 +162,22 @@ def test_containers_and_degenerate_rows(X, y):
 def test_more_rows_than_there_are_is_refused():
     with pytest.raises(ValueError, match="keep must not exceed the number of rows"):
         RMHCSelector(keep=10).fit(np.zeros((4, 1)), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("options", [{}, {"p": 1}, {"metric": "cosine"}, {"p": 3}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_objective_is_the_accuracy_of_the_wrapped_model(options, weighted):
+    X, y = make_classification(150, 5, n_informative=4, n_redundant=0, random_state=0)
+    X = np.exp(X * [0.1, 0.5, 1, 1.5, 2])
+    model = KNeighborsClassifier(1, **options)
+    weights = np.random.default_rng(0).integers(0, 2, 150) if weighted else np.ones(150)
+    selector = RMHCSelector(n_iter=60, random_state=0)
+    selector._context = RankingContext(estimator=model, budget=30)
+    selector.fit(X, y, sample_weight=weights)
+    kept = selector.order_[:30]
+    kept = kept[weights[kept] > 0]
+    right = []
+    for row in np.flatnonzero(weights):
+        others = kept[kept != row]
+        right.append(model.fit(X[others], y[others]).predict(X[[row]])[0] == y[row])
+    assert selector.objective_path_[-1] == pytest.approx(np.mean(right))
