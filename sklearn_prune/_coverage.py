@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_prune._docs import entries
 from sklearn_prune._ranking import round_significant
 from sklearn_prune._seeds import derive_seed, row_keys
+from sklearn_prune._space import centred_products
 
 BLOCK = 2048  # rows whose kernel matrix is held at once
 MOST_CENTERS = 5000  # that farthest-first traversal looks for
@@ -68,8 +69,11 @@ def joint_points(points, y, share=1.0, length=None):
     `length` is that of all columns where they are not standardised.
     """
     if length is None:
-        varies = abs(points).sum(axis=0) if issparse(points) else points.any(axis=0)
-        length = np.sqrt(max(1, np.count_nonzero(varies)))
+        if issparse(points):
+            n_varying = np.count_nonzero(abs(points).sum(axis=0))
+        else:  # the sum of their variances of 1, which rotating does not change
+            n_varying = round(points.var(axis=0, dtype=np.float64).sum())
+        length = np.sqrt(max(1, n_varying))
     target = _standardized_target(y)
     target *= share * length
     if issparse(points):
@@ -168,7 +172,7 @@ def multiscale_kernel(points):
     """The kernel matrix of `herding_order`, float32."""
     n, products = points.shape[0], None
     if issparse(points):
-        products = _centred_products(points).astype(np.float32)
+        products = centred_products(points).astype(np.float32)
         norms = products.diagonal().copy()
     else:
         points = np.subtract(points, points.mean(axis=0), dtype=np.float64)
@@ -201,16 +205,6 @@ def multiscale_kernel(points):
         wide += narrow
         wide /= 3
     return kernel
-
-
-def _centred_products(points):
-    """Inner products of sparse rows about their mean, dense, float64."""
-    products = (points @ points.T).toarray().astype(np.float64, copy=False)
-    means = products.mean(axis=1)
-    products -= means
-    products -= means[:, None]
-    products += means.mean()
-    return products
 
 
 def k_center_order(points, size=None, *, start=None):

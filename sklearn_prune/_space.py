@@ -7,6 +7,7 @@ from decimal import Decimal
 from numbers import Number
 
 import numpy as np
+from scipy.linalg import lapack, solve_triangular
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
@@ -286,8 +287,46 @@ def standardized_rows(X, *, owner="This method", sparse=False):
     """Rows with columns of mean 0 and variance 1, dense and C-contiguous.
 
     With `sparse`, rows with few entries that are not zero stay sparse, and are not centred.
+    Otherwise they are rotated into no more columns than rows, where that is fewer.
     """
-    return _standardized(X if sparse and is_thin(X) else _dense(X, owner))
+    if not is_thin(X) or (X.shape[0] > X.shape[1] and not sparse):
+        return _standardized(_dense(X, owner))
+    points = _standardized(X)
+    if sparse:
+        return points
+    rotated = pivoted_factor(centred_products(points))[0].T
+    rotated = np.ascontiguousarray(rotated, dtype=X.dtype)
+    seen = {}
+    for row in range(len(rotated)):  # equal rows stay exactly equal
+        part = slice(*points.indptr[row : row + 2])
+        key = (points.indices[part].tobytes(), points.data[part].tobytes())
+        rotated[row] = rotated[seen.setdefault(key, row)]
+    return rotated
+
+
+def centred_products(points):
+    """Inner products of sparse rows about their mean, dense, float64."""
+    products = (points @ points.T).toarray().astype(np.float64, copy=False)
+    means = products.mean(axis=1)
+    products -= means
+    products -= means[:, None]
+    products += means.mean()
+    return products
+
+
+def pivoted_factor(gram, cross=None):
+    """Factorise a semidefinite matrix as R.T @ R with R of full row rank.
+
+    R, of shape (rank, d), is upper trapezoidal up to the order of its columns. Returned
+    with it is the v with R.T @ v = cross, for a `cross` in the range of `gram`, else None.
+    """
+    factor, pivots, rank, _ = lapack.dpstrf(gram)
+    pivots, rank = pivots - 1, max(rank, 1)
+    R = np.empty((rank, len(gram)))
+    R[:, pivots] = np.triu(factor)[:rank]
+    if cross is None or not factor[0, 0]:
+        return R, None if cross is None else np.zeros((rank, cross.shape[1]))
+    return R, solve_triangular(factor[:rank, :rank], cross[pivots[:rank]], trans=1)
 
 
 def is_thin(X):

@@ -3,10 +3,11 @@
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
+
+from sklearn_prune._space import pivoted_factor
 
 _BLOCK_BYTES = 32 * 2**20
 
@@ -128,18 +129,3 @@ class Moments:
         self.target_mean = weights @ targets / self.total
         self.gram = gram - self.total * np.outer(self.mean, self.mean)
         self.cross = cross - self.total * np.outer(self.mean, self.target_mean)
-
-
-def pivoted_factor(gram, cross=None):
-    """Factorise a semidefinite matrix as R.T @ R with R of full row rank.
-
-    R, of shape (rank, d), is upper trapezoidal up to the order of its columns. Returned
-    with it is the v with R.T @ v = cross, for a `cross` in the range of `gram`, else None.
-    """
-    factor, pivots, rank, _ = lapack.dpstrf(gram)
-    pivots, rank = pivots - 1, max(rank, 1)
-    R = np.empty((rank, len(gram)))
-    R[:, pivots] = np.triu(factor)[:rank]
-    if cross is None or not factor[0, 0]:
-        return R, None if cross is None else np.zeros((rank, cross.shape[1]))
-    return R, solve_triangular(factor[:rank, :rank], cross[pivots[:rank]], trans=1)

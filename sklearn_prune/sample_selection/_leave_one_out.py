@@ -5,7 +5,8 @@ from scipy.linalg import cholesky, lapack, solve_triangular
 from scipy.sparse import issparse
 from scipy.special import expit
 
-from sklearn_prune.sample_selection._design import Moments, pivoted_factor
+from sklearn_prune._space import pivoted_factor
+from sklearn_prune.sample_selection._design import Moments
 
 # The largest matrix that is factorised has this many rows: 200 MB of float64.
 MAX_SIDE = 5_000

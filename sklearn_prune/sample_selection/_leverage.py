@@ -10,8 +10,9 @@ from sklearn.utils import gen_batches
 from sklearn_prune._docs import entries, fill
 from sklearn_prune._ranking import Ranking
 from sklearn_prune._seeds import derive_seed, row_keys
+from sklearn_prune._space import pivoted_factor
 from sklearn_prune.sample_selection._base import SELECTOR, SampleSelector
-from sklearn_prune.sample_selection._design import Design, pivoted_factor
+from sklearn_prune.sample_selection._design import Design
 
 EXACT_UP_TO = 5_000  # of rows or features
 SKETCH_SIZE = 1_000  # features that stand for more than that

@@ -270,7 +270,8 @@ THIN = [ss.ENNSelector, ss.RENNSelector, ss.AllKNNSelector, ss.TomekLinksSelecto
 THIN += [ss.CondensedNNSelector, ss.HardnessSelector, ss.KNNShapleySelector]
 THIN += [ss.DROP3Selector, ss.ICFSelector, ss.FacilityLocationSelector, ss.HerdingSelector]
 THIN += [ss.L2PenaltySelector, ss.L1PenaltySelector, ss.LeverageSelector]
-THIN += [ss.SensitivitySelector, ss.RMHCSelector, ss.AutoSelector]
+THIN += [ss.SensitivitySelector, ss.RMHCSelector, ss.KCenterSelector]
+THIN += [ss.MedoidSelector, ss.AutoSelector]
 
 
 @pytest.mark.parametrize("cls", THIN)
