@@ -90,7 +90,8 @@ class L2PenaltySelector(_PenaltySelector):
     Notes
     -----
     O(n d^2) for d <= n and O(n^2 d) for d > n, in blocks of rows, with memory for
-    min(n, d)^2 values and, while it standardises, for X in float64. 60,000 x 784 rows of
+    min(n, d)^2 values and, while it standardises, for X in float64. Sparse rows with d > n
+    cost O(n^3). 60,000 x 784 rows of
     ten classes take some ten seconds on one core. Where n and d both exceed 5,000, rows
     are left out by 20 random folds, and the models are fitted iteratively. "logistic" fits
     two logistic models for each class, which takes minutes on such data. The only row of a
