@@ -13,10 +13,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
-from sklearn.utils.validation import has_fit_parameter, validate_data
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from sklearn_prune._docs import entries
 from sklearn_prune._seeds import fill_random_states
+from sklearn_prune._sklearn_compat import is_search
 
 _ARTICLE = {
     "classifier": "a classifier",
@@ -237,6 +238,59 @@ def rows_chosen(model):
         rows = own if rows is None else rows[own]
         model = last_step(model.estimator_)
     return rows
+
+
+def find_subset(fitted, feature):
+    """The SampleSubset* that a fitted model holds, and the transformers before it.
+
+    `fitted` is one, a Pipeline in which one is the last step or the only other step that
+    chooses rows, or a search whose best estimator is such a model. Raises TypeError for
+    another model, and ValueError where other steps change the rows before it.
+    """
+    model, before = fitted, []
+    while not hasattr(type(model), "sample_mask_"):
+        if is_search(model) and not getattr(model, "refit", True):
+            raise ValueError(
+                f"{feature} needs a search with a best estimator. Got refit=False. Write "
+                "refit=True."
+            )
+        if is_search(model):
+            check_is_fitted(model, "best_estimator_")
+            model = model.best_estimator_
+            continue
+        steps = [
+            (name, step)
+            for name, step in getattr(model, "steps", ())
+            if step is not None and not isinstance(step, str)
+        ]
+        choosing = [n for n, (_, step) in enumerate(steps) if _chooses_rows(step)]
+        if not choosing:
+            raise TypeError(
+                f"{feature} needs a fitted SampleSubset meta-estimator, or a Pipeline or "
+                f"search that holds one. Got {in_one_line(fitted)}. Write "
+                "SampleSubsetClassifier(model, selector).fit(X, y)."
+            )
+        number = choosing[-1]
+        changing = [name for name, step in steps[:number] if hasattr(step, "fit_resample")]
+        if changing:
+            raise ValueError(
+                f"{feature} needs a Pipeline without other samplers before the one to look "
+                f"at. Got {changing[0]!r} before {steps[number][0]!r}. Pass the step "
+                f"{steps[number][0]!r} with the rows that reach it."
+            )
+        before += [step for _, step in steps[:number]]
+        model = steps[number][1]
+    return model, before
+
+
+def _chooses_rows(model):
+    """Whether a SampleSubset* stands in a model, through Pipelines and searches."""
+    if hasattr(type(model), "sample_mask_"):
+        return True
+    inner = getattr(model, "best_estimator_", getattr(model, "estimator", None))
+    if is_search(model):
+        return _chooses_rows(inner)
+    return any(_chooses_rows(step) for _, step in getattr(model, "steps", ()))
 
 
 def pipeline_prefix(estimator):

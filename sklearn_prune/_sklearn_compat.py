@@ -53,6 +53,13 @@ def __getattr__(name):
     return getattr(import_module(module), attribute)
 
 
+def is_search(estimator):
+    """Whether it is a search over parameters, as GridSearchCV is."""
+    return hasattr(estimator, "best_estimator_") or (
+        hasattr(estimator, "refit") and isinstance(estimator, __getattr__("BaseSearchCV"))
+    )
+
+
 def is_own_score(scorer):
     """Whether a scorer asks the model for its own score."""
     return type(scorer).__name__ == "_PassthroughScorer"

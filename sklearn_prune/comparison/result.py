@@ -261,7 +261,9 @@ class PruningComparison(ComparisonTables):
         Returns
         -------
         matplotlib.figure.Figure
-            With two panels.
+            With two panels. A notebook shows it once: by pyplot at the end of the cell, or
+            later as the value of an expression. Where pyplot cannot show a window either,
+            the figure is closed in pyplot.
         """
         pyplot = import_or_raise(
             "matplotlib.pyplot", "PruningComparison.plot", extra="compare"
@@ -271,6 +273,7 @@ class PruningComparison(ComparisonTables):
             draw_cost,
             draw_curve,
             points_of,
+            show_once,
         )
 
         figure, (left, right) = pyplot.subplots(
@@ -278,6 +281,7 @@ class PruningComparison(ComparisonTables):
         )
         draw_curve(left, **curve_of(self, scorer=scorer))
         draw_cost(right, **points_of(self, scorer=scorer, cost=cost))
+        show_once(figure)
         return figure
 
     def to_html(self, path):

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._lazy import import_or_raise
-from sklearn_prune._meta import in_one_line, last_step
+from sklearn_prune._meta import find_subset, last_step
 from sklearn_prune._seeds import derive_seed, draw_seed
 from sklearn_prune._sklearn_compat import count_rows, take_rows
 from sklearn_prune._space import column_numbers
@@ -21,7 +21,6 @@ from sklearn_prune._validation import (
     quantile_codes,
     resolve_task,
 )
-from sklearn_prune.sample_selection._subset import SampleSubset
 
 MOST_VALUES = 20  # categories that have a line of their own
 MOST_LISTED = 20  # rows among those dropped first
@@ -41,8 +40,10 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
 
     Parameters
     ----------
-    fitted : SampleSubsetClassifier, -Regressor, -Transformer or -Sampler, or Pipeline
-        Fitted on exactly these rows; a Pipeline ends in one of them.
+    fitted : SampleSubset meta-estimator, Pipeline or search
+        Fitted on exactly these rows. A Pipeline, also that of imbalanced-learn, holds one
+        such meta-estimator, with no other sampler before it. Of a search the best
+        estimator counts.
     X : array-like, sparse matrix, frame or list of shape (n_samples, ...)
         The rows it was fitted on. A table has lines for its columns.
     y : array-like of shape (n_samples,) or None
@@ -124,7 +125,8 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     pandas = import_or_raise("pandas", "selection_report", extra="compare")
     if not isinstance(n_bins, Integral) or n_bins < 1:
         raise ValueError(f"n_bins must be an int of at least 1. Got {n_bins}. Write 4.")
-    subset, mask = _check_fitted(fitted, X)
+    subset, before = find_subset(fitted, "selection_report")
+    mask = _mask_of(subset, X)
     check_same_length(X, y=y, groups=groups)
     target = check_target(y)
     if target is not None and target.ndim > 1:
@@ -147,21 +149,14 @@ def selection_report(fitted, X, y, groups=None, *, probe=None, n_bins=4, random_
     frame.attrs["notes"] = [BALANCED] if balanced else []
     if probe is not None:
         frame.attrs["probe"] = _probe(
-            fitted, subset, X, target, groups, task, probe, draw_seed(random_state)
+            before, subset, X, target, groups, task, probe, draw_seed(random_state)
         )
     _warn_of_losers(frame, ["group"] if balanced else ["class", "group"])
     return frame
 
 
-def _check_fitted(fitted, X):
-    """Return the meta-estimator inside, and its mask of kept rows."""
-    subset = last_step(fitted)
-    if not isinstance(subset, SampleSubset):
-        raise TypeError(
-            "selection_report needs a fitted SampleSubset meta-estimator, or a Pipeline "
-            f"that ends in one. Got {in_one_line(fitted)}. Write selection_report("
-            "SampleSubsetClassifier(model, selector).fit(X, y), X, y)."
-        )
+def _mask_of(subset, X):
+    """The mask of kept rows, if these are as many as X has."""
     check_is_fitted(subset, "sample_indices_")
     mask = subset.sample_mask_
     if len(mask) != count_rows(X):
@@ -170,7 +165,7 @@ def _check_fitted(fitted, X):
             f"{count_rows(X)} rows for a model fitted on {len(mask)}. Pass the X and y "
             "of its fit."
         )
-    return subset, mask
+    return mask
 
 
 def _columns(X, target, groups, task):
@@ -299,7 +294,7 @@ def _dropped_first(subset, mask, target, groups):
     ]
 
 
-def _probe(fitted, subset, X, target, groups, task, share, seed):
+def _probe(before, subset, X, target, groups, task, share, seed):
     """Change a share of the targets and see how late the selector ranks them."""
     if not 0 < share < 1:
         raise ValueError(
@@ -315,9 +310,8 @@ def _probe(fitted, subset, X, target, groups, task, share, seed):
             "probe changes one column of targets. Got none. Pass y of shape (n_samples,)."
         )
     changed, y = change_targets(target, share, task, derive_seed(seed, "probe"))
-    while fitted is not subset:
-        X = fitted[:-1].transform(X) if len(fitted.steps) > 1 else X
-        fitted = fitted.steps[-1][1]
+    for step in before:
+        X = step.transform(X)
     params = {"groups": groups} if subset.by_group and groups is not None else {}
     if isinstance(subset.random_state, Integral):
         seed = subset.random_state

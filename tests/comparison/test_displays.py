@@ -1,3 +1,7 @@
+import sys
+import types
+from functools import partial
+
 import numpy as np
 import pytest
 from fake_comparison import FakeComparison, forest
@@ -17,6 +21,7 @@ from matplotlib.colors import to_rgb
 
 from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, SampleSubsetRegressor
 from sklearn_prune.comparison import (
+    PruningComparison,
     PruningCurveDisplay,
     SampleScoreDisplay,
     ScoreCostDisplay,
@@ -603,3 +608,62 @@ def test_a_missing_matplotlib_says_what_to_type(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r'pip install "sklearn-prune\[compare\]"'):
         SampleScoreDisplay([0.0, 1.0], [True, False]).plot()
+
+
+@pytest.mark.parametrize("kind", ["frame", "shuffled", "file", "polars"])
+def test_results_of_a_search_in_a_frame(kind, tmp_path):
+    X, y = load_digits(return_X_y=True)
+    grid = {"keep": [1.0, 0.5, 0.2], "estimator__alpha": [1.0, 9.0]}
+    search = GridSearchCV(SampleSubsetClassifier(RidgeClassifier()), grid, cv=3)
+    search.fit(X[:300], y[:300])
+    frame = pd.DataFrame(search.cv_results_)
+    if kind == "shuffled":
+        frame = frame.sample(frac=1.0, random_state=0)
+    elif kind == "file":
+        frame.to_csv(tmp_path / "results.csv")
+        frame = pd.read_csv(tmp_path / "results.csv")
+    elif kind == "polars":
+        plain = {k: v for k, v in search.cv_results_.items() if "param_" not in k}
+        frame = pytest.importorskip("polars").DataFrame(plain, strict=False)
+    for draw, name in (
+        (PruningCurveDisplay.from_cv_results, "curves"),
+        (partial(ScoreCostDisplay.from_cv_results, cost="fit_time"), "points"),
+    ):
+        wanted, found = (getattr(draw(given), name) for given in (search, frame))
+        order = list(wanted.columns)
+        wanted, found = (
+            one.sort_values(order, ignore_index=True) for one in (wanted, found)
+        )
+        pd.testing.assert_frame_equal(found, wanted)
+    with pytest.raises(ValueError, match="dicts in its column params. Got first"):
+        PruningCurveDisplay.from_cv_results(pd.DataFrame({"params": ["first"]}))
+    with pytest.raises(ValueError, match="Got DataFrame without cv_results_"):
+        PruningCurveDisplay.from_cv_results(pd.DataFrame({"keep": [1.0]}))
+
+
+@pytest.mark.parametrize("backend", ["agg", "inline"])
+def test_a_comparison_is_drawn_once_in_a_notebook(backend, monkeypatch):
+    """A cell draws the open figures of pyplot, and the value of its last expression."""
+    drawn = []
+    display = types.ModuleType("IPython.display")
+    display.Image, display.display = len, drawn.append
+    package = types.ModuleType("IPython")
+    package.display = display
+    monkeypatch.setitem(sys.modules, "IPython", package)
+
+    def end_of_cell(value):
+        show = getattr(value, "_ipython_display_", lambda: drawn.append(value))
+        show()
+        for number in plt.get_fignums():
+            drawn.append(plt.figure(number))
+            plt.close(number)
+
+    plt.close("all")
+    if backend == "inline":
+        monkeypatch.setattr("matplotlib.get_backend", lambda: "module://x.backend_inline")
+    figure = PruningComparison.plot(forest())
+    assert len(figure.axes) == 2
+    end_of_cell(figure)
+    assert len(drawn) == 1
+    end_of_cell(figure)  # in another cell
+    assert len(drawn) == 2

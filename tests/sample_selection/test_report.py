@@ -1,6 +1,7 @@
 import json
 import warnings
 from decimal import Decimal
+from functools import partial
 from math import comb
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,6 +23,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
 )
 from sklearn_prune._ranking import Ranking
+from sklearn_prune.comparison import SampleScoreDisplay
 from sklearn_prune.sample_selection import L2PenaltySelector, RandomSelector, SampleSelector
 from sklearn_prune.sample_selection._report import change_targets, selection_report
 
@@ -265,6 +268,53 @@ def test_models_inside_pipelines(X, y):
     pipe = make_pipeline(TfidfVectorizer(), model).fit(texts, topics)
     report = selection_report(pipe, texts, topics, probe=0.1)
     assert set(report["kind"]) == {"all", "class"}
+
+
+@pytest.mark.parametrize("kind", ["sampler", "transformer", "search", "search in a step"])
+def test_what_holds_a_selection(X, y, kind):
+    model = SampleSubsetClassifier(LogisticRegression(), L2PenaltySelector(), keep=0.8)
+    scaled = StandardScaler().fit_transform(X)
+    if kind == "sampler":
+        imblearn = pytest.importorskip("imblearn.pipeline")
+        sampler = SampleSubsetSampler(L2PenaltySelector(), keep=0.8)
+        steps = StandardScaler(), None, sampler, "passthrough", LogisticRegression()
+        inside = imblearn.Pipeline([(str(n), step) for n, step in enumerate(steps)])
+        inside = GridSearchCV(inside, {"2__keep": [0.8]}, cv=3)
+    elif kind == "transformer":
+        subset = SampleSubsetTransformer(PCA(3), L2PenaltySelector(), keep=0.8)
+        inside = make_pipeline(StandardScaler(), subset, LogisticRegression())
+    elif kind == "search":
+        inside = GridSearchCV(make_pipeline(StandardScaler(), model), {}, cv=3)
+    else:
+        inside = make_pipeline(StandardScaler(), GridSearchCV(model, {}, cv=3))
+    report = selection_report(inside.fit(X, y), X, y, probe=0.1)
+    plain = selection_report(model.fit(scaled, y), scaled, y, probe=0.1)
+    columns = ["kind", "n", "kept", "dropped"]
+    assert report[columns].equals(plain[columns])
+    assert report.attrs["probe"] == plain.attrs["probe"]
+    pytest.importorskip("matplotlib").use("agg")
+    shown = SampleScoreDisplay.from_estimator(inside, X, y)
+    assert np.array_equal(shown.scores, model.sample_scores_)
+    assert np.array_equal(shown.kept, model.sample_mask_)
+
+
+@pytest.mark.parametrize(
+    "look", [selection_report, partial(SampleScoreDisplay.from_estimator)]
+)
+def test_what_holds_no_selection_of_these_rows(X, y, look):
+    imblearn = pytest.importorskip("imblearn.pipeline")
+    sampler = SampleSubsetSampler(random_state=0)
+    twice = imblearn.make_pipeline(sampler, sampler, LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match="'samplesubsetsampler-1' before .*-2'. Pass the"):
+        look(twice, X, y)
+    model = SampleSubsetClassifier(LogisticRegression())
+    with pytest.raises(ValueError, match="Got refit=False"):
+        look(GridSearchCV(model, {}, refit=False, cv=3).fit(X, y), X, y)
+    for unfitted in (GridSearchCV(model, {}), make_pipeline(model), model):
+        with pytest.raises(NotFittedError):
+            look(unfitted, X, y)
+    with pytest.raises(TypeError, match="a Pipeline or search that holds one. Got GridS"):
+        look(GridSearchCV(LogisticRegression(), {}, cv=3).fit(X, y), X, y)
 
 
 def test_rows_come_in_any_container(X, y, container):

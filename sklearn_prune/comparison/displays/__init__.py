@@ -5,7 +5,7 @@ from sklearn_prune._lazy import lazy_names
 _SHARED = {
     "common": (
         "MEASURES UNKNOWN height_for human_measure human_number mean_measures mean_of "
-        "shorten"
+        "shorten show_once"
     ),
     "draw": "curve_of draw_cost draw_curve drawable_chains points_of",
 }

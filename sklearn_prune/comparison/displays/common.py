@@ -1,6 +1,8 @@
 """What the displays share: axes, colours that differ in grey, and mean measures."""
 
 import math
+from functools import partial
+from io import BytesIO
 
 import numpy as np
 
@@ -64,8 +66,9 @@ DISPLAY = entries("""
         The result of `compare_pruning`.
     scorer : str, default=None
         Name of the scorer; None takes the first.
-    cv_results : dict or fitted search
-        ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search itself.
+    cv_results : dict, DataFrame or fitted search
+        ``cv_results_`` of GridSearchCV or RandomizedSearchCV, a frame of it, or the search
+        itself.
     score : str, default=None
         Name of the score in the results, as in ``mean_test_<score>``; None takes the
         only one that is no cost.
@@ -86,6 +89,33 @@ def start_axes(ax, feature, figsize):
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")[1]
+
+
+def show_once(figure):
+    """Let a notebook draw a figure of pyplot once, although a method returns it.
+
+    The inline backend draws all open figures at the end of a cell, and IPython the value
+    of the last expression. Other backends without windows draw none.
+    """
+    from matplotlib import get_backend, pyplot
+    from matplotlib.backend_bases import FigureManagerBase
+
+    if "inline" in get_backend():
+        figure._ipython_display_ = partial(_display_closed, figure)
+    elif type(figure.canvas.manager) is FigureManagerBase:
+        pyplot.close(figure)
+
+
+def _display_closed(figure):
+    """Show a figure as the value of an expression, unless pyplot is going to."""
+    from matplotlib import pyplot
+
+    if not pyplot.fignum_exists(figure.number):
+        from IPython import display
+
+        buffer = BytesIO()
+        figure.savefig(buffer, format="png", bbox_inches="tight")
+        display.display(display.Image(buffer.getvalue()))
 
 
 def tidy_axes(ax):

@@ -1,5 +1,7 @@
 """Read the results of a grid or randomized search for the displays."""
 
+import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +34,7 @@ def search_candidates(cv_results, *, keep=None, score=None, cost=None):
 
     Parameters
     ----------
-    cv_results : dict or fitted search
+    cv_results : dict, DataFrame or fitted search
         ``cv_results_`` of GridSearchCV or RandomizedSearchCV, or the search.
     keep : str or None
         Name of the parameter that says how much to keep; None takes the only one whose
@@ -52,7 +54,7 @@ def search_candidates(cv_results, *, keep=None, score=None, cost=None):
     ValueError
         If the results hold no such parameter, score or cost.
     """
-    results = cv_results if isinstance(cv_results, dict) else _results_of(cv_results)
+    results = cv_results if isinstance(cv_results, Mapping) else _results_of(cv_results)
     refuse_halving(results)
     params = results["params"]
     name, _ = find_keep(params, keep)
@@ -101,13 +103,28 @@ def rows_of_search(candidates, test_share, level):
 
 
 def _results_of(search):
+    if hasattr(search, "columns") and "params" in search.columns:
+        results = {name: np.asarray(search[name]) for name in search.columns}
+        # A file of texts holds the parameters as such.
+        return results | {"params": [_as_dict(each) for each in search["params"]]}
     results = getattr(search, "cv_results_", None)
     if results is None:
         raise ValueError(
-            "cv_results must be a dict or a fitted search. Got "
+            "cv_results must be a dict, its DataFrame or a fitted search. Got "
             f"{type(search).__name__} without cv_results_. Call fit first."
         )
     return results
+
+
+def _as_dict(params):
+    try:
+        found = ast.literal_eval(params) if isinstance(params, str) else params
+        return dict(found)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise ValueError(
+            "cv_results must hold dicts in its column params. Got "
+            f"{_short(params)}. Pass DataFrame(search.cv_results_)."
+        ) from error
 
 
 def _varying(params):

@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._docs import entries, fill
+from sklearn_prune._meta import find_subset
 from sklearn_prune.comparison.displays.common import (
     DISPLAY,
     INK,
@@ -101,8 +102,9 @@ class SampleScoreDisplay:
 
         Parameters
         ----------
-        estimator : fitted SampleSubset meta-estimator
-            Or a Pipeline that ends in one.
+        estimator : fitted SampleSubset meta-estimator, Pipeline or search
+            A Pipeline, also that of imbalanced-learn, holds one, with no other sampler
+            before it. Of a search the best estimator counts.
         X : array-like of shape (n_samples, ...)
             The rows that it was fitted on, before any earlier step of the Pipeline.
         {y, names, ax, **kwargs}
@@ -119,7 +121,8 @@ class SampleScoreDisplay:
         TypeError
             If the estimator does not choose rows.
         """
-        subset = _subset_in(estimator)
+        subset, _ = find_subset(estimator, cls.__name__)
+        check_is_fitted(subset, "sample_indices_")
         mask, scores, name = _scores_of(subset)
         _check_rows(X, len(mask))
         return cls(scores, mask, y, X=X, score_name=name, names=names).plot(ax=ax, **kwargs)
@@ -336,18 +339,6 @@ class SampleScoreDisplay:
         )
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         return self
-
-
-def _subset_in(estimator):
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    if not hasattr(type(estimator), "sample_mask_"):
-        raise TypeError(
-            "estimator must be a SampleSubset meta-estimator or a Pipeline that ends in "
-            f"one. Got {type(estimator).__name__}. Write SampleSubsetClassifier(estimator)."
-        )
-    check_is_fitted(estimator)
-    return estimator
 
 
 def _scores_of(subset):
