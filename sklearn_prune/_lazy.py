@@ -1,6 +1,7 @@
 """Imports on first use: names of packages, and optional libraries."""
 
 import sys
+from dis import opname
 from functools import cache
 from importlib import import_module
 
@@ -30,12 +31,35 @@ def lazy_names(package, public=None, shared=None, subpackages=()):
             return vars(sys.modules[package]).setdefault(name, found)
         if name in subpackages:
             return import_module(f"{package}.{name}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        text = f"module {package!r} has no attribute {name!r}"
+        if place := _public_place(package, name):
+            text = f"{text}. Write: from {place} import {name}"
+            if _is_imported_from(sys._getframe(1)):
+                raise ImportError(f"cannot import name {name!r}: {text}", name=package)
+        raise AttributeError(text)
 
     def names():
         return sorted({*vars(sys.modules[package]), *module_of, *subpackages})
 
     return [*sorted(public), *subpackages], getter, names
+
+
+def _public_place(package, name):
+    """The other package of ours that has the public name, or None."""
+    root = import_module(package.partition(".")[0])
+    if name.startswith("_") or package.count(".") > 1:
+        return None
+    places = [root.__name__, *(f"{root.__name__}.{part}" for part in root._SUBPACKAGES)]
+    for place in places:
+        if place != package and name in import_module(place).__all__:
+            return place
+    return None
+
+
+def _is_imported_from(frame):
+    """Whether the frame is at a ``from ... import``, which hides an AttributeError."""
+    code = frame.f_code.co_code
+    return opname[code[frame.f_lasti]] == "IMPORT_FROM"
 
 
 def import_or_raise(module, feature, *, extra):

@@ -1,5 +1,6 @@
 """What every meta-estimator here shares: inner models, tags, routing, callbacks."""
 
+import warnings
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
 from functools import wraps
@@ -17,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 
 from sklearn_prune._docs import entries
 from sklearn_prune._seeds import fill_random_states
-from sklearn_prune._sklearn_compat import is_search
+from sklearn_prune._sklearn_compat import has_column_names, is_search
 
 _ARTICLE = {
     "classifier": "a classifier",
@@ -102,6 +103,8 @@ def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
     else:
         remedy = f"Pass an estimator with {' and '.join(methods)}."
     what = f", {_ARTICLE[found]}" if found in _ARTICLE else ""
+    if not hasattr(inner, methods[1]) and found in (kind, None):
+        what += f", which has no method {methods[1]}"
     raise TypeError(f"{rule}. Got {in_one_line(inner)}{what}. {remedy}")
 
 
@@ -142,14 +145,32 @@ def inherit_tags(tags, inner):
 
 
 def copy_fitted_attributes(owner, inner, X):
-    """Copy numbers and names of features and `n_iter_` from the fitted inner model."""
+    """Copy numbers and names of features and `n_iter_` from the fitted inner model.
+
+    LightGBM and XGBoost make up names where X has none.
+    """
     for name in ("n_features_in_", "feature_names_in_", "n_iter_"):
         owner.__dict__.pop(name, None)
     if not hasattr(inner, "n_features_in_"):
         validate_data(owner, X, skip_check_array=True)
+    named = has_column_names(X)
     for name in ("n_features_in_", "feature_names_in_", "n_iter_"):
-        if hasattr(inner, name):
+        if hasattr(inner, name) and (named or name != "feature_names_in_"):
             setattr(owner, name, copy(getattr(inner, name)))
+
+
+def without_false_names(model, named):
+    """A context in which a model that made up names of features does not miss them."""
+    if named or not hasattr(last_step(model), "feature_names_in_"):
+        return nullcontext()
+    return _names_are_false()
+
+
+@contextmanager
+def _names_are_false():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        yield
 
 
 def inner_has(method, *, fitted, unfitted):

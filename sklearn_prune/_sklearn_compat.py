@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 from sklearn.utils.validation import _check_method_params as take_rows_of_params
+from sklearn.utils.validation import _get_feature_names
 from sklearn.utils.validation import _num_samples as count_rows
 
 __all__ = [
@@ -51,6 +52,14 @@ def __getattr__(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _LATER[name]
     return getattr(import_module(module), attribute)
+
+
+def has_column_names(X):
+    """Whether X is a frame whose columns have names for scikit-learn, that is, strings."""
+    try:
+        return _get_feature_names(X) is not None
+    except TypeError:  # some are strings
+        return False
 
 
 def is_search(estimator):

@@ -11,6 +11,14 @@ from packaging.version import Version
 import sklearn_prune
 from sklearn_prune._lazy import import_or_raise
 
+SUBPACKAGES = (
+    "comparison",
+    "persistence",
+    "predictors",
+    "sample_selection",
+    "weight_pruning",
+)
+
 
 def assert_prints_nothing(script):
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -50,6 +58,27 @@ def test_every_public_name_is_there():
         assert name in dir(sklearn_prune)
     with pytest.raises(AttributeError, match="no attribute 'SampleSubset'"):
         sklearn_prune.SampleSubset
+
+
+PLACES = [sklearn_prune, *(getattr(sklearn_prune, name) for name in SUBPACKAGES)]
+
+
+@pytest.mark.parametrize("package", PLACES, ids=lambda package: package.__name__)
+def test_public_names_are_looked_for_elsewhere(package):
+    """An import, whose error hides that of the attribute, says where a name is."""
+    if package.__name__.endswith("predictors"):  # which stands alone
+        return
+    for place in PLACES:
+        for name in set(place.__all__) - set(dir(package)):
+            found = next(other for other in PLACES if name in other.__all__)
+            words = f"'{name}'. Write: from {found.__name__} import {name}$"
+            with pytest.raises(ImportError, match=words):
+                exec(f"from {package.__name__} import {name}")
+            with pytest.raises(AttributeError, match=words):
+                getattr(package, name)
+            assert not hasattr(package, name)
+    with pytest.raises(ImportError, match=r"cannot import name 'no_such_name' from"):
+        exec(f"from {package.__name__} import no_such_name")
 
 
 def test_classes_pickle_by_name():

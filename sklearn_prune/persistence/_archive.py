@@ -9,6 +9,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune.predictors import LoadError
 
 HEADER = "sklearn_prune.json"
 SCHEMA = "schema.json"
@@ -38,14 +39,14 @@ def read_members(path, max_bytes):
     """The members of a file and its header, each as it was written.
 
     Nothing is unpacked to the disk, and what a member unpacks to is known beforehand.
-    Raises ValueError if the file is no archive of `save`, damaged, or larger than
+    Raises LoadError if the file is no archive of `save`, damaged, or larger than
     `max_bytes`.
     """
     with open(path, "rb") as file:
         try:
             with ZipFile(file) as archive:
                 found = _contents(archive, path, max_bytes)
-        except _Refused:
+        except LoadError:
             raise
         except Exception as error:  # zipfile, zlib and struct say it in many ways
             reason = f"it is no zip archive that can be read ({error})"
@@ -75,7 +76,7 @@ def _contents(archive, path, max_bytes):
             raise not_ours(path, f"its member {member.filename} is packed in another way")
         total += member.file_size
         if total > max_bytes:
-            raise _Refused(
+            raise LoadError(
                 f"A file to load unpacks to at most max_bytes={max_bytes:,}. Got {path}, "
                 f"which claims {total:,} or more. If you know where it comes from, write "
                 f"load(path, max_bytes={2 * total:_})."
@@ -105,7 +106,7 @@ def _header(content, path):
 
 
 def parse_json(content, path):
-    """A JSON document, or a ValueError that names the file."""
+    """A JSON document, or a LoadError that names the file."""
     if sum(map(content.count, (b"[", b"{", b","))) > _MOST_PARTS:
         raise not_ours(path, "its JSON has too many parts")
     try:
@@ -131,7 +132,7 @@ def _check_arrays(name, content, path, max_bytes):
                     raise not_ours(path, f"{name} holds {member.filename[:60]!r}")
                 with archive.open(member) as part:
                     _check_array(name, part.read(member.file_size + 1), path)
-    except _Refused:
+    except LoadError:
         raise
     except Exception as error:
         raise not_ours(path, f"{name} cannot be unpacked ({error})") from error
@@ -161,13 +162,9 @@ def _check_array(name, content, path):
         raise not_ours(path, f"the array {name} has another size than it claims")
 
 
-class _Refused(ValueError):
-    """A file that is not loaded, with the reason."""
-
-
 def not_ours(path, reason):
     """The error for a file that cannot be trusted to be what `save` wrote."""
-    return _Refused(
+    return LoadError(
         f"A file to load must be as save wrote it. Got {path}: {reason}. Save the model "
         "again, or copy the file again if this is a copy."
     )

@@ -29,7 +29,7 @@ from sklearn_prune.persistence._stored import (
     storable,
     why_whole,
 )
-from sklearn_prune.predictors import Compact
+from sklearn_prune.predictors import Compact, LoadError
 from sklearn_prune.weight_pruning import checks, predictor_names
 
 FORMAT = 1
@@ -148,8 +148,9 @@ def load(path, *, max_bytes=2**30, modules=(), forms=()):
 
     Raises
     ------
-    ValueError
-        If the file is damaged, too large, of a newer version, or holds other types.
+    LoadError
+        If the file is damaged, too large, of a newer version, or holds other types. It is
+        a ValueError.
     FileNotFoundError
         If there is no such file.
     ImportError
@@ -179,7 +180,7 @@ def load(path, *, max_bytes=2**30, modules=(), forms=()):
     skops = import_or_raise("skops.io", "load", extra="persist")
     members, header = read_members(path, int(max_bytes))
     if header["format"] > FORMAT:
-        raise ValueError(
+        raise LoadError(
             f"A file to load must have the format {FORMAT} or an older one. Got "
             f"{header['format']} in {path}, written by sklearn-prune "
             f"{header['versions'].get('sklearn-prune', 'unknown')}. Upgrade sklearn-prune."
@@ -187,7 +188,7 @@ def load(path, *, max_bytes=2**30, modules=(), forms=()):
     schema = parse_json(members[SCHEMA], path)
     foreign = foreign_types(schema, forms)
     if foreign:
-        raise ValueError(
+        raise LoadError(
             "A file to load must hold predictors of this package and estimators of "
             f"scikit-learn only. Got {', '.join(foreign)} in {path}. Write load(path, "
             "forms=[MyPredictor]) for your own predictors, or save the model again."
@@ -209,7 +210,7 @@ def load(path, *, max_bytes=2**30, modules=(), forms=()):
         raise not_ours(path, f"{type(error).__name__}: {str(error)[:200]}") from error
     for name in sorted(part.module for part in found if isinstance(part, StoredModule)):
         if name not in modules:
-            raise ValueError(
+            raise LoadError(
                 f"The file {path} holds weights of the module {name}, whose class must be "
                 f"allowed. Got modules={list(modules.values())}. Write "
                 f"load(path, modules=[{name.rpartition('.')[2]}])."

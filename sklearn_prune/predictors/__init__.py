@@ -7,7 +7,7 @@ change, this name does not.
 from importlib import import_module
 
 _PUBLIC = {
-    "base": "Compact",
+    "base": "Compact LoadError",
     "bayes": (
         "CompactCategorical CompactDiscriminant CompactGaussian CompactLogLinear "
         "CompactQuadratic"

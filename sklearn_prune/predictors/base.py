@@ -12,6 +12,10 @@ from .quantized import QuantizedArray, Stored
 EITHER = [np.float64, np.float32]  # a `_dtype` under which single precision stays
 
 
+class LoadError(ValueError):
+    """A file is not loaded: it is damaged, too large, too new, or holds foreign types."""
+
+
 class available_if:
     """Decorate a method that only those objects have on which a check holds."""
 

@@ -1,5 +1,6 @@
 """The base of every selector: validation, context, fitted attributes."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -389,8 +390,8 @@ def check_selector(selector):
     )
     if isinstance(selector, type) and issubclass(selector, SampleSelector):
         example = f"Write selector={selector.__name__}(), an instance."
-    elif isinstance(selector, str):
-        example = f"Write selector={_nearest_selector(selector)}()."
+    elif isinstance(selector, str) and (name := _selector_named(selector)):
+        example = f"Write selector={name}()."
     elif is_keep(selector):
         example = f"Did you mean keep={selector!r}?"
     raise InvalidParameterError(
@@ -399,18 +400,14 @@ def check_selector(selector):
     )
 
 
-def _nearest_selector(text):
-    """The class whose name a string given as selector is nearest to."""
-    import sklearn_prune.sample_selection as selectors
+def _selector_named(text):
+    """The name of the class of selectors that a text means, or None."""
+    from sklearn_prune.sample_selection import __all__
 
-    known = {
-        name.removesuffix("Selector").lower(): name
-        for name in selectors.__all__
-        if name.endswith("Selector") and name != "SampleSelector"
-    }
-    plain = text.lower().replace("_", "").replace("-", "").removesuffix("selector")
-    begins = [name for name in known if plain and name.startswith(plain)]
-    return known[(*begins, *get_close_matches(plain, known, 1), "random")[0]]
+    names = {name.lower(): name for name in __all__ if name.endswith("Selector")}
+    asked = re.sub(r"[\W_]", "", text.lower()).removesuffix("selector") + "selector"
+    found = get_close_matches(asked, names, n=1, cutoff=0.85)
+    return names[found[0]] if found else None
 
 
 def tags_within(selector, context):

@@ -26,6 +26,7 @@ from sklearn_prune._meta import (
     route_fit_params,
     routing_enabled,
     weight_parameter,
+    without_false_names,
 )
 from sklearn_prune._ranking import check_keep, keeps_all
 from sklearn_prune._seeds import draw_seed, seeded_globals
@@ -360,8 +361,9 @@ class SampleSubsetModel(CallbackSupportMixin, MetaEstimatorMixin, SampleSubset):
         """Call a method of the fitted inner model with these parameters."""
         if self._pairwise:
             X = take_rows(X, self.sample_indices_, axis=1)
-        model = self.__dict__[f"{self._inner}_"]
-        return getattr(model, method)(canonical(X), **params)
+        model, named = self.__dict__[f"{self._inner}_"], "feature_names_in_" in vars(self)
+        with without_false_names(model, named):
+            return getattr(model, method)(canonical(X), **params)
 
 
 def _attribute_of(model, name):

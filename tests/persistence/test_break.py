@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 
-from sklearn_prune.persistence import load, save
+from sklearn_prune.persistence import LoadError, load, save
 from sklearn_prune.persistence._archive import write_members
 from sklearn_prune.persistence._checks import check_parts
 from sklearn_prune.predictors.nets.layers import Dense
@@ -27,7 +27,7 @@ def parts_of(content):
 
 def refused(path, schema, members, header, match, **params):
     write_members(path, members | {"schema.json": json.dumps(schema).encode()}, header)
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(LoadError, match=match):
         load(path, **params)
 
 
@@ -122,14 +122,14 @@ def test_a_bomb_in_several_archives(files, path):
         archive.writestr("data.npy", _array(np.zeros(600_000, np.uint8)))
     bombs = {f"bomb{k}.npz": inner.getvalue() for k in range(2)}
     write_members(path, members | bombs, header)
-    with pytest.raises(ValueError, match="holds 'data.npy'"):
+    with pytest.raises(LoadError, match="holds 'data.npy'"):
         load(path, max_bytes=1_000_000)
 
 
 def test_arrays_of_empty_texts(files, path):
     _, members, header = parts_of(files["forest"])
     write_members(path, members | {"texts.npy": claiming("<U0", 10**9)}, header)
-    with pytest.raises(ValueError, match="holds <U0"):
+    with pytest.raises(LoadError, match="holds <U0"):
         load(path)
 
 
@@ -140,7 +140,7 @@ def test_hashing_divides_by_no_zero(n_features, path):
     hasher = FeatureHasher(8).fit([])
     hasher.n_features = n_features
     save(hasher, path)
-    with pytest.raises(ValueError, match="n_features"):
+    with pytest.raises(LoadError, match="n_features"):
         load(path)
 
 

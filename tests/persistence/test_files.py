@@ -41,7 +41,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
     predictors,
 )
-from sklearn_prune.persistence import load, save
+from sklearn_prune.persistence import LoadError, load, save
 from sklearn_prune.persistence._archive import write_members
 from sklearn_prune.persistence._schema import trusted_types
 from sklearn_prune.predictors.base import Compact
@@ -243,7 +243,7 @@ def test_another_version_warns(content, path):
 
 def test_a_newer_format_is_refused(content, path):
     with_header(content, path, format=2)
-    with pytest.raises(ValueError, match="format 1 or an older one. Got 2"):
+    with pytest.raises(LoadError, match="format 1 or an older one. Got 2"):
         load(path)
 
 
@@ -252,7 +252,7 @@ def test_a_newer_format_is_refused(content, path):
 )
 def test_a_header_that_makes_no_sense(header, content, path):
     with_header(content, path, **header)
-    with pytest.raises(ValueError, match="is not complete"):
+    with pytest.raises(LoadError, match="is not complete"):
         load(path)
 
 
@@ -271,17 +271,17 @@ def test_a_pickle_does_not_run(protocol, path, tmp_path, content):
     mark = tmp_path / "it ran"
     bomb = pickle.dumps(Bomb(mark), protocol=protocol)
     path.write_bytes(bomb)
-    with pytest.raises(ValueError, match="must be as save wrote it"):
+    with pytest.raises(LoadError, match="must be as save wrote it"):
         load(path)
     members, header = members_of(content)
     array = next(name for name in members if name.endswith(".npy"))
     write_members(path, members | {array: bomb}, header)
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(LoadError, match="cannot be read"):
         load(path)
     objects = tmp_path / "objects.npy"
     np.save(objects, np.array([Bomb(mark)], dtype=object), allow_pickle=True)
     write_members(path, members | {array: objects.read_bytes()}, header)
-    with pytest.raises(ValueError, match="holds object"):
+    with pytest.raises(LoadError, match="holds object"):
         load(path)
     assert not mark.exists()
 
@@ -320,7 +320,7 @@ def test_foreign_types_are_refused_before_anything_is_made(attack, content, path
     for forged in (attack | {"protocol": 2}, inside):
         forged = json.dumps(forged).encode()
         write_members(path, members | {"schema.json": forged}, header)
-        with pytest.raises(ValueError, match="forms="):
+        with pytest.raises(LoadError, match="forms="):
             load(path)
 
 
@@ -339,7 +339,7 @@ def test_foreign_types_are_refused_before_anything_is_made(attack, content, path
 def test_descriptions_that_make_no_sense(schema, content, path):
     members, header = members_of(content)
     write_members(path, members | {"schema.json": schema}, header)
-    with pytest.raises(ValueError, match=r"save wrote it|forms="):
+    with pytest.raises(LoadError, match=r"save wrote it|forms="):
         load(path)
 
 
@@ -347,13 +347,13 @@ def test_a_zip_bomb_is_not_unpacked(content, path, tmp_path):
     members, header = members_of(content)
     write_members(path, members | {"bomb.npy": bytes(50_000_000)}, header)
     assert path.stat().st_size < 200_000
-    with pytest.raises(ValueError, match="at most max_bytes=1,000,000"):
+    with pytest.raises(LoadError, match="at most max_bytes=1,000,000"):
         load(path, max_bytes=1_000_000)
     inner = tmp_path / "inner.npz"
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data.npy", bytes(50_000_000))
     write_members(path, members | {"0.npz": inner.read_bytes()}, header)
-    with pytest.raises(ValueError, match="holds 'data.npy'"):
+    with pytest.raises(LoadError, match="holds 'data.npy'"):
         load(path, max_bytes=1_000_000)
 
 
@@ -361,7 +361,7 @@ def test_arrays_of_another_size_than_they_claim(content, path):
     members, header = members_of(content)
     name = next(name for name in members if name.endswith(".npy"))
     write_members(path, members | {name: claiming("<f8", 10**13)}, header)
-    with pytest.raises(ValueError, match="another size than it claims"):
+    with pytest.raises(LoadError, match="another size than it claims"):
         load(path)
 
 
@@ -372,7 +372,7 @@ def test_arrays_of_another_size_than_they_claim(content, path):
 def test_names_that_lead_elsewhere(name, content, path):
     members, header = members_of(content)
     write_members(path, members | {name: b""}, header)
-    with pytest.raises(ValueError, match="has a member named"):
+    with pytest.raises(LoadError, match="has a member named"):
         load(path)
 
 
@@ -380,12 +380,12 @@ def test_members_twice_or_unlisted(content, path):
     with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         archive.writestr("0.npy", b"")
-    with pytest.raises(ValueError, match="has a member named '0.npy'"):
+    with pytest.raises(LoadError, match="has a member named '0.npy'"):
         load(path)
     path.write_bytes(content)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("more.npy", b"")
-    with pytest.raises(ValueError, match="other members than it lists"):
+    with pytest.raises(LoadError, match="other members than it lists"):
         load(path)
 
 
@@ -393,7 +393,7 @@ def test_other_files(path, content):
     members, _ = members_of(content)
     for other in (b"", b"PK", b"PK\x03\x04", b"a text", packed(members), packed({})):
         path.write_bytes(other)
-        with pytest.raises(ValueError, match="must be as save wrote it") as caught:
+        with pytest.raises(LoadError, match="must be as save wrote it") as caught:
             load(path)
         assert "\n" not in str(caught.value)
 
@@ -404,14 +404,14 @@ def test_the_sums_find_what_was_changed(content, path):
     name = next(name for name in members if name.endswith(".npy"))
     members[name] = members[name][:-1] + bytes([members[name][-1] ^ 1])
     path.write_bytes(packed(members))
-    with pytest.raises(ValueError, match=f"the SHA-256 of {name}"):
+    with pytest.raises(LoadError, match=f"the SHA-256 of {name}"):
         load(path)
 
 
 @pytest.mark.parametrize("size", [1, 10, 100, 1000, -1, -10, -100])
 def test_truncated_files(size, content, path):
     path.write_bytes(content[:size])
-    with pytest.raises(ValueError, match="must be as save wrote it"):
+    with pytest.raises(LoadError, match="must be as save wrote it"):
         load(path)
 
 

@@ -18,7 +18,7 @@ from sklearn_prune.sample_selection import (
     SampleSelector,
 )
 from sklearn_prune.sample_selection._chain import ChainSelector
-from sklearn_prune.sample_selection._choice import _identity
+from sklearn_prune.sample_selection._choice import _Identity
 from sklearn_prune.sample_selection._edited import ENNSelector
 from sklearn_prune.sample_selection._herding import HerdingSelector
 from sklearn_prune.sample_selection._rmhc import RMHCSelector
@@ -175,8 +175,10 @@ def test_parameters_of_stages_are_named_by_position(X, y):
     copy.set_params(**{"0": L1PenaltySelector(), "0__alpha": 0.5})
     assert copy.selectors[0][0].alpha == 0.5
     assert copy.selectors[0][1] == 0.8
-    assert _identity(chain) == _identity(clone(chain))
-    assert _identity(chain) != _identity(clone(chain).set_params(**{"1__n_neighbors": 9}))
+    assert _Identity().of(chain) == _Identity().of(clone(chain))
+    assert _Identity().of(chain) != _Identity().of(
+        clone(chain).set_params(**{"1__n_neighbors": 9})
+    )
     fill_random_states(copy, 3, "role")
     assert isinstance(copy.selectors[2].random_state, int)
     with pytest.raises(ValueError, match="Invalid parameter '3'"):
@@ -238,7 +240,7 @@ def test_pipelines_take_groups_and_weights(X, y):
         ([(RandomSelector(), "auto")], "needs a size. Got RandomSelector"),
         ([(RandomSelector(), 1.5), ENNSelector()], "keep must be a fraction"),
         ([ENNSelector], "selector must be None, one of .*ENNSelector\\(\\), an instance"),
-        (["enn"], "selector must be None, one of .* Got 'enn'"),
+        (["enn"], "selector must be None.* Got 'enn' instead. Write .*=ENNSelector"),
         ([ENNSelector(n_neighbors=-1), RandomSelector()], "'n_neighbors' parameter of ENN"),
         (RandomSelector(), "'selectors' parameter of ChainSelector must be"),
     ],

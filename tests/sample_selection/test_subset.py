@@ -1,6 +1,7 @@
 import importlib
 import linecache
 import pickle
+import re
 import runpy
 import sys
 import types
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_array, csr_array, issparse
 from sklearn import clone, config_context
-from sklearn.base import BaseEstimator, ClassifierMixin, is_regressor
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.metrics.pairwise import rbf_kernel
@@ -1510,3 +1511,55 @@ def test_nystroem_on_chosen_rows(X, y):
         sk.LinearRegression(),
     ).fit(X, y)
     assert model.predict(X).shape == (240,)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("auto", "AutoSelector()"),
+        ("Auto", "AutoSelector()"),
+        ("random", "RandomSelector()"),
+        ("RandomSelector", "RandomSelector()"),
+        ("k-center", "KCenterSelector()"),
+        ("l2_penalty", "L2PenaltySelector()"),
+        ("confident learning", "ConfidentLearningSelector()"),
+        ("herdin", "HerdingSelector()"),
+        ("nothing like it", "RandomSelector(), or"),
+    ],
+)
+def test_texts_name_the_selector_that_they_mean(classes, text, meant):
+    for model in (SampleSubsetClassifier(Spy(), text), SampleSubsetSampler(text)):
+        with pytest.raises(ValueError, match=re.escape(f"Write selector={meant}")):
+            model.fit(*classes)
+
+
+class Half(BaseEstimator):
+    """Has no method but fit."""
+
+    def fit(self, X, y=None):
+        return self
+
+
+class HalfClassifier(ClassifierMixin, Half):
+    pass
+
+
+class HalfRegressor(RegressorMixin, Half):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        (SampleSubsetClassifier(HalfClassifier()), "predict"),
+        (SampleSubsetClassifier(Half()), "predict"),
+        (SampleSubsetRegressor(HalfRegressor()), "predict"),
+        (SampleSubsetTransformer(sk.TSNE()), "transform"),
+        (SampleSubsetTransformer(Half()), "transform"),
+        (PrunedClassifier(HalfClassifier()), "predict"),
+        (PrunedRegressor(HalfRegressor()), "predict"),
+    ],
+)
+def test_a_model_that_lacks_a_method(classes, model, method):
+    with pytest.raises(TypeError, match=f"Got .*, which has no method {method}. Pass an"):
+        model.fit(*classes)

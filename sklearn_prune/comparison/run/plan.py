@@ -101,12 +101,14 @@ def check_estimators(estimators):
             raise TypeError(
                 f"names of estimators must be strings. Got {name!r}. Write {str(name)!r}."
             )
-        usable = all(hasattr(estimator, part) for part in ("fit", "predict", "get_params"))
-        if isinstance(estimator, type) or not usable:
+        methods = ("fit", "predict", "get_params")
+        missing = [method for method in methods if not hasattr(estimator, method)]
+        if isinstance(estimator, type) or missing:
+            lacks = f", which has no {' and no '.join(missing)}" if missing else ""
             raise TypeError(
                 "estimators must have fit, predict and get_params. Got "
-                f"{in_one_line(estimator)[:200]} for {name!r}. Pass an unfitted classifier "
-                "or regressor."
+                f"{in_one_line(estimator)[:200]} for {name!r}{lacks}. Pass an unfitted "
+                "classifier or regressor."
             )
         for keep in requested_keeps(estimator).values():
             try:

@@ -11,7 +11,12 @@ from sklearn.inspection import permutation_importance
 from sklearn.pipeline import make_pipeline
 
 from sklearn_prune._meta import first_line, in_one_line
-from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows, take_rows
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    count_rows,
+    has_column_names,
+    take_rows,
+)
 from sklearn_prune.predictors import (
     ColumnSelector,
     CompactColumns,
@@ -141,6 +146,7 @@ class FeatureFamily(Restores, Family):
             shape = np.shape(context.X)
             n_features = shape[1] if len(shape) == 2 else 0
         names = getattr(model, "feature_names_in_", None)
+        names = names if has_column_names(context.X) else None
         inner = self.inner.start(model, context)
         return FeatureWork(np.arange(n_features), n_features, inner, names)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_prune._sklearn_compat import has_column_names
 from sklearn_prune.models.readers.boosted_model import (
     BoostedModel,
     BoostingReader,
@@ -29,10 +30,12 @@ _LINKS = {
 def read_model(model, X=None):
     """A fitted boosting model as arrays; X tells which columns were categorical frames."""
     found = _reader_of(model).read(model, X)
+    # The libraries make up names where the columns of X have none.
+    named = found.names is not None and (X is None or has_column_names(X))
     return replace(
         found,
         classes=getattr(model, "classes_", None),
-        names=None if found.names is None else np.asarray(found.names, dtype=object),
+        names=np.asarray(found.names, dtype=object) if named else None,
     )
 
 

@@ -1,6 +1,7 @@
 """LightGBM and XGBoost: compact forms that predict as they do, and smaller ones."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.frozen import FrozenEstimator
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -535,3 +537,56 @@ def test_iterations_after_the_best_one_are_not_stored(xgb):
     for beyond in ((0, model.best_iteration + 2), (2, 1), (0, 999)):
         with pytest.raises(ValueError, match="up to the best one. Got iteration_range="):
             small.predict(X, iteration_range=beyond)
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit"),
+    [
+        ("lgb", "rows"),
+        ("lgb", "iteration"),
+        ("lgb", "feature"),
+        ("xgb", "rows"),
+        ("xgb", "auto"),
+        ("xgb", "feature"),
+        ("in a pipeline", "rows"),
+        ("in a pipeline", "auto"),
+        ("of one against rest", "rows"),
+        ("of one against rest", "iteration"),
+    ],
+)
+def test_frames_with_numbers_as_names(lgb, xgb, kind, unit):
+    """Such columns have no names for scikit-learn, so that none are missed."""
+    pandas = pytest.importorskip("pandas")
+    X, y = (part[:80] for part in classes(2))
+    frame = pandas.DataFrame(X, columns=range(2020, 2025))
+    model = lgb.LGBMClassifier(n_estimators=3, min_child_samples=5, verbose=-1, n_jobs=1)
+    if kind == "xgb":
+        model = xgb.XGBClassifier(n_estimators=3, n_jobs=1)
+    elif kind == "in a pipeline":
+        model = make_pipeline("passthrough", model)
+    elif kind == "of one against rest":
+        model = OneVsRestClassifier(model)
+    pruned = PrunedClassifier(model, unit=unit, random_state=0)
+    if unit == "rows":
+        pruned = SampleSubsetClassifier(model, random_state=0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*feature names")
+        for keep in (0.6, 1.0):
+            pruned.set_params(keep=keep)
+            expected = pruned.fit(X, y).predict_proba(X)
+            found = pruned.fit(frame, y)
+            assert not hasattr(found, "feature_names_in_")
+            for rows in (frame, X):
+                np.testing.assert_allclose(found.predict_proba(rows), expected, rtol=1e-6)
+
+
+def test_names_that_are_there_are_missed(lgb):
+    pandas = pytest.importorskip("pandas")
+    X, y = (part[:80] for part in classes(2))
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    model = lgb.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1)
+    for kind in (PrunedClassifier, SampleSubsetClassifier):
+        fitted = kind(model, random_state=0).fit(frame, y)
+        assert list(fitted.feature_names_in_) == list("abcde")
+        with pytest.warns(UserWarning, match="does not have valid feature names"):
+            fitted.predict(X)
