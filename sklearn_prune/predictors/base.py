@@ -15,6 +15,8 @@ EITHER = [np.float64, np.float32]  # a `_dtype` under which single precision sta
 class LoadError(ValueError):
     """A file is not loaded: it is damaged, too large, too new, or holds foreign types."""
 
+    __module__ = "sklearn_prune.predictors"
+
 
 class available_if:
     """Decorate a method that only those objects have on which a check holds."""

@@ -458,6 +458,12 @@ def test_a_private_file_stays_private(models, path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_one_error_for_all_refusals():
+    assert LoadError is predictors.LoadError
+    assert issubclass(LoadError, ValueError)
+    assert pickle.loads(pickle.dumps(LoadError("damaged"))).args == ("damaged",)
+
+
 @pytest.mark.parametrize("name", ["", "a\0b", "."])
 def test_what_names_no_file(models, name):
     with pytest.raises(ValueError, match="path must name a file"):
