@@ -5,8 +5,6 @@ from sklearn_prune._lazy import lazy_names
 _PUBLIC = {"check": "ExportReport check_export"}
 _SHARED = {
     "check": "compare dense differing",
-    "witnesses": (
-        "accepted is_missing reads_texts rows_of unwrapped values_of witness_columns"
-    ),
+    "witnesses": ("is_missing reads_texts tied unwrapped values_of witness_rows"),
 }
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -1,22 +1,27 @@
 """Rows that reach every branch of a fitted model, made from what the model holds."""
 
 import warnings
+from functools import partial
 from itertools import cycle, islice
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import nan_euclidean_distances
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_prune._lazy import has
-from sklearn_prune._sklearn_compat import columns_read
+from sklearn_prune._sklearn_compat import columns_read, rows_of_imputer
 from sklearn_prune.predictors import QuantizedArray
+from sklearn_prune.predictors import dense as dense_array
 
 MISSING = (None, float("nan"))
 UNKNOWN = "an unknown category"
 _MOST = 64  # values of one column
 _NODES = 16_000  # of trees, up to which each is tried several times
+_FEW_COLUMNS = 40  # which are tried one by one
 _EXTREME = 1e4  # times the span of a column
 _GROUPS = {  # of rows: what they hold beside values in the span of the fit
     "inside": (64, ()),
@@ -24,7 +29,12 @@ _GROUPS = {  # of rows: what they hold beside values in the span of the fit
     "missing": (32, ("missing",)),
     "unknown": (32, ("unknown",)),
     "all": (32, ("far", "missing", "unknown")),
+    "alike": (0, ()),
+    "positive": (64, ("positive",)),
+    "counts": (64, ("counts",)),
 }
+_ENOUGH = 64  # rows, with which the fallbacks are not needed
+_FALLBACKS = ("positive", "counts")
 _NOT_VALUES = {"classes_", "feature_names_in_", "n_features_in_"}
 
 
@@ -145,28 +155,41 @@ def _some(values, most):
     return values[np.linspace(0, len(values) - 1, most).astype(int)]
 
 
-def witness_columns(part, kinds, seed=0, *, jitter=0.0):
-    """Groups of rows, each a list of columns, for what reads columns of these kinds.
+def witness_rows(function, part, kinds, *, documents, jitter=0.0):
+    """Rows for what reads columns of these kinds, and what a function gives for them.
 
-    `kinds` are numpy dtypes, object for texts. Numbers are moved by a share of `jitter`,
-    so that none is on an edge.
+    A list of pairs, with 64 rows and more unless the function refuses them. `kinds` are
+    numpy dtypes, object for texts. Numbers are moved by a share of `jitter`, so that none
+    is on an edge.
     """
     lists = values_of(part, len(kinds))
-    documents = reads_texts(part)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     pools = [
         _Texts(own, documents) if kind.kind in "OU" else _Numbers(own, kind, rng)
         for own, kind in zip(lists, kinds, strict=True)
     ]
-    groups = []
-    for n_rows, extras in [_GROUPS["inside"]] if documents else _GROUPS.values():
-        n_rows = max(n_rows, *(min(pool.size, 512) for pool in pools)) if pools else n_rows
-        groups.append([pool.column(n_rows, extras, rng) for pool in pools])
-    alike = [pool.alike() for pool in pools]
-    groups.append([np.resize(own, max(map(len, alike))) for own in alike])
-    if jitter:
-        groups = [[_moved(own, jitter, rng) for own in columns] for columns in groups]
-    return groups
+    found, clean, n_found = [], None, 0
+    for name in ["inside"] if documents else _GROUPS:
+        n_rows, extras = _GROUPS[name]
+        if name in _FALLBACKS and n_found >= _ENOUGH:
+            continue
+        if name == "inside":  # each value at least once
+            n_rows = max(n_rows, *(min(pool.size, 512) for pool in pools))
+        if name == "alike":
+            columns = [pool.alike() for pool in pools]
+            n_rows = max(map(len, columns))
+            columns = [np.resize(own, n_rows) for own in columns]
+        else:
+            columns = [pool.column(n_rows, extras, rng) for pool in pools]
+        if jitter:
+            columns = [_moved(own, jitter, rng) for own in columns]
+        make = partial(rows_of, part=part, documents=documents)
+        answer, columns = _accepted(function, make, columns, clean)
+        if answer is not None:
+            clean = clean or columns
+            n_found += len(columns[0])
+            found.append((make(columns), answer))
+    return found
 
 
 def _moved(column, share, rng):
@@ -200,6 +223,10 @@ class _Numbers:
         if "far" in extras:
             values = np.concatenate([self.far, self.far, values[: len(self.far)]])
         column = _spread(values, n_rows, rng)
+        if "positive" in extras:
+            column = np.abs(column) + 0.1
+        if "counts" in extras:
+            column = rng.integers(0, 3, n_rows)
         if "unknown" in extras:
             column = np.where(rng.random(n_rows) < 0.3, self.inside.max() + 1, column)
         if "missing" in extras and self.dtype.kind == "f":
@@ -436,12 +463,11 @@ class TreeWalk:
         return rows
 
 
-def accepted(function, make, columns):
+def _accepted(function, make, columns, clean):
     """What a function gives for rows, and the columns of those that it does not refuse.
 
-    `make` makes rows of columns. What no row is accepted of gives None.
+    `clean` are columns that it does not refuse: they stand in for others.
     """
-    n_rows = len(columns[0])
 
     def tried(some):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -451,20 +477,91 @@ def accepted(function, make, columns):
             except Exception:  # of whatever kind a refusal is
                 return None
 
+    n_rows = len(columns[0])
     found = tried(columns)
-    if found is not None:
-        return found, columns
-    if all(own.dtype.kind in "biuf" for own in columns):
+    if found is None and clean is not None and len(columns) <= _FEW_COLUMNS:
+        clean = [np.resize(own, n_rows) for own in clean]
+        columns = [
+            own
+            if tried([*clean[:place], own, *clean[place + 1 :]]) is not None
+            else clean[place]
+            for place, own in enumerate(columns)
+        ]
+        found = tried(columns)
+    elif found is None and all(own.dtype.kind in "biuf" for own in columns):
         there = np.flatnonzero(~np.isnan(columns).any(axis=0))
-        found = tried([own[there] for own in columns])
-        if found is not None and len(there):
-            return found, [own[there] for own in columns]
-    parts = ([own[at : at + 1] for own in columns] for at in range(n_rows))
-    fine = [at for at, part in enumerate(parts) if tried(part) is not None]
-    if not fine:
-        return None, columns
-    columns = [own[fine] for own in columns]
-    return tried(columns), columns
+        if len(there) and tried([own[there] for own in columns]) is not None:
+            columns = [own[there] for own in columns]
+            found = tried(columns)
+    if found is None:
+        parts = ([own[at : at + 1] for own in columns] for at in range(min(n_rows, 80)))
+        fine = [at for at, part in enumerate(parts) if tried(part) is not None]
+        columns = [own[fine] for own in columns]
+        found = tried(columns) if fine else None
+    return found, columns
+
+
+def tied(part, X):
+    """A mask of the rows for which equally far neighbours make the answer ambiguous."""
+    part = unwrapped(part)
+    found = np.zeros(len(X), dtype=bool)
+    if isinstance(part, Pipeline) or hasattr(part, "steps_"):
+        for _, step in getattr(part, "steps", None) or part.steps_:
+            found |= tied(step, X)
+            X = X if isinstance(step, str) or step is None else step.transform(X)
+            X = X.toarray() if issparse(X) else X
+        parts = [(member, None) for member in getattr(part, "members_", ())]
+    elif isinstance(part, FeatureUnion):
+        parts = [(inner, None) for _, inner in part.transformer_list]
+    elif isinstance(part, ColumnTransformer):
+        read = columns_read(part)
+        parts = [(inner, read[name]) for name, inner, _ in part.transformers_]
+    elif hasattr(part, "inner_"):
+        parts = [(part.inner_, part.columns_)]
+    elif hasattr(part, "members_"):
+        columns = getattr(part, "columns_", [None] * len(part.members_))
+        parts = zip(part.members_, columns, strict=True)
+    else:
+        return _tied_neighbors(part, X)
+    for inner, columns in parts:
+        if columns is not None and len(columns):
+            own = X.iloc[:, columns] if hasattr(X, "iloc") else X[:, columns]
+            found |= tied(inner, own)
+        elif columns is None:
+            found |= tied(inner, X)
+    return found
+
+
+def _tied_neighbors(part, X):
+    found = np.zeros(len(X), dtype=bool)
+    if isinstance(part, KNNImputer):
+        X, points = np.asarray(X), rows_of_imputer(part)
+        far = nan_euclidean_distances(
+            X.astype(float), points.astype(float), missing_values=part.missing_values
+        )
+        absent = part.missing_values
+        there, here = (~np.isnan(each) for each in (points, X))
+        if not is_missing(absent):
+            there, here = points != absent, absent != X
+        for donors, own in zip(there.T, here.T, strict=True):
+            found |= ~own & _has_tie(far[:, donors], part.n_neighbors, X)
+    elif hasattr(part, "n_neighbors_") and hasattr(part, "points_"):
+        points, metric = dense_array(part.points_), part.metric_
+        points = points.toarray() if issparse(points) else points
+        X = np.asarray(X)
+        far = pairwise_distances(X, points, metric, **part.metric_params_)
+        found = _has_tie(far, part.n_neighbors_, X)
+    return found
+
+
+def _has_tie(far, n_neighbors, X):
+    """Whether the last of the neighbours is as far as the next, but for rounding."""
+    if far.shape[1] <= n_neighbors:
+        return np.zeros(len(far), dtype=bool)
+    squares = np.sort(far.astype(float), axis=1) ** 2
+    gap = squares[:, n_neighbors] - squares[:, n_neighbors - 1]
+    size = np.nansum(np.square(X, dtype=float), axis=1) + squares[:, n_neighbors]
+    return ~(gap > (1e-5 if X.dtype == np.float32 else 1e-12) * size)
 
 
 def rows_of(columns, part, *, documents=False):

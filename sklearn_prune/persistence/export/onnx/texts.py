@@ -23,6 +23,7 @@ from sklearn_prune.persistence.export.onnx.rows import Rows
 _ML = "ai.onnx.ml"
 _PAD = "\ue000\ue001"  # behind the last token of a text; no token is this
 _END, _UNKNOWN, _NEVER = -1, 0, -2  # numbers of tokens; the known ones are from 1 on
+_SIGMAS = "\u03c3\u03c2"  # inside and at the end of a word
 _LETTERS = r"\p{L}\p{N}_"
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 # What findall with a pattern of Python finds, for RE2, in which \w and \b know ASCII only.
@@ -138,7 +139,46 @@ def _prepared(step, texts):
     if accents != "ascii":
         other = _numbered(found, [_PAD], [1], 0).cast(bool)
         found = graph.node("Where", [other, characters, found])
+    terms = getattr(step, "vocabulary_", _SIGMAS)
+    if (
+        step.lowercase
+        and accents != "ascii"
+        and any(c in t for t in terms for c in _SIGMAS)
+    ):
+        found = _with_final_sigma(characters, found)
     return _concatenated(found)
+
+
+@cache
+def _cases():
+    """Characters that have a case (2), and those that are skipped to find it (1)."""
+    found = {}
+    for character in map(chr, (*range(0xD800), *range(0xE000, 0x30000))):
+        if f"aΣ{character}".lower()[1] == _SIGMAS[0]:
+            found[character] = 2
+        elif f"aΣ{character}a".lower()[1] == _SIGMAS[0]:
+            found[character] = 1
+    return found
+
+
+def _with_final_sigma(characters, found):
+    """The other small sigma in place of a capital one at the end of a word."""
+    graph, cases = characters.graph, _cases()
+    kinds = _numbered(characters, cases, cases.values(), 0)
+    kept = graph.node("Not", [kinds.equals(np.int64(1))], dtype=bool)
+    axis = graph.constant(np.array(1, dtype=np.int64))
+    ranks = graph.node("CumSum", [kept.cast(np.int64), axis]) - np.int64(1)
+    ranks = ranks.maximum(np.int64(0))
+    kinds = graph.node("GatherElements", [kinds, _order(kept)], axis=1)
+    before, after = (
+        graph.node("GatherElements", [_shifted(kinds, by), ranks], axis=1) for by in (1, -1)
+    )
+    last = graph.node("And", [before.equals(np.int64(2)), after < np.int64(2)], dtype=bool)
+    sigma = _numbered(characters, ["Σ"], [1], 0).cast(bool)
+    last = graph.node("And", [sigma, last], dtype=bool)
+    return graph.node(
+        "Where", [last, graph.constant(np.array(_SIGMAS[1], dtype=object)), found]
+    )
 
 
 def _concatenated(characters):
