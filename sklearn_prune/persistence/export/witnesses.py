@@ -508,7 +508,7 @@ def tied(part, X):
     if isinstance(part, Pipeline) or hasattr(part, "steps_"):
         for _, step in getattr(part, "steps", None) or part.steps_:
             found |= tied(step, X)
-            X = X if isinstance(step, str) or step is None else step.transform(X)
+            X = step.transform(X) if hasattr(step, "transform") else X
             X = X.toarray() if issparse(X) else X
         parts = [(member, None) for member in getattr(part, "members_", ())]
     elif isinstance(part, FeatureUnion):

@@ -187,8 +187,11 @@ def _indicated(step, X):
 
 def _nearest_imputed(step, X):
     """Means of the nearest rows of the fit that have a value in the column."""
-    if callable(step.weights) or step.metric != "nan_euclidean":
-        raise TypeError("to_onnx cannot write a function as weights or metric.")
+    if step.weights != "uniform" or step.metric != "nan_euclidean":
+        raise TypeError(
+            "to_onnx cannot write inverse distances as weights, which are rounding where "
+            'values are equal, or other metrics. Write weights="uniform".'
+        )
     graph, dtype = X.graph, X.dtype
     wide = X.cast(graph.float)
     absent = _absent(step, wide)
@@ -223,12 +226,6 @@ def _nearest_imputed(step, X):
             sorted=1,
         )
         counts = (nearest < float(np.finfo(wide.dtype).max)).cast(wide.dtype)
-        if step.weights == "distance":
-            same = nearest.equals(0.0).cast(wide.dtype)
-            any_same = same.max(1, keepdims=True) > 0.0
-            one = graph.value(1.0, like=nearest)
-            inverse = counts / graph.where(nearest.equals(0.0), one, nearest).sqrt()
-            counts = graph.where(any_same, same, inverse)
         total = counts.sum(1, keepdims=True)
         values = graph.constant(fitted[donors, number].astype(wide.dtype)).take(places)
         one = graph.value(1.0, like=total)
