@@ -1,7 +1,6 @@
-"""Write a file as a whole, or count the bytes that would be written."""
+"""Write a file as a whole."""
 
 import os
-import pickle
 import secrets
 import stat
 from contextlib import contextmanager, suppress
@@ -47,20 +46,3 @@ def _sync_folder(folder):
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def pickled_bytes(thing):
-    """Length of the object's pickle (protocol 5), which is not held in memory."""
-    counter = ByteCounter()
-    pickle.Pickler(counter, protocol=5).dump(thing)
-    return counter.total
-
-
-class ByteCounter:
-    """A file that counts what is written to it, and keeps nothing."""
-
-    def __init__(self):
-        self.total = 0
-
-    def write(self, data):
-        self.total += memoryview(data).nbytes

@@ -33,7 +33,7 @@ _PUBLIC = {
     "nets.module": "CompactModule",
     "nets.net": "CompactNetClassifier CompactNetRegressor",
     "nets.weights": "SparseWeights",
-    "quantized": "QuantizedArray",
+    "quantized": "QuantizedArray stored_bytes",
     "steps": "ColumnSelector CompactColumns CompactPipeline",
     "trees.columns": "KeyColumns",
     "trees.flat": "FlatTrees",
@@ -57,7 +57,9 @@ _SHARED = {
     "nets.module": "emptied",
     "nets.net": "CompactNet",
     "nets.places": "places_out",
-    "quantized": "Stored arrays_in check_quantized dense is_count need take_columns",
+    "quantized": (
+        "ByteCounter Stored arrays_in check_quantized dense is_count need take_columns"
+    ),
     "steps": "at_columns behind_steps",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
     "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",

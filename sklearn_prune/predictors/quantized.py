@@ -1,5 +1,6 @@
 """Arrays as predictors store them, kinds of rows, and checks of loaded arrays."""
 
+import pickle
 import sys
 from math import prod
 
@@ -187,3 +188,44 @@ def check_quantized(array):
     pairs = codes.ndim == 1 and codes.size == (array.size + 1) // 2 and n_values <= 16
     need(pairs, "the codes of an array")
     need(not codes.size or (codes & 15).max() < n_values > (codes >> 4).max(), "a code")
+
+
+def stored_bytes(model):
+    """Number of bytes in which a predictor is stored.
+
+    It is the length of the pickle (protocol 5), before any compression, and does not depend
+    on the machine. The pickle itself is not held in memory.
+
+    Parameters
+    ----------
+    model : predictor or estimator
+        What is stored, such as `compact_`.
+
+    Returns
+    -------
+    int
+        The number of bytes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sklearn_prune import PrunedRegressor
+    >>> from sklearn_prune.predictors import stored_bytes
+    >>> model = PrunedRegressor(LinearRegression(), keep=1.0)
+    >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> stored_bytes(model.compact_) < 1000
+    True
+    """
+    counter = ByteCounter()
+    pickle.Pickler(counter, protocol=5).dump(model)
+    return counter.total
+
+
+class ByteCounter:
+    """A file that counts what is written to it, and keeps nothing."""
+
+    def __init__(self):
+        self.total = 0
+
+    def write(self, data):
+        self.total += memoryview(data).nbytes

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -15,6 +16,7 @@ from sklearn_prune._meta import (
     clone_seeded,
     first_line,
     innermost,
+    last_step,
     own_params,
     weight_parameter,
 )
@@ -25,6 +27,26 @@ from sklearn_prune._sklearn_compat import (
     take_rows,
     take_rows_of_params,
 )
+
+
+def _weighted_model(model):
+    """The model whose class weights count: the one inside Pipelines, searches and such."""
+    while True:
+        inner = last_step(model)
+        if inner is model:
+            inner = None if hasattr(model, "class_weight") else _only_inner(model)
+        if inner is None:
+            return model
+        model = inner
+
+
+def _only_inner(model):
+    """The one model inside that is trained on the same classes, or None."""
+    one_problem_each = (OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier)
+    inner = getattr(model, "estimator", None)
+    if isinstance(model, one_problem_each) or not hasattr(inner, "get_params"):
+        return None
+    return inner
 
 
 @dataclass(frozen=True)
@@ -107,15 +129,37 @@ class PruningContext:
         return None if weights is None else np.asarray(weights, dtype=np.float64).ravel()
 
     def row_weights(self):
-        """Product of the sample weights and the class weights of the template, or None."""
-        class_weight = getattr(self.template, "class_weight", None)
-        weights = self.sample_weight
-        if class_weight is None or (
-            isinstance(class_weight, str) and "subsample" in class_weight
-        ):
-            return weights
-        by_class = compute_sample_weight(class_weight, self.target)
-        return by_class if weights is None else weights * by_class
+        """Product of the sample weights and the class weights of the model, or None."""
+        by_class, weights = self.class_weights(), self.sample_weight
+        if by_class is None or weights is None:
+            return weights if by_class is None else by_class
+        return weights * by_class
+
+    def class_weights(self):
+        """Weights of the rows by the class weights of the inner model, or None.
+
+        "balanced_subsample" counts as "balanced"; `scale_pos_weight` and `is_unbalance` are
+        class weights.
+        """
+        if not self.is_classification or self.target.ndim > 1:
+            return None
+        params = _weighted_model(self.template).get_params(deep=False)
+        given = params.get("class_weight")
+        if isinstance(given, str):
+            given = "balanced"
+        if given is not None:
+            return compute_sample_weight(given, self.target)
+        classes, codes, counts = np.unique(
+            self.target, return_inverse=True, return_counts=True
+        )
+        if len(classes) != 2:
+            return None
+        ratio = params.get("scale_pos_weight")
+        if params.get("is_unbalance"):
+            return (counts.max() / counts)[codes]
+        if ratio is None or ratio == 1:
+            return None
+        return np.array([1.0, ratio])[codes]
 
     def role_seed(self, role):
         """A seed for one use of randomness; 0 stands for a missing seed."""

@@ -3,7 +3,7 @@
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._returns import check_returned
 from sklearn_prune.predictors import Compact
-from sklearn_prune.weight_pruning._inner_validation import inner_scores
+from sklearn_prune.weight_pruning._inner_validation import Outputs
 from sklearn_prune.weight_pruning._reduce import reduce_unit
 
 AUTO_SHARES = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01)
@@ -121,6 +121,13 @@ class Family:
         Whether units lie in layers, which are the groups of the tables.
     takes_dropout : bool
         Whether the refit drops units at random, by the `dropout` of its context.
+    compares_with_best : bool
+        Whether inner validation of the mix compares with the best of the full model and
+        all sizes, instead of with the full model.
+    reads_starts : bool
+        Whether the outputs on held-out rows add their `init_score` or `base_margin`.
+    limits_log_loss : bool
+        Whether keep="auto" limits the rise of the log loss. It is estimated in any case.
 
     See Also
     --------
@@ -171,6 +178,9 @@ class Family:
     recurses = False
     has_layers = False
     takes_dropout = False
+    compares_with_best = False
+    reads_starts = False
+    limits_log_loss = True
 
     def accepts(self, model):
         """`Accepted` if the family can prune this model, fitted or not, else `Refused`."""
@@ -280,14 +290,32 @@ class Family:
         """What `reduce` gives for each of several requests that differ in their option."""
         return [self.reduce(work, shares, request, context) for request in requests]
 
-    def inner_validation(self, work, shares, requests, context):
-        """Inner scores of the full model, and of each request at each share.
+    def validated_part(self, work, context):
+        """The family, working form and context that inner validation works on.
 
-        The first are of shape (n_scores,), the others (n_requests, n_shares, n_scores):
-        one score for each row where the score is a mean over rows, else one for each
-        fold. Larger is better, and no model has seen the rows that score it.
+        Containers name the model inside where its scores are honest.
         """
-        return inner_scores(self, work, shares, requests, context)
+        return self, work, context
+
+    def fold_work(self, work, fold):
+        """The working form of the full model, fitted on the rows inside a fold."""
+        return self.start(fold.inside.fit_first(), fold.inside)
+
+    def whole_outputs(self, work, fold):
+        """What the full model of a fold says of the held-out rows, as `Outputs`."""
+        return Outputs.of(self.compact(work), fold.outside)
+
+    def fold_outputs(self, work, shares, requests, fold):
+        """What the pruned models of a fold say of the held-out rows.
+
+        Yields for each request a list with a pair for each share: `Outputs`, and the number
+        of parameters that the pruned model stores.
+        """
+        for of_request in self.reduce_each(work, shares, requests, fold.inside):
+            yield [
+                (Outputs.of(self.compact(smaller), fold.outside), self.count(smaller)[0])
+                for smaller in of_request
+            ]
 
 
 def _missing(family, method):

@@ -1,15 +1,23 @@
-"""Inner scores of pruned models, and the smallest size that is not worse."""
+"""Inner validation of pruned models: the folds, and the scores of each held-out row."""
 
+from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.utils import get_tags
 
 from sklearn_prune._folds import given_folds, shuffled_folds
 from sklearn_prune._meta import has_tags, innermost
-from sklearn_prune._sklearn_compat import count_rows, with_checked_metric
+from sklearn_prune._seeds import derive_seed
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    count_rows,
+    with_checked_metric,
+)
 from sklearn_prune._validation import (
     check_groups,
     check_predictions,
@@ -18,21 +26,182 @@ from sklearn_prune._validation import (
     class_codes,
     explained,
 )
+from sklearn_prune.weight_pruning._size_choice import N_QUANTITIES, Curve, worth_trying
+
+HALF_WIDTH = 0.15  # of the ramp of the soft label score, in probability
+LOWEST_PROBABILITY = 1e-3  # lower ones count as this in the log loss
+STARTS = ("init_score", "base_margin")  # where the raw scores of rows start
+ENOUGH_ROWS = 12_000  # held-out rows: with an int cv no more folds are fitted then
 
 
-def inner_scores(family, work, shares, requests, context):
-    """Score by cross-validation inside the rows: the default `Family.inner_validation`.
+@dataclass(frozen=True)
+class Outputs:
+    """What a predictor says of held-out rows.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Predicted labels, or targets.
+    classes : ndarray of shape (n_classes,) or None
+        The classes of the columns of `proba` or `decision`.
+    proba : ndarray of shape (n_samples, n_classes) or None
+        Class probabilities.
+    decision : ndarray of shape (n_samples,) or (n_samples, n_classes), or None
+        Decision values of a classifier without probabilities.
+    score : float or None
+        The score by a user's `scoring`.
+    """
+
+    labels: np.ndarray
+    classes: np.ndarray | None = None
+    proba: np.ndarray | None = None
+    decision: np.ndarray | None = None
+    score: float | None = None
+
+    @classmethod
+    def of(cls, predictor, context):
+        """What a predictor says of the rows of a context."""
+        X, score = context.X, user_score(predictor, context)
+        with context.asked("predict rows that it was not fitted on"):
+            labels = np.asarray(predictor.predict(X))
+        classes = getattr(predictor, "classes_", None)
+        if not context.is_classification or not isinstance(classes, np.ndarray):
+            return cls(labels, score=score)
+        proba = decision = None
+        with context.asked("predict rows that it was not fitted on"):
+            if hasattr(predictor, "predict_proba"):
+                proba = np.asarray(predictor.predict_proba(X))
+            elif hasattr(predictor, "decision_function"):
+                decision = np.asarray(predictor.decision_function(X))
+        return cls(labels, classes, proba, decision, score)
+
+
+class Fold:
+    """One fold of the inner validation.
+
+    Parameters
+    ----------
+    context : PruningContext
+        All rows.
+    train, test : ndarray of int
+        Positions of the rows to fit on, and of those held out.
+    """
+
+    def __init__(self, context, train, test):
+        self.context, self.train, self.test = context, train, test
+
+    @cached_property
+    def inside(self):
+        """The context of the rows to fit on."""
+        return self.context.on(self.train)
+
+    @cached_property
+    def outside(self):
+        """The context of the rows held out."""
+        return self.context.on(self.test)
+
+
+def inner_curve(family, work, shares, requests, context, *, second_seed=False):
+    """Inner scores of the full model, and of each request at each share, as a `Curve`.
 
     In each fold the model is fitted on the other rows (a frozen one is taken as it is),
-    ranked, cut and refitted there, and scored on the rows held out.
+    ranked, cut and refitted there, and scored on the rows held out. Requests that are at no
+    size the best in the first fold are not tried in the others. With `second_seed` the full
+    model is fitted once more in each fold, to see how many labels another seed changes.
     """
-    folds = inner_folds(context)
-    parts = Parallel(n_jobs=context.n_jobs)(
-        delayed(_fold_scores)(family, shares, requests, context, train, test)
-        for train, test in folds
+    family, work, context = family.validated_part(work, context)
+    starts = [name for name in context.fit_params if name.endswith(STARTS)]
+    if starts and not (family.reads_starts and set(starts) <= set(STARTS)):
+        raise InvalidParameterError(
+            f"{starts[0]} of held-out rows does not reach the model inside "
+            f"{type(context.estimator).__name__}, so inner validation cannot score it. "
+            "Prune the boosting model itself, or write a float keep and one option."
+        )
+    rows = inner_folds(context)
+    if context.cv is None or isinstance(context.cv, Integral):
+        n_scored = np.cumsum([len(test) for _, test in rows])
+        rows = rows[: 1 + np.searchsorted(n_scored, ENOUGH_ROWS)]
+    folds = [Fold(context, *split) for split in rows]
+    weights = class_and_sample_weights(context)
+    limits = family.limits_log_loss
+    first = _fold_scores(family, work, shares, requests, folds[0])
+    tried = np.arange(len(requests))
+    if len(requests) > 1 and len(folds) > 1:
+        tried = worth_trying(_curve([first], folds[:1], weights, tried, limits))
+    others = [requests[number] for number in tried]
+    rest = Parallel(n_jobs=context.n_jobs)(
+        delayed(_fold_scores)(family, work, shares, others, fold) for fold in folds[1:]
     )
-    baseline = np.concatenate([part[0] for part in parts])
-    return baseline, np.concatenate([part[1] for part in parts], axis=2)
+    kept = (first[0], first[1][tried], first[2], first[3][tried], first[4][tried])
+    curve = _curve([kept, *rest], folds, weights, tried, limits)
+    if second_seed:
+        changes = Parallel(n_jobs=context.n_jobs)(
+            delayed(_changed_by_seed)(fold) for fold in folds
+        )
+        curve = replace(curve, seed_churn=float(np.concatenate(changes).mean()))
+    with_best = family.compares_with_best and requests[0].unit == "auto"
+    return curve.against_best() if with_best else curve
+
+
+def _curve(parts, folds, weights, tried, limits_log_loss):
+    """The curve of the scores of some folds."""
+    whole, pruned, whole_score, score, used = zip(*parts, strict=True)
+    test = np.concatenate([fold.test for fold in folds])
+    has_scores = not np.isnan(whole_score).any()
+    return Curve(
+        whole=np.concatenate(whole, axis=1),
+        pruned=np.concatenate(pruned, axis=3),
+        folds=np.repeat(np.arange(len(folds)), [len(fold.test) for fold in folds]),
+        weights=tuple(part[test] for part in weights),
+        target=folds[0].context.target[test],
+        scores=(np.array(whole_score), np.stack(score, axis=2)) if has_scores else None,
+        used=np.mean(used, axis=0),
+        options=tried,
+        limits_log_loss=limits_log_loss,
+        groups=None if folds[0].context.groups is None else folds[0].context.groups[test],
+    )
+
+
+def random_states(model):
+    """Names of the parameters of a model that seed its randomness."""
+    params = model.get_params() if hasattr(model, "get_params") else {}
+    return [name for name in params if name.rpartition("__")[2] == "random_state"]
+
+
+def _changed_by_seed(fold):
+    """Which held-out labels differ between two seeds of the full model."""
+    labels = []
+    for role in ("first-seed", "second-seed"):
+        seed, own = fold.context.role_seed(role), clone(fold.context.estimator)
+        own.set_params(**{name: derive_seed(seed, name) for name in random_states(own)})
+        fitted = replace(fold.inside, seed=seed).fit_first(own)
+        labels.append(np.asarray(fitted.predict(fold.outside.X)))
+    changed = labels[0] != labels[1]
+    return changed if changed.ndim == 1 else changed.any(axis=1)
+
+
+def _fold_scores(family, work, shares, requests, fold):
+    """Quantities of the held-out rows of a fold, user's scores, and shares stored.
+
+    Returns arrays of shapes (n_quantities, n_rows), (n_requests, n_shares, n_quantities,
+    n_rows), (), (n_requests, n_shares) and (n_requests, n_shares).
+    """
+    shape = len(requests), len(shares)
+    score, used = np.full(shape, np.nan), np.zeros(shape)
+    pruned = np.zeros((*shape, N_QUANTITIES, len(fold.test)))
+    own = family.fold_work(work, fold)
+    total = max(1, family.count(own)[0])
+    said = family.whole_outputs(own, fold)
+    whole = quantities(said, said, fold.outside)
+    found = family.fold_outputs(own, shares, requests, fold)
+    for number, of_request in enumerate(found):
+        for place, (outputs, n_parameters) in enumerate(of_request):
+            pruned[number, place] = quantities(outputs, said, fold.outside)
+            used[number, place] = n_parameters / total
+            if outputs.score is not None:
+                score[number, place] = outputs.score
+    whole_score = np.nan if said.score is None else said.score
+    return whole, pruned, whole_score, score, used
 
 
 def inner_folds(context):
@@ -62,68 +231,104 @@ def inner_folds(context):
     return given_folds(context.cv, y, groups, counted)
 
 
-def _fold_scores(family, shares, requests, context, train, test):
-    inside, outside = context.on(train), context.on(test)
-    work = family.start(inside.fit_first(), inside)
-    baseline = row_scores(family.compact(work), outside)
-    scores = [
-        [row_scores(family.compact(smaller), outside) for smaller in of_request]
-        for of_request in family.reduce_each(work, shares, requests, inside)
-    ]
-    return baseline, np.array(scores)
-
-
-def row_scores(predictor, context):
-    """Scores of a predictor on the rows of a context, larger is better.
-
-    Where the score is the estimator's own, a mean over rows, each row gives one: right
-    or wrong, or 1 minus its squared error over the variance. Weights multiply it. Any
-    other score gives a single number.
-    """
-    name = type(innermost(context.estimator)).__name__
-    classifies = context.is_classification
-    if context.scoring is not None:
-        score = get_scorer(context.scoring)  # a callable is returned as it is
-        if context.is_classification and context.target.ndim == 1:
-            check_scored_classes(
-                score,
-                predictor.classes_,
-                context.target,
-                name=context.scoring,
-                where="in an inner fold",
-            )
-        own = with_checked_metric(score, lambda value: check_score(value, context.scoring))
-        rows = (predictor, context.X, context.target)
-        with explained(*rows, name, classifies=classifies):
-            value = own(predictor, context.X, context.y)
-        return np.array([check_score(value, context.scoring)])
-    y, weights = context.target, context.sample_weight
-    with context.asked("predict rows that it was not fitted on"):
-        predicted = predictor.predict(context.X)
-    predicted = check_predictions(predicted, y, name, classifies=classifies)
-    if classifies:
-        right = predicted == y
-        values = (right if right.ndim == 1 else right.all(axis=1)).astype(np.float64)
-    else:
-        spread = np.average(
-            (y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights
+def user_score(predictor, context):
+    """The score by a user's `scoring` on the rows of a context; None without one."""
+    if context.scoring is None:
+        return None
+    score = get_scorer(context.scoring)  # a callable is returned as it is
+    if context.is_classification and context.target.ndim == 1:
+        check_scored_classes(
+            score,
+            predictor.classes_,
+            context.target,
+            name=context.scoring,
+            where="in an inner fold",
         )
-        losses = (y - predicted) ** 2 / np.where(spread > 0, spread, 1.0)
-        values = 1 - (losses if losses.ndim == 1 else losses.mean(axis=1))
-    return values if weights is None else values * weights / weights.mean()
+    name = type(innermost(context.estimator)).__name__
+    own = with_checked_metric(score, lambda value: check_score(value, context.scoring))
+    rows = (predictor, context.X, context.target)
+    with explained(*rows, name, classifies=context.is_classification):
+        value = own(predictor, context.X, context.y)
+    return check_score(value, context.scoring)
 
 
-def not_worse(baseline, scores, tolerance):
-    """Which sizes are not worse by more than the tolerance, by one paired standard error.
+def mean_score(predictor, context):
+    """The user's score, or accuracy or R2 with the weights of the rows."""
+    outputs = Outputs.of(predictor, context)
+    if outputs.score is not None:
+        return float(outputs.score)
+    scores = quantities(outputs, outputs, context)[0]
+    return float(np.average(scores, weights=context.sample_weight))
 
-    `baseline` has the scores of the full model, `scores` those of the pruned ones, of shape
-    (n_shares, n_scores). Returns for each size whether the mean loss plus its standard
-    error is at most the tolerance, the mean loss, and its standard error.
+
+def quantities(outputs, whole, context):
+    """Scores of each row, larger is better, of shape (n_quantities, n_samples).
+
+    They are: the label score, right or wrong, for regressors 1 minus the squared error over
+    the variance; the soft label score, which rises from 0 to 1 where the probability of the
+    true class passes the largest other one; the logarithm of that probability, or minus
+    the hinge loss of the standardised decision value; and whether the label differs from
+    that of the `whole` model. NaN stands for what a model does not have.
     """
-    differences = baseline - scores
-    losses = differences.mean(axis=1)
-    n = differences.shape[1]
-    errors = (
-        differences.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(len(losses))
-    )
-    return losses + errors <= tolerance, losses, errors
+    y = context.target
+    found = np.full((N_QUANTITIES, len(y)), np.nan)
+    classifies = context.is_classification
+    name = type(innermost(context.estimator)).__name__
+    labels = check_predictions(outputs.labels, y, name, classifies=classifies)
+    if not classifies:
+        weights = context.sample_weight
+        centre = np.average(y, axis=0, weights=weights)
+        spread = np.average((y - centre) ** 2, axis=0, weights=weights)
+        losses = (y - labels) ** 2 / np.where(spread > 0, spread, 1.0)
+        found[0] = found[1] = 1 - (losses if losses.ndim == 1 else losses.mean(axis=1))
+        return found
+    right, changed = labels == y, labels != whole.labels.reshape(y.shape)
+    found[0] = right if right.ndim == 1 else right.all(axis=1)
+    found[1] = found[0]
+    found[3] = changed if changed.ndim == 1 else changed.any(axis=1)
+    table = outputs.decision if outputs.proba is None else outputs.proba
+    if table is None or y.ndim > 1 or len(outputs.classes) < 2:
+        return found
+    if table.ndim == 1:
+        table = np.column_stack([-table, table]) / 2
+    if table.shape[1] != len(outputs.classes):  # one against one
+        return found
+    own, other = _own_and_largest_other(table.astype(np.float64), outputs.classes, y)
+    if outputs.proba is not None:
+        found[1] = np.clip(0.5 + (own - other) / (2 * HALF_WIDTH), 0.0, 1.0)
+        total = np.clip(table, LOWEST_PROBABILITY, 1.0).sum(axis=1)
+        found[2] = np.log(np.clip(own, LOWEST_PROBABILITY, 1.0) / total)
+    else:
+        margins = own - other
+        finite = np.isfinite(margins)
+        size = np.sqrt(np.mean(margins[finite] ** 2)) if finite.any() else 0.0
+        found[2] = np.minimum(margins / (size if size > 0 else 1.0), 1.0) - 1.0
+    return found
+
+
+def _own_and_largest_other(table, classes, y):
+    """The entries of the true class of each row, and the largest ones of the others.
+
+    A class that the model does not know has probability 0, and a decision value as low as
+    the smallest.
+    """
+    place = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    known = classes[place] == y
+    rows = np.arange(len(y))
+    own = np.where(known, table[rows, place], np.minimum(table.min(axis=1), 0.0))
+    rest = table.copy()
+    rest[rows[known], place[known]] = -np.inf
+    return own, rest.max(axis=1)
+
+
+def class_and_sample_weights(context):
+    """Weights of the rows by which scores count, each of shape (n_samples,).
+
+    The sample weights; and before them, if the model has class weights, the product of
+    both. Each must hold, since weighted scores alone are raised by more predictions of the
+    rare class, at the expense of the others.
+    """
+    plain = context.sample_weight
+    plain = np.ones(len(context.target)) if plain is None else plain
+    by_class = context.class_weights()
+    return (plain,) if by_class is None else (plain * by_class, plain)

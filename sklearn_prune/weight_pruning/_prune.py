@@ -7,13 +7,12 @@ from time import process_time
 
 import numpy as np
 
-from sklearn_prune._atomic import pickled_bytes
 from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._sklearn_compat import InvalidParameterError
-from sklearn_prune.predictors import arrays_in
+from sklearn_prune.predictors import arrays_in, stored_bytes
 from sklearn_prune.weight_pruning._family import predictor, working_form
 from sklearn_prune.weight_pruning._fitted_form import kept_whole, sentence_of
-from sklearn_prune.weight_pruning._inner_validation import not_worse
+from sklearn_prune.weight_pruning._inner_validation import inner_curve
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 from sklearn_prune.weight_pruning._reduce import unit_table
 from sklearn_prune.weight_pruning._registry import (
@@ -23,6 +22,12 @@ from sklearn_prune.weight_pruning._registry import (
     units_of,
 )
 from sklearn_prune.weight_pruning._report import PruningReport
+from sklearn_prune.weight_pruning._size_choice import (
+    ENOUGH_USED,
+    best_at,
+    last_before_failure,
+    sizes_within,
+)
 
 
 @dataclass(frozen=True)
@@ -57,59 +62,70 @@ class PruningResult:
     report: PruningReport
 
 
-def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, started):
+@dataclass(frozen=True)
+class Choice:
+    """What inner validation chose.
+
+    Parameters
+    ----------
+    keep : float or int
+        The share or number of units to keep.
+    request : PruningRequest
+        With the chosen option.
+    path : list of dict
+        The estimates for each size.
+    within_tolerance : bool or None
+        Whether the chosen size passed; None without inner validation.
+    notes : tuple of str
+        Sentences for the report.
+    """
+
+    keep: object
+    request: object
+    path: tuple = ()
+    within_tolerance: bool | None = None
+    notes: tuple = ()
+
+
+def prune(model, context, *, options, refit, quantizer, criterion, started):
     """Prune a fitted model, which is not changed; the result is a `PruningResult`.
 
-    `unit`, `keep`, `criterion` and `schedule` are those of the meta-estimator, checked;
-    `refit` is a bool, `quantizer` None or a Quantizer, `started` the CPU time at which the
-    fit began.
+    `options` is the meta-estimator, whose `unit`, `keep`, `schedule`, `max_nbytes` and
+    `max_churn` are checked; `refit` is a bool, `quantizer` None or a Quantizer, `started`
+    the CPU time at which the fit began.
     """
     pruning_began = process_time()
-    check_dropout(model, unit, context.dropout)  # again: a search may change the model
-    family, _ = family_for(model, unit)
-    if not keeps_all(keep):
-        check_unit(family, unit, criterion, model)
-    if unit == "auto" and isinstance(keep, Integral):
-        raise InvalidParameterError(
-            f'keep={keep} (an integer) needs an explicit unit. Got unit="auto". Write a '
-            f"float, or name a unit: {', '.join(map(repr, units_of(family)))}."
-        )
+    keep, unit = options.keep, options.unit
+    family = _family(model, context, unit, keep, criterion)
     work = working_form(family, model, context)
     if not keeps_all(keep):
         unit = family.unit_for(work, unit, context)
         check_unit(family, unit, criterion, model)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
-    units_before = unit_table(family, work, counted, context).ids
+    n_units = len(unit_table(family, work, counted, context).ids)
+    if isinstance(keep, Integral):
+        budget_size(keep, n_units, units=f"{counted}s")
     parameters, nonzero = family.count(work)
     before = {
         "parameters": parameters,
         "nonzero": nonzero,
-        "units": len(units_before),
+        "units": n_units,
         "nbytes": _bytes_of(model),
     }
-    if isinstance(keep, Integral):
-        budget_size(keep, len(units_before), units=f"{counted}s")
-    request = PruningRequest(unit, criterion, schedule, refit)
+    request = PruningRequest(unit, criterion, options.schedule, refit)
     validation_began = process_time()
-    chosen_keep, request, path = _choose(family, work, keep, request, context)
+    choice = _choose(family, work, options, request, context, quantizer)
     validation_ended = process_time()
     smaller = work
-    if not keeps_all(chosen_keep):
-        (smaller,) = family.reduce(work, [chosen_keep], request, context)
+    if not keeps_all(choice.keep):
+        (smaller,) = family.reduce(work, [choice.keep], choice.request, context)
         if keep != "auto":
             family.check_left(smaller, unit, context)
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
-    with np.errstate(over="ignore", invalid="ignore"):  # raises below
-        compact = exact = predictor(family, smaller)
-        if quantizer is not None:
-            compact = exact.quantized(quantizer)
-    changed = smaller is not work or quantizer is not None
-    if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
-        raise ValueError(
-            "The parameters of a pruned model must be finite numbers. Got NaN or infinity, "
-            "and the whole model has none. Scale the columns of X, and y."
-        )
+    compact = exact = _predictor(family, work, smaller, None)
+    if quantizer is not None:
+        compact = _predictor(family, work, smaller, quantizer)
     kept = family.table(smaller, counted, context).ids
     after = {
         "parameters": compact.n_parameters(),
@@ -122,25 +138,19 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         "inner_validation": validation_ended - validation_began,
         "prune": process_time() - validation_ended + validation_began - pruning_began,
     }
-    warned = []
-    if quantizer is not None and _saves_nothing(exact, after["nbytes"]):
-        warned.append(
-            f"quantize={quantizer.scheme!r} saves nothing here: {after['nbytes']:,} bytes, "
-            f"and {_bytes_of(exact):,} without it. Write quantize=None."
-        )
-    stored = "It is stored as it was fitted."
-    if not keeps_all(chosen_keep):
-        stored = "Its input features are pruned. It is stored as it was fitted on the rest."
-    notes = [f"{sentence_of(*each)} {stored}" for each in kept_whole(exact).items()]
-    if not keeps_all(keep):
-        warned += notes
-    for text in warned:
-        warnings.warn(text, UserWarning, stacklevel=5)
-    notes = tuple(dict.fromkeys([*notes, *warned]))
+    notes = _notes(exact, after["nbytes"], quantizer, keep, choice.keep)
     report = PruningReport(
-        unit, chosen_keep, before, after, seconds, path, type(compact).__name__, notes
+        unit=unit,
+        keep=choice.keep,
+        before=before,
+        after=after,
+        seconds=seconds,
+        path=list(choice.path),
+        form=type(compact).__name__,
+        within_tolerance=choice.within_tolerance,
+        notes=(*notes, *choice.notes),
     )
-    if report.larger and not keeps_all(chosen_keep):
+    if report.larger and not keeps_all(choice.keep):
         warnings.warn(
             f"The pruned {type(model).__name__} is larger than the whole model: "
             f"{after['nbytes']:,} bytes, and {before['nbytes']:,} before. Use the "
@@ -153,46 +163,230 @@ def prune(model, context, *, unit, keep, criterion, schedule, refit, quantizer, 
         family,
         counted,
         np.sort(kept),
-        len(units_before),
+        n_units,
         family.feature_importances(smaller),
         family.n_iter(smaller),
         report,
     )
 
 
-def _choose(family, work, keep, request, context):
-    """The chosen keep, the request with the best option, and the path of the report."""
+def _family(model, context, unit, keep, criterion):
+    """The family that prunes the model by this unit; raise if arguments do not fit it."""
+    check_dropout(model, unit, context.dropout)  # again: a search may change the model
+    family, _ = family_for(model, unit)
+    if not keeps_all(keep):
+        check_unit(family, unit, criterion, model)
+    if unit == "auto" and isinstance(keep, Integral):
+        raise InvalidParameterError(
+            f'keep={keep} (an integer) needs an explicit unit. Got unit="auto". Write a '
+            f"float, or name a unit: {', '.join(map(repr, units_of(family)))}."
+        )
+    return family
+
+
+def _notes(exact, nbytes, quantizer, keep, chosen_keep):
+    """Notes for the report on what is not smaller, with warnings below keep=1.0."""
+    warned = []
+    if quantizer is not None and _saves_nothing(exact, nbytes):
+        warned.append(
+            f"quantize={quantizer.scheme!r} saves nothing here: {nbytes:,} bytes, "
+            f"and {_bytes_of(exact):,} without it. Write quantize=None."
+        )
+    stored = "It is stored as it was fitted."
+    if not keeps_all(chosen_keep):
+        stored = "Its input features are pruned. It is stored as it was fitted on the rest."
+    notes = [f"{sentence_of(*each)} {stored}" for each in kept_whole(exact).items()]
+    if not keeps_all(keep):
+        warned += notes
+    for text in warned:
+        warnings.warn(text, UserWarning, stacklevel=6)
+    return dict.fromkeys([*notes, *warned])
+
+
+def _predictor(family, work, smaller, quantizer):
+    """The predictor of the smaller working form; ValueError if it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):  # raises below
+        compact = predictor(family, smaller)
+        if quantizer is not None:
+            compact = compact.quantized(quantizer)
+    changed = smaller is not work or quantizer is not None
+    if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
+        raise ValueError(
+            "The parameters of a pruned model must be finite numbers. Got NaN or infinity, "
+            "and the whole model has none. Scale the columns of X, and y."
+        )
+    return compact
+
+
+def _choose(family, work, options, request, context, quantizer):
+    """Choose the size and the option by inner validation, as a `Choice`."""
+    keep = options.keep
     if keeps_all(keep):
-        return keep, request, []
-    options = family.options(work, request, context)
-    requests = [replace(request, option=option) for option in options]
-    is_auto = keep == "auto"
-    if not is_auto and len(requests) == 1:
-        return keep, requests[0], []
-    shares = family.auto_shares(work, request.unit, context) if is_auto else (keep,)
-    if not shares:  # nothing can be pruned
-        return 1.0, request, []
-    baseline, scores = family.inner_validation(work, shares, requests, context)
-    best = np.argmax(np.round(scores.mean(axis=2), 12), axis=0)  # option for each size
-    scores = scores[best, np.arange(len(shares))]
-    passes, losses, errors = not_worse(baseline, scores, context.tolerance)
-    chosen = 0
-    if is_auto:
-        passed = np.flatnonzero(passes)
-        chosen = int(passed[-1]) if len(passed) else None
-    path = [
-        {
-            "keep": share,
-            "option": options[best[number]],
-            "loss": float(losses[number]),
-            "error": float(errors[number]),
-            "chosen": number == chosen,
-        }
-        for number, share in enumerate(shares)
+        return Choice(keep, request)
+    requests = [
+        replace(request, option=option) for option in family.options(work, request, context)
     ]
+    if keep != "auto":
+        if len(requests) == 1:
+            return Choice(keep, requests[0])
+        return _choose_option(family, work, keep, requests, context)
+    shares = family.auto_shares(work, request.unit, context)
+    if not shares:  # nothing can be pruned
+        return Choice(1.0, request)
+    curve = inner_curve(
+        family, work, shares, requests, context, second_seed=options.max_churn == "seed"
+    )
+    criteria = curve.criteria(context.tolerance)
+    best, elsewhere = curve.best_options(criteria)
+    max_churn = curve.seed_churn if options.max_churn == "seed" else options.max_churn
+    passes = sizes_within(curve, criteria, elsewhere, max_churn)
+    chosen, notes = last_before_failure(passes), ()
+    path = _path(curve, shares, requests, best, elsewhere)
+    if options.max_nbytes is not None:
+        candidates = [
+            replace(requests[curve.options[best[number]]]) for number in range(len(shares))
+        ]
+        chosen, notes = _best_within_bytes(
+            family, work, shares, candidates, context, options, quantizer,
+            curve.utility(criteria)[best, np.arange(len(shares))], path, passes,
+        )  # fmt: skip
+        if chosen is None:
+            return Choice(1.0, request, path, True, notes)
     if chosen is None:
-        return 1.0, request, path
-    return shares[chosen], requests[best[chosen]], path
+        return Choice(1.0, request, path, True, (_why_all(path, context, max_churn),))
+    path[chosen]["chosen"] = True
+    own = requests[curve.options[best[chosen]]]
+    return Choice(shares[chosen], own, path, bool(passes[: chosen + 1].all()), notes)
+
+
+def _path(curve, shares, requests, best, elsewhere):
+    """The entries of the report for each size."""
+    return [
+        entry | {"option": requests[entry["option"]].option, "chosen": False}
+        for entry in curve.entries(shares, best, elsewhere)
+    ]
+
+
+def _why_all(path, context, max_churn):
+    """Why nothing is pruned, for the report."""
+    first = path[0]
+    found = f"loses {first['loss']:.4f} +- {first['error']:.4f} of the score"
+    if "log_loss" in first:
+        found += f", and its log loss changes by {100 * first['log_loss']:+.1f} %"
+    if "churn" in first:
+        found += f", and {100 * first['churn']:.1f} % of the labels change"
+    limits = f"tolerance={context.tolerance}"
+    limits += "" if max_churn is None else f" and max_churn={max_churn:.3g}"
+    return (
+        f"All parameters are kept: on inner folds the largest size that was tried "
+        f"({first['keep']}) {found}, with {limits}. With few rows the standard error alone "
+        "exceeds the limit: pass more rows or a larger tolerance."
+    )
+
+
+def _choose_option(family, work, keep, requests, context):
+    """Choose the option for a float or int keep; warn where the size loses too much."""
+    curve = inner_curve(family, work, (keep,), requests, context)
+    criteria = curve.criteria(context.tolerance)
+    elsewhere = np.full((1 + curve.folds.max(), 1), best_at(curve, criteria, keep))
+    path = _path(curve, (keep,), requests, elsewhere[0], elsewhere)
+    path[0]["chosen"] = True
+    own = requests[curve.options[elsewhere[0, 0]]]
+    loss, error = path[0]["loss"], path[0]["error"]
+    within = loss - error <= context.tolerance
+    notes = ()
+    used = path[0]["used"]
+    if isinstance(keep, float) and used < ENOUGH_USED * keep:
+        notes = (
+            f"keep={keep} allows more: the model with {100 * used:.0f} % of the parameters "
+            "scored as well or better on inner folds.",
+        )
+    if not within and own.unit == "auto":
+        warnings.warn(
+            f"keep={keep} loses {loss:.4f} +- {error:.4f} of the score on inner folds, "
+            f"more than tolerance={context.tolerance}. "
+            f"{_enough(family, work, keep, requests, context)}",
+            UserWarning,
+            stacklevel=6,
+        )
+    return Choice(keep, own, path, within, notes)
+
+
+def _enough(family, work, keep, requests, context):
+    """A sentence with the smallest larger size that does not lose too much."""
+    shares = [share for share in family.auto_shares(work, "auto", context) if share > keep]
+    if shares:
+        curve = inner_curve(family, work, shares, requests, context)
+        choices = curve.best_options(curve.criteria(context.tolerance))
+        enough = [
+            entry["keep"]
+            for entry in curve.entries(shares, *choices)
+            if entry["loss"] - entry["error"] <= context.tolerance
+        ]
+        if enough:
+            return f"keep={min(enough)} does not."
+    return "keep=1.0 loses nothing."
+
+
+def _best_within_bytes(
+    family, work, shares, requests, context, options, quantizer, utility, path, passes
+):
+    """The number of the best size of at most `max_nbytes`, and a note if it fails.
+
+    Bytes follow the stored parameters, so only as many models are finished as it takes to
+    find the largest that fits. None stands for the full model, where that fits.
+    """
+    whole = stored_bytes(_predictor(family, work, work, quantizer))
+    if whole <= options.max_nbytes:
+        fits, sizes = np.ones(len(shares), dtype=bool), {}
+    else:
+        sizes = {}
+
+        def nbytes(number):
+            if number not in sizes:
+                (smaller,) = family.reduce(
+                    work, [shares[number]], requests[number], context
+                )
+                sizes[number] = stored_bytes(_predictor(family, work, smaller, quantizer))
+            return sizes[number]
+
+        low, high = 0, len(shares)  # the first that fits is in between
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (
+                (low, middle)
+                if nbytes(middle) <= options.max_nbytes
+                else (middle + 1, high)
+            )
+        if low == len(shares):
+            raise ValueError(
+                f"max_nbytes must allow the smallest model that is tried, of "
+                f"{nbytes(len(shares) - 1):,} bytes. Got max_nbytes={options.max_nbytes}."
+            )
+        fits = np.arange(len(shares)) >= low
+    chosen = int(np.where(fits, utility, -np.inf).argmax())
+    ok = passes & fits
+    if ok.any():
+        return int(np.where(ok, utility, -np.inf).argmax()), ()
+    if whole <= options.max_nbytes:
+        return None, ()
+    entry = path[chosen]
+    passing = np.flatnonzero(passes)
+    remedy = "keep=1.0 loses nothing."
+    if len(passing):
+        remedy = f"{nbytes(int(passing[-1])):,} bytes would pass."
+    note = (
+        f"No model of at most {options.max_nbytes:,} bytes stays within "
+        f"tolerance={context.tolerance}: the best loses {entry['loss']:.4f} +- "
+        f"{entry['error']:.4f} of the score on inner folds"
+    )
+    if "log_loss" in entry:
+        note += f", log loss {100 * entry['log_loss']:+.0f} %"
+    if "churn" in entry:
+        note += f", {100 * entry['churn']:.1f} % of the labels change"
+    note += f". {remedy}"
+    warnings.warn(note, UserWarning, stacklevel=6)
+    return chosen, (note,)
 
 
 def _is_finite(compact):
@@ -210,6 +404,6 @@ def _saves_nothing(exact, nbytes):
 def _bytes_of(model):
     """Length of the pickle of a fitted model; None if it cannot be pickled."""
     try:
-        return pickled_bytes(model)
+        return stored_bytes(model)
     except Exception:  # local classes and open handles raise various types
         return None

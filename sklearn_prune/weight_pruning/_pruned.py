@@ -22,6 +22,13 @@ PRUNED = entries("""
     tolerance : float >= 0, default=0.005
         For keep="auto": the allowed loss, in units of the score. The inner folds meet
         this target to within one standard error.
+    max_nbytes : int or None, default=None
+        For keep="auto": the largest `stored_bytes` of `compact_`. The best model within it
+        is taken, also if it loses more than `tolerance`; then there is a warning.
+    max_churn : float in [0, 1), "seed" or None, default=None
+        For keep="auto" and classifiers: the largest share of labels that may differ from
+        those of the whole model. The upper 95 % bound of it, on inner folds, is compared.
+        "seed" is what a second seed of the whole model changes.
     scoring : str, callable or None, default=None
         The score for keep="auto". None is accuracy for classifiers and R2 for regressors.
     cv : int, splitter or iterable, default=3
@@ -75,8 +82,8 @@ class PrunedClassifier(ClassifierMixin, PrunedModel):
     estimator : classifier
         The model to fit and prune. A fitted one is passed as ``FrozenEstimator(model)``:
         it is copied, never changed.
-    {criterion, unit, keep, tolerance, scoring, cv, schedule, refit, quantize, dropout,
-     random_state, n_jobs}
+    {criterion, unit, keep, tolerance, max_nbytes, max_churn, scoring, cv,
+     schedule, refit, quantize, dropout, random_state, n_jobs}
 
     Attributes
     ----------
@@ -161,8 +168,8 @@ class PrunedRegressor(RegressorMixin, PrunedModel):
     estimator : regressor
         The model to fit and prune. A fitted one is passed as ``FrozenEstimator(model)``:
         it is copied, never changed.
-    {criterion, unit, keep, tolerance, scoring, cv, schedule, refit, quantize, dropout,
-     random_state, n_jobs}
+    {criterion, unit, keep, tolerance, max_nbytes, max_churn, scoring, cv,
+     schedule, refit, quantize, dropout, random_state, n_jobs}
 
     Attributes
     ----------

@@ -4,7 +4,7 @@ import warnings
 from copy import deepcopy
 from importlib import import_module
 from inspect import Parameter, signature
-from numbers import Real
+from numbers import Integral, Real
 from time import process_time
 
 import numpy as np
@@ -37,6 +37,7 @@ from sklearn_prune._seeds import draw_seed
 from sklearn_prune._sklearn_compat import (
     Interval,
     InvalidParameterError,
+    StrOptions,
     count_rows,
     fit_context,
 )
@@ -53,6 +54,7 @@ from sklearn_prune._validation import (
 )
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import TrainsOn, restored
+from sklearn_prune.weight_pruning._inner_validation import random_states
 from sklearn_prune.weight_pruning._prune import prune
 from sklearn_prune.weight_pruning._quantize import check_quantize
 from sklearn_prune.weight_pruning._registry import (
@@ -101,6 +103,8 @@ class PrunedModel(
     _parameter_constraints = {
         "unit": [str],
         "tolerance": [Interval(Real, 0, None, closed="left")],
+        "max_nbytes": [Interval(Integral, 1, None, closed="left"), None],
+        "max_churn": [Interval(Real, 0, 1, closed="left"), StrOptions({"seed"}), None],
         "scoring": [str, callable, None],
         "cv": ["cv_object"],
         "refit": ["boolean", dict],
@@ -117,6 +121,8 @@ class PrunedModel(
         unit="auto",
         keep=0.5,
         tolerance=0.005,
+        max_nbytes=None,
+        max_churn=None,
         scoring=None,
         cv=3,
         schedule=None,
@@ -131,6 +137,8 @@ class PrunedModel(
         self.unit = unit
         self.keep = keep
         self.tolerance = tolerance
+        self.max_nbytes = max_nbytes
+        self.max_churn = max_churn
         self.scoring = scoring
         self.cv = cv
         self.schedule = schedule
@@ -234,10 +242,8 @@ class PrunedModel(
             result = prune(
                 model,
                 context,
-                unit=self.unit,
-                keep=self.keep,
+                options=self,
                 criterion=criterion,
-                schedule=self.schedule,
                 refit=self.refit is not False,
                 quantizer=quantizer,
                 started=started,
@@ -467,11 +473,38 @@ class PrunedModel(
                 "dropout=0.0."
             )
         check_dropout(self.estimator, self.unit, self.dropout)
+        self._check_limits()
         check_schedule(self.schedule, self.estimator)
         if self.scoring is not None:
             scorer = get_scorer(self.scoring)  # a callable is returned as it is
             check_scorer(scorer, self.estimator, name=self.scoring)
         return check_criterion(self.criterion), check_quantize(self.quantize)
+
+    def _check_limits(self):
+        """Raise if `max_nbytes` or `max_churn` does not fit the other arguments."""
+        for name in ("max_nbytes", "max_churn"):
+            value = getattr(self, name)
+            if value is not None and self.keep != "auto":
+                raise InvalidParameterError(
+                    f'{name} needs keep="auto", which chooses the size. Got '
+                    f"{name}={value!r} with keep={self.keep!r}. "
+                    f'Write keep="auto", or {name}=None.'
+                )
+        if self.max_churn is None:
+            return
+        if self._kind != "classifier":
+            raise InvalidParameterError(
+                f"max_churn counts labels that change, and a regressor has none. Got "
+                f"max_churn={self.max_churn!r}. Write max_churn=None."
+            )
+        if self.max_churn == "seed" and (
+            is_frozen(self.estimator) or not random_states(self.estimator)
+        ):
+            raise InvalidParameterError(
+                'max_churn="seed" fits the model with a second seed, which needs an '
+                f"unfitted model with random_state. Got {type(self.estimator).__name__}. "
+                "Write a number, such as max_churn=0.02."
+            )
 
     def _route(self, X, fit_params):
         """Split parameters of fit into those of the inner fit, and groups for the folds."""

@@ -20,10 +20,18 @@ class PruningReport:
     seconds : dict
         CPU seconds of "fit", "inner_validation" and "prune".
     path : list of dict
-        Of inner validation, for each size: "keep", "option", "loss" (mean loss of score
-        against keep=1.0), "error" (its standard error), "chosen".
+        Estimates of inner validation for each size, on held-out rows of inner folds. They
+        are no test: the size was chosen by them. "keep", "option"; "used": share of the
+        parameters that is stored; "loss": mean loss of score against keep=1.0, "error": its
+        standard error; "log_loss": rise of the log loss (for classifiers without
+        probabilities the hinge loss) as a share of that of keep=1.0; "churn": share of the
+        labels that differ from those of keep=1.0, and "churn_by_class" by true class;
+        "chosen".
     form : str
         Class of the predictor.
+    within_tolerance : bool or None
+        Whether the chosen size is within `tolerance` on inner folds; None if none were
+        needed.
     notes : tuple of str
         What is worth knowing, such as why a closer family did not apply.
 
@@ -40,6 +48,7 @@ class PruningReport:
     seconds: dict
     path: list = field(default_factory=list)
     form: str = ""
+    within_tolerance: bool | None = None
     notes: tuple = ()
 
     @property
@@ -58,6 +67,15 @@ class PruningReport:
             lines.append(f"{name:<12}{before:>14,}{after:>14,}{ratio}")
         spent = ", ".join(f"{name} {value:.2f} s" for name, value in self.seconds.items())
         lines.append(f"unit {self.unit!r}, keep={self.keep!r}, {self.form}; {spent}")
+        chosen = [entry for entry in self.path if entry["chosen"]]
+        for entry in chosen:
+            text = f"on inner folds (no test): loss {entry['loss']:.4f} +- "
+            text += f"{entry['error']:.4f}"
+            if "log_loss" in entry:
+                text += f", log loss {100 * entry['log_loss']:+.1f} %"
+            if "churn" in entry:
+                text += f", {100 * entry['churn']:.1f} % of the labels changed"
+            lines.append(text)
         if self.larger:
             lines.append("The pruned model is larger than the inner model.")
         return "\n".join((*lines, *self.notes))

@@ -40,7 +40,6 @@ from sklearn_prune.weight_pruning import (
     RandomCriterion,
     TaylorCriterion,
 )
-from sklearn_prune.weight_pruning._inner_validation import not_worse, row_scores
 from sklearn_prune.weight_pruning._registry import families_of_class, family_specs, resolve
 from tests.estimators import sk
 
@@ -104,48 +103,6 @@ def test_a_seed_fixes_the_fit_whatever_n_jobs(X, y):
         assert [p["loss"] for p in fits[0].report_.path] == [
             p["loss"] for p in other.report_.path
         ]
-
-
-def test_auto_keeps_what_is_not_worse(X, y):
-    model = PrunedClassifier(
-        boosted(), unit="feature", keep="auto", tolerance=0.02, random_state=0
-    ).fit(X, y)
-    path = model.report_.path
-    chosen = [step for step in path if step["chosen"]]
-    assert len(chosen) == 1
-    assert chosen[0]["loss"] + chosen[0]["error"] <= 0.02
-    smaller = [step for step in path if step["keep"] < chosen[0]["keep"]]
-    assert all(step["loss"] + step["error"] > 0.02 for step in smaller)
-    assert len(model.kept_) < 10
-    strict = model.set_params(tolerance=0.0, scoring="neg_log_loss").fit(X, y)
-    assert strict.report_.keep == 1.0 or strict.report_.path
-
-
-def test_the_rule_counts_one_paired_standard_error():
-    rng = np.random.default_rng(0)
-    baseline = rng.random(50)
-    scores = np.stack([baseline - 0.01, baseline - 0.01 + rng.normal(0, 0.1, 50)])
-    fine, losses, errors = not_worse(baseline, scores, 0.015)
-    np.testing.assert_allclose(losses, (baseline - scores).mean(axis=1))
-    by_hand = np.std((baseline - scores)[1], ddof=1) / np.sqrt(50)
-    np.testing.assert_allclose(errors, [0, by_hand], atol=1e-12)
-    assert list(fine) == [True, losses[1] + by_hand <= 0.015]
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_row_scores_average_to_the_score(X, y, weighted):
-    from sklearn_prune.weight_pruning._context import PruningContext
-
-    weights = np.random.default_rng(0).random(len(X)) if weighted else None
-    params = {"sample_weight": weights} if weighted else {}
-    for model, target in (
-        (boosted(), y),
-        (sk.AdaBoostRegressor(n_estimators=4, random_state=0), X[:, 0] + y),
-    ):
-        model.fit(X, target)
-        context = PruningContext(model, X, target, fit_params=params)
-        score = model.score(X, target, sample_weight=weights)
-        assert np.mean(row_scores(model, context)) == pytest.approx(score, abs=1e-12)
 
 
 def test_nothing_rebuilds_the_estimator(X, y, monkeypatch):

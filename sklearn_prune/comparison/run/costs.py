@@ -13,12 +13,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_prune._atomic import ByteCounter
 from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import count_rows, take_rows
 from sklearn_prune.models.containers import curve_of
-from sklearn_prune.predictors import Compact
+from sklearn_prune.predictors import ByteCounter, Compact
 from sklearn_prune.sample_selection import SampleSubset, SampleSubsetModel
 from sklearn_prune.weight_pruning import (
     PrunedModel,

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from sklearn_prune._ranking import Ranking, budget_size
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
+from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.models.boosting.iterations import (
     greedy_order,
     lasso_strengths,
@@ -48,13 +47,13 @@ from sklearn_prune.predictors import (
     pick_trees,
 )
 from sklearn_prune.weight_pruning import (
+    STARTS,
     Accepted,
     Family,
+    Outputs,
     Refused,
     Restores,
     UnitTable,
-    inner_folds,
-    row_scores,
 )
 from sklearn_prune.weight_pruning.criteria import (
     ContributionCriterion,
@@ -80,7 +79,6 @@ OPTIONS = ("no refit", "refit")
 MILESTONES = (0.97, 0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
 MOST_ROWS = 10_000  # that a refit reads
 HALF_RANGE = (1e-3, 6e4)  # largest leaf values that half floats hold well
-ENOUGH_SCORED_ROWS = 12_000  # no more folds are fitted then
 
 
 @dataclass(frozen=True)
@@ -129,10 +127,13 @@ class BoostingFamily(Restores, Family):
     to none of these libraries, and a model fitted on fewer rows has other iterations. An
     order assumes the refit, which makes up for what is cut.
 
-    An int `cv` means as many folds as it takes to score 12,000 rows, and at most `cv`.
+    In inner validation the full model counts as good as the best size: a model that is too
+    large for a part of the rows gains by any cut there, and less so on all of them.
     """
 
     units = ("iteration", "node")
+    compares_with_best = True
+    reads_starts = True
     criteria = {
         "iteration": (ContributionCriterion, PenaltyCriterion, RandomCriterion),
         "node": (
@@ -319,45 +320,30 @@ class BoostingFamily(Restores, Family):
             part.advance(budget_size(share, total, units="parameters"))
             yield part
 
-    def inner_validation(self, work, shares, requests, context):
-        """Inner scores; the baseline is the best size where one beats the full model.
+    def whole_outputs(self, work, fold):
+        shift = score_shift(work.model, fold.outside)
+        if np.ndim(shift) == 0:
+            return super().whole_outputs(work, fold)
+        leaves = self._leaves(work, work.model, fold.outside.X)
+        raw = (raw_scores(work.model, leaves) + shift).T
+        return Outputs.of(ScoredRows.of(self.compact(work), raw), fold.outside)
 
-        A model that is too large for a part of the rows gains by any cut there, and less
-        so on all of them.
-        """
+    def fold_outputs(self, work, shares, requests, fold):
+        """As by default, but each row walks each tree once for all sizes of the plan."""
         if requests[0].unit != "auto":
-            return super().inner_validation(work, shares, requests, context)
-        folds = inner_folds(context)
-        if context.cv is None or isinstance(context.cv, Integral):
-            n_scored = np.cumsum([len(test) for _, test in folds])
-            folds = folds[: 1 + np.searchsorted(n_scored, ENOUGH_SCORED_ROWS)]
-        parts = Parallel(n_jobs=context.n_jobs)(
-            delayed(self._fold_scores)(shares, requests, context, train, test)
-            for train, test in folds
-        )
-        baseline = np.concatenate([part[0] for part in parts])
-        scores = np.concatenate([part[1] for part in parts], axis=2)
-        candidates = np.vstack([baseline, scores.reshape(-1, len(baseline))])
-        return candidates[np.argmax(np.round(candidates.mean(axis=1), 12))], scores
-
-    def _fold_scores(self, shares, requests, context, train, test):
-        """As `inner_scores`, but each row walks each tree once for all sizes."""
-        inside, outside = context.on(train), context.on(test)
-        work = self.start(inside.fit_first(), inside)
-        rows = self.training_rows(work, inside)
-        leaves = self._leaves(work, work.model, outside.X)
-        scored = self.compact(work)
-        baseline = row_scores(scored, outside)
-        scores = []
+            yield from super().fold_outputs(work, shares, requests, fold)
+            return
+        rows = self.training_rows(work, fold.inside)
+        leaves = self._leaves(work, work.model, fold.outside.X)
+        scored, shift = self.compact(work), score_shift(work.model, fold.outside)
         for request in requests:
-            of_request = []
-            for path in self._paths(work, shares, request, rows, inside):
+            found = []
+            for path in self._paths(work, shares, request, rows, fold.inside):
                 if fits_half(path.value):
                     path.value = path.value.astype(np.float16).astype(np.float64)
-                raw = path.scores(leaves).T
-                of_request.append(row_scores(ScoredRows.of(scored, raw), outside))
-            scores.append(of_request)
-        return baseline, np.array(scores)
+                raw = ScoredRows.of(scored, (path.scores(leaves) + shift).T)
+                found.append((Outputs.of(raw, fold.outside), path.n_parameters()))
+            yield found
 
     def training_rows(self, work, context):
         """Where rows of the context end, and the scores that they should keep.
@@ -381,7 +367,10 @@ class BoostingFamily(Restores, Family):
             whole = raw_scores(work.whole, self._leaves(work, work.whole, context.X))
             whole *= work.model.divisor / work.whole.divisor
         leaves = self._leaves(work, work.model, context.X)
-        return training_rows(work.model, leaves, y.astype(np.float64), weights, whole)
+        shift = score_shift(work.model, context)
+        return training_rows(
+            work.model, leaves, y.astype(np.float64), weights, whole, shift
+        )
 
     def _leaves(self, work, model, X):
         """Node in which each row ends, by (tree, row)."""
@@ -453,6 +442,30 @@ def importances_of_splits(model, kind=None):
         return found.astype(np.int32) if kind == "split" else found
     found = found / (found.sum() or 1.0)
     return found.astype(np.float32) if library == "xgboost" else found
+
+
+def score_shift(model, context):
+    """What `init_score` or `base_margin` adds to raw scores, by (output, row), or 0.0.
+
+    XGBoost puts the margin in the place of its own start.
+    """
+    for name in STARTS:
+        values = context.fit_params.get(name)
+        if values is None:
+            continue
+        values = np.asarray(values, dtype=np.float64)
+        n_rows, n_outputs = len(context.target), len(model.start)
+        if values.shape not in ((n_rows,), (n_rows, n_outputs)) or (
+            values.ndim == 1 and n_outputs > 1
+        ):
+            shape = (n_rows, n_outputs) if n_outputs > 1 else (n_rows,)
+            raise InvalidParameterError(
+                f"{name} must have a row for each row of X. Got shape {values.shape}. Pass "
+                f"shape {shape}."
+            )
+        shift = values.reshape(n_rows, -1).T
+        return shift - model.start[:, None] if name == "base_margin" else shift
+    return 0.0
 
 
 def _random_keys(criterion, seed, n_nodes):

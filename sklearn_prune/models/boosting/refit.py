@@ -54,14 +54,15 @@ class TrainingRows:
         )
 
 
-def training_rows(model, leaves, y, row_weights, whole=None):
+def training_rows(model, leaves, y, row_weights, whole=None, shift=0.0):
     """What a refit reads of the rows of a model, or of a part of one.
 
     `leaves` has the node of `model` in which each row ends, by (tree, row). `whole` has the
-    raw scores of the whole model, by (output, row), where `model` is a part of it.
+    raw scores of the whole model, by (output, row), where `model` is a part of it. `shift`
+    is what is added to raw scores before they mean anything.
     """
     raw = raw_scores(model, leaves) if whole is None else whole
-    _, hessian = derivatives(model.loss, raw, y)
+    _, hessian = derivatives(model.loss, raw + shift, y)
     hessian *= row_weights
     weights = np.maximum(hessian, FLOOR * hessian.mean() * (row_weights > 0))
     return TrainingRows(leaves, raw, weights, y, row_weights)

@@ -99,13 +99,13 @@ class PipelineFamily(OneMemberFamily):
         inside = replace(context, X=X, fit_params=params)
         yield fitted, lambda pipeline: pipeline.steps[-1][1], inside
 
-    def inner_validation(self, work, shares, requests, context):
+    def validated_part(self, work, context):
         before = [step for _, step in work.model.steps[:-1] if step != "passthrough"]
         if not all(step is None or type(step) in COLUMNWISE for step in before):
-            return super().inner_validation(work, shares, requests, context)
+            return self, work, context
         # Scalers and imputers see no target, so the model's own inner scores are honest.
         member = work.members[0]
-        return member.family.inner_validation(member.work, shares, requests, member.context)
+        return member.family.validated_part(member.work, member.context)
 
     def assemble(self, work, compacts):
         plain = not hasattr(work.members[0].model, "feature_names_in_")
@@ -226,9 +226,9 @@ class SearchFamily(OneMemberFamily):
             params = params_for(model, "estimator", params)
         yield model.best_estimator_, find, replace(context, fit_params=params)
 
-    def inner_validation(self, work, shares, requests, context):
+    def validated_part(self, work, context):
         member = work.members[0]
-        return member.family.inner_validation(member.work, shares, requests, member.context)
+        return member.family.validated_part(member.work, member.context)
 
     def assemble(self, work, compacts):
         compact = copy(compacts[0])

@@ -31,8 +31,8 @@ from sklearn_prune.weight_pruning import (
     Restores,
     UnitTable,
     inner_folds,
+    mean_score,
     restored,
-    row_scores,
 )
 from sklearn_prune.weight_pruning.criteria import (
     MagnitudeCriterion,
@@ -325,7 +325,7 @@ def _shuffled(model, context, n_repeats, seed):
     """Mean loss of the score on the rows of a context, for each column shuffled."""
 
     def score(model, X, y):
-        return float(row_scores(model, replace(context, X=X)).mean())
+        return mean_score(model, replace(context, X=X))
 
     X = context.X.toarray() if issparse(context.X) else context.X
     found = permutation_importance(

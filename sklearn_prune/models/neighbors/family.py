@@ -80,6 +80,7 @@ class NeighborsFamily(Restores, Family):
     """
 
     units = ("prototype",)
+    limits_log_loss = False  # shares of a few votes, which prototypes make fewer
     criteria = {"prototype": (CoverageCriterion, MagnitudeCriterion, RandomCriterion)}
     offers = {"prototype": ("points", "weights")}
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import ceil, sqrt
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
@@ -11,12 +12,13 @@ from sklearn_prune._sklearn_compat import count_rows
 from sklearn_prune.models.readers import inner_estimator
 from sklearn_prune.models.trees.arrays import collapse, impurity_decreases, leaves_of_rows
 from sklearn_prune.models.trees.dropout import dropout_of, refuse_dropout
-from sklearn_prune.models.trees.plan import ForestPath, Option, forest_scores
+from sklearn_prune.models.trees.plan import ForestPath, Option
 from sklearn_prune.models.trees.restore import restored
 from sklearn_prune.models.trees.units import (
     closed_order,
     leaf_order,
     merge_order,
+    out_of_bag,
     tree_order,
     tree_strengths,
     without_leaves,
@@ -49,8 +51,20 @@ _SPLIT_CRITERIA = (
     RandomCriterion,
 )
 _SPLIT_QUANTITIES = ("removal_losses", "weights", "penalised")
-_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005)
-_FEWER_SHARES = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007)  # for "softmax", which is slow
+_SHARES = (
+    *(0.9, 0.7, 0.5, 0.35, 0.25, 0.17, 0.12),
+    *(0.08, 0.06, 0.04, 0.03, 0.02, 0.01, 0.005),
+)
+_FEWER_SHARES = (
+    0.9,
+    0.5,
+    0.25,
+    0.12,
+    0.06,
+    0.03,
+    0.015,
+    0.007,
+)  # of "softmax"
 
 
 class ForestFamily(Restores, Family):
@@ -223,8 +237,37 @@ class ForestFamily(Restores, Family):
         work = _with_strength(work, request)
         return reduce_unit(self, work, request.unit, shares, request, context)
 
-    def inner_validation(self, work, shares, requests, context):
-        return forest_scores(self, work, shares, requests, context)
+    def whole_outputs(self, work, fold):
+        counted = self._counted(work, fold)
+        if counted is None or fold.context.scoring is not None:
+            return super().whole_outputs(work, fold)
+        return work.outputs(work.fitted.rows(fold.outside), counted)
+
+    def fold_outputs(self, work, shares, requests, fold):
+        counted, plain = self._counted(work, fold), fold.context.scoring is None
+        path = None
+        for request in requests:
+            if not plain:
+                yield from super().fold_outputs(work, shares, [request], fold)
+                continue
+            if request.unit != "auto" or request.option is None:
+                X, shares = work.fitted.rows(fold.outside), _possible(shares, work, request)
+                smaller = self.reduce(work, shares, request, fold.inside)
+                yield [(each.outputs(X, counted), self.count(each)[0]) for each in smaller]
+                continue
+            if path is None:
+                X = work.fitted.rows(fold.outside)
+                path = ForestPath(work, shares, fold.inside, watched=X, counted=counted)
+            yield [
+                (work.fitted.outputs(sums, request.option.strength is not None), size)
+                for sums, size in path.outputs(request.option)
+            ]
+
+    def _counted(self, work, fold):
+        """Which trees of a frozen forest have not seen each held-out row, if known."""
+        if not fold.context.is_frozen:
+            return None
+        return out_of_bag(work, fold.context)[:, fold.test]
 
     def weights(self, work, unit, context):
         """The decrease of impurity by each split, weighted by its rows."""
@@ -301,25 +344,35 @@ def default_strength(fitted):
     return {"logistic": 10.0, "softmax": 1.0, "squared": 30.0, None: 1.0}[fitted.loss]
 
 
+def _possible(shares, work, request):
+    """Counts up to the number of units that the forest of a fold has."""
+    n_nodes, n_leaves = work.fitted.sizes.sum(axis=0)
+    most = {"tree": work.fitted.n_trees, "leaf": n_leaves, "node": n_nodes - n_leaves}
+    most = max(2, int(most.get(request.unit, 2)))
+    return [min(share, most) if isinstance(share, Integral) else share for share in shares]
+
+
 def plan_options(fitted, refit, *, frozen=False):
     """The options among which inner validation chooses; the last one is the default.
 
-    Of 20 trees or more, only the first 40 % are used: inner folds then fit no others.
+    Small models are best made of the first 40 % of the trees, where there are 20 or more;
+    large ones of all trees.
     """
     if fitted.n_trees == 1:
-        votes = (Option(), Option(min_rows=5))
+        votes = (Option(merges=True), Option(min_rows=5, merges=True))
         default = default_strength(fitted)
         ridges = tuple(Option(strength=default * factor) for factor in (0.1, 1.0))
     else:
         share = 0.4 if fitted.n_trees >= 20 and not frozen else 1.0
-        votes = (Option(share), Option(share, 5), Option(share, 20))
+        votes = (Option(merges=True), Option(share), Option(share, 5), Option(share, 20))
         grid = {
-            "logistic": ((share, 8, 100.0), (share, 3, 10.0), (share, 3, 30.0)),
-            "softmax": ((share / 2, 8, 3.0), (share, 8, 1.0)),
+            "logistic": ((1.0, 3, 100.0), (1.0, 8, 100.0), (share, 3, 10.0)),
+            "softmax": ((1.0, 3, 3.0), (share / 2, 8, 3.0), (share, 8, 1.0)),
             "squared": (
+                (1.0, 3, 300.0),
+                (1.0, 8, 300.0),
                 (share, 8, 10.0),
                 (share, 8, 1000.0),
-                (share, 8, 300.0),
                 (share, 8, 60.0),
             ),
             None: (),

@@ -73,6 +73,8 @@ class JointRefit:
         "squared"; drawn in copies of the rows for the other losses.
     seed : int, default=0
         Of the copies.
+    moves : bool, default=True
+        Whether sweeps change the scores; otherwise they only set the curvatures.
 
     Notes
     -----
@@ -94,8 +96,9 @@ class JointRefit:
         l1=False,
         dropout=0.0,
         seed=0,
+        moves=True,
     ):
-        self.arrays = arrays
+        self.arrays, self.moves = arrays, moves
         self.left, self.right = arrays.left, arrays.right
         self.leaf = arrays.is_leaf.copy()
         self.alive = np.ones(len(self.leaf), dtype=bool)
@@ -169,7 +172,9 @@ class JointRefit:
         from sklearn_prune.models.trees import kernels
 
         steps = (self.strength, self.l1, RATE if grid == 0 else 1.0)
-        if self.masks is not None:
+        if not self.moves:
+            steps, n_sweeps = (*steps[:2], 0.0), 1
+        elif self.masks is not None:
             sweep_copies(self, *self.masks, steps, n_sweeps, float(grid))
             # What follows only sets the curvatures, as they are if no tree is dropped.
             steps, n_sweeps, grid = (*steps[:2], 0.0), 1, 0.0
@@ -188,24 +193,51 @@ class JointRefit:
         )  # fmt: skip
         return self
 
+    def n_stored(self):
+        """Number of parameters that the finished trees store, at most.
+
+        Two for each split and the scores of each leaf, in trees that have a split.
+        """
+        inner = (self.alive & ~self.leaf).astype(np.int64)
+        has_split = np.add.reduceat(inner, self.arrays.start[:-1]) > 0
+        n_splits = int(inner.sum())
+        if self.loss != "softmax":
+            n_leaves = n_splits + np.count_nonzero(has_split)
+            return 2 * n_splits + n_leaves * self.W.shape[1]
+        counts = np.zeros(len(self.leaf), dtype=np.int64)
+        counts[: len(self.first) - 1] = np.diff(self.first)
+        of_tree = np.add.reduceat(counts, self.arrays.start[:-1])
+        n_entries = of_tree[has_split].sum()
+        return int(2 * n_splits + np.ceil((1 - CLASSES_LEFT_OUT) * n_entries))
+
+    def merge_within(self, n_parameters):
+        """Merge sibling leaves until the finished trees store at most `n_parameters`."""
+        while self.n_splits and (excess := self.n_stored() - n_parameters) > 0:
+            of_split = max(1.0, self.n_stored() / self.n_splits)
+            self._merge_cheapest(max(1, int(excess / of_split)))
+        return self
+
     def merge_to(self, n_splits):
-        """Merge sibling leaves until at most `n_splits` nodes are split.
+        """Merge sibling leaves until at most `n_splits` nodes are split."""
+        while self.n_splits > n_splits:
+            self._merge_cheapest(self.n_splits - n_splits)
+        return self
+
+    def _merge_cheapest(self, most):
+        """Merge a part of the pairs of sibling leaves, and refit after some rounds.
 
         Those go first whose merging raises the loss least, to second order:
         h_l h_r / (h_l + h_r) (w_l - w_r)^2 with the curvatures h.
         """
-        while self.n_splits > n_splits:
-            parents = self._parents()
-            losses = self._merge_losses(parents)
-            count = max(1, int(MERGED_AT_ONCE * len(parents)))
-            count = min(count, self.n_splits - n_splits)
-            cheapest = parents[np.argsort(losses, kind="stable")[:count]]
-            self.merged = [*self.merged, *cheapest]
-            self._merge(np.sort(cheapest))
-            self.rounds += 1
-            if self.rounds % REFIT_EVERY[self.loss] == 0:
-                self.sweep()
-        return self
+        parents = self._parents()
+        losses = self._merge_losses(parents)
+        count = min(most, max(1, int(MERGED_AT_ONCE * len(parents))))
+        cheapest = parents[np.argsort(losses, kind="stable")[:count]]
+        self.merged = [*self.merged, *cheapest]
+        self._merge(np.sort(cheapest))
+        self.rounds += 1
+        if self.rounds % REFIT_EVERY[self.loss] == 0:
+            self.sweep()
 
     def _parents(self):
         """Nodes whose children are both leaves."""

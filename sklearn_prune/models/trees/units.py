@@ -67,7 +67,8 @@ def leaf_order(arrays, splits, numbers):
     """The order of leaves that an order of splits means.
 
     Without a split, the lighter of the two leaves that stand for its sides is gone. The
-    leaf that stands for a whole tree comes first.
+    leaf that stands for a whole tree comes with the first split of the tree, so that no
+    prefix holds more than one tree without a split.
     """
     inner, leaves = np.flatnonzero(~arrays.is_leaf), np.flatnonzero(arrays.is_leaf)
     standing = numbers.leaf[arrays.node]
@@ -77,7 +78,12 @@ def leaf_order(arrays, splits, numbers):
     left, right = standing[arrays.left[parents]], standing[arrays.right[parents]]
     loser = np.where(left == standing[parents], right, left)
     roots = standing[arrays.start[:-1]]
-    return Ranking(position[np.concatenate([roots, loser])])
+    tree, first = np.unique(arrays.tree_of_nodes()[parents], return_index=True)
+    begins = np.full(arrays.n_trees, len(loser))  # trees without a split come last
+    begins[tree] = first
+    place = np.concatenate([2 * begins, 2 * np.arange(len(loser)) + 1])
+    order = np.argsort(place, kind="stable")
+    return Ranking(position[np.concatenate([roots, loser])[order]])
 
 
 def without_leaves(arrays, kept, numbers):

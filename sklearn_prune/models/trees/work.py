@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.special import expit, softmax
 from sklearn.base import is_classifier
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -34,6 +35,7 @@ from sklearn_prune.predictors import (
     copy_attributes,
     joined,
 )
+from sklearn_prune.weight_pruning import Outputs
 
 FORESTS = (
     RandomForestClassifier,
@@ -200,6 +202,19 @@ class FittedForest:
             **options,
         )
 
+    def outputs(self, sums, are_scores=False):
+        """Labels and probabilities from sums of scores, or from mean votes."""
+        labels = self.labels(sums)
+        if self.loss in (None, "squared"):
+            return Outputs(labels)
+        if are_scores and sums.shape[1] == 1:
+            proba = expit(np.hstack([-sums, sums]))
+        elif are_scores:
+            proba = softmax(sums, axis=1)
+        else:
+            proba = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1e-300)
+        return Outputs(labels, self.model.classes_, proba)
+
     def labels(self, sums):
         """Predictions from the sums of votes, or of scores, of shape (n_samples, width)."""
         if not self.classifies:
@@ -244,8 +259,8 @@ class ForestWork:
         """The working form with smaller trees, without the scores of a refit."""
         return replace(self, arrays=arrays, scored=None)
 
-    def predict(self, X, counted=None):
-        """Predictions for rows as trees read them, without a predictor.
+    def outputs(self, X, counted=None):
+        """Predictions for rows as trees read them, without a predictor, as `Outputs`.
 
         `counted` says which trees of the whole forest predict each row.
         """
@@ -253,8 +268,10 @@ class ForestWork:
         leaves = leaves_of_rows(arrays, X)
         counted = None if counted is None else counted[arrays.tree]
         if self.scored is not None:
-            return self.fitted.labels(self.scored.sums(leaves, counted))
-        return voted(self.fitted, arrays, leaves, counted)
+            return self.fitted.outputs(self.scored.sums(leaves, counted), True)
+        start = np.zeros(arrays.value.shape[1])
+        votes = added_up(arrays.value, leaves, start, counted)
+        return self.fitted.outputs(votes / arrays.n_trees)
 
     def compact(self):
         """The standalone predictor."""
@@ -289,24 +306,6 @@ class ForestWork:
             return shares[0]
         total = shares[np.diff(nodes.start) > 1].sum(axis=0)
         return total / total.sum() if total.sum() > 0 else total
-
-
-def voted(fitted, arrays, leaves, counted=None):
-    """Predictions by the mean of the fitted votes of the trees."""
-    start = np.zeros(arrays.value.shape[1])
-    sums = added_up(arrays.value, leaves, start, counted)
-    return fitted.labels(sums / arrays.n_trees)
-
-
-def splits_within(budget, width, n_trees):
-    """Number of splits by which `n_trees` trees have at most `budget` parameters.
-
-    A tree without a split has none: it becomes part of the intercept.
-    """
-    splits = (budget - width * n_trees) / (2 + width)
-    if splits < n_trees:  # some trees have none, others one
-        splits = budget / (2 + 2 * width)
-    return max(0, int(splits))
 
 
 def _scored_compact(work):

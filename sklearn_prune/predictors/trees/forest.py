@@ -90,6 +90,12 @@ class CompactScoreForestClassifier(CompactTrees):
     classes_ : ndarray of shape (n_classes,)
     """
 
+    def n_parameters(self):
+        """Two numbers for each split, and the scores that are stored for each leaf."""
+        if self.trees_.n_outputs > 1:  # zeros are not stored
+            return self.n_nonzero()
+        return super().n_parameters()
+
     def raw_scores(self, X):
         """Sums of the scores, shape (n_samples, n_outputs)."""
         return self._sums(X, self.intercept_)

@@ -499,18 +499,18 @@ def test_a_penalised_tree_has_its_optimum():
 def test_enough_judged_rows_end_the_folds(monkeypatch):
     X, y = numbers(n=300)
     seen = []
-    own = BoostingFamily._fold_scores
+    own = BoostingFamily.fold_outputs
 
-    def counted(self, shares, requests, context, train, test):
-        seen.append(len(test))
-        return own(self, shares, requests, context, train, test)
+    def counted(self, work, shares, requests, fold):
+        seen.append(len(fold.test))
+        return own(self, work, shares, requests, fold)
 
-    monkeypatch.setattr(BoostingFamily, "_fold_scores", counted)
+    monkeypatch.setattr(BoostingFamily, "fold_outputs", counted)
     model = HistGradientBoostingRegressor(max_iter=5, random_state=0)
     pruned = PrunedRegressor(model, keep="auto", cv=3, random_state=0).fit(X, y)
     assert seen == [100, 100, 100]
     assert min(entry["keep"] for entry in pruned.report_.path) == 0.02
-    monkeypatch.setattr("sklearn_prune.models.boosting.family.ENOUGH_SCORED_ROWS", 101)
+    monkeypatch.setattr("sklearn_prune.weight_pruning._inner_validation.ENOUGH_ROWS", 101)
     clone(pruned).fit(X, y)
     assert seen[3:] == [100, 100]
 

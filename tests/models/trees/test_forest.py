@@ -14,9 +14,7 @@ from sklearn_prune import PrunedClassifier, PrunedRegressor
 from sklearn_prune import weight_pruning as wp
 from sklearn_prune._ranking import Ranking
 from sklearn_prune.models.trees.family import BaggedTreesFamily, ForestFamily
-from sklearn_prune.models.trees.plan import _cross_chosen, _whole_score
 from sklearn_prune.models.trees.units import greedy_order, out_of_bag
-from sklearn_prune.predictors.trees.arrays import pick_trees
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 from tests.estimators import sk
@@ -300,8 +298,8 @@ def test_a_frozen_forest_is_judged_by_trees_that_have_not_seen_the_rows():
     losses = [each["loss"] for each in small.report_.path]
     assert losses[-1] > 0.005
     assert fitted.score(X, y) > 0.99
-    whole = pruned(sk.FrozenEstimator(fitted), keep="auto", tolerance=1.0).fit(X, y)
-    assert whole.report_.keep == min(each["keep"] for each in whole.report_.path)
+    loose = pruned(sk.FrozenEstimator(fitted), keep="auto", tolerance=1.0).fit(X, y)
+    assert loose.report_.keep < small.report_.keep
 
 
 def test_one_seed_is_one_model():
@@ -369,36 +367,6 @@ def test_an_explicit_option_is_followed():
         work, [0.2], PruningRequest("auto", option=options[0]), context
     )
     assert small.scored is None
-
-
-def test_a_option_is_scored_where_it_was_not_chosen():
-    parts = [
-        np.array([[[1.0, 1.0]], [[0.0, 0.0]]]),
-        np.array([[[0.0, 0.0]], [[1.0, 1.0]]]),
-        np.array([[[0.2, 0.2]], [[0.3, 0.3]]]),
-    ]
-    best, scores = _cross_chosen(parts)
-    assert list(best) == [1]
-    # best of the others: option 1 for the first fold, 0 for the second, a tie
-    assert np.array_equal(scores, [[0.0, 0.0, 0.0, 0.0, 0.2, 0.2]])
-
-
-def test_the_trees_that_were_not_fitted_are_allowed_for():
-    X, y = make_friedman1(2500, noise=1.0, random_state=0)
-    X, X_test, y, y_test = X[:500], X[500:], y[:500], y[500:]
-    few = np.arange(10)
-    whole, extrapolated, bare = [], [], []
-    for seed in range(3):
-        model = sk.RandomForestRegressor(100, random_state=seed).fit(X, y)
-        _, work, _ = started(model, X, y)
-        outside = PruningContext(model, X_test, y_test)
-        rows = work.fitted.rows(outside)
-        some = work.cut(pick_trees(work.nodes, few))
-        whole.append(_whole_score(work, rows, outside, 100, 100).mean())
-        extrapolated.append(_whole_score(some, rows, outside, 10, 100).mean())
-        bare.append(_whole_score(some, rows, outside, 10, 10).mean())
-    assert np.mean(whole) == pytest.approx(np.mean(extrapolated), abs=0.005)
-    assert np.mean(whole) - np.mean(bare) > 0.01
 
 
 @pytest.mark.parametrize("measure", ["reduced_error", "complementarity", "margin"])

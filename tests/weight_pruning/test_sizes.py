@@ -1,0 +1,345 @@
+"""The choice of option and size by inner scores, against the rule by hand."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from scipy.stats import binom
+from sklearn.datasets import load_iris, make_classification
+
+from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.predictors import stored_bytes
+from sklearn_prune.weight_pruning._context import PruningContext
+from sklearn_prune.weight_pruning._inner_validation import (
+    Outputs,
+    class_and_sample_weights,
+    mean_score,
+    quantities,
+)
+from sklearn_prune.weight_pruning._size_choice import (
+    Curve,
+    best_at,
+    last_before_failure,
+    sizes_within,
+)
+from tests.estimators import sk
+
+
+def curve_of(seed, n_options=3, n_shares=5, n=60, n_weights=1, n_folds=3):
+    """A curve of random scores that fall as models get smaller."""
+    rng = np.random.default_rng(seed)
+    whole = np.stack([rng.random(n), rng.random(n), -rng.random(n), np.zeros(n)])
+    fall = np.linspace(-0.04, 0.02 + 0.02 * seed, n_shares)[:, None, None]
+    pruned = whole - fall + 0.05 * rng.normal(size=(n_options, n_shares, 4, n))
+    return Curve(
+        whole=whole,
+        pruned=pruned,
+        folds=np.sort(rng.integers(0, n_folds, n)),
+        weights=tuple(0.5 + rng.random(n) for _ in range(n_weights)),
+        target=rng.integers(0, 2, n),
+        scores=None,
+        used=np.tile(np.geomspace(0.9, 0.1, n_shares), (n_options, 1)),
+        options=np.arange(n_options),
+    )
+
+
+def by_hand(curve, tolerance):
+    """The rule of keep="auto" in plain loops: options in each fold, and the size."""
+    n_options, n_shares, _, n = curve.pruned.shape
+    specs = []  # quantity, weights, limit, with error, share in the utility
+    for w in curve.weights:
+        w = w / w.mean()
+        size = np.mean(-curve.whole[2] * w)
+        specs.append((1, w, tolerance, True, 1.0))
+        specs.append((0, w, tolerance, False, 0.0))
+        specs.append((2, w, max(0.05 * size, 0.005), True, 0.1 / size))
+
+    def loss(option, share, spec):
+        return (curve.whole[spec[0]] - curve.pruned[option, share, spec[0]]) * spec[1]
+
+    def best_option(share, rows):
+        worst = []
+        for option in range(n_options):
+            means = [loss(option, share, spec)[rows].mean() for spec in specs]
+            if len(curve.weights) == 1:
+                parts = zip(specs, means, strict=True)
+                worst.append(sum(spec[4] * m for spec, m in parts))
+            else:
+                parts = zip(specs, means, strict=True)
+                worst.append(max(m / spec[2] for spec, m in parts))
+        return int(np.argmin(np.round(worst, 9)))
+
+    elsewhere = [
+        [best_option(share, curve.folds != fold) for share in range(n_shares)]
+        for fold in range(curve.folds.max() + 1)
+    ]
+    chosen = None
+    for share in range(n_shares):
+        kernel = np.exp(-0.5 * (np.arange(n_shares) - share) ** 2.0)
+        kernel /= kernel.sum()
+        passes = True
+        for spec in specs:
+            rows = np.zeros(n)
+            for other in range(n_shares):
+                for row in range(n):
+                    option = elsewhere[curve.folds[row]][other]
+                    rows[row] += kernel[other] * loss(option, other, spec)[row]
+            error = rows.std(ddof=1) / np.sqrt(n) if spec[3] else 0.0
+            passes = passes and rows.mean() + error <= spec[2]
+        if not passes:
+            break
+        chosen = share
+    return elsewhere, chosen
+
+
+@pytest.mark.parametrize("n_weights", [1, 2])
+def test_auto_walks_to_the_last_size_before_the_first_failure(n_weights):
+    found = set()
+    for seed in range(6):
+        curve = curve_of(seed, n_weights=n_weights)
+        tolerance = 0.02 + 0.01 * seed
+        criteria = curve.criteria(tolerance)
+        _, elsewhere = curve.best_options(criteria)
+        expected, chosen = by_hand(curve, tolerance)
+        assert elsewhere.tolist() == expected
+        passes = sizes_within(curve, criteria, elsewhere)
+        assert last_before_failure(passes) == chosen
+        found.add(chosen)
+    assert len(found) > 1
+
+
+def test_a_float_keep_takes_a_small_option_only_if_it_is_clearly_better():
+    curve = curve_of(0, n_options=2, n_shares=1)
+    curve.used[:, 0] = 0.5, 0.2
+    for gain, expected in ((0.005, 0), (0.05, 1)):
+        noise = 0.02 * np.random.default_rng(1).normal(size=curve.whole.shape)
+        curve.pruned[0, 0] = curve.whole
+        curve.pruned[1, 0] = curve.whole + gain * (gain > 0.01) + noise - noise.mean()
+        assert best_at(curve, curve.criteria(0.01), keep=0.5) == expected
+    curve.used[:, 0] = 0.45, 0.42  # both use most of the budget: the better one
+    assert best_at(curve, curve.criteria(0.01), keep=0.5) == 1
+
+
+def test_quantities_of_rows_by_hand():
+    rng = np.random.default_rng(0)
+    y = np.array(["a", "b", "c", "d"])[rng.integers(0, 4, 40)]  # "d" is not known
+    classes, proba = (
+        np.array(["a", "b", "c"]),
+        softmax(3 * rng.normal(size=(40, 3)), axis=1),
+    )
+    labels = classes[proba.argmax(axis=1)]
+    whole = Outputs(np.roll(labels, 1), classes, proba)
+    context = PruningContext(sk.GaussianNB(), np.zeros((40, 1)), y)
+    label, soft, log, changed = quantities(Outputs(labels, classes, proba), whole, context)
+    for i in range(40):
+        p = {name: proba[i, j] for j, name in enumerate(classes)}
+        own = p.pop(y[i], 0.0)
+        assert label[i] == (labels[i] == y[i])
+        assert changed[i] == (labels[i] != np.roll(labels, 1)[i])
+        ramp = 0.5 + (own - max(p.values())) / 0.3
+        assert soft[i] == pytest.approx(min(1, max(0, ramp)))
+        total = np.clip(proba[i], 1e-3, 1).sum()
+        assert log[i] == pytest.approx(np.log(max(own, 1e-3) / total))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_the_hinge_of_margins_does_not_depend_on_their_scale(scale):
+    y = np.arange(30) % 2
+    decision = np.where(y == 1, 1.0, -1.0) + np.random.default_rng(0).normal(size=30)
+    context = PruningContext(sk.LinearSVC(), np.zeros((30, 1)), y)
+    outputs = Outputs((decision > 0).astype(int), np.arange(2), decision=scale * decision)
+    found = quantities(outputs, outputs, context)[2]
+    margins = np.where(y == 1, decision, -decision)
+    hinge = np.maximum(0, 1 - margins / np.sqrt(np.mean(margins**2)))
+    np.testing.assert_allclose(found, -hinge)
+
+
+WEIGHTED = {
+    "balanced": (sk.LogisticRegression, {"class_weight": "balanced"}),
+    "subsample": (sk.RandomForestClassifier, {"class_weight": "balanced_subsample"}),
+    "dict": (sk.DecisionTreeClassifier, {"class_weight": {0: 1.0, 1: 9.0}}),
+}
+
+
+@pytest.mark.parametrize("inside", ["alone", "pipeline", "search", "frozen"])
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_class_weights_of_the_model_count(name, inside):
+    X, y = np.zeros((40, 2)), np.arange(40) // 30
+    kind, params = WEIGHTED[name]
+    model = kind(**params)
+    if inside == "pipeline":
+        model = sk.Pipeline([("scale", sk.StandardScaler()), ("model", model)])
+    elif inside == "search":
+        model = sk.GridSearchCV(model, {})
+    elif inside == "frozen":
+        model = sk.FrozenEstimator(model)
+    own = np.where(y == 1, 9.0, 1.0) if name == "dict" else np.where(y == 1, 2.0, 2 / 3)
+    sample_weight = np.linspace(1, 2, 40)
+    context = PruningContext(model, X, y, fit_params={"sample_weight": sample_weight})
+    if inside in ("pipeline", "search"):  # which take no such parameter
+        context = PruningContext(model, X, y)
+        sample_weight = np.ones(40)
+    weighted, plain = class_and_sample_weights(context)
+    np.testing.assert_allclose(weighted, own * sample_weight)
+    np.testing.assert_allclose(plain, sample_weight)
+
+
+def test_sample_weights_alone_are_one_criterion():
+    context = PruningContext(sk.LogisticRegression(), np.zeros((9, 1)), np.arange(9) % 2)
+    assert len(class_and_sample_weights(context)) == 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_mean_of_the_rows_is_the_score(X, y, weighted):
+    weights = np.random.default_rng(0).random(len(X)) if weighted else None
+    params = {"sample_weight": weights} if weighted else {}
+    for model, target in (
+        (sk.DecisionTreeClassifier(max_depth=3), y),
+        (sk.DecisionTreeRegressor(max_depth=3), X[:, 0] + y),
+    ):
+        model.fit(X, target)
+        context = PruningContext(model, X, target, fit_params=params)
+        score = model.score(X, target, sample_weight=weights)
+        assert mean_score(model, context) == pytest.approx(score, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("model", "keep"),
+    [
+        (sk.ExtraTreesClassifier(20, random_state=0), 0.9),
+        (sk.ExtraTreesClassifier(20, random_state=0), 0.3),
+        (sk.RandomForestClassifier(20, random_state=0), 0.6),
+        (sk.RandomForestClassifier(20, random_state=0), 0.05),
+        (sk.RandomForestRegressor(20, random_state=0), 0.5),
+        (sk.HistGradientBoostingClassifier(max_iter=20), 0.5),
+    ],
+)
+def test_a_float_keep_is_at_most_the_share_that_is_stored(model, keep):
+    X, y = make_classification(600, n_informative=6, flip_y=0.1, random_state=0)
+    kind = PrunedRegressor if "Regressor" in type(model).__name__ else PrunedClassifier
+    report = kind(model, keep=keep, random_state=0).fit(X, y).report_
+    assert 0 < report.after["parameters"] <= keep * report.before["parameters"]
+
+
+def test_forests_of_several_sizes():
+    X, y = make_classification(600, n_informative=6, flip_y=0.1, random_state=0)
+    forest = sk.RandomForestClassifier(20, random_state=0)
+    sizes = []
+    for keep in (0.9, 0.6, 0.3, 0.1):
+        report = PrunedClassifier(forest, keep=keep, random_state=0).fit(X, y).report_
+        sizes.append(report.after["parameters"])
+        (entry,) = report.path
+        assert 0 <= entry["churn"] < 0.2
+        assert abs(entry["log_loss"]) < 1
+        assert set(entry["churn_by_class"]) == {0, 1}
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_a_float_keep_that_loses_much_names_one_that_does_not():
+    X, y = make_classification(600, n_informative=6, flip_y=0.0, random_state=0)
+    model = PrunedClassifier(
+        sk.RandomForestClassifier(20, random_state=0),
+        keep=0.02,
+        tolerance=0.02,
+        random_state=0,
+    )
+    with pytest.warns(UserWarning, match="keep=0.02 loses .* tolerance=0.02") as caught:
+        model.fit(X, y)
+    enough = float(str(caught[0].message).rpartition("keep=")[2].split()[0])
+    assert 0.02 < enough < 1
+    assert model.report_.within_tolerance is False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(keep=0.9).fit(X, y)
+    assert model.report_.within_tolerance
+
+
+def test_limits_of_bytes_and_churn():
+    X, y = make_classification(600, n_informative=6, flip_y=0.1, random_state=0)
+    forest = sk.RandomForestClassifier(20, random_state=0)
+
+    def pruned(**params):
+        return PrunedClassifier(forest, keep="auto", random_state=0, **params).fit(X, y)
+
+    free = pruned(tolerance=0.02)
+    whole = stored_bytes(PrunedClassifier(forest, keep=1.0).fit(X, y).compact_)
+    for limit in (whole // 2, whole // 8):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            small = pruned(tolerance=0.02, max_nbytes=limit)
+        assert stored_bytes(small.compact_) <= limit
+    assert pruned(tolerance=1.0, max_nbytes=10**9).report_.keep >= 0.5  # the best one
+    with pytest.warns(UserWarning, match="max_nbytes|No model of at most") as caught:
+        tiny = pruned(tolerance=0.0, max_nbytes=whole // 8)
+    assert "would pass" in str(caught[0].message) or "keep=1.0" in str(caught[0].message)
+    assert tiny.report_.within_tolerance is False
+    with pytest.raises(ValueError, match="max_nbytes"):
+        pruned(max_nbytes=100)
+    assert pruned(tolerance=0.02, max_churn=0.0).report_.keep == 1.0
+    loose, strict = (pruned(tolerance=0.5, max_churn=c).report_ for c in (0.3, 0.05))
+    assert loose.keep <= strict.keep
+    assert pruned(tolerance=0.02, max_churn="seed").report_.keep >= free.report_.keep
+
+
+def test_the_bound_of_the_churn():
+    curve = curve_of(0, n_options=1, n_shares=3, n=100)
+    curve.pruned[0, :, 3] = 0
+    curve.pruned[0, 1, 3, :5] = 1
+    curve.pruned[0, 2, 3] = 1
+    elsewhere = np.zeros((3, 3), dtype=int)
+    zero, five, every = curve.churn_bounds(elsewhere)
+    assert zero == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert binom.cdf(5, 100, five) == pytest.approx(0.05)
+    assert every == 1
+    in_groups = replace(curve, groups=np.repeat(np.arange(20), 5))
+    assert binom.cdf(1, 20, in_groups.churn_bounds(elsewhere)[1]) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("params", "word"),
+    [
+        ({"max_nbytes": 1000, "keep": 0.5}, "max_nbytes"),
+        ({"max_churn": 0.1, "keep": 1.0}, "max_churn"),
+        ({"max_churn": "other", "keep": "auto"}, "max_churn"),
+        ({"max_churn": 1.5, "keep": "auto"}, "max_churn"),
+        ({"max_nbytes": 0, "keep": "auto"}, "max_nbytes"),
+    ],
+)
+def test_limits_that_do_not_fit(params, word, X, y):
+    with pytest.raises(ValueError, match=word):
+        PrunedClassifier(sk.DecisionTreeClassifier(), **params).fit(X, y)
+
+
+def test_churn_needs_labels_and_randomness(X, y):
+    with pytest.raises(ValueError, match="max_churn"):
+        PrunedRegressor(sk.Ridge(), keep="auto", max_churn=0.1).fit(X, X[:, 0])
+    for model in (
+        sk.GaussianNB(),
+        sk.FrozenEstimator(sk.RandomForestClassifier(3).fit(X, y)),
+    ):
+        with pytest.raises(ValueError, match="seed"):
+            PrunedClassifier(model, keep="auto", max_churn="seed").fit(X, y)
+
+
+def test_auto_chooses_one_size_of_the_path(X, y):
+    model = sk.AdaBoostClassifier(n_estimators=4, random_state=0)
+    pruned = PrunedClassifier(
+        model, unit="feature", keep="auto", tolerance=0.05, random_state=0
+    ).fit(X, y)
+    (chosen,) = (step for step in pruned.report_.path if step["chosen"])
+    assert chosen["keep"] == pruned.report_.keep < 1
+    strict = pruned.set_params(tolerance=0.0, scoring="neg_log_loss").fit(X, y)
+    assert strict.report_.keep == 1.0 or strict.report_.path
+
+
+def test_several_outputs_and_frozen_models_have_sizes():
+    X, y = load_iris(return_X_y=True)
+    forest = sk.RandomForestClassifier(8, random_state=0).fit(X, y)
+    frozen = PrunedClassifier(sk.FrozenEstimator(forest), keep="auto", random_state=0)
+    assert frozen.fit(X, y).report_.path
+    both = np.column_stack([y, y == 1])
+    several = sk.RandomForestClassifier(8, random_state=0)
+    report = PrunedClassifier(several, keep=0.5, random_state=0).fit(X, both).report_
+    assert report.after["parameters"] <= 0.5 * report.before["parameters"]
