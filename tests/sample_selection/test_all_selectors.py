@@ -168,6 +168,7 @@ AWKWARD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot score:UserWarning")
 @every
 @pytest.mark.parametrize("name", AWKWARD)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
