@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
 from sklearn_prune._describe_functions import (
+    class_name,
     code_of_class,
     describe_function,
     is_function,
@@ -220,9 +221,10 @@ def rank_once(selector, X, y, params, context, memory):
                 if hasattr(transformer, "get_params"):
                     fill_random_states(transformer, context.seed, f"selector__{name}")
             step = step.steps[-1][1]
-    if is_unseeded(unfitted, context.seed) or last._draws_unseeded(context):
-        return _fit_selector(unfitted, X, y, params, context, None)
-    cached = check_memory(memory).cache(_fit_selector, ignore=["selector", "context"])
+    unseeded = is_unseeded(unfitted, context.seed) or last._draws_unseeded(context)
+    if memory is None or unseeded:
+        return _fit_selector(unfitted, X, y, params, context)
+    cached = check_memory(memory).cache(_fit_and_record, ignore=["selector", "context"])
     try:
         identity = (
             (__version__, sklearn.__version__, np.__version__, routing_enabled()),
@@ -232,7 +234,7 @@ def rank_once(selector, X, y, params, context, memory):
             context.budget if last.budget_dependent else None,
             _Identity().of(last._part_of_model(context)),
         )
-        return cached(unfitted, X, y, params, context, identity)
+        fitted, recorded = cached(unfitted, X, y, params, context, identity)
     except (AttributeError, TypeError, PicklingError) as error:
         if not isinstance(error, PicklingError) and "pickle" not in str(error):
             raise
@@ -241,6 +243,9 @@ def rank_once(selector, X, y, params, context, memory):
             f"{in_one_line(selector)}. Write named functions instead of lambdas, or "
             "memory=None."
         ) from error
+    for warning in recorded:
+        warnings.warn_explicit(*warning)
+    return fitted
 
 
 def context_within(selector, context):
@@ -250,9 +255,18 @@ def context_within(selector, context):
     return replace(context, estimator=last_step(context.estimator), transformed=True)
 
 
-def _fit_selector(selector, X, y, params, context, identity):
+def _fit_selector(selector, X, y, params, context):
     with lend_context(selector, context), threadpool_limits(1):
         return selector.fit(X, y, **params)
+
+
+def _fit_and_record(selector, X, y, params, context, identity):
+    """The fitted selector and its warnings, which are given again with a cached fit."""
+    with warnings.catch_warnings(record=True) as caught:
+        fitted = _fit_selector(selector, X, y, params, context)
+    return fitted, [
+        (str(one.message), one.category, one.filename, one.lineno) for one in caught
+    ]
 
 
 def is_unseeded(selector, seed):
@@ -301,7 +315,9 @@ class _Identity:
 
     def __call__(self, value):
         """Describe what code holds or names: functions by their code, the rest by hash."""
-        if is_function(value) and not isinstance(value, type):
+        if isinstance(value, type):
+            return class_name(value), self._code(value)
+        if is_function(value):
             return self.once(value, "", lambda: describe_function(value, self))
         return joblib.hash(self.of(value))
 

@@ -7,6 +7,7 @@ import sys
 import types
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ from sklearn_prune.sample_selection import (
     L1PenaltySelector,
     L2PenaltySelector,
     LossSelector,
+    MarginSelector,
     RandomSelector,
     SampleSelector,
 )
@@ -1041,6 +1043,31 @@ def test_memory_knows_versions(X, y, tmp_path, monkeypatch, name):
     monkeypatch.setattr(name, "0.0")
     model.fit(X, y).fit(X, y)
     assert SpySelector.n_rankings == before + 2
+
+
+def test_memory_repeats_warnings(X, y, tmp_path):
+    groups = np.arange(len(y)) // 10
+    labels = np.where(groups == 3, "alone", y.astype(str))
+    model = SampleSubsetClassifier(Spy(), MarginSelector(), memory=str(tmp_path))
+    for keep in (0.5, 0.2, "auto"):
+        model.set_params(keep=keep, random_state=0)
+        with pytest.warns(UserWarning, match="class 'alone' .*one group") as caught:
+            model.fit(X, labels, groups=groups)
+        assert sum("cannot score" in str(one.message) for one in caught) == 1
+    assert len(list(tmp_path.rglob("output.pkl"))) == 1
+
+
+def test_without_memory_nothing_is_hashed(X, y):
+    class Local:
+        lock = Lock()
+
+    local = Local()
+
+    def step(rows):
+        return rows if Local.lock and local else None
+
+    selector = make_pipeline(sk.FunctionTransformer(step), L2PenaltySelector())
+    assert SampleSubsetClassifier(Spy(), selector, random_state=0).fit(X, y).selector_
 
 
 def test_memory_knows_requests(X, y, tmp_path, routing):
