@@ -91,11 +91,11 @@ class L2PenaltySelector(_PenaltySelector):
     -----
     O(n d^2) for d <= n and O(n^2 d) for d > n, in blocks of rows, with memory for
     min(n, d)^2 values and, while it standardises, for X in float64. Sparse rows with d > n
-    cost O(n^3). 60,000 x 784 rows of
-    ten classes take some ten seconds on one core. Where n and d both exceed 5,000, rows
-    are left out by 20 random folds, and the models are fitted iteratively. "logistic" fits
-    two logistic models for each class, which takes minutes on such data. The only row of a
-    class cannot be scored: it gets the median score of the others, with a warning.
+    cost O(n^3). 60,000 x 784 rows of ten classes take some ten seconds on one core. Where n
+    and d both exceed 5,000, rows are left out by 20 random folds, and the models are fitted
+    iteratively. "logistic" fits two logistic models for each class, which takes minutes on
+    such data. The only row of a class cannot be scored: it gets the median score of the
+    others, with a warning.
 
     A bad idea where labels are clean or classes far from linearly separable: the rows of
     largest margin are the easiest, and half of the rows is worse than a random half.

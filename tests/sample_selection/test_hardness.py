@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import RobustScaler, StandardScaler
 
+from sklearn_prune import SampleSubsetClassifier
+from sklearn_prune.sample_selection import Ranking, SampleSelector
 from sklearn_prune.sample_selection._hardness import HardnessSelector
 
 
@@ -75,3 +79,30 @@ def test_rows_of_zero_weight_are_no_neighbors(task):
     whole = HardnessSelector(**options).fit(X, y, sample_weight=weights)
     part = HardnessSelector(**options).fit(X[200:], y[200:])
     np.testing.assert_allclose(whole.scores_[200:], part.scores_)
+
+
+class FarSelector(SampleSelector):
+    """A selector of one's own: rows far from their neighbours last."""
+
+    reads_estimator = True
+
+    def __init__(self, metric="auto"):
+        self.metric = metric
+
+    def _rank(self, X, y, context):
+        graph = context.neighbor_graph(X, 3, metric=self.metric)
+        return Ranking.from_scores(-graph.distances.sum(axis=1))
+
+
+def test_a_selector_of_ones_own_measures_as_the_model(X, y):
+    X = np.exp(X)
+    scaled = RobustScaler().fit_transform(X)
+    for model, points, options in (
+        (KNeighborsClassifier(), X, {}),
+        (KNeighborsClassifier(p=1), X, {"p": 1}),
+        (make_pipeline(RobustScaler(), KNeighborsClassifier(p=3)), scaled, {"p": 3}),
+        (GaussianNB(), StandardScaler().fit_transform(X), {}),
+    ):
+        fitted = SampleSubsetClassifier(model, FarSelector(), keep=0.5).fit(X, y)
+        distances, _ = NearestNeighbors(n_neighbors=3, **options).fit(points).kneighbors()
+        np.testing.assert_allclose(fitted.sample_scores_, -distances.sum(axis=1))
