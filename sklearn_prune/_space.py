@@ -99,7 +99,7 @@ class Space:
             X = _dense(X, owner)
         stays = is_thin(X)
         if not (sparse and (stays or (issparse(X) and _dense_size(X) > DENSE_LIMIT))):
-            if stays and n <= d and 8 * n * n <= DENSE_LIMIT:
+            if stays and n <= 2 * d and 8 * n * n <= DENSE_LIMIT:
                 points = _pairs(_PLACED[metric](X))
                 return cls(points, metric, np.zeros(n, dtype=bool), in_pairs=True)
             X = _dense(X, owner)
