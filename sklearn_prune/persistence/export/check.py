@@ -95,7 +95,7 @@ def check_export(model, artefact, X=None, *, on_fail="raise"):
     -----
     Rows that the model refuses are left out. A label may differ where the model changes
     its own answer for rows that differ by rounding, as with equally far neighbours; this
-    does not hold for trees. It takes a few seconds for forests of 100,000 nodes.
+    does not hold for trees. It takes some seconds for a forest of 20,000 nodes.
 
     Examples
     --------

@@ -590,3 +590,19 @@ def test_names_that_are_there_are_missed(lgb):
         assert list(fitted.feature_names_in_) == list("abcde")
         with pytest.warns(UserWarning, match="does not have valid feature names"):
             fitted.predict(X)
+
+
+@pytest.mark.parametrize("zero_as_missing", [False, True])
+def test_lightgbm_reads_what_float32_calls_1e_35_as_zero(lgb, zero_as_missing):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((300, 2)) < 0.4, 0.0, rng.normal(size=(300, 2)))
+    y = (X[:, 0] < 0) + (X[:, 1] == 0)
+    model = lgb.LGBMRegressor(
+        n_estimators=3, verbose=-1, n_jobs=1, zero_as_missing=zero_as_missing
+    ).fit(X, y)
+    edge = np.float64(np.float32(1e-35))
+    sizes = [np.nextafter(edge, 0), edge, np.nextafter(edge, 1), 1e-35, 0.0, 2e-35]
+    rows = np.array([[a, b] for a in [*sizes, *np.negative(sizes)] for b in (edge, -edge)])
+    compact = PrunedRegressor(FrozenEstimator(model), keep=1.0).fit(X, y).compact_
+    for asked in (rows, rows.astype(np.float32)):
+        np.testing.assert_array_equal(compact.predict(asked), model.predict(asked))

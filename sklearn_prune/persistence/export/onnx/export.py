@@ -47,9 +47,10 @@ def to_onnx(
     model : estimator
         Fitted: a pruned model, a model on fewer rows, a compact form, a model of
         scikit-learn, LightGBM or XGBoost, a skorch net, or a Pipeline around one.
-    X : array-like or frame of shape (n_samples, ...), default=None
+    X : array-like or frame of shape (n_samples, ...), or list of texts, default=None
         Some rows, of which the type and shape are read. Of a frame each column is an input
-        by its name.
+        by its name, of shape (n_samples, 1). Where all values of a column are missing, its
+        type comes from the fitted encoder.
     initial_types : list of (str, type) or None, default=None
         Names and types of the inputs, as for ``skl2onnx.to_onnx``; in place of X.
     target_opset : int, dict of str -> int, or None, default=None
@@ -84,7 +85,8 @@ def to_onnx(
     ImportError
         If skl2onnx is not installed.
     TypeError
-        If the model, or a step of it, cannot be written; the message names it.
+        If the model, or a step of it, cannot be written, or if its graph answers otherwise
+        than it does; the message names it, and gives the reason of onnxruntime.
     ValueError
         If an argument is not valid.
 
@@ -96,11 +98,14 @@ def to_onnx(
 
     See Also
     --------
+    sklearn_prune.persistence.check_export : Compares a graph with the model.
     sklearn_prune.persistence.save : Stores a model for Python.
 
     Notes
     -----
-    Texts and categories are encoded by transformers in a Pipeline, which skl2onnx writes.
+    Where onnxruntime is installed, each transformer and the whole graph are compared with
+    the model, on rows made of the fitted objects. Texts and categories are encoded by
+    transformers in a Pipeline. The text "nan" stands for a missing text, "None" for None.
     A model refuses rows that scikit-learn refuses, with infinite values for example; a
     graph does not. Which of several equally far neighbours counts may differ.
 

@@ -168,11 +168,9 @@ def _rounds(found):
 
 
 def _as_expected(graph, model, rows):
-    """The inputs as values; several numbers in one array unless columns have names."""
+    """The inputs as values; several numbers in one array."""
     kinds = {value.dtype.kind for value in rows.values}
     if len(rows.values) == 1 or not kinds <= set("biuf"):
-        return rows.values
-    if type(model).__name__ == "ColumnTransformer" and rows.names:
         return rows.values
     return [rows.array()]
 

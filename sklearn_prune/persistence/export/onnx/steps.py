@@ -37,12 +37,12 @@ from sklearn_prune.predictors import ColumnSelector, KernelFunction
 
 def transformed(graph, name, step, rows):
     """Rows as a fitted transformer, a step of a Pipeline with this name, gives them."""
-    step = unwrapped(step)
     if getattr(step, "_pairwise", False):
         raise TypeError(
             "to_onnx writes transformers that read rows. Got one on a precomputed "
             "kernel. Give it a kernel of scikit-learn by name."
         )
+    step = unwrapped(step)
     if step is None or isinstance(step, str):
         return rows
     if isinstance(step, Pipeline):
