@@ -18,7 +18,11 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 
 from sklearn_prune._docs import entries
 from sklearn_prune._seeds import fill_random_states
-from sklearn_prune._sklearn_compat import has_column_names, is_search
+from sklearn_prune._sklearn_compat import (
+    InvalidParameterError,
+    has_column_names,
+    is_search,
+)
 
 _ARTICLE = {
     "classifier": "a classifier",
@@ -62,6 +66,17 @@ def first_line(error):
     """The first line of a message without its full stop, or the class of the error."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].strip().rstrip(".")[:300]
+
+
+def says_what_it_cannot(error):
+    """Whether an error is what a model says of its rows and parameters.
+
+    Others, such as a MemoryError or a KeyError, come through as they are.
+    """
+    if isinstance(error, InvalidParameterError | Warning):  # in our words, or no error
+        return False
+    known = isinstance(error, ValueError | IndexError | RuntimeError)
+    return known or type(error).__module__ != "builtins"
 
 
 def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):

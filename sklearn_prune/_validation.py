@@ -324,11 +324,11 @@ def check_predictions(
         )
     predicted = predicted.reshape(target.shape)
     if classifies:
-        is_score = predicted.dtype.kind == "f" and target.dtype.kind != "f"
-        if is_score and np.mod(predicted, 1).any() and not np.isin(predicted, target).any():
+        if _has_fractions(predicted) and not _has_fractions(target):
+            score = predicted[np.mod(predicted, 1) != 0][0]
             raise InvalidParameterError(
-                f"{rule}. Got {predicted.flat[0]:.6g}, a score that no threshold has made "
-                f"a label, as under an objective of its own. {remedy}"
+                f"{rule}. Got {score:.6g}, a score that no threshold has made a label, as "
+                f"under an objective of its own. {remedy}"
             )
         return predicted
     if predicted.dtype.kind == "f" and not np.isfinite(predicted).all():
@@ -339,6 +339,10 @@ def check_predictions(
             f"neighbour within the radius. Write a larger radius. {remedy}"
         )
     return predicted
+
+
+def _has_fractions(values):
+    return values.dtype.kind == "f" and bool(np.mod(values, 1).any())
 
 
 @contextmanager

@@ -281,7 +281,8 @@ LABELS, NUMBERS = np.array([0, 1, 1]), np.array([0.5, 1.5, 2.5])
         ([1.0, np.nan, 2.0], NUMBERS, "NaN or infinity for 1 of 3"),
         ([np.inf, np.nan, 2.0], NUMBERS, "NaN or infinity for 2 of 3"),
         (np.ones((3, 2)), np.column_stack([NUMBERS] * 3), "shape"),
-        ([0.1, -0.7, 0.3], LABELS, "a score that no threshold has made a label"),
+        ([0.1, -0.7, 0.3], LABELS, r"Got 0\.1, a score that no threshold has made a label"),
+        ([0.0, 0.3, 1.0], LABELS, r"Got 0\.3, a score"),
         (np.ones((3, 2)), LABELS, "shape"),
     ],
 )

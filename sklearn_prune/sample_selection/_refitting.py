@@ -20,10 +20,10 @@ from sklearn_prune._meta import (
     innermost,
     is_frozen,
     last_step,
+    says_what_it_cannot,
     weight_params,
 )
 from sklearn_prune._seeds import is_torch_model, seeded_globals
-from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune._validation import (
     check_groups,
     check_predictions,
@@ -237,9 +237,9 @@ def asked_for_parts(model, n_rows):
     """Say of an error of a model that it is fitted on parts of the rows."""
     try:
         yield
-    except (InvalidParameterError, Warning):
-        raise
     except Exception as error:
+        if not says_what_it_cannot(error):
+            raise
         raise ValueError(
             "The selector fits a model on parts of the rows and lets it predict others. "
             f"Got {type(innermost(model)).__name__}, which cannot with {n_rows} rows: "

@@ -18,11 +18,11 @@ from sklearn_prune._meta import (
     innermost,
     last_step,
     own_params,
+    says_what_it_cannot,
     weight_parameter,
 )
 from sklearn_prune._seeds import derive_seed, seeded_globals
 from sklearn_prune._sklearn_compat import (
-    InvalidParameterError,
     count_rows,
     take_rows,
     take_rows_of_params,
@@ -200,7 +200,7 @@ class PruningContext:
         try:
             yield
         except Exception as error:
-            if self.n_whole is None or isinstance(error, InvalidParameterError | Warning):
+            if self.n_whole is None or not says_what_it_cannot(error):
                 raise
             name = type(innermost(self.estimator)).__name__
             raise ValueError(
