@@ -180,7 +180,7 @@ def compare(model, compact, session, report, X=None, *, most=None):
         inner = session.last_step()
         member = compact.members_[0]
         if inner is not None:
-            kinds = inner.dtypes * member.n_features_in_
+            kinds = inner.dtypes * (getattr(member, "n_features_in_", None) or 0)
             forms = tree_forms(member, np.arange(len(kinds)))
             _walk(member, member, forms, inner, report, kinds, most)
 

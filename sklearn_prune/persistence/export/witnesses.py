@@ -17,6 +17,7 @@ from sklearn_prune._sklearn_compat import columns_read, rows_of_imputer
 from sklearn_prune.predictors import QuantizedArray
 from sklearn_prune.predictors import dense as dense_array
 
+WIDE = 1 << 16  # columns of hashes, from which on few rows are tried
 MISSING = (None, float("nan"))
 UNKNOWN = "an unknown category"
 _MOST = 64  # values of one column
@@ -63,6 +64,8 @@ def reads_texts(part):
         return reads_texts(steps[0][1])
     if isinstance(part, FeatureUnion):
         return any(reads_texts(inner) for _, inner in part.transformer_list)
+    if hasattr(part, "members_"):
+        return any(map(reads_texts, part.members_))
     return hasattr(part, "build_analyzer")
 
 
@@ -152,7 +155,10 @@ def _some(values, most):
     """At most this number of entries, evenly over all of them."""
     if len(values) <= most:
         return values
-    return values[np.linspace(0, len(values) - 1, most).astype(int)]
+    places = np.linspace(0, len(values) - 1, most).astype(int)
+    if isinstance(values, list):
+        return [values[place] for place in places]
+    return values[places]
 
 
 def witness_rows(function, part, kinds, *, documents, jitter=0.0):
@@ -315,7 +321,8 @@ def texts_for(vectorizer):
         else:
             text = (" ", "  ", ", ", "\n", "'s ")[number % 5].join(some)
         texts.append((text, text.upper(), text.title())[number % 4 % 3])
-    return texts + [term.upper() for term in terms[:20]] + terms[:40]
+    texts += [term.upper() for term in terms[:20]] + terms[:40]
+    return _some(texts, 64) if getattr(vectorizer, "n_features", 0) > WIDE else texts
 
 
 def tree_forms(part, columns):

@@ -26,7 +26,7 @@ from sklearn_prune._sklearn_compat import (
     rows_of_imputer,
     scaler_of,
 )
-from sklearn_prune.persistence.export import unwrapped
+from sklearn_prune.persistence.export import WIDE, unwrapped
 from sklearn_prune.persistence.export.onnx.encoders import ENCODERS, is_text
 from sklearn_prune.persistence.export.onnx.inline import Trial, inlined
 from sklearn_prune.persistence.export.onnx.kernel import kernel_matrix
@@ -73,6 +73,8 @@ def _leaf(graph, name, step, rows):
     except TypeError as error:
         raise TypeError(f"{error} This is {what}, a {type(step).__name__}.") from error
     outputs = [(f"found_{n}", value) for n, value in enumerate(found.values)]
+    if getattr(step, "n_features", 0) > WIDE:
+        return found  # the whole graph is tried once, on its own
     part = graph.model(rows.values, outputs, first=n_before)
     wrong = Trial(step, rows.values, ["transform"]).fault_of(part)
     if wrong:
