@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_prune import PrunedClassifier
 from sklearn_prune.persistence import check_export, to_onnx
-from sklearn_prune.persistence.export import tied
+from sklearn_prune.persistence.export import tied, witness_rows
 from tests.estimators import sk
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -131,6 +131,9 @@ def test_steps_on_rows_of_every_sign_and_size(step, X, asked, dtype):
     found, wanted = labels(graph, {"X": asked}), model.predict(asked)
     np.testing.assert_array_equal(found[clear], wanted[clear])
     assert check_export(model, graph, asked).n_rows >= 64 + len(asked)
+    kinds = [np.dtype(dtype)] * 4
+    made = witness_rows(model[0].transform, model[0], kinds, documents=False)
+    assert sum(len(rows) for rows, _ in made) >= 64
 
 
 N_ROWS = 240

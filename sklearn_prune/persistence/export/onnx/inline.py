@@ -124,6 +124,8 @@ class Trial:
         """What is wrong with a graph in onnxruntime, where that is installed, or None."""
         if not has("onnxruntime"):
             return None
+        if not self.answers:
+            return "was not tried, since it refuses all rows that were made of it"
         try:
             session = Session(found)
             for X, wanted in self.answers:
