@@ -335,8 +335,8 @@ def check_predictions(
         finite = np.isfinite(predicted.reshape(len(target), -1)).all(axis=1)
         raise InvalidParameterError(
             f"{rule}, which is finite. Got NaN or infinity for {np.count_nonzero(~finite)} "
-            f"of {len(target)} rows that it was not fitted on, as of rows without a "
-            f"neighbour within the radius. Write a larger radius. {remedy}"
+            f"of {len(target)} rows that it was not fitted on. Write parameters with which "
+            f"it predicts all rows, such as a larger radius. {remedy}"
         )
     return predicted
 
