@@ -562,7 +562,11 @@ def kept_models():
 
 
 @pytest.mark.filterwarnings("ignore:The pruned|X does not have|.*single precision")
-@pytest.mark.parametrize(("model", "reason"), [*kept_models()], ids=lambda x: repr(x)[:50])
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [*kept_models()],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
 def test_models_without_a_smaller_form_are_reported(model, reason, tmp_path):
     X, y = make_classification(150, 4, random_state=0)
     wrapper = PrunedClassifier if is_classifier(model) else PrunedRegressor
