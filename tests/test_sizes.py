@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sklearn_prune._atomic import pickled_bytes
+from sklearn_prune.predictors import stored_bytes
 from sklearn_prune.predictors.quantized import arrays_in
 
 
@@ -22,6 +22,6 @@ def test_arrays_of_objects_are_entered():
     assert [array.nbytes for array in arrays_in(nested)] == [16, 40]
 
 
-def test_pickled_bytes_is_the_length_of_the_pickle():
+def test_stored_bytes_is_the_length_of_the_pickle():
     thing = {"a": np.arange(100_000), "b": "text", "c": [np.zeros((3, 4), order="F")]}
-    assert pickled_bytes(thing) == len(pickle.dumps(thing, protocol=5))
+    assert stored_bytes(thing) == len(pickle.dumps(thing, protocol=5))
