@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -9,6 +10,14 @@ from ..quantized import Stored, is_sparse
 
 MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = range(5)
 NOT_A_SPLIT = 0xFFFFFFFF  # the key of the one node of a tree without splits
+
+
+@cache  # an import inside a function costs a microsecond each time
+def compiled_kernels():
+    """The module of compiled kernels, which imports numba."""
+    from . import kernels as module
+
+    return module
 
 
 @dataclass
@@ -151,16 +160,14 @@ class KeyColumns(Stored):
 
     def keys(self, X):
         """Keys of rows, uint32 of shape (n_samples, n_columns + 1); the last are zero."""
-        from .kernels import float_keys, rank_keys
-
         X = self._dense(X)
         keys = np.empty((len(X), len(self) + 1), dtype=np.uint32)
         keys[:, -1] = 0
         if self.first is None:
-            float_keys(X.view(np.uint32), self.feature, self.kind, keys)
+            compiled_kernels().float_keys(X.view(np.uint32), self.feature, self.kind, keys)
         else:
             rest = (self.first, self.last, self.edges, self.category_bits, keys)
-            rank_keys(X, self.feature, self.kind, *rest)
+            compiled_kernels().rank_keys(X, self.feature, self.kind, *rest)
         return keys
 
     def values(self, X):

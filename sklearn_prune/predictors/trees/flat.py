@@ -6,7 +6,7 @@ import numpy as np
 
 from ..quantized import Stored, rows_of
 from .arrays import FlatNodes, TreeArrays, arrays_of_flat
-from .columns import NOT_A_SPLIT, KeyColumns
+from .columns import NOT_A_SPLIT, KeyColumns, compiled_kernels
 from .leaves import ValueLeaves, distinct_rows, leaf_table, smallest_int
 
 DERIVED = ("nodes", "node_start", "leaf_start", "wide_column", "column_bits", "leaf_ids")
@@ -273,8 +273,6 @@ class FlatTrees(Stored):
 
     def _walk(self, X, id_bytes):
         """The leaf of each (tree, row): its id, or its position if `id_bytes` is 0."""
-        from . import kernels
-
         n_rows = X.shape[0]
         leaves = np.empty((self.n_trees, n_rows), dtype=np.uint32)
         starts = (self.node_start, self.leaf_start)
@@ -283,13 +281,15 @@ class FlatTrees(Stored):
         few_visits &= n_rows <= FEW_ROWS and self.dtype == np.float32
         if self.column_bits == 0 or few_visits:  # keys would cost more than they save
             values = (*self.columns.values(X), self.nodes, self.wide_column)
-            kernels.walk_values(*values, *starts, *ids, leaves)
+            compiled_kernels().walk_values(*values, *starts, *ids, leaves)
         elif n_rows <= FEW_ROWS:
-            kernels.walk_rows(self.columns.keys(X), self.nodes, *starts, *ids, leaves)
+            compiled_kernels().walk_rows(
+                self.columns.keys(X), self.nodes, *starts, *ids, leaves
+            )
         else:
             columns, place = self.columns.needed_for(X)
             keys = columns.keys(X)
-            kernels.walk_block(keys, self.nodes, *starts, *ids, place, leaves)
+            compiled_kernels().walk_block(keys, self.nodes, *starts, *ids, place, leaves)
         return leaves
 
     def to_arrays(self):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..quantized import QuantizedArray, Stored, dense, rows_of
+from .columns import compiled_kernels
 
 LARGEST_COUNT = 65_535
 SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
@@ -43,8 +44,6 @@ class ValueLeaves(Stored):
 
     def add(self, leaves, n_pure, column, out):
         """Add the values of the leaves, ids by (tree, row), to the outputs."""
-        from .kernels import add_values
-
         values = self.values
         if isinstance(values, QuantizedArray):
             few = max(leaves.size, SMALL_TABLE) < len(values)
@@ -54,7 +53,7 @@ class ValueLeaves(Stored):
                 own = np.arange(n_pure, n_pure + leaves.size).reshape(leaves.shape)
                 leaves = np.where(leaves < n_pure, leaves, own.astype(np.uint32))
             values = values.dense()
-        add_values(leaves, n_pure, values, column, out)
+        compiled_kernels().add_values(leaves, n_pure, values, column, out)
 
     def rows(self, width):
         """The values in float64, one row for each id."""
@@ -81,9 +80,9 @@ class ShareLeaves(Stored):
 
     def add(self, leaves, n_pure, column, out):
         """Add the shares of the leaves, ids by (tree, row), to the outputs."""
-        from .kernels import add_shares
-
-        add_shares(leaves, n_pure, self.counts, self.bounds.astype(np.int64), out)
+        compiled_kernels().add_shares(
+            leaves, n_pure, self.counts, self.bounds.astype(np.int64), out
+        )
 
     def rows(self, width):
         """The shares in float64, one row for each id."""
@@ -133,15 +132,15 @@ class SparseLeaves(Stored):
 
     def add(self, leaves, n_pure, column, out):
         """Add the values of the leaves, ids by (tree, row), to the outputs."""
-        from .kernels import add_sparse
-
         values, scale = self.values, float(self.scale)
         if isinstance(values, QuantizedArray):
             if values.codes.dtype == np.int8 and values.offset is None:
                 values, scale = values.codes, scale * float(values.scale)
             else:
                 values = values.dense()
-        add_sparse(leaves, n_pure, self.start, self.column, values, scale, self.shares, out)
+        compiled_kernels().add_sparse(
+            leaves, n_pure, self.start, self.column, values, scale, self.shares, out
+        )
 
     def rows(self, width):
         """The values in float64, one row for each id."""
