@@ -221,6 +221,9 @@ def stored_bytes(model):
     return counter.total
 
 
+stored_bytes.__module__ = "sklearn_prune.predictors"
+
+
 class ByteCounter:
     """A file that counts what is written to it, and keeps nothing."""
 
