@@ -85,15 +85,15 @@ class CondensedNNSelector(NeighborSelector):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.datasets import load_breast_cancer
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from sklearn_prune import SampleSubsetClassifier
     >>> from sklearn_prune.sample_selection import CondensedNNSelector
-    >>> X, y = load_iris(return_X_y=True)
+    >>> X, y = load_breast_cancer(return_X_y=True)
     >>> model = KNeighborsClassifier(1)
     >>> model = SampleSubsetClassifier(model, CondensedNNSelector(), keep="auto")
     >>> len(model.fit(X, y).sample_indices_), model.score(X, y)
-    (24, 1.0)
+    (88, 1.0)
     """
 
     requires_y = True
