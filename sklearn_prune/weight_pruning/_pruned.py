@@ -15,13 +15,14 @@ PRUNED = entries("""
         "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
         "input", as the model has them. "auto" is the best known mix for the model.
     keep : float in (0, 1], int >= 2 or "auto", default=0.5
-        Fraction of the parameters (for unit="auto"), fraction or number of the units, or
-        the smallest size that inner validation finds not worse than the whole model by
-        more than `tolerance`. 1.0 prunes nothing: the compact form of the plain model,
-        with the same predictions.
+        Largest fraction of the parameters (for unit="auto"), fraction or number of the
+        units, or "auto": inner validation walks from large to small sizes, and stops
+        where the loss of score exceeds `tolerance` or the log loss rises by over 5 %.
+        1.0 prunes nothing: the compact form of the plain model, with the same
+        predictions.
     tolerance : float >= 0, default=0.005
-        For keep="auto": the allowed loss, in units of the score. The inner folds meet
-        this target to within one standard error.
+        The allowed loss, in units of the score. keep="auto" meets it on inner folds with
+        one standard error; a float `keep` warns if it loses more there.
     max_nbytes : int or None, default=None
         For keep="auto": the largest `stored_bytes` of `compact_`. The best model within it
         is taken, also if it loses more than `tolerance`; then there is a warning.
