@@ -216,5 +216,5 @@ def test_a_single_tree_is_drawn_to_the_mean():
 def test_several_class_outputs_are_not_refitted(keep):
     X, y = load_diabetes(return_X_y=True)
     model = PrunedClassifier(sk.RandomForestClassifier(3), keep=keep, dropout=0.2)
-    with pytest.raises(InvalidParameterError, match=r"outputs.*Write dropout=0\.0"):
+    with pytest.raises(InvalidParameterError, match=r"output.*Write dropout=0\.0"):
         model.fit(X, np.stack([y > 100, y > 200], axis=1))
