@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
@@ -440,7 +441,7 @@ def _unreadable_kind(X):
                 what = "a frame with columns that are not numeric"
                 return what, "make_column_transformer(...)"
         return None, None
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not issparse(X):  # DOK matrices are dicts
         return "a dict of inputs", 'FunctionTransformer(lambda X: X["name"])'
     is_rows = isinstance(X, list | tuple) and len(X) > 0
     if is_rows and isinstance(X[0], dict):

@@ -306,10 +306,13 @@ class Family:
         return Outputs.of(self.compact(work), fold.outside)
 
     def fold_outputs(self, work, shares, requests, fold):
-        """What the pruned models of a fold say of the held-out rows.
+        """What the pruned models of a fold say of the held-out rows, for each request.
 
-        Yields for each request a list with a pair for each share: `Outputs`, and the number
-        of parameters that the pruned model stores.
+        Yields
+        ------
+        list of tuple
+            A pair for each share: `Outputs`, and the number of parameters that the pruned
+            model stores.
         """
         for of_request in self.reduce_each(work, shares, requests, fold.inside):
             yield [

@@ -65,7 +65,8 @@ class Outputs:
         with context.asked("predict rows that it was not fitted on"):
             labels = np.asarray(predictor.predict(X))
         classes = getattr(predictor, "classes_", None)
-        if not context.is_classification or not isinstance(classes, np.ndarray):
+        known = isinstance(classes, np.ndarray) and len(classes) > 1
+        if not context.is_classification or not known:
             return cls(labels, score=score)
         proba = decision = None
         with context.asked("predict rows that it was not fitted on"):
@@ -287,7 +288,7 @@ def quantities(outputs, whole, context):
     found[1] = found[0]
     found[3] = changed if changed.ndim == 1 else changed.any(axis=1)
     table = outputs.decision if outputs.proba is None else outputs.proba
-    if table is None or y.ndim > 1 or len(outputs.classes) < 2:
+    if table is None or y.ndim > 1:
         return found
     if table.ndim == 1:
         table = np.column_stack([-table, table]) / 2
