@@ -1,12 +1,15 @@
 """Folds of a cross-validation inside fit, and the rows of each."""
 
+import re
 import warnings
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
+    PredefinedSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
     check_cv,
@@ -49,25 +52,56 @@ def shuffled_folds(n_folds, y, groups, counted, seed):
     return folds
 
 
+def listed_splits(cv):
+    """The splits of a `cv` that gives positions, as a list; any other `cv` as it is."""
+    if isinstance(cv, PredefinedSplit):
+        return list(cv.split())
+    is_list = not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split"))
+    return list(cv) if is_list else cv
+
+
+def splits_of_part(splits, rows, n, target=None):
+    """What each of some splits of n rows has of these rows, as a `cv` for them.
+
+    It is 3 where a split then has no rows to fit on, or not all classes of the part. Splits
+    without rows to test on are left out.
+    """
+    classes = None if target is None or target.ndim > 1 else target[rows]
+    found, n_classes = [], 1 if classes is None else len(np.unique(classes))
+    for split in splits:
+        sides = rows_of_split(np.arange(n), split)
+        train, test = (np.flatnonzero(np.isin(rows, side)) for side in sides)
+        labels = train[:1] if classes is None else classes[train]
+        if len(test) and len(np.unique(labels)) < n_classes:
+            return 3
+        if len(test):
+            found.append((train, test))
+    return found or 3
+
+
 def given_folds(cv, y, groups, counted):
     """Folds of a splitter or an iterable of splits, if each row is held out of one."""
-    splitter = check_cv(cv, y, classifier=y.dtype.kind == "i")
-    check_has_groups(splitter, groups)
+    cv, rows = listed_splits(cv), np.arange(len(y))
+    splits, shown = cv, "a list of splits"
+    if not isinstance(cv, list):
+        splitter, shown = check_cv(cv, y, classifier=y.dtype.kind == "i"), in_one_line(cv)
+        check_has_groups(splitter, groups)
+        splits = splitter.split(np.zeros(len(y)), y, groups)
     folds, looks = [], np.zeros(len(y), dtype=np.int64)
-    for train, test in splitter.split(np.zeros(len(y)), y, groups):
-        train, test = (np.arange(len(y))[part] for part in (train, test))  # masks too
+    for split in splits:
+        train, test = rows_of_split(rows, split)
         if np.isin(test, train).any():
             raise ValueError(
                 "cv must hold out rows that the model is not fitted on. Got a split whose "
-                f"parts overlap, from {in_one_line(cv)}. Write cv=5."
+                f"parts overlap, from {shown}. Write cv=5."
             )
         looks[test] += 1
         folds.append((train[counted[train]], test))
     if not looks.all():
         raise ValueError(
             "cv must hold out each row at least once. Got "
-            f"{in_one_line(cv)}, which leaves {np.count_nonzero(looks == 0)} of {len(y)} "
-            "rows unjudged. Write cv=5."
+            f"{shown}, which leaves {np.count_nonzero(looks == 0)} of {len(y)} rows "
+            "without a score. Write cv=5."
         )
     return folds
 
@@ -90,25 +124,32 @@ def check_has_groups(splitter, groups):
 
 @contextmanager
 def explained_groups(model, params):
-    """Say of a fit that fails without groups which cv inside the model needs them.
+    """Say of a fit that fails for want of groups which cv inside the model needs them.
 
-    `params` are the parameters of the fit.
+    `params` are the parameters of the fit. An error that does not speak of groups passes.
     """
     try:
         yield
     except ValueError as error:
         given = (name for name, value in params.items() if value is not None)
-        if is_frozen(model) or any(name.rpartition("__")[2] == "groups" for name in given):
+        has_groups = any(name.rpartition("__")[2] == "groups" for name in given)
+        says = None if has_groups or is_frozen(model) else cv_by_groups(model)
+        if says is None or not re.search(r"\bgroups\b", str(error)):
             raise
-        for part in (model, *nested_estimators(model)):
-            cv = getattr(part, "cv", None)
-            if splits_by_groups(cv):
-                raise ValueError(
-                    f"{type(cv).__name__} as cv of {type(part).__name__} splits rows by "
-                    "their groups. Its fit got no groups. Call fit(X, y, groups=...); "
-                    "where the model takes none, enable metadata routing as well."
-                ) from error
-        raise
+        raise ValueError(
+            f"{says}. Its fit got no groups. Call fit(X, y, groups=...); where the model "
+            "takes none, enable metadata routing as well."
+        ) from error
+
+
+def cv_by_groups(model):
+    """That a cv of the model, or of a part of it, splits rows by groups; None if none."""
+    for part in (model, *nested_estimators(model)):
+        cv = getattr(part, "cv", None)
+        if splits_by_groups(cv):
+            name = type(part).__name__
+            return f"{type(cv).__name__} as cv of {name} splits rows by their groups"
+    return None
 
 
 def split_rows(model, X, train, test):

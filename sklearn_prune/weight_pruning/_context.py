@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCo
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sklearn_prune._folds import explained_groups
+from sklearn_prune._folds import explained_groups, splits_of_part
 from sklearn_prune._meta import (
     clone_seeded,
     first_line,
@@ -210,11 +210,16 @@ class PruningContext:
             ) from error
 
     def on(self, rows):
-        """The same context with some of the rows."""
+        """The same context with some of the rows, and the given splits of these."""
+        cv, n = self.cv, count_rows(self.X)
+        if isinstance(cv, list):
+            labels = self.target if self.is_classification else None
+            cv = splits_of_part(cv, rows, n, labels)
         return replace(
             self,
+            cv=cv,
             estimator=_knowing_categories(self.estimator, self.X),
-            n_whole=count_rows(self.X) if self.n_whole is None else self.n_whole,
+            n_whole=n if self.n_whole is None else self.n_whole,
             X=take_rows(self.X, rows),
             y=take_rows(self.y, rows),
             fit_params=take_rows_of_params(self.X, self.fit_params, rows),

@@ -33,7 +33,8 @@ PRUNED = entries("""
     scoring : str, callable or None, default=None
         The score for keep="auto". None is accuracy for classifiers and R2 for regressors.
     cv : int, splitter or iterable, default=3
-        Folds of the inner validation, where the model has no out-of-bag rows.
+        Folds of the inner validation, where the model has no out-of-bag rows. Where folds
+        are nested, given splits are cut to the rows of the outer fold.
     schedule : GradualSchedule, IterativeSchedule or None, default=None
         Prunes while a net trains, or in rounds; None at once.
     refit : bool or dict, default=True

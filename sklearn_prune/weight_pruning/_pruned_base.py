@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_prune._folds import listed_splits
 from sklearn_prune._meta import (
     FittedAttributes,
     all_or_nothing,
@@ -224,7 +225,7 @@ class PrunedModel(
             refit_params=self.refit if isinstance(self.refit, dict) else {},
             tolerance=self.tolerance,
             scoring=self.scoring,
-            cv=self.cv,
+            cv=listed_splits(self.cv),
             n_jobs=self.n_jobs,
             dropout=self.dropout,
         )

@@ -721,6 +721,30 @@ def test_splitters_by_group_ask_for_groups(X, y, cv):
         compare_pruning({"a": search, "b": search}, X, y, baseline="a")
 
 
+def test_only_errors_about_groups_are_explained_by_a_missing_groups(X, y):
+    search = sk.GridSearchCV(sk.LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(3))
+    fails = make_pipeline(sk.PolynomialFeatures(-1), search)
+    for model in (SampleSubsetClassifier(fails), PrunedClassifier(fails)):
+        with pytest.raises(ValueError, match="'degree' parameter"):
+            model.fit(X, y)
+    search = sk.GridSearchCV(sk.Ridge(), {"alpha": [1]}, cv=StratifiedGroupKFold(3))
+    with pytest.raises(ValueError, match="target types"):
+        SampleSubsetRegressor(search).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("inner", [sk.SVC(), sk.KNeighborsClassifier()])
+def test_a_selector_as_criterion_has_no_groups(X, y, inner):
+    search = sk.GridSearchCV(sk.LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(3))
+    for selector in (LossSelector(cv=GroupKFold(3)), LossSelector(search)):
+        model = PrunedClassifier(inner, selector).set_params(
+            unit="support_vector" if isinstance(inner, sk.SVC) else "prototype"
+        )
+        with pytest.raises(ValueError, match="^GroupKFold as cv .* Write cv=5"):
+            model.fit(X, y, groups=np.arange(240))
+    kept = model.set_params(keep=1.0).fit(X, y).kept_
+    assert len(kept) == model.n_units_
+
+
 @pytest.mark.parametrize("selector", [None, L2PenaltySelector()])
 def test_weights_equal_a_fit_by_hand_with_routing_off(X, y, selector):
     weights = np.random.default_rng(0).uniform(0.1, 2, 240)

@@ -18,7 +18,7 @@ from sklearn.datasets import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, KFold, PredefinedSplit
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -31,6 +31,7 @@ from sklearn_prune import (
     SampleSubsetSampler,
     SampleSubsetTransformer,
 )
+from sklearn_prune._folds import splits_of_part
 from sklearn_prune.persistence import save, to_onnx
 from sklearn_prune.weight_pruning import (
     Family,
@@ -280,6 +281,45 @@ def test_sample_weight_and_groups_reach_the_folds(X, y):
     assert np.array_equal(model.predict(X), bare.predict(X[:, model.kept_]))
     with pytest.raises(ValueError, match="groups"):
         PrunedClassifier(boosted(), cv=GroupKFold(3), **arguments).fit(X, y)
+
+
+GIVEN_SPLITS = [
+    sk.KNeighborsClassifier(),
+    sk.DecisionTreeClassifier(random_state=0),
+    sk.OneVsOneClassifier(sk.GaussianNB()),
+    sk.StackingClassifier([("a", sk.GaussianNB())]),
+    sk.BaggingClassifier(sk.GaussianNB(), n_estimators=2, random_state=0),
+    SampleSubsetClassifier(sk.GaussianNB(), keep=0.8, random_state=0),
+]
+
+
+@pytest.mark.parametrize("keep", ["auto", 0.5])
+@pytest.mark.parametrize("inner", GIVEN_SPLITS, ids=lambda model: type(model).__name__)
+def test_given_splits_serve_nested_folds_of_any_spelling(X, y, inner, keep):
+    X, y, number = X[:60, :3], y[:60], np.arange(60) % 3
+    splits = [(np.flatnonzero(number != k), np.flatnonzero(number == k)) for k in range(3)]
+    masks = [(number != k, number == k) for k in range(3)]
+    model = PrunedClassifier(inner, unit="feature", keep=keep, random_state=0)
+    spellings = [splits, PredefinedSplit(number), masks, iter(splits)]
+    if inner is not GIVEN_SPLITS[1]:
+        spellings = spellings[:2]
+    kept = [model.set_params(cv=cv).fit(X, y).get_support() for cv in spellings]
+    assert all(np.array_equal(kept[0], other) for other in kept[1:])
+
+
+def test_splits_of_a_part_are_those_of_its_rows():
+    splits = list(KFold(3).split(np.zeros(9)))
+    rows = np.array([8, 3, 3, 0, 4])
+    pairs = [(rows[train], rows[test]) for train, test in splits_of_part(splits, rows, 9)]
+    for (train, test), (_, held_out) in zip(pairs, splits, strict=True):
+        assert np.array_equal(test, rows[np.isin(rows, held_out)])
+        assert np.array_equal(train, rows[~np.isin(rows, held_out)])
+    assert splits_of_part(splits, np.arange(3), 9) == 3  # one fold has all rows
+    assert splits_of_part(splits, np.arange(6), 9, np.arange(9) // 3) == 3
+    assert len(splits_of_part(splits, np.arange(6), 9)) == 2
+    for cv in ([1, 2], [], splits[:2], [(np.arange(9), [200])]):
+        with pytest.raises(ValueError, match="^cv must .*Write cv=5"):
+            PrunedClassifier(sk.GaussianNB(), cv=cv).fit(np.eye(9), np.arange(9) % 3)
 
 
 def test_routing(X, y, routing):

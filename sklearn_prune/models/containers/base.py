@@ -1,7 +1,6 @@
 """Base classes for models made of models; each is pruned on its own training rows."""
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
@@ -9,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import process_routing
 
 from sklearn_prune._meta import clone_seeded, groups_parameter, routing_enabled
-from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
+from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.models.features import FeatureFamily
 from sklearn_prune.predictors import CompactConstant
 from sklearn_prune.weight_pruning import (
@@ -177,10 +176,6 @@ class ContainerFamily(Restores, Family):
             params.pop("groups", None)  # they were for a search, or inner folds
         if context.is_frozen or isinstance(estimator, FrozenEstimator):
             estimator = FrozenEstimator(fitted)
-        cv = context.cv
-        is_splits = not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split"))
-        if is_splits and count_rows(inside.X) != count_rows(context.X):
-            cv = 3  # the given splits index rows of the container
         inside = replace(
             inside,
             estimator=estimator,
@@ -188,7 +183,6 @@ class ContainerFamily(Restores, Family):
             refit_params=refit_params,
             seed=None if context.seed is None else context.role_seed(f"member-{number}"),
             scoring=context.scoring if self.same_role else None,
-            cv=cv,
         )
         family, _ = family_for(fitted, "auto")
         return Submodel(fitted, family, working_form(family, fitted, inside), inside)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
+from sklearn_prune._folds import cv_by_groups
 from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import Ranking, is_keep, merge_strata
 from sklearn_prune._returns import check_scores
@@ -154,6 +155,12 @@ class OrderedBy(Criterion):
     def _rank(self, family, work, unit, context):
         points, target = family.points(work, unit, context)
         ranker = clone(self.ranker)
+        says = cv_by_groups(ranker)
+        if says is not None:
+            raise InvalidParameterError(
+                f"{says}. As a criterion it ranks stored rows, which have no groups. Write "
+                f"cv=5 in {type(ranker).__name__}."
+            )
         if not get_tags(ranker).input_tags.allow_nan:
             check_none_missing(points, type(ranker).__name__)
         if getattr(ranker, "random_state", 0) is None and context.seed is not None:
