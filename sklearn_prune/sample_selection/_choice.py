@@ -28,7 +28,7 @@ from sklearn_prune._meta import (
     routing_enabled,
 )
 from sklearn_prune._ranking import budget_size, keep_groups, keep_prefix, keeps_all
-from sklearn_prune._seeds import fill_random_states
+from sklearn_prune._seeds import fill_random_states, seeded_globals
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import (
     check_groups,
@@ -256,7 +256,8 @@ def context_within(selector, context):
 
 
 def _fit_selector(selector, X, y, params, context):
-    with lend_context(selector, context), threadpool_limits(1):
+    seeded = seeded_globals(selector, context.seed)
+    with lend_context(selector, context), threadpool_limits(1), seeded:
         return selector.fit(X, y, **params)
 
 

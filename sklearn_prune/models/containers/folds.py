@@ -15,6 +15,7 @@ from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.metadata_routing import process_routing
 
 from sklearn_prune._meta import routing_enabled
+from sklearn_prune._seeds import seeded_globals
 from sklearn_prune._sklearn_compat import (
     CalibratedPair,
     SigmoidCalibration,
@@ -208,7 +209,8 @@ class StackingFamily(_CrossFittedFamily, NamedMembersFamily):
             len(getattr(model, "classes_", ())) == 2,
             model.passthrough,
         )
-        fitted = clone(final).fit(X, y, **context.fit_params)
+        with seeded_globals(final, context.seed):
+            fitted = clone(final).fit(X, y, **context.fit_params)
         return _final_submodel(fitted, X, work.extra.context)
 
     def assemble(self, work, compacts):

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch, check_array
 
 from sklearn_prune import predictors as compact_forms
 from sklearn_prune._meta import weight_parameter
+from sklearn_prune._seeds import seeded_globals
 from sklearn_prune.models.containers.base import (
     ContainerFamily,
     NamedMembersFamily,
@@ -169,9 +170,10 @@ class ChainFamily(_SameModelFamily):
             output = y
             if model.cv is not None and number < Y.shape[1] - 1:
                 unfitted = clone(unfrozen(fitted))
-                output = cross_val_predict(
-                    unfitted, augmented, y, cv=model.cv, method=method
-                )
+                with seeded_globals(unfitted, context.seed):
+                    output = cross_val_predict(
+                        unfitted, augmented, y, cv=model.cv, method=method
+                    )
                 output = output[:, 1] if output.ndim > 1 else output
             earlier = np.column_stack([earlier, output])
 

@@ -20,6 +20,7 @@ from sklearn_prune._meta import (
     routing_enabled,
     weight_parameter,
 )
+from sklearn_prune._seeds import seeded_globals
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.models.containers.base import (
     ContainerFamily,
@@ -84,7 +85,9 @@ class PipelineFamily(OneMemberFamily):
         if len(before.steps):
             crosses = any(map(_is_cross_fitted, nested_estimators(before)))
             if crosses and not context.is_frozen:
-                X = clone(before).fit_transform(X, context.y, **_params_of(before, context))
+                params = _params_of(before, context)
+                with seeded_globals(before, context.seed):
+                    X = clone(before).fit_transform(X, context.y, **params)
             else:
                 X = before.transform(X)
         if routing_enabled():

@@ -19,6 +19,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
 )
 from sklearn_prune.models.containers.members import BaggedModelsFamily
+from sklearn_prune.sample_selection import ENNSelector
 from sklearn_prune.weight_pruning import RandomCriterion
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
@@ -502,6 +503,35 @@ def test_cross_fitted_transformers_are_out_of_fold(wrap):
         expected = clone(pipeline[0]).fit_transform(X, y, **params)
     assert _equal(member.context.X, expected)
     assert not _equal(member.context.X, model[0].transform(X))
+
+
+ENCODED = make_pipeline(sk.TargetEncoder(), sk.LogisticRegression())
+BOTH = make_pipeline(sk.TargetEncoder(), sk.GradientBoostingClassifier(n_estimators=4))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        PrunedClassifier(ENCODED),
+        PrunedClassifier(BOTH, keep="auto", cv=2),
+        PrunedClassifier(sk.CalibratedClassifierCV(BOTH, cv=2)),
+        PrunedClassifier(sk.StackingClassifier([("a", NB)], ENCODED, cv=2)),
+        PrunedClassifier(sk.ClassifierChain(BOTH, cv=2)),
+        SampleSubsetClassifier(NB, make_pipeline(sk.TargetEncoder(), ENNSelector())),
+    ],
+    ids=str,
+)
+def test_a_seed_fixes_the_folds_of_encoders(model):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 9, (120, 3)), rng.integers(0, 2, (120, 2))
+    if not isinstance(model.estimator, sk.ClassifierChain):
+        y = y[:, 0]
+    found = []
+    for seed in range(2):
+        np.random.seed(seed)
+        fitted = clone(model).set_params(random_state=0).fit(X, y)
+        found.append(fitted.predict_proba(X))
+    assert np.array_equal(*found)
 
 
 def test_texts():
