@@ -243,8 +243,9 @@ def at_columns(values, columns, n_features):
 def behind_steps(values, steps):
     """Values of the columns that fitted transformers give, by the columns that they take.
 
-    Columns are traced by their names; those that are dropped have zeros. Raises
-    AttributeError where a transformer makes columns of its own.
+    Columns are traced by their names, without the prefixes that ColumnTransformer and
+    FeatureUnion put before them; those that are dropped have zeros. Raises AttributeError
+    where a transformer makes columns of its own, or gives one of X twice.
     """
     for _, step in reversed(steps):
         plain = getattr(step, "func", step) is None  # FunctionTransformer()
@@ -253,11 +254,17 @@ def behind_steps(values, steps):
         width = step.n_features_in_
         before = list(getattr(step, "feature_names_in_", [f"x{i}" for i in range(width)]))
         try:
-            columns = [before.index(name) for name in step.get_feature_names_out(before)]
+            names = step.get_feature_names_out(before)
+            if getattr(step, "verbose_feature_names_out", False) is True:
+                names = [name.partition("__")[2] for name in names]
+            columns = [before.index(name) for name in names]
+            if len(set(columns)) < len(columns):
+                raise ValueError("a column is given twice")
         except ValueError as error:
             raise AttributeError(
-                f"{type(step).__name__} makes columns that are none of X. Ask the last "
-                "step of the Pipeline for its coefficients or importances."
+                f"{type(step).__name__} makes columns that are none of X, or gives one "
+                "twice. Ask the last step of the Pipeline for its coefficients or "
+                "importances."
             ) from error
         values = at_columns(values, columns, width)
     return values

@@ -1238,8 +1238,11 @@ def test_selection_by_scores_works_around_the_wrappers(X, y, wrap):
     assert losses.importances.shape == (3, 3)
 
 
+TREE = sk.DecisionTreeClassifier(random_state=0)
+
+
 @pytest.mark.parametrize("wrap", [SampleSubsetClassifier, PrunedClassifier])
-@pytest.mark.parametrize("last", [sk.LogisticRegression(), sk.DecisionTreeClassifier()])
+@pytest.mark.parametrize("last", [sk.LogisticRegression(), TREE])
 def test_coefficients_behind_steps_are_those_of_columns_of_x(X, y, wrap, last):
     steps = "passthrough", sk.StandardScaler(), sk.SelectKBest(k=4), SAME
     model = wrap(make_pipeline(*steps, clone(last)), keep=1.0).fit(X, y)
@@ -1253,11 +1256,24 @@ def test_coefficients_behind_steps_are_those_of_columns_of_x(X, y, wrap, last):
     names = [f"column {number}" for number in range(8)]
     model.fit(data_frame(X).set_axis(names, axis=1), y)
     assert getattr(model, name).shape == expected.shape
-    twice = sk.ColumnTransformer(
-        [("a", "passthrough", [0]), ("b", "passthrough", [0])],
-        verbose_feature_names_out=False,
-    )
-    for step in (sk.PCA(4), twice):
+    named = [("a", sk.StandardScaler(), [5, 2]), ("b", sk.SimpleImputer(), [7])]
+    columns = sk.ColumnTransformer(named)
+    by_hand = clone(last).fit(columns.fit_transform(X), y)
+    model = wrap(make_pipeline(columns, clone(last)), keep=1.0).fit(X, y)
+    expected[:] = 0
+    expected[..., [5, 2, 7]] = getattr(by_hand, name)
+    assert np.allclose(getattr(model, name), expected, rtol=1e-12)
+    union = sk.FeatureUnion([("a", sk.SelectKBest(k=2))])
+    model = wrap(make_pipeline(union, clone(last)), keep=1.0).fit(X, y)
+    assert np.count_nonzero(getattr(model, name).any(axis=0)) <= 2
+    twice = [("a", "passthrough", [0]), ("b", "passthrough", [0])]
+    for step in (
+        sk.PCA(4),
+        sk.ColumnTransformer(twice),
+        sk.ColumnTransformer(twice, verbose_feature_names_out=False),
+        sk.FeatureUnion([("a", SAME), ("b", sk.StandardScaler())]),
+        sk.ColumnTransformer([("a", sk.OneHotEncoder(), [0])], remainder="passthrough"),
+    ):
         model = wrap(make_pipeline(step, clone(last)), keep=1.0).fit(X, y)
         assert not hasattr(model, name)
 
