@@ -388,7 +388,6 @@ def weight_params(model, weights, groups=None):
 # Models that hand all parameters of fit to the model under this name of theirs.
 _PASS_ON = {
     "CalibratedClassifierCV": "estimator",
-    "ClassifierChain": "estimator",
     "MultiOutputClassifier": "estimator",
     "MultiOutputRegressor": "estimator",
     "RegressorChain": "estimator",

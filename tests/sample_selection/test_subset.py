@@ -639,6 +639,7 @@ TAKE_GROUPS = [
     sk.TransformedTargetRegressor(make_pipeline(SAME, SEARCH_Y)),
     SampleSubsetClassifier(make_pipeline(SAME, SEARCH), by_group=True),
     make_pipeline(SAME, SampleSubsetRegressor(SEARCH_Y)),
+    sk.RegressorChain(SEARCH_Y),
 ]
 
 
@@ -650,7 +651,8 @@ TAKE_GROUPS = [
 def test_groups_reach_searches_with_routing_off(X, y, model, keep):
     groups = np.random.default_rng(0).integers(0, 9, 240)
     X, calls = np.column_stack([groups, X]), SeesGroups.n_calls
-    y = np.column_stack([y, y == 1]) if isinstance(model, sk.MultiOutputClassifier) else y
+    if isinstance(model, sk.MultiOutputClassifier | sk.RegressorChain):
+        y = np.column_stack([y, y == 1])
     wrappers = [SampleSubsetClassifier, PrunedClassifier]
     if is_regressor(model):
         wrappers = [SampleSubsetRegressor, PrunedRegressor]
@@ -660,6 +662,17 @@ def test_groups_reach_searches_with_routing_off(X, y, model, keep):
         calls = SeesGroups.n_calls
     wrappers[1](model, unit="feature", keep=keep, cv=2).fit(X, y, groups=groups)
     assert SeesGroups.n_calls > calls
+
+
+@pytest.mark.parametrize("wrap", [SampleSubsetClassifier, PrunedClassifier])
+def test_groups_stay_outside_where_the_model_takes_none(X, y, wrap):
+    inner = SampleSubsetClassifier(sk.GaussianNB(), random_state=0)
+    model, Y = wrap(sk.ClassifierChain(inner), random_state=0), np.column_stack([y, y == 1])
+    found = [model.fit(X, Y, groups=groups).predict(X) for groups in (None, np.arange(240))]
+    assert np.array_equal(*found)
+    search = sk.GridSearchCV(sk.GaussianNB(), {"priors": [None]}, cv=GroupKFold(2))
+    with pytest.raises(ValueError, match="GroupKFold as cv of GridSearchCV .* routing"):
+        wrap(sk.ClassifierChain(search)).fit(X, Y, groups=np.arange(240))
 
 
 def test_groups_reach_searches_inside_a_selector_and_a_comparison(X, y):
