@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 
 from sklearn_prune import weight_pruning as wp
 from sklearn_prune._ranking import Ranking
@@ -165,6 +167,11 @@ def test_any_object_with_an_order_ranks_points(shelf):
     criterion = check_criterion(KCenterSelector())
     _, ranking = criterion.rank_units(ShelfFamily(), shelf, "book", CONTEXT)
     assert np.array_equal(ranking.order, KCenterSelector().fit(shelf.weights).order_)
+    behind = make_pipeline(MaxAbsScaler(), KCenterSelector())
+    _, ranking = check_criterion(behind).rank_units(ShelfFamily(), shelf, "book", CONTEXT)
+    assert np.array_equal(ranking.order, behind.fit(shelf.weights)[-1].order_)
+    with pytest.raises(ValueError, match="no order_ after fit"):
+        check_criterion(MaxAbsScaler()).rank_units(ShelfFamily(), shelf, "book", CONTEXT)
 
 
 def test_random_units_depend_on_the_seed_alone(shelf):

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
 from sklearn_prune._folds import cv_by_groups
-from sklearn_prune._meta import has_tags, in_one_line
+from sklearn_prune._meta import has_tags, in_one_line, last_step
 from sklearn_prune._ranking import Ranking, is_keep, merge_strata
 from sklearn_prune._returns import check_scores
 from sklearn_prune._sklearn_compat import InvalidParameterError
@@ -165,8 +165,14 @@ class OrderedBy(Criterion):
             check_none_missing(points, type(ranker).__name__)
         if getattr(ranker, "random_state", 0) is None and context.seed is not None:
             ranker.set_params(random_state=context.role_seed("criterion"))
-        ranker.fit(points, target)
-        return Ranking(ranker.order_, getattr(ranker, "scores_", None))
+        last = last_step(ranker.fit(points, target))
+        if not hasattr(last, "order_"):
+            raise InvalidParameterError(
+                "criterion must be None, a criterion, or an object with fit and order_. "
+                f"Got {in_one_line(self.ranker)}, which has no order_ after fit. Write "
+                "MagnitudeCriterion()."
+            )
+        return Ranking(last.order_, getattr(last, "scores_", None))
 
 
 def check_criterion(criterion):
