@@ -31,6 +31,7 @@ from sklearn_prune.weight_pruning._size_choice import N_QUANTITIES, Curve, worth
 HALF_WIDTH = 0.15  # of the ramp of the soft label score, in probability
 LOWEST_PROBABILITY = 1e-3  # lower ones count as this in the log loss
 STARTS = ("init_score", "base_margin")  # where the raw scores of rows start
+NOT_FINITE = -1e6  # score of a prediction that is NaN or infinite
 ENOUGH_ROWS = 12_000  # held-out rows: with an int cv no more folds are fitted then
 
 
@@ -275,13 +276,19 @@ def quantities(outputs, whole, context):
     found = np.full((N_QUANTITIES, len(y)), np.nan)
     classifies = context.is_classification
     name = type(innermost(context.estimator)).__name__
-    labels = check_predictions(outputs.labels, y, name, classifies=classifies)
+    labels, lost = outputs.labels, np.zeros(len(y), dtype=bool)
+    if outputs is not whole and labels.dtype.kind == "f":
+        bad = ~np.isfinite(labels)
+        lost = bad.reshape(len(y), -1).any(axis=1)
+        labels = np.where(bad, 0.0, labels)
+    labels = check_predictions(labels, y, name, classifies=classifies)
     if not classifies:
         weights = context.sample_weight
         centre = np.average(y, axis=0, weights=weights)
         spread = np.average((y - centre) ** 2, axis=0, weights=weights)
         losses = (y - labels) ** 2 / np.where(spread > 0, spread, 1.0)
         found[0] = found[1] = 1 - (losses if losses.ndim == 1 else losses.mean(axis=1))
+        found[:2, lost] = NOT_FINITE
         return found
     right, changed = labels == y, labels != whole.labels.reshape(y.shape)
     found[0] = right if right.ndim == 1 else right.all(axis=1)
