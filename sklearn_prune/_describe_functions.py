@@ -4,8 +4,9 @@ Manifests and keys of caches hold versions of packages, so that the name of an i
 function or class of an installed package is enough. Functions and classes of other modules,
 as of a script or a notebook, change without notice: there the source counts, with defaults
 and closure values. So do the global functions, classes and constants that their code names,
-and what the code of these names, at any depth. What is looked up in another way, such as
-methods of other objects, files and global objects, does not count.
+and what the code of these names, at any depth. Keys of caches hold other global objects and
+attributes of classes as well. What is looked up in another way, such as by `globals()` or in
+files, does not count.
 """
 
 import dis
@@ -166,18 +167,19 @@ def _describe_python_function(function, describe):
         described["keyword defaults"] = describe.kept(function.__kwdefaults__)
     if closure := _closure(function):
         described["closure"] = {name: describe.kept(closure[name]) for name in closure}
-    if names := _used_globals(function.__code__, function.__globals__):
+    if names := _used_globals(function, describe):
         described["names"] = {name: describe(names[name]) for name in sorted(names)}
     return described
 
 
-def _used_globals(code, namespace):
+def _used_globals(function, describe):
     """Functions, classes and constants without a version that code names, by name.
 
-    Those of modules without a version too, and not what the code itself changes.
+    Those of modules without a version too, and not what the code itself changes. With
+    `describe.exact`, other objects as well.
     """
-    changed, found = set(), {}
-    for part in _codes_in(code):
+    changed, found, namespace = set(), {}, function.__globals__
+    for part in _codes_in(function.__code__):
         names = None
         for instruction in dis.get_instructions(part):
             name, operation = instruction.argval, instruction.opname
@@ -200,13 +202,36 @@ def _used_globals(code, namespace):
             elif operation == "STORE_SUBSCR":
                 changed |= {name for name in found if isinstance(found[name], dict)}
                 names = None
+            elif operation == "STORE_ATTR":
+                changed |= {key for key in found if _has_attribute(found[key], name)}
+                names = None
             elif operation not in ("CACHE", "PUSH_NULL", "PRECALL"):
                 names = None
     return {
         name: value
         for name, value in found.items()
-        if name not in changed and (_is_own_code(value) or _is_constant(value))
+        if name not in changed
+        and (
+            _is_own_code(value)
+            or _is_constant(value)
+            or (_is_exact(describe) and _is_object(value))
+        )
     }
+
+
+def _is_exact(describe):
+    return getattr(describe, "exact", False)
+
+
+def _is_object(value):
+    """Whether it is neither module nor class nor function."""
+    return not isinstance(value, (types.ModuleType, type)) and not is_function(value)
+
+
+def _has_attribute(value, name):
+    """Whether an object that is no module, class or function has an attribute."""
+    own = getattr(value, "__dict__", {})
+    return _is_object(value) and (name in own or hasattr(type(value), name))
 
 
 def _codes_in(code):
@@ -256,7 +281,7 @@ def _code_of_function(function, describe):
     after the import: with `describe.exact`, the bytecode counts too.
     """
     source = None if function.__name__ == "<lambda>" else _source(function)
-    if source is not None and not getattr(describe, "exact", False):
+    if source is not None and not _is_exact(describe):
         return short_hash(source)
     return short_hash([source, _bytecode(function.__code__, describe)])
 
@@ -303,29 +328,56 @@ def code_of_class(cls, describe):
 def _code_of_class(cls, describe):
     members = sorted(vars(cls).items())
     functions = [part for _, member in members for part in _functions_in(member)]
-    names = {}
+    names, source, is_exact = {}, _source(cls), _is_exact(describe)
     for function in functions:
-        names |= _used_globals(function.__code__, function.__globals__)
+        names |= _used_globals(function, describe)
     described = [{name: describe(names[name]) for name in sorted(names)}]
-    source = _source(cls)
-    if source is None or getattr(describe, "exact", False):
+    if is_exact:
+        described += [_describe_python_function(part, describe) for part in functions]
+    elif source is None:
         described += [_code_of_function(function, describe) for function in functions]
-    if source is None:  # of a notebook, say; what its methods count does not count
-        changed = {
-            instruction.argval
-            for function in functions
-            for instruction in dis.get_instructions(function.__code__)
-            if instruction.opname == "STORE_ATTR"
-        }
+    if source is None or is_exact:  # what its methods count does not count
+        changed = _changed_attributes(functions)
         described += [
             [name, describe(member)]
             for name, member in members
             if name not in changed
-            and not name.startswith("__")
-            and isinstance(member, (tuple, *_CONSTANTS))
-            and _is_constant(member)
+            and not name.startswith(("__", "_abc_"))
+            and (
+                not isinstance(member, _METHODS)
+                if is_exact
+                else isinstance(member, (tuple, *_CONSTANTS)) and _is_constant(member)
+            )
         ]
     return [*described, source]
+
+
+_METHODS = (
+    types.FunctionType,
+    property,
+    staticmethod,
+    classmethod,
+    functools.cached_property,
+)
+
+
+def _changed_attributes(functions):
+    """Names of attributes that code assigns to, or whose lists and dicts it changes."""
+    changed, loaded, stores = set(), set(), False
+    for part in (part for function in functions for part in _codes_in(function.__code__)):
+        before = None
+        for instruction in dis.get_instructions(part):
+            name, operation = instruction.argval, instruction.opname
+            if operation == "STORE_ATTR":
+                changed.add(name)
+            elif operation in ("LOAD_ATTR", "LOAD_METHOD"):
+                if name in _CHANGES and before is not None:
+                    changed.add(before)
+                loaded.add(name)
+            stores |= operation == "STORE_SUBSCR"
+            if operation != "CACHE":
+                before = name if operation == "LOAD_ATTR" else None
+    return changed | loaded if stores else changed
 
 
 def _source(value):

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pickle import PicklingError
+from types import NoneType
 
 import joblib
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_prune._describe_functions import (
     class_name,
     code_of_class,
     describe_function,
+    has_version,
     is_function,
     version_of,
 )
@@ -303,8 +305,10 @@ class _Identity:
         if is_function(part):
             version = version_of(getattr(part, "__module__", None))
             return part, version, self.once(part, "", lambda: describe_function(part, self))
-        if not hasattr(part, "get_params") or isinstance(part, FrozenEstimator):
-            return part, self._code(type(part))  # the fitted state of a frozen model counts
+        if isinstance(part, FrozenEstimator):  # the fitted state counts
+            return part, self.of(part.estimator)
+        if not hasattr(part, "get_params"):
+            return part, self(part) if _has_own_state(part) else self._code(type(part))
         params = part.get_params(deep=False).items()
         kept = [(k, self.of(v)) for k, v in sorted(params) if k not in _NO_MATTER]
         asked = repr(part.get_metadata_routing()) if _has_requests(part) else None
@@ -315,12 +319,33 @@ class _Identity:
         return version_of(cls.__module__), code_of_class(cls, self)
 
     def __call__(self, value):
-        """Describe what code holds or names: functions by their code, the rest by hash."""
+        """Describe what code holds or names: functions by their code, the rest by hash.
+
+        Objects that cannot be pickled count by their class and attributes.
+        """
         if isinstance(value, type):
             return class_name(value), self._code(value)
         if is_function(value):
             return self.once(value, "", lambda: describe_function(value, self))
-        return joblib.hash(self.of(value))
+        if isinstance(value, list | tuple | dict):
+            return self.once(value, "parts", lambda: self._parts(value))
+        if _has_own_state(value):
+            return self.once(value, "parts", lambda: self._parts(vars(value), type(value)))
+        try:
+            return joblib.hash(self.of(value))
+        except (AttributeError, TypeError, PicklingError):
+            own = getattr(value, "__dict__", {})
+            return self.once(value, "parts", lambda: self._parts(own, type(value)))
+
+    def _parts(self, value, cls=None):
+        cls, parts = cls or type(value), value
+        if all(map(_is_plain, value)):
+            parts = joblib.hash(value) if not isinstance(value, dict) else value
+        if isinstance(parts, dict):
+            parts = [[joblib.hash(self(key)), self(part)] for key, part in value.items()]
+        elif parts is value:
+            parts = [self(part) for part in value]
+        return class_name(cls), self._code(cls), parts
 
     kept = __call__
 
@@ -335,6 +360,23 @@ class _Identity:
             finally:
                 self._open.pop()
         return self._done[key][1]
+
+
+def _is_plain(value):
+    return isinstance(value, NoneType | bool | int | float | complex | str | bytes)
+
+
+def _has_own_state(value):
+    """Whether an object is its attributes, of a class without a version."""
+    cls = type(value)
+    return (
+        hasattr(value, "__dict__")
+        and not has_version(cls.__module__)
+        and cls.__reduce_ex__ is object.__reduce_ex__
+        and cls.__reduce__ is object.__reduce__
+        and cls.__getstate__ is object.__getstate__
+        and not hasattr(value, "get_params")
+    )
 
 
 def _has_requests(part):

@@ -1008,6 +1008,38 @@ EDITED = {
     "an object in a parameter": "class K:\n  def of(self, X): return SIGN * X\n"
     "def f(X, k): return k['k'].of(X)\n"
     "ranks = make_pipeline(FunctionTransformer(f, kw_args={'k': {'k': K()}}), First())",
+    "a table of functions": "def g(X): return SIGN * X\nT = {'g': [g]}\n"
+    "def f(X): return T['g'][0](X)\nranks = behind(f)",
+    "a table of lambdas": "T = {'g': lambda X: SIGN * X}\ndef f(X): return T['g'](X)\n"
+    "ranks = behind(f)",
+    "a global object": "class K:\n  def __init__(self, n): self.n = [n]\n"
+    "k = K(K(SIGN))\ndef f(X): return k.n[0].n[0] * X\nranks = behind(f)",
+    "a global object of a package": "from fractions import Fraction\nc = Fraction(SIGN)\n"
+    "def f(X): return float(c) * X\nranks = behind(f)",
+    "a vectorized function": "g = np.vectorize(lambda x: SIGN * x)\n"
+    "def f(X): return g(X)\nranks = behind(f)",
+    "a registered function": "from functools import singledispatch\n@singledispatch\n"
+    "def g(X): return X\n@g.register(np.ndarray)\ndef of_array(X): return SIGN * X\n"
+    "def f(X): return g(X)\nranks = behind(f)",
+    "an enumeration": "from enum import Enum\nclass E(Enum):\n  A = SIGN\n"
+    "def f(X): return E.A.value * X\nranks = behind(f)",
+    "a dataclass": "from dataclasses import dataclass\n@dataclass\nclass D:\n"
+    "  n: int = SIGN\ndef f(X): return D().n * X\nranks = behind(f)",
+    "a list that a class names": "S = [SIGN]\nclass Own(Base):\n  s = S\n"
+    "  def score(self, x): return self.s[0] * x\nranks = Own()",
+    "an object in a class": "class K:\n  def of(self, x): return SIGN * x\n"
+    "class Own(Base):\n  k = K()\n  def score(self, x): return self.k.of(x)\n"
+    "ranks = Own()",
+    "a partial method": "from functools import partialmethod\nclass Own(Base):\n"
+    "  def g(self, c, x): return c * x\n  score = partialmethod(g, SIGN)\nranks = Own()",
+    "a transformer": "from sklearn.base import BaseEstimator, TransformerMixin\n"
+    "class T(TransformerMixin, BaseEstimator):\n  def fit(self, X, y=None): return self\n"
+    "  def transform(self, X): return SIGN * X\nranks = make_pipeline(T(), First())",
+    "a frozen transformer": "from sklearn.base import BaseEstimator, TransformerMixin\n"
+    "from sklearn.frozen import FrozenEstimator\n"
+    "class T(TransformerMixin, BaseEstimator):\n  def __sklearn_is_fitted__(self): return 1\n"
+    "  def fit(self, X, y=None): return self\n  def transform(self, X): return SIGN * X\n"
+    "ranks = make_pipeline(FrozenEstimator(T()), First())",
 }
 
 
@@ -1037,6 +1069,27 @@ def test_memory_knows_edited_code(X, y, tmp_path, monkeypatch, place):
         assert n_stored == len(members) * (1 if len(found[name]) == 1 else 2)
     for name, (one, other, _) in found.items():
         assert not np.array_equal(one, other), name
+
+
+def test_memory_knows_objects_that_cannot_be_pickled(X, y, tmp_path, monkeypatch):
+    """What code changes itself does not count, and equal code is ranked once."""
+    body = (
+        "from threading import Lock\nfrom logging import getLogger\n"
+        "class K:\n  n = 0\n  calls = []\n"
+        "  def of(self, x):\n    self.calls.append(1)\n    return x\n"
+        "lock, log, k, calls = Lock(), getLogger('own'), K(), []\nlock_of = {'lock': lock}\n"
+        "def f(X):\n  with lock_of['lock']:\n    log.debug('f')\n    k.n += 1\n"
+        "    calls.append(1)\n    return k.of(SIGN * X)\nranks = behind(f)"
+    )
+    module, kept = types.ModuleType("with_lock"), []
+    monkeypatch.setitem(sys.modules, "with_lock", module)
+    for sign in ("1", "1", "-1"):
+        exec(EDITED_HEAD + body.replace("SIGN", sign), vars(module))
+        model = SampleSubsetClassifier(Spy(), module.ranks, memory=str(tmp_path))
+        kept += [model.fit(X, y).sample_indices_ for _ in range(2)]
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+    assert np.array_equal(kept[0], kept[3])
+    assert not np.array_equal(kept[0], kept[4])
 
 
 def test_memory_goes_by_the_code_that_ran(X, y, tmp_path, monkeypatch):
