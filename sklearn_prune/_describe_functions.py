@@ -5,8 +5,8 @@ function or class of an installed package is enough. Functions and classes of ot
 as of a script or a notebook, change without notice: there the source counts, with defaults
 and closure values. So do the global functions, classes and constants that their code names,
 and what the code of these names, at any depth. Keys of caches hold other global objects and
-attributes of classes as well. What is looked up in another way, such as by `globals()` or in
-files, does not count.
+attributes of classes as well. What is looked up in another way, such as by `globals()` or
+in files, does not count.
 """
 
 import dis

@@ -1,5 +1,6 @@
 """Inner validation of pruned models: the folds, and the scores of each held-out row."""
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
@@ -11,7 +12,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import get_tags
 
 from sklearn_prune._folds import given_folds, shuffled_folds
-from sklearn_prune._meta import has_tags, innermost
+from sklearn_prune._meta import has_tags, innermost, is_frozen
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
@@ -103,13 +104,16 @@ class Fold:
         return self.context.on(self.test)
 
 
-def inner_curve(family, work, shares, requests, context, *, second_seed=False):
+def inner_curve(
+    family, work, shares, requests, context, *, chooses_size=False, second_seed=False
+):
     """Inner scores of the full model, and of each request at each share, as a `Curve`.
 
     In each fold the model is fitted on the other rows (a frozen one is taken as it is),
     ranked, cut and refitted there, and scored on the rows held out. Requests that are at no
-    size the best in the first fold are not tried in the others. With `second_seed` the full
-    model is fitted once more in each fold, to see how many labels another seed changes.
+    size the best in the first fold are not tried in the others. A curve that chooses the
+    size needs folds whose models know the classes. With `second_seed` the full model is
+    fitted once more in each fold, to see how many labels another seed changes.
     """
     family, work, context = family.validated_part(work, context)
     starts = [name for name in context.fit_params if name.endswith(STARTS)]
@@ -123,6 +127,8 @@ def inner_curve(family, work, shares, requests, context, *, second_seed=False):
     if context.cv is None or isinstance(context.cv, Integral):
         n_scored = np.cumsum([len(test) for _, test in rows])
         rows = rows[: 1 + np.searchsorted(n_scored, ENOUGH_ROWS)]
+    if chooses_size:
+        _check_classes(rows, context)
     folds = [Fold(context, *split) for split in rows]
     weights = class_and_sample_weights(context)
     limits = family.limits_log_loss
@@ -231,6 +237,37 @@ def inner_folds(context):
         seed = context.role_seed("inner-folds")
         return shuffled_folds(context.cv or 5, y, groups, counted, seed)
     return given_folds(context.cv, y, groups, counted)
+
+
+def _check_classes(folds, context):
+    """Warn of classes of which no row is predicted by a model that was fitted on the class.
+
+    Such rows are wrong at each size. Raise if that is so for all classes of several rows.
+    """
+    y = context.target
+    if not context.is_classification or y.ndim > 1 or is_frozen(context.estimator):
+        return
+    codes, labels = class_codes(y)
+    known, tested = np.zeros((2, len(y)), dtype=bool)
+    for train, test in folds:
+        tested[test] = True
+        known[test] |= np.isin(codes[test], codes[train])
+    if context.sample_weight is not None:
+        tested &= context.sample_weight > 0
+    n_tested, n_known = np.bincount(codes, tested), np.bincount(codes, known & tested)
+    lost = np.flatnonzero((n_tested > 1) & (n_known == 0))
+    if not len(lost):
+        return
+    named = ", ".join(repr(label) for label in labels[lost[:5]].tolist())
+    more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+    text = (
+        'keep="auto" compares sizes on rows whose class the models of inner folds know. '
+        f"Got none of class {named}{more}, whose rows are all in one fold. Write cv=5, "
+        "use finer groups, or a float keep."
+    )
+    if not n_known.any():
+        raise InvalidParameterError(text)
+    warnings.warn(text, UserWarning, stacklevel=6)
 
 
 def user_score(predictor, context):

@@ -234,7 +234,9 @@ def _choose(family, work, options, request, context, quantizer):
     if not shares:  # nothing can be pruned
         return Choice(1.0, request)
     curve = inner_curve(
-        family, work, shares, requests, context, second_seed=options.max_churn == "seed"
+        *(family, work, shares, requests, context),
+        chooses_size=True,
+        second_seed=options.max_churn == "seed",
     )
     criteria = curve.criteria(context.tolerance)
     best, elsewhere = curve.best_options(criteria)

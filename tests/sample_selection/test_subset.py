@@ -1037,8 +1037,8 @@ EDITED = {
     "  def transform(self, X): return SIGN * X\nranks = make_pipeline(T(), First())",
     "a frozen transformer": "from sklearn.base import BaseEstimator, TransformerMixin\n"
     "from sklearn.frozen import FrozenEstimator\n"
-    "class T(TransformerMixin, BaseEstimator):\n  def __sklearn_is_fitted__(self): return 1\n"
-    "  def fit(self, X, y=None): return self\n  def transform(self, X): return SIGN * X\n"
+    "class T(TransformerMixin, BaseEstimator):\n  def __sklearn_is_fitted__(self): return 1"
+    "\n  def fit(self, X, y=None): return self\n  def transform(self, X): return SIGN * X\n"
     "ranks = make_pipeline(FrozenEstimator(T()), First())",
 }
 
@@ -1077,7 +1077,7 @@ def test_memory_knows_objects_that_cannot_be_pickled(X, y, tmp_path, monkeypatch
         "from threading import Lock\nfrom logging import getLogger\n"
         "class K:\n  n = 0\n  calls = []\n"
         "  def of(self, x):\n    self.calls.append(1)\n    return x\n"
-        "lock, log, k, calls = Lock(), getLogger('own'), K(), []\nlock_of = {'lock': lock}\n"
+        "log, k, calls, lock_of = getLogger('own'), K(), [], {'lock': Lock()}\n"
         "def f(X):\n  with lock_of['lock']:\n    log.debug('f')\n    k.n += 1\n"
         "    calls.append(1)\n    return k.of(SIGN * X)\nranks = behind(f)"
     )

@@ -322,6 +322,26 @@ def test_splits_of_a_part_are_those_of_its_rows():
             PrunedClassifier(sk.GaussianNB(), cv=cv).fit(np.eye(9), np.arange(9) % 3)
 
 
+@pytest.mark.parametrize("name", ["DecisionTreeClassifier", "LogisticRegression", "SVC"])
+def test_sizes_are_not_chosen_on_classes_that_no_fold_knows(X, y, name):
+    X, y = X[:120], y[:120]
+    groups, rows = np.arange(len(y)) // 10, np.argsort(y, kind="stable")
+    labels = np.where(groups == 3, "lone", y.astype(str))
+    sorted_folds = PredefinedSplit(y[rows])
+    model = PrunedClassifier(getattr(sk, name)(), keep="auto", cv=sorted_folds)
+    with pytest.raises(ValueError, match=r"none of class 0, 1.*Write cv=5"):
+        model.fit(X[rows], y[rows])
+    params = {"groups": groups}
+    with pytest.warns(UserWarning, match=r"Got none of class 'lone', whose") as caught:
+        model.set_params(cv=5).fit(X, labels, **params)
+    assert sum("none of class" in str(one.message) for one in caught) == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*none of class")
+        model.fit(X, labels)
+        model.fit(X, labels, sample_weight=1.0 * (groups != 3), **params)
+        model.set_params(keep=0.5, cv=sorted_folds).fit(X[rows], y[rows])
+
+
 def test_routing(X, y, routing):
     weights, groups = np.ones(len(X)), np.arange(len(X)) // 10
     weights[:50] = 0
