@@ -101,8 +101,8 @@ def check_inner(owner, inner, kind, *, purpose="fit on the rows that are kept"):
         wrong = not hasattr(inner, "transform")
     else:
         # A foreign model without a type is known by its predict, which some have only
-        # once they are fitted.
-        predicts = hasattr(inner, "predict") or hasattr(type(inner), "predict")
+        # once they are fitted. A Pipeline predicts if its last step does.
+        predicts = hasattr(inner, "predict") or hasattr(type(last_step(inner)), "predict")
         wrong = not predicts or found not in (kind, None)
     if not wrong:
         return

@@ -1690,6 +1690,8 @@ class HalfRegressor(RegressorMixin, Half):
         (SampleSubsetTransformer(sk.TSNE()), "transform"),
         (SampleSubsetTransformer(Half()), "transform"),
         (PrunedClassifier(HalfClassifier()), "predict"),
+        (SampleSubsetClassifier(make_pipeline(sk.StandardScaler())), "predict"),
+        (PrunedClassifier(make_pipeline(sk.StandardScaler(), "passthrough")), "predict"),
         (PrunedRegressor(HalfRegressor()), "predict"),
     ],
 )
