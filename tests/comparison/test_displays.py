@@ -243,6 +243,17 @@ def test_curve_of_a_search(search):
     )
 
 
+def test_curve_of_a_frame_without_a_column_of_dicts(search):
+    results = pd.DataFrame(search.cv_results_)
+    expected = PruningCurveDisplay.from_cv_results(results).curves
+    columns = results.drop(columns="params")
+    for frame in (columns, pytest.importorskip("polars").from_pandas(columns)):
+        curves = PruningCurveDisplay.from_cv_results(frame).curves
+        pd.testing.assert_frame_equal(pd.DataFrame(curves), pd.DataFrame(expected))
+    with pytest.raises(ValueError, match="Got DataFrame without cv_results_"):
+        PruningCurveDisplay.from_cv_results(results[["mean_test_accuracy"]])
+
+
 def test_curve_of_a_search_without_a_share_has_no_interval(search):
     display = PruningCurveDisplay.from_cv_results(search.cv_results_, score="accuracy")
     assert display.errorbars_ == []

@@ -103,10 +103,15 @@ def rows_of_search(candidates, test_share, level):
 
 
 def _results_of(search):
-    if hasattr(search, "columns") and "params" in search.columns:
+    if hasattr(search, "columns"):
         results = {name: np.asarray(search[name]) for name in search.columns}
-        # A file of texts holds the parameters as such.
-        return results | {"params": [_as_dict(each) for each in search["params"]]}
+        if "params" in results:  # which a file of texts holds as such
+            return results | {"params": [_as_dict(each) for each in search["params"]]}
+        names = [name for name in results if name.startswith("param_")]
+        columns = {name[len("param_") :]: results[name].tolist() for name in names}
+        if columns:
+            rows = zip(*columns.values(), strict=True)
+            return results | {"params": [_without_nan(columns, row) for row in rows]}
     results = getattr(search, "cv_results_", None)
     if results is None:
         raise ValueError(
@@ -114,6 +119,12 @@ def _results_of(search):
             f"{type(search).__name__} without cv_results_. Call fit first."
         )
     return results
+
+
+def _without_nan(names, row):
+    """The parameters of a row of columns, where NaN stands for what is not set."""
+    values = dict(zip(names, row, strict=True))
+    return {k: v for k, v in values.items() if not (isinstance(v, float) and np.isnan(v))}
 
 
 def _as_dict(params):
