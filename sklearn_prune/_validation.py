@@ -124,6 +124,8 @@ def check_weights(sample_weight, n):
         raise ValueError(
             f"{rule}. Got shape {weights.shape} for {n} rows. Pass an array of that length."
         )
+    if np.ma.is_masked(sample_weight):
+        raise ValueError(f"{rule}. Got a masked entry. Write 0 for rows that do not count.")
     if weights.dtype.kind == "c":
         raise ValueError(
             f"sample_weight must be real. Got dtype {weights.dtype}. Pass its real part."

@@ -57,6 +57,7 @@ def test_task_can_be_imposed():
         ([1, np.inf, 2], "Got NaN or infinity"),
         ([0, 0, 0], "Got only zeros"),
         (["a", "b", "c"], "Got dtype"),
+        (np.ma.array([1.0, 2, 3], mask=[0, 1, 0]), "Got a masked entry"),
     ],
 )
 def test_bad_weights_are_refused_in_one_line(weights, got):
