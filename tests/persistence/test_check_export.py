@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 
@@ -11,6 +12,7 @@ from tests.estimators import sk
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
+numpy_helper = pytest.importorskip("onnx.numpy_helper")
 X, y = load_iris(return_X_y=True)
 X = X + np.random.default_rng(0).normal(scale=0.01, size=X.shape)
 MISSING = X.copy()
@@ -129,6 +131,37 @@ def test_artefacts_in_files_and_wrong_arguments(tmp_path):
     graph.graph.node[0].op_type = "Unknown"
     with pytest.raises(ValueError, match="does not run in onnxruntime"):
         check_export(model, graph)
+
+
+def test_other_models_other_rows_and_other_files(tmp_path):
+    model = sk.LogisticRegression(max_iter=500).fit(X, y)
+    graph = to_onnx(model, X[:1])
+    n_rows = check_export(model, graph).n_rows
+    assert check_export(model, graph, csr_matrix(X)).n_rows == n_rows + len(X)
+    assert check_export(model, graph, X[:0]).n_rows == n_rows
+    with pytest.raises(ValueError, match="'probabilities', but Ridge has no predict_"):
+        check_export(sk.Ridge().fit(X, y), graph)
+    for rows in (X[0], X[:, :3]):
+        with pytest.raises(ValueError, match="X must be rows of 4 columns"):
+            check_export(model, graph, rows)
+    (tmp_path / "text.onnx").write_text("no graph")
+    for artefact in (b"abc", tmp_path / "text.onnx"):
+        with pytest.raises(ValueError, match="artefact must be an ONNX graph"):
+            check_export(model, artefact)
+
+
+def test_edges_of_bins_that_are_moved_are_found():
+    bins = sk.KBinsDiscretizer(4, encode="onehot-dense", quantile_method="linear")
+    model = make_pipeline(bins, sk.LogisticRegression()).fit(X, y)
+    graph, moved = to_onnx(model, X[:1]), 0
+    for tensor in graph.graph.initializer:
+        edges = numpy_helper.to_array(tensor)
+        if edges.shape == (1, 3) and edges.dtype == np.float64:
+            tensor.CopyFrom(numpy_helper.from_array(edges * [1, 1.01, 1], tensor.name))
+            assert not check_export(model, graph, on_fail="ignore").equal
+            tensor.CopyFrom(numpy_helper.from_array(edges, tensor.name))
+            moved += 1
+    assert moved == 4
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["doubles", "with integers"])

@@ -13,6 +13,8 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
@@ -220,6 +222,32 @@ def test_arguments_that_are_refused(model, options, match):
     with pytest.raises(ValueError, match=match) as error:
         to_onnx(model, **options)
     assert "\n" not in str(error.value)
+
+
+def test_names_of_columns():
+    """Those that the graph gives to its own parts are free, those of outputs are not."""
+    pandas = pytest.importorskip("pandas")
+    model = LogisticRegression(max_iter=500)
+    frame = pandas.DataFrame(X, columns=["constant_1", "matmul_2", "found_1", "inside_1"])
+    graph = to_onnx(model.fit(frame, y), frame[:1])
+    found = run(graph, columns_of(frame))["label"]
+    np.testing.assert_array_equal(found, model.predict(frame))
+    for names, message in (("label", "name of an output"), ("found_1", "name of its own")):
+        other = frame.set_axis([names, *frame.columns[1:]], axis=1)
+        model.fit(other if names == "label" else X, y)
+        with pytest.raises(ValueError, match=message):
+            to_onnx(model, other[:1])
+
+
+def test_dicts_and_one_text_are_refused():
+    dicts = [{"a": str(n % 3)} for n in range(9)]
+    model = make_pipeline(DictVectorizer(), LogisticRegression()).fit(dicts, [0, 1, 1] * 3)
+    with pytest.raises(TypeError, match="Got dicts, for DictVectorizer"):
+        to_onnx(model, dicts[:1])
+    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    model.fit(["one", "two"], [0, 1])
+    with pytest.raises(ValueError, match=r"to_onnx\(model, \[text\]\)"):
+        to_onnx(model, "one")
 
 
 def test_models_that_are_refused():

@@ -168,6 +168,10 @@ CODED = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
             sk.SimpleImputer(strategy="constant", fill_value="?"),
             sk.OneHotEncoder(**IGNORE),
         ),
+        make_pipeline(
+            sk.SimpleImputer(strategy="most_frequent", add_indicator=True),
+            sk.OneHotEncoder(**IGNORE),
+        ),
     ],
     ids=repr,
 )
@@ -215,6 +219,20 @@ def test_types_come_from_the_encoder_where_the_example_is_missing():
         kinds = [part.type.tensor_type.elem_type for part in graph.graph.input]
         assert kinds == [8, 8, 11]  # two texts and a double
         assert check_export(model, graph, frame).equal
+
+
+@pytest.mark.parametrize("indicator", [True, False])
+def test_texts_with_missing_values_of_pandas(indicator):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(GAPS, columns=["a", "b"]).astype("string")
+    impute = sk.SimpleImputer(
+        missing_values=pandas.NA, strategy="most_frequent", add_indicator=indicator
+    )
+    model = make_pipeline(impute, sk.OneHotEncoder(**IGNORE), sk.LogisticRegression())
+    graph = to_onnx(model.fit(frame, TARGETS), frame[:1])
+    texts = frame.astype(str)  # "<NA>" where a text is missing
+    inputs = {name: texts[name].to_numpy(object)[:, None] for name in texts}
+    np.testing.assert_array_equal(labels(graph, inputs), model.predict(frame))
 
 
 CUBES = sk.FunctionTransformer(np.cbrt)

@@ -116,7 +116,8 @@ def check_export(model, artefact, X=None, *, on_fail="raise"):
     compact = compact_form(model, "check_export")
     report = ExportReport()
     try:
-        compare(model, compact, Session(_opened(artefact)), report, X)
+        session = Session(_opened(artefact))
+        compare(model, compact, session, report, _checked(X, compact, session))
     except RuntimeError as error:
         report.reasons.append(f"It does not run in onnxruntime: {error}")
     if report.reasons and on_fail != "ignore":
@@ -135,15 +136,38 @@ def _opened(artefact):
     onnx = import_or_raise("onnx", "check_export", extra="onnx")
     if isinstance(artefact, onnx.ModelProto):
         return artefact
-    if isinstance(artefact, bytes):
-        return onnx.load_from_string(artefact)
-    if isinstance(artefact, str | Path) and Path(artefact).suffix == ".onnx":
-        return onnx.load(artefact)
+    is_path = isinstance(artefact, str | Path) and Path(artefact).suffix == ".onnx"
+    if is_path or isinstance(artefact, bytes):
+        from google.protobuf.message import DecodeError
+
+        try:
+            content = Path(artefact).read_bytes() if is_path else artefact
+            return onnx.load_from_string(content)
+        except DecodeError as error:
+            raise ValueError(
+                f"artefact must be an ONNX graph. Got {len(content)} bytes of something "
+                f"else: {error}. Pass what to_onnx returned."
+            ) from error
     raise ValueError(
         "artefact must be an onnx.ModelProto, its bytes, or the path of an .onnx file. Got "
         f"{artefact if isinstance(artefact, str | Path) else type(artefact).__name__!r}. "
         "Pass what to_onnx returned."
     )
+
+
+def _checked(X, compact, session):
+    """X as dense rows; raise ValueError unless the artefact reads such rows."""
+    X = X.toarray() if issparse(X) else X
+    n_inputs = len(session.dtypes) if len(session.dtypes) > 1 else sum(session.shape[:1])
+    shape = np.shape(X)
+    if X is None or len(session.shape) > 1 or reads_texts(compact):
+        return X
+    if len(shape) != 2 or (n_inputs and shape[1] != n_inputs):
+        raise ValueError(
+            f"X must be rows of {n_inputs} columns, as the artefact reads them. Got shape "
+            f"{shape}. Pass rows that the model can predict."
+        )
+    return X
 
 
 def compare(model, compact, session, report, X=None, *, most=None):
@@ -154,7 +178,13 @@ def compare(model, compact, session, report, X=None, *, most=None):
     """
     kinds, rounded = session.dtypes, session.rounded
     report.tolerance = ROUNDED if rounded else TOLERANCE
-    if X is not None:
+    for name in (output.name for output in session.model.graph.output):
+        if not hasattr(model, _method_of(name)):
+            report.reasons.append(
+                f"It gives {name!r}, but {type(model).__name__} has no {_method_of(name)}."
+            )
+            return
+    if X is not None and len(X):
         _compare_rows(model, session, X, report, "the rows of X", compact)
     documents = reads_texts(compact)
     if len(session.shape) > 1:
@@ -223,7 +253,8 @@ def _compare_rows(model, session, X, report, where, compact=None, *, exact=None)
     wanted = expected(model, X, found)
     tolerance = exact or report.tolerance
     wrong, largest = differing(wanted, found, tolerance)
-    if wrong.any() and exact is None and not isinstance(X, list):
+    comparable = exact is None and not isinstance(X, list) and len(wrong) == len(X)
+    if wrong.any() and comparable:
         wrong &= ~tied(compact, X)
         for row in np.flatnonzero(wrong)[:50] if isinstance(X, np.ndarray) else ():
             wrong[row] = not _is_tie(model, X[row], found, row, tolerance)
@@ -237,15 +268,19 @@ def _compare_rows(model, session, X, report, where, compact=None, *, exact=None)
         )
 
 
+def _method_of(name):
+    """The method of a model that a result of a graph stands for."""
+    known = {"label": "predict", "variable": "predict", "scores": "decision_function"}
+    return known.get(name, "predict_proba")
+
+
 def expected(model, X, names):
     """What a model gives for each result of a graph."""
     found = {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for name in names:
-            method = {"label": "predict", "variable": "predict"}.get(name, "predict_proba")
-            method = "decision_function" if name == "scores" else method
-            answer = getattr(model, method)(X)
+            answer = getattr(model, _method_of(name))(X)
             if isinstance(answer, list) and name.startswith("probabilities_"):
                 answer = answer[int(name.rpartition("_")[2])]
             found[name] = dense(answer)

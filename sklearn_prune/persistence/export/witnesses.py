@@ -138,8 +138,9 @@ def _held(part, n_columns):
                 values = np.ravel(values)
                 own.extend(_some(values, _MOST).tolist())
                 if values.dtype.kind == "f" and len(values) > 1:
-                    middles = _some(values[:-1] / 2 + values[1:] / 2, _MOST)
-                    own.extend(middles.tolist())
+                    for share in (0.001, 0.5, 0.999) if len(values) < _MOST else (0.5,):
+                        between = (1 - share) * values[:-1] + share * values[1:]
+                        own.extend(_some(between, _MOST).tolist())
         elif not isinstance(value, np.ndarray):
             continue
         elif value.ndim == 1 and len(value) == n_columns:
@@ -213,7 +214,7 @@ class _Numbers:
             for each in values
             if isinstance(each, bool | int | float) and abs(each) < 1e30
         ]
-        inside = np.unique(_some(np.sort(np.asarray(values, dtype=float)), _MOST))
+        inside = np.unique(_some(np.sort(np.asarray(values, dtype=float)), 4 * _MOST))
         if not len(inside):
             inside = np.round(rng.normal(size=20), 2)
         low, high = inside.min(), inside.max()

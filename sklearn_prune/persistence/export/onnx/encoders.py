@@ -21,14 +21,17 @@ def text_of(category):
 
 
 def is_text(value, text):
-    """A mask of the entries that are a text, or the text for a missing value."""
+    """A mask of the entries that are a text, or the texts for a missing value."""
+    keys = [text_of(text)]
+    if type(text).__name__ == "NAType":  # pandas takes all of them for missing
+        keys += ["nan", "None"]
     found = value.graph.node(
         "LabelEncoder",
         [value],
         dtype=np.int64,
         domain="ai.onnx.ml",
-        keys_strings=[text_of(text)],
-        values_int64s=[1],
+        keys_strings=keys,
+        values_int64s=[1] * len(keys),
         default_int64=0,
     )
     return found.cast(bool)

@@ -13,6 +13,7 @@ from sklearn_prune.persistence.export import (
     compare,
     is_missing,
     reads_texts,
+    unwrapped,
     values_of,
 )
 from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
@@ -159,7 +160,10 @@ def to_onnx(
 
 def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precision):
     graph = GraphWriter(
-        opset, ml_opset, np.float64 if precision == "double" else np.float32
+        opset,
+        ml_opset,
+        np.float64 if precision == "double" else np.float32,
+        [label for label, *_ in inputs],
     )
     values = []
     for label, dtype, shape in inputs:
@@ -171,6 +175,12 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
         float_type = np.float32
     translation = Translation(graph, compact)
     outputs = _outputs(translation, compact, rows, raw_scores, np.dtype(float_type))
+    taken = {label for label, _ in outputs} & {label for label, *_ in inputs}
+    if taken:
+        raise ValueError(
+            f"Columns must not have the name of an output. Got {min(taken)!r}. Rename the "
+            "column before fit, or pass an array, as in to_onnx(model, X.to_numpy())."
+        )
     if zipmap and len(outputs) == 2 and outputs[1][0] == "probabilities":
         outputs[1] = ("probabilities", _by_label(graph, compact, outputs[1][1]))
     from onnx import checker, helper
@@ -300,8 +310,20 @@ def _of_rows(X, compact):
             for label, own in zip_longest(X.columns, known[: len(X.columns)])
         ]
     X = X if hasattr(X, "shape") else np.asarray(X)
+    first = X[0] if len(X.shape) == 1 and isinstance(X, np.ndarray) and len(X) else None
+    if isinstance(first, dict):
+        step = next((step for _, step in getattr(compact, "steps_", ())), compact)
+        raise TypeError(
+            "to_onnx writes graphs that read rows or texts. Got dicts, for "
+            f"{type(unwrapped(step)).__name__}. Fit the model on a frame, or use save() "
+            "and load()."
+        )
     if len(X.shape) == 1 and reads_texts(compact):
         return [("X", np.dtype(object), [None])]
+    if len(X.shape) < 2 and reads_texts(compact):
+        raise ValueError(
+            "X must be a list of texts. Got one text. Write to_onnx(model, [text])."
+        )
     if len(X.shape) < 2:
         raise ValueError(
             f"X must be rows, of two dimensions or more. Got shape {tuple(X.shape)}. Write "
@@ -334,11 +356,17 @@ def _dtype_of(array, known):
 
 
 def _check_names(compact, inputs):
-    """Raise where columns are not those of fit, in their order."""
+    """Raise where columns are not those of fit, in their order, or share a name."""
+    labels = [label for label, *_ in inputs]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"Each column must have a name of its own. Got {twice!r} twice. Rename a "
+            "column, or pass an array, as in to_onnx(model, X.to_numpy())."
+        )
     known = getattr(compact, "feature_names_in_", None)
     width = getattr(compact, "n_features_in_", None)
     if len(inputs) > 1:
-        labels = [label for label, *_ in inputs]
         if known is not None and list(known) != labels:
             raise ValueError(
                 f"The inputs must be the columns of fit, {list(known)[:5]}. Got "

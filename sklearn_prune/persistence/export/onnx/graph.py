@@ -212,10 +212,10 @@ class GraphWriter:
     """Collects operators, of the versions `opset` and `ml_opset`, and constants.
 
     Sums and products are computed in `float_type` where the predictor has no type of its
-    own.
+    own. `taken` are names that are not given again, those of the inputs.
     """
 
-    def __init__(self, opset, ml_opset, float_type):
+    def __init__(self, opset, ml_opset, float_type, taken=()):
         self.opset = opset
         self.ml_opset = ml_opset
         self.float = np.dtype(float_type)
@@ -224,12 +224,14 @@ class GraphWriter:
         self.domains = {"": opset}
         self.notes = []  # what the user should know
         self._constants = {}
+        self._taken = set(taken)
         self._n_names = 0
 
     def fresh(self, stem):
         """A name that is not in use."""
         self._n_names += 1
-        return f"{stem}_{self._n_names}"
+        name = f"{stem}_{self._n_names}"
+        return self.fresh(stem) if name in self._taken else name
 
     def tensor_type(self, dtype):
         """ONNX's number for a numpy type."""

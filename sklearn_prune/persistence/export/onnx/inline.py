@@ -144,7 +144,9 @@ def _difference(model, X, wanted, got, tolerance):
     for name, (own, answer) in enumerate(zip(wanted, got, strict=False)):
         if answer.size != own.size:
             return f"gives the shape {answer.shape} where {own.shape} is right"
-        own = as_tensor(own, answer.dtype, own.ndim) if answer.dtype.kind in "OU" else own
+        if answer.dtype.kind in "OU":
+            kind, ndim = answer.dtype, own.ndim
+            own, answer = (as_tensor(each, kind, ndim) for each in (own, answer))
         wrong = differing({name: own}, {name: answer}, tolerance)[0]
         if wrong.any():
             wrong &= ~tied(model, X)

@@ -72,7 +72,7 @@ def _leaf(graph, name, step, rows):
         found = write(step, rows)
     except TypeError as error:
         raise TypeError(f"{error} This is {what}, a {type(step).__name__}.") from error
-    outputs = [(f"found_{n}", value) for n, value in enumerate(found.values)]
+    outputs = [(graph.fresh("found"), value) for value in found.values]
     if getattr(step, "n_features", 0) > WIDE:
         return found  # the whole graph is tried once, on its own
     part = graph.model(rows.values, outputs, first=n_before)
@@ -94,7 +94,7 @@ def _writer_of(step, rows):
     if kind in TEXTS:
         return TEXTS[kind]
     if kind is SimpleImputer and not _is_plain_imputer(step):
-        return _imputed_texts if not step.add_indicator else None
+        return _imputed_texts
     if kind is PolynomialFeatures and not step.powers_.any():
         return None
     write = _WRITTEN.get(kind)
@@ -357,11 +357,15 @@ def _binned(step, X):
 
 def _imputed_texts(step, rows):
     """Texts and numbers column by column; "nan" and "None" are missing texts."""
-    graph, columns = rows.first.graph, []
+    graph, columns, marked = rows.first.graph, [], []
     width = step.n_features_in_
+    told = () if step.indicator_ is None else step.indicator_.features_
     for number, filled in enumerate(step.statistics_.tolist()):
         own = rows.values[number] if len(rows.values) == width else None
         own = rows.first.take([number], axis=1) if own is None else own
+        if number in told and own.dtype.kind in "OUf":
+            texts = own.dtype.kind != "f"
+            marked.append(is_text(own, step.missing_values) if texts else own.is_nan())
         if filled is None or filled != filled:
             if step.keep_empty_features:
                 raise TypeError("A column of texts without any text cannot be filled.")
@@ -372,7 +376,9 @@ def _imputed_texts(step, rows):
             columns.append(own if absent is None else graph.where(absent, filled, own))
             continue
         columns.append(graph.where(is_text(own, step.missing_values), str(filled), own))
-    return _joined(graph, [(Rows([column]), 1) for column in columns])
+    if len(marked) < len(told):
+        raise TypeError("A column of integers cannot be marked as missing.")
+    return _joined(graph, [(Rows([column]), 1) for column in columns + marked])
 
 
 def _nystroem(step, X):
