@@ -1,5 +1,6 @@
 """What every meta-estimator here shares: inner models, tags, routing, callbacks."""
 
+import re
 import warnings
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
@@ -65,7 +66,8 @@ def in_one_line(thing):
 def first_line(error):
     """The first line of a message without its full stop, or the class of the error."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".")[:300]
+    line = re.sub(r"\s+array\(\[[^\]]*$", "", lines[0])  # of an array of several lines
+    return line.strip().rstrip(".")[:300]
 
 
 def says_what_it_cannot(error):
@@ -137,7 +139,16 @@ def nested_estimators(estimator):
 
 def clone_seeded(estimator, seed, role):
     """Clone; an int seed fills each nested `random_state` that is None."""
-    fresh = clone(estimator)
+    try:
+        fresh = clone(estimator)
+    except (RuntimeError, ValueError) as error:  # of copies of its parameters
+        if str(error).startswith("Cannot clone"):
+            raise
+        raise TypeError(
+            "estimator must have parameters that can be copied, as clone of scikit-learn "
+            f"does. Got {type(estimator).__name__}: {first_line(error)}. Pass classes as "
+            "parameters in place of objects, as in module=Net."
+        ) from error
     return fresh if seed is None else fill_random_states(fresh, seed, role)
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_prune._meta import in_one_line
+from sklearn_prune._meta import in_one_line, innermost
 from sklearn_prune._returns import check_returned
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.weight_pruning._family import Family
@@ -384,8 +384,10 @@ def check_unit(family, unit, criterion, model):
             f"criterion={in_one_line(criterion)}. {remedy}"
         )
     if unit not in family.criteria:
+        reason = family_of(innermost(model))[1]
+        why = "" if reason is None else f", but {reason}"
         raise InvalidParameterError(
-            f"unit must be one that {model_name} has. Got {unit!r}. Write one of "
+            f"unit must be one that {model_name} has. Got {unit!r}{why}. Write one of "
             f"{', '.join(map(repr, units_of(family)))}, or 'auto'."
         )
     if criterion is None or family.ranks(unit, criterion):

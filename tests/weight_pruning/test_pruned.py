@@ -684,3 +684,28 @@ def test_rounding_that_saves_bytes_is_not_reported():
     for model in (sk.RandomForestRegressor(5, random_state=0), sk.KNeighborsRegressor()):
         small = PrunedRegressor(model, keep=1.0, quantize="int8").fit(X, y)
         assert small.report_.notes == ()
+
+
+def test_units_that_a_model_lacks_are_refused_with_the_reason():
+    X, y = make_classification(60, 4, random_state=0)
+    single = make_pipeline(StandardScaler(), MLPClassifier((3,), solver="lbfgs"))
+    with pytest.raises(ValueError, match="Got 'neuron', but it has seen only one class"):
+        PrunedClassifier(single, unit="neuron").fit(X, 0 * y)
+    boosted = sk.GradientBoostingClassifier(n_estimators=2, init=sk.GaussianNB())
+    with pytest.raises(ValueError, match="Got 'node', but .* starts from an init"):
+        PrunedClassifier(boosted, unit="node").fit(X, y)
+
+
+def test_models_that_cannot_predict_other_rows_or_be_copied():
+    X, y = make_classification(60, 4, random_state=0)
+    far = sk.RadiusNeighborsClassifier(0.1)
+    with pytest.raises(ValueError, match=r"No neighbors found for test samples\. Pass"):
+        PrunedClassifier(far, keep=0.5).fit(X, y)
+
+    class Single:
+        def __deepcopy__(self, memo):
+            raise RuntimeError("There is one of me.\nAnd a second line.")
+
+    model = sk.LogisticRegression(random_state=Single())
+    with pytest.raises(TypeError, match="must have parameters .* There is one of me. Pass"):
+        PrunedClassifier(model).fit(X, y)

@@ -50,7 +50,7 @@ class MlpFamily(NetFamily):
             if binarizer.sparse_input_:
                 return Refused("its labels are a sparse matrix")
             if len(model.classes_) == 1:
-                return Refused("it has seen a single class")
+                return Refused("it has seen only one class")
         return Accepted(self)
 
     def start(self, model, context):

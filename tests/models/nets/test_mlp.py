@@ -241,7 +241,7 @@ def test_what_is_not_accepted():
     sparse = MLPClassifier((2,), max_iter=1).fit(X, csr_matrix(TARGETS["multilabel"]))
     assert FAMILY.accepts(sparse).reason == "its labels are a sparse matrix"
     single = MLPClassifier((2,), max_iter=1).fit(X, np.ones(len(X), dtype=int))
-    assert FAMILY.accepts(single).reason == "it has seen a single class"
+    assert FAMILY.accepts(single).reason == "it has seen only one class"
     assert FAMILY.accepts(fitted("classes")[0])
     assert FAMILY.accepts(model_for("numbers"))
 
