@@ -23,6 +23,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.svm import SVC
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor, predictors
+from sklearn_prune.persistence import check_export
 from sklearn_prune.weight_pruning import exporters
 from tests.persistence.onnx_session import assert_same, run
 
@@ -237,6 +238,13 @@ def test_names_of_columns():
         model.fit(other if names == "label" else X, y)
         with pytest.raises(ValueError, match=message):
             to_onnx(model, other[:1])
+
+
+@pytest.mark.parametrize("steps", [[], ["passthrough"], [None], [make_pipeline(None)]])
+def test_pipelines_without_a_transformer(steps):
+    for last in (LogisticRegression(max_iter=500), RandomForestClassifier(3)):
+        model = make_pipeline(*steps, last).fit(X, y)
+        assert check_export(model, to_onnx(model, X[:1]), X).n_rows > len(X) + 64
 
 
 def test_dicts_and_one_text_are_refused():

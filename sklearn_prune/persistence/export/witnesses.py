@@ -80,7 +80,9 @@ def values_of(part, n_columns):
 
     if isinstance(part, Pipeline) or hasattr(part, "steps_"):
         steps = [step for _, step in getattr(part, "steps", None) or part.steps_]
-        for step in [*steps, *getattr(part, "members_", ())]:
+        steps = [*steps, *getattr(part, "members_", ())]
+        steps = [step for step in steps if step is not None and step != "passthrough"]
+        for step in steps:
             lists = values_of(step, n_columns)
             if step is not steps[0]:  # numbers are others by now, texts are not
                 lists = [[each for each in own if isinstance(each, str)] for own in lists]
