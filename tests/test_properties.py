@@ -18,6 +18,7 @@ from tests.properties.record import counted
 from tests.properties.selectors import fit_or_refuse, seeded, selectors
 
 pytestmark = [
+    pytest.mark.filterwarnings("ignore:.* cannot score .* rows of class"),
     pytest.mark.filterwarnings("ignore:keep=.auto. (dropped|left):UserWarning"),
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
 ]

@@ -528,7 +528,7 @@ def test_an_interrupted_fit_leaves_all_as_it_was(keep):
     FailsLater.fits = 0
     model.keep = keep
     before["keep"] = pickle.dumps(keep)
-    with pytest.raises(RuntimeError, match="the second fit"):
+    with pytest.raises(ValueError, match="the second fit"):
         fit_quietly(model, X[:80], y[:80])
     assert {name: pickle.dumps(value) for name, value in vars(model).items()} == before
     assert vars(inner) == {"alpha": 1.0}
