@@ -132,16 +132,17 @@ def inner_curve(
     folds = [Fold(context, *split) for split in rows]
     weights = class_and_sample_weights(context)
     limits = family.limits_log_loss
-    first = _fold_scores(family, work, shares, requests, folds[0])
-    tried = np.arange(len(requests))
+    tried, parts = np.arange(len(requests)), []
     if len(requests) > 1 and len(folds) > 1:
+        first = _fold_scores(family, work, shares, requests, folds[0])
         tried = worth_trying(_curve([first], folds[:1], weights, tried, limits))
+        parts = [(first[0], first[1][tried], first[2], first[3][tried], first[4][tried])]
     others = [requests[number] for number in tried]
-    rest = Parallel(n_jobs=context.n_jobs)(
-        delayed(_fold_scores)(family, work, shares, others, fold) for fold in folds[1:]
+    parts += Parallel(n_jobs=context.n_jobs)(
+        delayed(_fold_scores)(family, work, shares, others, fold)
+        for fold in folds[len(parts) :]
     )
-    kept = (first[0], first[1][tried], first[2], first[3][tried], first[4][tried])
-    curve = _curve([kept, *rest], folds, weights, tried, limits)
+    curve = _curve(parts, folds, weights, tried, limits)
     if second_seed:
         changes = Parallel(n_jobs=context.n_jobs)(
             delayed(_changed_by_seed)(fold) for fold in folds
