@@ -245,9 +245,7 @@ def _choose(family, work, options, request, context, quantizer):
     chosen, notes = last_before_failure(passes), ()
     path = _path(curve, shares, requests, best, elsewhere)
     if options.max_nbytes is not None:
-        candidates = [
-            replace(requests[curve.options[best[number]]]) for number in range(len(shares))
-        ]
+        candidates = [requests[curve.options[number]] for number in best]
         chosen, notes = _best_within_bytes(
             family, work, shares, candidates, context, options, quantizer,
             curve.utility(criteria)[best, np.arange(len(shares))], path, passes,

@@ -273,11 +273,9 @@ def best_at(curve, criteria, keep):
     other = int(utility.argmax())
     if other == best:
         return best
-    means, squares = 0.0, 0.0
-    for one in criteria:
-        if one.share == 0:
-            continue
-        gains = one.share * (one.losses[best, 0] - one.losses[other, 0])
-        means += gains.mean()
-        squares += standard_error(gains)
-    return other if means > squares else best
+    gains = sum(
+        one.share * (one.losses[best, 0] - one.losses[other, 0])
+        for one in criteria
+        if one.share > 0
+    )
+    return other if gains.mean() > standard_error(gains) else best
