@@ -586,8 +586,9 @@ def rows_of(columns, part, *, documents=False):
         known = getattr(part, "categories_", None)
         if isinstance(known, dict):
             for number, categories in known.items():
-                own = pandas.Categorical(columns[number], categories=categories)
-                frame[names[number]] = own
+                own = pandas.CategoricalDtype(categories)
+                codes = own.categories.get_indexer_for(columns[number])
+                frame[names[number]] = pandas.Categorical.from_codes(codes, dtype=own)
         return pandas.DataFrame(frame)
     if any(own.dtype.kind == "O" for own in columns):
         return np.stack([own.astype(object) for own in columns], axis=1)
