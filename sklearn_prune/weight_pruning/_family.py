@@ -128,6 +128,9 @@ class Family:
         Whether the outputs on held-out rows add their `init_score` or `base_margin`.
     limits_log_loss : bool
         Whether keep="auto" limits the rise of the log loss. It is estimated in any case.
+    validates_float : bool
+        Whether a float keep is validated on inner folds although there is one option, to
+        warn of a loss. Nets and containers are not, since that would train them again.
 
     See Also
     --------
@@ -181,6 +184,7 @@ class Family:
     compares_with_best = False
     reads_starts = False
     limits_log_loss = True
+    validates_float = False
 
     def accepts(self, model):
         """`Accepted` if the family can prune this model, fitted or not, else `Refused`."""

@@ -227,9 +227,16 @@ def _choose(family, work, options, request, context, quantizer):
         replace(request, option=option) for option in family.options(work, request, context)
     ]
     if keep != "auto":
-        if len(requests) == 1:
+        if len(requests) > 1:
+            return _choose_option(family, work, keep, requests, context)
+        own, _, _ = family.validated_part(work, context)
+        if request.unit != "auto" or not own.validates_float:
             return Choice(keep, requests[0])
-        return _choose_option(family, work, keep, requests, context)
+        try:
+            return _choose_option(family, work, keep, requests, context)
+        except Exception as error:  # nothing is chosen here: the fit goes on without it
+            note = f"The loss of keep={keep} was not estimated on inner folds: {error}"
+            return Choice(keep, requests[0], notes=(note,))
     shares = family.auto_shares(work, request.unit, context)
     if not shares:  # nothing can be pruned
         return Choice(1.0, request)

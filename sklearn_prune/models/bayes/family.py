@@ -32,6 +32,7 @@ class NaiveBayesFamily(Restores, Family):
 
     criteria = {"feature": (MagnitudeCriterion,)}
     offers = {"feature": ("weights",)}
+    validates_float = True
 
     def accepts(self, model):
         if _kind(model) is None:

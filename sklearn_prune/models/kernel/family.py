@@ -54,6 +54,7 @@ class KernelFamily(Restores, Family):
     """
 
     units = ("support_vector",)
+    validates_float = True
     criteria = {
         "support_vector": (
             CoverageCriterion,

@@ -89,6 +89,7 @@ class LinearFamily(PrunesWhileTraining, Restores, Family):
     criteria = {"coefficient": _CRITERIA, "feature": _CRITERIA}
     offers = {"coefficient": _QUANTITIES, "feature": _QUANTITIES}
     takes_dropout = True
+    validates_float = True
 
     def accepts(self, model):
         name = type(model).__name__
