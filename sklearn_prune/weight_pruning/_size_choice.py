@@ -11,6 +11,7 @@ N_QUANTITIES = 4
 LOG_LIMIT = 0.05  # rise of the log loss that keep="auto" allows, as a share of it
 LEAST_LOG_LIMIT = 0.005
 LOG_SHARE = 0.1  # of the log loss in the score by which an option is picked
+MOST_TRIED = 3  # options in the folds after the first
 ENOUGH_USED = 0.8  # of a float keep: smaller options have to be better
 
 
@@ -234,8 +235,19 @@ def smoothed(losses):
 
 
 def worth_trying(curve):
-    """Numbers of the options that are the best at some size."""
-    return np.unique(curve.utility(curve.criteria(1.0)).argmax(axis=0))
+    """Numbers of the options that are together the best, `MOST_TRIED` of them.
+
+    One after the other is added whose best sizes raise the sum over the sizes most.
+    """
+    utility = curve.utility(curve.criteria(1.0))
+    found, best = [], np.full(utility.shape[1], utility.min() - 1.0)
+    for _ in range(MOST_TRIED):
+        gains = np.maximum(utility, best).sum(axis=1) - best.sum()
+        if gains.max() <= 0:
+            break
+        found.append(int(gains.argmax()))
+        best = np.maximum(best, utility[found[-1]])
+    return np.array(sorted(found))
 
 
 def sizes_within(curve, criteria, elsewhere, max_churn=None):

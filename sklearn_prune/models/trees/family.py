@@ -238,10 +238,9 @@ class ForestFamily(Restores, Family):
         return reduce_unit(self, work, request.unit, shares, request, context)
 
     def whole_outputs(self, work, fold):
-        counted = self._counted(work, fold)
-        if counted is None or fold.context.scoring is not None:
+        if fold.context.scoring is not None:
             return super().whole_outputs(work, fold)
-        return work.outputs(work.fitted.rows(fold.outside), counted)
+        return work.outputs(work.fitted.rows(fold.outside), self._counted(work, fold))
 
     def fold_outputs(self, work, shares, requests, fold):
         counted, plain = self._counted(work, fold), fold.context.scoring is None

@@ -79,15 +79,17 @@ def sweep(
     width = W.shape[1]
     step = np.zeros(W.shape)
     state = np.empty((n, width))
+    state[:] = intercept
+    for t in range(n_trees):
+        for i in range(n):
+            for c in range(width):
+                state[i, c] += W[A[t, i], c]
     for i in range(n):
         for c in range(width):
-            total = intercept[c]
-            for t in range(n_trees):
-                total += W[A[t, i], c]
             if loss == LOGISTIC:
-                state[i, c] = np.exp(-min(max(total, -300.0), 300.0))
+                state[i, c] = np.exp(-min(max(state[i, c], -300.0), 300.0))
             else:
-                state[i, c] = total - y[i, c]
+                state[i, c] -= y[i, c]
     for _ in range(n_sweeps):
         for t in range(n_trees):
             first, last = start[t], start[t + 1]
@@ -165,12 +167,12 @@ def sweep_softmax(
     n_classes = len(intercept)
     odds = np.empty((n, n_classes))
     step = np.zeros(len(W))
-    for i in range(n):
-        for c in range(n_classes):
-            odds[i, c] = intercept[c]
-        for t in range(n_trees):
+    odds[:] = intercept
+    for t in range(n_trees):
+        for i in range(n):
             for e in range(first[A[t, i]], first[A[t, i] + 1]):
                 odds[i, column[e]] += W[e]
+    for i in range(n):
         highest = odds[i, 0]
         for c in range(1, n_classes):
             highest = max(highest, odds[i, c])

@@ -16,7 +16,7 @@ from sklearn_prune.models.trees.refit import added_up
 from sklearn_prune.models.trees.units import closed_order
 from sklearn_prune.predictors import pick_trees
 
-FIRST_SWEEPS = 8
+FIRST_SWEEPS = 4
 SWEEPS_AT_SIZE = 1
 
 

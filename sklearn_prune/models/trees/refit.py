@@ -11,8 +11,8 @@ from sklearn_prune.predictors import TreeArrays, pick_trees
 
 VOTE_SCALE = 8.0  # votes times this are scores: a vote of all is a probability of 0.98
 RATE = 0.8
-MERGED_AT_ONCE = 0.3  # of the sibling leaves there are
-REFIT_EVERY = {"logistic": 2, "squared": 2, "softmax": 3}  # rounds of merging
+MERGED_AT_ONCE = 0.5  # of the sibling leaves there are
+REFIT_EVERY = {"logistic": 4, "squared": 4, "softmax": 3}  # rounds of merging
 LEVELS = {"logistic": 127, "squared": 127, "softmax": 15}
 CLASSES_LEFT_OUT = 0.5  # of those in leaves, in the end
 
@@ -99,6 +99,7 @@ class JointRefit:
         moves=True,
     ):
         self.arrays, self.moves = arrays, moves
+        self.place = None  # of nodes that were merged since rows were moved
         self.left, self.right = arrays.left, arrays.right
         self.leaf = arrays.is_leaf.copy()
         self.alive = np.ones(len(self.leaf), dtype=bool)
@@ -156,6 +157,7 @@ class JointRefit:
 
     def watched_scores(self, counted=None):
         """Scores of the watched rows, shape (n_watched, n_outputs); see `added_up`."""
+        self._move_rows()
         total = added_up(self._table(), self.watched, self.intercept, counted)
         return total * self.unit + self.centre
 
@@ -171,6 +173,7 @@ class JointRefit:
         """Step on all trees, one after the other, some times."""
         from sklearn_prune.models.trees import kernels
 
+        self._move_rows()
         steps = (self.strength, self.l1, RATE if grid == 0 else 1.0)
         if not self.moves:
             steps, n_sweeps = (*steps[:2], 0.0), 1
@@ -236,7 +239,7 @@ class JointRefit:
         self.merged = [*self.merged, *cheapest]
         self._merge(np.sort(cheapest))
         self.rounds += 1
-        if self.rounds % REFIT_EVERY[self.loss] == 0:
+        if self.moves and self.rounds % REFIT_EVERY[self.loss] == 0:
             self.sweep()
 
     def _parents(self):
@@ -262,16 +265,23 @@ class JointRefit:
             h, k = self.H[left, None] + 1e-3, self.H[right, None] + 1e-3
             self.W[parents] = (h * self.W[left] + k * self.W[right]) / (h + k)
             self.H[parents] = self.H[left] + self.H[right]
-        moved = np.arange(len(self.leaf), dtype=np.int32)
-        moved[left] = moved[right] = parents
-        self.leaves = moved[self.leaves]
-        if self.watched is not None:
-            self.watched = moved[self.watched]
+        step = np.arange(len(self.leaf), dtype=np.int32)
+        step[left] = step[right] = parents
+        self.place = step if self.place is None else step[self.place]
         self.leaf[left] = self.leaf[right] = False
         self.alive[left] = self.alive[right] = False
         self.leaf[parents] = True
         if self.loss == "softmax":
             self._lay_out()
+
+    def _move_rows(self):
+        """Rows of leaves that were merged are in their parents from now on."""
+        if self.place is None:
+            return
+        self.leaves = self.place[self.leaves]
+        if self.watched is not None:
+            self.watched = self.place[self.watched]
+        self.place = None
 
     def _first_entries(self):
         """An entry for each class among the rows of each leaf, with their weight."""
@@ -297,7 +307,8 @@ class JointRefit:
 
     def _lay_out(self):
         """Order the entries by node and class."""
-        order = np.lexsort((self.column, self.entry_node))
+        keys = self.entry_node * self.prior.shape[1] + self.column
+        order = np.argsort(keys, kind="stable")  # fast on the two sorted runs of a merge
         for name in ("entry_node", "column", "W", "H", "mass"):
             setattr(self, name, getattr(self, name)[order])
         self.entry_prior = self.prior[self.entry_node, self.column]
