@@ -201,9 +201,7 @@ class JointRefit:
 
         Two for each split and the scores of each leaf, in trees that have a split.
         """
-        inner = (self.alive & ~self.leaf).astype(np.int64)
-        has_split = np.add.reduceat(inner, self.arrays.start[:-1]) > 0
-        n_splits = int(inner.sum())
+        has_split, n_splits = self._has_split(), self.n_splits
         if self.loss != "softmax":
             n_leaves = n_splits + np.count_nonzero(has_split)
             return 2 * n_splits + n_leaves * self.W.shape[1]
@@ -212,6 +210,11 @@ class JointRefit:
         of_tree = np.add.reduceat(counts, self.arrays.start[:-1])
         n_entries = of_tree[has_split].sum()
         return int(2 * n_splits + np.ceil((1 - CLASSES_LEFT_OUT) * n_entries))
+
+    def _has_split(self):
+        """Which trees have a split; the others are constants in the intercept."""
+        inner = (self.alive & ~self.leaf).astype(np.int64)
+        return np.add.reduceat(inner, self.arrays.start[:-1]) > 0
 
     def merge_within(self, n_parameters):
         """Merge sibling leaves until the finished trees store at most `n_parameters`."""
@@ -318,8 +321,11 @@ class JointRefit:
 
     def _leave_out_classes(self):
         """Drop the entries that matter least: their weights are zero from now on."""
-        order = np.argsort(self.H * self.W**2, kind="stable")
-        stays = np.ones(len(order), dtype=bool)
+        tree = np.searchsorted(self.arrays.start, self.entry_node, side="right") - 1
+        stored = np.flatnonzero(self._has_split()[tree])
+        losses = self.H[stored] * self.W[stored] ** 2
+        order = stored[np.argsort(losses, kind="stable")]
+        stays = np.ones(len(tree), dtype=bool)
         stays[order[: int(CLASSES_LEFT_OUT * len(order))]] = False
         for name in ("entry_node", "column", "W", "H", "mass"):
             setattr(self, name, getattr(self, name)[stays])
