@@ -250,26 +250,49 @@ RATIOS = ("ratio", "fits")  # averaged as logarithms
 
 
 def table(name, store):
-    """Means over sets and seeds, and the worst mean of a set, as lines of Markdown."""
+    """A row for each variant, a column for each quantity, as lines of Markdown.
+
+    A cell has the mean over the data sets of the means over seeds, and their range; that
+    of a ratio also the standard deviation of its logarithm within a set.
+    """
     values = defaultdict(lambda: defaultdict(list))
     with (store / f"{name}.csv").open(newline="") as stream:
         for row in csv.DictReader(stream):
             if row["quantity"] != "cell seconds":
                 key = row["variant"] or "all", row["quantity"]
                 values[key][row["data"]].append(float(row["value"]))
-    lines = ["| variant | quantity | mean | means of the sets | sd in a set |"]
-    lines.append("| --- | --- | --- | --- | --- |")
-    for (variant, quantity), by_set in values.items():
-        is_ratio = quantity in RATIOS
-        change, back = (np.log, np.exp) if is_ratio else (np.asarray, np.asarray)
-        means = [np.mean(change(own)) for own in by_set.values()]
-        spread = [np.std(change(own), ddof=1) for own in by_set.values() if len(own) > 1]
-        sd = f"{np.mean(spread):.2f}{' (log)' if is_ratio else ''}" if spread else ""
-        lines.append(
-            f"| {variant} | {quantity} | {back(np.mean(means)):.3g} | "
-            f"{back(min(means)):.3g} to {back(max(means)):.3g} | {sd} |"
-        )
+    variants = dict.fromkeys(variant for variant, _ in values)
+    quantities = dict.fromkeys(quantity for _, quantity in values)
+    lines = [
+        f"| {name} | {' | '.join(quantities)} |",
+        "| --- " * (1 + len(quantities)) + "|",
+    ]
+    for variant in variants:
+        cells = [cell(quantity, values[variant, quantity]) for quantity in quantities]
+        lines.append(f"| {variant} | {' | '.join(cells)} |")
+    if ("all", "excess") in values:
+        means = [np.mean(own) for own in values["all", "excess"].values()]
+        drawn = np.random.default_rng(0).choice(means, (10_000, len(means))).mean(axis=1)
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        lines += [
+            "",
+            f"Mean excess, data sets drawn again: {low:.2f} to {high:.2f} (95 %).",
+        ]
     return lines
+
+
+def cell(quantity, by_set):
+    """Mean of the means of the data sets, and their range."""
+    if not by_set:
+        return ""
+    is_ratio = quantity in RATIOS
+    change, back = (np.log, np.exp) if is_ratio else (np.asarray, np.asarray)
+    means = [np.mean(change(own)) for own in by_set.values()]
+    found = f"{back(np.mean(means)):.3g}"
+    if len(means) > 1:
+        found += f" ({back(min(means)):.3g} to {back(max(means)):.3g})"
+    spread = [np.std(change(own), ddof=1) for own in by_set.values() if len(own) > 1]
+    return f"{found} sd {np.mean(spread):.2f}" if is_ratio and spread else found
 
 
 def main():
