@@ -119,8 +119,8 @@ def keywords_of_scorer(scorer):
     return getattr(scorer, "_kwargs", {})
 
 
-def score_and_predictions(model, X, y, scorers, params, check):
-    """Scores by name, and the predictions if one of the scorers has asked for them.
+def scores_and_responses(model, X, y, scorers, params, check):
+    """Scores by name, and what the scorers have asked of the model, by method.
 
     Scorers that are made by make_scorer share what they ask of the model. ``check(value,
     name)`` gives the float that a value stands for.
@@ -140,7 +140,7 @@ def score_and_predictions(model, X, y, scorers, params, check):
             scores |= {part: check(number, part) for part, number in value.items()}
         else:
             scores[name] = check(value, name)
-    return scores, responses.get("predict")
+    return scores, responses
 
 
 def columns_read(column_transformer):

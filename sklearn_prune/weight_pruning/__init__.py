@@ -23,7 +23,7 @@ _SHARED = {
         "sentence_of shipped without_samplers"
     ),
     "_from_scratch": "smaller_from_scratch smaller_model",
-    "_inner_validation": "STARTS Outputs inner_folds mean_score",
+    "_inner_validation": "STARTS Outputs inner_folds log_scores mean_score",
     "_pruned_base": "PrunedModel",
     "_reduce": "ranked ranked_within reduce_unit table_size",
     "_registry": "checks exporters family_for family_of predictor_names",

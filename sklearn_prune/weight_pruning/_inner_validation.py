@@ -342,14 +342,23 @@ def quantities(outputs, whole, context):
     own, other = _own_and_largest_other(table.astype(np.float64), outputs.classes, y)
     if outputs.proba is not None:
         found[1] = np.clip(0.5 + (own - other) / (2 * HALF_WIDTH), 0.0, 1.0)
-        total = np.clip(table, LOWEST_PROBABILITY, 1.0).sum(axis=1)
-        found[2] = np.log(np.clip(own, LOWEST_PROBABILITY, 1.0) / total)
+        found[2] = log_scores(table, outputs.classes, y)
     else:
         margins = own - other
         finite = np.isfinite(margins)
         size = np.sqrt(np.mean(margins[finite] ** 2)) if finite.any() else 0.0
         found[2] = np.minimum(margins / (size if size > 0 else 1.0), 1.0) - 1.0
     return found
+
+
+def log_scores(proba, classes, y):
+    """Logarithms of the probability of the true class of each row.
+
+    Probabilities below 0.001 are set to 0.001. Those of a row are divided by their sum.
+    """
+    own, _ = _own_and_largest_other(proba.astype(np.float64), classes, y)
+    total = np.clip(proba, LOWEST_PROBABILITY, 1.0).sum(axis=1)
+    return np.log(np.clip(own, LOWEST_PROBABILITY, 1.0) / total)
 
 
 def _own_and_largest_other(table, classes, y):

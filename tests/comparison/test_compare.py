@@ -15,10 +15,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import make_scorer, mean_squared_error
+from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import (
+    GridSearchCV,
     GroupKFold,
     KFold,
+    RepeatedStratifiedKFold,
     ShuffleSplit,
     StratifiedKFold,
     TimeSeriesSplit,
@@ -260,7 +262,7 @@ def test_costs_are_those_of_the_models(X, y, folds):
     for cost in ("fit_time", "predict_latency", "predict_latency_1000"):
         assert (summary[cost] > 0).all()
     few = compare_pruning(models, X, y, cv=folds, costs=("nbytes",))
-    assert set(few.frame()["measure"]) == {"score", "nbytes", "churn"}
+    assert set(few.frame()["measure"]) == {"score", "nbytes", "churn", "log_loss"}
     with pytest.raises(ValueError, match="cost must be one that was measured"):
         few.smallest_not_worse("n_params")
 
@@ -555,8 +557,6 @@ def test_weights_are_routed(X, y, request, folds):
     models["unweighted"] = DecisionTreeClassifier(random_state=0).set_fit_request(
         sample_weight=False
     )
-    from sklearn.metrics import accuracy_score
-
     scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
     on = compare_pruning(models, X, y, scoring={"accuracy": scorer}, **options)
     plain = cross_validate(
@@ -571,6 +571,134 @@ def test_weights_are_routed(X, y, request, folds):
     assert not np.array_equal(
         values(on, "unweighted", "accuracy"), values(on, "tree", "accuracy")
     )
+
+
+def clipped_log_loss(model, X, y, weights=None):
+    proba = np.clip(model.predict_proba(X), 1e-3, 1)
+    proba /= proba.sum(axis=1, keepdims=True)
+    return log_loss(y, proba, sample_weight=weights, labels=model.classes_)
+
+
+FIXED = RandomForestClassifier(5, max_depth=4, random_state=0)
+LABELS = {
+    "floats": np.array([0.0, 7.0, 20.0]),
+    "texts": np.array(["b", "c", "a"], dtype=object),
+    "bools": np.array([False, True, True]),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_log_loss_and_churn_are_those_of_the_test_rows(labels):
+    X, codes = load_iris(return_X_y=True)
+    X, y = X + np.random.default_rng(0).normal(size=X.shape), LABELS[labels][codes]
+    rows = SampleSubsetClassifier(FIXED, keep=0.6, random_state=0)
+    models = {
+        "forest": FIXED,
+        "mix": PrunedClassifier(rows, unit="tree", keep=0.4, random_state=0),
+        "search": GridSearchCV(rows, {"keep": [0.4]}, cv=2),
+        "margins": LinearSVC(random_state=0),
+    }
+    cv = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
+    options = {"baseline": "forest", "cv": cv, "controls": (), "costs": ()}
+    with parallel_config("threading"):
+        found = compare_pruning(models, X, y, n_jobs=2, **options)
+    losses, changed = ({name: [] for name in models} for _ in range(2))
+    for train, test in cv.split(X, y):
+        fitted = {
+            name: clone(model).fit(X[train], y[train]) for name, model in models.items()
+        }
+        for name, model in fitted.items():
+            other = model.predict(X[test]) != fitted["forest"].predict(X[test])
+            changed[name].append(np.mean(other))
+            if name != "margins":
+                losses[name].append(clipped_log_loss(model, X[test], y[test]))
+    losses["margins"] = [np.nan] * 4
+    summary, text = found.summary(), repr(found)
+    for name in models:
+        assert values(found, name, "log_loss") == pytest.approx(losses[name], nan_ok=True)
+        assert values(found, name, "churn") == pytest.approx(changed[name])
+        expected = [np.mean(losses[name]), np.mean(changed[name])]
+        own = summary.loc[name, ["log_loss", "churn"]].tolist()
+        assert own == pytest.approx(expected, nan_ok=True)
+        if name != "forest":
+            line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
+            shown = "-" if name == "margins" else f"{expected[0]:.4f}"
+            assert line.split()[-3:] == [shown, f"{100 * expected[1]:.1f}", "%"]
+    assert losses["mix"] != losses["forest"]
+    assert any(changed["mix"])
+
+
+def test_log_loss_is_weighted_as_the_score_and_knows_a_class_of_test_rows(X, y, request):
+    request.getfixturevalue("routing")
+    weights = np.random.default_rng(0).random(160)
+    model = LogisticRegression().set_fit_request(sample_weight=True)
+    models = {"linear": model, "again": clone(model)}
+    y = np.where(np.arange(160) < 20, 2, y)  # no such row to train on
+    test = np.r_[:20, 120:160]
+    cv = [(np.arange(20, 120), test), (np.arange(30, 160), np.arange(30))]
+    scorer = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+    for given in (None, {"sample_weight": weights}):
+        options = {"baseline": "linear", "params": given, "scoring": {"accuracy": scorer}}
+        found = compare_pruning(models, X, y, cv=cv, **options)
+        own = weights if given else np.ones(160)
+        fitted = LogisticRegression().fit(X[20:120], y[20:120], own[20:120])
+        proba = np.clip(fitted.predict_proba(X[test]), 1e-3, 1)
+        proba /= proba.sum(axis=1, keepdims=True)
+        right = np.where(y[test] == 2, 1e-3, proba[np.arange(60), np.minimum(y[test], 1)])
+        expected = np.average(-np.log(right), weights=own[test])
+        assert values(found, "linear", "log_loss")[0] == pytest.approx(expected)
+
+
+class Asked(LogisticRegression):
+    """A linear model that counts how often it is asked for probabilities."""
+
+    asked = 0
+
+    def predict_proba(self, X):
+        Asked.asked += 1
+        return super().predict_proba(X)
+
+
+def test_probabilities_are_asked_for_once_and_a_score_may_be_named_log_loss(monkeypatch):
+    X, y = load_iris(return_X_y=True)
+    models = {"a": Asked(max_iter=500), "b": Asked(C=0.01, max_iter=500)}
+    options = {"baseline": "a", "cv": KFold(3, shuffle=True), "costs": (), "margin": 0.1}
+    monkeypatch.setattr(Asked, "asked", 0)
+    found = compare_pruning(models, X, y, scoring={"log_loss": "neg_log_loss"}, **options)
+    assert Asked.asked == 6
+    assert (found.frame().query("measure == 'log_loss'")["value"] < 0).all()
+    assert found.summary().loc["a", "log_loss"] < 0
+    assert "changed labels" in found._repr_html_()
+    assert "Log loss is of" not in found._repr_html_()
+    plain = compare_pruning(models, X, y, **options)
+    assert Asked.asked == 12
+    own = [fit.log_loss for fit in found._fits["b"]]
+    assert values(plain, "b", "log_loss").tolist() == own
+    assert -np.array(own) == pytest.approx(values(found, "b", "log_loss"), abs=1e-2)
+
+
+def test_log_loss_and_churn_of_other_targets(X, y):
+    tree = DecisionTreeClassifier(random_state=0)
+    models = {"tree": tree, "stump": DecisionTreeClassifier(max_depth=1, random_state=0)}
+    both = np.c_[y, np.arange(160) % 2]
+    options = {"baseline": "tree", "cv": KFold(2), "costs": ()}
+    found = compare_pruning(models, X, both, **options)
+    train, test = next(KFold(2).split(X))
+    first, second = (
+        clone(model).fit(X[train], both[train]).predict(X[test])
+        for model in models.values()
+    )
+    changed = (first != second).any(axis=1).mean()
+    assert values(found, "stump", "churn")[0] == pytest.approx(changed)
+    assert not len(values(found, "stump", "log_loss"))
+    assert "log loss" not in repr(found)
+    assert "churn" in repr(found)
+    assert "changed labels" in found._repr_html_()
+    numbers = {"ridge": Ridge(), "strong": Ridge(alpha=99.0)}
+    found = compare_pruning(numbers, X, X[:, 0] ** 2, **options | {"baseline": "ridge"})
+    assert "log_loss" not in found.summary()
+    assert "churn" not in repr(found)
+    assert "changed labels" not in found._repr_html_()
 
 
 def test_time_series_give_differences_only(classes):

@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 
 from sklearn_prune import SampleSubsetClassifier, compare_pruning
 from sklearn_prune._describe_functions import canonical_json
+from sklearn_prune.comparison.run import store as stores
 from sklearn_prune.comparison.run.store import Store
 from sklearn_prune.sample_selection import HerdingSelector
 
@@ -127,6 +128,23 @@ def test_a_changed_input_is_noticed(
     with pytest.raises(ValueError, match=f"store must .* same input.*{message}") as caught:
         compare_pruning(models, X, y, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_fits_without_a_log_loss_are_made_again(classes, models, tmp_path, monkeypatch):
+    models = {"all": LogisticRegression(), "strong": LogisticRegression(C=0.01)}
+    options = {"cv": CV, "baseline": "all", "store": tmp_path}
+    plain = stores._PLAIN
+    monkeypatch.setattr(
+        stores, "_PLAIN", tuple(name for name in plain if name != "log_loss")
+    )
+    compare_pruning(models, *classes, **options)
+    monkeypatch.setattr(stores, "_PLAIN", plain)
+    again = compare_pruning(models, *classes, **options)
+    assert np.isfinite(again.summary()["log_loss"]).all()
+    monkeypatch.setattr(LogisticRegression, "fit", None)
+    stored = compare_pruning(models, *classes, **options)
+    assert stored.summary()["log_loss"].equals(again.summary()["log_loss"])
+    assert repr(stored) == repr(again)
 
 
 def test_damaged_files_are_made_again(classes, models, tmp_path):

@@ -269,8 +269,8 @@ def _with_unit(value, units):
 def mean_measures(comparison):
     """Return means over the folds: rows (variant, role), one column for each measure.
 
-    A score has a mean where each fold has one, a cost where any has. Of "fit_time" it is
-    the median: the first fit of a process may compile.
+    A score or a log loss has a mean where each fold has one, a cost where any has. Of
+    "fit_time" it is the median: the first fit of a process may compile.
     """
     frame = comparison.frame()
     values = frame.groupby(["variant", "role", "measure"], sort=False, observed=True)[
@@ -280,7 +280,7 @@ def mean_measures(comparison):
     known = values.mean().unstack("measure")
     if "fit_time" in known.columns:
         known["fit_time"] = values.median().unstack("measure")["fit_time"]
-    scores = [name for name in comparison.scorers if name in whole.columns]
+    scores = [name for name in (*comparison.scorers, "log_loss") if name in whole.columns]
     return known.assign(**{name: whole[name] for name in scores})
 
 

@@ -54,6 +54,7 @@ _COSTS = {
     "fit_time": "fit time",
     "predict_latency": "predict 1\N{NO-BREAK SPACE}row",
 }
+_DESCRIBED = {"log_loss": "log loss", "churn": "changed labels"}  # without a verdict
 _CONTROLS = ("random", "small")
 _FEATURES_SHOWN, _CLASSES_SHOWN, _VARIANTS_SHOWN = 20, 40, 8
 _SAME_IN_EVERY_FOLD = ("row", "feature", "input", "coefficient")
@@ -106,7 +107,9 @@ def report(comparison):
         baseline_score=mean_of(means, comparison.baseline, "baseline", scorer),
         baseline_size=human_measure("nbytes", size) if math.isfinite(size) else None,
         **_beside_random(comparison, means),
-        scores=_scores(comparison, means, scorer, controls, costs),
+        scores=_scores(
+            comparison, means, scorer, controls, costs, _described(comparison, means)
+        ),
         other_scores=[_scores(comparison, means, one) for one in comparison.scorers[1:]],
         figures=_figures(comparison, means),
         counts=counts,
@@ -124,7 +127,10 @@ def to_html_fragment(comparison):
     """The conclusion and a short table as HTML, for a notebook."""
     means = mean_measures(comparison)
     costs = [name for name in ("nbytes", "predict_latency") if name in means.columns]
-    scores = _scores(comparison, means, comparison.scorers[0], costs=costs)
+    described = _described(comparison, means)
+    scores = _scores(
+        comparison, means, comparison.scorers[0], costs=costs, described=described
+    )
     return _render(comparison, short=True, scores=scores)
 
 
@@ -148,6 +154,7 @@ def _render(comparison, **context):
         alpha=comparison.alpha,
         baseline=comparison.baseline,
         costs=_COSTS,
+        described=_DESCRIBED,
         headline=headline(comparison),
         picked=picked_variant(comparison),
         signs=_SIGNS,
@@ -156,7 +163,15 @@ def _render(comparison, **context):
     )
 
 
-def _scores(comparison, means, scorer, controls=(), costs=()):
+def _described(comparison, means):
+    """Measures of classifiers that are shown without a verdict, where there are any."""
+    if comparison.task != "classification":
+        return []
+    shown = [name for name in _DESCRIBED if name not in comparison.scorers]
+    return [name for name in shown if name in means and means[name].notna().any()]
+
+
+def _scores(comparison, means, scorer, controls=(), costs=(), described=()):
     """Rows of the table of all variants by one score."""
     base, picked = comparison.baseline, picked_variant(comparison)
     verdicts = comparison.verdicts(scorer).reindex(list(comparison.variants))
@@ -176,6 +191,11 @@ def _scores(comparison, means, scorer, controls=(), costs=()):
             ratio = ratio_text(cost, value, whole, sign="\N{MULTIPLICATION SIGN}")
             ratio = None if name == base else "same" if ratio == "" else ratio
             own_costs.append((human_measure(cost, value), ratio))
+        values = [(one, mean_of(means, name, role, one)) for one in described]
+        own = [
+            percent(value) if measure == "churn" else score_text(value)
+            for measure, value in values
+        ]
         beside = [mean_of(means, name, control, scorer) for control in controls]
         rows.append(
             {
@@ -188,10 +208,17 @@ def _scores(comparison, means, scorer, controls=(), costs=()):
                 "probability": probability(row["p_not_worse"]),
                 "verdict": "baseline" if name == base else verdict,
                 "margin": margin,
+                "described": own,
                 "costs": own_costs,
             }
         )
-    return {"scorer": scorer, "controls": controls, "costs": costs, "rows": rows}
+    return {
+        "scorer": scorer,
+        "controls": controls,
+        "described": described,
+        "costs": costs,
+        "rows": rows,
+    }
 
 
 def _beside_random(comparison, means):

@@ -140,6 +140,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         job = FoldJob(
             X=X,
             y=y,
+            kind=plan.kind,
             codes=class_codes(labels)[0] if classes else None,
             scorers=plan.scorers,
             score_params=score_params,
@@ -151,7 +152,7 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         store = None
         if self.store is not None:
             store = Store(self.store, self.inputs, described)
-        done = self._stored(store, described)
+        done = self._stored(store, described, classes)
         tasks = list(self._tasks(done))
         contexts = self._contexts(tasks, X, y)
         before = perf_counter() - started
@@ -176,8 +177,11 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             self._root.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def _stored(self, store, described):
-        """Fits that the store has; the first split again where latencies are missing."""
+    def _stored(self, store, described, classes):
+        """Fits that the store has; the first split again where latencies are missing.
+
+        With `classes` a fit without a log loss, as older versions stored it, is missing.
+        """
         if not store:
             return {}
         done = {}
@@ -185,7 +189,9 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
         for name in self.plan.estimators:
             for number in range(len(self.plan.splits)):
                 fit = store.load(_key(described[name], number))
-                if fit is not None and measured <= set(fit.costs):
+                if fit is None or not measured <= set(fit.costs):
+                    continue
+                if fit.log_loss is not None or not classes:
                     done[name, number] = fit
         wanted = set(self.plan.costs) & set(_LATENCIES)
         churns = "seed_churn" in self.plan.costs
@@ -299,7 +305,9 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
                     if fit is None or fit.predictions is None:
                         continue
                     try:
-                        fit.costs["churn"] = churn(fit.predictions, reference)
+                        fit.costs["churn"] = churn(
+                            fit.predictions, reference, self.plan.kind
+                        )
                     except ValueError:  # predictions of another shape
                         fit.costs["churn"] = np.nan
 

@@ -14,7 +14,7 @@ from sklearn_prune._meta import callback_task, innermost, own_params
 from sklearn_prune._seeds import derive_seed, free_seeds, is_torch_model, seeded_globals
 from sklearn_prune._sklearn_compat import (
     count_rows,
-    score_and_predictions,
+    scores_and_responses,
     take_rows,
     take_rows_of_params,
 )
@@ -35,6 +35,7 @@ from sklearn_prune.comparison.run.costs import (
 )
 from sklearn_prune.comparison.run.isolation import one_thread, seeded
 from sklearn_prune.comparison.verdicts import churn
+from sklearn_prune.weight_pruning import log_scores
 
 _REMEDY = "Compare another model, or name a scorer that reads these predictions."
 _TORCH = threading.RLock()  # torch has one generator for all threads
@@ -67,6 +68,7 @@ class FoldResult:
     kept: list = field(default_factory=list)  # KeptUnits of what was pruned
     predictions: np.ndarray | None = None  # of the test rows
     by_class: np.ndarray | None = None  # rows of each class: seen, and kept
+    log_loss: float | None = None  # NaN without probabilities, None where not measured
     seed_churn: float | None = None  # against a fit with other seeds, where measured
     controls: dict = field(default_factory=dict)  # FoldResult; None if not defined
     fit_time: float = np.nan
@@ -80,6 +82,7 @@ class FoldJob:
 
     X: object
     y: object
+    kind: str | None  # "classifier" or "regressor"
     codes: np.ndarray | None  # class of each row, where there are classes
     scorers: dict
     score_params: dict  # for each scorer, row-aligned entries for all rows of X
@@ -154,13 +157,20 @@ class _Fold:
                 kind = type(innermost(model)).__name__
                 classifies = self.job.codes is not None
                 with explained(*rows, kind, classifies=classifies, remedy=_REMEDY):
-                    fit.scores, predictions = score_and_predictions(
-                        *(model, X_test, y_test, self.job.scorers),
-                        self._sliced_score_params(),
+                    params = self._sliced_score_params()
+                    fit.scores, responses = scores_and_responses(
+                        *(model, X_test, y_test, self.job.scorers, params),
                         partial(check_score, finite=False),
                     )
+                predictions = responses.get("predict")
                 if predictions is None:
                     predictions = model.predict(X_test)
+                if classifies:
+                    weights = params.get(next(iter(self.job.scorers)), {})
+                    fit.log_loss = _log_loss(
+                        *(model, X_test, np.asarray(y_test), weights.get("sample_weight")),
+                        responses.get("predict_proba"),
+                    )
             fit.predictions = _plain(predictions)
             fit.fit_time, fit.score_time = fit_time[0], score_time[0]
             fit.costs = self._costs(model)
@@ -236,7 +246,7 @@ class _Fold:
                 other = derive_seed(self.seed, "again")
                 model, X_test, _ = self._fitted(estimator, name, other)
                 predictions = _plain(model.predict(X_test))
-            return churn(predictions, fit.predictions)
+            return churn(predictions, fit.predictions, self.job.kind)
         except Exception:  # the variant has a result; only this is missing
             return np.nan
 
@@ -299,6 +309,23 @@ class _Fold:
             mask = np.zeros(n_units, dtype=bool)
             mask[ids] = True
             fit.kept.append(KeptUnits(unit, n_units, np.packbits(mask)))
+
+
+def _log_loss(model, X, y, weights, proba=None):
+    """The log loss of clipped probabilities; NaN for a model that gives none.
+
+    `proba` is what a scorer has asked for, which may be the column of one class.
+    """
+    try:
+        if not hasattr(model, "predict_proba"):
+            return np.nan
+        if np.ndim(proba) != 2:
+            proba = model.predict_proba(X)
+        order = np.argsort(model.classes_)
+        classes, proba = np.asarray(model.classes_)[order], np.asarray(proba)[:, order]
+        return -float(np.average(log_scores(proba, classes, y), weights=weights))
+    except Exception:  # the model has its scores; only this is missing
+        return np.nan
 
 
 def error_text(error):

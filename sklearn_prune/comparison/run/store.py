@@ -136,7 +136,7 @@ def _write(path, content):
         aside.unlink(missing_ok=True)
 
 
-_PLAIN = ("error", "scores", "costs", "seed_churn", "fit_time", "score_time")
+_PLAIN = ("error", "scores", "costs", "log_loss", "seed_churn", "fit_time", "score_time")
 
 
 def _to_arrays(fit, prefix=""):

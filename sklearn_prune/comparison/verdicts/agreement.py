@@ -109,11 +109,12 @@ def _members(positions, start, stop):
     return matrix
 
 
-def churn(predictions, reference):
+def churn(predictions, reference, kind=None):
     """How far predictions for the same rows differ.
 
-    The share of other labels; the mean absolute difference where either is of floats; NaN
-    for no rows.
+    Of a "classifier" the share of rows with another label, in any of several outputs. Of a
+    "regressor" the mean absolute difference. With None, floats count as those of a
+    regressor. NaN for no rows.
 
     Examples
     --------
@@ -128,6 +129,9 @@ def churn(predictions, reference):
         )
     if not predictions.size:
         return nan
-    if "f" in (predictions.dtype.kind, reference.dtype.kind):
-        return float(np.mean(np.abs(predictions - reference)))
-    return float(np.mean(predictions != reference))
+    has_floats = "f" in (predictions.dtype.kind, reference.dtype.kind)
+    if kind == "regressor" or (kind is None and has_floats):
+        return float(np.mean(np.abs(predictions - reference.astype(np.float64))))
+    return float(
+        np.mean((predictions != reference).reshape(len(reference), -1).any(axis=1))
+    )

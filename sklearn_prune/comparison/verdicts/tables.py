@@ -19,6 +19,7 @@ from sklearn_prune.comparison.verdicts.statistics import (
 )
 
 _WITH_IDENTITY = ("feature", "input", "coefficient")  # the same thing in every fit
+_DESCRIBED = ("log loss", "churn")
 _SHOWN = {
     "nbytes": "bytes",
     "n_params": "parameters",
@@ -162,9 +163,12 @@ class ComparisonTables:
             it controls), `split`, `repeat`, `fold`, `seed`, `measure` and `value`.
             Measures are the scorers, "nbytes", "n_params", "n_nonzero", "n_samples"
             (rows trained on), "fit_time", "predict_latency" and "predict_latency_1000"
-            (seconds for 1 row and for 1,000 rows, on the first fold), "churn" (other
-            labels than the baseline's, or mean absolute difference) and "seed_churn"
-            (the same against a fit with other seeds, on the first fold).
+            (seconds for 1 row and for 1,000 rows, on the first fold), "churn" (share of
+            rows with another label than the baseline's, or mean absolute difference) and
+            "seed_churn" (the same against a fit with other seeds, on the first fold).
+            Classifiers also have "log_loss" of the test rows, NaN without probabilities:
+            those below 0.001 count as 0.001, and those of a row are divided by their sum.
+            It is weighted as the first score is. A scorer of this name takes its place.
         """
         pandas = import_or_raise("pandas", "PruningComparison.frame", extra="compare")
         columns = ["variant", "role", "split", "repeat", "fold", "seed", "measure", "value"]
@@ -189,7 +193,16 @@ class ComparisonTables:
             measures["fit_time"] = fit.fit_time
         if fit.seed_churn is not None:
             measures["seed_churn"] = fit.seed_churn
+        if fit.log_loss is not None:
+            measures.setdefault("log_loss", fit.log_loss)  # a scorer may have this name
         return measures
+
+    def _mean_log_loss_and_churn(self, name):
+        """Means over the folds; NaN where a fold has none."""
+        fits = self._fits[name]
+        losses = [np.nan if fit.log_loss is None else fit.log_loss for fit in fits]
+        changed = [fit.costs.get("churn", np.nan) for fit in fits]
+        return float(np.mean(losses)), float(np.mean(changed))
 
     def _mean_costs(self, name):
         """Mean of each cost over the folds that have it; of times, the median."""
@@ -209,8 +222,8 @@ class ComparisonTables:
         pandas.DataFrame
             One row a variant, the baseline first: for each scorer its mean, `sd` over
             the folds and the mean of the random control (`random`), where there is one;
-            the verdict by the primary scorer; means of the costs; `churn`, `seed_churn`
-            and `stability`.
+            the verdict by the primary scorer; means of the costs; `churn`, `seed_churn`,
+            `log_loss` (of classifiers) and `stability`.
         """
         pandas = import_or_raise("pandas", "PruningComparison.summary", extra="compare")
         verdicts = self._verdicts(self.scorers[0])
@@ -227,8 +240,9 @@ class ComparisonTables:
                     row[f"{scorer}_{control}"] = float(np.mean(beside))
             row["verdict"] = "baseline" if name == self.baseline else verdicts[name][1]
             row |= self._mean_costs(name)
-            measured = [self._measures(fit) for fit in self._fits[name]]
-            row["churn"] = float(np.mean([one.get("churn", np.nan) for one in measured]))
+            log_loss, row["churn"] = self._mean_log_loss_and_churn(name)
+            if self.task == "classification":
+                row.setdefault("log_loss", log_loss)
             row["stability"] = stability.get(name, np.nan)
             rows[name] = row
         return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
@@ -346,7 +360,12 @@ def as_text(comparison):
     """The conclusion, a table, and what to know."""
     primary = comparison.scorers[0]
     costs = [cost for cost in comparison._plan.costs if cost in _SHOWN]
-    header = ["", primary, "difference", "interval", "verdict", *(_SHOWN[c] for c in costs)]
+    described = {name: _described(comparison, name) for name in comparison.variants}
+    columns = [
+        label for label in _DESCRIBED if any(label in one for one in described.values())
+    ]
+    header = ["", primary, "difference", "interval", "verdict", *columns]
+    header += [_SHOWN[cost] for cost in costs]
     rows = [header]
     in_order = sorted(comparison.variants, key=lambda name: name != comparison.baseline)
     for name in in_order:
@@ -364,6 +383,7 @@ def as_text(comparison):
                 comparison.verdict(name),
             ]
         values = comparison._mean_costs(name)
+        row += [described[name].get(label, "-") for label in columns]
         rows.append([*row, *(_number(values[cost]) for cost in costs)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = [
@@ -382,6 +402,17 @@ def as_text(comparison):
     notes = [f"{name}: {error}" for name, error in comparison.failures.items()]
     first = [comparison.conclusion(), ""] if has("pandas") else []
     return "\n".join([*first, *lines, about, *notes, *comparison.warnings])
+
+
+def _described(comparison, name):
+    """What has no verdict of its own, as texts by heading: classifiers only."""
+    if comparison.task != "classification":
+        return {}
+    log_loss, churn = comparison._mean_log_loss_and_churn(name)
+    texts = {"log loss": f"{log_loss:.4f}", "churn": f"{100 * churn:.1f} %"}
+    if name == comparison.baseline:
+        texts["churn"] = ""
+    return {label: text for label, text in texts.items() if "nan" not in text}
 
 
 def _number(value):
