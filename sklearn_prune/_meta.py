@@ -363,6 +363,36 @@ def callback_task(context, *, owner, target, X, y):
             context.call_on_fit_task_end(estimator=owner, X=X, y=y)
 
 
+class Progress:
+    """A task of a fit whose steps callbacks follow; without a context there are none.
+
+    Parameters
+    ----------
+    context : CallbackContext or None
+        The task.
+    **given : object
+        The estimator that is fitted, as `owner`, and its `X` and `y`.
+    """
+
+    def __init__(self, context=None, **given):
+        self._context, self._given = context, given
+
+    @contextmanager
+    def stage(self, name, n_steps):
+        """A part of the task, of so many steps, as a `Progress`."""
+        if self._context is None:
+            yield self
+            return
+        context = self._context.subcontext(task_name=name, max_subtasks=n_steps)
+        with callback_task(context, target=None, **self._given):
+            yield Progress(context, **self._given)
+
+    def step(self, name):
+        """Tell callbacks that a step is done."""
+        with self.stage(name, 0):
+            pass
+
+
 def is_frozen(model):
     """Whether it, or the last step of a Pipeline, is a FrozenEstimator."""
     while not isinstance(model, FrozenEstimator) and getattr(model, "steps", None):

@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from sklearn_prune._folds import explained_groups, splits_of_part
 from sklearn_prune._meta import (
+    Progress,
     clone_seeded,
     first_line,
     innermost,
@@ -71,6 +72,8 @@ class PruningContext:
         As the meta-estimator has them.
     n_whole : int or None
         Number of rows of the whole, if the rows are a part of them.
+    progress : Progress
+        What callbacks follow.
     """
 
     estimator: object
@@ -86,6 +89,7 @@ class PruningContext:
     n_jobs: int | None = None
     dropout: float = 0.0
     n_whole: int | None = None
+    progress: object = Progress()
 
     @property
     def is_frozen(self):

@@ -314,15 +314,15 @@ class Family:
 
         Yields
         ------
-        list of tuple
+        iterator of tuple
             A pair for each share: `Outputs`, and the number of parameters that the pruned
             model stores.
         """
         for of_request in self.reduce_each(work, shares, requests, fold.inside):
-            yield [
+            yield (
                 (Outputs.of(self.compact(smaller), fold.outside), self.count(smaller)[0])
                 for smaller in of_request
-            ]
+            )
 
 
 def _missing(family, method):

@@ -2,17 +2,17 @@
 
 import warnings
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.utils import get_tags
 
 from sklearn_prune._folds import given_folds, shuffled_folds
-from sklearn_prune._meta import has_tags, innermost, is_frozen
+from sklearn_prune._meta import Progress, has_tags, innermost, is_frozen
 from sklearn_prune._seeds import derive_seed
 from sklearn_prune._sklearn_compat import (
     InvalidParameterError,
@@ -114,7 +114,10 @@ def inner_curve(
     size the best in the first fold are not tried in the others. A curve that chooses the
     size needs folds whose models know the classes. With `second_seed` the full model is
     fitted once more in each fold, to see how many labels another seed changes.
+
+    Callbacks follow each size in each fold, or the folds where these run in parallel.
     """
+    progress, context = context.progress, replace(context, progress=Progress())
     family, work, context = family.validated_part(work, context)
     starts = [name for name in context.fit_params if name.endswith(STARTS)]
     if starts and not (family.reads_starts and set(starts) <= set(STARTS)):
@@ -134,22 +137,41 @@ def inner_curve(
     limits = family.limits_log_loss
     tried, parts = np.arange(len(requests)), []
     if len(requests) > 1 and len(folds) > 1:
-        first = _fold_scores(family, work, shares, requests, folds[0])
+        score = partial(_fold_scores, family, work, shares, requests)
+        n_steps = len(requests) * len(shares)
+        (first,) = _by_fold(score, folds[:1], 1, progress, "compare-options", n_steps)
         tried = worth_trying(_curve([first], folds[:1], weights, tried, limits))
         parts = [(first[0], first[1][tried], first[2], first[3][tried], first[4][tried])]
     others = [requests[number] for number in tried]
-    parts += Parallel(n_jobs=context.n_jobs)(
-        delayed(_fold_scores)(family, work, shares, others, fold)
-        for fold in folds[len(parts) :]
-    )
+    rest, score = folds[len(parts) :], partial(_fold_scores, family, work, shares, others)
+    n_steps = len(others) * len(shares)
+    parts += _by_fold(score, rest, context.n_jobs, progress, "inner-validation", n_steps)
     curve = _curve(parts, folds, weights, tried, limits)
     if second_seed:
-        changes = Parallel(n_jobs=context.n_jobs)(
-            delayed(_changed_by_seed)(fold) for fold in folds
+        changes = _by_fold(
+            _changed_by_seed, folds, context.n_jobs, progress, "second-seed", 1
         )
         curve = replace(curve, seed_churn=float(np.concatenate(changes).mean()))
     with_best = family.compares_with_best and requests[0].unit == "auto"
     return curve.against_best() if with_best else curve
+
+
+def _by_fold(score, folds, n_jobs, progress, name, n_steps):
+    """What `score` gives for each fold, as a list; each of them has so many steps."""
+    if effective_n_jobs(n_jobs) == 1:
+        with progress.stage(name, n_steps * len(folds)) as task:
+            return [score(fold, task) for fold in folds]
+    calls = [delayed(score)(fold, Progress()) for fold in folds]
+    found = []
+    with progress.stage(name, len(folds)) as task:
+        try:
+            parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+        except ValueError:  # multiprocessing returns lists only
+            parallel = Parallel(n_jobs=n_jobs)
+        for part in parallel(calls):
+            found.append(part)
+            task.step("fold")
+    return found
 
 
 def _curve(parts, folds, weights, tried, limits_log_loss):
@@ -177,7 +199,7 @@ def random_states(model):
     return [name for name in params if name.rpartition("__")[2] == "random_state"]
 
 
-def _changed_by_seed(fold):
+def _changed_by_seed(fold, progress):
     """Which held-out labels differ between two seeds of the full model."""
     labels = []
     for role in ("first-seed", "second-seed"):
@@ -185,11 +207,12 @@ def _changed_by_seed(fold):
         own.set_params(**{name: derive_seed(seed, name) for name in random_states(own)})
         fitted = replace(fold.inside, seed=seed).fit_first(own)
         labels.append(np.asarray(fitted.predict(fold.outside.X)))
+    progress.step("fold")
     changed = labels[0] != labels[1]
     return changed if changed.ndim == 1 else changed.any(axis=1)
 
 
-def _fold_scores(family, work, shares, requests, fold):
+def _fold_scores(family, work, shares, requests, fold, progress):
     """Quantities of the held-out rows of a fold, user's scores, and shares stored.
 
     Returns arrays of shapes (n_quantities, n_rows), (n_requests, n_shares, n_quantities,
@@ -209,6 +232,7 @@ def _fold_scores(family, work, shares, requests, fold):
             used[number, place] = n_parameters / total
             if outputs.score is not None:
                 score[number, place] = outputs.score
+            progress.step(f"keep={shares[place]}")
     whole_score = np.nan if said.score is None else said.score
     return whole, pruned, whole_score, score, used
 

@@ -2,6 +2,7 @@
 
 import warnings
 from copy import deepcopy
+from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
 from numbers import Integral, Real
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_prune._folds import listed_splits
 from sklearn_prune._meta import (
     FittedAttributes,
+    Progress,
     all_or_nothing,
     callback_task,
     check_inner,
@@ -238,11 +240,13 @@ class PrunedModel(
             task = root.subcontext(task_name="fit-model")
             with callback_task(task, owner=self, target=model, X=X, y=y):
                 model = self._fit_first(model, context)
-        task = root.subcontext(task_name="prune")
+        task = root.subcontext(task_name="prune", max_subtasks=None)
+        followed = task if getattr(self, "_skl_callbacks", None) else None
+        progress = Progress(followed, owner=self, X=X, y=y)
         with callback_task(task, owner=self, target=None, X=X, y=y):
             result = prune(
                 model,
-                context,
+                replace(context, progress=progress),
                 options=self,
                 criterion=criterion,
                 refit=self.refit is not False,

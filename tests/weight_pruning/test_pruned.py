@@ -5,6 +5,7 @@ import re
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -558,6 +559,59 @@ def test_callbacks_reach_the_inner_model(recorder, X, y):
     names = {name for name, _ in recorder.tasks}
     assert {"PrunedClassifier", "LogisticRegression"} <= names
     assert ("PrunedClassifier", "prune") in recorder.tasks
+
+
+class StepRecorder:
+    """Records names and numbers of steps of tasks, and cannot be sent to processes."""
+
+    def __init__(self):
+        self.tasks, self.open, self.lock = [], [], Lock()
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        assert not self.open
+
+    def on_fit_task_begin(self, estimator, context):
+        self.open.append(context.task_name)
+        self.tasks.append((context.task_name, context.max_subtasks))
+
+    def on_fit_task_end(self, estimator, context):
+        assert self.open.pop() == context.task_name
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (sk.Ridge(), {"keep": "auto", "unit": "feature"}),
+        (sk.ExtraTreesRegressor(5, random_state=0), {"keep": "auto"}),
+        (sk.ExtraTreesClassifier(5), {"keep": "auto", "max_churn": "seed", "n_jobs": 2}),
+        (sk.RandomForestClassifier(5), {"keep": 0.5, "tolerance": 1.0}),
+        (sk.RandomForestClassifier(5), {"keep": "auto", "unit": "tree"}),
+        (sk.GradientBoostingRegressor(n_estimators=5), {"keep": "auto"}),
+        (sk.GaussianNB(), {"keep": 0.5}),
+    ],
+)
+def test_callbacks_follow_each_size_in_each_inner_fold(model, options, X, y):
+    pruned = PrunedClassifier if is_classifier(model) else PrunedRegressor
+    model = pruned(model, cv=4, random_state=0, **options)
+    recorder = StepRecorder()
+    report = clone(model).set_callbacks(recorder).fit(X, y).report_
+    stages = {name: n for name, n in recorder.tasks if n and name not in ("fit", "prune")}
+    names = [name for name, n in recorder.tasks if n == 0]
+    assert sum(stages.values()) == len(names) - names.count("fit-model")
+    sizes = {f"keep={entry['keep']}" for entry in report.path}
+    assert {name for name in names if name.startswith("keep")} <= sizes
+    assert report.path == clone(model).fit(X, y).report_.path
+    if not report.path:
+        assert not stages
+    elif "compare-options" in stages:
+        assert stages["compare-options"] % len(sizes) == 0
+        assert ("inner-validation", 3) in recorder.tasks or "n_jobs" not in options
+    else:
+        assert stages["inner-validation"] == 4 * (1 if "n_jobs" in options else len(sizes))
+    assert stages.get("second-seed") == (4 if "max_churn" in options else None)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

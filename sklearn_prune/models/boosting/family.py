@@ -336,14 +336,15 @@ class BoostingFamily(Restores, Family):
         rows = self.training_rows(work, fold.inside)
         leaves = self._leaves(work, work.model, fold.outside.X)
         scored, shift = self.compact(work), score_shift(work.model, fold.outside)
-        for request in requests:
-            found = []
+
+        def outputs(request):
             for path in self._paths(work, shares, request, rows, fold.inside):
                 if fits_half(path.value):
                     path.value = path.value.astype(np.float16).astype(np.float64)
                 raw = ScoredRows.of(scored, (path.scores(leaves) + shift).T)
-                found.append((Outputs.of(raw, fold.outside), path.n_parameters()))
-            yield found
+                yield Outputs.of(raw, fold.outside), path.n_parameters()
+
+        yield from map(outputs, requests)
 
     def training_rows(self, work, context):
         """Where rows of the context end, and the scores that they should keep.

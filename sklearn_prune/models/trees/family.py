@@ -252,15 +252,16 @@ class ForestFamily(Restores, Family):
             if request.unit != "auto" or request.option is None:
                 X, shares = work.fitted.rows(fold.outside), _possible(shares, work, request)
                 smaller = self.reduce(work, shares, request, fold.inside)
-                yield [(each.outputs(X, counted), self.count(each)[0]) for each in smaller]
+                yield ((each.outputs(X, counted), self.count(each)[0]) for each in smaller)
                 continue
             if path is None:
                 X = work.fitted.rows(fold.outside)
                 path = ForestPath(work, shares, fold.inside, watched=X, counted=counted)
-            yield [
-                (work.fitted.outputs(sums, request.option.strength is not None), size)
+            refits = request.option.strength is not None
+            yield (
+                (work.fitted.outputs(sums, refits), size)
                 for sums, size in path.outputs(request.option)
-            ]
+            )
 
     def _counted(self, work, fold):
         """Which trees of a frozen forest have not seen each held-out row, if known."""
