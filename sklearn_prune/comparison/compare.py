@@ -121,13 +121,14 @@ def compare_pruning(
         Seeds folds and fits. None draws a seed, which the manifest records.
     store : path-like or None, default=None
         A folder for finished fits; a call with the same input continues from them. It may
-        add estimators, and several calls may run at once. Failed fits are retried. Another
-        input raises an error.
+        add estimators, and several calls may run at once. Fits that failed, or lack a
+        measure, are repeated. Another input raises an error.
 
     Returns
     -------
     PruningComparison
-        Scores, verdicts, costs, reports, and the manifest to verify them.
+        Scores, verdicts, costs, reports, and the manifest to verify them. For classifiers
+        also the log loss and the churn, without verdicts.
 
     Raises
     ------

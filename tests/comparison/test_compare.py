@@ -624,6 +624,7 @@ def test_log_loss_and_churn_are_those_of_the_test_rows(labels):
             line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
             shown = "-" if name == "margins" else f"{expected[0]:.4f}"
             assert line.split()[-3:] == [shown, f"{100 * expected[1]:.1f}", "%"]
+            assert name == "margins" or f"<td>{shown}</td>" in found._repr_html_()
     assert losses["mix"] != losses["forest"]
     assert any(changed["mix"])
 
