@@ -110,8 +110,8 @@ def inner_curve(
     """Inner scores of the full model, and of each request at each share, as a `Curve`.
 
     In each fold the model is fitted on the other rows (a frozen one is taken as it is),
-    ranked, cut and refitted there, and scored on the rows held out. Requests that are at no
-    size the best in the first fold are not tried in the others. A curve that chooses the
+    ranked, cut and refitted there, and scored on the rows held out. Only the requests that
+    are the best in the first fold are tried in the others. A curve that chooses the
     size needs folds whose models know the classes. With `second_seed` the full model is
     fitted once more in each fold, to see how many labels another seed changes.
 
@@ -140,7 +140,12 @@ def inner_curve(
         score = partial(_fold_scores, family, work, shares, requests)
         n_steps = len(requests) * len(shares)
         (first,) = _by_fold(score, folds[:1], 1, progress, "compare-options", n_steps)
-        tried = worth_trying(_curve([first], folds[:1], weights, tried, limits))
+        curve = _curve([first], folds[:1], weights, tried, limits)
+        criteria = curve.criteria(context.tolerance)
+        if chooses_size:  # where no option is near its limits, none is chosen
+            tried = worth_trying(np.maximum(curve.reserve(criteria), -2.0))
+        else:
+            tried = worth_trying(curve.utility(criteria))
         parts = [(first[0], first[1][tried], first[2], first[3][tried], first[4][tried])]
     others = [requests[number] for number in tried]
     rest, score = folds[len(parts) :], partial(_fold_scores, family, work, shares, others)

@@ -246,8 +246,8 @@ def _choose(family, work, options, request, context, quantizer):
         second_seed=options.max_churn == "seed",
     )
     criteria = curve.criteria(context.tolerance)
-    best, elsewhere = curve.best_options(criteria)
     max_churn = curve.seed_churn if options.max_churn == "seed" else options.max_churn
+    best, elsewhere = curve.best_options(criteria, max_churn)
     passes = sizes_within(curve, criteria, elsewhere, max_churn)
     chosen, notes = last_before_failure(passes), ()
     path = _path(curve, shares, requests, best, elsewhere)

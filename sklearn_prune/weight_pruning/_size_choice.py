@@ -154,24 +154,35 @@ class Curve:
         """How good each option is at each size, of shape (n_options, n_shares).
 
         The mean soft label score and a tenth of the relative log score; with class
-        weights the worst of all criteria, each over its limit.
+        weights see `reserve`.
         """
-        if len(self.weights) == 1:
-            means = [one.share * one.means(left_out) for one in criteria]
-            return -np.round(sum(means), 12)
+        if len(self.weights) > 1:
+            return self.reserve(criteria, left_out)
+        means = [one.share * one.means(left_out) for one in criteria]
+        return -np.round(sum(means), 12)
+
+    def reserve(self, criteria, left_out=None):
+        """The worst of all criteria, each over its limit, with a minus sign.
+
+        An option that is within all limits is better than one that exceeds one of them.
+        """
         ratios = [one.means(left_out) / max(one.limit, 1e-12) for one in criteria]
         return -np.round(np.max(ratios, axis=0), 9)
 
-    def best_options(self, criteria):
+    def best_options(self, criteria, max_churn=None):
         """The best option at each size, and in each fold the one best in the others.
 
-        The best of several on the same rows is so partly by chance.
+        The best of several on the same rows is so partly by chance. `max_churn` is one
+        more limit.
         """
-        best = self.utility(criteria).argmax(axis=0)
+        if max_churn is not None:
+            churn = Criterion(self.pruned[:, :, CHANGED], self.folds, max_churn)
+            criteria = [*criteria, churn]
+        best = self.reserve(criteria).argmax(axis=0)
         n_folds = 1 + max(one.folds.max() for one in criteria)
         if n_folds == 1:
             return best, best[None]
-        elsewhere = [self.utility(criteria, f).argmax(axis=0) for f in range(n_folds)]
+        elsewhere = [self.reserve(criteria, f).argmax(axis=0) for f in range(n_folds)]
         return best, np.array(elsewhere)
 
     def crossed(self, quantity, elsewhere):
@@ -234,12 +245,12 @@ def smoothed(losses):
     return (kernel / kernel.sum(axis=1, keepdims=True)) @ losses
 
 
-def worth_trying(curve):
+def worth_trying(utility):
     """Numbers of the options that are together the best, `MOST_TRIED` of them.
 
-    One after the other is added whose best sizes raise the sum over the sizes most.
+    `utility` has the shape (n_options, n_shares). One after the other that option is added
+    which raises the sum of the best over the sizes most.
     """
-    utility = curve.utility(curve.criteria(1.0))
     found, best = [], np.full(utility.shape[1], utility.min() - 1.0)
     for _ in range(MOST_TRIED):
         gains = np.maximum(utility, best).sum(axis=1) - best.sum()
@@ -277,17 +288,25 @@ def best_at(curve, criteria, keep):
     """The option for a float keep: the best of those that use most of it.
 
     An option that stores less than 0.8 of the budget is taken only if it is better by one
-    standard error of the paired difference.
+    standard error of the paired difference, and its plain label score is not worse.
     """
     utility, used = curve.utility(criteria)[:, 0], curve.used[:, 0]
     large = used >= min(ENOUGH_USED * keep, used.max())
     best = int(np.where(large, utility, -np.inf).argmax())
-    other = int(utility.argmax())
-    if other == best:
-        return best
-    gains = sum(
-        one.share * (one.losses[best, 0] - one.losses[other, 0])
-        for one in criteria
-        if one.share > 0
-    )
-    return other if gains.mean() > standard_error(gains) else best
+    for other in np.argsort(-utility, kind="stable"):
+        if utility[other] <= utility[best]:
+            break
+        differences = [one.losses[best, 0] - one.losses[other, 0] for one in criteria]
+        guards = [
+            change.mean()
+            for one, change in zip(criteria, differences, strict=True)
+            if not one.with_error
+        ]
+        gains = sum(
+            one.share * change
+            for one, change in zip(criteria, differences, strict=True)
+            if one.share > 0
+        )
+        if gains.mean() > standard_error(gains) and min(guards, default=0.0) >= 0:
+            return int(other)
+    return best
