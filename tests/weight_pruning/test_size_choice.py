@@ -19,6 +19,7 @@ from sklearn_prune.weight_pruning._inner_validation import (
     quantities,
 )
 from sklearn_prune.weight_pruning._size_choice import (
+    LOG_LIMIT,
     Curve,
     best_at,
     last_before_failure,
@@ -48,13 +49,13 @@ def curve_of(seed, n_options=3, n_shares=5, n=60, n_weights=1, n_folds=3):
 def by_hand(curve, tolerance):
     """The rule of keep="auto" in plain loops: options in each fold, and the size."""
     n_options, n_shares, _, n = curve.pruned.shape
-    specs = []  # quantity, weights, limit, with error, share in the utility
+    specs = []  # quantity, weights, limit, with error
     for w in curve.weights:
         w = w / w.mean()
         size = np.mean(-curve.whole[2] * w)
-        specs.append((1, w, tolerance, True, 1.0))
-        specs.append((0, w, tolerance, False, 0.0))
-        specs.append((2, w, max(0.05 * size, 0.005), True, 0.1 / size))
+        specs.append((1, w, tolerance, True))
+        specs.append((0, w, tolerance, False))
+        specs.append((2, w, max(LOG_LIMIT * size, 0.005), True))
 
     def loss(option, share, spec):
         return (curve.whole[spec[0]] - curve.pruned[option, share, spec[0]]) * spec[1]
@@ -62,13 +63,8 @@ def by_hand(curve, tolerance):
     def best_option(share, rows):
         worst = []
         for option in range(n_options):
-            means = [loss(option, share, spec)[rows].mean() for spec in specs]
-            if len(curve.weights) == 1:
-                parts = zip(specs, means, strict=True)
-                worst.append(sum(spec[4] * m for spec, m in parts))
-            else:
-                parts = zip(specs, means, strict=True)
-                worst.append(max(m / spec[2] for spec, m in parts))
+            ratios = [loss(option, share, s)[rows].mean() / s[2] for s in specs]
+            worst.append(max(ratios))
         return int(np.argmin(np.round(worst, 9)))
 
     elsewhere = [
