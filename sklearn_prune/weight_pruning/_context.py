@@ -145,6 +145,10 @@ class PruningContext:
         "balanced_subsample" counts as "balanced"; `scale_pos_weight` and `is_unbalance` are
         class weights.
         """
+        return self._class_weights
+
+    @cached_property
+    def _class_weights(self):
         if not self.is_classification or self.target.ndim > 1:
             return None
         params = _weighted_model(self.template).get_params(deep=False)
