@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from hashlib import sha256
 from inspect import CO_GENERATOR
 from itertools import count
@@ -182,6 +182,10 @@ def check_failing_variants(subject, X, y):
     subjects.assert_not_fitted(estimator)
 
 
+# Where joblib misses the death of a worker, it waits for the others until they time out.
+LOKY = partial(parallel_config, "loky", idle_worker_timeout=20)
+
+
 class Fatal(LogisticRegression):
     """Ends the process that it is fitted in, unless that is the first one."""
 
@@ -195,7 +199,7 @@ def check_killed_worker_of_fit(subject, X, y):
     params = {"keep": "auto", "unit": "feature", "cv": 2}
     estimator = subject.make(estimator=Fatal(), n_jobs=2, **params)
     killed = pytest.raises(TerminatedWorkerError)
-    with nothing_else_changes(subject, X, y), parallel_config("loky"), killed:
+    with nothing_else_changes(subject, X, y), LOKY(), killed:
         estimator.fit(X, y)
     subjects.assert_not_fitted(estimator)
     again = subject.run(X, y, estimator=estimator.set_params(n_jobs=None))
@@ -212,7 +216,7 @@ def check_killed_worker_of_comparison(subject, X, y):
         return found._scores("half", "accuracy")
 
     variants = {"all": LogisticRegression(), "half": PrunedClassifier(LogisticRegression())}
-    with tempfile.TemporaryDirectory() as folder, parallel_config("loky"):
+    with tempfile.TemporaryDirectory() as folder, LOKY():
         fatal = variants | {"fatal": PrunedClassifier(Fatal())}
         with nothing_else_changes(subject, X, y), pytest.raises(TerminatedWorkerError):
             compare(fatal, n_jobs=2, store=folder)
