@@ -59,7 +59,7 @@ VARIANTS = [ss.RandomSelector("bernoulli"), ss.L2PenaltySelector(loss="logistic"
 FEW = {  # as many models as it takes to rank
     "DataOOBSelector": {"n_estimators": 10},
     "EL2NSelector": {"n_repeats": 1},
-    "ForgettingSelector": {"n_repeats": 2},
+    "ForgettingSelector": {"n_repeats": 2, "n_epochs": 3},
     "OutlierSelector": {"detector": sk.IsolationForest(n_estimators=10)},
     "RMHCSelector": {"n_iter": 100},
 }

@@ -136,7 +136,7 @@ def test_lenet_is_compressed(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     example = load("plot_lenet_compression")
     monkeypatch.setattr(example, "KEEPS", (0.1, 0.02))
-    points = list(example.compress(*small_digits(), epochs=3, refit_epochs=3))
+    points = list(example.compress(*small_digits(), epochs=1, refit_epochs=1))
     sizes = [stored for _, _, stored, _ in points]
     assert sizes[0] > 25 * sizes[1] > 50 * sizes[2]
     example.plot(points, tmp_path / "curve.png")

@@ -37,15 +37,16 @@ def fits_of(model, classes, name="model", **options):
 @pytest.mark.parametrize(
     "model",
     [
-        RandomForestClassifier(10),
+        RandomForestClassifier(6),
         DecisionTreeClassifier(),
-        CalibratedClassifierCV(RandomForestClassifier(5), cv=2),
+        CalibratedClassifierCV(RandomForestClassifier(3), cv=2),
     ],
     ids=["forest", "tree", "calibrated"],
 )
 @pytest.mark.parametrize("keep", [0.3, "auto"])
 def test_mixes_of_units_have_controls_of_their_size(model, keep, classes):
-    fits, _ = fits_of(PrunedClassifier(model, keep=keep), classes)
+    pruned = PrunedClassifier(model, keep=keep, cv=3)
+    fits, _ = fits_of(pruned, classes, cv=KFold(2, shuffle=True), costs=("n_params",))
     for fit in fits:
         own, control = (one.costs["n_params"] for one in (fit, fit.controls["random"]))
         assert control == pytest.approx(own, rel=0.15, abs=2)

@@ -1,5 +1,6 @@
 import importlib.util
 import pickle
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -557,6 +558,8 @@ def test_the_example_prints_why_and_what(tmp_path, monkeypatch, capsys):
     assert frame["verdict"].iloc[2] in ("worse", "not tested")
     assert found.best_params_["keep"] == frame["keep"][frame["picked"]].item()
     monkeypatch.setattr(example, "MODELS", {"rows": model})
+    quick = partial(example.search, keeps=(1.0, 0.5), n_repeats=1)
+    monkeypatch.setattr(example, "search", quick)
     monkeypatch.setattr(example, "load_digits", lambda return_X_y: (X[:300], y[:300]))
     picture = tmp_path / "picture.png"
     monkeypatch.setattr("sys.argv", ["example", "--picture", str(picture), "--jobs", "1"])

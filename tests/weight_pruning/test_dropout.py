@@ -162,7 +162,7 @@ def test_dropout_reaches_what_is_inside(name, keep):
     X, y = load_iris(return_X_y=True)
     settings = {"keep": keep, "cv": 2, "random_state": 0}
     plain = PrunedClassifier(CONTAINERS[name](), **settings).fit(X, y)
-    zero = PrunedClassifier(CONTAINERS[name](), dropout=0.0, **settings).fit(X, y)
+    assert plain.dropout == 0.0
     dropped = [
         PrunedClassifier(CONTAINERS[name](), dropout=0.3, n_jobs=n_jobs, **settings).fit(
             X, y
@@ -171,10 +171,9 @@ def test_dropout_reaches_what_is_inside(name, keep):
     ]
     method = next(m for m in ("predict_proba", "decision_function", "predict")
                   if hasattr(plain, m))  # fmt: skip
-    found = [getattr(model, method)(X) for model in (plain, zero, *dropped)]
-    assert np.array_equal(found[0], found[1])
-    assert np.array_equal(found[2], found[3])
-    assert method == "predict" or not np.allclose(found[0], found[2])
+    found = [getattr(model, method)(X) for model in (plain, *dropped)]
+    assert np.array_equal(found[1], found[2])
+    assert method == "predict" or not np.allclose(found[0], found[1])
     assert dropped[0].score(X, y) > plain.score(X, y) - 0.1
 
 

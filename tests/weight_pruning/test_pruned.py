@@ -54,7 +54,7 @@ def classes():
 
 
 def boosted():
-    return sk.AdaBoostClassifier(n_estimators=15, random_state=0)
+    return sk.AdaBoostClassifier(n_estimators=6, random_state=0)
 
 
 def test_features_without_a_use_go_first(X, y):

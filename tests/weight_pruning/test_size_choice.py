@@ -257,7 +257,8 @@ def test_limits_of_bytes_and_churn():
     forest = sk.RandomForestClassifier(20, random_state=0)
 
     def pruned(**params):
-        return PrunedClassifier(forest, keep="auto", random_state=0, **params).fit(X, y)
+        model = PrunedClassifier(forest, keep="auto", cv=3, random_state=0, **params)
+        return model.fit(X, y)
 
     free = pruned(tolerance=0.02)
     whole = stored_bytes(PrunedClassifier(forest, keep=1.0).fit(X, y).compact_)

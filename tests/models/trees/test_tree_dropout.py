@@ -133,7 +133,7 @@ def test_trees_are_dropped_as_often_as_asked():
 
 def digits():
     X, y = load_digits(return_X_y=True)
-    return train_test_split(X, y, train_size=700, random_state=0)
+    return train_test_split(X, y, train_size=350, random_state=0)
 
 
 @pytest.mark.parametrize("keep", [1.0, 0.3])
