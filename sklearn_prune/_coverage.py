@@ -10,11 +10,10 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
-from threadpoolctl import threadpool_limits
 
 from sklearn_prune._docs import entries
 from sklearn_prune._ranking import round_significant
-from sklearn_prune._seeds import derive_seed, row_keys
+from sklearn_prune._seeds import derive_seed, limited_threads, row_keys
 from sklearn_prune._space import centred_products
 
 BLOCK = 2048  # rows whose kernel matrix is held at once
@@ -242,7 +241,7 @@ def isolated(points, share, n_neighbors=5, *, n_jobs=None):
     if not n_found:
         return np.empty(0, dtype=np.intp)
     finder = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1), algorithm="brute")
-    with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
+    with limited_threads(min(effective_n_jobs(n_jobs), cpu_count())):
         distances = np.float32(finder.fit(points).kneighbors()[0][:, -1])
     return np.argsort(distances, kind="stable")[n - n_found :]
 

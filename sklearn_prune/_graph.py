@@ -9,10 +9,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.validation import check_memory
-from threadpoolctl import threadpool_limits
 
 from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._ranking import round_significant
+from sklearn_prune._seeds import limited_threads
 from sklearn_prune._space import Space
 
 EXACT_UP_TO = 20_000  # rows
@@ -95,7 +95,7 @@ def exact_neighbors(space, rows, k, *, n_jobs=None):
     if not space.kind and (n > k + 1 + SPARE or issparse(points)):
         wanted = min(n, k + 1 + SPARE)
         finder = NearestNeighbors(n_neighbors=wanted, algorithm="brute").fit(points)
-        with threadpool_limits(min(effective_n_jobs(n_jobs), cpu_count())):
+        with limited_threads(min(effective_n_jobs(n_jobs), cpu_count())):
             candidates = finder.kneighbors(points[rows], return_distance=False)
     return _settle(space, rows, candidates, k, n_jobs)
 

@@ -1,14 +1,16 @@
-"""Randomness that one seed fixes: keys of rows, seeds of nested estimators, torch."""
+"""What fixes a result: keys of rows, seeds of nested estimators and torch, threads."""
 
 import sys
 import threading
 import zlib
 from collections import Counter
 from contextlib import contextmanager
+from functools import lru_cache
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
+from threadpoolctl import ThreadpoolController
 
 
 def draw_seed(random_state):
@@ -120,3 +122,14 @@ def seeded_globals(estimator, seed):
     finally:
         if alone:
             np.random.set_state(state)  # noqa: NPY002
+
+
+def limited_threads(n_threads):
+    """Context in which BLAS and OpenMP use at most so many threads."""
+    return _thread_pools(len(sys.modules)).limit(limits=n_threads)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules):
+    """The thread pools of the loaded libraries, looked up again when there are more."""
+    return ThreadpoolController()

@@ -14,14 +14,13 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d, get_tags
 from sklearn.utils.validation import validate_data
-from threadpoolctl import threadpool_limits
 
 from sklearn_prune._docs import entries
 from sklearn_prune._graph import neighbor_graph
 from sklearn_prune._meta import all_or_nothing, clone_seeded, in_one_line, last_step
 from sklearn_prune._ranking import Ranking, is_keep
 from sklearn_prune._returns import check_ranking, check_returned
-from sklearn_prune._seeds import draw_seed, seeded_globals
+from sklearn_prune._seeds import draw_seed, limited_threads, seeded_globals
 from sklearn_prune._sklearn_compat import (
     Interval,
     InvalidParameterError,
@@ -280,7 +279,7 @@ class SampleSelector(BaseEstimator, ABC):
         context = replace(
             context, task=task, sample_weight=sample_weight, groups=groups, labels=labels
         )
-        with threadpool_limits(1):
+        with limited_threads(1):
             ranking = self._rank(self._place(X, target, context), y, context)
         ranking = check_ranking(ranking, count_rows(X), self)
         sized = ranking.natural_size is not None or not self.has_natural_size

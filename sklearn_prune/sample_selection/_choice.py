@@ -12,7 +12,6 @@ import sklearn
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_memory
-from threadpoolctl import threadpool_limits
 
 from sklearn_prune import __version__
 from sklearn_prune._describe_functions import (
@@ -30,7 +29,7 @@ from sklearn_prune._meta import (
     routing_enabled,
 )
 from sklearn_prune._ranking import budget_size, keep_groups, keep_prefix, keeps_all
-from sklearn_prune._seeds import fill_random_states, seeded_globals
+from sklearn_prune._seeds import fill_random_states, limited_threads, seeded_globals
 from sklearn_prune._sklearn_compat import InvalidParameterError, count_rows
 from sklearn_prune._validation import (
     check_groups,
@@ -259,7 +258,7 @@ def context_within(selector, context):
 
 def _fit_selector(selector, X, y, params, context):
     seeded = seeded_globals(selector, context.seed)
-    with lend_context(selector, context), threadpool_limits(1), seeded:
+    with lend_context(selector, context), limited_threads(1), seeded:
         return selector.fit(X, y, **params)
 
 

@@ -2,12 +2,10 @@
 
 import sys
 from contextlib import contextmanager
-from functools import cache
 
 from sklearn.base import clone
-from threadpoolctl import ThreadpoolController
 
-from sklearn_prune._seeds import fill_random_states
+from sklearn_prune._seeds import fill_random_states, limited_threads
 
 
 def seeded(estimator, seed):
@@ -43,7 +41,7 @@ def one_thread():
     The generator of torch, which even predictions of a net draw from, is left as it was.
     """
     torch = sys.modules.get("torch")
-    with _controller(len(sys.modules)).limit(limits=1):
+    with limited_threads(1):
         if torch is None:
             yield
             return
@@ -54,9 +52,3 @@ def one_thread():
         finally:
             torch.set_num_threads(n_threads)
             torch.random.set_rng_state(state)
-
-
-@cache
-def _controller(n_modules):
-    """Thread pools of the loaded libraries, looked up again when there are more."""
-    return ThreadpoolController()
