@@ -1,5 +1,11 @@
 """Examples, and tests of comparisons and of extensions, are skipped at a missing extra."""
 
+import os
+
+# numba's parallel code, that of pynndescent, sets the threads of an OpenMP library that
+# scikit-learn may share: threads of several workers then wait in busy loops for each other.
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # before numba is imported
+
 import doctest
 from importlib.util import find_spec
 
@@ -12,6 +18,11 @@ OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "skl2onnx", "skops", "skorch"
 # Found and not imported: the process that only hands out tests needs no torch.
 has_nets = find_spec("torch") and find_spec("skorch")
 collect_ignore_glob = [] if has_nets else ["*/models/nets/torch*.py"]
+
+
+def pytest_configure(config):
+    # In pyproject.toml this filter would import numba before the line above is run.
+    config.addinivalue_line("filterwarnings", "error::numba.core.errors.NumbaWarning")
 
 
 @pytest.hookimpl(wrapper=True)

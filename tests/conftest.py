@@ -1,9 +1,6 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker, one thread
-# numba's parallel code, that of pynndescent, sets the threads of an OpenMP library that
-# scikit-learn may share: threads of several workers then wait in busy loops for each other.
-os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 from pathlib import Path
 
