@@ -321,11 +321,16 @@ def user_score(predictor, context):
     return check_score(value, context.scoring)
 
 
-def mean_score(predictor, context):
-    """The user's score, or accuracy or R2 with the weights of the rows."""
-    outputs = Outputs.of(predictor, context)
-    if outputs.score is not None:
-        return float(outputs.score)
+def mean_score(predictor, context, X=None):
+    """The user's score, or accuracy or R2 with the weights of the rows.
+
+    `X` stands for the rows of the context, whose targets and weights it has.
+    """
+    X = context.X if X is None else X
+    if context.scoring is not None:
+        return float(user_score(predictor, replace(context, X=X)))
+    with context.asked("predict rows that it was not fitted on"):
+        outputs = Outputs(np.asarray(predictor.predict(X)))
     scores = quantities(outputs, outputs, context)[0]
     return float(np.average(scores, weights=context.sample_weight))
 

@@ -325,7 +325,7 @@ def _shuffled(model, context, n_repeats, seed):
     """Mean loss of the score on the rows of a context, for each column shuffled."""
 
     def score(model, X, y):
-        return mean_score(model, replace(context, X=X))
+        return mean_score(model, context, X)
 
     X = context.X.toarray() if issparse(context.X) else context.X
     found = permutation_importance(
