@@ -25,7 +25,7 @@ def folds():
 
 
 def forests_and_rows():
-    forest, linear = RandomForestClassifier(8), LogisticRegression()
+    forest, linear = RandomForestClassifier(5), LogisticRegression()
     return {
         "forest": forest,
         "exact": PrunedClassifier(forest, keep=1.0),

@@ -232,7 +232,7 @@ def test_a_shared_control_is_fitted_once(classes):
 
 
 def test_the_small_control_has_the_size_of_the_pruned_model(classes, folds):
-    forest = RandomForestClassifier(60)
+    forest = RandomForestClassifier(30)
     models = {
         "forest": forest,
         "tenth": PrunedClassifier(forest, keep=0.1),
@@ -811,7 +811,7 @@ def test_the_checklist(classes):
     models = {"forest": forest, "half": balanced}
     comparison = compare_pruning(models, *classes, cv=2, controls=())
     assert any("half' is fitted on balanced" in one for one in comparison.warnings)
-    tree = DecisionTreeClassifier()
+    tree = DecisionTreeClassifier(max_depth=3)
     models = {"tree": tree} | {
         str(keep): PrunedClassifier(tree, keep=keep) for keep in (0.5, 0.2)
     }
@@ -874,7 +874,7 @@ def test_the_progress_bar_works_across_processes(classes, folds):
     assert one.manifest == two.manifest
 
 
-def test_nets_do_not_depend_on_the_number_of_jobs(classes, folds):
+def test_nets_do_not_depend_on_the_number_of_jobs(classes):
     torch = pytest.importorskip("torch")
     skorch = pytest.importorskip("skorch")
     X, y = classes[0].astype(np.float32), classes[1].astype(np.int64)
@@ -889,8 +889,9 @@ def test_nets_do_not_depend_on_the_number_of_jobs(classes, folds):
     )
     models = {"net": net, "half": PrunedClassifier(net, keep=0.5)}
     state = torch.random.get_rng_state().clone()
-    one = compare_pruning(models, X, y, cv=folds)
-    two = compare_pruning(models, X, y, cv=folds, n_jobs=2)
+    folds = {"cv": StratifiedKFold(2, shuffle=True), "costs": ("n_params",)}
+    one = compare_pruning(models, X, y, **folds)
+    two = compare_pruning(models, X, y, n_jobs=2, **folds)
     assert first_difference(one.manifest, two.manifest) is None
     assert torch.equal(torch.random.get_rng_state(), state)
 
