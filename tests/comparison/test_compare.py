@@ -449,12 +449,12 @@ def on_backend(backend):
     return stack
 
 
-def test_no_backend_changes_a_result(classes, variants, folds):
+def test_no_backend_changes_a_result(classes, variants):
     del variants["forest, keep=0.2"]
     variants["net"] = MLPClassifier((5,), max_iter=8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        options = {"baseline": "forest", "cv": folds}
+        options = {"baseline": "forest", "cv": StratifiedKFold(3, shuffle=True)}
         one = compare_pruning(variants, *classes, **options)
         for backend in ("loky", "threading", *["dask"] * has("distributed")):
             with on_backend(backend):

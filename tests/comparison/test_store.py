@@ -233,8 +233,8 @@ from sklearn.datasets import make_classification
 from sklearn.neural_network import MLPClassifier
 from sklearn_prune import SampleSubsetClassifier, compare_pruning
 
-X, y = make_classification(n_samples=300, random_state=0)
-net = MLPClassifier((8,), max_iter=60)
+X, y = make_classification(n_samples=150, random_state=0)
+net = MLPClassifier((8,), max_iter=40)
 models = {"all": net} | {
     f"rows {keep}": SampleSubsetClassifier(net, keep=keep) for keep in (0.7, 0.5, 0.3)
 }
