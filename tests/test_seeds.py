@@ -4,6 +4,7 @@ from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_prune import _seeds as seeds
 
@@ -119,3 +120,14 @@ def test_torch_is_seeded_inside_and_restored_outside():
     with seeds.seeded_globals(net, None), seeds.seeded_globals(LogisticRegression(), 0):
         torch.rand(1)
     assert not torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_threads_are_limited_and_given_back():
+    def n_threads():
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    with threadpool_limits(2):
+        before = n_threads()
+        with seeds.limited_threads(1):
+            assert set(n_threads()) == {1}
+        assert n_threads() == before
