@@ -8,7 +8,7 @@ from scipy.stats import beta
 
 LABEL, SOFT, LOG, CHANGED = range(4)  # quantities of each row
 N_QUANTITIES = 4
-LOG_LIMIT = 0.05  # rise of the log loss that keep="auto" allows, as a share of it
+LOG_LIMIT = 0.01  # rise of the log loss that keep="auto" allows, as a share of it
 LEAST_LOG_LIMIT = 0.005
 LOG_SHARE = 0.1  # of the log loss in the score by which an option is picked
 MOST_TRIED = 3  # options in the folds after the first
@@ -39,21 +39,20 @@ class Criterion:
     with_error: bool = True
     share: float = 1.0
 
-    @cached_property
-    def sums(self):
-        """Sums by fold, of shape (n_folds, n_options, n_shares), and counts."""
-        numbers = range(self.folds.max() + 1)
-        parts = [self.losses[..., self.folds == number] for number in numbers]
-        sums = np.array([part.sum(axis=-1) for part in parts])
-        return sums, np.array([part.shape[-1] for part in parts])
-
     def means(self, left_out=None):
         """Mean losses of shape (n_options, n_shares), without the scores of one fold."""
-        sums, counts = self.sums
-        total, count = sums.sum(axis=0), counts.sum()
-        if left_out is not None:
-            total, count = total - sums[left_out], count - counts[left_out]
-        return total / count
+        return self._elsewhere(left_out).mean(axis=-1)
+
+    def bounds(self, left_out=None):
+        """The same with one standard error, where the criterion has it."""
+        losses = self._elsewhere(left_out)
+        error = standard_error(losses) if self.with_error else 0.0
+        return losses.mean(axis=-1) + error
+
+    def _elsewhere(self, left_out):
+        if left_out is None:
+            return self.losses
+        return self.losses[..., self.folds != left_out]
 
     def crossed(self, best):
         """Losses of shape (n_shares, n_scores), given the option in each fold and size."""
@@ -165,8 +164,9 @@ class Curve:
         """The worst of all criteria, each over its limit, with a minus sign.
 
         An option that is within all limits is better than one that exceeds one of them.
+        Standard errors count, so that of two options the one that changes less is taken.
         """
-        ratios = [one.means(left_out) / max(one.limit, 1e-12) for one in criteria]
+        ratios = [one.bounds(left_out) / max(one.limit, 1e-12) for one in criteria]
         return -np.round(np.max(ratios, axis=0), 9)
 
     def best_options(self, criteria, max_churn=None):

@@ -63,7 +63,11 @@ def by_hand(curve, tolerance):
     def best_option(share, rows):
         worst = []
         for option in range(n_options):
-            ratios = [loss(option, share, s)[rows].mean() / s[2] for s in specs]
+            ratios = []
+            for spec in specs:
+                own = loss(option, share, spec)[rows]
+                error = own.std(ddof=1) / np.sqrt(len(own)) if spec[3] else 0.0
+                ratios.append((own.mean() + error) / spec[2])
             worst.append(max(ratios))
         return int(np.argmin(np.round(worst, 9)))
 
