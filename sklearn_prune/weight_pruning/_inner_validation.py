@@ -27,7 +27,12 @@ from sklearn_prune._validation import (
     class_codes,
     explained,
 )
-from sklearn_prune.weight_pruning._size_choice import N_QUANTITIES, Curve, worth_trying
+from sklearn_prune.weight_pruning._size_choice import (
+    N_QUANTITIES,
+    Curve,
+    best_and_largest,
+    worth_trying,
+)
 
 HALF_WIDTH = 0.15  # of the ramp of the soft label score, in probability
 LOWEST_PROBABILITY = 1e-3  # lower ones count as this in the log loss
@@ -142,10 +147,10 @@ def inner_curve(
         (first,) = _by_fold(score, folds[:1], 1, progress, "compare-options", n_steps)
         curve = _curve([first], folds[:1], weights, tried, limits)
         criteria = curve.criteria(context.tolerance)
-        if chooses_size:  # where no option is near its limits, none is chosen
+        if len(shares) == 1:
+            tried = np.unique(best_and_largest(curve, criteria, shares[0]))
+        else:  # where no option is near its limits, none is chosen
             tried = worth_trying(np.maximum(curve.reserve(criteria), -2.0))
-        else:
-            tried = worth_trying(curve.utility(criteria))
         parts = [(first[0], first[1][tried], first[2], first[3][tried], first[4][tried])]
     others = [requests[number] for number in tried]
     rest, score = folds[len(parts) :], partial(_fold_scores, family, work, shares, others)

@@ -284,29 +284,24 @@ def last_before_failure(passes):
     return None if last < 0 else int(last)
 
 
+def best_and_largest(curve, criteria, keep):
+    """Numbers of the best option at one size, and of the best that uses most of it."""
+    utility, used = curve.utility(criteria)[:, 0], curve.used[:, 0]
+    large = used >= min(ENOUGH_USED * keep, used.max())
+    return int(utility.argmax()), int(np.where(large, utility, -np.inf).argmax())
+
+
 def best_at(curve, criteria, keep):
     """The option for a float keep: the best of those that use most of it.
 
     An option that stores less than 0.8 of the budget is taken only if it is better by one
     standard error of the paired difference, and its plain label score is not worse.
     """
-    utility, used = curve.utility(criteria)[:, 0], curve.used[:, 0]
-    large = used >= min(ENOUGH_USED * keep, used.max())
-    best = int(np.where(large, utility, -np.inf).argmax())
-    for other in np.argsort(-utility, kind="stable"):
-        if utility[other] <= utility[best]:
-            break
-        differences = [one.losses[best, 0] - one.losses[other, 0] for one in criteria]
-        guards = [
-            change.mean()
-            for one, change in zip(criteria, differences, strict=True)
-            if not one.with_error
-        ]
-        gains = sum(
-            one.share * change
-            for one, change in zip(criteria, differences, strict=True)
-            if one.share > 0
-        )
-        if gains.mean() > standard_error(gains) and min(guards, default=0.0) >= 0:
-            return int(other)
-    return best
+    best, largest = best_and_largest(curve, criteria, keep)
+    gains, is_worse = 0.0, False
+    for one in criteria:
+        gain = one.losses[largest, 0] - one.losses[best, 0]
+        is_worse |= not one.with_error and gain.mean() < 0
+        if one.share > 0:
+            gains = gains + one.share * gain
+    return best if gains.mean() > standard_error(gains) and not is_worse else largest
