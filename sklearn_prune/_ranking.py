@@ -191,6 +191,11 @@ def budget_size(keep, n, *, units="rows"):
     return int(keep)
 
 
+def parameter_budget(keep, n):
+    """Number of parameters that are at most the share `keep` of n, but at least 1."""
+    return max(1, floor(float(keep) * n + 1e-9))
+
+
 def keep_prefix(ranking, keep, *, classes=None, strata=None, balanced=False):
     """Sorted positions of the units to keep, nested over `keep` for one ranking.
 

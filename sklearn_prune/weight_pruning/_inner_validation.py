@@ -161,7 +161,14 @@ def inner_curve(
         changes = _by_fold(
             _changed_by_seed, folds, context.n_jobs, progress, "second-seed", 1
         )
-        curve = replace(curve, seed_churn=float(np.concatenate(changes).mean()))
+        if not any(differs for _, differs in changes):
+            raise InvalidParameterError(
+                'max_churn="seed" needs a model that depends on its seed. Got '
+                f"{type(context.estimator).__name__}, which answers the same with a second "
+                "seed on inner folds. Write a number, such as max_churn=0.02."
+            )
+        changed = np.concatenate([labels for labels, _ in changes])
+        curve = replace(curve, seed_churn=float(changed.mean()))
     with_best = family.compares_with_best and requests[0].unit == "auto"
     return curve.against_best() if with_best else curve
 
@@ -210,16 +217,21 @@ def random_states(model):
 
 
 def _changed_by_seed(fold, progress):
-    """Which held-out labels differ between two seeds of the full model."""
-    labels = []
+    """Which held-out labels differ between two seeds, and whether any answer does."""
+    said, outside = [], replace(fold.outside, scoring=None)
     for role in ("first-seed", "second-seed"):
         seed, own = fold.context.role_seed(role), clone(fold.context.estimator)
         own.set_params(**{name: derive_seed(seed, name) for name in random_states(own)})
         fitted = replace(fold.inside, seed=seed).fit_first(own)
-        labels.append(np.asarray(fitted.predict(fold.outside.X)))
+        said.append(Outputs.of(fitted, outside))
     progress.step("fold")
-    changed = labels[0] != labels[1]
-    return changed if changed.ndim == 1 else changed.any(axis=1)
+    first, second = said
+    differs = not all(
+        np.array_equal(getattr(first, name), getattr(second, name))
+        for name in ("labels", "proba", "decision")
+    )
+    changed = first.labels != second.labels
+    return changed if changed.ndim == 1 else changed.any(axis=1), differs
 
 
 def _fold_scores(family, work, shares, requests, fold, progress):

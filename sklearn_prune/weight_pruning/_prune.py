@@ -7,6 +7,7 @@ from time import process_time
 
 import numpy as np
 
+from sklearn_prune._meta import first_line
 from sklearn_prune._ranking import budget_size, keeps_all
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.predictors import arrays_in, stored_bytes
@@ -24,6 +25,7 @@ from sklearn_prune.weight_pruning._registry import (
 from sklearn_prune.weight_pruning._report import PruningReport
 from sklearn_prune.weight_pruning._size_choice import (
     ENOUGH_USED,
+    LOG_LIMIT,
     best_at,
     last_before_failure,
     sizes_within,
@@ -96,6 +98,7 @@ def prune(model, context, *, options, refit, quantizer, criterion, started):
     """
     pruning_began = process_time()
     keep, unit = options.keep, options.unit
+    keep = keep.item() if isinstance(keep, np.generic) else keep
     family = _family(model, context, unit, keep, criterion)
     work = working_form(family, model, context)
     if not keeps_all(keep):
@@ -105,7 +108,7 @@ def prune(model, context, *, options, refit, quantizer, criterion, started):
     n_units = len(unit_table(family, work, counted, context).ids)
     if isinstance(keep, Integral):
         budget_size(keep, n_units, units=f"{counted}s")
-    parameters, nonzero = family.count(work)
+    parameters, nonzero = map(int, family.count(work))
     before = {
         "parameters": parameters,
         "nonzero": nonzero,
@@ -114,7 +117,7 @@ def prune(model, context, *, options, refit, quantizer, criterion, started):
     }
     request = PruningRequest(unit, criterion, options.schedule, refit)
     validation_began = process_time()
-    choice = _choose(family, work, options, request, context, quantizer)
+    choice = _choose(family, work, keep, options, request, context, quantizer)
     validation_ended = process_time()
     smaller = work
     if not keeps_all(choice.keep):
@@ -128,8 +131,8 @@ def prune(model, context, *, options, refit, quantizer, criterion, started):
         compact = _predictor(family, work, smaller, quantizer)
     kept = family.table(smaller, counted, context).ids
     after = {
-        "parameters": compact.n_parameters(),
-        "nonzero": compact.n_nonzero(),
+        "parameters": int(compact.n_parameters()),
+        "nonzero": int(compact.n_nonzero()),
         "units": len(kept),
         "nbytes": _bytes_of(compact),
     }
@@ -218,25 +221,31 @@ def _predictor(family, work, smaller, quantizer):
     return compact
 
 
-def _choose(family, work, options, request, context, quantizer):
+def _choose(family, work, keep, options, request, context, quantizer):
     """Choose the size and the option by inner validation, as a `Choice`."""
-    keep = options.keep
     if keeps_all(keep):
         return Choice(keep, request)
     requests = [
         replace(request, option=option) for option in family.options(work, request, context)
     ]
     if keep != "auto":
-        if len(requests) > 1:
-            return _choose_option(family, work, keep, requests, context)
+        chooses = len(requests) > 1
         own, _, _ = family.validated_part(work, context)
-        if request.unit != "auto" or not own.validates_float:
+        if not chooses and (request.unit != "auto" or not own.validates_float):
             return Choice(keep, requests[0])
+        quiet = {} if chooses else {"divide": "ignore", "invalid": "ignore"}
         try:
-            return _choose_option(family, work, keep, requests, context)
-        except Exception as error:  # nothing is chosen here: the fit goes on without it
-            note = f"The loss of keep={keep} was not estimated on inner folds: {error}"
+            with np.errstate(**quiet):  # of models of very few rows
+                choice, warned = _choose_option(family, work, keep, requests, context)
+        except Exception as error:
+            if chooses:
+                raise
+            reason = first_line(error)  # nothing is chosen: the fit goes on without it
+            note = f"The loss of keep={keep} was not estimated on inner folds: {reason}"
             return Choice(keep, requests[0], notes=(note,))
+        if warned:
+            warnings.warn(warned, UserWarning, stacklevel=5)
+        return choice
     shares = family.auto_shares(work, request.unit, context)
     if not shares:  # nothing can be pruned
         return Choice(1.0, request)
@@ -260,10 +269,12 @@ def _choose(family, work, options, request, context, quantizer):
         if chosen is None:
             return Choice(1.0, request, path, True, notes)
     if chosen is None:
-        return Choice(1.0, request, path, True, (_why_all(path, context, max_churn),))
+        rest = path[0], context, max_churn, options.max_churn == "seed"
+        why = _why_all(curve, criteria, elsewhere, *rest)
+        return Choice(1.0, request, path, True, (why,))
     path[chosen]["chosen"] = True
     own = requests[curve.options[best[chosen]]]
-    return Choice(shares[chosen], own, path, bool(passes[: chosen + 1].all()), notes)
+    return Choice(shares[chosen], own, path, bool(passes[chosen]), notes)
 
 
 def _path(curve, shares, requests, best, elsewhere):
@@ -274,25 +285,44 @@ def _path(curve, shares, requests, best, elsewhere):
     ]
 
 
-def _why_all(path, context, max_churn):
-    """Why nothing is pruned, for the report."""
-    first = path[0]
+def _why_all(curve, criteria, elsewhere, first, context, max_churn, by_seed):
+    """Why nothing is pruned, for the report; `first` is its entry of the largest size."""
     found = f"loses {first['loss']:.4f} +- {first['error']:.4f} of the score"
     if "log_loss" in first:
         found += f", and its log loss changes by {100 * first['log_loss']:+.1f} %"
     if "churn" in first:
         found += f", and {100 * first['churn']:.1f} % of the labels change"
-    limits = f"tolerance={context.tolerance}"
-    limits += "" if max_churn is None else f" and max_churn={max_churn:.3g}"
+    failed = [one for one in criteria if not sizes_within(curve, [one], elsewhere)[0]]
+    means = [replace(one, with_error=False) for one in failed]
+    if not failed:
+        bound = curve.churn_bounds(elsewhere)[0]
+        limit = f"max_churn={max_churn:.3g}"
+        if by_seed:
+            limit = f"the {100 * max_churn:.1f} % that a second seed changes"
+        remedy = (
+            f"The upper 95 % bound of the labels that change, {100 * bound:.1f} %, exceeds "
+            f"{limit}: pass more rows or a larger number as max_churn."
+        )
+    elif sizes_within(curve, means, elsewhere)[0]:
+        remedy = (
+            "With few rows the standard error alone exceeds the limit: pass more rows or a "
+            "larger tolerance."
+        )
+    elif all(one.is_log_loss for one in failed):
+        remedy = (
+            f"The log loss may rise by {100 * LOG_LIMIT:.0f} %, whatever the tolerance: "
+            "write a float keep to allow more."
+        )
+    else:
+        remedy = "Pass a larger tolerance, or write a float keep."
     return (
         f"All parameters are kept: on inner folds the largest size that was tried "
-        f"({first['keep']}) {found}, with {limits}. With few rows the standard error alone "
-        "exceeds the limit: pass more rows or a larger tolerance."
+        f"({first['keep']}) {found}, with tolerance={context.tolerance}. {remedy}"
     )
 
 
 def _choose_option(family, work, keep, requests, context):
-    """Choose the option for a float or int keep; warn where the size loses too much."""
+    """The `Choice` for a float or int keep, and a warning where it loses too much."""
     curve = inner_curve(family, work, (keep,), requests, context)
     criteria = curve.criteria(context.tolerance)
     elsewhere = np.full((1 + curve.folds.max(), 1), best_at(curve, criteria, keep))
@@ -304,19 +334,21 @@ def _choose_option(family, work, keep, requests, context):
     notes = ()
     used = path[0]["used"]
     if isinstance(keep, float) and used < ENOUGH_USED * keep:
+        why = "scored as well or better on inner folds"
+        if len(requests) == 1:
+            why = "is the largest within it"
         notes = (
             f"keep={keep} allows more: the model with {100 * used:.0f} % of the parameters "
-            "scored as well or better on inner folds.",
+            f"{why}.",
         )
+    warned = None
     if not within and own.unit == "auto":
-        warnings.warn(
+        warned = (
             f"keep={keep} loses {loss:.4f} +- {error:.4f} of the score on inner folds, "
             f"more than tolerance={context.tolerance}. "
-            f"{_enough(family, work, keep, requests, context)}",
-            UserWarning,
-            stacklevel=6,
+            f"{_enough(family, work, keep, requests, context)}"
         )
-    return Choice(keep, own, path, within, notes)
+    return Choice(keep, own, path, within, notes), warned
 
 
 def _enough(family, work, keep, requests, context):
@@ -379,12 +411,15 @@ def _best_within_bytes(
         return None, ()
     entry = path[chosen]
     passing = np.flatnonzero(passes)
-    remedy = "keep=1.0 loses nothing."
+    remedy = f"keep=1.0, of {whole:,} bytes, loses nothing."
     if len(passing):
         remedy = f"{nbytes(int(passing[-1])):,} bytes would pass."
+    limits = f"tolerance={context.tolerance}"
+    if options.max_churn is not None:
+        limits += f" and max_churn={options.max_churn!r}"
     note = (
-        f"No model of at most {options.max_nbytes:,} bytes stays within "
-        f"tolerance={context.tolerance}: the best loses {entry['loss']:.4f} +- "
+        f"No model of at most {options.max_nbytes:,} bytes stays within {limits}, "
+        f"standard errors included: the best loses {entry['loss']:.4f} +- "
         f"{entry['error']:.4f} of the score on inner folds"
     )
     if "log_loss" in entry:

@@ -489,6 +489,10 @@ class PrunedModel(
         """Raise if `max_nbytes` or `max_churn` does not fit the other arguments."""
         for name in ("max_nbytes", "max_churn"):
             value = getattr(self, name)
+            if isinstance(value, bool):
+                raise InvalidParameterError(
+                    f"{name} must be a number or None. Got {name}={value}."
+                )
             if value is not None and self.keep != "auto":
                 raise InvalidParameterError(
                     f'{name} needs keep="auto", which chooses the size. Got '

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from sklearn_prune._ranking import budget_size, keep_prefix
+from sklearn_prune._ranking import budget_size, keep_prefix, parameter_budget
 from sklearn_prune._returns import check_ranking, check_returned
 from sklearn_prune.weight_pruning._protocol import UnitTable
 
@@ -71,7 +71,7 @@ def kept_units(ranking, table, share, by_size):
     if not by_size or isinstance(share, Integral):
         return keep_prefix(ranking, share, classes=table.groups)
     total = table_size(table, by_size)
-    budget = budget_size(share, total, units="parameters") - table.fixed
+    budget = parameter_budget(share, total) - table.fixed
     order = ranking.order
     size = int(np.searchsorted(np.cumsum(table.parameters[order]), budget, side="right"))
     size = max(1, size if table.groups is None else max(size, table.groups.max() + 1))
@@ -96,7 +96,7 @@ def _cut(family, work, unit, kept, request, context):
 def _in_rounds(family, work, unit, criterion, share, request, context, by_size):
     """Rank, cut and refit in the rounds of the schedule, until the share is reached."""
     total = table_size(unit_table(family, work, unit, context), by_size)
-    final_share = budget_size(share, total) / total
+    final_share = (parameter_budget if by_size else budget_size)(share, total) / total
     for part in request.schedule.shares(final_share):
         prepared, _, kept = ranked_within(
             part * total, criterion, family, work, unit, context, by_size

@@ -31,6 +31,8 @@ class Criterion:
         Whether one standard error is added to the mean.
     share : float
         Weight of the mean in the score by which an option is picked.
+    is_log_loss : bool
+        Whether the losses are those of the log loss, or of the hinge loss.
     """
 
     losses: np.ndarray
@@ -38,6 +40,7 @@ class Criterion:
     limit: float
     with_error: bool = True
     share: float = 1.0
+    is_log_loss: bool = False
 
     def means(self, left_out=None):
         """Mean losses of shape (n_options, n_shares), without the scores of one fold."""
@@ -146,7 +149,8 @@ class Curve:
                 limit = max(LOG_LIMIT * size, LEAST_LOG_LIMIT)
                 share = LOG_SHARE / size if size > 0 and self.scores is None else 0.0
                 logs = self.losses(LOG, weights)
-                found.append(Criterion(logs, self.folds, limit, share=share))
+                log = Criterion(logs, self.folds, limit, share=share, is_log_loss=True)
+                found.append(log)
         return found
 
     def utility(self, criteria, left_out=None):

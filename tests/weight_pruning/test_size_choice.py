@@ -1,5 +1,7 @@
 """The choice of option and size by inner scores, against the rule by hand."""
 
+import json
+import re
 import warnings
 from dataclasses import replace
 
@@ -214,6 +216,12 @@ def test_the_mean_of_the_rows_is_the_score(X, y, weighted):
         (sk.RandomForestClassifier(20, random_state=0), 0.05),
         (sk.RandomForestRegressor(20, random_state=0), 0.5),
         (sk.HistGradientBoostingClassifier(max_iter=20), 0.5),
+        (sk.DecisionTreeClassifier(random_state=0), 0.7),
+        (sk.LogisticRegression(), 0.5),
+        (sk.LogisticRegression(), 0.3),
+        (sk.GaussianNB(), 0.5),
+        (sk.BernoulliNB(), 0.3),
+        (sk.LinearDiscriminantAnalysis(), 0.5),
     ],
 )
 def test_a_float_keep_is_at_most_the_share_that_is_stored(model, keep):
@@ -264,7 +272,6 @@ def test_limits_of_bytes_and_churn():
         model = PrunedClassifier(forest, keep="auto", cv=3, random_state=0, **params)
         return model.fit(X, y)
 
-    free = pruned(tolerance=0.02)
     whole = stored_bytes(PrunedClassifier(forest, keep=1.0).fit(X, y).compact_)
     for limit in (whole // 2, whole // 8):
         with warnings.catch_warnings():
@@ -281,7 +288,8 @@ def test_limits_of_bytes_and_churn():
     assert pruned(tolerance=0.02, max_churn=0.0).report_.keep == 1.0
     loose, strict = (pruned(tolerance=0.5, max_churn=c).report_ for c in (0.3, 0.05))
     assert loose.keep <= strict.keep
-    assert pruned(tolerance=0.02, max_churn="seed").report_.keep >= free.report_.keep
+    free, seeded = (pruned(tolerance=0.5, max_churn=c).report_ for c in (None, "seed"))
+    assert free.keep < seeded.keep <= strict.keep
 
 
 def test_the_bound_of_the_churn():
@@ -306,6 +314,8 @@ def test_the_bound_of_the_churn():
         ({"max_churn": "other", "keep": "auto"}, "max_churn"),
         ({"max_churn": 1.5, "keep": "auto"}, "max_churn"),
         ({"max_nbytes": 0, "keep": "auto"}, "max_nbytes"),
+        ({"max_nbytes": True, "keep": "auto"}, "max_nbytes"),
+        ({"max_churn": False, "keep": "auto"}, "max_churn"),
     ],
 )
 def test_limits_that_do_not_fit(params, word, X, y):
@@ -318,6 +328,8 @@ def test_churn_needs_labels_and_randomness(X, y):
         PrunedRegressor(sk.Ridge(), keep="auto", max_churn=0.1).fit(X, X[:, 0])
     for model in (
         sk.GaussianNB(),
+        sk.LogisticRegression(),  # the seeds of these two change nothing
+        sk.SVC(),
         sk.FrozenEstimator(sk.RandomForestClassifier(3).fit(X, y)),
     ):
         with pytest.raises(ValueError, match="seed"):
@@ -344,3 +356,64 @@ def test_several_outputs_and_frozen_models_have_sizes():
     several = sk.RandomForestClassifier(8, random_state=0)
     report = PrunedClassifier(several, keep=0.5, random_state=0).fit(X, both).report_
     assert report.after["parameters"] <= 0.5 * report.before["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("model", "keep"),
+    [
+        (sk.LogisticRegression(), 0.1),
+        (sk.SVC(), 0.02),
+        (sk.GaussianNB(), 0.05),
+        (sk.Pipeline([("scale", sk.StandardScaler()), ("model", sk.GaussianNB())]), 0.05),
+    ],
+)
+def test_the_loss_of_models_with_one_option_is_a_warning(model, keep):
+    X, y = make_classification(300, n_informative=6, n_redundant=0, random_state=2)
+    with pytest.warns(UserWarning, match=f"keep={keep} loses") as caught:
+        pruned = PrunedClassifier(model, keep=keep, random_state=0).fit(X, y)
+    assert len(caught) == 1
+    assert pruned.report_.within_tolerance is False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="loses"):
+            pruned.fit(X, y)
+
+
+def test_a_float_keep_that_cannot_be_validated_is_still_fitted():
+    X = np.random.default_rng(0).normal(size=(4, 5))
+    for model in (sk.LogisticRegression(), sk.SVC()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report = PrunedClassifier(model, keep=0.5).fit(X, [0, 0, 0, 1]).report_
+        (note,) = report.notes
+        assert "not estimated on inner folds" in note
+        assert report.within_tolerance is None
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"max_churn": 0.0, "tolerance": 0.5}, "upper 95 % bound .* max_churn"),
+        ({"estimator": sk.RandomForestClassifier(10, random_state=0)}, "error alone"),
+        ({"keep": 0.19, "tolerance": 1.0}, "14 % .* is the largest within it"),
+    ],
+)
+def test_the_report_says_why_the_size_is_no_smaller_or_larger(params, reason):
+    X, y = make_classification(300, n_informative=6, random_state=0)
+    given = {"estimator": sk.LogisticRegression(), "keep": "auto", "random_state": 0}
+    report = PrunedClassifier(**given | params).fit(X, y).report_
+    (note,) = report.notes
+    assert re.search(reason, note)
+    assert note in str(report)
+
+
+def test_numbers_of_the_report_are_those_of_python():
+    X, y = load_iris(return_X_y=True)
+    for model, params in (
+        (sk.DecisionTreeClassifier(random_state=0), {"keep": np.int64(3), "unit": "leaf"}),
+        (sk.LogisticRegression(max_iter=1000), {"keep": np.float64(0.9)}),
+    ):
+        report = PrunedClassifier(model, **params).fit(X, y).report_
+        estimates = [entry | {"option": None} for entry in report.path]
+        texts = [report.keep, report.before, report.after, report.seconds, estimates]
+        assert json.loads(json.dumps(texts))[:3] == texts[:3]

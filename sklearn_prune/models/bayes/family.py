@@ -58,6 +58,21 @@ class NaiveBayesFamily(Restores, Family):
         _RESTORE[_kind(template)](compact, template)
         return template
 
+    def column_parameters(self, work):
+        """Numbers of parameters of each column, and of those of no column.
+
+        Rotations have as many as there are pairs of columns; each counts as one.
+        """
+        compact, kind = self.compact(work), _kind(work)
+        if kind == "QuadraticDiscriminantAnalysis":
+            return np.ones(work.n_features_in_, dtype=np.int64), 0
+        constants = compact.intercept_ if hasattr(compact, "coef_") else compact.constants_
+        fixed = int(np.size(constants))
+        if kind == "CategoricalNB":
+            return compact.n_categories_.astype(np.int64) * fixed, fixed
+        each = (compact.n_parameters() - fixed) // work.n_features_in_
+        return np.full(work.n_features_in_, each, dtype=np.int64), fixed
+
     def weights(self, work, unit, context):
         """What each feature says about the classes.
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.base import clone
 
-from sklearn_prune._ranking import Ranking, budget_size
+from sklearn_prune._ranking import Ranking, parameter_budget
 from sklearn_prune._seeds import derive_seed, draw_seed, row_keys
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.models.boosting.iterations import (
@@ -311,13 +311,13 @@ class BoostingFamily(Restores, Family):
         for share in shares:
             if request.schedule is None:
                 while stops and stops[0] >= share:
-                    path.advance(budget_size(stops.pop(0), total, units="parameters"))
+                    path.advance(parameter_budget(stops.pop(0), total))
                 part = path.copy()
             else:
                 part = path.copy()
                 for stop in request.schedule.shares(share)[:-1]:
-                    part.advance(budget_size(stop, total, units="parameters"))
-            part.advance(budget_size(share, total, units="parameters"))
+                    part.advance(parameter_budget(stop, total))
+            part.advance(parameter_budget(share, total))
             yield part
 
     def whole_outputs(self, work, fold):

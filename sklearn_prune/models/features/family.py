@@ -122,6 +122,7 @@ class FeatureFamily(Restores, Family):
 
     def __init__(self, inner=None):
         self.inner = ModelFamily() if inner is None else inner
+        self.validates_float = self.inner.validates_float
         own = self.inner.criteria.get("feature", (MagnitudeCriterion,))
         # Linear models know their columns well and quickly; others are asked.
         linear = bool(self.inner.units) and "feature" in self.inner.criteria
@@ -151,7 +152,10 @@ class FeatureFamily(Restores, Family):
         return FeatureWork(np.arange(n_features), n_features, inner, names)
 
     def table(self, work, unit, context):
-        return UnitTable(work.columns, np.ones(len(work.columns), dtype=np.int64))
+        parameters, fixed = np.ones(len(work.columns), dtype=np.int64), 0
+        if work.inner is not None and hasattr(self.inner, "column_parameters"):
+            parameters, fixed = self.inner.column_parameters(work.inner)
+        return UnitTable(work.columns, parameters, fixed)
 
     def apply(self, work, unit, kept, context):
         if not work.n_features:

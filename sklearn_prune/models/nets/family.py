@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_prune._ranking import budget_size
+from sklearn_prune._ranking import budget_size, parameter_budget
 from sklearn_prune._sklearn_compat import InvalidParameterError
 from sklearn_prune.models.nets.units import (
     alive_units,
@@ -238,7 +238,7 @@ class NetFamily(TrainsOn, Restores, Family):
         criterion = self.criterion_for(unit, criterion)
         by_size = request.unit == "auto"
         total = table_size(self.table(work, unit, context), by_size)
-        share = budget_size(share, total) / total
+        share = (parameter_budget if by_size else budget_size)(share, total) / total
 
         def cut(now, part):
             size = part * total

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_prune._ranking import Ranking, budget_size
+from sklearn_prune._ranking import Ranking, parameter_budget
 from sklearn_prune.models.trees.arrays import (
     collapse,
     impurity_decreases,
@@ -63,7 +63,7 @@ class ForestPath:
     def __init__(self, work, shares, context, *, watched=None, counted=None):
         self.work, self.context, self.fitted = work, context, work.fitted
         total = self.fitted.n_parameters
-        self.budgets = [budget_size(share, total, units="parameters") for share in shares]
+        self.budgets = [parameter_budget(share, total) for share in shares]
         self.width = (
             int(self.fitted.n_classes.sum())
             if self.fitted.classifies
