@@ -29,7 +29,8 @@ PRUNED = entries("""
     max_churn : float in [0, 1), "seed" or None, default=None
         For keep="auto" and classifiers: the largest share of labels that may differ from
         those of the whole model. The upper 95 % bound of it, on inner folds, is compared.
-        "seed" is what a second seed of the whole model changes.
+        "seed" is what a second seed of the whole model changes; a model that does not
+        depend on its seed raises an error.
     scoring : str, callable or None, default=None
         The score for keep="auto". None is accuracy for classifiers and R2 for regressors.
     cv : int, splitter or iterable, default=3
