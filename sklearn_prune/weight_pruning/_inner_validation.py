@@ -314,7 +314,7 @@ def _check_classes(folds, context):
     )
     if not n_known.any():
         raise InvalidParameterError(text)
-    warnings.warn(text, UserWarning, stacklevel=6)
+    warnings.warn(text, UserWarning, stacklevel=8)
 
 
 def user_score(predictor, context):

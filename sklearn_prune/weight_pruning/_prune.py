@@ -29,6 +29,7 @@ from sklearn_prune.weight_pruning._size_choice import (
     best_at,
     last_before_failure,
     sizes_within,
+    worst_loss,
 )
 
 
@@ -244,7 +245,7 @@ def _choose(family, work, keep, options, request, context, quantizer):
             note = f"The loss of keep={keep} was not estimated on inner folds: {reason}"
             return Choice(keep, requests[0], notes=(note,))
         if warned:
-            warnings.warn(warned, UserWarning, stacklevel=5)
+            warnings.warn(warned, UserWarning, stacklevel=6)
         return choice
     shares = family.auto_shares(work, request.unit, context)
     if not shares:  # nothing can be pruned
@@ -329,7 +330,7 @@ def _choose_option(family, work, keep, requests, context):
     path = _path(curve, (keep,), requests, elsewhere[0], elsewhere)
     path[0]["chosen"] = True
     own = requests[curve.options[elsewhere[0, 0]]]
-    loss, error = path[0]["loss"], path[0]["error"]
+    loss, error, which = worst_loss(path[0])
     within = loss - error <= context.tolerance
     notes = ()
     used = path[0]["used"]
@@ -344,8 +345,8 @@ def _choose_option(family, work, keep, requests, context):
     warned = None
     if not within and own.unit == "auto":
         warned = (
-            f"keep={keep} loses {loss:.4f} +- {error:.4f} of the score on inner folds, "
-            f"more than tolerance={context.tolerance}. "
+            f"keep={keep} loses {loss:.4f} +- {error:.4f} of the score{which} on inner "
+            f"folds, more than tolerance={context.tolerance}. "
             f"{_enough(family, work, keep, requests, context)}"
         )
     return Choice(keep, own, path, within, notes), warned
@@ -357,11 +358,11 @@ def _enough(family, work, keep, requests, context):
     if shares:
         curve = inner_curve(family, work, shares, requests, context)
         choices = curve.best_options(curve.criteria(context.tolerance))
-        enough = [
-            entry["keep"]
-            for entry in curve.entries(shares, *choices)
-            if entry["loss"] - entry["error"] <= context.tolerance
-        ]
+        enough = []
+        for entry in curve.entries(shares, *choices):
+            loss, error, _ = worst_loss(entry)
+            if loss - error <= context.tolerance:
+                enough.append(entry["keep"])
         if enough:
             return f"keep={min(enough)} does not."
     return "keep=1.0 loses nothing."
@@ -427,7 +428,7 @@ def _best_within_bytes(
     if "churn" in entry:
         note += f", {100 * entry['churn']:.1f} % of the labels change"
     note += f". {remedy}"
-    warnings.warn(note, UserWarning, stacklevel=6)
+    warnings.warn(note, UserWarning, stacklevel=7)
     return chosen, (note,)
 
 

@@ -23,9 +23,11 @@ class PruningReport:
         Estimates of inner validation for each size, on held-out rows of inner folds. They
         are no test: the size was chosen by them. "keep", "option"; "used": share of the
         parameters that is stored; "loss": mean loss of score against keep=1.0, "error": its
-        standard error; "log_loss": rise of the log loss (for classifiers without
-        probabilities the hinge loss) as a share of that of keep=1.0; "churn": share of the
-        labels that differ from those of keep=1.0, and "churn_by_class" by true class;
+        standard error; "weighted_loss" and "weighted_error": the same with the class
+        weights of the model, if it has any; "log_loss": rise of the log loss (for
+        classifiers without probabilities the hinge loss) as a share of that of keep=1.0;
+        "churn": share of the labels that differ from those of keep=1.0, and
+        "churn_by_class" by true class;
         "chosen".
     form : str
         Class of the predictor.
@@ -71,6 +73,9 @@ class PruningReport:
         for entry in chosen:
             text = f"on inner folds (no test): loss {entry['loss']:.4f} +- "
             text += f"{entry['error']:.4f}"
+            if "weighted_loss" in entry:
+                text += f" (with class weights {entry['weighted_loss']:.4f} +- "
+                text += f"{entry['weighted_error']:.4f})"
             if "log_loss" in entry:
                 text += f", log loss {100 * entry['log_loss']:+.1f} %"
             if "churn" in entry:

@@ -207,13 +207,19 @@ class Curve:
         n, n_changed = changed.shape[1], changed.sum(axis=1)
         return np.where(n_changed < n, beta.ppf(0.95, n_changed + 1, n - n_changed), 1.0)
 
+    def score_losses(self, elsewhere):
+        """Losses, (n_shares, n_scores), with class weights if any, and without them."""
+        if self.scores is not None:
+            n_folds, n_shares = elsewhere.shape
+            place, folds = np.arange(n_shares)[:, None], np.arange(n_folds)
+            return [(self.scores[0] - self.scores[1])[elsewhere.T, place, folds]]
+        lost = self.whole[LABEL] - self.crossed(LABEL, elsewhere)
+        return [lost * weights / max(weights.mean(), 1e-300) for weights in self.weights]
+
     def entries(self, shares, best, elsewhere):
         """The estimates for each size, as dicts of a report."""
         plain = self.weights[-1] / max(self.weights[-1].mean(), 1e-300)
-        losses = (self.whole[LABEL] - self.crossed(LABEL, elsewhere)) * plain
-        if self.scores is not None:
-            place, folds = np.arange(len(shares))[:, None], np.arange(len(elsewhere))
-            losses = (self.scores[0] - self.scores[1])[elsewhere.T, place, folds]
+        *weighted, losses = self.score_losses(elsewhere)
         logs = ((self.whole[LOG] - self.crossed(LOG, elsewhere)) * plain).mean(axis=1)
         changed = self.crossed(CHANGED, elsewhere)
         for number, share in enumerate(shares):
@@ -224,6 +230,9 @@ class Curve:
                 "error": float(standard_error(losses[number])),
                 "used": float(self.used[best[number], number]),
             }
+            for own in weighted:
+                entry["weighted_loss"] = float(own[number].mean())
+                entry["weighted_error"] = float(standard_error(own[number]))
             if not np.isnan(self.log_size):
                 entry["log_loss"] = float(logs[number] / max(self.log_size, 1e-12))
             if not np.isnan(changed).any():
@@ -234,6 +243,15 @@ class Curve:
                         for label in np.unique(self.target).tolist()
                     }
             yield entry
+
+
+def worst_loss(entry):
+    """Loss and standard error of an entry, with or without class weights, and which."""
+    plain = entry["loss"], entry["error"], ""
+    own = entry.get("weighted_loss"), entry.get("weighted_error"), ", with class weights,"
+    if own[0] is not None and own[0] - own[1] > plain[0] - plain[1]:
+        return own
+    return plain
 
 
 def standard_error(losses):

@@ -281,6 +281,7 @@ def test_limits_of_bytes_and_churn():
     assert pruned(tolerance=1.0, max_nbytes=10**9).report_.keep >= 0.5  # the best one
     with pytest.warns(UserWarning, match="max_nbytes|No model of at most") as caught:
         tiny = pruned(tolerance=0.0, max_nbytes=whole // 8)
+    assert caught[0].filename == __file__
     assert "would pass" in str(caught[0].message) or "keep=1.0" in str(caught[0].message)
     assert tiny.report_.within_tolerance is False
     with pytest.raises(ValueError, match="max_nbytes"):
@@ -371,12 +372,50 @@ def test_the_loss_of_models_with_one_option_is_a_warning(model, keep):
     X, y = make_classification(300, n_informative=6, n_redundant=0, random_state=2)
     with pytest.warns(UserWarning, match=f"keep={keep} loses") as caught:
         pruned = PrunedClassifier(model, keep=keep, random_state=0).fit(X, y)
-    assert len(caught) == 1
+    assert [warning.filename for warning in caught] == [__file__]
     assert pruned.report_.within_tolerance is False
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match="loses"):
             pruned.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        sk.LogisticRegression(class_weight={"no": 1, "yes": 5}),
+        sk.LinearSVC(class_weight={"no": 1, "yes": 6}),
+        sk.Pipeline(
+            [
+                ("scale", sk.StandardScaler()),
+                ("model", sk.LinearSVC(class_weight={"no": 1, "yes": 6})),
+            ]
+        ),
+    ],
+)
+def test_a_float_keep_that_loses_the_rare_class_is_a_warning(model):
+    X, y = make_classification(
+        1000,
+        12,
+        n_informative=6,
+        weights=[0.95],
+        class_sep=0.8,
+        flip_y=0.01,
+        random_state=2,
+    )
+    y = np.array(["no", "yes"])[y]
+    pruned = PrunedClassifier(model, keep=0.2, random_state=0)
+    with pytest.warns(UserWarning, match="loses .* with class weights") as caught:
+        pruned.fit(X, y)
+    report = pruned.report_
+    assert report.within_tolerance is False
+    (entry,) = report.path
+    assert entry["weighted_loss"] - entry["weighted_error"] > 0.005 > entry["loss"]
+    assert "with class weights" in str(report)
+    enough = float(str(caught[0].message).rpartition("keep=")[2].split()[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pruned.set_params(keep=enough).fit(X, y)
 
 
 def test_a_float_keep_that_cannot_be_validated_is_still_fitted():
