@@ -1,0 +1,372 @@
+"""Rows in any container as arrays, and the checks that scikit-learn makes of them.
+
+Containers are arrays, structured arrays, lists of rows, lists of dicts, dicts of columns,
+frames of pandas, polars and pyarrow, and sparse matrices. None of their packages is
+imported. Rows by name (dicts and structured arrays) may have their columns in any order,
+and columns that are not needed.
+"""
+
+import warnings
+from numbers import Number
+
+import numpy as np
+
+FLOATS = (np.float64, np.float32, np.float16)  # as scikit-learn's scalers keep them
+REALS = (np.float64, np.float32)
+
+
+class CSR:
+    """A sparse matrix by rows: what steps hand on where scipy is not imported.
+
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+        Values, their columns, and where each row starts and ends among them.
+    shape : tuple of int
+        Numbers of rows and columns.
+    """
+
+    ndim = 2
+    format = "csr"
+    dtype = property(lambda self: self.data.dtype)
+    nnz = property(lambda self: len(self.data))
+
+    def __init__(self, data, indices, indptr, shape):
+        self.data, self.indices, self.indptr = data, indices, indptr
+        self.shape = tuple(shape)
+
+    def __getitem__(self, rows):
+        """Some rows, by a slice, a mask, or positions."""
+        rows = np.arange(self.shape[0])[rows]
+        sizes = np.diff(self.indptr)[rows]
+        indptr = np.concatenate([[0], np.cumsum(sizes)])
+        taken = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], sizes)
+        return CSR(
+            self.data[taken], self.indices[taken], indptr, (len(rows), self.shape[1])
+        )
+
+    def toarray(self):
+        """The same values in an array."""
+        full = np.zeros(self.shape, dtype=self.dtype)
+        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+        np.add.at(full, (rows, self.indices), self.data)
+        return full
+
+    def tocsr(self):
+        """Itself."""
+        return self
+
+
+def is_sparse(X):
+    """Whether X is a sparse matrix, of scipy or of this module."""
+    return not isinstance(X, np.ndarray | list | dict) and hasattr(X, "tocsr")
+
+
+def is_frame(X):
+    """Whether X is a frame of pandas, polars or pyarrow."""
+    return hasattr(X, "columns") and hasattr(X, "__getitem__") and len(X.shape) == 2
+
+
+def is_named(X):
+    """Whether X has its columns by name alone: dicts and structured arrays."""
+    if isinstance(X, np.ndarray):
+        return X.dtype.names is not None
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and isinstance(X[0], dict)
+    return isinstance(X, dict)
+
+
+def n_rows(X):
+    """Number of rows."""
+    if isinstance(X, dict):
+        return len(next(iter(X.values()), ()))
+    return X.shape[0] if getattr(X, "shape", ()) else len(X)
+
+
+def names_of(X):
+    """Names of the columns, as an array of str, or None where there are none."""
+    if is_named(X):
+        names = X.dtype.names if isinstance(X, np.ndarray) else X
+        names = list(X[0] if isinstance(X, list | tuple) else names)
+    elif isinstance(X, np.ndarray) or not is_frame(X):
+        return None
+    else:
+        names = X.column_names if hasattr(X, "column_names") else X.columns
+    names = np.asarray(names, dtype=object)
+    kinds = sorted({type(name).__qualname__ for name in names})
+    if len(kinds) > 1 and "str" in kinds:
+        raise TypeError(
+            "Feature names are only supported if all input features have string names. "
+            f"Got names of the types {', '.join(kinds)}. Write X.columns = "
+            "X.columns.astype(str)."
+        )
+    return names if kinds == ["str"] else None
+
+
+def is_missing(value):
+    """Whether a value is None, NaN, or the missing value of pandas."""
+    nan = isinstance(value, float | np.floating) and value != value
+    return value is None or nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def column(X, at):
+    """One column as an array: by its name, or by its position where columns have one."""
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is None:
+            return X[:, at]
+        return X[at if isinstance(at, str) else X.dtype.names[at]]
+    if isinstance(X, dict):
+        return _array_of(X[at if isinstance(at, str) else list(X)[at]])
+    if isinstance(X, list | tuple):
+        if not is_named(X):
+            return np.asarray(X)[:, at]
+        name = at if isinstance(at, str) else list(X[0])[at]
+        return _array_of([row.get(name) for row in X])
+    if not isinstance(at, str):
+        if hasattr(X, "iloc"):
+            return np.asarray(X.iloc[:, at])
+        at = names_of(X)[at]
+    found = X[at]
+    if len(getattr(found, "shape", (1,))) > 1:  # two columns of pandas with one name
+        raise ValueError(
+            f"Names of columns must differ. Got {at!r} twice. Rename one of the columns."
+        )
+    return np.asarray(found)
+
+
+def _array_of(values):
+    """A column of Python values: texts stay, what is missing among numbers becomes NaN."""
+    if isinstance(values, np.ndarray):
+        return values
+    values = values.tolist() if hasattr(values, "tolist") else list(values)
+    absent = [is_missing(value) for value in values]
+    numbers = all(
+        gone or isinstance(value, Number)
+        for value, gone in zip(values, absent, strict=True)
+    )
+    if not numbers:
+        found = np.empty(len(values), dtype=object)
+        found[:] = values
+        return found
+    if any(absent):
+        pairs = zip(values, absent, strict=True)
+        return np.array([np.nan if gone else value for value, gone in pairs], dtype=float)
+    return np.array(values)
+
+
+def as_numbers(values, dtype):
+    """An array of numbers in a dtype; None and the missing value of pandas become NaN."""
+    if getattr(values, "dtype", None) is not None and values.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported. Got {values.dtype}. Write X.real.")
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        reason = error
+    objects = np.array(values, dtype=object)
+    absent = np.reshape([is_missing(value) for value in objects.flat], objects.shape)
+    if absent.any():
+        objects[absent] = np.nan
+        try:
+            return objects.astype(dtype)
+        except (TypeError, ValueError) as error:
+            reason = error
+    raise ValueError(
+        f"X must hold numbers, {reason}. Encode texts by a transformer in a Pipeline."
+    ) from reason
+
+
+def check_names(owner, X):
+    """Check the names of the columns against those of the fit, as scikit-learn does.
+
+    Rows by name only need all names of the fit.
+    """
+    expected, found = getattr(owner, "feature_names_in_", None), names_of(X)
+    kind = type(owner).__name__
+    if expected is None:
+        if found is not None:
+            warnings.warn(
+                f"X has feature names, but {kind} was fitted without feature names",
+                stacklevel=2,
+            )
+        return
+    if found is None:
+        warnings.warn(
+            f"X does not have valid feature names, but {kind} was fitted with feature "
+            "names",
+            stacklevel=2,
+        )
+        return
+    if len(found) == len(expected) and not np.any(found != expected):
+        return
+    missing = sorted(set(expected) - set(found))
+    if is_named(X):
+        if not missing:
+            return
+        unseen = []
+    else:
+        unseen = sorted(set(found) - set(expected))
+    raise ValueError(
+        "The feature names should match those that were passed during fit.\n"
+        + _listed("Feature names unseen at fit time:\n", unseen)
+        + _listed("Feature names seen at fit time, yet now missing:\n", missing)
+        + (
+            ""
+            if unseen or missing
+            else "Feature names must be in the same order as they were in fit.\n"
+        )
+    )
+
+
+def _listed(head, names):
+    lines = [f"- {name}\n" for name in names[:5]] + ["- ...\n"] * (len(names) > 5)
+    return head + "".join(lines) if names else ""
+
+
+def table(X, dtype=None, names=None):
+    """Rows as a 2-d array, in the order of some names where X has names.
+
+    Parameters
+    ----------
+    X : rows in any container but sparse matrices
+    dtype : dtype, tuple of dtypes, or None
+        Of several, the first, unless X has one of the others. None keeps what is there:
+        an array of objects where there are texts.
+    names : sequence of str, or None
+        Columns to take, in this order. None takes all of them.
+    """
+    if isinstance(X, np.ndarray) and X.dtype.names is None:
+        return X if dtype is None else as_numbers(X, _chosen(X.dtype, dtype))
+    if not is_named(X) and not is_frame(X):
+        dtype = dtype[0] if isinstance(dtype, tuple) else dtype
+        return np.asarray(X) if dtype is None else as_numbers(X, dtype)
+    if names is None and not is_named(X):
+        found = np.asarray(X)
+        if found.dtype.kind != "O":
+            kept = found.dtype if _of_numpy(X) else None
+            if dtype is None:
+                return found if kept or not hasattr(X, "iloc") else found.astype(float)
+            return as_numbers(found, _chosen(kept, dtype))
+        columns = [column(X, at) for at in range(X.shape[1])]
+    else:
+        names = names_of(X) if names is None else names
+        columns = [column(X, name) for name in names]
+    kinds = [own.dtype for own in columns]
+    texts = any(kind.kind in "OUSTV" for kind in kinds)
+    known = not texts and (is_named(X) or _of_numpy(X))
+    common = np.result_type(*kinds) if known and kinds else None
+    if dtype is not None:
+        common = np.dtype(_chosen(common, dtype))
+        columns = [as_numbers(own, common) for own in columns]
+    elif texts:
+        common = np.dtype(object)
+    else:
+        common = np.dtype(float) if common is None else common
+    found = np.empty((n_rows(X), len(columns)), dtype=common)
+    for at, own in enumerate(columns):
+        found[:, at] = own
+    return found
+
+
+def _of_numpy(X):
+    """Whether a frame holds columns of numpy's dtypes, which then say that of the rows."""
+    return hasattr(X, "iloc") and all(isinstance(kind, np.dtype) for kind in X.dtypes)
+
+
+def _chosen(found, dtype):
+    """The dtype itself, or of several that which is there, else the first."""
+    if not isinstance(dtype, tuple):
+        return dtype
+    return found if found is not None and found in dtype else dtype[0]
+
+
+def checked(owner, X, dtype=FLOATS, *, finite=True, sparse=False):
+    """X as an array, with the checks of scikit-learn's `validate_data`.
+
+    Parameters
+    ----------
+    owner : object
+        Has `n_features_in_`, and `feature_names_in_` if it was fitted with names.
+    X : rows in any container
+    dtype : dtype, tuple of dtypes, or None
+        As in `table`.
+    finite : bool or "allow-nan"
+        What is refused: NaN and infinity, nothing, or infinity.
+    sparse : bool
+        Whether a sparse matrix is given back as one, in CSR format.
+    """
+    plain = type(X) is np.ndarray and X.dtype.names is None
+    names = getattr(owner, "feature_names_in_", None)
+    if names is not None or not plain:
+        check_names(owner, X)
+    if is_sparse(X):
+        return _checked_sparse(owner, X, dtype, finite, sparse)
+    if not is_named(X):
+        names = None
+    X = table(X, dtype, names)
+    check_shape(owner, X)
+    if finite is not False:
+        check_finite(owner, X, finite)
+    return X
+
+
+def check_shape(owner, X):
+    """Raise ValueError unless X has rows, and the columns of the fit."""
+    kind = type(owner).__name__
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Write X.reshape(-1, 1) for "
+            "one feature, or X.reshape(1, -1) for one row."
+        )
+    if X.shape[0] < 1:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
+            f"required by {kind}."
+        )
+    if X.shape[1] != owner.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {kind} is expecting "
+            f"{owner.n_features_in_} features as input."
+        )
+
+
+def check_finite(owner, X, finite=True):
+    """Raise ValueError for infinity, and unless `finite` is "allow-nan" for NaN."""
+    if X.dtype.kind == "O":
+        if finite is True and any(is_missing(value) for value in X.flat):
+            _refuse_nan(owner)
+        return
+    if X.dtype.kind not in "fc":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.sum(X)):
+            return
+    if finite is True and np.isnan(X).any():
+        _refuse_nan(owner)
+    if np.isinf(X).any():
+        raise ValueError(
+            f"Input X contains infinity or a value too large for {X.dtype!r}, which "
+            f"{type(owner).__name__} does not accept. Replace it, or remove these rows."
+        )
+
+
+def _refuse_nan(owner):
+    raise ValueError(
+        f"Input X contains NaN.\n{type(owner).__name__} does not accept missing values. "
+        "Fill them by SimpleImputer in a Pipeline, or remove these rows."
+    )
+
+
+def _checked_sparse(owner, X, dtype, finite, sparse):
+    if not sparse:
+        raise TypeError(
+            f"Sparse data was passed, but {type(owner).__name__} requires dense data. "
+            "Use X.toarray()."
+        )
+    X = X.tocsr()
+    check_shape(owner, X)
+    kind = X.dtype if dtype is None else np.dtype(_chosen(X.dtype, dtype))
+    if kind != X.dtype:
+        X = CSR(X.data.astype(kind), X.indices, X.indptr, X.shape)
+    if finite is not False:
+        check_finite(owner, X.data, finite)
+    return X
