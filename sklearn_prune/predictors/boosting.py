@@ -7,6 +7,7 @@ from operator import index
 import numpy as np
 
 from .base import Compact, available_if
+from .links import expit, softmax, softmax32
 from .quantized import count_rows, is_sparse
 
 TINY = float(np.float32(1e-35))  # LightGBM reads numbers up to this as zeros
@@ -211,20 +212,9 @@ class CompactBoosting(Compact):
     def _raw(self, X):
         """Raw scores, of shape (n_samples, n_outputs)."""
         X = self._check(X)
-        if self.start_.dtype == np.float32:
-            return self._sum_in_float32(X)
-        return self.trees_.sum(X, baseline=self.start_)
-
-    def _sum_in_float32(self, X):
-        trees = self.trees_
-        raw = np.empty((X.shape[0], trees.n_outputs), dtype=np.float32)
+        raw = np.empty((X.shape[0], self.trees_.n_outputs), dtype=self.start_.dtype)
         raw[:] = self.start_
-
-        def work(rows):
-            leaves = trees._walk(X[rows], trees.id_bytes)
-            trees.table.add(leaves, trees.n_pure, trees.output_column, raw[rows])
-
-        trees._in_blocks(work, X.shape[0], None)
+        self.trees_.add_to(raw, X)
         return raw
 
     def _values(self, raw):
@@ -239,14 +229,12 @@ class CompactBoosting(Compact):
             return np.sign(raw) * raw * raw
         if self.link_ == "log1p":
             return np.log1p(np.exp(raw))
+        if self.link_ == "softmax" and raw.dtype == np.float32:
+            return softmax32(raw)
         if self.link_ == "softmax":
-            from sklearn.utils.extmath import softmax
-
             # numpy adds up rows of many classes in another order by memory layout.
             layout = "F" if self.dialect.column_major else "C"
-            return softmax(np.asarray(raw, order=layout), copy=True)
-        from scipy.special import expit
-
+            return softmax(np.asarray(raw, order=layout))
         return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
 
     def _asked(self, options, X):

@@ -13,6 +13,7 @@ from sklearn.datasets import make_classification, make_friedman1
 from sklearn_prune.models.trees.work import compact_forest, is_forest_of_trees
 from sklearn_prune.predictors.quantized import arrays_in
 from sklearn_prune.predictors.trees import flat as _trees
+from sklearn_prune.predictors.trees import walk as _walk
 from sklearn_prune.predictors.trees.arrays import TreeArrays
 from sklearn_prune.predictors.trees.columns import CategorySet
 from sklearn_prune.predictors.trees.flat import FlatTrees
@@ -113,6 +114,20 @@ def forest():
     return [random_tree(rng, n) for n in (0, 1, 2, 40, 3, 90, 17)]
 
 
+@pytest.fixture(params=["compiled", "numpy", "numpy, some trees at a time"])
+def kernels(request, monkeypatch):
+    """What walks: all three give the same bits."""
+    if request.param != "compiled":
+        monkeypatch.setattr(_trees, "kernels_for", lambda *_: None)
+    if "some" in request.param:
+        monkeypatch.setattr(_trees, "LARGEST_KEPT", 20)
+        monkeypatch.setattr(_trees, "LARGEST_TABLE", 0)
+        monkeypatch.setattr(_trees, "_FEW_SUMS", 0)
+        monkeypatch.setattr(_walk, "_FEW", 20)
+        monkeypatch.setattr(_walk, "PAIRS", 500)
+
+
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("n_rows", [1, 60, 261, 300])
 def test_sums_are_those_of_plain_walks(forest, exact, n_rows):
@@ -138,7 +153,8 @@ def test_rows_without_missing_values_share_columns(forest):
     assert_array_equal(flat.sum(X), summed(X, forest, 1))
 
 
-@pytest.mark.parametrize("n_rows", [30, 300])
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("n_rows", [1, 30, 300])
 def test_sets_of_categories(n_rows):
     rng = np.random.default_rng(1)
     forest = [random_tree(rng, 40, categories=True) for _ in range(5)]
@@ -156,6 +172,7 @@ def test_sets_of_categories(n_rows):
         FlatTrees.build(forest, N_FEATURES, category_sets=SETS)
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("exact", [False, True])
 def test_nodes_that_do_not_fit_store_their_columns_apart(forest, exact, monkeypatch):
     X = rows(np.random.default_rng(0), 300, np.float64 if exact else np.float32)
@@ -193,6 +210,7 @@ def test_threads_and_blocks_do_not_change_sums(forest, monkeypatch):
     assert_array_equal(flat.sum(X, n_jobs=2), whole)
 
 
+@pytest.mark.usefixtures("kernels")
 def test_leaves_are_numbered_as_in_the_arrays(forest):
     X = rows(np.random.default_rng(7), 40, np.float32)
     flat = FlatTrees.build(forest, N_FEATURES)
@@ -208,6 +226,7 @@ def test_leaves_are_numbered_as_in_the_arrays(forest):
     )
 
 
+@pytest.mark.usefixtures("kernels")
 def test_output_columns_and_baseline():
     rng = np.random.default_rng(2)
     forest = [random_tree(rng, 12) for _ in range(9)]
@@ -219,6 +238,7 @@ def test_output_columns_and_baseline():
     assert_array_equal(flat.sum(X[:2], baseline=start), expected[:2])
 
 
+@pytest.mark.usefixtures("kernels")
 def test_one_hot_leaves_take_no_room():
     rng = np.random.default_rng(4)
     forest = [random_tree(rng, 30, width=3) for _ in range(4)]
@@ -234,6 +254,7 @@ def test_one_hot_leaves_take_no_room():
     assert flat.n_nonzero() == 2 * 120 + nonzero
 
 
+@pytest.mark.usefixtures("kernels")
 def test_parameters_of_single_leaves_are_counted_once():
     leaf = random_tree(np.random.default_rng(0), 0)
     flat = FlatTrees.build([leaf, leaf], N_FEATURES)
@@ -262,6 +283,7 @@ def test_ids_take_as_many_bytes_as_they_need(n_distinct, n_bytes):
     assert_array_equal(pickle.loads(pickle.dumps(flat)).leaf_ids, flat.leaf_ids)
 
 
+@pytest.mark.usefixtures("kernels")
 def test_leaves_that_all_differ_have_no_ids():
     rng = np.random.default_rng(0)
     tree = random_tree(rng, 99)

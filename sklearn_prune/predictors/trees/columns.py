@@ -2,22 +2,14 @@
 
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
+from ..compiled import kernels
 from ..quantized import Stored, is_sparse
 
 MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = range(5)
 NOT_A_SPLIT = 0xFFFFFFFF  # the key of the one node of a tree without splits
-
-
-@cache  # an import inside a function costs a microsecond each time
-def compiled_kernels():
-    """The module of compiled kernels, which imports numba."""
-    from . import kernels as module
-
-    return module
 
 
 @dataclass
@@ -160,14 +152,15 @@ class KeyColumns(Stored):
 
     def keys(self, X):
         """Keys of rows, uint32 of shape (n_samples, n_columns + 1); the last are zero."""
-        X = self._dense(X)
+        X = self.dense(X)
         keys = np.empty((len(X), len(self) + 1), dtype=np.uint32)
         keys[:, -1] = 0
+        compiled = kernels("trees.kernels")
         if self.first is None:
-            compiled_kernels().float_keys(X.view(np.uint32), self.feature, self.kind, keys)
+            compiled.float_keys(X.view(np.uint32), self.feature, self.kind, keys)
         else:
             rest = (self.first, self.last, self.edges, self.category_bits, keys)
-            compiled_kernels().rank_keys(X, self.feature, self.kind, *rest)
+            compiled.rank_keys(X, self.feature, self.kind, *rest)
         return keys
 
     def values(self, X):
@@ -176,11 +169,12 @@ class KeyColumns(Stored):
         The bits of float64 features are keys already.
         """
         if self.first is None:
-            return self._dense(X).view(np.uint32), self.feature, self.kind
+            return self.dense(X).view(np.uint32), self.feature, self.kind
         own = np.arange(len(self), dtype=np.uint32)
         return self.keys(X), own, np.full(len(self), KEY, dtype=np.uint8)
 
-    def _dense(self, X):
+    def dense(self, X):
+        """Rows as an array in the order and the dtype that walks read."""
         if is_sparse(X):
             X = X.toarray()
         return np.ascontiguousarray(X, dtype=self.dtype)

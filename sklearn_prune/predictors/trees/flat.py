@@ -4,17 +4,23 @@ from copy import copy
 
 import numpy as np
 
+from ..compiled import kernels_for
 from ..quantized import Stored, rows_of
 from .arrays import FlatNodes, TreeArrays, arrays_of_flat
-from .columns import NOT_A_SPLIT, KeyColumns, compiled_kernels
+from .columns import NOT_A_SPLIT, KeyColumns
 from .leaves import ValueLeaves, distinct_rows, leaf_table, smallest_int
+from .walk import LARGEST_KEPT, Reader, Slots
 
+KEPT = ("_slots", "_reader", "_table")  # made by the first call without compiled kernels
 DERIVED = ("nodes", "node_start", "leaf_start", "wide_column", "column_bits", "leaf_ids")
+DERIVED += KEPT
 ADDRESS_BITS = 30  # of a node, for its column and the position of its first child
 BLOCK = 8192  # largest number of rows in a block
 BLOCK_ENTRIES = 1 << 24  # largest size of the arrays that a block needs
 IDS_ARE_FASTER = 1.02  # leaf ids may take this times the bytes of a table without them
 VISITS = 16  # assumed number of nodes on the path through one tree
+LARGEST_TABLE = 1 << 21  # numbers that leaves add, which are kept in float64
+_FEW_SUMS = 1 << 15  # numbers that are added up at once
 FEW_ROWS = 256  # up to this number of rows `walk_rows` is faster than `walk_block`
 
 
@@ -130,7 +136,9 @@ class FlatTrees(Stored):
 
     def __copy__(self):
         other = type(self)()
-        vars(other).update(vars(self))
+        vars(other).update(
+            (name, part) for name, part in vars(self).items() if name not in KEPT
+        )
         return other
 
     def _are_stumps(self):
@@ -201,14 +209,17 @@ class FlatTrees(Stored):
         word |= inner[1::2].astype(np.int64) << (bits + 1) | first_child << (bits + 2)
         self.nodes = keys.astype(np.uint64) << np.uint64(32) | word.astype(np.uint64)
 
-    def node_parts(self):
-        """The arguments of `set_nodes`, read from the nodes."""
-        low = (self.nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    def node_parts(self, first=0, last=None):
+        """The arguments of `set_nodes`, read from the nodes of some trees, or of all."""
+        start = self.node_start[first : None if last is None else last + 1].astype(np.int64)
+        own = slice(start[0], start[-1])
+        nodes = self.nodes[own]
+        low = (nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
         bits = self.column_bits
         inner = np.stack([(low >> bits) & 1, (low >> (bits + 1)) & 1], axis=1).astype(bool)
-        column = low & ((1 << bits) - 1) if bits else self.wide_column.astype(np.int64)
-        keys = (self.nodes >> np.uint64(32)).astype(np.uint32)
-        return np.diff(self.node_start.astype(np.int64)), inner.ravel(), column, keys
+        column = low & ((1 << bits) - 1) if bits else self.wide_column[own].astype(np.int64)
+        keys = (nodes >> np.uint64(32)).astype(np.uint32)
+        return np.diff(start), inner.ravel(), column, keys
 
     def sum(self, X, *, baseline=None, n_jobs=None):
         """Sums of the leaf values of each row, in the order of the trees.
@@ -220,13 +231,50 @@ class FlatTrees(Stored):
         out = np.zeros((X.shape[0], self.n_outputs))
         if baseline is not None:
             out += baseline
+        self.add_to(out, X, n_jobs=n_jobs)
+        return out
+
+    def add_to(self, out, X, *, n_jobs=None):
+        """Add the leaf values of each row to its outputs, one tree after the other."""
 
         def add_block(rows):
             leaves = self._walk(X[rows], self.id_bytes)
             self.table.add(leaves, self.n_pure, self.output_column, out[rows])
 
-        self._in_blocks(add_block, X.shape[0], n_jobs)
-        return out
+        if self._kernels_for(X) is None:
+            ids = self._leaf_table()[0]
+            for rows, leaves in self._leaves_by_numpy(X):
+                self._add_by_numpy(ids.take(leaves), out[rows])
+        else:
+            self._in_blocks(add_block, X.shape[0], n_jobs)
+
+    def _add_by_numpy(self, ids, out):
+        """Add tree by tree; numpy's own sums may go in pairs, which rounds differently."""
+        values, as_float32 = self._leaf_table()[1:]
+        if values is None:
+            asked, ids = np.unique(ids, return_inverse=True)
+            values = self.id_values(asked)
+        columns, width = self.output_column, values.shape[1]
+        n_trees, n_columns = len(ids), len(columns)
+        few = len(out) * n_trees * width <= _FEW_SUMS
+        few &= n_trees % n_columns == 0 and (out.dtype == np.float64 or as_float32)
+        if few and (
+            n_columns == 1 or (width == 1 and len(set(columns.tolist())) == n_columns)
+        ):
+            added = values.take(ids, axis=0).astype(out.dtype, copy=False)
+            if n_columns == 1:
+                part = out[:, columns[0] : columns[0] + width]
+                sums = np.concatenate([part[None], added])
+                part[:] = np.add.accumulate(sums, axis=0)[-1]
+                return
+            added = added.reshape(-1, n_columns, len(out))
+            sums = np.concatenate([out[:, columns].T[None], added])
+            out[:, columns] = np.add.accumulate(sums, axis=0)[-1].T
+            return
+        for tree, of_tree in enumerate(ids):
+            first = columns[tree % n_columns]
+            part = out[:, first : first + width]
+            part += values.take(of_tree, axis=0)
 
     def part(self, first, last):
         """The trees from `first` to before `last`, which share the arrays of all."""
@@ -250,6 +298,10 @@ class FlatTrees(Stored):
 
     def _leaves(self, X, id_bytes, n_jobs):
         leaves = np.empty((X.shape[0], self.n_trees), dtype=np.uint32)
+        if self._kernels_for(X) is None:
+            for rows, found in self._leaves_by_numpy(X):
+                leaves[rows] = (self._ids().take(found) if id_bytes else found).T
+            return leaves
 
         def walk_block(rows):
             leaves[rows] = self._walk(X[rows], id_bytes).T
@@ -271,9 +323,54 @@ class FlatTrees(Stored):
         threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
         threads(delayed(function)(rows) for rows in blocks)
 
+    def _kernels_for(self, X):
+        return kernels_for("trees.kernels", X.shape[0] * self.n_trees)
+
+    def _leaves_by_numpy(self, X):
+        """Blocks of rows, and the position of their leaf in each tree."""
+        reader = self.__dict__.get("_reader")
+        if reader is None:
+            reader = self._reader = Reader(self)
+        size = max(1, BLOCK_ENTRIES // max(self.n_trees, 2 * self.n_features))
+        for start in range(0, X.shape[0], size):
+            rows = slice(start, start + size)
+            read, has_all_columns = reader(self.columns.dense(X[rows]))
+            found = [part.walk(read, has_all_columns) for part in self._parts()]
+            yield rows, found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _parts(self):
+        """The trees as slots, some at a time; kept for the next call if they are few."""
+        kept = self.__dict__.get("_slots")
+        if kept is not None:
+            yield kept
+        elif len(self.nodes) <= LARGEST_KEPT:
+            self._slots = Slots(self, 0, self.n_trees)
+            yield self._slots
+        else:
+            starts = self.node_start.astype(np.int64)
+            first = 0
+            while first < self.n_trees:
+                end = (
+                    np.searchsorted(starts, starts[first] + LARGEST_KEPT, side="right") - 1
+                )
+                last = min(max(int(end), first + 1), self.n_trees)
+                yield Slots(self, first, last)
+                first = last
+
+    def _leaf_table(self):
+        """Id of each leaf, what each id adds if that is kept, whether float32 holds it."""
+        kept = self.__dict__.get("_table")
+        if kept is None:
+            small = (self.n_pure + len(self.table)) * self.n_outputs <= LARGEST_TABLE
+            values = self.id_values() if small else None
+            dtype = getattr(getattr(self.table, "values", None), "dtype", np.float32)
+            kept = self._ids().astype(np.intp), values, dtype == np.float32
+            self._table = kept
+        return kept
+
     def _walk(self, X, id_bytes):
         """The leaf of each (tree, row): its id, or its position if `id_bytes` is 0."""
-        n_rows = X.shape[0]
+        compiled, n_rows = self._kernels_for(X), X.shape[0]
         leaves = np.empty((self.n_trees, n_rows), dtype=np.uint32)
         starts = (self.node_start, self.leaf_start)
         ids = (self.leaf_ids, id_bytes, self.column_bits)
@@ -281,15 +378,13 @@ class FlatTrees(Stored):
         few_visits &= n_rows <= FEW_ROWS and self.dtype == np.float32
         if self.column_bits == 0 or few_visits:  # keys would cost more than they save
             values = (*self.columns.values(X), self.nodes, self.wide_column)
-            compiled_kernels().walk_values(*values, *starts, *ids, leaves)
+            compiled.walk_values(*values, *starts, *ids, leaves)
         elif n_rows <= FEW_ROWS:
-            compiled_kernels().walk_rows(
-                self.columns.keys(X), self.nodes, *starts, *ids, leaves
-            )
+            compiled.walk_rows(self.columns.keys(X), self.nodes, *starts, *ids, leaves)
         else:
             columns, place = self.columns.needed_for(X)
             keys = columns.keys(X)
-            compiled_kernels().walk_block(keys, self.nodes, *starts, *ids, place, leaves)
+            compiled.walk_block(keys, self.nodes, *starts, *ids, place, leaves)
         return leaves
 
     def to_arrays(self):
@@ -310,11 +405,14 @@ class FlatTrees(Stored):
         """
         return self.id_values()[self._ids()]
 
-    def id_values(self):
-        """Values of each leaf id, of shape (n_ids, width), float64."""
-        rows = self.table.rows(self.n_outputs)
-        if self.n_pure:
-            rows = np.vstack([np.eye(self.n_pure, rows.shape[1]), rows])
+    def id_values(self, ids=None):
+        """Values of each leaf id, or of some sorted ones: (n_ids, width), float64."""
+        if ids is None:
+            ids = np.arange(self.n_pure + len(self.table))
+        pure = ids[ids < self.n_pure]
+        rows = self.table.rows(self.n_outputs, ids[len(pure) :] - self.n_pure)
+        if len(pure):
+            rows = np.vstack([np.eye(self.n_pure, rows.shape[1])[pure], rows])
         return rows
 
     def _ids(self):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..compiled import kernels
 from ..quantized import QuantizedArray, Stored, dense, rows_of
-from .columns import compiled_kernels
 
 LARGEST_COUNT = 65_535
 SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
@@ -53,11 +53,14 @@ class ValueLeaves(Stored):
                 own = np.arange(n_pure, n_pure + leaves.size).reshape(leaves.shape)
                 leaves = np.where(leaves < n_pure, leaves, own.astype(np.uint32))
             values = values.dense()
-        compiled_kernels().add_values(leaves, n_pure, values, column, out)
+        kernels("trees.kernels").add_values(leaves, n_pure, values, column, out)
 
-    def rows(self, width):
+    def rows(self, width, ids=slice(None)):
         """The values in float64, one row for each id."""
-        return np.asarray(dense(self.values), dtype=np.float64)
+        values = self.values
+        if isinstance(values, QuantizedArray) and values.codes.shape != values.shape:
+            values = values.dense()  # several codes share a byte
+        return np.asarray(dense(rows_of(values, ids)), dtype=np.float64)
 
 
 class ShareLeaves(Stored):
@@ -80,13 +83,13 @@ class ShareLeaves(Stored):
 
     def add(self, leaves, n_pure, column, out):
         """Add the shares of the leaves, ids by (tree, row), to the outputs."""
-        compiled_kernels().add_shares(
+        kernels("trees.kernels").add_shares(
             leaves, n_pure, self.counts, self.bounds.astype(np.int64), out
         )
 
-    def rows(self, width):
+    def rows(self, width, ids=slice(None)):
         """The shares in float64, one row for each id."""
-        groups = np.split(self.counts.astype(np.float64), self.bounds[1:-1], axis=1)
+        groups = np.split(self.counts[ids].astype(np.float64), self.bounds[1:-1], axis=1)
         return np.hstack([group / group.sum(axis=1, keepdims=True) for group in groups])
 
 
@@ -132,24 +135,32 @@ class SparseLeaves(Stored):
 
     def add(self, leaves, n_pure, column, out):
         """Add the values of the leaves, ids by (tree, row), to the outputs."""
-        values, scale = self.values, float(self.scale)
-        if isinstance(values, QuantizedArray):
-            if values.codes.dtype == np.int8 and values.offset is None:
-                values, scale = values.codes, scale * float(values.scale)
-            else:
-                values = values.dense()
-        compiled_kernels().add_sparse(
+        values, scale = self._numbers()
+        kernels("trees.kernels").add_sparse(
             leaves, n_pure, self.start, self.column, values, scale, self.shares, out
         )
 
-    def rows(self, width):
+    def rows(self, width, ids=slice(None)):
         """The values in float64, one row for each id."""
-        of = np.repeat(np.arange(len(self)), np.diff(self.start.astype(np.int64)))
-        rows = np.zeros((len(self), width))
-        rows[of, self.column] = np.asarray(dense(self.values), dtype=np.float64)
+        start = self.start.astype(np.int64)
+        first, counts = start[:-1][ids], np.diff(start)[ids]
+        of = np.repeat(np.arange(len(counts)), counts)
+        taken = np.arange(len(of)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+        values, scale = self._numbers()
+        rows = np.zeros((len(counts), width))
+        rows[of, self.column[taken]] = values[taken]
         if self.shares:
             return rows / rows.sum(axis=1, keepdims=True)
-        return rows * self.scale
+        return rows * scale
+
+    def _numbers(self):
+        """The values as plain numbers, and their factor."""
+        values, scale = self.values, float(self.scale)
+        if not isinstance(values, QuantizedArray):
+            return values, scale
+        if values.codes.dtype == np.int8 and values.offset is None:
+            return values.codes, scale * float(values.scale)
+        return values.dense(), scale
 
     @classmethod
     def of(cls, rows, *, dtype=None, shares=False):

@@ -1,0 +1,38 @@
+"""When compiled kernels run instead of numpy.
+
+Importing numba takes as long as numpy needs for some millions of steps. It is therefore
+used where it is imported already, where there is more to do than that, or on request.
+"""
+
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+
+WORTH_AN_IMPORT = 5_000_000  # pairs of a row and a tree
+
+
+@cache
+def kernels(module):
+    """A module of compiled kernels of this folder, or None where numba cannot run.
+
+    numba refuses to compile where it has no folder to write to.
+    """
+    try:
+        return import_module(f".{module}", __package__)
+    except (ImportError, RuntimeError):
+        return None
+
+
+@cache
+def _is_installed():
+    return find_spec("numba") is not None
+
+
+def kernels_for(module, n_steps):
+    """The kernels if they may run for so many steps, else None."""
+    if sys.modules.get("numba") is not None:
+        return kernels(module)
+    if n_steps > WORTH_AN_IMPORT and _is_installed():
+        return kernels(module)
+    return None
