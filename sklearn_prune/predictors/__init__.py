@@ -20,7 +20,9 @@ _PUBLIC = {
         "CompactSoftVoting CompactThreshold CompactTransformedTarget "
         "CompactVotingRegressor"
     ),
+    "covariances": "ProcessKernel",
     "cross_fitted": "CompactCalibrated CompactStackingClassifier CompactStackingRegressor",
+    "frames": "CSR",
     "gaussian_process": "CompactProcess CompactProcessClassifier LatentProcess",
     "kernel": "CompactSVC CompactSVR KernelFunction",
     "linear": (

@@ -7,9 +7,10 @@ from types import MethodType
 
 import numpy as np
 
-from .quantized import QuantizedArray, Stored
+from .frames import REALS, as_scipy, checked
+from .quantized import QuantizedArray, Stored, is_sparse
 
-EITHER = [np.float64, np.float32]  # a `_dtype` under which single precision stays
+EITHER = REALS  # a `_dtype` under which single precision stays
 
 
 class LoadError(ValueError):
@@ -90,9 +91,49 @@ class Compact(Estimator):
 
     _parameters = ()
     _quantizable = ()
+    _made_here = ("_compiled",)  # what stays in this process
     _allow_nan = False
     _accept_sparse = ("csr",)
     _dtype = np.float64
+    _compiled = False
+
+    def __init__(self):
+        self._compiled = True  # a loaded predictor is made without this call
+
+    def __getstate__(self):
+        return {
+            name: value for name, value in vars(self).items() if name not in self._made_here
+        }
+
+    def __setstate__(self, state):
+        vars(self).update(
+            (name, value) for name, value in state.items() if name not in self._made_here
+        )
+
+    def __copy__(self):
+        other = object.__new__(type(self))
+        vars(other).update(self.__getstate__(), _compiled=self._compiled)
+        return other
+
+    def warm_up(self):
+        """Use compiled kernels from now on, and compile them.
+
+        A predictor that was loaded computes by numpy, so that its first answer needs no
+        compiler. Compiled kernels are faster for many rows. Scores of kernel machines and
+        of nets with few or rounded weights then differ in the last bits.
+
+        Returns
+        -------
+        self : object
+            The predictor.
+        """
+        for part in _predictors_in(self):
+            part._compiled = True
+            part._compile()
+        return self
+
+    def _compile(self):
+        """Call the kernels that `predict` calls."""
 
     def fit(self, X, y=None, **fit_params):
         """Raise TypeError: a predictor is fitted already and cannot be trained."""
@@ -135,21 +176,18 @@ class Compact(Estimator):
     def _check(self, X):
         """X as an array of the right width and dtype; refuse what scikit-learn refuses.
 
-        A plain float array takes a few microseconds, anything else scikit-learn's check.
+        A plain float array takes a few microseconds.
         """
         if self._is_plain(X):
             stays = self._dtype is EITHER or X.dtype == self._dtype
             return X if stays else self._narrow(X)
-        from sklearn.utils.validation import validate_data
+        return self._read(X)
 
-        return validate_data(
-            self,
-            X,
-            reset=False,
-            dtype=self._dtype,
-            accept_sparse=self._accept_sparse or False,
-            ensure_all_finite="allow-nan" if self._allow_nan else True,
-        )
+    def _read(self, X):
+        """X as an array, by all checks; a matrix of scipy if it is sparse."""
+        finite = "allow-nan" if self._allow_nan else True
+        sparse = bool(self._accept_sparse)
+        return as_scipy(checked(self, X, self._dtype, finite=finite, sparse=sparse))
 
     def _is_plain(self, X):
         """Whether X is a float array without anything to refuse."""
@@ -174,21 +212,30 @@ class Compact(Estimator):
         with np.errstate(over="ignore"):
             narrow = X.astype(self._dtype)
         if narrow.dtype.itemsize < X.dtype.itemsize and np.isinf(narrow).any():
-            from sklearn.utils.validation import validate_data
-
-            finite = "allow-nan" if self._allow_nan else True
-            return validate_data(
-                self, X, reset=False, dtype=self._dtype, ensure_all_finite=finite
-            )
+            return self._read(narrow)  # refuses it
         return narrow
 
     def score(self, X, y, sample_weight=None):
         """Accuracy of a classifier, R2 of a regressor, on rows X with targets y."""
-        from sklearn.base import is_classifier
-        from sklearn.metrics import accuracy_score, r2_score
-
-        metric = accuracy_score if is_classifier(self) else r2_score
-        return metric(y, self.predict(X), sample_weight=sample_weight)
+        predicted = self.predict(X)
+        predicted, y = (
+            a.toarray() if is_sparse(a) else np.asarray(a) for a in (predicted, y)
+        )
+        if predicted.size != y.size or len(predicted) != len(y):
+            raise ValueError(
+                f"y must have the shape of what predict gives, {predicted.shape}. Got "
+                f"{y.shape}. Pass the targets of the rows of X."
+            )
+        predicted, y = predicted.reshape(len(y), -1), y.reshape(len(y), -1)
+        if hasattr(self, "classes_"):
+            return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
+        weights = 1.0 if sample_weight is None else np.asarray(sample_weight)[:, None]
+        mean = np.average(y, axis=0, weights=sample_weight)
+        error = (weights * (y - predicted) ** 2).sum(axis=0, dtype=np.float64)
+        spread = (weights * (y - mean) ** 2).sum(axis=0, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.where(spread == 0, error == 0, 1 - error / spread)
+        return float(np.mean(found))
 
     def quantized(self, quantizer):
         """A copy whose quantizable arrays are rounded and stored small."""
@@ -214,6 +261,22 @@ class Compact(Estimator):
                 values = values.dense()
             if values is not None:
                 yield np.asarray(values)
+
+
+def _predictors_in(thing):
+    """A predictor and those that it consists of."""
+    pending, seen = [thing], set()
+    while pending:
+        part = pending.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, Compact):
+            yield part
+        if isinstance(part, Stored | dict):
+            pending.extend((part if isinstance(part, dict) else vars(part)).values())
+        elif isinstance(part, list | tuple):
+            pending.extend(part)
 
 
 def inner_has(method):

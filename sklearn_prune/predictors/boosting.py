@@ -7,6 +7,19 @@ from operator import index
 import numpy as np
 
 from .base import Compact, available_if
+from .frames import (
+    as_numbers,
+    as_scipy,
+    check_finite,
+    check_names,
+    check_shape,
+    checked,
+    column,
+    is_frame,
+    is_missing,
+    is_named,
+    row_of_entry,
+)
 from .links import expit, softmax, softmax32
 from .quantized import count_rows, is_sparse
 
@@ -135,6 +148,7 @@ class CompactBoosting(Compact):
     """
 
     iterations_ = None
+    _made_here = ("_compiled", "_positions")
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "trees_")
@@ -146,11 +160,10 @@ class CompactBoosting(Compact):
     _dtype = property(lambda self: np.float32 if self.dialect.float32 else np.float64)
 
     def _check(self, X):
-        if self.categories_ is not None:
-            X = self._coded(X)
+        coded = None if self.categories_ is None else self._coded(X)
         if self.dialect.allow_nan:
             with np.errstate(over="ignore"):  # XGBoost reads 1e300 as infinity
-                X = self._check_shape(X)
+                X = self._check_shape(X) if coded is None else self._check_coded(coded)
         else:
             X = super()._check(X)
         if not np.isnan(self.missing_):
@@ -172,42 +185,53 @@ class CompactBoosting(Compact):
             X = X.to_numpy() if hasattr(X, "to_numpy") else X
         if self._fits(X) and X.shape[0] > 0:
             return X.astype(np.float32) if self.dialect.float32 else X
-        from sklearn.utils.validation import validate_data
+        sparse = bool(self._accept_sparse)
+        return as_scipy(checked(self, X, self._dtype, finite=False, sparse=sparse))
 
-        return validate_data(
-            self,
-            X,
-            reset=False,
-            dtype=self._dtype,
-            accept_sparse=self._accept_sparse,
-            ensure_all_finite=False,
-        )
+    def _check_coded(self, coded):
+        check_shape(self, coded)
+        return coded.astype(self._dtype, copy=False)
 
     def _coded(self, X):
-        """X with the positions of categories in place of their values."""
-        from sklearn.utils.validation import assert_all_finite, validate_data
+        """An array with the positions of categories in place of their values.
 
-        validate_data(self, X, reset=False, skip_check_array=True)
-        is_frame = hasattr(X, "iloc")
-        if not is_frame:
+        None where X holds the positions already.
+        """
+        by_columns = is_frame(X) or is_named(X)
+        if not by_columns and not self.dialect.encodes_arrays:
+            return None
+        check_names(self, X)
+        if not by_columns:
             X = np.asarray(X)
-            if not self.dialect.encodes_arrays:
-                return X
-        coded = np.empty((len(X), self.n_features_in_), dtype=np.float64)
-        for number in range(self.n_features_in_):
-            column = X.iloc[:, number] if is_frame else X[:, number]
-            if number in self.categories_:
-                values = np.asarray(column)
-                if self.dialect.encodes_arrays and values.dtype.kind == "f":
-                    assert_all_finite(values, allow_nan=True)  # as its encoder does
-                coded[:, number] = _positions(values, self.categories_[number])
-                if self.dialect.refuses_unknown:
-                    _refuse_unknown(number, column[np.isnan(coded[:, number])])
-            else:
-                coded[:, number] = column
-        if hasattr(self, "feature_names_in_"):
-            return type(X)(coded, columns=X.columns) if is_frame else coded
+            check_shape(self, X)
+        names = getattr(self, "feature_names_in_", None) if is_named(X) else None
+        width = (
+            X.shape[1] if hasattr(X, "shape") and not is_named(X) else self.n_features_in_
+        )
+        coded = np.empty((count_rows(X), width), dtype=np.float64)
+        for number in range(width):
+            values = column(X, number if names is None else names[number])
+            codes = self._codes().get(number)
+            if codes is None:
+                coded[:, number] = as_numbers(values, np.float64)
+                continue
+            if self.dialect.encodes_arrays and values.dtype.kind == "f":
+                check_finite(self, values, "allow-nan")  # as its encoder does
+            found = [codes.get(value, np.nan) for value in values.tolist()]
+            coded[:, number] = found
+            if self.dialect.refuses_unknown:
+                _refuse_unknown(number, values[np.isnan(coded[:, number])])
         return coded
+
+    def _codes(self):
+        """For each column of categories, the position of each value."""
+        codes = self.__dict__.get("_positions")
+        if codes is None:
+            codes = self._positions = {
+                number: {value: code for code, value in enumerate(values.tolist())}
+                for number, values in self.categories_.items()
+            }
+        return codes
 
     def _raw(self, X):
         """Raw scores, of shape (n_samples, n_outputs)."""
@@ -373,6 +397,9 @@ class CompactBoosting(Compact):
         small.trees_ = self.trees_.with_leaf_values(quantizer.quantize(values))
         return small
 
+    def _compile(self):
+        self.trees_.compile()
+
     def n_parameters(self):
         """Two for each split, one for each leaf."""
         return self.trees_.n_parameters()
@@ -399,25 +426,17 @@ class ScoredRows(CompactBoosting):
 
 def _absent_as_missing(X):
     """A dense array with NaN where a sparse matrix holds nothing."""
-    X = X.tocoo()
+    X = X.tocsr()
     dense = np.full(X.shape, np.nan, dtype=np.float32)
-    dense[X.row, X.col] = X.data
+    dense[row_of_entry(X), X.indices] = X.data
     return dense
 
 
-def _positions(values, categories):
-    """Position of each value among the categories, NaN for others."""
-    number_of = {value: number for number, value in enumerate(categories.tolist())}
-    return np.array(
-        [number_of.get(value, np.nan) for value in values.tolist()], dtype=float
-    )
-
-
-def _refuse_unknown(number, column):
+def _refuse_unknown(number, values):
     """Raise if what has no position is not missing."""
-    unknown = column.dropna()
-    if len(unknown):
+    unknown = [value for value in values.tolist() if not is_missing(value)]
+    if unknown:
         raise ValueError(
-            f"Column {number} of X must hold categories of the fit. Got "
-            f"{unknown.iloc[0]!r}. Write a missing value in its place."
+            f"Column {number} of X must hold categories of the fit. Got {unknown[0]!r}. "
+            "Write a missing value in its place."
         )

@@ -6,16 +6,19 @@ imported. Rows by name (dicts and structured arrays) may have their columns in a
 and columns that are not needed.
 """
 
+import sys
 import warnings
 from numbers import Number
 
 import numpy as np
 
+from .quantized import Stored, is_sparse
+
 FLOATS = (np.float64, np.float32, np.float16)  # as scikit-learn's scalers keep them
 REALS = (np.float64, np.float32)
 
 
-class CSR:
+class CSR(Stored):
     """A sparse matrix by rows: what steps hand on where scipy is not imported.
 
     Parameters
@@ -48,18 +51,73 @@ class CSR:
     def toarray(self):
         """The same values in an array."""
         full = np.zeros(self.shape, dtype=self.dtype)
-        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
-        np.add.at(full, (rows, self.indices), self.data)
+        np.add.at(full, (row_of_entry(self), self.indices), self.data)
         return full
+
+    def __matmul__(self, dense):
+        """The product with an array, added in the order of the entries as scipy does."""
+        dense = np.asarray(dense)
+        kind = np.result_type(self.dtype, dense.dtype)
+        found = np.zeros((self.shape[0], *dense.shape[1:]), dtype=kind)
+        wide = self.data.reshape(-1, *[1] * (dense.ndim - 1))
+        np.add.at(found, row_of_entry(self), wide * dense[self.indices])
+        return found
 
     def tocsr(self):
         """Itself."""
         return self
 
+    def astype(self, dtype, copy=True):
+        """The same in another dtype."""
+        data = self.data.astype(dtype, copy=copy)
+        return CSR(data, self.indices, self.indptr, self.shape)
 
-def is_sparse(X):
-    """Whether X is a sparse matrix, of scipy or of this module."""
-    return not isinstance(X, np.ndarray | list | dict) and hasattr(X, "tocsr")
+    def __mul__(self, number):
+        return CSR(self.data * number, self.indices, self.indptr, self.shape)
+
+    @classmethod
+    def of(cls, X):
+        """A sparse matrix of scipy as plain arrays."""
+        X = X.tocsr()
+        return cls(X.data, X.indices, X.indptr, X.shape)
+
+
+def as_scipy(X):
+    """A CSR of this module as a matrix of scipy, where that is imported; else X."""
+    scipy = sys.modules.get("scipy.sparse")
+    if scipy is None or not isinstance(X, CSR):
+        return X
+    kind = scipy.csr_matrix
+    sklearn = sys.modules.get("sklearn")
+    if sklearn is not None and sklearn.get_config().get("sparse_interface") == "sparray":
+        kind = scipy.csr_array
+    return kind((X.data, X.indices, X.indptr), shape=X.shape)
+
+
+def row_of_entry(X):
+    """The row of each stored value of a CSR matrix."""
+    return np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+
+
+def as_csr(X):
+    """An array as a CSR matrix of what is not zero; a sparse matrix in that format."""
+    if is_sparse(X):
+        return X.tocsr()
+    there = X != 0
+    indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(there, axis=1))])
+    return CSR(X[there], np.nonzero(there)[1], indptr, X.shape)
+
+
+def side_by_side(parts):
+    """CSR matrices beside each other."""
+    starts = np.cumsum([0] + [part.shape[1] for part in parts])
+    rows = np.concatenate([row_of_entry(part) for part in parts])
+    order = np.argsort(rows, kind="stable")
+    columns = [part.indices + start for part, start in zip(parts, starts, strict=False)]
+    data = np.concatenate([part.data for part in parts])
+    indptr = np.sum([part.indptr for part in parts], axis=0)
+    shape = (parts[0].shape[0], starts[-1])
+    return CSR(data[order], np.concatenate(columns)[order], indptr, shape)
 
 
 def is_frame(X):
@@ -134,6 +192,24 @@ def column(X, at):
     return np.asarray(found)
 
 
+def columns_of(X, names):
+    """The columns of these names as a dict of arrays, of which all `table`s can be made.
+
+    Single precision stays where scikit-learn keeps it: in columns of numpy's dtypes.
+    """
+    names = names_of(X) if names is None else names
+    named = is_named(X)
+    found = {name: column(X, name) for name in names}
+    for name, own in found.items():
+        if own.dtype.char in "fe" and not named and not _is_numpy(X, name):
+            found[name] = own.astype(np.float64)
+    return found
+
+
+def _is_numpy(X, name):
+    return hasattr(X, "iloc") and isinstance(X[name].dtype, np.dtype)
+
+
 def _array_of(values):
     """A column of Python values: texts stay, what is missing among numbers becomes NaN."""
     if isinstance(values, np.ndarray):
@@ -156,7 +232,7 @@ def _array_of(values):
 
 def as_numbers(values, dtype):
     """An array of numbers in a dtype; None and the missing value of pandas become NaN."""
-    if getattr(values, "dtype", None) is not None and values.dtype.kind == "c":
+    if getattr(getattr(values, "dtype", None), "kind", None) == "c":
         raise ValueError(f"Complex data not supported. Got {values.dtype}. Write X.real.")
     try:
         return np.asarray(values, dtype=dtype)
@@ -287,22 +363,31 @@ def checked(owner, X, dtype=FLOATS, *, finite=True, sparse=False):
     owner : object
         Has `n_features_in_`, and `feature_names_in_` if it was fitted with names.
     X : rows in any container
-    dtype : dtype, tuple of dtypes, or None
-        As in `table`.
+    dtype : dtype, tuple of dtypes, "numeric", or None
+        As in `table`. "numeric" keeps numbers as they are, and reads objects as float64.
     finite : bool or "allow-nan"
         What is refused: NaN and infinity, nothing, or infinity.
     sparse : bool
         Whether a sparse matrix is given back as one, in CSR format.
     """
-    plain = type(X) is np.ndarray and X.dtype.names is None
     names = getattr(owner, "feature_names_in_", None)
-    if names is not None or not plain:
+    if names is not None or type(X) is not np.ndarray or X.dtype.names:
         check_names(owner, X)
-    if is_sparse(X):
+        if is_named(X):
+            X = columns_of(X, names)
+    return check_ready(owner, X, dtype, finite=finite, sparse=sparse)
+
+
+def check_ready(owner, X, dtype=FLOATS, *, finite=True, sparse=False):
+    """What `checked` does, for rows whose names are checked and in order."""
+    if not isinstance(X, np.ndarray) and is_sparse(X):
         return _checked_sparse(owner, X, dtype, finite, sparse)
-    if not is_named(X):
-        names = None
-    X = table(X, dtype, names)
+    if isinstance(dtype, str):
+        X = table(X)
+        if X.dtype.kind in "OUSV":
+            X = as_numbers(X, np.float64)
+    else:
+        X = table(X, dtype)
     check_shape(owner, X)
     if finite is not False:
         check_finite(owner, X, finite)
@@ -364,7 +449,8 @@ def _checked_sparse(owner, X, dtype, finite, sparse):
         )
     X = X.tocsr()
     check_shape(owner, X)
-    kind = X.dtype if dtype is None else np.dtype(_chosen(X.dtype, dtype))
+    any_kind = dtype is None or isinstance(dtype, str)
+    kind = X.dtype if any_kind else np.dtype(_chosen(X.dtype, dtype))
     if kind != X.dtype:
         X = CSR(X.data.astype(kind), X.indices, X.indptr, X.shape)
     if finite is not False:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .base import Compact
 from .kernel import KernelExpansion, pairs_of
+from .links import erf
 from .quantized import dense
 
 # The logistic function as a sum of error functions: Williams and Barber (1998). Bayesian
@@ -18,22 +19,15 @@ SHARES = np.array(
 )[:, None]
 
 
-class _Factored:
-    """Keeps a factor that the first request for a spread makes out of every pickle."""
-
-    _accept_sparse = ()
-
-    def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name != "_factor"}
-
-
-class CompactProcess(_Factored, KernelExpansion):
+class CompactProcess(KernelExpansion):
     """The mean of a Gaussian process.
 
     The spread needs the factor of the kernel matrix of all training rows. It is not
     stored: the first `predict` that asks for it makes it again from the points, O(n**3),
     and it stays with the object but not with its pickle.
     """
+
+    _accept_sparse = ()
 
     def predict(self, X, return_std=False, return_cov=False):
         """Predict the mean, and the spread where asked for.
@@ -67,17 +61,15 @@ class CompactProcess(_Factored, KernelExpansion):
         from scipy.linalg import cholesky, solve_triangular
 
         X = self._check(X)
-        kernel = self.kernel_.kernel
-        points = np.asarray(self.points_, dtype=np.float64)
-        if "_factor" not in self.__dict__:
-            matrix = kernel(points)
+        kernel, points = self.kernel_, np.asarray(self.points_, dtype=np.float64)
+        factor = self.__dict__.get("_factor")
+        if factor is None:
+            matrix = kernel.within(points)
             matrix[np.diag_indices_from(matrix)] += self.noise_
-            self._factor = cholesky(matrix, lower=True, check_finite=False)
-        part = solve_triangular(
-            self._factor, kernel(X, points).T, lower=True, check_finite=False
-        )
+            factor = self._factor = cholesky(matrix, lower=True, check_finite=False)
+        part = solve_triangular(factor, kernel(X, points).T, lower=True, check_finite=False)
         if return_cov:
-            spread = np.multiply.outer(kernel(X) - part.T @ part, self.scale_**2)
+            spread = np.multiply.outer(kernel.within(X) - part.T @ part, self.scale_**2)
             return mean, spread[..., 0] if self.flat_ else spread
         variance = kernel.diag(X) - np.einsum("ij,ij->j", part, part)
         if np.any(variance < 0):
@@ -92,17 +84,18 @@ class CompactProcess(_Factored, KernelExpansion):
     def quantized(self, quantizer):
         """A copy with rounded points and coefficients, which has no spread."""
         small = super().quantized(quantizer)
-        small.__dict__.pop("_factor", None)
         small.whole_ = False
         return small
 
 
-class LatentProcess(_Factored, KernelExpansion):
+class LatentProcess(KernelExpansion):
     """The latent function of one binary problem, Laplace's approximation.
 
     Its coefficients are the labels less the probabilities at the mode, so that the
     curvature of the likelihood can be read off them.
     """
+
+    _accept_sparse = ()
 
     def mean(self, X):
         """Mean of the latent function."""
@@ -110,22 +103,17 @@ class LatentProcess(_Factored, KernelExpansion):
 
     def probability(self, X):
         """Probability of the second class."""
-        from scipy.linalg import cholesky, solve_triangular
-        from scipy.special import erf
-
-        kernel = self.kernel_.kernel
-        points = np.asarray(dense(self.points_), dtype=np.float64)
+        kernel, points = self.kernel_, np.asarray(dense(self.points_), dtype=np.float64)
         size = np.abs(np.asarray(dense(self.coefficients_), dtype=np.float64)).ravel()
         root = np.sqrt(np.clip(size * (1 - size), 0, None))
-        if "_factor" not in self.__dict__:
-            matrix = root[:, None] * kernel(points) * root
+        inverse = self.__dict__.get("_factor")
+        if inverse is None:
+            matrix = root[:, None] * kernel.within(points) * root
             matrix[np.diag_indices_from(matrix)] += 1.0
-            self._factor = cholesky(matrix, lower=True, check_finite=False)
+            inverse = self._factor = np.linalg.inv(np.linalg.cholesky(matrix))
         cross = kernel(X, points)
         mean = cross @ np.asarray(dense(self.coefficients_)).ravel()
-        part = solve_triangular(
-            self._factor, root[:, None] * cross.T, lower=True, check_finite=False
-        )
+        part = inverse @ (root[:, None] * cross.T)
         variance = kernel.diag(X) - np.einsum("ij,ij->j", part, part)
         rate = 1 / (2 * variance)
         turned = RATES * mean
@@ -181,8 +169,6 @@ class CompactProcessClassifier(Compact):
         """A copy with rounded members."""
         small = copy(self)
         small.members_ = [member.quantized(quantizer) for member in self.members_]
-        for member in small.members_:
-            member.__dict__.pop("_factor", None)
         return small
 
     def _stored(self):

@@ -1,15 +1,21 @@
 """Predictors of kernel machines."""
 
+import math
+import sys
 from copy import copy
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
+from itertools import combinations
+from itertools import pairwise as neighbouring
 from numbers import Integral
 from operator import matmul
 
 import numpy as np
 
 from .base import Compact, available_if
-from .quantized import QuantizedArray, Stored, dense, is_array, is_sparse, need
+from .compiled import kernels
+from .covariances import ProcessKernel, pairwise, squared_distances
+from .frames import CSR, as_scipy
+from .quantized import QuantizedArray, Stored, dense, is_array, is_count, is_sparse, need
 
 _BLOCK = 2**17  # entries of a kernel matrix that are made at a time
 _FAR = 1e5  # gamma * |x|^2 from which inner products lose too many digits
@@ -28,7 +34,7 @@ class KernelFunction(Stored):
     gamma, degree, coef0 : float
         Of the kernels that have them.
     kernel : object or None
-        The kernel object.
+        The kernel object of scikit-learn. What is kept of it is `process`.
     """
 
     def __init__(self, name, gamma=None, degree=3, coef0=0.0, kernel=None):
@@ -36,24 +42,31 @@ class KernelFunction(Stored):
         self.gamma = gamma
         self.degree = degree
         self.coef0 = coef0
-        self.kernel = kernel
+        self.process = None if kernel is None else ProcessKernel.of(kernel)
+
+    def __setstate__(self, state):
+        kernel = state.pop("kernel", None)
+        vars(self).update({"process": ProcessKernel.of(kernel), **state})
+
+    @property
+    def kernel(self):
+        """The kernel object of scikit-learn, or None."""
+        known = isinstance(self.process, ProcessKernel)
+        return self.process.to_sklearn() if known else self.process
 
     @property
     def centres(self):
         """Whether adding one vector to all rows and points changes nothing."""
         return self.name == "rbf"
 
-    def __call__(self, X, points):
+    def __call__(self, X, points, *, compiled=True):
         """The matrix of shape (n_rows, n_points) in the dtype of X."""
         if self.name == "object":
-            return self.kernel(X, points)
+            return self.process(X, points)
         if self.name == "rbf":
-            return self._gaussian(X, points)
+            return self._gaussian(X, points, compiled)
         if self.name not in ("linear", "poly", "sigmoid"):
-            from sklearn.metrics.pairwise import pairwise_kernels
-
-            given = {"gamma": self.gamma} if self.name in ("laplacian", "chi2") else {}
-            return pairwise_kernels(X, points, metric=self.name, **given)
+            return pairwise(self.name, X, points, self.gamma)
         products = _products(X, points)
         if self.name == "linear":
             return products
@@ -63,24 +76,37 @@ class KernelFunction(Stored):
             return np.tanh(products, out=products)
         return _power(products, self.degree)
 
-    def _gaussian(self, X, points):
+    def _gaussian(self, X, points, compiled):
         gamma = self.gamma
         columns = -gamma * squared_norms(points)
         if X.dtype == np.float64 and columns.min(initial=0) < -_FAR:
-            from scipy.spatial.distance import cdist
-
             X, points = (x.toarray() if is_sparse(x) else x for x in (X, points))
-            return np.exp(-gamma * cdist(X, points, "sqeuclidean"))
+            return np.exp(-gamma * squared_distances(X, points))
         rows = -gamma * squared_norms(X)
         products = _products(X * X.dtype.type(2 * gamma), points)
-        products = np.ascontiguousarray(products)
-        from .kernel_kernels import gaussian32, gaussian64
+        own = kernels("kernel_kernels") if compiled else None
+        if own is not None:
+            products = np.ascontiguousarray(products)
+            if products.dtype == np.float32:
+                own.gaussian32(
+                    products, rows.astype(np.float32), columns.astype(np.float32)
+                )
+            else:
+                own.gaussian64(products, rows, columns)
+            return products
+        products += rows[:, None].astype(products.dtype, copy=False)
+        products += columns.astype(products.dtype, copy=False)
+        np.minimum(products, 0, out=products)
+        return np.exp(products, out=products)
 
-        if products.dtype == np.float32:
-            gaussian32(products, rows.astype(np.float32), columns.astype(np.float32))
-        else:
-            gaussian64(products, rows, columns)
-        return products
+    def within(self, X):
+        """The matrix of rows and themselves, of a process."""
+        process = self.process
+        return process.within(X) if isinstance(process, ProcessKernel) else process(X)
+
+    def diag(self, X):
+        """The diagonal of that matrix."""
+        return self.process.diag(X)
 
 
 class KernelExpansion(Compact):
@@ -105,6 +131,7 @@ class KernelExpansion(Compact):
 
     _parameters = ("points_", "coefficients_", "offsets_")
     _quantizable = ("points_", "coefficients_")
+    _made_here = ("_compiled", "_floats", "_factor")
 
     def _sums(self, X, combine):
         """The blocks `combine(kernel matrix or rows, coefficients)`, in one array."""
@@ -112,13 +139,31 @@ class KernelExpansion(Compact):
         if self.center_ is not None:
             X = X - self.center_ if not is_sparse(X) else X.toarray() - self.center_
         X = X.astype(self.precision_, copy=False)
-        coefficients = dense(self.coefficients_).astype(self.precision_, copy=False)
-        if self.points_ is None:
+        points, coefficients = self._read_arrays()
+        if points is None:
             return combine(X, coefficients)
-        points = dense(self.points_).astype(self.precision_, copy=False)
+        if isinstance(points, CSR):
+            points = as_scipy(points)
+        kernel = partial(self.kernel_, compiled=self._compiled)
         blocks = blocks_of(X.shape[0], points.shape[0])
-        found = [combine(self.kernel_(X[rows], points), coefficients) for rows in blocks]
+        found = [combine(kernel(X[rows], points), coefficients) for rows in blocks]
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _read_arrays(self):
+        """Points and coefficients as they are multiplied, kept for the next call."""
+        kept = self.__dict__.get("_floats")
+        if kept is None:
+            points = dense(self.points_)
+            if points is not None:
+                points = points.astype(self.precision_, copy=False)
+            coefficients = dense(self.coefficients_).astype(self.precision_, copy=False)
+            kept = self._floats = points, coefficients
+        return kept
+
+    def _compile(self):
+        if self.points_ is not None:
+            rows = np.zeros((1, self.n_features_in_), dtype=self.precision_)
+            self._sums(rows, lambda kernel, coefficients: kernel)
 
     def quantized(self, quantizer):
         """A copy with rounded points and coefficients; sparse points stay as they are."""
@@ -212,10 +257,37 @@ class CompactSVC(KernelExpansion):
             return values
         close = np.flatnonzero((np.abs(values) <= self.exact_).any(axis=1))
         if len(close):
-            X = self._check(X)
-            exact = as_libsvm(self)._decision_function(X[close])
-            values[close] = -exact[:, None] if len(self.classes_) == 2 else exact
+            values[close] = self._of_libsvm(self._check(X)[close])
         return values
+
+    def _of_libsvm(self, X):
+        """The values to the bit: dot products, exponentials and sums as in libsvm."""
+        if "sklearn.svm" in sys.modules:
+            exact = as_libsvm(self)._decision_function(X)
+            return -exact[:, None] if len(self.classes_) == 2 else exact
+        X = X.toarray() if is_sparse(X) else X
+        points, coefficients = points_and_coefficients(self)
+        gamma, coef0 = self.kernel_.gamma, self.kernel_.coef0
+        n_classes, ends = len(self.classes_), self._groups().tolist()
+        values = np.empty((len(X), len(self.offsets_)))
+        for row, x in enumerate(X):
+            if self.kernel_.name == "rbf":
+                apart = points - x
+                kernel = [math.exp(-gamma * float(np.dot(d, d))) for d in apart]
+            else:
+                kernel = [math.tanh(gamma * float(np.dot(p, x)) + coef0) for p in points]
+            kernel = np.array(kernel)
+            if n_classes == 2:
+                values[row] = np.cumsum(coefficients[:, 0] * kernel)[-1]
+                continue
+            for pair, (a, b) in enumerate(combinations(range(n_classes), 2)):
+                first, second = slice(*ends[a : a + 2]), slice(*ends[b : b + 2])
+                added = (
+                    coefficients[first, b - 1] * kernel[first],
+                    coefficients[second, a] * kernel[second],
+                )
+                values[row, pair] = np.cumsum(np.concatenate(added))[-1]
+        return values + self.offsets_
 
     def decision_function(self, X):
         """Scores, of the shape that `decision_function_shape` of the inner model says."""
@@ -357,7 +429,7 @@ def round_expansion(kernel, points, coefficients, ends, quantizer):
 
     groups = [
         slice(first, min(first + _LARGEST, end))
-        for start, end in pairwise(ends)
+        for start, end in neighbouring(ends)
         for first in range(start, end, _LARGEST)
     ]
     small = quantizer.quantize(points)
@@ -469,13 +541,16 @@ def blocks_of(n_rows, n_points):
 
 def squared_norms(X):
     """Squared length of each row."""
-    if is_sparse(X):
-        return np.asarray(X.multiply(X).sum(axis=1), dtype=X.dtype).ravel()
-    return np.einsum("ij,ij->i", X, X)
+    if not is_sparse(X):
+        return np.einsum("ij,ij->i", X, X)
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    return np.bincount(rows, X.data * X.data, X.shape[0]).astype(X.dtype)
 
 
 def _products(X, points):
     """Inner products of rows and points, as an array."""
+    if isinstance(points, CSR):
+        return (points @ (X.toarray() if is_sparse(X) else X).T).T
     found = X @ points.T
     return found.toarray() if is_sparse(found) else found
 
@@ -515,4 +590,20 @@ def _check_votes(model):
     need(n_support.min() >= 0 and n_support.sum() == points.shape[0], "n_support_")
 
 
-CHECKS = {CompactSVC: _check_votes}
+def _check_csr(matrix):
+    """scipy follows the positions."""
+    data, indices, indptr = matrix.data, matrix.indices, matrix.indptr
+    shape = matrix.shape
+    need(
+        isinstance(shape, tuple) and len(shape) == 2 and all(map(is_count, shape)), "shape"
+    )
+    need(is_array(data, "f", 1) and is_array(indices, "iu", 1), "a sparse matrix")
+    need(is_array(indptr, "iu", 1) and len(indptr) == shape[0] + 1, "a sparse matrix")
+    starts = indptr.astype(np.int64)
+    need(starts[0] == 0 and (np.diff(starts) >= 0).all(), "where rows begin")
+    need(starts[-1] == len(data) == len(indices), "where rows end")
+    inside = not len(indices) or (indices.min() >= 0 and indices.max() < shape[1])
+    need(inside, "a column of a sparse matrix")
+
+
+CHECKS = {CSR: _check_csr, CompactSVC: _check_votes}

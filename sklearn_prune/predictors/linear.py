@@ -5,6 +5,7 @@ from copy import copy
 import numpy as np
 
 from .base import EITHER, Compact, available_if
+from .links import expit, softmax
 from .quantized import QuantizedArray, dense, is_sparse
 
 _COST_OF_TAKING = 8  # of copying a column of X, in products of a column with a weight
@@ -173,15 +174,11 @@ class CompactLinearClassifier(CompactLinear):
         """Class probabilities, as the model defines them."""
         scores = self.decision_function(X)
         if scores.ndim > 1 and self.probability_ == "softmax":
-            from sklearn.utils.extmath import softmax
-
-            return softmax(scores, copy=False)
+            return softmax(scores)
         if self.probability_ == "clip":
             positive = (np.clip(scores, -1, 1) + 1.0) / 2.0
         else:
-            from scipy.special import expit
-
-            positive = expit(scores, out=scores)
+            positive = expit(scores)
         if positive.ndim == 1:
             return np.stack([1 - positive, positive], axis=1)
         total = positive.sum(axis=1)

@@ -1,16 +1,14 @@
 """Arrays as predictors store them, kinds of rows, and checks of loaded arrays."""
 
 import pickle
-import sys
 from math import prod
 
 import numpy as np
 
 
 def is_sparse(X):
-    """Whether X is a sparse matrix or array of scipy."""
-    sparse = sys.modules.get("scipy.sparse")  # nothing is sparse before it is imported
-    return sparse is not None and sparse.issparse(X)
+    """Whether X is a sparse matrix, of scipy or of `frames`."""
+    return not isinstance(X, np.ndarray | list | dict) and hasattr(X, "tocsr")
 
 
 def count_rows(X):

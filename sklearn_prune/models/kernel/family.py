@@ -18,7 +18,7 @@ from sklearn_prune.models.kernel.start import (
     start_libsvm,
     start_process,
 )
-from sklearn_prune.predictors import CompactProcess, CompactSVC, CompactSVR
+from sklearn_prune.predictors import CSR, CompactProcess, CompactSVC, CompactSVR
 from sklearn_prune.weight_pruning import Accepted, Family, Refused, Restores, UnitTable
 from sklearn_prune.weight_pruning.criteria import (
     CoverageCriterion,
@@ -212,7 +212,7 @@ def _compact(work):
             compact.center_ = points.mean(axis=0)
             points = points - compact.center_
         points, coefficients = points.astype(np.float32), coefficients.astype(np.float32)
-    compact.points_ = points if issparse(points) else smallest(points)
+    compact.points_ = CSR.of(points) if issparse(points) else smallest(points)
     compact.coefficients_ = coefficients
     return compact
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..links import erf, expit
+
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
 
@@ -38,14 +40,10 @@ def _gelu(z, approximate="none"):
     if approximate == "tanh":
         inner = np.sqrt(2 / np.pi).astype(z.dtype) * (z + 0.044715 * z**3)
         return 0.5 * z * (1 + np.tanh(inner))
-    from scipy.special import erf
-
     return 0.5 * z * (1 + erf(z * z.dtype.type(np.sqrt(0.5))))
 
 
 def _silu(z):
-    from scipy.special import expit
-
     return z * expit(z)
 
 
@@ -58,9 +56,7 @@ def _tanh(z):
 
 
 def _sigmoid(z):
-    from scipy.special import expit
-
-    return expit(z, out=z)
+    return expit(z)
 
 
 def _softplus(z, beta=1.0, threshold=20.0):

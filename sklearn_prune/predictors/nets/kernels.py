@@ -18,32 +18,6 @@ def _next_column(gaps, place, column):
     return column + gap, place + np.uint64(1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def columns_of(gaps, counts, found):
-    """Write the column of each entry of a `SparseWeights` into `found`."""
-    place = np.uint64(0)
-    entry = 0
-    for row in range(len(counts)):
-        column = np.uint64(0)
-        for _ in range(counts[row]):
-            column, place = _next_column(gaps, place, column)
-            found[entry] = column
-            entry += 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def scatter(gaps, values, counts, full):
-    """Write the entries of a `SparseWeights` into a matrix of zeros."""
-    place = np.uint64(0)
-    entry = 0
-    for row in range(len(counts)):
-        column = np.uint64(0)
-        for _ in range(counts[row]):
-            column, place = _next_column(gaps, place, column)
-            full[row, column] = values[entry]
-            entry += 1
-
-
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def _product_of_block(block, columns, values, counts, bias, total, result):
     """Write the outputs of the rows that stand along axis 1 of `block`.
@@ -203,12 +177,3 @@ def few_rows_by_pairs(X, codes, values, bias, result):
                     values[code & 15] * x[2 * pair] + values[code >> 4] * x[2 * pair + 1]
                 )
             result[row, output] = total + bias[output]
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def scale_and_add(result, scale, bias):
-    """Overwrite rows by themselves times the scales plus the biases, in one pass."""
-    for row in range(len(result)):
-        line = result[row]
-        for output in range(len(line)):
-            line[output] = line[output] * scale[output] + bias[output]

@@ -4,6 +4,7 @@ from copy import copy
 
 import numpy as np
 
+from ..compiled import kernels
 from ..quantized import QuantizedArray, Stored, is_sparse
 from . import places
 from .activations import activate
@@ -41,9 +42,14 @@ class Layer(Stored):
     activation = "identity"
     settings = facts = None
     inputs = ()
+    has_kernels = False
 
-    def __call__(self, *results):
-        result = self.step(*results)
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_full"}
+
+    def __call__(self, *results, compiled=False):
+        options = {"compiled": True} if compiled and self.has_kernels else {}
+        result = self.step(*results, **options)
         if self.activation == "identity":
             return result
         return activate(result, self.activation, self.facts, self.slopes)
@@ -73,6 +79,8 @@ class Layer(Stored):
 class Dense(Layer):
     """Weights of shape (n_out, n_in)."""
 
+    has_kernels = True
+
     def n_products(self):
         return self.weights.shape[0]
 
@@ -82,33 +90,40 @@ class Dense(Layer):
         layer.weights = wide(self.weights, mask)
         return layer
 
-    def step(self, rows):
+    def step(self, rows, compiled=False):
         weights, bias = self.weights, self.bias
-        if not isinstance(weights, np.ndarray) and not is_sparse(rows):
+        if compiled and not isinstance(weights, np.ndarray) and not is_sparse(rows):
             result = self._without_blas(rows)
             if result is not None:
                 return result
+        result = rows @ self._in_full(rows.dtype, kept=not compiled).T
         if isinstance(weights, QuantizedArray) and weights.codes.dtype == np.int8:
-            return self._by_integers(rows)
-        result = rows @ in_full(weights).astype(rows.dtype, copy=False).T
+            # Scales are for the result, which is smaller than the weights.
+            result *= weights.scale.ravel().astype(rows.dtype, copy=False)
         if bias is not None:
             result += bias.astype(rows.dtype, copy=False)
         return result
 
-    def _by_integers(self, rows):
-        """The product by BLAS; scales are for the result, which is smaller."""
-        from .kernels import scale_and_add
-
-        codes, scale = self.weights.codes, self.weights.scale.ravel()
-        result = np.ascontiguousarray(rows @ codes.astype(rows.dtype).T)
-        bias = np.zeros_like(scale) if self.bias is None else self.bias
-        dtype = result.dtype
-        scale, bias = scale.astype(dtype, copy=False), bias.astype(dtype, copy=False)
-        scale_and_add(result, scale, bias)
-        return result
+    def _in_full(self, dtype, *, kept):
+        """The weights, or integers that have a scale, as floats; kept for the next call."""
+        weights = self.weights
+        if isinstance(weights, np.ndarray):
+            return weights.astype(dtype, copy=False)
+        full = self.__dict__.get("_full")
+        if full is None or full.dtype != dtype:
+            integers = (
+                isinstance(weights, QuantizedArray) and weights.codes.dtype == np.int8
+            )
+            full = weights.codes if integers else in_full(weights)
+            full = full.astype(dtype, copy=False)
+            if kept:
+                self._full = full
+        return full
 
     def _without_blas(self, rows):
         """The product by compiled loops, or None where BLAS is faster."""
+        if kernels("nets.kernels") is None:
+            return None
         weights, few = self.weights, len(rows) <= _FEW_ROWS
         if rows.ndim != 2 or rows.shape[1] * weights.shape[0] != weights.size:
             raise ValueError(
@@ -130,42 +145,38 @@ class Dense(Layer):
 
     def _sparse(self, rows, bias):
         """The product by the entries alone; its result has the rows along axis 1."""
-        from . import kernels
-
-        weights = self.weights
+        weights, compiled = self.weights, kernels("nets.kernels")
         result = np.empty((weights.shape[0], len(rows)), dtype=rows.dtype)
         by_columns = rows.flags.f_contiguous and not rows.flags.c_contiguous
-        product = kernels.from_columns if by_columns else kernels.from_rows
+        product = compiled.from_columns if by_columns else compiled.from_rows
         rows = rows.T if by_columns else np.ascontiguousarray(rows)
         values = weights.plain_values().astype(rows.dtype, copy=False)
         product(rows, weights.columns(), values, weights.counts, bias, result)
         return result.T
 
     def _sparse_few(self, rows, bias):
-        from .kernels import from_few_rows
-
         weights = self.weights
         result = np.empty((len(rows), weights.shape[0]), dtype=rows.dtype)
         values = weights.plain_values().astype(rows.dtype, copy=False)
-        from_few_rows(rows, weights.gaps, values, weights.counts, bias, result)
+        kernels("nets.kernels").from_few_rows(
+            rows, weights.gaps, values, weights.counts, bias, result
+        )
         return result
 
     def _rounded_few(self, rows, bias):
-        from . import kernels
-
-        weights = self.weights
+        weights, compiled = self.weights, kernels("nets.kernels")
         codes = weights.codes
         result = np.empty((len(rows), weights.shape[0]), dtype=rows.dtype)
         if codes.dtype == np.int8:
             scale = weights.scale.ravel()
-            kernels.few_rows_by_integers(rows, codes, scale, bias, result)
+            compiled.few_rows_by_integers(rows, codes, scale, bias, result)
         elif codes.dtype == np.float16:
-            kernels.few_rows_by_halves(rows, codes.view(np.uint16), bias, result)
+            compiled.few_rows_by_halves(rows, codes.view(np.uint16), bias, result)
         elif codes.shape == weights.shape:
-            kernels.few_rows_by_values(rows, codes, weights.values, bias, result)
+            compiled.few_rows_by_values(rows, codes, weights.values, bias, result)
         elif rows.shape[1] % 2 == 0:
             codes = codes.reshape(len(bias), -1)
-            kernels.few_rows_by_pairs(rows, codes, weights.values, bias, result)
+            compiled.few_rows_by_pairs(rows, codes, weights.values, bias, result)
         else:
             return None
         return result

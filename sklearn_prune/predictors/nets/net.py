@@ -5,6 +5,8 @@ from copy import copy
 import numpy as np
 
 from ..base import Compact
+from ..frames import as_numbers, check_finite
+from ..links import expit
 from ..quantized import is_sparse
 from .activations import activate
 from .graph import Site
@@ -103,10 +105,13 @@ class CompactNet(Compact):
             return super()._check(X)
         shape = self.input_shape_
         if not (type(X) is np.ndarray and X.dtype == self._dtype and np.isfinite(X.sum())):
-            from sklearn.utils.validation import check_array
-
-            X = np.asarray(X)
-            X = check_array(X, dtype=self._dtype, allow_nd=True, ensure_2d=False)
+            X = as_numbers(np.asarray(X), self._dtype)
+            if X.ndim < 1 or not len(X):
+                raise ValueError(
+                    f"X must have at least one row. Got the shape {X.shape}. Pass the rows "
+                    "to predict."
+                )
+            check_finite(self, X)
         if shape is not None and X.shape[1:] != tuple(shape):
             raise ValueError(
                 f"X must have rows of the shape {tuple(shape)}. Got {X.shape[1:]}. Write "
@@ -145,6 +150,11 @@ class CompactNet(Compact):
         starts = range(0, X.shape[0], size)
         return np.concatenate([self._run(X[start : start + size]) for start in starts])
 
+    def _compile(self):
+        if self._only_dense() and self.n_features_in_ is not None:
+            for n_rows in (1, _MAPS_AT_ONCE):
+                self._run(np.zeros((n_rows, self.n_features_in_), dtype=self._dtype))
+
     def _only_dense(self):
         return all(isinstance(layer, Dense) for layer in self.layers_)
 
@@ -154,7 +164,8 @@ class CompactNet(Compact):
             X, layers = self._at_columns(X)
         results = [X]
         for layer in layers:
-            results.append(layer(*[results[position] for position in layer.inputs]))
+            inputs = [results[position] for position in layer.inputs]
+            results.append(layer(*inputs, compiled=self._compiled))
         return results[-1]
 
     def _at_columns(self, X):
@@ -300,8 +311,6 @@ class CompactNetClassifier(CompactNet):
         if self.output_ == "softmax":
             return activate(scores, "softmax")
         if self.output_ == "sigmoid":
-            from scipy.special import expit
-
             scores = expit(scores)
         if self.multilabel_ or (scores.ndim > 1 and scores.shape[1] > 1):
             return scores

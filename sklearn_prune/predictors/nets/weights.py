@@ -55,11 +55,11 @@ class SparseWeights(Stored):
 
     def columns(self):
         """The column of each entry."""
-        from .kernels import columns_of
-
-        found = np.empty(len(self.values), dtype=np.uint32)
-        columns_of(self.gaps, self.counts, found)
-        return found
+        counts = self.counts.astype(np.int64)
+        ends = np.flatnonzero(self.gaps != np.iinfo(self.gaps.dtype).max)
+        places = np.cumsum(self.gaps, dtype=np.int64)[ends]
+        before = np.concatenate([[0], places])[np.cumsum(counts) - counts]
+        return (places - np.repeat(before, counts)).astype(np.uint32)
 
     def plain_values(self):
         """The values of the entries as floats."""
@@ -70,11 +70,9 @@ class SparseWeights(Stored):
 
     def dense(self):
         """The weights in full."""
-        from .kernels import scatter
-
         values = self.plain_values()
         full = np.zeros((self.shape[0], self.size // self.shape[0]), dtype=values.dtype)
-        scatter(self.gaps, values, self.counts, full)
+        full[np.repeat(np.arange(len(full)), self.counts), self.columns()] = values
         return full.reshape(self.shape)
 
     def quantized(self, quantizer):

@@ -4,7 +4,7 @@ from copy import copy
 
 import numpy as np
 
-from ..compiled import kernels_for
+from ..compiled import kernels, kernels_for
 from ..quantized import Stored, rows_of
 from .arrays import FlatNodes, TreeArrays, arrays_of_flat
 from .columns import NOT_A_SPLIT, KeyColumns
@@ -276,6 +276,12 @@ class FlatTrees(Stored):
             part = out[:, first : first + width]
             part += values.take(of_tree, axis=0)
 
+    def compile(self):
+        """Call the compiled kernels for few and for many rows."""
+        if kernels("trees.kernels") is not None:
+            for n_rows in (1, FEW_ROWS + 1):
+                self.sum(np.zeros((n_rows, self.n_features), dtype=self.dtype))
+
     def part(self, first, last):
         """The trees from `first` to before `last`, which share the arrays of all."""
         other = copy(self)
@@ -493,7 +499,8 @@ def unpack(trees, state):
     """
     stored = ("sizes", "inner", "feature", "within", "keys")
     sizes, inner, feature, within, planes = (state[name] for name in stored)
-    vars(trees).update((name, state[name]) for name in state if name not in stored)
+    skipped = {*stored, *KEPT}
+    vars(trees).update((name, state[name]) for name in state if name not in skipped)
     codebook = vars(trees).pop("codebook", None)
     sizes = sizes.astype(np.int64)
     n_nodes = len(feature)

@@ -3,6 +3,8 @@
 import numpy as np
 
 from ..base import Compact
+from ..frames import as_scipy, checked
+from ..links import expit, log_expit, log_softmax, softmax
 from ..quantized import QuantizedArray, is_sparse
 from .leaves import ShareLeaves
 
@@ -37,17 +39,16 @@ class CompactTrees(Compact):
         return self._importances.astype(np.float64)
 
     def _check(self, X):
-        if is_sparse(X):  # missing values are for dense rows only
-            from sklearn.utils.validation import validate_data
-
-            return validate_data(
-                self, X, reset=False, dtype=self._dtype, accept_sparse="csr"
-            )
+        if is_sparse(X) and self._allow_nan:  # missing values are for dense rows only
+            return as_scipy(checked(self, X, self._dtype, sparse=True))
         return super()._check(X)
 
     def _sums(self, X, baseline=None):
         """What the leaves of all trees add up to, shape (n_samples, n_outputs)."""
         return self.trees_.sum(self._check(X), baseline=baseline, n_jobs=self.n_jobs)
+
+    def _compile(self):
+        self.trees_.compile()
 
     def n_parameters(self):
         """Two numbers for each split, and the outputs of each leaf."""
@@ -102,22 +103,18 @@ class CompactScoreForestClassifier(CompactTrees):
 
     def predict_proba(self, X, check_input=True):
         """Class probabilities, of shape (n_samples, n_classes)."""
-        from scipy.special import expit, softmax
-
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
-            return softmax(scores, axis=1)
+            return softmax(scores)
         if len(self.classes_) == 1:
             return np.ones_like(scores)
         return expit(np.hstack([-scores, scores]))
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities, of shape (n_samples, n_classes)."""
-        from scipy.special import log_expit, log_softmax
-
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
-            return log_softmax(scores, axis=1)
+            return log_softmax(scores)
         if len(self.classes_) == 1:
             return np.zeros_like(scores)
         return log_expit(np.hstack([-scores, scores]))
