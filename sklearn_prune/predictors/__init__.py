@@ -36,7 +36,23 @@ _PUBLIC = {
     "nets.net": "CompactNetClassifier CompactNetRegressor",
     "nets.weights": "SparseWeights",
     "quantized": "QuantizedArray stored_bytes",
-    "steps": "ColumnSelector CompactColumns CompactPipeline",
+    "steps": "CompactColumns CompactPipeline",
+    "transformers.columns": "ColumnSelector CompactFunction CompactIdentity",
+    "transformers.containers": (
+        "CompactColumnTransformer CompactFeatureUnion CompactSteps"
+    ),
+    "transformers.encoding": (
+        "CompactKBinsDiscretizer CompactOneHotEncoder CompactOrdinalEncoder"
+    ),
+    "transformers.imputing": "CompactSimpleImputer",
+    "transformers.projecting": ("CompactPCA CompactPolynomialFeatures CompactTruncatedSVD"),
+    "transformers.scaling": (
+        "CompactBinarizer CompactMaxAbsScaler CompactMinMaxScaler CompactNormalizer "
+        "CompactRobustScaler CompactStandardScaler"
+    ),
+    "transformers.texts": (
+        "CompactCountVectorizer CompactTfidfTransformer CompactTfidfVectorizer"
+    ),
     "trees.columns": "KeyColumns",
     "trees.flat": "FlatTrees",
     "trees.forest": (
@@ -63,6 +79,8 @@ _SHARED = {
         "ByteCounter Stored arrays_in check_quantized dense is_count need take_columns"
     ),
     "steps": "at_columns behind_steps",
+    "transformers": "transformer_of",
+    "transformers.base": "CompactTransformer",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
     "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",
     "trees.forest": "compact_score_forest",

@@ -72,16 +72,6 @@ class CSR(Stored):
         data = self.data.astype(dtype, copy=copy)
         return CSR(data, self.indices, self.indptr, self.shape)
 
-    def __mul__(self, number):
-        return CSR(self.data * number, self.indices, self.indptr, self.shape)
-
-    @classmethod
-    def of(cls, X):
-        """A sparse matrix of scipy as plain arrays."""
-        X = X.tocsr()
-        return cls(X.data, X.indices, X.indptr, X.shape)
-
-
 def as_scipy(X):
     """A CSR of this module as a matrix of scipy, where that is imported; else X."""
     scipy = sys.modules.get("scipy.sparse")
@@ -118,6 +108,11 @@ def side_by_side(parts):
     indptr = np.sum([part.indptr for part in parts], axis=0)
     shape = (parts[0].shape[0], starts[-1])
     return CSR(data[order], np.concatenate(columns)[order], indptr, shape)
+
+
+def is_sparse(X):
+    """Whether X is a sparse matrix, of scipy or of this module."""
+    return not isinstance(X, np.ndarray | list | dict) and hasattr(X, "tocsr")
 
 
 def is_frame(X):
@@ -337,7 +332,7 @@ def table(X, dtype=None, names=None):
         common = np.dtype(object)
     else:
         common = np.dtype(float) if common is None else common
-    found = np.empty((n_rows(X), len(columns)), dtype=common)
+    found = np.empty((n_rows(X), len(columns)), dtype=common, order="F")  # as of frames
     for at, own in enumerate(columns):
         found[:, at] = own
     return found
@@ -417,7 +412,7 @@ def check_shape(owner, X):
 def check_finite(owner, X, finite=True):
     """Raise ValueError for infinity, and unless `finite` is "allow-nan" for NaN."""
     if X.dtype.kind == "O":
-        if finite is True and any(is_missing(value) for value in X.flat):
+        if finite is True and any(isinstance(v, float) and v != v for v in X.flat):
             _refuse_nan(owner)
         return
     if X.dtype.kind not in "fc":

@@ -131,6 +131,12 @@ def test_sparse_rows_are_those_of_scipy():
     same(ours.toarray(), theirs.toarray())
     for rows in (slice(2, 7, 2), [3, 1, 1], np.arange(9) % 2 == 0):
         same(ours[rows].toarray(), theirs[rows].toarray())
+    beside = frames.side_by_side([ours, frames.as_csr(np.eye(9)), ours])
+    expected = sparse.hstack([theirs, sparse.identity(9), theirs], format="csr")
+    same(beside.toarray(), expected.toarray())
+    same(frames.as_scipy(beside).toarray(), expected.toarray())
+    for right in (np.arange(5) / 7, np.arange(10.0).reshape(5, 2) / 3):
+        same(ours @ right, theirs @ right)
     assert frames.is_sparse(ours)
     assert frames.is_sparse(theirs.tocsc())
     assert not any(map(frames.is_sparse, (np.eye(2), [[1]], pd.DataFrame({"a": [1]}))))

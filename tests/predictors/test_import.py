@@ -41,6 +41,7 @@ INSIDE = {
     "CompactNeighbors",
     "CompactNet",
     "CompactStacking",
+    "CompactTransformer",
     "CompactTrees",
     "Estimator",
     "KernelExpansion",

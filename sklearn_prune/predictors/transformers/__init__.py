@@ -1,0 +1,75 @@
+"""Fitted transformers of scikit-learn, in forms that need numpy only.
+
+A subclass of a class of scikit-learn, and settings that cannot be stored, such as functions
+of the user, have no such form. These transformers stay what they are.
+"""
+
+from importlib import import_module
+
+_FORMS = {
+    "Binarizer": "scaling",
+    "ColumnTransformer": "containers",
+    "CountVectorizer": "texts",
+    "FeatureUnion": "containers",
+    "KBinsDiscretizer": "encoding",
+    "MaxAbsScaler": "scaling",
+    "MinMaxScaler": "scaling",
+    "Normalizer": "scaling",
+    "OneHotEncoder": "encoding",
+    "OrdinalEncoder": "encoding",
+    "PCA": "projecting",
+    "PolynomialFeatures": "projecting",
+    "RobustScaler": "scaling",
+    "SimpleImputer": "imputing",
+    "StandardScaler": "scaling",
+    "TfidfTransformer": "texts",
+    "TfidfVectorizer": "texts",
+    "TruncatedSVD": "projecting",
+}
+_OTHER_NAMES = {
+    "FunctionTransformer": ("columns", "CompactFunction"),
+    "Pipeline": ("containers", "CompactSteps"),
+}
+
+
+def transformer_of(fitted):
+    """The numpy form of a fitted transformer.
+
+    Parameters
+    ----------
+    fitted : object
+        A fitted transformer, or "passthrough".
+
+    Returns
+    -------
+    form : object or None
+        Gives what the transformer gives. None where there is no such form.
+    reason : str or None
+        Why there is none.
+    """
+    from .base import CompactTransformer
+    from .columns import ColumnSelector, CompactIdentity
+
+    if isinstance(fitted, CompactTransformer | ColumnSelector):
+        return fitted, None
+    if isinstance(fitted, str) or fitted is None:  # "passthrough"
+        return CompactIdentity(), None
+    name, module = type(fitted).__name__, type(fitted).__module__
+    if not module.startswith("sklearn."):
+        return None, f"{name} is not of scikit-learn"
+    output = getattr(fitted, "_sklearn_output_config", {}).get("transform", "default")
+    if output != "default":
+        return None, f"{name} gives frames, by set_output(transform={output!r})"
+    if module.startswith("sklearn.feature_selection.") and hasattr(fitted, "get_support"):
+        return ColumnSelector.of(fitted, fitted.get_support(indices=True)), None
+    if name in _FORMS:
+        where, form = _FORMS[name], f"Compact{name}"
+    elif name in _OTHER_NAMES:
+        where, form = _OTHER_NAMES[name]
+    else:
+        return None, f"{name} has no numpy form"
+    form = getattr(import_module(f"{__name__}.{where}"), form)
+    reason = form.reason(fitted)
+    if reason is not None:
+        return None, reason if reason.startswith(name) else f"{name}: {reason}"
+    return form.of(fitted), None

@@ -1,0 +1,302 @@
+"""Transformers of transformers: of some columns each, beside each other, one by one."""
+
+import numpy as np
+
+from ..base import copy_attributes
+from ..frames import (
+    CSR,
+    as_csr,
+    as_numbers,
+    check_names,
+    check_shape,
+    columns_of,
+    is_named,
+    is_sparse,
+    n_rows,
+    names_of,
+    side_by_side,
+    table,
+)
+from ..quantized import take_columns
+from .base import CompactTransformer
+
+
+def form_or_raise(part):
+    """The form of a member; raises TypeError with the reason where it has none."""
+    from . import transformer_of
+
+    made, reason = transformer_of(part)
+    if made is None:
+        raise TypeError(reason)
+    return made
+
+
+def all_read_sparse(members):
+    """Whether all members read sparse matrices."""
+    return all(member.__sklearn_tags__().input_tags.sparse for member in members)
+
+
+def _without_names(part):
+    vars(part).pop("feature_names_in_", None)
+    return part
+
+
+class _Members(CompactTransformer):
+    """Has `names` and `members`, and gives their results beside each other."""
+
+    @classmethod
+    def _with(cls, fitted, rows):
+        """Made of rows (name, transformer, weight); names of features stay outside."""
+        made = copy_attributes(fitted, cls(), "n_features_in_", "feature_names_in_")
+        made.names = [str(name) for name, _, _ in rows]
+        made.members = [form_or_raise(part) for _, part, _ in rows]
+        made.weights = [None if each is None else float(each) for _, _, each in rows]
+        made.verbose_feature_names_out = fitted.verbose_feature_names_out
+        return made
+
+    @classmethod
+    def reason(cls, fitted):
+        """Why it cannot have this form, which may be that of a member."""
+        if callable(fitted.verbose_feature_names_out):
+            return "verbose_feature_names_out is a function"
+        try:
+            cls.of(fitted)
+        except TypeError as error:
+            return str(error)
+        return None
+
+    _reads_sparse = property(lambda self: all_read_sparse(self.members))
+
+    def _beside(self, parts, sparse):
+        parts = [
+            _weighted(part, weight)
+            for part, weight in zip(parts, self.weights, strict=True)
+        ]
+        if not sparse:
+            parts = [part.toarray() if is_sparse(part) else part for part in parts]
+            return parts[0] if len(parts) == 1 else np.hstack(parts)
+        return side_by_side([_as_csr(part) for part in parts])
+
+    def _named(self, found):
+        """Names of what each member gives, with its own name before them."""
+        verbose, pairs = self.verbose_feature_names_out, zip(self.names, found, strict=True)
+        if verbose is False:
+            names = [name for own in found for name in own]
+            if len(set(names)) < len(names):
+                raise ValueError(
+                    "Output feature names are not unique. Write "
+                    "verbose_feature_names_out=True."
+                )
+        else:
+            pattern = verbose if isinstance(verbose, str) else None
+            pattern = pattern or "{transformer_name}__{feature_name}"
+            names = [
+                pattern.format(transformer_name=member, feature_name=name)
+                for member, own in pairs
+                for name in own
+            ]
+        return np.array(names, dtype=object)
+
+
+def _are_names(columns):
+    """Whether columns of a ColumnTransformer were chosen by names."""
+    if isinstance(columns, slice):
+        columns = (columns.start, columns.stop)
+    columns = (columns,) if isinstance(columns, str) else columns
+    return hasattr(columns, "__iter__") and any(isinstance(each, str) for each in columns)
+
+
+def _weighted(part, weight):
+    if weight is None:
+        return part
+    if isinstance(part, CSR):
+        return CSR(part.data * weight, part.indices, part.indptr, part.shape)
+    return part * weight
+
+
+def _as_csr(part):
+    if not is_sparse(part) and part.dtype.kind in "OUS":
+        part = as_numbers(part, np.float64)
+    return as_csr(part)
+
+
+class CompactColumnTransformer(_Members):
+    """ColumnTransformer: transformers of some columns each, beside each other.
+
+    `columns` are the positions that each member reads, and `single` says which of them
+    read one column as a vector. `by_name` says that columns were chosen by their names.
+    """
+
+    @classmethod
+    def of(cls, fitted):
+        """The form of a fitted ColumnTransformer."""
+        read = fitted._transformer_to_input_indices
+        weights = fitted.transformer_weights or {}
+        rows = [
+            (name, part, weights.get(name), columns)
+            for name, part, columns in fitted.transformers_
+            if not (isinstance(part, str) and part == "drop") and len(read[name])
+        ]
+        made = cls._with(fitted, [row[:3] for row in rows])
+        made.members = [_without_names(part) for part in made.members]
+        made.columns = [np.array(read[name], dtype=np.intp) for name, *_ in rows]
+        made.single = [bool(np.isscalar(columns)) for *_, columns in rows]
+        made.sparse_output_ = bool(fitted.sparse_output_)
+        made.by_name = any(map(_are_names, fitted._columns))
+        return made
+
+    @property
+    def transformers_(self):
+        """Name, transformer and columns of each member."""
+        return list(zip(self.names, self.members, self.columns, strict=True))
+
+    def _start(self, X):
+        own = getattr(self, "feature_names_in_", None)
+        if own is None or names_of(X) is None:
+            check_names(self, X)
+            if self.by_name:
+                raise ValueError(
+                    "Columns that were chosen by names are read from rows with names. Got "
+                    f"{type(X).__name__} without names. Pass a frame, or a dict of columns."
+                )
+            if is_named(X):
+                X = columns_of(X, own)
+            return self._apply(X)
+        found = names_of(X).tolist()
+        needed = [
+            own[at] for at in np.unique(np.concatenate(self.columns or [[]])).astype(int)
+        ]
+        missing = set(needed) - set(found)
+        if missing:
+            raise ValueError(
+                f"columns are missing: {missing}. Pass X with all columns of the fit."
+            )
+        rows = n_rows(X)
+        if rows < 1:
+            raise ValueError(
+                "Found array with 0 sample(s) while a minimum of 1 is required by "
+                "CompactColumnTransformer."
+            )
+        columns = columns_of(X, needed)
+        return self._joined(
+            [
+                columns[own[at[0]]]
+                if one
+                else {own[j]: columns[own[j]] for j in at.tolist()}
+                for at, one in zip(self.columns, self.single, strict=True)
+            ],
+            rows,
+        )
+
+    def _apply(self, X):
+        if isinstance(X, list | tuple):
+            X = np.array(X, dtype=object)
+        if isinstance(X, dict):
+            names = list(X)
+            parts = [
+                X[names[at[0]]] if one else {names[j]: X[names[j]] for j in at.tolist()}
+                for at, one in zip(self.columns, self.single, strict=True)
+            ]
+            return self._joined(parts, n_rows(X))
+        if len(X.shape) != 2 or X.shape[1] != self.n_features_in_:
+            check_shape(self, np.asarray(X) if not is_sparse(X) else X)
+        parts = []
+        for at, one in zip(self.columns, self.single, strict=True):
+            part = take_columns(X, at[:1] if one else at)
+            parts.append(np.asarray(part)[:, 0] if one else part)
+        return self._joined(parts, X.shape[0])
+
+    def _joined(self, parts, rows):
+        if not parts:
+            return np.zeros((rows, 0))
+        found = []
+        for member, part in zip(self.members, parts, strict=True):
+            made = member._apply(part)
+            plain = isinstance(made, np.ndarray) or is_sparse(made)
+            found.append(made if plain else table(made))
+        return self._beside(found, self.sparse_output_)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that are given."""
+        names = self._names_in(input_features)
+        pairs = zip(self.members, self.columns, strict=True)
+        return self._named([part.get_feature_names_out(names[at]) for part, at in pairs])
+
+
+class CompactFeatureUnion(_Members):
+    """FeatureUnion: what several transformers give, beside each other."""
+
+    @classmethod
+    def of(cls, fitted):
+        """The form of a fitted FeatureUnion."""
+        weights = fitted.transformer_weights or {}
+        rows = [
+            (name, part, weights.get(name))
+            for name, part in fitted.transformer_list
+            if not (isinstance(part, str) and part == "drop")
+        ]
+        return cls._with(fitted, rows)
+
+    def _start(self, X):
+        return self._all([member._start(X) for member in self.members], X)
+
+    def _apply(self, X):
+        return self._all([member._apply(X) for member in self.members], X)
+
+    def _all(self, parts, X):
+        if not parts:
+            return np.zeros((n_rows(X), 0))
+        parts = [
+            part if isinstance(part, np.ndarray) or is_sparse(part) else table(part)
+            for part in parts
+        ]
+        return self._beside(parts, any(map(is_sparse, parts)))
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that are given."""
+        return self._named(
+            [part.get_feature_names_out(input_features) for part in self.members]
+        )
+
+
+class CompactSteps(CompactTransformer):
+    """A Pipeline of transformers, one after the other."""
+
+    _reads_sparse = property(lambda self: all_read_sparse(self.members))
+
+    @classmethod
+    def reason(cls, fitted):
+        """Why it cannot have this form, which may be that of a member."""
+        try:
+            cls.of(fitted)
+        except TypeError as error:
+            return str(error)
+        return None
+
+    @classmethod
+    def of(cls, fitted):
+        """The form of a fitted Pipeline whose steps are all transformers."""
+        made = copy_attributes(fitted, cls(), "n_features_in_", "feature_names_in_")
+        steps = [step for step in fitted.steps if step[1] not in (None, "passthrough")]
+        made.names = [str(name) for name, _ in steps]
+        made.members = [form_or_raise(part) for _, part in steps]
+        return made
+
+    def _start(self, X):
+        if not self.members:
+            return X
+        X = self.members[0]._start(X)
+        for member in self.members[1:]:
+            X = member._apply(X)
+        return X
+
+    def _apply(self, X):
+        for member in self.members:
+            X = member._apply(X)
+        return X
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that the last step gives."""
+        for member in self.members:
+            input_features = member.get_feature_names_out(input_features)
+        return input_features
