@@ -65,7 +65,7 @@ _PUBLIC = {
 _SHARED = {
     "base": "Estimator copy_attributes",
     "boosting": "DIALECTS METHODS ScoredRows TINY",
-    "containers": "pairs",
+    "containers": "INVERSES inverse_steps pairs",
     "cross_fitted": "response stacked",
     "gaussian_process": "RATES SHARES",
     "kernel": "as_libsvm hold pairs_of points_and_coefficients",

@@ -3,7 +3,9 @@
 import numpy as np
 
 from .base import EITHER, Compact, copy_attributes
-from .quantized import dense
+from .frames import checked
+from .links import expit, logsumexp, softmax
+from .quantized import dense, is_sparse
 
 
 class _CompactScores(Compact):
@@ -40,10 +42,8 @@ class _CompactScores(Compact):
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities."""
-        from scipy.special import logsumexp
-
         scores = self._scores(self._check(X))
-        return scores - logsumexp(scores, axis=1, keepdims=True)
+        return scores - logsumexp(scores)
 
     def predict_proba(self, X):
         """Class probabilities."""
@@ -74,10 +74,22 @@ class CompactLogLinear(_CompactScores):
 
     def _scores(self, X):
         if self.threshold_ is not None:
-            from sklearn.preprocessing import binarize
-
-            X = binarize(X, threshold=self.threshold_)
+            X = _above(X, self.threshold_)
         return X @ dense(self.weights_).T + self.constants_
+
+
+def _above(X, threshold):
+    """1 where a value is above the threshold, else 0."""
+    if not is_sparse(X):
+        return (threshold < X).astype(X.dtype)
+    if threshold < 0:
+        raise ValueError(
+            "A threshold for sparse rows must be at least 0, as zeros are not stored. Got "
+            f"binarize={threshold}. Pass X.toarray()."
+        )
+    X = X.copy()
+    X.data = (X.data > threshold).astype(X.dtype)
+    return X
 
 
 class CompactCategorical(_CompactScores):
@@ -87,10 +99,12 @@ class CompactCategorical(_CompactScores):
     _quantizable = ("table_",)
 
     def _check(self, X):
-        from sklearn.utils.validation import check_non_negative, validate_data
-
-        X = validate_data(self, X, reset=False, dtype="int", ensure_all_finite=True)
-        check_non_negative(X, "CategoricalNB (input X)")
+        X = checked(self, X, None).astype(np.int64)
+        if X.min() < 0:
+            raise ValueError(
+                "Negative values in data passed to CategoricalNB (input X). Categories are "
+                f"numbered from 0. Got {X.min()}. Write OrdinalEncoder() before the model."
+            )
         unseen = np.greater_equal(X, self.n_categories_)
         if unseen.any():
             row, column = np.argwhere(unseen)[0]
@@ -157,13 +171,11 @@ class CompactDiscriminant(_CompactScores):
 
     def predict_proba(self, X):
         """Class probabilities."""
-        from scipy.special import expit, softmax
-
         scores = self.decision_function(X)
         if scores.ndim == 1:
             second = expit(scores)
             return np.column_stack([1 - second, second])
-        return softmax(scores, axis=1)
+        return softmax(scores)
 
     def predict_log_proba(self, X):
         """Logarithms of the class probabilities."""

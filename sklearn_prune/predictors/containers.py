@@ -6,6 +6,8 @@ from itertools import combinations
 import numpy as np
 
 from .base import Compact, Delegating, available_if, copy_attributes
+from .covariances import squared_distances
+from .frames import as_csr, as_scipy, checked, side_by_side
 from .quantized import count_rows, is_sparse
 
 
@@ -36,11 +38,7 @@ class CompactContainer(Compact):
         """X as an array or sparse matrix; its values are for the members to check."""
         if self._fits(X):
             return X
-        from sklearn.utils.validation import validate_data
-
-        return validate_data(
-            self, X, accept_sparse=True, ensure_all_finite=False, reset=False
-        )
+        return as_scipy(checked(self, X, "numeric", finite=False, sparse=True))
 
     def quantized(self, quantizer):
         """A copy of quantized members."""
@@ -108,26 +106,85 @@ class CompactConstant(Compact):
         return self
 
 
-def transformed_back(transformer, values):
-    """Undo a fitted transformer of targets; for cheap ones without checking the values."""
-    kind = type(transformer).__name__
-    if kind == "StandardScaler" and values.dtype == np.float64:
-        values = values * transformer.scale_ if transformer.with_std else values
-        return values + transformer.mean_ if transformer.with_mean else values
-    if kind == "FunctionTransformer" and transformer.inv_kw_args is None:
-        inverse = transformer.inverse_func
-        return values if inverse is None else inverse(values)
-    return transformer.inverse_transform(values)
+def inverse_steps(transformer):
+    """What undoes a fitted transformer of targets: pairs of a function and an array.
+
+    The functions are numpy's, by name; the array is their second argument or None. None is
+    returned where the transformer does more than that.
+    """
+    if not type(transformer).__module__.startswith("sklearn."):
+        return None
+    if type(transformer).__name__ == "FunctionTransformer":
+        function = transformer.inverse_func
+        name = getattr(function, "__name__", None)
+        if function is None:
+            return []
+        known = name in FUNCTIONS and getattr(np, name) is function
+        return [(name, None)] if known and not transformer.inv_kw_args else None
+    if type(transformer).__name__ not in INVERSES:
+        return None
+    return [
+        (function, np.array(getattr(transformer, name)))
+        for function, name, flag in INVERSES[type(transformer).__name__]
+        if flag is None or getattr(transformer, flag)
+    ]
+
+
+# For each scaler: functions, attributes, and the parameters that turn them off.
+INVERSES = {
+    "StandardScaler": (("multiply", "scale_", "with_std"), ("add", "mean_", "with_mean")),
+    "RobustScaler": (
+        ("multiply", "scale_", "with_scaling"),
+        ("add", "center_", "with_centering"),
+    ),
+    "MinMaxScaler": (("subtract", "min_", None), ("divide", "scale_", None)),
+    "MaxAbsScaler": (("multiply", "scale_", None),),
+}
+FUNCTIONS = frozenset(
+    ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "square")
+)
+_OF_TWO = frozenset(("multiply", "add", "subtract", "divide"))
+
+
+def transformed_back(inverse, values):
+    """Values after what `inverse_steps` gave."""
+    for name, second in inverse:
+        if name not in (FUNCTIONS if second is None else _OF_TWO):
+            raise ValueError(
+                "Targets are transformed back by functions of numpy on numbers. Got "
+                f"{name!r}. Save the model again."
+            )
+        rest = () if second is None else (second,)
+        values = getattr(np, name)(values, *rest).astype(values.dtype, copy=False)
+    return values
 
 
 class CompactTransformedTarget(CompactContainer):
-    """A regressor whose predictions are transformed back."""
+    """A regressor whose predictions are transformed back.
+
+    Attributes
+    ----------
+    inverse_ : list of (str, ndarray or None), or None
+        Functions of numpy and their second arguments.
+    transformer_ : object or None
+        The fitted transformer, where it does more than that.
+    """
+
+    inverse_ = transformer_ = None
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "inverse_" not in state:
+            self.inverse_ = inverse_steps(self.transformer_)
 
     def predict(self, X, **params):
         """Predict targets in their own units."""
         found = self.members_[0].predict(X, **params)
         found = found.reshape(-1, 1) if found.ndim == 1 else found
-        found = transformed_back(self.transformer_, found)
+        if self.inverse_ is None:
+            found = self.transformer_.inverse_transform(found)
+        else:
+            found = transformed_back(self.inverse_, found)
         if self.target_dim_ == 1 and found.ndim == 2 and found.shape[1] == 1:
             found = found.squeeze(axis=1)
         return found
@@ -201,7 +258,7 @@ class CompactOneVsRest(_BinaryMembers):
         if not self.multilabel_:
             found = found[:, 0]
             return self.classes_[found if len(self.classes_) > 1 else np.zeros_like(found)]
-        return _sparse(found) if self.sparse_target_ else found
+        return as_scipy(as_csr(found)) if self.sparse_target_ else found
 
     @members_have("predict_proba")
     def predict_proba(self, X):
@@ -220,14 +277,6 @@ class CompactOneVsRest(_BinaryMembers):
         if len(self.members_) == 1:
             return self.members_[0].decision_function(X)
         return np.array([member.decision_function(X).ravel() for member in self.members_]).T
-
-
-def _sparse(found):
-    from scipy.sparse import csr_array, csr_matrix
-    from sklearn import get_config
-
-    as_array = get_config().get("sparse_interface") == "sparray"
-    return csr_array(found) if as_array else csr_matrix(found)
 
 
 class CompactOneVsOne(_BinaryMembers):
@@ -270,10 +319,8 @@ class CompactOutputCode(_BinaryMembers):
 
     def predict(self, X):
         """The class whose code is nearest."""
-        from sklearn.metrics import pairwise_distances_argmin
-
         scores = np.array(self._scores(X), order="F", dtype=np.float64).T
-        return self.classes_[pairwise_distances_argmin(scores, self.code_book_)]
+        return self.classes_[squared_distances(scores, self.code_book_).argmin(axis=1)]
 
 
 class _OneMemberPerOutput(CompactContainer):
@@ -321,9 +368,7 @@ class _MembersInChain(CompactContainer):
         for number, member in enumerate(self.members_):
             earlier = features[:, :number]
             if is_sparse(X):
-                from scipy.sparse import csr_matrix, hstack
-
-                augmented = hstack((csr_matrix(X), earlier), format="csr")
+                augmented = as_scipy(side_by_side([as_csr(X), as_csr(earlier)]))
             else:
                 augmented = np.hstack((X, earlier))
             features[:, number] = self._output(member, self.method_, augmented)

@@ -4,6 +4,8 @@ import numpy as np
 
 from .base import available_if
 from .containers import CompactContainer
+from .frames import as_csr, as_scipy, side_by_side
+from .links import expit, softmax
 from .quantized import count_rows, is_sparse
 
 
@@ -23,9 +25,7 @@ def stacked(predictions, methods, X, binary, passthrough):
     if passthrough:
         columns.append(X)
         if is_sparse(X):
-            from scipy.sparse import hstack
-
-            return hstack(columns, format=X.format)
+            return as_scipy(side_by_side([as_csr(column) for column in columns]))
     return np.hstack(columns)
 
 
@@ -90,8 +90,6 @@ def response(classifier, X):
 
 
 def _sigmoid(curve, scores):
-    from scipy.special import expit
-
     return expit(-(curve[0] * scores + curve[1]))
 
 
@@ -102,9 +100,10 @@ def _isotonic(curve, scores):
         return values.repeat(scores.shape)
     if at.dtype == np.float64:
         return np.interp(scores, at, values)
-    from scipy.interpolate import interp1d
-
-    return interp1d(at, values)(scores).astype(at.dtype)
+    # As interp1d of scipy in single precision.
+    above = np.clip(np.searchsorted(at, scores), 1, len(at) - 1)
+    slopes = (values[above] - values[above - 1]) / (at[above] - at[above - 1])
+    return (slopes * (scores - at[above - 1]) + values[above - 1]).astype(at.dtype)
 
 
 def _logits(scores):
@@ -141,8 +140,6 @@ class CompactCalibrated(CompactContainer):
         if self.method_ == "temperature":
             if scores.shape[1] == 1 and not hasattr(member, "decision_function"):
                 scores = np.concatenate([1 - scores, scores], axis=1)
-            from sklearn.utils.extmath import softmax
-
             found = softmax(curves[0][0] * _logits(scores))
         else:
             found = self._each_class(member, curves, scores)

@@ -10,7 +10,13 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import get_routing_for_object
 
@@ -34,6 +40,7 @@ from sklearn_prune.models.readers import (
     target_dimensions,
 )
 from sklearn_prune.predictors import (
+    INVERSES,
     ColumnSelector,
     CompactColumns,
     CompactPipeline,
@@ -42,6 +49,7 @@ from sklearn_prune.predictors import (
     at_columns,
     behind_steps,
     copy_attributes,
+    inverse_steps,
     take_columns,
 )
 from sklearn_prune.weight_pruning import Refused
@@ -346,6 +354,28 @@ class ThresholdFamily(ContainerFamily):
         return model
 
 
+def _transformer_of(compact, template):
+    """A fitted transformer of targets that undoes what the predictor undoes."""
+    if compact.inverse_ is None:
+        return deepcopy(compact.transformer_)
+    if template.transformer is None:
+        options = {"validate": True, "check_inverse": template.check_inverse}
+        found = FunctionTransformer(template.func, template.inverse_func, **options)
+        found.n_features_in_ = 1
+        return found
+    found = clone(template.transformer)
+    if isinstance(found, FunctionTransformer):
+        return found
+    parts = INVERSES[type(found).__name__]
+    used = [name for _, name, flag in parts if flag is None or getattr(found, flag)]
+    for _, name, _ in parts:
+        setattr(found, name, None)
+    for name, (_, values) in zip(used, compact.inverse_, strict=True):
+        setattr(found, name, np.array(values))
+        found.n_features_in_ = len(values)
+    return found
+
+
 class TransformedTargetFamily(ContainerFamily):
     """The regressor of TransformedTargetRegressor, on transformed targets."""
 
@@ -368,10 +398,13 @@ class TransformedTargetFamily(ContainerFamily):
         yield model.regressor_, _regressor_of, inside
 
     def assemble(self, work, compacts):
+        transformer = work.model.transformer_
+        inverse = inverse_steps(transformer)
         return CompactTransformedTarget.around(
             compacts,
             work.model,
-            transformer_=deepcopy(work.model.transformer_),
+            inverse_=inverse,
+            transformer_=deepcopy(transformer) if inverse is None else None,
             target_dim_=target_dimensions(work.model),
         )
 
@@ -379,7 +412,7 @@ class TransformedTargetFamily(ContainerFamily):
         model = clone(template)
         inner = _regressor_of(template)
         model.regressor_ = restore_member(compact.members_[0], inner)
-        model.transformer_ = deepcopy(compact.transformer_)
+        model.transformer_ = _transformer_of(compact, template)
         set_target_dimensions(model, compact.target_dim_)
         return copy_attributes(compact, model, "feature_names_in_")
 

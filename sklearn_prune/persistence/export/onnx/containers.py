@@ -4,7 +4,6 @@ from functools import partialmethod
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_prune.persistence.export.onnx.inline import inlined
 from sklearn_prune.persistence.export.onnx.rows import Rows
@@ -114,40 +113,34 @@ class _TransformedTarget(Writer):
     def predict(self, rows):
         compact = self.compact
         found = self.ask(compact.members_[0], "predict", rows).as_column()
-        found = self._back(compact.transformer_, found)
+        found = self._back(compact, found)
         return found.ravel() if compact.target_dim_ == 1 else found
 
-    def _back(self, transformer, values):
-        if type(transformer) is StandardScaler:
-            if transformer.with_std:
-                values = values * transformer.scale_
-            return values + transformer.mean_ if transformer.with_mean else values
-        if type(transformer).__name__ in ("MinMaxScaler", "MaxAbsScaler", "RobustScaler"):
-            return _unscaled(transformer, values)
-        if type(transformer) is FunctionTransformer and not transformer.inv_kw_args:
-            inverse = transformer.inverse_func
-            name = getattr(inverse, "__name__", None)
-            if inverse is None:
-                return values
-            if name in _FUNCTIONS and inverse is getattr(np, name, None):
-                return _FUNCTIONS[name](values)
+    def _back(self, compact, values):
+        transformer = compact.transformer_
         what = getattr(transformer, "inverse_func", None) or transformer
         what = getattr(what, "__name__", type(what).__name__)
+        for name, second in compact.inverse_ or ():
+            if second is not None:
+                values = _OF_TWO[name](values, second)
+            elif name in _FUNCTIONS:
+                values = _FUNCTIONS[name](values)
+            else:
+                what = name
+        if compact.inverse_ is not None and what == "NoneType":
+            return values
         self.refuse(
             f"{what} on predicted targets",
             "Write one of the scalers, or np.exp, np.expm1, np.log, np.square or np.sqrt.",
         )
 
 
-def _unscaled(transformer, values):
-    if type(transformer).__name__ == "MinMaxScaler":
-        return (values - transformer.min_) / transformer.scale_
-    scale = transformer.scale_
-    values = values if scale is None else values * scale
-    center = getattr(transformer, "center_", None)
-    return values if center is None else values + center
-
-
+_OF_TWO = {
+    "multiply": lambda values, second: values * second,
+    "add": lambda values, second: values + second,
+    "subtract": lambda values, second: values - second,
+    "divide": lambda values, second: values / second,
+}
 _FUNCTIONS = {
     "exp": lambda z: z.exp(),
     "expm1": lambda z: z.exp() - 1.0,
