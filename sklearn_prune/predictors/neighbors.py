@@ -5,9 +5,12 @@ from copy import copy
 import numpy as np
 
 from .base import Compact
+from .distances import Search
+from .frames import CSR, as_scipy
 from .quantized import QuantizedArray, dense, is_sparse
 
 _BLOCK = 2_000_000  # distances that are held at once
+_MANY = 1_000_000  # pairs of a row and a point from which a tree is worth its making
 _FEW = 8  # neighbours that are found one after the other
 _OWN_DTYPES = (np.uint8, np.int8, np.uint16, np.int16, np.float32)
 
@@ -16,22 +19,20 @@ class CompactNeighbors(Compact):
     """Stored points, what each stands for, and how the nearest are found and weighed.
 
     Parameters are the points and their codes or targets. `search_` is "kd_tree",
-    "ball_tree" or "brute" as the fitted model searched, which breaks ties in distance as
-    it does, or "products" for Euclidean distances by matrix products in float32, ties by
-    position. What a search stands on (a tree, the points in the dtype that was fitted) is
-    built by the first call and kept for the next, but not pickled.
+    "ball_tree" or "brute" as the fitted model searched, or "products" for Euclidean
+    distances by matrix products in float32. Of points at the same distance the first
+    ones are taken, whatever the search. What a search stands on is built by the first call
+    and kept for the next, but not pickled. Search trees are scikit-learn's. They are used
+    for many rows and points where scikit-learn is imported.
     """
 
+    _made_here = ("_compiled", "_index")
     _quantizable = ("points_",)
     _outputs = None
-
-    def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name != "_index"}
 
     def searching_by_products(self):
         """A copy that finds Euclidean neighbours by matrix products."""
         other = copy(self)
-        other.__dict__.pop("_index", None)
         if self.metric_ == "euclidean" and not is_sparse(self.points_):
             other.search_ = "products"
         return other
@@ -44,7 +45,6 @@ class CompactNeighbors(Compact):
                 "quantize=None, or X.toarray()."
             )
         small = super().quantized(quantizer)
-        small.__dict__.pop("_index", None)
         return small.searching_by_products() if small.search_ == "brute" else small
 
     def n_parameters(self):
@@ -64,64 +64,41 @@ class CompactNeighbors(Compact):
                 "The compact form of nearest neighbours predicts rows of X. Got X=None. "
                 "Pass the rows, or ask the model that it was made of."
             )
-        if self._is_plain(X):
-            return np.ascontiguousarray(X)
-        from sklearn.utils.validation import validate_data
-
-        X = validate_data(
-            self,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            order="C",
-            ensure_all_finite="allow-nan" if self._allow_nan else True,
-        )
-        return X.toarray() if is_sparse(X) and self.search_ != "brute" else X
+        X = X if self._is_plain(X) else self._read(X)
+        if is_sparse(X) and self.search_ != "products":
+            return X
+        X = X.toarray() if is_sparse(X) else X
+        return np.ascontiguousarray(X, dtype=np.float64)
 
     def _points(self):
         """The points in the dtype in which the model was fitted."""
         if isinstance(self.points_, QuantizedArray) or is_sparse(self.points_):
-            return dense(self.points_)
+            return as_scipy(dense(self.points_))
         return self.points_.astype(self.dtype_, copy=False)
 
     def _nearest(self, X):
         """Positions of the nearest points of each row; their distances, if they count."""
-        wanted = self.weights_ == "distance"
+        k, wanted = self.n_neighbors_, self.weights_ == "distance"
         if self.search_ == "products":
             points = self._points()
-            positions = nearest_by_products(X, points, self.n_neighbors_)
+            positions = nearest_by_products(X, points, k)
             if not wanted:
                 return positions, None
             offsets = points[positions].astype(np.float64) - X[:, None]
             return positions, np.sqrt(np.einsum("ijk,ijk->ij", offsets, offsets))
-        index = self._index if hasattr(self, "_index") else self._built_index()
-        if self.search_ == "brute":
-            found = index.kneighbors(X, return_distance=wanted)
-        else:
-            found = index.query(X, self.n_neighbors_, return_distance=wanted)
-        return (found[1], found[0]) if wanted else (found, None)
-
-    def _built_index(self):
-        from sklearn.neighbors import BallTree, KDTree, NearestNeighbors
-
-        points = self._points()
-        if self.search_ != "brute":
-            tree = {"kd_tree": KDTree, "ball_tree": BallTree}[self.search_]
-            self._index = tree(
-                points, self.leaf_size_, metric=self.metric_, **self.metric_params_
-            )
-            return self._index
-        params = dict(self.metric_params_)
-        index = NearestNeighbors(
-            n_neighbors=self.n_neighbors_,
-            algorithm="brute",
-            metric=self.metric_,
-            p=params.pop("p", 2),
-            metric_params=params or None,
-        ).fit(points)
-        if not isinstance(self.points_, QuantizedArray):
-            self._index = index
-        return index
+        search = self.__dict__.get("_index")
+        if search is None:
+            metric = self.metric_
+            if metric == "braycurtis" and self.search_ != "brute":
+                metric = "braycurtis of trees"  # scikit-learn has two
+            search = Search(dense(self.points_), metric, self.metric_params_)
+            if not isinstance(self.points_, QuantizedArray):
+                self._index = search
+        finder = None
+        if self.search_ != "brute" and X.shape[0] * self.points_.shape[0] > _MANY:
+            finder = search.tree(self.search_, self.leaf_size_)
+        positions, distances = search.nearest(X, k, finder)
+        return positions, distances if wanted else None
 
 
 class CompactNeighborsClassifier(CompactNeighbors):
@@ -216,7 +193,9 @@ def nearest_by_products(rows, points, n_neighbors=1):
 
 def smallest_exact(points):
     """The points in the smallest dtype that holds them exactly."""
-    if is_sparse(points) or points.dtype.kind not in "iuf" or np.isnan(points).any():
+    if is_sparse(points):
+        return CSR.of(points)
+    if points.dtype.kind not in "iuf" or np.isnan(points).any():
         return points
     for dtype in _OWN_DTYPES:
         limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo(dtype)
@@ -243,10 +222,9 @@ def _majority(codes, distances, n_classes):
     if codes.shape[1] == 1:
         return codes[:, 0]
     if distances is not None:
-        from sklearn.utils.extmath import weighted_mode
-
-        votes = weighted_mode(codes, inverse_distances(distances), axis=1)[0]
-        return votes.ravel().astype(np.intp)
+        weights, known = inverse_distances(distances), np.unique(codes)
+        votes = [np.sum(np.where(codes == code, weights, 0.0), axis=1) for code in known]
+        return known[np.argmax(votes, axis=0)].astype(np.intp)
     return np.argmax(_counts(codes, n_classes), axis=1)
 
 

@@ -7,6 +7,7 @@ SPECS = (
         bases=("sklearn.KNeighborsClassifier", "sklearn.KNeighborsRegressor"),
         family=f"{__name__}.family:NeighborsFamily",
         predictors=(
+            "CSR",
             "CompactNeighborsClassifier",
             "CompactNeighborsRegressor",
             "QuantizedArray",

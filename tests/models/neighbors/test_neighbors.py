@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits, load_iris, make_blobs, make_friedman1, make_moons
 from sklearn.linear_model import Ridge
@@ -25,7 +26,12 @@ from sklearn_prune.models.neighbors.glvq import (
     refitted_targets,
 )
 from sklearn_prune.models.neighbors.glvq_kernels import glvq_epoch
-from sklearn_prune.predictors.neighbors import nearest_by_products, smallest_exact
+from sklearn_prune.predictors import neighbors
+from sklearn_prune.predictors.neighbors import (
+    inverse_distances,
+    nearest_by_products,
+    smallest_exact,
+)
 from sklearn_prune.sample_selection import (
     CondensedNNSelector,
     KCenterSelector,
@@ -50,21 +56,43 @@ def grid(n, seed):
     return X, np.array(["no", "perhaps", "yes"])[random.integers(0, 3, size=n)]
 
 
+def without_ties(X):
+    """Rows of which no two are at the same distance from a third."""
+    return X + np.random.default_rng(9).normal(scale=1e-5, size=X.shape)
+
+
 @pytest.mark.parametrize("weights", ["uniform", "distance", None])
 @pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree", "auto"])
 @pytest.mark.parametrize("n_neighbors", [1, 4, 11])
-def test_whole_classifier_votes_as_scikit_learn_even_on_ties(
-    weights, algorithm, n_neighbors
+@pytest.mark.parametrize("many", [False, True])
+def test_of_points_at_one_distance_the_first_vote(
+    weights, algorithm, n_neighbors, many, monkeypatch
 ):
+    if many:  # search trees give candidates
+        monkeypatch.setattr(neighbors, "_MANY", 0)
     X, y = grid(300, 0)
     queries = np.vstack([grid(80, 1)[0], grid(80, 2)[0] + 0.5])
     model = KNeighborsClassifier(n_neighbors, weights=weights, algorithm=algorithm)
-    pruned = PrunedClassifier(model, keep=1.0).fit(X, y)
-    model.fit(X, y)
-    for rows in (queries, queries[:1]):
-        np.testing.assert_array_equal(pruned.predict(rows), model.predict(rows))
-        np.testing.assert_array_equal(pruned.predict_proba(rows), model.predict_proba(rows))
-    assert pruned.predict_proba(queries).dtype == model.predict_proba(queries).dtype
+    compact = PrunedClassifier(model, keep=1.0).fit(X, y).compact_
+    distances = cdist(queries, X)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
+    votes = np.zeros((160, 3))
+    near = np.take_along_axis(distances, order, axis=1)
+    weight = inverse_distances(near) if weights == "distance" else np.ones_like(near)
+    for column in range(3):
+        votes[:, column] = (weight * (y[order] == compact.classes_[column])).sum(axis=1)
+    votes /= votes.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(compact.predict_proba(queries), votes)
+    np.testing.assert_allclose(compact.predict_proba(queries[:1]), votes[:1])
+    sure = np.sort(votes, axis=1)
+    sure = sure[:, 2] > sure[:, 1] + 1e-9
+    labels = compact.classes_[votes.argmax(axis=1)]
+    np.testing.assert_array_equal(compact.predict(queries)[sure], labels[sure])
+    # scikit-learn agrees where the neighbours are certain.
+    every = np.sort(distances, axis=1)
+    certain = every[:, n_neighbors - 1] < every[:, n_neighbors] - 1e-9
+    theirs = model.fit(X, y).predict_proba(queries)
+    np.testing.assert_allclose(compact.predict_proba(queries)[certain], theirs[certain])
 
 
 @pytest.mark.parametrize(
@@ -278,7 +306,7 @@ def test_functions_and_precomputed_distances_go_to_features(model, reason):
 
 
 def test_nan_passes_where_the_metric_takes_it():
-    X, y = IRIS[0].copy(), IRIS[1]
+    X, y = without_ties(IRIS[0]), IRIS[1]
     X[::7, 1] = np.nan
     model = KNeighborsClassifier(metric="nan_euclidean")
     pruned = PrunedClassifier(model, keep=1.0).fit(X, y)
@@ -374,6 +402,7 @@ def test_targets_are_the_ridge_around_the_means():
 @pytest.mark.parametrize("regression", [True, False])
 def test_missing_values_by_a_metric_that_knows_them(regression, keep, unit):
     X, y = IRIS
+    X = without_ties(X)
     X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
     wrapper, inner = PrunedClassifier, KNeighborsClassifier(3, metric="nan_euclidean")
     if regression:
