@@ -25,6 +25,14 @@ for name, n_examples in EXAMPLES.items():
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+@pytest.fixture(scope="session")
+def models():
+    """Fitted models by name, with rows to ask them about."""
+    from tests.matrix import fitted_models
+
+    return fitted_models()
+
+
 @pytest.fixture
 def classes():
     """Three overlapping classes of unequal size."""

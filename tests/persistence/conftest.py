@@ -1,13 +1,5 @@
 import pytest
 
-from tests.matrix import fitted_models
-
-
-@pytest.fixture(scope="session")
-def models():
-    """Fitted models by name, with rows to ask them about."""
-    return fitted_models()
-
 
 @pytest.fixture(scope="session")
 def files(models, tmp_path_factory):

@@ -152,7 +152,8 @@ class MlpFamily(NetFamily):
             cls = CompactNetRegressor
             facts["output_"] = model.out_activation_
         names = getattr(model, "feature_names_in_", None)
-        return cls.of(work.graph, work.values, model.n_features_in_, names=names, **facts)
+        facts |= {"names": names, "order": "F"}
+        return cls.of(work.graph, work.values, model.n_features_in_, **facts)
 
     def restore(self, compact, template):
         values = compact.full_values()

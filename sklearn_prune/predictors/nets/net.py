@@ -44,7 +44,7 @@ class CompactNet(Compact):
     input_shape_ = None
 
     @classmethod
-    def of(cls, graph, values, n_features, *, names=None, **facts):
+    def of(cls, graph, values, n_features, *, names=None, order="C", **facts):
         """Store a net in its smallest form that computes the same.
 
         Parameters
@@ -57,6 +57,9 @@ class CompactNet(Compact):
             Number of columns of X; None where X has more than two dimensions.
         names : ndarray of str or None
             Their names.
+        order : {"C", "F"}, default="C"
+            Order of dense weights in memory. Products round as in the library that fitted
+            the net where it is the same.
         **facts
             Attributes that say how predictions are made of scores.
 
@@ -68,7 +71,7 @@ class CompactNet(Compact):
         compact = cls()
         small = shrink(graph, values)
         parameters = {
-            name: stored(value) if value.ndim > 1 else np.array(value)
+            name: stored(value, order) if value.ndim > 1 else np.array(value)
             for name, value in small.values.items()
         }
         compact.columns_, sites = None, []

@@ -102,11 +102,11 @@ def _coded(steps):
     return gaps
 
 
-def stored(weights):
+def stored(weights, order="C"):
     """Weights in the form that takes fewer bytes."""
     if np.count_nonzero(weights) < SPARSE_SHARE * weights.size:
         return SparseWeights.of(weights)
-    return np.ascontiguousarray(weights)
+    return np.asarray(weights, order=order)
 
 
 def in_full(weights):
