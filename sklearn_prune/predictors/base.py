@@ -1,8 +1,7 @@
 """What every predictor shares: standing alone, checking rows quickly, its arrays."""
 
-from copy import copy
+from copy import copy, deepcopy
 from functools import update_wrapper
-from html import escape
 from types import MethodType
 
 import numpy as np
@@ -77,6 +76,8 @@ class Estimator(Stored):
         try:
             from sklearn.utils import estimator_html_repr
         except ImportError:
+            from html import escape
+
             return f"<pre>{escape(repr(self))}</pre>"
         return estimator_html_repr(self)
 
@@ -113,6 +114,11 @@ class Compact(Estimator):
     def __copy__(self):
         other = object.__new__(type(self))
         vars(other).update(self.__getstate__(), _compiled=self._compiled)
+        return other
+
+    def __deepcopy__(self, memo):
+        other = memo[id(self)] = object.__new__(type(self))
+        vars(other).update(deepcopy(self.__getstate__(), memo), _compiled=self._compiled)
         return other
 
     def warm_up(self):

@@ -7,7 +7,6 @@ used where it is imported already, where there is more to do than that, or on re
 import sys
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 WORTH_AN_IMPORT = 5_000_000  # pairs of a row and a tree
 
@@ -26,6 +25,8 @@ def kernels(module):
 
 @cache
 def _is_installed():
+    from importlib.util import find_spec
+
     return find_spec("numba") is not None
 
 

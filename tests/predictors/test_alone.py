@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy, deepcopy
 
 import numpy as np
 import pytest
@@ -245,6 +246,10 @@ def test_eight_threads_give_the_same(models):
 def test_a_loaded_machine_is_compiled_on_request_only():
     machine = fitted_form(sk.SVC().fit(X, NAMES))
     assert isinstance(machine, CompactSVC)
+    for other in (copy(machine), deepcopy(machine)):
+        np.testing.assert_array_equal(
+            other.decision_function(X), machine.decision_function(X)
+        )
     sent = pickle.loads(pickle.dumps(machine))
     fitted, loaded = machine.decision_function(X), sent.decision_function(X)
     assert not np.array_equal(fitted, loaded)  # the last bits
@@ -252,6 +257,15 @@ def test_a_loaded_machine_is_compiled_on_request_only():
     np.testing.assert_array_equal(machine.predict(X), sent.predict(X))
     assert b"_compiled" not in pickle.dumps(sent.warm_up())
     np.testing.assert_array_equal(sent.decision_function(X), fitted)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "sigmoid"])
+@pytest.mark.parametrize("y", [BINARY, NAMES], ids=["two", "three"])
+def test_values_near_zero_are_those_of_libsvm(kernel, y, monkeypatch):
+    machine = fitted_form(sk.SVC(kernel=kernel, gamma=0.1).fit(X, y))
+    expected = machine._of_libsvm(X)
+    monkeypatch.delitem(sys.modules, "sklearn.svm")
+    np.testing.assert_array_equal(machine._of_libsvm(X), expected)
 
 
 LATER = r"""
