@@ -221,6 +221,9 @@ class Compact(Estimator):
             return self._read(narrow)  # refuses it
         return narrow
 
+    def _classifies(self):
+        return hasattr(self, "classes_")
+
     def score(self, X, y, sample_weight=None):
         """Accuracy of a classifier, R2 of a regressor, on rows X with targets y."""
         predicted = self.predict(X)
@@ -233,7 +236,7 @@ class Compact(Estimator):
                 f"{y.shape}. Pass the targets of the rows of X."
             )
         predicted, y = predicted.reshape(len(y), -1), y.reshape(len(y), -1)
-        if hasattr(self, "classes_"):
+        if self._classifies():
             return float(np.average((predicted == y).all(axis=1), weights=sample_weight))
         weights = 1.0 if sample_weight is None else np.asarray(sample_weight)[:, None]
         mean = np.average(y, axis=0, weights=sample_weight)
@@ -299,6 +302,14 @@ class Delegating:
     def __sklearn_tags__(self):
         inner = getattr(self, "_inner", None)
         return super().__sklearn_tags__() if inner is None else inner.__sklearn_tags__()
+
+    def _classifies(self):
+        inner = self._inner
+        if isinstance(inner, Compact):
+            return inner._classifies()
+        from sklearn.base import is_classifier
+
+        return is_classifier(inner)
 
     def predict(self, X, **params):
         """Predict as the inner predictor does."""

@@ -24,16 +24,17 @@ def kernels(module):
 
 
 @cache
-def _is_installed():
+def is_installed(package):
+    """Whether a package can be imported."""
     from importlib.util import find_spec
 
-    return find_spec("numba") is not None
+    return find_spec(package) is not None
 
 
 def kernels_for(module, n_steps):
     """The kernels if they may run for so many steps, else None."""
     if sys.modules.get("numba") is not None:
         return kernels(module)
-    if n_steps > WORTH_AN_IMPORT and _is_installed():
+    if n_steps > WORTH_AN_IMPORT and is_installed("numba"):
         return kernels(module)
     return None

@@ -37,6 +37,7 @@ THOUSAND = np.arange(1000)
 CONSTANT = X * [1, 1, 0, 1, 0] + [0, 0, 3, 0, 0]
 WIDE = RNG.normal(size=(20, 50))
 GRID = np.round(X)  # ties and duplicates
+NEAR = GRID + 1e-4 * np.random.default_rng(1).normal(size=GRID.shape)
 ONE = np.zeros(60, dtype=int)
 NAMED = as_frame(X, "pandas") if find_spec("pandas") else X
 
@@ -235,13 +236,10 @@ def neighbor_cases():
         for weights in ("uniform", "distance"):
             how = {"algorithm": algorithm, "weights": weights}
             name = f"{algorithm} {weights}"
-            yield f"ties {name}", k(5, **how), GRID, TEXT
-            yield (
-                f"values {name}",
-                values(3, leaf_size=2, **how),
-                GRID.astype("f4"),
-                SEVERAL,
-            )
+            rows = GRID if weights == "distance" else NEAR  # the first of ties count
+            yield f"ties {name}", k(5, **how), rows, TEXT
+            regressor = values(3, leaf_size=2, **how)
+            yield f"values {name}", regressor, rows.astype("f4"), SEVERAL
     squares = {"V": X.var(axis=0)}
     inverse = {"VI": np.linalg.inv(np.cov(X.T))}
     for metric, params in {
@@ -256,9 +254,8 @@ def neighbor_cases():
         "cosine": None,
         "correlation": None,
         "sqeuclidean": None,
-        "nan_euclidean": None,
     }.items():
-        brute = metric in ("cosine", "correlation", "sqeuclidean", "nan_euclidean")
+        brute = metric in ("cosine", "correlation", "sqeuclidean")
         how = {"metric": metric, "metric_params": params}
         yield metric, k(4, weights="distance", p=3, **how), X, TEXT
         if not brute and metric != "minkowski":
@@ -266,7 +263,8 @@ def neighbor_cases():
     yield "cubic", k(3, p=3), X, TEXT
     yield "half power", k(3, p=0.5, algorithm="brute"), X, TEXT
     for metric in ("jaccard", "dice", "rogerstanimoto", "russellrao", "yule"):
-        yield metric, k(3, metric=metric), X > 0, TEXT
+        weights = "uniform" if metric == "dice" else "distance"  # of no bits it is 0 / 0
+        yield metric, k(len(X), weights=weights, metric=metric), X > 0, TEXT
     yield "haversine", k(3, metric="haversine", algorithm="ball_tree"), X[:, :2], TEXT
     yield "distance function", k(3, metric=lambda a, b: np.abs(a - b).max()), X, TEXT
     yield "weight function", k(3, weights=lambda d: np.exp(-d)), X, TEXT

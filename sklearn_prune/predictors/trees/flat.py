@@ -4,7 +4,7 @@ from copy import copy
 
 import numpy as np
 
-from ..compiled import kernels, kernels_for
+from ..compiled import is_installed, kernels, kernels_for
 from ..quantized import Stored, rows_of
 from .arrays import FlatNodes, TreeArrays, arrays_of_flat
 from .columns import NOT_A_SPLIT, KeyColumns
@@ -320,7 +320,7 @@ class FlatTrees(Stored):
         per_row = max(len(self.columns) + self.n_trees, self.n_features)
         block = max(FEW_ROWS, min(BLOCK, BLOCK_ENTRIES // per_row))
         blocks = [slice(start, start + block) for start in range(0, n_rows, block)]
-        if len(blocks) < 2 or n_jobs in (None, 1):
+        if len(blocks) < 2 or n_jobs in (None, 1) or not is_installed("joblib"):
             for rows in blocks:
                 function(rows)
             return
