@@ -114,13 +114,15 @@ def forest():
     return [random_tree(rng, n) for n in (0, 1, 2, 40, 3, 90, 17)]
 
 
-@pytest.fixture(params=["compiled", "numpy", "numpy, some trees at a time"])
+@pytest.fixture(params=["compiled", "numpy", "numpy, in parts", "numpy, packed"])
 def kernels(request, monkeypatch):
-    """What walks: all three give the same bits."""
+    """What walks: all give the same bits."""
     if request.param != "compiled":
         monkeypatch.setattr(_trees, "kernels_for", lambda *_: None)
-    if "some" in request.param:
-        monkeypatch.setattr(_trees, "LARGEST_KEPT", 20)
+    if "packed" in request.param:
+        monkeypatch.setattr(_trees, "LARGEST_KEPT", 0)
+        monkeypatch.setattr(_trees, "PAIRS", 500)
+    if "parts" in request.param:
         monkeypatch.setattr(_trees, "LARGEST_TABLE", 0)
         monkeypatch.setattr(_trees, "_FEW_SUMS", 0)
         monkeypatch.setattr(_walk, "_FEW", 20)

@@ -9,7 +9,7 @@ from ..quantized import Stored, rows_of
 from .arrays import FlatNodes, TreeArrays, arrays_of_flat
 from .columns import NOT_A_SPLIT, KeyColumns
 from .leaves import ValueLeaves, distinct_rows, leaf_table, smallest_int
-from .walk import LARGEST_KEPT, Reader, Slots
+from .walk import LARGEST_KEPT, PAIRS, Reader, Slots, packed_keys, walk_packed
 
 KEPT = ("_slots", "_reader", "_table")  # made by the first call without compiled kernels
 DERIVED = ("nodes", "node_start", "leaf_start", "wide_column", "column_bits", "leaf_ids")
@@ -209,9 +209,9 @@ class FlatTrees(Stored):
         word |= inner[1::2].astype(np.int64) << (bits + 1) | first_child << (bits + 2)
         self.nodes = keys.astype(np.uint64) << np.uint64(32) | word.astype(np.uint64)
 
-    def node_parts(self, first=0, last=None):
-        """The arguments of `set_nodes`, read from the nodes of some trees, or of all."""
-        start = self.node_start[first : None if last is None else last + 1].astype(np.int64)
+    def node_parts(self):
+        """The arguments of `set_nodes`, read from the nodes."""
+        start = self.node_start.astype(np.int64)
         own = slice(start[0], start[-1])
         nodes = self.nodes[own]
         low = (nodes & np.uint64(0xFFFFFFFF)).astype(np.int64)
@@ -242,9 +242,8 @@ class FlatTrees(Stored):
             self.table.add(leaves, self.n_pure, self.output_column, out[rows])
 
         if self._kernels_for(X) is None:
-            ids = self._leaf_table()[0]
             for rows, leaves in self._leaves_by_numpy(X):
-                self._add_by_numpy(ids.take(leaves), out[rows])
+                self._add_by_numpy(self._ids_at(leaves), out[rows])
         else:
             self._in_blocks(add_block, X.shape[0], n_jobs)
 
@@ -306,7 +305,7 @@ class FlatTrees(Stored):
         leaves = np.empty((X.shape[0], self.n_trees), dtype=np.uint32)
         if self._kernels_for(X) is None:
             for rows, found in self._leaves_by_numpy(X):
-                leaves[rows] = (self._ids().take(found) if id_bytes else found).T
+                leaves[rows] = (self._ids_at(found) if id_bytes else found).T
             return leaves
 
         def walk_block(rows):
@@ -337,42 +336,46 @@ class FlatTrees(Stored):
         reader = self.__dict__.get("_reader")
         if reader is None:
             reader = self._reader = Reader(self)
+        slots = self.__dict__.get("_slots")
+        if slots is None and len(self.nodes) <= LARGEST_KEPT:
+            slots = self._slots = Slots(self)
         size = max(1, BLOCK_ENTRIES // max(self.n_trees, 2 * self.n_features))
+        size = size if slots is not None else max(1, PAIRS // self.n_trees)
         for start in range(0, X.shape[0], size):
             rows = slice(start, start + size)
-            read, has_all_columns = reader(self.columns.dense(X[rows]))
-            found = [part.walk(read, has_all_columns) for part in self._parts()]
-            yield rows, found[0] if len(found) == 1 else np.concatenate(found)
-
-    def _parts(self):
-        """The trees as slots, some at a time; kept for the next call if they are few."""
-        kept = self.__dict__.get("_slots")
-        if kept is not None:
-            yield kept
-        elif len(self.nodes) <= LARGEST_KEPT:
-            self._slots = Slots(self, 0, self.n_trees)
-            yield self._slots
-        else:
-            starts = self.node_start.astype(np.int64)
-            first = 0
-            while first < self.n_trees:
-                end = (
-                    np.searchsorted(starts, starts[first] + LARGEST_KEPT, side="right") - 1
-                )
-                last = min(max(int(end), first + 1), self.n_trees)
-                yield Slots(self, first, last)
-                first = last
+            read = self.columns.dense(X[rows])
+            if slots is not None:
+                yield rows, slots.walk(*reader(read))
+                continue
+            keys = packed_keys(self.columns, read)
+            if len(reader.sets):
+                keys[:, reader.sets] = reader.right(read)
+            yield rows, walk_packed(self, keys)
 
     def _leaf_table(self):
-        """Id of each leaf, what each id adds if that is kept, whether float32 holds it."""
+        """Ids of leaves, what each id adds, each None if too large; if float32 holds it."""
         kept = self.__dict__.get("_table")
         if kept is None:
             small = (self.n_pure + len(self.table)) * self.n_outputs <= LARGEST_TABLE
             values = self.id_values() if small else None
             dtype = getattr(getattr(self.table, "values", None), "dtype", np.float32)
-            kept = self._ids().astype(np.intp), values, dtype == np.float32
-            self._table = kept
+            few = int(self.leaf_start[-1]) <= LARGEST_KEPT
+            ids = self._ids().astype(np.intp) if few else None
+            kept = self._table = ids, values, dtype == np.float32
         return kept
+
+    def _ids_at(self, leaves):
+        """Ids of the leaves at some positions."""
+        kept = self._leaf_table()[0]
+        if kept is not None:
+            return kept.take(leaves)
+        if self.id_bytes == 0:
+            return leaves
+        ids = np.zeros(leaves.shape, dtype=np.intp)
+        for byte in range(self.id_bytes):
+            part = self.leaf_ids.take(leaves * self.id_bytes + byte)
+            ids |= part.astype(np.intp) << (8 * byte)
+        return ids
 
     def _walk(self, X, id_bytes):
         """The leaf of each (tree, row): its id, or its position if `id_bytes` is 0."""
