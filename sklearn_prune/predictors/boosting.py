@@ -8,6 +8,7 @@ import numpy as np
 
 from .base import Compact, available_if
 from .frames import (
+    CSR,
     as_numbers,
     as_scipy,
     check_finite,
@@ -18,6 +19,7 @@ from .frames import (
     is_frame,
     is_missing,
     is_named,
+    n_rows,
     row_of_entry,
 )
 from .links import expit, softmax, softmax32
@@ -198,7 +200,7 @@ class CompactBoosting(Compact):
         None where X holds the positions already.
         """
         by_columns = is_frame(X) or is_named(X)
-        if not by_columns and not self.dialect.encodes_arrays:
+        if is_sparse(X) or not (by_columns or self.dialect.encodes_arrays):
             return None
         check_names(self, X)
         if not by_columns:
@@ -208,7 +210,7 @@ class CompactBoosting(Compact):
         width = (
             X.shape[1] if hasattr(X, "shape") and not is_named(X) else self.n_features_in_
         )
-        coded = np.empty((count_rows(X), width), dtype=np.float64)
+        coded = np.empty((n_rows(X), width), dtype=np.float64)
         for number in range(width):
             values = column(X, number if names is None else names[number])
             codes = self._codes().get(number)
@@ -426,7 +428,7 @@ class ScoredRows(CompactBoosting):
 
 def _absent_as_missing(X):
     """A dense array with NaN where a sparse matrix holds nothing."""
-    X = X.tocsr()
+    X = CSR.of(X)
     dense = np.full(X.shape, np.nan, dtype=np.float32)
     dense[row_of_entry(X), X.indices] = X.data
     return dense

@@ -48,6 +48,10 @@ class CSR(Stored):
             self.data[taken], self.indices[taken], indptr, (len(rows), self.shape[1])
         )
 
+    def copy(self):
+        """The same in arrays of its own."""
+        return CSR(self.data.copy(), self.indices.copy(), self.indptr.copy(), self.shape)
+
     def toarray(self):
         """The same values in an array."""
         full = np.zeros(self.shape, dtype=self.dtype)
@@ -71,6 +75,16 @@ class CSR(Stored):
         """The same in another dtype."""
         data = self.data.astype(dtype, copy=copy)
         return CSR(data, self.indices, self.indptr, self.shape)
+
+    def __mul__(self, number):
+        return CSR(self.data * number, self.indices, self.indptr, self.shape)
+
+    @classmethod
+    def of(cls, X):
+        """A sparse matrix of scipy, or another in this format, as plain arrays."""
+        X = X.tocsr() if hasattr(X, "tocsr") else X
+        return cls(X.data, X.indices, X.indptr, X.shape)
+
 
 def as_scipy(X):
     """A CSR of this module as a matrix of scipy, where that is imported; else X."""
@@ -442,7 +456,7 @@ def _checked_sparse(owner, X, dtype, finite, sparse):
             f"Sparse data was passed, but {type(owner).__name__} requires dense data. "
             "Use X.toarray()."
         )
-    X = X.tocsr()
+    X = X.tocsr() if hasattr(X, "tocsr") else CSR.of(X)
     check_shape(owner, X)
     any_kind = dtype is None or isinstance(dtype, str)
     kind = X.dtype if any_kind else np.dtype(_chosen(X.dtype, dtype))

@@ -8,11 +8,15 @@ import numpy as np
 
 def is_sparse(X):
     """Whether X is a sparse matrix, of scipy or of `frames`."""
-    return not isinstance(X, np.ndarray | list | dict) and hasattr(X, "tocsr")
+    if isinstance(X, np.ndarray | list | dict):
+        return False
+    return hasattr(X, "tocsr") or hasattr(X, "indptr")
 
 
 def count_rows(X):
     """Number of rows."""
+    if isinstance(X, dict):
+        return len(next(iter(X.values()), ()))
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
