@@ -79,7 +79,7 @@ _SHARED = {
         "ByteCounter Stored arrays_in check_quantized dense is_count need take_columns"
     ),
     "steps": "at_columns behind_steps",
-    "transformers": "transformer_of",
+    "transformers": "forms_of transformer_of",
     "transformers.base": "CompactTransformer",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
     "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",

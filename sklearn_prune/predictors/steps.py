@@ -7,6 +7,7 @@ import numpy as np
 from .base import Compact, Delegating, inner_has
 from .containers import CompactContainer
 from .quantized import dense, is_sparse, take_columns
+from .transformers import transformed
 
 
 class CompactColumns(Delegating, Compact):
@@ -74,7 +75,7 @@ class CompactColumns(Delegating, Compact):
 
 
 class CompactPipeline(Delegating, CompactContainer):
-    """Transformers as they were fitted, and the predictor of the last step."""
+    """Fitted transformers, in numpy forms where there are some, and the last predictor."""
 
     _inner = property(lambda self: self.members_[0])
 
@@ -85,18 +86,7 @@ class CompactPipeline(Delegating, CompactContainer):
         return tags
 
     def _rows(self, X):
-        plain = not hasattr(self.members_[0], "feature_names_in_")
-        for _, step in self.steps_:
-            finite = (
-                plain
-                and type(X) is np.ndarray
-                and X.dtype.char == "d"
-                and X.ndim == 2
-                and len(X) > 0
-                and np.isfinite(np.sum(X))
-            )
-            X = transformed(step, X, finite)
-        return X
+        return transformed(self.steps_, X)
 
     @property
     def coef_(self):
@@ -151,57 +141,3 @@ def behind_steps(values, steps):
             ) from error
         values = at_columns(values, columns, width)
     return values
-
-
-def transformed(step, X, finite):
-    """X as the fitted transformer gives it; cheap ones skip the checks that X passes."""
-    ours = type(step).__module__.startswith(("sklearn.", "sklearn_prune."))
-    quick = _ON_ARRAYS.get(type(step).__name__) if finite and ours else None
-    if (
-        quick is not None
-        and X.shape[1] == step.n_features_in_
-        and not hasattr(step, "feature_names_in_")
-    ):
-        found = quick(step, X)
-        if found is not None:
-            return found
-    return step.transform(X)
-
-
-def _standardised(step, X):
-    X = X - step.mean_ if step.with_mean else X
-    return X / step.scale_ if step.with_std else X
-
-
-def _scaled_to_range(step, X):
-    X = X * step.scale_ + step.min_
-    return np.clip(X, *step.feature_range) if step.clip else X
-
-
-def _scaled_by_maximum(step, X):
-    X = X / step.scale_
-    return np.clip(X, -1.0, 1.0) if getattr(step, "clip", False) else X
-
-
-def _scaled_robustly(step, X):
-    X = X - step.center_ if step.with_centering else X
-    return X / step.scale_ if step.with_scaling else X
-
-
-def _imputed(step, X):
-    """Nothing to fill in where all values are finite."""
-    simple = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
-    if not simple or step.add_indicator or step._fit_dtype.kind != "f":
-        return None
-    return None if np.isnan(step.statistics_).any() else X
-
-
-# The same arithmetic as in `transform`, on a finite float64 array of the right width.
-_ON_ARRAYS = {
-    "StandardScaler": _standardised,
-    "MinMaxScaler": _scaled_to_range,
-    "MaxAbsScaler": _scaled_by_maximum,
-    "RobustScaler": _scaled_robustly,
-    "SimpleImputer": _imputed,
-    "ColumnSelector": lambda step, X: X[:, step.columns],
-}

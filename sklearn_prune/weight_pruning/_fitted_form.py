@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._sklearn_compat import BaseSearchCV
-from sklearn_prune.predictors import Compact, CompactModel, CompactPipeline
+from sklearn_prune.predictors import Compact, CompactModel, CompactPipeline, forms_of
 from sklearn_prune.weight_pruning._registry import MODEL_FAMILY, families_of_class, resolve
 
 # What models keep of their training and do not read in predict.
@@ -99,6 +99,7 @@ def _shipped_pipeline(model):
     *before, (_, last) = steps
     if isinstance(last, Compact):
         before = [part for part in before if part[1] not in (None, "passthrough")]
+        before = forms_of(before, last)
         return CompactPipeline.around([last], model, steps_=before)
     small = copy(model)
     small.steps = steps

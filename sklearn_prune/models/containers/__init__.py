@@ -28,7 +28,14 @@ _PREDICTORS = (
     "CompactMultiClassifier CompactMultiRegressor CompactOneVsOne CompactOneVsRest "
     "CompactOutputCode CompactPipeline CompactRegressorChain CompactSoftVoting "
     "CompactStackingClassifier CompactStackingRegressor CompactThreshold "
-    "CompactTransformedTarget CompactVotingRegressor"
+    "CompactTransformedTarget CompactVotingRegressor "
+    # Steps of Pipelines.
+    "CompactBinarizer CompactColumnTransformer CompactCountVectorizer CompactFeatureUnion "
+    "CompactFunction CompactIdentity CompactKBinsDiscretizer CompactMaxAbsScaler "
+    "CompactMinMaxScaler CompactNormalizer CompactOneHotEncoder CompactOrdinalEncoder "
+    "CompactPCA CompactPolynomialFeatures CompactRobustScaler CompactSimpleImputer "
+    "CompactStandardScaler CompactSteps CompactTfidfTransformer CompactTfidfVectorizer "
+    "CompactTruncatedSVD"
 )
 SPECS = tuple(
     FamilySpec(

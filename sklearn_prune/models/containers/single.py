@@ -6,7 +6,6 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import TransformerMixin, clone
-from sklearn.feature_selection import SelectorMixin
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
@@ -35,13 +34,12 @@ from sklearn_prune.models.containers.base import (
     restore_member,
 )
 from sklearn_prune.models.readers import (
+    fitted_step,
     positive_label,
     set_target_dimensions,
     target_dimensions,
 )
 from sklearn_prune.predictors import (
-    INVERSES,
-    ColumnSelector,
     CompactColumns,
     CompactPipeline,
     CompactThreshold,
@@ -49,11 +47,13 @@ from sklearn_prune.predictors import (
     at_columns,
     behind_steps,
     copy_attributes,
-    inverse_steps,
+    forms_of,
     take_columns,
+    transformer_of,
 )
 from sklearn_prune.weight_pruning import Refused
 
+_NO_STEP = (None, "passthrough")
 _FEATURES = ("n_features_in_", "feature_names_in_")
 COLUMNWISE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, SimpleImputer)
 
@@ -119,12 +119,8 @@ class PipelineFamily(OneMemberFamily):
         return member.family.validated_part(member.work, member.context)
 
     def assemble(self, work, compacts):
-        plain = not hasattr(work.members[0].model, "feature_names_in_")
-        steps = [
-            (name, _kept_step(step, plain))
-            for name, step in work.model.steps[:-1]
-            if step not in (None, "passthrough")
-        ]
+        steps = [step for step in work.model.steps[:-1] if step[1] not in _NO_STEP]
+        steps = deepcopy(forms_of(steps, work.members[0].model))
         return CompactPipeline.around(compacts, work.model, steps_=steps)
 
     def feature_importances(self, work):
@@ -135,9 +131,13 @@ class PipelineFamily(OneMemberFamily):
             return None
 
     def restore(self, compact, template):
-        name, last = template.steps[-1]
+        final, last = template.steps[-1]
         restored = restore_member(compact.members_[0], last)
-        return Pipeline([*deepcopy(compact.steps_), (name, restored)])
+        templates = dict(template.steps)
+        before = [
+            (name, fitted_step(step, templates.get(name))) for name, step in compact.steps_
+        ]
+        return Pipeline([*before, (final, restored)])
 
 
 def _is_cross_fitted(step):
@@ -155,16 +155,6 @@ def _params_of(steps, context):
     else:
         names = [name for name in params if name.partition("__")[0] in steps.named_steps]
     return {name: params[name] for name in names}
-
-
-def _kept_step(step, plain):
-    """A fitted transformer as the predictor keeps it.
-
-    Selectors shrink to columns where the model reads `plain` arrays.
-    """
-    if plain and isinstance(step, SelectorMixin):
-        return ColumnSelector.of(step, step.get_support(indices=True))
-    return deepcopy(step)
 
 
 class SubsetFamily(OneMemberFamily):
@@ -403,8 +393,7 @@ class TransformedTargetFamily(ContainerFamily):
         return CompactTransformedTarget.around(
             compacts,
             work.model,
-            inverse_=inverse,
-            transformer_=deepcopy(transformer) if inverse is None else None,
+            transformer_=_form_of_target(work.model.transformer_),
             target_dim_=target_dimensions(work.model),
         )
 
@@ -412,9 +401,14 @@ class TransformedTargetFamily(ContainerFamily):
         model = clone(template)
         inner = _regressor_of(template)
         model.regressor_ = restore_member(compact.members_[0], inner)
-        model.transformer_ = _transformer_of(compact, template)
+        model.transformer_ = fitted_step(compact.transformer_, template.transformer)
         set_target_dimensions(model, compact.target_dim_)
         return copy_attributes(compact, model, "feature_names_in_")
+
+
+def _form_of_target(transformer):
+    form, _ = transformer_of(transformer)
+    return form if hasattr(form, "inverse_transform") else deepcopy(transformer)
 
 
 def _regressor_of(model):

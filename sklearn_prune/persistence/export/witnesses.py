@@ -14,7 +14,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_prune._lazy import has
 from sklearn_prune._sklearn_compat import columns_read, rows_of_imputer
-from sklearn_prune.predictors import QuantizedArray
+from sklearn_prune.models.readers import fitted_step
+from sklearn_prune.predictors import CompactTransformer, QuantizedArray
 from sklearn_prune.predictors import dense as dense_array
 
 WIDE = 1 << 16  # columns of hashes, from which on few rows are tried
@@ -46,8 +47,12 @@ def is_missing(value):
 
 
 def unwrapped(part):
-    """What transforms or predicts inside frozen models and models on fewer rows."""
+    """What transforms or predicts inside frozen models and models on fewer rows.
+
+    Numpy forms of transformers become fitted transformers of scikit-learn.
+    """
     while True:
+        part = fitted_step(part) if isinstance(part, CompactTransformer) else part
         inner = getattr(part, "transformer_", None)
         if inner is None and type(part).__name__ == "FrozenEstimator":
             inner = part.estimator

@@ -6,6 +6,8 @@ of the user, have no such form. These transformers stay what they are.
 
 from importlib import import_module
 
+from ..frames import as_scipy
+
 _FORMS = {
     "Binarizer": "scaling",
     "ColumnTransformer": "containers",
@@ -30,6 +32,32 @@ _OTHER_NAMES = {
     "FunctionTransformer": ("columns", "CompactFunction"),
     "Pipeline": ("containers", "CompactSteps"),
 }
+
+
+def forms_of(steps, last):
+    """Fitted steps (name, transformer) of a Pipeline, in numpy forms where there are some.
+
+    Steps stay what they are where frames come to those behind them, or to the model in the
+    last step: numpy forms give arrays.
+    """
+    given = False
+    for _, step in [*steps, ("", last)]:
+        if given and hasattr(step, "feature_names_in_"):
+            return list(steps)
+        given |= getattr(step, "func", step) is not None
+    return [(name, transformer_of(step)[0] or step) for name, step in steps]
+
+
+def transformed(steps, X):
+    """Rows as fitted steps (name, transformer) give them, one after the other."""
+    for number, (_, step) in enumerate(steps):
+        if not hasattr(step, "_apply"):
+            X = step.transform(as_scipy(X))
+        elif number:
+            X = step._apply(X)
+        else:
+            X = step._start(X)
+    return as_scipy(X)
 
 
 def transformer_of(fitted):

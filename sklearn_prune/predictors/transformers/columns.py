@@ -180,16 +180,18 @@ class CompactFunction(CompactTransformer):
                 return "func is not a function of numpy such as np.log1p"
         if callable(fitted.feature_names_out):
             return "feature_names_out is a function"
-        plain = not (fitted.validate or fitted.kw_args or fitted.inv_kw_args)
-        return None if plain else "it has keyword arguments, or validate=True"
+        plain = not (fitted.kw_args or fitted.inv_kw_args)
+        return None if plain else "it has keyword arguments"
 
     @classmethod
     def of(cls, fitted):
         """The form of a fitted FunctionTransformer, an identity without a function."""
-        kind = CompactIdentity if fitted.func is None and not fitted.inverse_func else cls
+        plain = not (fitted.func or fitted.inverse_func or fitted.validate)
+        kind = CompactIdentity if plain else cls
         made = copy_attributes(fitted, kind(), "n_features_in_", "feature_names_in_")
         made.named = fitted.feature_names_out is not None
         if kind is cls:
+            made.validate = bool(fitted.validate)
             made.function = getattr(fitted.func, "__name__", None)
             made.inverse = getattr(fitted.inverse_func, "__name__", None)
         return made
@@ -198,6 +200,7 @@ class CompactFunction(CompactTransformer):
         return self._apply(columns_of(X, None) if is_named(X) else X)
 
     def _apply(self, X):
+        X = self._ready(X, "numeric") if self.validate else X
         return self._called(self.function, X)
 
     def inverse_transform(self, X):

@@ -124,7 +124,8 @@ class CompactColumnTransformer(_Members):
     """ColumnTransformer: transformers of some columns each, beside each other.
 
     `columns` are the positions that each member reads, and `single` says which of them
-    read one column as a vector. `by_name` says that columns were chosen by their names.
+    read one column as a vector. `widths` are the numbers of columns that they give.
+    `by_name` says that columns were chosen by their names.
     """
 
     @classmethod
@@ -141,6 +142,8 @@ class CompactColumnTransformer(_Members):
         made.members = [_without_names(part) for part in made.members]
         made.columns = [np.array(read[name], dtype=np.intp) for name, *_ in rows]
         made.single = [bool(np.isscalar(columns)) for *_, columns in rows]
+        places = [fitted.output_indices_[name] for name, *_ in rows]
+        made.widths = [place.stop - place.start for place in places]
         made.sparse_output_ = bool(fitted.sparse_output_)
         made.by_name = any(map(_are_names, fitted._columns))
         return made
@@ -215,6 +218,11 @@ class CompactColumnTransformer(_Members):
             plain = isinstance(made, np.ndarray) or is_sparse(made)
             found.append(made if plain else table(made))
         return self._beside(found, self.sparse_output_)
+
+    def places(self):
+        """Where the columns stand that each member gives, by its name."""
+        ends = np.cumsum([0, *self.widths]).tolist()
+        return dict(zip(self.names, map(slice, ends, ends[1:]), strict=False))
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that are given."""

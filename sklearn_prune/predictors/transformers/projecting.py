@@ -26,8 +26,12 @@ class _Projection(CompactTransformer):
         made.components_ = np.array(values, order="C")
         return made
 
+    def laid_out(self):
+        """The components, in memory as they were."""
+        return _laid_out(self.components_, self.steps)
+
     def _make(self):
-        return _laid_out(self.components_, self.steps).T
+        return self.laid_out().T
 
     def get_feature_names_out(self, input_features=None):
         """Names such as pca0."""
@@ -102,7 +106,9 @@ class CompactPolynomialFeatures(CompactTransformer):
         choose = combinations if self.interaction_only else combinations_with_replacement
         least, most = self.degrees
         return [
-            np.array(list(choose(range(self.n_features_in_), degree))).reshape(-1, degree)
+            np.array(list(choose(range(self.n_features_in_), degree)), np.intp).reshape(
+                -1, degree
+            )
             for degree in range(max(least, 1), most + 1)
         ]
 

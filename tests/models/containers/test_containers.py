@@ -400,31 +400,6 @@ def test_selectors_become_columns():
 
 
 @pytest.mark.parametrize(
-    "step",
-    [
-        sk.StandardScaler(),
-        sk.StandardScaler(with_mean=False),
-        sk.StandardScaler(with_std=False),
-        sk.MinMaxScaler((0.1, 0.7), clip=True),
-        sk.MaxAbsScaler(),
-        sk.RobustScaler(with_centering=False),
-        sk.RobustScaler(),
-        sk.SimpleImputer(),
-        sk.SimpleImputer(add_indicator=True),
-        sk.SimpleImputer(missing_values=0.0),
-    ],
-)
-def test_fast_steps_to_the_bit(step):
-    from sklearn_prune.predictors.steps import transformed
-
-    X = np.random.default_rng(0).normal(size=(60, 4)) * [1, 1e-3, 50, 0]
-    other = 3 * X[::-1] + 1
-    step = clone(step).fit(X)
-    assert _equal(transformed(step, other, finite=True), step.transform(other))
-    assert np.array_equal(other, 3 * X[::-1] + 1)
-
-
-@pytest.mark.parametrize(
     "transformer",
     [
         sk.StandardScaler(),
