@@ -1,5 +1,8 @@
 """Fitted transformers in numpy, against scikit-learn's own `transform`."""
 
+import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -7,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import (
@@ -32,6 +36,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from sklearn_prune.models.readers import fitted_step
+from sklearn_prune.predictors.frames import CSR
 from sklearn_prune.predictors.transformers import transformer_of
 
 rng = np.random.default_rng(0)
@@ -467,3 +473,77 @@ def test_what_has_no_form_keeps_its_reason():
         made, reason = transformer_of(CountVectorizer(**settings))
         assert made is None
         assert next(iter(settings)) in reason
+
+
+FITTED = [
+    *((each, X) for each in NUMERIC),
+    *((each, table_of(CITIES)) for each in ENCODERS[:5] + ENCODERS[6:]),
+    *((each, CITIES[["city"]].astype("str")) for each in IMPUTERS[1:4:2]),
+    *((CountVectorizer(**settings), DOCUMENTS) for settings in VECTORIZERS),
+    *((TfidfVectorizer(**settings), DOCUMENTS) for settings in VECTORIZERS[:3]),
+    *((each, FRAME) for each in BY_COLUMN),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("at", range(len(FITTED)))
+def test_forms_become_fitted_transformers_again(at):
+    transformer, rows = FITTED[at]
+    fitted = clone(transformer).fit(rows, Y if len(rows) == 60 else None)
+    form, reason = transformer_of(fitted)
+    assert reason is None
+    expected = fitted.transform(rows)
+    for made in (fitted_step(form, transformer), fitted_step(form)):
+        if not hasattr(form, "get_support"):
+            assert type(made) is type(fitted)
+        same(made.transform(rows), expected)
+        same(transformer_of(made)[0].transform(rows), expected)
+
+
+SCRIPT = r"""
+import pickle
+import sys
+
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("joblib", "numba", "pandas", "scipy", "sklearn"):
+            raise ImportError(f"{name} is blocked")
+
+
+sys.meta_path.insert(0, Missing())
+found = []
+for form, rows in pickle.load(sys.stdin.buffer):
+    made = form.transform(rows)
+    found.append(made.toarray() if hasattr(made, "toarray") else made)
+sys.stdout.buffer.write(pickle.dumps(found))
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_transform_with_numpy_alone():
+    pairs, expected = [], []
+    for transformer, rows in FITTED:
+        fitted = clone(transformer).fit(rows, Y if len(rows) == 60 else None)
+        form, _ = transformer_of(fitted)
+        plain = rows
+        if isinstance(rows, pd.DataFrame):
+            plain = {name: np.asarray(rows[name]) for name in rows}
+        pairs.append((form, plain))
+        expected.append(fitted.transform(rows))
+        if rows is X and form.__sklearn_tags__().input_tags.sparse:
+            theirs = sparse.csr_matrix(rows)
+            ours = CSR(theirs.data, theirs.indices, theirs.indptr, theirs.shape)
+            found, _ = outcome(fitted.transform, theirs)
+            if not isinstance(found, Exception):
+                pairs.append((form, ours))
+                expected.append(found)
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=pickle.dumps(pairs),
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    for found, wanted in zip(pickle.loads(run.stdout), expected, strict=True):
+        same(found, wanted.toarray() if sparse.issparse(wanted) else wanted)

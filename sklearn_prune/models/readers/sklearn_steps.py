@@ -300,8 +300,7 @@ def _column_transformer(form, template):
     members = _members(form, templates)
     if names is not None:
         for name, part in members.items():
-            if hasattr(part, "n_features_in_"):
-                part.feature_names_in_ = names[read[name]]
+            _name_features(part, names[read[name]])
     made = template
     rows = [(name, part, labels.get(name, [])) for name, part, _ in made.transformers]
     made.transformers = rows
@@ -317,6 +316,17 @@ def _column_transformer(form, template):
     made.output_indices_["remainder"] = slice(0, 0)
     made.output_indices_ |= form.places()
     return made
+
+
+def _name_features(part, names):
+    """Set the names of its features on what a fitted transformer is made of."""
+    if isinstance(part, Pipeline):
+        _name_features(part.steps[0][1], names)
+    elif isinstance(part, FeatureUnion):
+        for _, inner in part.transformer_list:
+            _name_features(inner, names)
+    elif hasattr(part, "n_features_in_"):
+        part.feature_names_in_ = names
 
 
 def _feature_union(form, template):
@@ -338,7 +348,7 @@ def _pipeline(form, template):
     templates = {} if template is None else dict(template.steps)
     members = _members(form, templates)
     if template is None:
-        return Pipeline(list(members.items()))
+        return Pipeline(list(members.items()) or [("passthrough", "passthrough")])
     template.steps = [(name, members.get(name, part)) for name, part in template.steps]
     return template
 
