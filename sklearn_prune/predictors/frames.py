@@ -39,7 +39,10 @@ class CSR(Stored):
         self.shape = tuple(shape)
 
     def __getitem__(self, rows):
-        """Some rows, by a slice, a mask, or positions."""
+        """Some rows, or (rows, columns), by slices, masks, or positions."""
+        if isinstance(rows, tuple):
+            rows, columns = rows
+            return self[rows]._columns(np.arange(self.shape[1])[columns])
         rows = np.arange(self.shape[0])[rows]
         sizes = np.diff(self.indptr)[rows]
         indptr = np.concatenate([[0], np.cumsum(sizes)])
@@ -48,9 +51,15 @@ class CSR(Stored):
             self.data[taken], self.indices[taken], indptr, (len(rows), self.shape[1])
         )
 
-    def copy(self):
-        """The same in arrays of its own."""
-        return CSR(self.data.copy(), self.indices.copy(), self.indptr.copy(), self.shape)
+    def _columns(self, columns):
+        place = np.full(self.shape[1], -1)
+        place[columns] = np.arange(len(columns))
+        if (place >= 0).sum() < len(columns):  # one of them twice
+            return as_csr(self.toarray()[:, columns])
+        there = place[self.indices] >= 0
+        indptr = np.concatenate([[0], np.cumsum(there)])[self.indptr]
+        indices = place[self.indices[there]]
+        return CSR(self.data[there], indices, indptr, (self.shape[0], len(columns)))
 
     def toarray(self):
         """The same values in an array."""
@@ -126,12 +135,13 @@ def side_by_side(parts):
 
 def is_sparse(X):
     """Whether X is a sparse matrix, of scipy or of this module."""
-    return not isinstance(X, np.ndarray | list | dict) and hasattr(X, "tocsr")
+    return not isinstance(X, np.ndarray | list | dict) and hasattr(type(X), "tocsr")
 
 
 def is_frame(X):
     """Whether X is a frame of pandas, polars or pyarrow."""
-    return hasattr(X, "columns") and hasattr(X, "__getitem__") and len(X.shape) == 2
+    kind = type(X)  # asked in place of X, of whose attributes some are columns
+    return hasattr(kind, "columns") and hasattr(kind, "__getitem__")
 
 
 def is_named(X):
@@ -158,7 +168,7 @@ def names_of(X):
     elif isinstance(X, np.ndarray) or not is_frame(X):
         return None
     else:
-        names = X.column_names if hasattr(X, "column_names") else X.columns
+        names = X.column_names if hasattr(type(X), "column_names") else X.columns
     names = np.asarray(names, dtype=object)
     kinds = sorted({type(name).__qualname__ for name in names})
     if len(kinds) > 1 and "str" in kinds:
@@ -190,7 +200,7 @@ def column(X, at):
         name = at if isinstance(at, str) else list(X[0])[at]
         return _array_of([row.get(name) for row in X])
     if not isinstance(at, str):
-        if hasattr(X, "iloc"):
+        if hasattr(type(X), "iloc"):
             return np.asarray(X.iloc[:, at])
         at = names_of(X)[at]
     found = X[at]
@@ -216,7 +226,7 @@ def columns_of(X, names):
 
 
 def _is_numpy(X, name):
-    return hasattr(X, "iloc") and isinstance(X[name].dtype, np.dtype)
+    return hasattr(type(X), "iloc") and isinstance(X[name].dtype, np.dtype)
 
 
 def _array_of(values):
@@ -329,7 +339,9 @@ def table(X, dtype=None, names=None):
         if found.dtype.kind != "O":
             kept = found.dtype if _of_numpy(X) else None
             if dtype is None:
-                return found if kept or not hasattr(X, "iloc") else found.astype(float)
+                return (
+                    found if kept or not hasattr(type(X), "iloc") else found.astype(float)
+                )
             return as_numbers(found, _chosen(kept, dtype))
         columns = [column(X, at) for at in range(X.shape[1])]
     else:
@@ -354,7 +366,7 @@ def table(X, dtype=None, names=None):
 
 def _of_numpy(X):
     """Whether a frame holds columns of numpy's dtypes, which then say that of the rows."""
-    return hasattr(X, "iloc") and all(isinstance(kind, np.dtype) for kind in X.dtypes)
+    return hasattr(type(X), "iloc") and all(isinstance(kind, np.dtype) for kind in X.dtypes)
 
 
 def _chosen(found, dtype):

@@ -131,6 +131,8 @@ def test_sparse_rows_are_those_of_scipy():
     same(ours.toarray(), theirs.toarray())
     for rows in (slice(2, 7, 2), [3, 1, 1], np.arange(9) % 2 == 0):
         same(ours[rows].toarray(), theirs[rows].toarray())
+        for columns in ([4, 0], slice(1, 4), [2, 2]):
+            same(ours[rows, columns].toarray(), theirs.toarray()[rows][:, columns])
     beside = frames.side_by_side([ours, frames.as_csr(np.eye(9)), ours])
     expected = sparse.hstack([theirs, sparse.identity(9), theirs], format="csr")
     same(beside.toarray(), expected.toarray())

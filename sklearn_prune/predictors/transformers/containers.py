@@ -155,52 +155,38 @@ class CompactColumnTransformer(_Members):
 
     def _start(self, X):
         own = getattr(self, "feature_names_in_", None)
-        if own is None or names_of(X) is None:
+        found = None if own is None else names_of(X)
+        if found is None:
             check_names(self, X)
             if self.by_name:
                 raise ValueError(
                     "Columns that were chosen by names are read from rows with names. Got "
                     f"{type(X).__name__} without names. Pass a frame, or a dict of columns."
                 )
-            if is_named(X):
-                X = columns_of(X, own)
-            return self._apply(X)
-        found = names_of(X).tolist()
-        needed = [
-            own[at] for at in np.unique(np.concatenate(self.columns or [[]])).astype(int)
-        ]
-        missing = set(needed) - set(found)
+            return self._apply(columns_of(X, own) if is_named(X) else X)
+        needed = own[np.unique(np.concatenate(self.columns))] if self.columns else []
+        missing = set(needed).difference(found)
         if missing:
             raise ValueError(
                 f"columns are missing: {missing}. Pass X with all columns of the fit."
             )
-        rows = n_rows(X)
-        if rows < 1:
-            raise ValueError(
-                "Found array with 0 sample(s) while a minimum of 1 is required by "
-                "CompactColumnTransformer."
-            )
         columns = columns_of(X, needed)
-        return self._joined(
-            [
-                columns[own[at[0]]]
-                if one
-                else {own[j]: columns[own[j]] for j in at.tolist()}
-                for at, one in zip(self.columns, self.single, strict=True)
-            ],
-            rows,
-        )
+        if n_rows(X) < 1:
+            check_shape(self, np.empty((0, self.n_features_in_)))
+        return self._joined(self._taken(columns, own), n_rows(X))
+
+    def _taken(self, columns, names):
+        """What each member reads of a dict of columns: a column, or a dict of some."""
+        return [
+            columns[names[at[0]]] if one else {names[j]: columns[names[j]] for j in at}
+            for at, one in zip(self.columns, self.single, strict=True)
+        ]
 
     def _apply(self, X):
         if isinstance(X, list | tuple):
             X = np.array(X, dtype=object)
         if isinstance(X, dict):
-            names = list(X)
-            parts = [
-                X[names[at[0]]] if one else {names[j]: X[names[j]] for j in at.tolist()}
-                for at, one in zip(self.columns, self.single, strict=True)
-            ]
-            return self._joined(parts, n_rows(X))
+            return self._joined(self._taken(X, list(X)), n_rows(X))
         if len(X.shape) != 2 or X.shape[1] != self.n_features_in_:
             check_shape(self, np.asarray(X) if not is_sparse(X) else X)
         parts = []

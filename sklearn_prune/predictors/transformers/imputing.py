@@ -133,7 +133,7 @@ class CompactSimpleImputer(CompactTransformer):
         data[absent] = fill[X.indices[absent]]
         filled = CSR(data, X.indices, X.indptr, X.shape)
         kept = self._kept(warn=True)
-        filled = filled if kept is None else _columns(filled, kept)
+        filled = filled if kept is None else filled[:, kept]
         if self.indicated is None:
             return filled
         marks = np.zeros(X.shape, dtype=bool)
@@ -156,13 +156,3 @@ _IS = {
     "none": lambda value: value is None,
     "na": is_missing,
 }
-
-
-def _columns(X, kept):
-    """Some columns of a CSR matrix, in their order."""
-    place = np.full(X.shape[1], -1)
-    place[kept] = np.arange(len(kept))
-    there = place[X.indices] >= 0
-    indptr = np.concatenate([[0], np.cumsum(there)])[X.indptr]
-    indices = place[X.indices[there]]
-    return CSR(X.data[there], indices, indptr, (X.shape[0], len(kept)))
