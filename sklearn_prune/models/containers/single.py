@@ -49,7 +49,6 @@ from sklearn_prune.predictors import (
     copy_attributes,
     forms_of,
     take_columns,
-    transformer_of,
 )
 from sklearn_prune.weight_pruning import Refused
 
@@ -393,7 +392,7 @@ class TransformedTargetFamily(ContainerFamily):
         return CompactTransformedTarget.around(
             compacts,
             work.model,
-            transformer_=_form_of_target(work.model.transformer_),
+            transformer_=deepcopy(work.model.transformer_),
             target_dim_=target_dimensions(work.model),
         )
 
@@ -401,14 +400,9 @@ class TransformedTargetFamily(ContainerFamily):
         model = clone(template)
         inner = _regressor_of(template)
         model.regressor_ = restore_member(compact.members_[0], inner)
-        model.transformer_ = fitted_step(compact.transformer_, template.transformer)
+        model.transformer_ = deepcopy(compact.transformer_)
         set_target_dimensions(model, compact.target_dim_)
         return copy_attributes(compact, model, "feature_names_in_")
-
-
-def _form_of_target(transformer):
-    form, _ = transformer_of(transformer)
-    return form if hasattr(form, "inverse_transform") else deepcopy(transformer)
 
 
 def _regressor_of(model):

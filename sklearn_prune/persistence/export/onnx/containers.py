@@ -5,7 +5,6 @@ from functools import partialmethod
 import numpy as np
 from sklearn.base import is_classifier
 
-from sklearn_prune.persistence.export import unwrapped
 from sklearn_prune.persistence.export.onnx.inline import inlined
 from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.persistence.export.onnx.session import STARTS
@@ -114,7 +113,7 @@ class _TransformedTarget(Writer):
     def predict(self, rows):
         compact = self.compact
         found = self.ask(compact.members_[0], "predict", rows).as_column()
-        found = self._back(unwrapped(compact.transformer_), found)
+        found = self._back(compact.transformer_, found)
         return found.ravel() if compact.target_dim_ == 1 else found
 
     def _back(self, compact, values):
