@@ -428,9 +428,14 @@ def check_shape(owner, X):
             f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
             f"required by {kind}."
         )
-    if X.shape[1] != owner.n_features_in_:
+    check_width(owner, X.shape[1])
+
+
+def check_width(owner, width):
+    """Raise ValueError unless rows have as many columns as those of the fit."""
+    if width != owner.n_features_in_:
         raise ValueError(
-            f"X has {X.shape[1]} features, but {kind} is expecting "
+            f"X has {width} features, but {type(owner).__name__} is expecting "
             f"{owner.n_features_in_} features as input."
         )
 

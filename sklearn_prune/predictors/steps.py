@@ -6,6 +6,16 @@ import numpy as np
 
 from .base import Compact, Delegating, inner_has
 from .containers import CompactContainer
+from .frames import (
+    check_names,
+    check_width,
+    checked,
+    columns_of,
+    is_frame,
+    is_named,
+    names_of,
+    table,
+)
 from .quantized import dense, is_sparse, take_columns
 from .transformers import transformed
 
@@ -31,23 +41,29 @@ class CompactColumns(Delegating, Compact):
     def _rows(self, X):
         if self._is_plain(X):
             return X[:, self.columns_]
-        from sklearn.utils.validation import validate_data
-
-        if hasattr(X, "columns"):
-            validate_data(self, X, reset=False, skip_check_array=True)
+        if is_named(X) and hasattr(self, "feature_names_in_"):
+            rows = columns_of(X, self._needed(X))
+            return rows if hasattr(self.inner_, "feature_names_in_") else table(rows)
+        if not isinstance(X, np.ndarray) and is_frame(X):
+            check_names(self, X)
+            check_width(self, X.shape[1])
         else:
             finite = True
-            if self.inner_.__sklearn_tags__().input_tags.allow_nan:
+            if _allows_nan(self.inner_):
                 finite = not getattr(self.inner_, "allows_infinity", False) and "allow-nan"
-            X = validate_data(
-                self,
-                X,
-                reset=False,
-                dtype=None,
-                accept_sparse=("csr", "csc"),
-                ensure_all_finite=finite,
-            )
+            X = checked(self, X, None, finite=finite, sparse=True)
         return take_columns(X, self.columns_)
+
+    def _needed(self, X):
+        """Names of the columns that are read, all of which X must have."""
+        names = self.feature_names_in_[self.columns_]
+        missing = sorted(set(names).difference(names_of(X)))
+        if missing:
+            raise ValueError(
+                "X must have the columns that are read. Got none of the names "
+                f"{', '.join(missing[:5])}. Add these columns."
+            )
+        return names
 
     @property
     def coef_(self):
@@ -102,6 +118,20 @@ class CompactPipeline(Delegating, CompactContainer):
     def score(self, X, y, sample_weight=None):
         """Score of the last step on transformed rows."""
         return self._inner.score(self._rows(X), y, sample_weight)
+
+
+def _allows_nan(predictor):
+    """Whether a predictor reads rows with missing values."""
+    if getattr(predictor, "steps_", None):
+        predictor = predictor.steps_[0][1]
+    elif hasattr(predictor, "inner_"):
+        return _allows_nan(predictor.inner_)
+    elif hasattr(predictor, "members_"):
+        return _allows_nan(predictor.members_[-1])
+    predictor = getattr(predictor, "model_", predictor)
+    if hasattr(predictor, "_allow_nan"):
+        return predictor._allow_nan
+    return predictor.__sklearn_tags__().input_tags.allow_nan  # of scikit-learn
 
 
 def at_columns(values, columns, n_features):

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import (
     CountVectorizer,
     TfidfTransformer,
@@ -20,6 +21,7 @@ from sklearn.feature_extraction.text import (
 )
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
@@ -36,9 +38,11 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from sklearn_prune import PrunedClassifier
 from sklearn_prune.models.readers import fitted_step
 from sklearn_prune.predictors.frames import CSR
 from sklearn_prune.predictors.transformers import transformer_of
+from sklearn_prune.weight_pruning import fitted_form
 
 rng = np.random.default_rng(0)
 X = np.round(rng.normal(size=(60, 4)) * [1, 10, 0.1, 3], 3)
@@ -513,37 +517,96 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 found = []
-for form, rows in pickle.load(sys.stdin.buffer):
-    made = form.transform(rows)
+for form, method, rows in pickle.loads(sys.stdin.buffer.read()):
+    made = getattr(form, method)(rows)
     found.append(made.toarray() if hasattr(made, "toarray") else made)
 sys.stdout.buffer.write(pickle.dumps(found))
 """
 
 
+def with_numpy_alone(*asked):
+    """What methods give in a process without scikit-learn: (object, method, rows)."""
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=pickle.dumps(asked),
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    return pickle.loads(run.stdout)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_transform_with_numpy_alone():
-    pairs, expected = [], []
+    asked, expected = [], []
     for transformer, rows in FITTED:
         fitted = clone(transformer).fit(rows, Y if len(rows) == 60 else None)
         form, _ = transformer_of(fitted)
         plain = rows
         if isinstance(rows, pd.DataFrame):
             plain = {name: np.asarray(rows[name]) for name in rows}
-        pairs.append((form, plain))
+        asked.append((form, "transform", plain))
         expected.append(fitted.transform(rows))
         if rows is X and form.__sklearn_tags__().input_tags.sparse:
             theirs = sparse.csr_matrix(rows)
             ours = CSR(theirs.data, theirs.indices, theirs.indptr, theirs.shape)
             found, _ = outcome(fitted.transform, theirs)
             if not isinstance(found, Exception):
-                pairs.append((form, ours))
+                asked.append((form, "transform", ours))
                 expected.append(found)
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        input=pickle.dumps(pairs),
-        capture_output=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr.decode()
-    for found, wanted in zip(pickle.loads(run.stdout), expected, strict=True):
+    for found, wanted in zip(with_numpy_alone(*asked), expected, strict=True):
         same(found, wanted.toarray() if sparse.issparse(wanted) else wanted)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("threshold", [0, 1])
+def test_pipelines_predict_with_numpy_alone(threshold):
+    asked, expected = [], []
+    labels = np.where(Y > 0, "yes", "no")
+    for last in (
+        LogisticRegression(),
+        RandomForestClassifier(3, random_state=0),
+        GaussianNB(),
+    ):
+        before = (numeric(threshold), MaxAbsScaler())
+        if not threshold or not isinstance(last, GaussianNB):
+            model = make_pipeline(*before, last).fit(FRAME, labels)
+            for rows in (FRAME.to_dict("records"), FRAME.to_dict("list")):
+                asked.append((fitted_form(model), "predict_proba", rows))
+                expected.append(model.predict_proba(FRAME))
+    for found, wanted in zip(with_numpy_alone(*asked), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.filterwarnings("ignore:.*keeps its")
+def test_a_pipeline_is_restored_with_transformers_of_scikit_learn():
+    last = LogisticRegression(max_iter=300)
+    pipeline = make_pipeline(numeric(remainder=MinMaxScaler()), MaxAbsScaler(), last)
+    model = PrunedClassifier(pipeline, keep=1.0).fit(FRAME, Y)
+    restored = model.estimator_
+    assert [type(step) for _, step in restored.steps] == [
+        type(step) for _, step in pipeline.steps
+    ]
+    assert np.array_equal(restored.predict_proba(FRAME), model.predict_proba(FRAME))
+    assert (
+        restored.named_steps["columntransformer"].named_transformers_["scale"].mean_.shape
+    )
+    clone(restored).fit(FRAME, Y)
+    sizes = [len(pickle.dumps(each)) for each in (model.compact_, restored)]
+    assert sizes[0] < 0.7 * sizes[1]
+
+
+def test_columns_of_a_pruned_model_are_read_by_their_names():
+    frame = as_frame(pd, X)
+    model = PrunedClassifier(LogisticRegression(), keep=2, unit="feature").fit(frame, Y)
+    compact, expected = model.compact_, model.predict_proba(frame)
+    kept = [name for name, used in zip(NAMES, model.get_support(), strict=True) if used]
+    few = frame[kept[::-1]]
+    for rows in (few.to_dict("records"), few.to_dict("list"), few.to_records(index=False)):
+        np.testing.assert_array_equal(compact.predict_proba(rows), expected)
+    others = frame.assign(**dict.fromkeys(set(NAMES) - set(kept), "text"))
+    np.testing.assert_array_equal(compact.predict_proba(others), expected)
+    with pytest.raises(ValueError, match=kept[0]):
+        compact.predict(few[kept[1:]].to_dict("records"))
+    with pytest.raises(ValueError, match="same order"):
+        compact.predict(frame[NAMES[::-1]])

@@ -6,7 +6,7 @@ of the user, have no such form. These transformers stay what they are.
 
 from importlib import import_module
 
-from ..frames import as_scipy
+from ..frames import as_scipy, columns_of, is_named
 
 _FORMS = {
     "Binarizer": "scaling",
@@ -52,6 +52,8 @@ def transformed(steps, X):
     """Rows as fitted steps (name, transformer) give them, one after the other."""
     for number, (_, step) in enumerate(steps):
         if not hasattr(step, "_apply"):
+            if is_named(X) and hasattr(step, "feature_names_in_"):
+                X = import_module("pandas").DataFrame(columns_of(X, step.feature_names_in_))
             X = step.transform(as_scipy(X))
         elif number:
             X = step._apply(X)
