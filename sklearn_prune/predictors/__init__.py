@@ -41,6 +41,7 @@ _PUBLIC = {
     "transformers.containers": (
         "CompactColumnTransformer CompactFeatureUnion CompactSteps"
     ),
+    "transformers.distributions": "CompactPowerTransformer CompactQuantileTransformer",
     "transformers.encoding": (
         "CompactKBinsDiscretizer CompactOneHotEncoder CompactOrdinalEncoder"
     ),

@@ -33,7 +33,8 @@ _PREDICTORS = (
     "CompactBinarizer CompactColumnTransformer CompactCountVectorizer CompactFeatureUnion "
     "CompactFunction CompactIdentity CompactKBinsDiscretizer CompactMaxAbsScaler "
     "CompactMinMaxScaler CompactNormalizer CompactOneHotEncoder CompactOrdinalEncoder "
-    "CompactPCA CompactPolynomialFeatures CompactRobustScaler CompactSimpleImputer "
+    "CompactPCA CompactPolynomialFeatures CompactPowerTransformer "
+    "CompactQuantileTransformer CompactRobustScaler CompactSimpleImputer "
     "CompactStandardScaler CompactSteps CompactTfidfTransformer CompactTfidfVectorizer "
     "CompactTruncatedSVD"
 )

@@ -23,6 +23,8 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -213,6 +215,14 @@ def _polynomial_features(form, template):
     return made.fit(np.zeros((1, form.n_features_in_)))
 
 
+def _power_transformer(form, template):
+    made = template or PowerTransformer(form.method, standardize=form.scaler is not None)
+    made.lambdas_ = form.lambdas_
+    if form.scaler is not None:
+        made._scaler = fitted_step(form.scaler)
+    return made
+
+
 def _vectorizer(cls):
     names = (
         *("analyzer", "lowercase", "strip_accents", "token_pattern", "binary"),
@@ -368,6 +378,8 @@ _MAKERS = {
     "OrdinalEncoder": _ordinal_encoder,
     "PCA": _projection(PCA),
     "PolynomialFeatures": _polynomial_features,
+    "PowerTransformer": _power_transformer,
+    "QuantileTransformer": _maker(QuantileTransformer, "ignore_implicit_zeros"),
     "RobustScaler": _robust_scaler,
     "SimpleImputer": _simple_imputer,
     "StandardScaler": _standard_scaler,

@@ -21,6 +21,8 @@ _FORMS = {
     "OrdinalEncoder": "encoding",
     "PCA": "projecting",
     "PolynomialFeatures": "projecting",
+    "PowerTransformer": "distributions",
+    "QuantileTransformer": "distributions",
     "RobustScaler": "scaling",
     "SimpleImputer": "imputing",
     "StandardScaler": "scaling",
