@@ -102,7 +102,11 @@ class CompactPipeline(Delegating, CompactContainer):
         return tags
 
     def _rows(self, X):
-        return transformed(self.steps_, X)
+        found = transformed(self.steps_, X)
+        names = getattr(self.members_[0], "feature_names_in_", None)
+        if names is None or found is X or type(found) is not np.ndarray:
+            return found
+        return dict(zip(names, found.T, strict=True))  # the model was fitted on frames
 
     @property
     def coef_(self):

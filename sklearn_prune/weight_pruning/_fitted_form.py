@@ -99,7 +99,7 @@ def _shipped_pipeline(model):
     *before, (_, last) = steps
     if isinstance(last, Compact):
         before = [part for part in before if part[1] not in (None, "passthrough")]
-        before = forms_of(before, last)
+        before = forms_of(before, last, reads_forms=not kept_whole(last))
         return CompactPipeline.around([last], model, steps_=before)
     small = copy(model)
     small.steps = steps

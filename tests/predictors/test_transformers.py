@@ -22,6 +22,7 @@ from sklearn.feature_extraction.text import (
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
@@ -484,7 +485,7 @@ def test_what_has_no_form_keeps_its_reason():
         (Own(), "Own"),
         (SplineTransformer(), "SplineTransformer"),
         (QuantileTransformer(n_quantiles=5, output_distribution="normal"), "distribution"),
-        (StandardScaler().set_output(transform="pandas"), "set_output"),
+        (StandardScaler().set_output(transform="polars"), "set_output"),
         (FunctionTransformer(lambda rows: rows), "func"),
         (make_pipeline(StandardScaler(), Own()), "Own"),
         (ColumnTransformer([("s", SplineTransformer(), [0])]), "SplineTransformer"),
@@ -623,3 +624,45 @@ def test_columns_of_a_pruned_model_are_read_by_their_names():
         compact.predict(few[kept[1:]].to_dict("records"))
     with pytest.raises(ValueError, match="same order"):
         compact.predict(frame[NAMES[::-1]])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(3)])
+def test_steps_that_give_frames(library, last):
+    by_column = ColumnTransformer(
+        [
+            ("scale", make_pipeline(SimpleImputer(), StandardScaler()), ["b", "a"]),
+            ("city", OneHotEncoder(sparse_output=False), ["city"]),
+        ],
+        remainder="drop",
+    )
+    again = ColumnTransformer(
+        [("m", MinMaxScaler(), ["scale__b"])], remainder="passthrough"
+    )
+    pipeline = make_pipeline(by_column, again, VarianceThreshold(), MaxAbsScaler(), last)
+    pipeline.set_output(transform=library)
+    frame = FRAME if library == "pandas" else pl.from_pandas(FRAME)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = PrunedClassifier(pipeline, keep=1.0, random_state=0).fit(frame, Y)
+        compact, restored = model.compact_, model.estimator_
+        expected = restored.predict_proba(frame)
+        found = compact.predict_proba(frame)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(compact.predict_proba(FRAME.to_dict("list")), found)
+    assert not any(
+        type(step).__module__.startswith("sklearn.") for _, step in compact.steps_
+    )
+    (again,) = with_numpy_alone((compact, "predict_proba", FRAME.to_dict("records")))
+    np.testing.assert_array_equal(again, found)
+
+
+def test_models_without_a_form_keep_the_steps_that_give_them_frames():
+    frame = as_frame(pd, X)
+    pipeline = make_pipeline(StandardScaler(), RadiusNeighborsClassifier(9.0))
+    pipeline.set_output(transform="pandas").fit(frame, Y)
+    compact = fitted_form(pipeline)
+    assert type(compact.steps_[0][1]) is StandardScaler
+    assert np.array_equal(compact.predict(frame), pipeline.predict(frame))
+    pipeline.set_output(transform="default").fit(frame, Y)
+    assert type(fitted_form(pipeline).steps_[0][1]) is not StandardScaler

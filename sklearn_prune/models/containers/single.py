@@ -35,6 +35,7 @@ from sklearn_prune.models.containers.base import (
 )
 from sklearn_prune.models.readers import (
     fitted_step,
+    name_features,
     positive_label,
     set_target_dimensions,
     target_dimensions,
@@ -50,7 +51,7 @@ from sklearn_prune.predictors import (
     forms_of,
     take_columns,
 )
-from sklearn_prune.weight_pruning import Refused
+from sklearn_prune.weight_pruning import Refused, kept_whole
 
 _NO_STEP = (None, "passthrough")
 _FEATURES = ("n_features_in_", "feature_names_in_")
@@ -119,7 +120,9 @@ class PipelineFamily(OneMemberFamily):
 
     def assemble(self, work, compacts):
         steps = [step for step in work.model.steps[:-1] if step[1] not in _NO_STEP]
-        steps = deepcopy(forms_of(steps, work.members[0].model))
+        reads_forms = not kept_whole(compacts[0])
+        last = work.members[0].model
+        steps = deepcopy(forms_of(steps, last, reads_forms=reads_forms))
         return CompactPipeline.around(compacts, work.model, steps_=steps)
 
     def feature_importances(self, work):
@@ -133,9 +136,15 @@ class PipelineFamily(OneMemberFamily):
         final, last = template.steps[-1]
         restored = restore_member(compact.members_[0], last)
         templates = dict(template.steps)
-        before = [
-            (name, fitted_step(step, templates.get(name))) for name, step in compact.steps_
-        ]
+        before, names = [], None
+        frames = hasattr(compact.members_[0], "feature_names_in_")
+        for name, step in compact.steps_:
+            made = fitted_step(step, templates.get(name))
+            if names is not None:
+                name_features(made, names)
+            if frames and hasattr(step, "get_feature_names_out"):
+                names = step.get_feature_names_out(names)
+            before.append((name, made))
         return Pipeline([*before, (final, restored)])
 
 

@@ -29,7 +29,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_prune.predictors import CompactTransformer
+from sklearn_prune.predictors import ColumnSelector, CompactTransformer
 
 
 def fitted_step(form, template=None):
@@ -44,9 +44,12 @@ def fitted_step(form, template=None):
     template : object or None
         A transformer of the same class, fitted or not, whose parameters are taken.
     """
-    if not isinstance(form, CompactTransformer):
-        return deepcopy(form)
     form = deepcopy(form)
+    if not isinstance(form, CompactTransformer):
+        if isinstance(form, ColumnSelector):
+            output = getattr(template, "_sklearn_output_config", {})
+            form.set_output(transform=output.get("transform"))
+        return form
     template = None if isinstance(template, str) else template  # "passthrough"
     name = type(form).__name__.removeprefix("Compact")
     made = _MAKERS[name](form, None if template is None else clone(template))
@@ -293,7 +296,8 @@ def _column_transformer(form, template):
     read = {name: own.tolist() for name, own in zip(form.names, form.columns, strict=True)}
     labels = {}
     for name, one in zip(form.names, form.single, strict=True):
-        own = names[read[name]].tolist() if form.by_name else read[name]
+        named = form.by_name and names is not None
+        own = names[read[name]].tolist() if named else read[name]
         labels[name] = own[0] if one else own
     rest = None
     if template is None:
@@ -308,9 +312,6 @@ def _column_transformer(form, template):
         templates = {name: part for name, part, _ in template.transformers}
         templates["remainder"] = rest = template.remainder
     members = _members(form, templates)
-    if names is not None:
-        for name, part in members.items():
-            _name_features(part, names[read[name]])
     made = template
     rows = [(name, part, labels.get(name, [])) for name, part, _ in made.transformers]
     made.transformers = rows
@@ -325,18 +326,29 @@ def _column_transformer(form, template):
     made.output_indices_ = {name: slice(0, 0) for name, *_ in made.transformers_}
     made.output_indices_["remainder"] = slice(0, 0)
     made.output_indices_ |= form.places()
+    if names is not None:
+        made.n_features_in_ = form.n_features_in_
+        name_features(made, names)
     return made
 
 
-def _name_features(part, names):
-    """Set the names of its features on what a fitted transformer is made of."""
+def name_features(part, names):
+    """Set the names of its features on a fitted transformer, and on what it is made of."""
     if isinstance(part, Pipeline):
-        _name_features(part.steps[0][1], names)
+        for _, step in part.steps:
+            name_features(step, names)
+            output = getattr(step, "_sklearn_output_config", {}).get("transform", "default")
+            if output == "default":
+                break  # what follows reads arrays
+            names = step.get_feature_names_out(names)
     elif isinstance(part, FeatureUnion):
         for _, inner in part.transformer_list:
-            _name_features(inner, names)
+            name_features(inner, names)
     elif hasattr(part, "n_features_in_"):
         part.feature_names_in_ = names
+        if isinstance(part, ColumnTransformer):
+            for name, inner, _ in part.transformers_:
+                name_features(inner, names[part._transformer_to_input_indices[name]])
 
 
 def _feature_union(form, template):

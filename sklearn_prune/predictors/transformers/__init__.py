@@ -4,6 +4,7 @@ A subclass of a class of scikit-learn, and settings that cannot be stored, such 
 of the user, have no such form. These transformers stay what they are.
 """
 
+from copy import copy
 from importlib import import_module
 
 from ..frames import as_scipy, columns_of, is_named
@@ -36,18 +37,27 @@ _OTHER_NAMES = {
 }
 
 
-def forms_of(steps, last):
+def forms_of(steps, last, *, reads_forms=True):
     """Fitted steps (name, transformer) of a Pipeline, in numpy forms where there are some.
 
-    Steps stay what they are where frames come to those behind them, or to the model in the
-    last step: numpy forms give arrays.
+    Where frames go from step to step, all steps must have such forms, which hand on arrays.
+    `last` is the fitted model behind the steps, and `reads_forms` says whether its
+    predictor can do without frames.
     """
-    given = False
+    given = frames = False
     for _, step in [*steps, ("", last)]:
-        if given and hasattr(step, "feature_names_in_"):
-            return list(steps)
+        frames |= given and hasattr(step, "feature_names_in_")
         given |= getattr(step, "func", step) is not None
-    return [(name, transformer_of(step)[0] or step) for name, step in steps]
+    forms = [(name, transformer_of(step, frames=frames)[0]) for name, step in steps]
+    if not frames:
+        pairs = zip(forms, steps, strict=True)
+        return [(name, form or step) for (name, form), (_, step) in pairs]
+    if not reads_forms or any(form is None for _, form in forms):
+        return list(steps)
+    forms = [(name, copy(form)) for name, form in forms]
+    for _, form in forms[1:]:
+        vars(form).pop("feature_names_in_", None)
+    return forms
 
 
 def transformed(steps, X):
@@ -64,13 +74,15 @@ def transformed(steps, X):
     return as_scipy(X)
 
 
-def transformer_of(fitted):
+def transformer_of(fitted, *, frames=False):
     """The numpy form of a fitted transformer.
 
     Parameters
     ----------
     fitted : object
         A fitted transformer, or "passthrough".
+    frames : bool
+        Whether one that gives frames has a form, which gives arrays.
 
     Returns
     -------
@@ -90,7 +102,7 @@ def transformer_of(fitted):
     if not module.startswith("sklearn."):
         return None, f"{name} is not of scikit-learn"
     output = getattr(fitted, "_sklearn_output_config", {}).get("transform", "default")
-    if output != "default":
+    if output != "default" and not frames:
         return None, f"{name} gives frames, by set_output(transform={output!r})"
     if module.startswith("sklearn.feature_selection.") and hasattr(fitted, "get_support"):
         return ColumnSelector.of(fitted, fitted.get_support(indices=True)), None

@@ -25,7 +25,7 @@ def form_or_raise(part):
     """The form of a member; raises TypeError with the reason where it has none."""
     from . import transformer_of
 
-    made, reason = transformer_of(part)
+    made, reason = transformer_of(part, frames=True)
     if made is None:
         raise TypeError(reason)
     return made
@@ -274,6 +274,7 @@ class CompactSteps(CompactTransformer):
         steps = [step for step in fitted.steps if step[1] not in (None, "passthrough")]
         made.names = [str(name) for name, _ in steps]
         made.members = [form_or_raise(part) for _, part in steps]
+        made.members[1:] = map(_without_names, made.members[1:])
         return made
 
     def _start(self, X):
