@@ -54,23 +54,26 @@ def forms_of(steps, last, *, reads_forms=True):
         return [(name, form or step) for (name, form), (_, step) in pairs]
     if not reads_forms or any(form is None for _, form in forms):
         return list(steps)
+    from .containers import drop_later_names
+
     forms = [(name, copy(form)) for name, form in forms]
-    for _, form in forms[1:]:
-        vars(form).pop("feature_names_in_", None)
+    drop_later_names([form for _, form in forms])
     return forms
 
 
 def transformed(steps, X):
     """Rows as fitted steps (name, transformer) give them, one after the other."""
-    for number, (_, step) in enumerate(steps):
-        if not hasattr(step, "_apply"):
+    start = True
+    for _, step in steps:
+        if getattr(step, "func", step) is None:  # an identity
+            continue
+        if hasattr(step, "_apply"):
+            X = step._start(X) if start else step._apply(X)
+        else:
             if is_named(X) and hasattr(step, "feature_names_in_"):
                 X = import_module("pandas").DataFrame(columns_of(X, step.feature_names_in_))
             X = step.transform(as_scipy(X))
-        elif number:
-            X = step._apply(X)
-        else:
-            X = step._start(X)
+        start = False
     return as_scipy(X)
 
 

@@ -33,6 +33,9 @@ class CompactTransformer(Estimator):
             setattr(made, name, np.copy(value) if isinstance(value, np.ndarray) else value)
         return made
 
+    def __sklearn_is_fitted__(self):
+        return True
+
     def __getstate__(self):
         return self.__dict__
 

@@ -197,6 +197,8 @@ class CompactFunction(CompactTransformer):
         return made
 
     def _start(self, X):
+        if hasattr(self, "feature_names_in_"):
+            return super()._start(X)
         return self._apply(columns_of(X, None) if is_named(X) else X)
 
     def _apply(self, X):

@@ -19,6 +19,7 @@ from ..frames import (
 )
 from ..quantized import take_columns
 from .base import CompactTransformer
+from .columns import CompactIdentity
 
 
 def form_or_raise(part):
@@ -31,9 +32,31 @@ def form_or_raise(part):
     return made
 
 
+def through(members, X, *, start=True):
+    """Rows as transformers give them, one after the other.
+
+    If `start`, names are checked by the first that is no identity.
+    """
+    for member in members:
+        if isinstance(member, CompactIdentity):
+            continue
+        X = member._start(X) if start else member._apply(X)
+        start = False
+    return X
+
+
 def all_read_sparse(members):
     """Whether all members read sparse matrices."""
     return all(member.__sklearn_tags__().input_tags.sparse for member in members)
+
+
+def drop_later_names(members):
+    """Drop the names of features of all but the first that is no identity."""
+    started = False
+    for member in members:
+        if started:
+            _without_names(member)
+        started |= not isinstance(member, CompactIdentity)
 
 
 def _without_names(part):
@@ -232,6 +255,8 @@ class CompactFeatureUnion(_Members):
         return cls._with(fitted, rows)
 
     def _start(self, X):
+        if is_named(X):
+            X = columns_of(X, getattr(self, "feature_names_in_", None))
         return self._all([member._start(X) for member in self.members], X)
 
     def _apply(self, X):
@@ -274,21 +299,14 @@ class CompactSteps(CompactTransformer):
         steps = [step for step in fitted.steps if step[1] not in (None, "passthrough")]
         made.names = [str(name) for name, _ in steps]
         made.members = [form_or_raise(part) for _, part in steps]
-        made.members[1:] = map(_without_names, made.members[1:])
+        drop_later_names(made.members)
         return made
 
     def _start(self, X):
-        if not self.members:
-            return X
-        X = self.members[0]._start(X)
-        for member in self.members[1:]:
-            X = member._apply(X)
-        return X
+        return through(self.members, X)
 
     def _apply(self, X):
-        for member in self.members:
-            X = member._apply(X)
-        return X
+        return through(self.members, X, start=False)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that the last step gives."""

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from ..frames import CSR, REALS, check_shape, column, n_rows
+from ..frames import CSR, REALS, check_shape, column, is_frame, is_sparse, n_rows
 from .base import CompactTransformer
 
 _FEW = 32  # rows up to which numbers are looked up in a dict
@@ -47,16 +47,21 @@ class _Encoder(CompactTransformer):
 
     def _columns(self, X):
         """The columns of X, each in its own dtype, with scikit-learn's checks."""
-        if isinstance(X, list | tuple):
-            rows = np.asarray(X)
-            X = np.array(X, dtype=object) if rows.dtype.kind in "US" else rows
-        if isinstance(X, np.ndarray):
-            check_shape(self, X)
-            columns = list(X.T)
-        else:
+        if isinstance(X, dict) or is_frame(X):
             width = len(X) if isinstance(X, dict) else X.shape[1]
-            columns = [column(X, at) for at in range(width)]
             check_shape(self, _Shape(n_rows(X), width))
+            columns = [column(X, at) for at in range(width)]
+        else:
+            if is_sparse(X):
+                raise TypeError(
+                    f"Sparse data was passed, but {type(self).__name__} requires dense "
+                    "data. Use X.toarray()."
+                )
+            rows = np.asarray(X)
+            if not hasattr(X, "dtype") and rows.dtype.kind in "US":
+                rows = np.array(X, dtype=object)
+            check_shape(self, rows)
+            columns = list(rows.T)
         for own in columns:
             if own.dtype.kind == "f" and np.isinf(own).any():
                 raise ValueError(
