@@ -20,6 +20,7 @@ from sklearn.feature_extraction.text import (
     TfidfVectorizer,
 )
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import RadiusNeighborsClassifier
@@ -41,7 +42,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_prune import PrunedClassifier
+from sklearn_prune import PrunedClassifier, SampleSubsetTransformer
 from sklearn_prune.models.readers import fitted_step
 from sklearn_prune.predictors.frames import CSR
 from sklearn_prune.predictors.transformers import transformer_of
@@ -608,6 +609,21 @@ def test_a_pipeline_is_restored_with_transformers_of_scikit_learn():
     clone(restored).fit(FRAME, Y)
     sizes = [len(pickle.dumps(each)) for each in (model.compact_, restored)]
     assert sizes[0] < 0.7 * sizes[1]
+
+
+def test_wrapped_transformers_have_the_form_of_what_is_inside():
+    frozen = FrozenEstimator(StandardScaler().fit(X))
+    subset = SampleSubsetTransformer(PCA(2), keep=0.5, random_state=0)
+    pipeline = make_pipeline(frozen, subset, LogisticRegression())
+    model = PrunedClassifier(pipeline, keep=1.0).fit(X, Y)
+    expected = model.predict_proba(X)
+    (found,) = with_numpy_alone((model.compact_, "predict_proba", X))
+    np.testing.assert_array_equal(found, expected)
+    restored = model.estimator_
+    np.testing.assert_array_equal(restored.predict_proba(X), expected)
+    assert [type(step) for _, step in restored.steps] == [
+        type(step) for _, step in pipeline.steps
+    ]
 
 
 def test_columns_of_a_pruned_model_are_read_by_their_names():

@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import (
     TfidfTransformer,
     TfidfVectorizer,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
@@ -29,7 +30,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from sklearn_prune.predictors import ColumnSelector, CompactTransformer
+from sklearn_prune.predictors import ColumnSelector, CompactTransformer, copy_attributes
 
 
 def fitted_step(form, template=None):
@@ -50,6 +51,13 @@ def fitted_step(form, template=None):
             output = getattr(template, "_sklearn_output_config", {})
             form.set_output(transform=output.get("transform"))
         return form
+    if isinstance(template, FrozenEstimator):
+        return template
+    if hasattr(template, "transformer"):  # of SampleSubsetTransformer
+        made = clone(template)
+        made.transformer_ = fitted_step(form, template.transformer)
+        made._pairwise = False
+        return copy_attributes(form, made, "n_features_in_", "feature_names_in_")
     template = None if isinstance(template, str) else template  # "passthrough"
     name = type(form).__name__.removeprefix("Compact")
     made = _MAKERS[name](form, None if template is None else clone(template))

@@ -102,6 +102,10 @@ def transformer_of(fitted, *, frames=False):
     if isinstance(fitted, str) or fitted is None:  # "passthrough"
         return CompactIdentity(), None
     name, module = type(fitted).__name__, type(fitted).__module__
+    if (name, module) == ("FrozenEstimator", "sklearn.frozen._frozen"):
+        return transformer_of(fitted.estimator, frames=frames)
+    if name == "SampleSubsetTransformer" and module.startswith("sklearn_prune."):
+        return transformer_of(fitted.transformer_, frames=frames)
     if not module.startswith("sklearn."):
         return None, f"{name} is not of scikit-learn"
     output = getattr(fitted, "_sklearn_output_config", {}).get("transform", "default")
