@@ -6,10 +6,13 @@ import numpy as np
 
 from ..base import Estimator, available_if, copy_attributes
 from ..frames import (
+    as_numbers,
     as_scipy,
     check_names,
     check_ready,
+    column,
     columns_of,
+    is_frame,
     is_named,
     is_sparse,
     table,
@@ -220,9 +223,18 @@ class CompactFunction(CompactTransformer):
                 "Sparse data was passed, but a function requires dense data. Write "
                 "X.toarray()."
             )
-        X = table(X)
-        X = X.astype(np.float64) if X.dtype == object else X
-        return X if name is None else getattr(np, name)(X)
+        if name is None:
+            return table(X)
+        function = getattr(np, name)
+        if isinstance(X, dict) or is_frame(X):  # column by column, each in its own dtype
+            width = len(X) if isinstance(X, dict) else X.shape[1]
+            columns = (_numbers(column(X, at)) for at in range(width))
+            return table({str(at): function(own) for at, own in enumerate(columns)})
+        return function(_numbers(table(X)))
+
+
+def _numbers(values):
+    return as_numbers(values, np.float64) if values.dtype == object else values
 
 
 def _is_ufunc(function):

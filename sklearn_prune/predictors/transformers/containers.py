@@ -9,6 +9,7 @@ from ..frames import (
     as_numbers,
     check_names,
     check_shape,
+    column,
     columns_of,
     is_named,
     is_sparse,
@@ -193,10 +194,20 @@ class CompactColumnTransformer(_Members):
             raise ValueError(
                 f"columns are missing: {missing}. Pass X with all columns of the fit."
             )
-        columns = columns_of(X, needed)
         if n_rows(X) < 1:
             check_shape(self, np.empty((0, self.n_features_in_)))
-        return self._joined(self._taken(columns, own), n_rows(X))
+        if is_named(X) or hasattr(type(X), "iloc"):
+            return self._joined(self._taken(columns_of(X, needed), own), n_rows(X))
+        place = {name: at for at, name in enumerate(found)}  # of polars and pyarrow
+        return self._by_places(X, np.array([place.get(name, -1) for name in own]))
+
+    def _by_places(self, X, place):
+        """Of an array or frame whose columns stand in these places."""
+        parts = [
+            column(X, place[at[0]]) if one else take_columns(X, place[at])
+            for at, one in zip(self.columns, self.single, strict=True)
+        ]
+        return self._joined(parts, n_rows(X))
 
     def _taken(self, columns, names):
         """What each member reads of a dict of columns: a column, or a dict of some."""
@@ -212,11 +223,7 @@ class CompactColumnTransformer(_Members):
             return self._joined(self._taken(X, list(X)), n_rows(X))
         if len(X.shape) != 2 or X.shape[1] != self.n_features_in_:
             check_shape(self, np.asarray(X) if not is_sparse(X) else X)
-        parts = []
-        for at, one in zip(self.columns, self.single, strict=True):
-            part = take_columns(X, at[:1] if one else at)
-            parts.append(np.asarray(part)[:, 0] if one else part)
-        return self._joined(parts, X.shape[0])
+        return self._by_places(X, np.arange(self.n_features_in_))
 
     def _joined(self, parts, rows):
         if not parts:

@@ -47,7 +47,7 @@ class _Encoder(CompactTransformer):
 
     def _columns(self, X):
         """The columns of X, each in its own dtype, with scikit-learn's checks."""
-        if isinstance(X, dict) or is_frame(X):
+        if isinstance(X, dict) or (hasattr(type(X), "iloc") and is_frame(X)):
             width = len(X) if isinstance(X, dict) else X.shape[1]
             check_shape(self, _Shape(n_rows(X), width))
             columns = [column(X, at) for at in range(width)]
@@ -57,7 +57,7 @@ class _Encoder(CompactTransformer):
                     f"Sparse data was passed, but {type(self).__name__} requires dense "
                     "data. Use X.toarray()."
                 )
-            rows = np.asarray(X)
+            rows = np.asarray(X)  # of polars too, whose columns become of one dtype
             if not hasattr(X, "dtype") and rows.dtype.kind in "US":
                 rows = np.array(X, dtype=object)
             check_shape(self, rows)
@@ -104,7 +104,7 @@ class _Shape:
 
 
 def _key(value):
-    return _NAN if isinstance(value, float) and value != value else value
+    return _NAN if isinstance(value, float | np.floating) and value != value else value
 
 
 _NAN = object()
