@@ -336,13 +336,11 @@ def table(X, dtype=None, names=None):
         return np.asarray(X) if dtype is None else as_numbers(X, dtype)
     if names is None and not is_named(X):
         found = np.asarray(X)
+        if dtype is None and _has_masks(X):
+            return as_numbers(found, np.float64)
         if found.dtype.kind != "O":
             kept = found.dtype if _of_numpy(X) else None
-            if dtype is None:
-                return (
-                    found if kept or not hasattr(type(X), "iloc") else found.astype(float)
-                )
-            return as_numbers(found, _chosen(kept, dtype))
+            return found if dtype is None else as_numbers(found, _chosen(kept, dtype))
         columns = [column(X, at) for at in range(X.shape[1])]
     else:
         names = names_of(X) if names is None else names
@@ -367,6 +365,18 @@ def table(X, dtype=None, names=None):
 def _of_numpy(X):
     """Whether a frame holds columns of numpy's dtypes, which then say that of the rows."""
     return hasattr(type(X), "iloc") and all(isinstance(kind, np.dtype) for kind in X.dtypes)
+
+
+def _has_masks(X):
+    """Whether a frame of pandas has numbers with masks, and no texts beside them."""
+    if not hasattr(type(X), "iloc"):
+        return False
+    masks = False
+    for kind in X.dtypes:
+        if getattr(kind, "type", None) in (str, np.object_):
+            return False
+        masks |= not isinstance(kind, np.dtype) and getattr(kind, "kind", "O") in "biuf"
+    return masks
 
 
 def _chosen(found, dtype):

@@ -25,6 +25,7 @@ NUMBERS = {
     "pandas Int64": pd.DataFrame(
         {"a": pd.array([1, None], dtype="Int64"), "b": [1.0, 2.0]}
     ),
+    "pandas boolean": pd.DataFrame({"a": pd.array([True, None], dtype="boolean"), "b": 1}),
     "pandas Float32": pd.DataFrame({"a": pd.array([1, 2], dtype="Float32")}),
     "pandas category": pd.DataFrame({"a": pd.Categorical([1, 2]), "b": np.float32([1, 2])}),
     "polars": pl.DataFrame({"a": [1, None], "b": np.float32([1, 2])}),
@@ -39,7 +40,7 @@ def same(found, expected):
         assert one == other or (frames.is_missing(one) and frames.is_missing(other))
 
 
-@pytest.mark.parametrize("dtype", [FLOATS, np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [FLOATS, np.float64, np.float32, None])
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_numbers_are_read_as_scikit_learn_reads_them(kind, dtype):
     listed = list(dtype) if isinstance(dtype, tuple) else dtype

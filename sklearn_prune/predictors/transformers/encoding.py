@@ -123,9 +123,8 @@ def _codes_of(values, categories, table):
         ) from error
     found = np.array(found, dtype=np.intp)
     if _NAN in table and values.dtype.kind in "fO":
-        absent = values != values
-        if np.any(absent):
-            found[np.asarray(absent, dtype=bool)] = table[_NAN]
+        absent = [isinstance(value, float) and value != value for value in values.tolist()]
+        found[np.array(absent, dtype=bool)] = table[_NAN]
     return found
 
 
