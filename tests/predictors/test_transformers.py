@@ -276,6 +276,7 @@ TABLES = {
     ),
     "codes": lambda frame: frame[["size", "size", "rate"]].to_numpy(),
     "integers": lambda frame: frame[["size"] * 3].to_numpy(),
+    "single": lambda frame: frame[["rate", "size", "rate"]].to_numpy(np.float32),
     "texts": lambda frame: frame.to_numpy().astype(str),
 }
 
