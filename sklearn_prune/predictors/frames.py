@@ -150,7 +150,7 @@ def is_named(X):
         return X.dtype.names is not None
     if isinstance(X, list | tuple):
         return len(X) > 0 and isinstance(X[0], dict)
-    return isinstance(X, dict)
+    return isinstance(X, dict) and not hasattr(X, "tocsr")  # one is of scipy
 
 
 def n_rows(X):
@@ -430,8 +430,8 @@ def check_shape(owner, X):
     kind = type(owner).__name__
     if X.ndim != 2:
         raise ValueError(
-            f"Expected 2D array, got {X.ndim}D array instead. Write X.reshape(-1, 1) for "
-            "one feature, or X.reshape(1, -1) for one row."
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data: write "
+            "X.reshape(-1, 1) for one feature, or X.reshape(1, -1) for one row."
         )
     if X.shape[0] < 1:
         raise ValueError(

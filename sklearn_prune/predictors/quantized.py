@@ -8,16 +8,17 @@ import numpy as np
 
 def is_sparse(X):
     """Whether X is a sparse matrix, of scipy or of `frames`."""
-    if isinstance(X, np.ndarray | list | dict):
+    kind = type(X)  # asked in place of X, of whose attributes some may be columns
+    if isinstance(X, np.ndarray | list) or kind is dict or hasattr(kind, "columns"):
         return False
     return hasattr(X, "tocsr") or hasattr(X, "indptr")
 
 
 def count_rows(X):
     """Number of rows."""
-    if isinstance(X, dict):
-        return len(next(iter(X.values()), ()))
-    return X.shape[0] if hasattr(X, "shape") else len(X)
+    if hasattr(X, "shape"):
+        return X.shape[0]
+    return len(next(iter(X.values()), ())) if isinstance(X, dict) else len(X)
 
 
 def take_columns(X, columns):
