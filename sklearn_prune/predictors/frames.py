@@ -266,7 +266,8 @@ def as_numbers(values, dtype):
         except (TypeError, ValueError) as error:
             reason = error
     raise ValueError(
-        f"X must hold numbers, {reason}. Encode texts by a transformer in a Pipeline."
+        f"X must hold numbers. Got an entry that is none: {reason}. Write a transformer "
+        "that encodes texts before the model, in a Pipeline."
     ) from reason
 
 
@@ -436,7 +437,7 @@ def check_shape(owner, X):
     if X.shape[0] < 1:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
-            f"required by {kind}."
+            f"required by {kind}. Got X without rows. Pass at least one row."
         )
     check_width(owner, X.shape[1])
 
@@ -446,7 +447,8 @@ def check_width(owner, width):
     if width != owner.n_features_in_:
         raise ValueError(
             f"X has {width} features, but {type(owner).__name__} is expecting "
-            f"{owner.n_features_in_} features as input."
+            f"{owner.n_features_in_} features as input. Got {width} columns. Pass those of "
+            "the fit."
         )
 
 
@@ -463,25 +465,28 @@ def check_finite(owner, X, finite=True):
             return
     if finite is True and np.isnan(X).any():
         _refuse_nan(owner)
-    if np.isinf(X).any():
+    found = np.isinf(X)
+    if found.any():
+        place = np.argwhere(found)[0].tolist()
         raise ValueError(
             f"Input X contains infinity or a value too large for {X.dtype!r}, which "
-            f"{type(owner).__name__} does not accept. Replace it, or remove these rows."
+            f"{type(owner).__name__} does not accept. Got the first at {place}. Write a "
+            "finite number in its place, or remove the row."
         )
 
 
 def _refuse_nan(owner):
     raise ValueError(
-        f"Input X contains NaN.\n{type(owner).__name__} does not accept missing values. "
-        "Fill them by SimpleImputer in a Pipeline, or remove these rows."
+        f"Input X contains NaN, which {type(owner).__name__} does not accept. Got missing "
+        "values. Write SimpleImputer() before the model in a Pipeline, or remove the rows."
     )
 
 
 def _checked_sparse(owner, X, dtype, finite, sparse):
     if not sparse:
         raise TypeError(
-            f"Sparse data was passed, but {type(owner).__name__} requires dense data. "
-            "Use X.toarray()."
+            f"Sparse data was passed for X. {type(owner).__name__} requires dense data. "
+            f"Got {type(X).__name__}. Use X.toarray()."
         )
     X = X.tocsr() if hasattr(X, "tocsr") else CSR.of(X)
     check_shape(owner, X)
