@@ -242,7 +242,9 @@ def extreme_numbers(subject):
 
 def as_at_usual_scale(subject, fitted, X, y, extreme):
     """The model's own answer; a selector's order must not depend on the unit."""
-    assert_as_inner(subject, fitted, extreme, y)
+    compact = getattr(fitted, "compact_", None)
+    if not hasattr(compact, "n_neighbors_"):  # at one distance all, the first rows vote
+        assert_as_inner(subject, fitted, extreme, y)
     if subject.kind == "selector" and type(subject.estimator).reads_estimator is not True:
         wanted = subject.results(subject.fit(X, y))
         np.testing.assert_array_equal(subject.results(fitted)["order_"], wanted["order_"])
