@@ -17,6 +17,24 @@ scikit-learn accepts them: in scorers, `FrozenEstimator`, `CalibratedClassifierC
 `FrozenEstimator(model.compact_)` where scikit-learn would call it. Pickles and saved files
 name the classes by this module.
 
+## What is imported
+
+Other packages are imported by `CompactModule` and `CompactModel`, which hold models as they
+were fitted, and for
+
+- standard deviations and covariances of Gaussian processes,
+- their kernels of your own, and Matern kernels with a `nu` that needs Bessel functions,
+- kernels and metrics that are functions, and transformers without a form in numpy (below).
+
+Compiled kernels run where numba is imported already. For trees they also run where numba is
+installed and there are over 5,000,000 pairs of a row and a tree. The bits are the same.
+Kernel machines, and nets with few or rounded weights, differ in the last bits. A predictor
+that was loaded computes them by numpy, one that was fitted in this process by the compiled
+kernels, as a pickled `Pruned*` model does. `predictor.warm_up()` compiles the kernels of a loaded predictor and uses them.
+
+Of nearest neighbours at the same distance the first ones of the stored rows vote, whatever
+the search. scikit-learn may take others.
+
 ## Rows
 
 Rows are arrays, lists of rows, structured arrays, lists of dicts, dicts of columns, frames

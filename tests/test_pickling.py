@@ -133,8 +133,6 @@ def fitted(number):
 
 
 def answers(model, X):
-    if hasattr(model, "compact_"):
-        model.compact_.warm_up()  # compiled kernels, as where it was fitted
     found = matrix.answers(model, X, options=())
     if hasattr(model, "transform"):
         found["transform",] = model.transform(X)

@@ -133,10 +133,15 @@ class Compact(Estimator):
         self : object
             The predictor.
         """
+        self._use_kernels()
         for part in _predictors_in(self):
-            part._compiled = True
             part._compile()
         return self
+
+    def _use_kernels(self):
+        """Compute by compiled kernels, as where the model was fitted."""
+        for part in _predictors_in(self):
+            part._compiled = True
 
     def _compile(self):
         """Call the kernels that `predict` calls."""

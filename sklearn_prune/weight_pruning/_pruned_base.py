@@ -55,6 +55,7 @@ from sklearn_prune._validation import (
     count_named_rows,
     refuse_queries,
 )
+from sklearn_prune.predictors import Compact
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._family import TrainsOn, restored
 from sklearn_prune.weight_pruning._inner_validation import random_states
@@ -171,6 +172,8 @@ class PrunedModel(
                     stacklevel=2,
                 )
         super().__setstate__(state)
+        if isinstance(vars(self).get("compact_"), Compact):
+            self.compact_._use_kernels()  # the bits are those of the fitted model
 
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
