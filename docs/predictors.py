@@ -28,9 +28,10 @@ were fitted, and for
 
 Compiled kernels run where numba is imported already. For trees they also run where numba is
 installed and there are over 5,000,000 pairs of a row and a tree. The bits are the same.
-Kernel machines, and nets with few or rounded weights, differ in the last bits. A predictor
-that was loaded computes them by numpy, one that was fitted in this process by the compiled
-kernels, as a pickled `Pruned*` model does. `predictor.warm_up()` compiles the kernels of a loaded predictor and uses them.
+Kernel machines, and nets with few or rounded weights, differ in the last bits, of single
+precision where they compute in it. A predictor that was loaded computes them by numpy. One
+that was fitted in this process, or is in a pickled `Pruned*` model, uses the compiled kernels.
+`predictor.warm_up()` compiles the kernels of a loaded predictor and uses them.
 
 Of nearest neighbours at the same distance the first ones of the stored rows vote, whatever
 the search. scikit-learn may take others.
