@@ -30,7 +30,7 @@ Compiled kernels run where numba is imported already. For trees they also run wh
 installed and there are over 5,000,000 pairs of a row and a tree. The bits are the same.
 Kernel machines, and nets with few or rounded weights, differ in the last bits, of single
 precision where they compute in it. A predictor that was loaded computes them by numpy. One
-that was fitted in this process, or is in a pickled `Pruned*` model, uses the compiled kernels.
+that was fitted in this process, or is in a pickled `Pruned*` model, uses compiled kernels.
 `predictor.warm_up()` compiles the kernels of a loaded predictor and uses them.
 
 Of nearest neighbours at the same distance the first ones of the stored rows vote, whatever
