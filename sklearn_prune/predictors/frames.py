@@ -201,14 +201,21 @@ def column(X, at):
         return _array_of([row.get(name) for row in X])
     if not isinstance(at, str):
         if hasattr(type(X), "iloc"):
-            return np.asarray(X.iloc[:, at])
+            return _of_series(X.iloc[:, at])
         at = names_of(X)[at]
     found = X[at]
     if len(getattr(found, "shape", (1,))) > 1:  # two columns of pandas with one name
         raise ValueError(
             f"Names of columns must differ. Got {at!r} twice. Rename one of the columns."
         )
-    return np.asarray(found)
+    return _of_series(found) if hasattr(type(found), "iloc") else np.asarray(found)
+
+
+def _of_series(series):
+    """A column of pandas as an array; masked booleans become numbers."""
+    found = series.to_numpy()
+    masked = found.dtype == object and getattr(series.dtype, "kind", "O") == "b"
+    return as_numbers(found, np.float64) if masked else found
 
 
 def columns_of(X, names):
@@ -336,16 +343,8 @@ def table(X, dtype=None, names=None):
         dtype = dtype[0] if isinstance(dtype, tuple) else dtype
         return np.asarray(X) if dtype is None else as_numbers(X, dtype)
     if names is None and not is_named(X):
-        found = np.asarray(X)
-        if dtype is None and _has_masks(X):
-            return as_numbers(found, np.float64)
-        if found.dtype.kind != "O":
-            kept = found.dtype if _of_numpy(X) else None
-            return found if dtype is None else as_numbers(found, _chosen(kept, dtype))
-        columns = [column(X, at) for at in range(X.shape[1])]
-    else:
-        names = names_of(X) if names is None else names
-        columns = [column(X, name) for name in names]
+        return _of_frame(X, dtype)
+    columns = [column(X, name) for name in (names_of(X) if names is None else names)]
     kinds = [own.dtype for own in columns]
     texts = any(kind.kind in "OUSTV" for kind in kinds)
     known = not texts and (is_named(X) or _of_numpy(X))
@@ -361,6 +360,18 @@ def table(X, dtype=None, names=None):
     for at, own in enumerate(columns):
         found[:, at] = own
     return found
+
+
+def _of_frame(X, dtype):
+    """A frame as an array, in the dtype in which scikit-learn reads it."""
+    found = np.asarray(X)
+    kind, own = found.dtype, _of_numpy(X)
+    if own and kind.kind == "O" and not any(each.kind in "OmM" for each in X.dtypes):
+        kind = np.result_type(*X.dtypes)  # of booleans and numbers
+    if dtype is not None:
+        return as_numbers(found, _chosen(kind if own else None, dtype))
+    kind = np.dtype(float) if _has_masks(X) else kind
+    return found if kind == found.dtype else as_numbers(found, kind)
 
 
 def _of_numpy(X):
