@@ -3,8 +3,7 @@
 from sklearn_prune._lazy import lazy_names
 
 _PUBLIC = {
-    "_archive": "LoadError",
-    "_files": "load save",
+    "_files": "LoadError load save",
     "export.check": "ExportReport check_export",
     "export.onnx.export": "to_onnx",
 }

@@ -1,4 +1,4 @@
-"""Positions in loaded arrays, which compiled code follows: all must lie inside."""
+"""Checks of scikit-learn's parts: positions that compiled code follows, and patterns."""
 
 import os
 from inspect import getattr_static
@@ -10,25 +10,20 @@ from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
 from sklearn_prune._sklearn_compat import columns_of_encoder
-from sklearn_prune.predictors import QuantizedArray, Stored, check_quantized, is_count, need
-from sklearn_prune.weight_pruning import checks
-
-_OURS = ("sklearn.", "sklearn_prune.")
+from sklearn_prune.predictors import is_count, need, need_consent
 
 
-def check_parts(loaded, max_bytes, forms=()):
-    """Return all parts once; raise ValueError unless their arrays fit together.
+def check_parts(loaded, functions):
+    """Raise ValueError unless the arrays of all parts fit together.
 
-    `max_bytes` limits a part that is written out in full. `forms` are predictors from
-    outside this package that may be parts.
+    `functions` holds the patterns of vectorizers to which the caller agrees.
     """
-    seen, found, left = set(), [], [loaded]
+    seen, left = set(), [loaded]
     while left:
         part = left.pop()
         if id(part) in seen:
             continue
         seen.add(id(part))
-        found.append(part)
         if isinstance(part, dict):
             left.extend(part.values())
         elif isinstance(part, list | tuple | set):
@@ -38,25 +33,25 @@ def check_parts(loaded, max_bytes, forms=()):
                 left.extend(part.ravel().tolist())
         elif issparse(part):
             part.check_format(full_check=True)
-        elif isinstance(part, forms) or type(part).__module__.startswith(_OURS):
+        elif type(part).__module__.startswith("sklearn."):
             _check_names(part)
             left.extend(vars(part).values())
-    known = _CHECKS | checks()
-    for part in found:
-        if isinstance(part, Stored) and getattr(part, "size", 0) * 4 > max_bytes:
-            raise ValueError(f"weights of the shape {part.shape} are larger than max_bytes")
-        for kind, check in known.items():
-            if isinstance(part, kind):
-                check(part)
-        if hasattr(part, "cluster_centers_"):
-            fits = np.shape(part.cluster_centers_)[1:] == (part.n_features_in_,)
-            need(fits, "cluster_centers_")
-        for name in ("n_jobs", "_n_threads"):
-            if isinstance(vars(part).get(name) if hasattr(part, "__dict__") else None, int):
-                setattr(part, name, min(getattr(part, name), os.cpu_count() or 1))
-        if isinstance(part, FeatureHasher | HashingVectorizer):
-            need(is_count(part.n_features, 1), "n_features")
-    return found
+            _check_part(part, functions)
+
+
+def _check_part(part, functions):
+    for kind, check in _CHECKS.items():
+        if isinstance(part, kind):
+            check(part)
+    if hasattr(part, "cluster_centers_"):
+        fits = np.shape(part.cluster_centers_)[1:] == (part.n_features_in_,)
+        need(fits, "cluster_centers_")
+    for name in ("n_jobs", "_n_threads"):
+        if isinstance(vars(part).get(name), int):
+            setattr(part, name, min(getattr(part, name), os.cpu_count() or 1))
+    if isinstance(part, FeatureHasher | HashingVectorizer):
+        need(is_count(part.n_features, 1), "n_features")
+    need_consent(vars(part), functions)
 
 
 def _check_names(part):
@@ -84,5 +79,4 @@ _CHECKS = {
     CountVectorizer: _check_vocabulary,
     DictVectorizer: _check_vocabulary,
     OneHotEncoder: _check_encoder,
-    QuantizedArray: check_quantized,
 }

@@ -3,7 +3,6 @@
 from functools import cache
 
 from sklearn_prune._lazy import import_or_raise
-from sklearn_prune.weight_pruning import predictor_names
 
 _CONTAINERS = {
     "DictNode": {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"},
@@ -30,8 +29,7 @@ _KERNELS = (
     "Matern PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel"
 )
 _OTHERS = (
-    "sklearn_prune.persistence._stored.StoredModule",
-    "sklearn_prune.persistence._stored.StoredSpline",
+    "sklearn_prune.persistence.parts.StoredForm",
     "numpy.dtype",
     "numpy.mean",  # of FeatureAgglomeration
     "numpy.number",  # of make_column_selector
@@ -47,20 +45,19 @@ _OBJECTS = ("sklearn_prune.", "sklearn.compose.", "sklearn.gaussian_process.")
 _MOST_NODES = 10_000_000
 
 
-def trusted_types(forms=()):
-    """Names of the types that `load` makes of a file, as `skops.io.load` takes them.
+def trusted_types():
+    """Names of the types that `load` makes of parts, as `skops.io.load` takes them.
 
-    Beside these, a file may hold numbers, texts, containers of them, numpy's ufuncs and
-    scikit-learn's estimators, which are the transformers of pipelines. `forms` are names of
-    predictors from outside this package.
+    Beside these, parts may hold numbers, texts, containers of them, numpy's ufuncs and
+    scikit-learn's estimators.
     """
     kernels = (f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS.split())
-    return sorted({*predictor_names(), *kernels, *_OTHERS, *forms})
+    return sorted({*kernels, *_OTHERS})
 
 
-def foreign_types(schema, forms=()):
+def foreign_types(schema):
     """Sorted names of the types in a description of skops that `load` makes nothing of."""
-    allowed, found = _allowed(frozenset(forms)), set()
+    allowed, found = _allowed(), set()
     left, n_nodes = [schema], 0
     while left:
         part = left.pop()
@@ -109,7 +106,7 @@ def forged_sharing(schema, sizes, max_bytes):
 
 
 @cache
-def _allowed(forms):
+def _allowed():
     """Names of types by the loader of skops that makes them."""
     known = import_or_raise("skops.io._trusted_types", "load", extra="persist")
     ours = set(trusted_types())
@@ -127,7 +124,5 @@ def _allowed(forms):
             "numpy.number",
         },
         "FunctionNode": {*functions, "numpy.mean"},
-        "ObjectNode": estimators
-        | {name for name in ours if name.startswith(_OBJECTS)}
-        | forms,
+        "ObjectNode": estimators | {name for name in ours if name.startswith(_OBJECTS)},
     }

@@ -25,7 +25,7 @@ from sklearn_prune.predictors import (
     Compact,
     CompactModule,
     Estimator,
-    QuantizedArray,
+    LoadError,
     emptied,
 )
 from sklearn_prune.weight_pruning import (
@@ -37,7 +37,6 @@ from sklearn_prune.weight_pruning import (
 )
 
 _SETTINGS = ("batch_size", "threshold")
-_CODES = ("codes", "scale", "offset", "values")
 _NETS = (
     "skorch.classifier.NeuralNetClassifier",
     "skorch.classifier.NeuralNetBinaryClassifier",
@@ -45,35 +44,17 @@ _NETS = (
 )
 
 
-def restored(part, modules, known=None):
-    """A loaded object, changed in place, with its stored parts made what they were.
+class StoredPart:
+    """What a file holds in the place of an object of another library."""
 
-    `modules` are the classes that skorch nets may be made of, by name.
-    """
-    known = {} if known is None else known
-    if id(part) not in known:
-        known[id(part)] = part, _restored(part, modules, known)
-    return known[id(part)][1]
+    def _file_state(self, mapped=False):
+        return vars(self)
 
-
-def _restored(part, modules, known):
-    if isinstance(part, StoredModule | StoredSpline):
-        return part.restored(modules)
-    if isinstance(part, dict):
-        for key, value in part.items():
-            part[key] = restored(value, modules, known)
-    elif isinstance(part, list):
-        part[:] = [restored(value, modules, known) for value in part]
-    elif isinstance(part, tuple):
-        values = [restored(value, modules, known) for value in part]
-        return type(part)(*values) if hasattr(part, "_fields") else tuple(values)
-    elif isinstance(part, BaseEstimator | Estimator):
-        for name, value in vars(part).items():
-            setattr(part, name, restored(value, modules, known))
-    return part
+    def _set_file_state(self, state):
+        vars(self).update(state)
 
 
-class StoredSpline:
+class StoredSpline(StoredPart):
     """A piecewise polynomial of scipy, by its numbers."""
 
     @classmethod
@@ -83,25 +64,21 @@ class StoredSpline:
         stored.degree, stored.extrapolate = int(spline.k), spline.extrapolate
         return stored
 
-    def restored(self, modules):
+    def restored(self, options):
         return BSpline(self.knots, self.coefficients, self.degree, self.extrapolate)
 
 
-class StoredModule:
-    """A skorch net: names of its classes, parameters of its module, weights in safetensors.
+class StoredModule(StoredPart):
+    """A skorch net: names of its classes, parameters of its module, weights as arrays.
 
     `loss` names a loss of torch for which skorch makes the same probabilities of the
-    outputs. `settings` are parameters of the net, `facts` attributes of the predictor.
-    `shapes` and `lengths` are those of the parameters and buffers, and of their packed
-    entries.
+    outputs. `settings` are parameters of the net, `facts` attributes of the predictor,
+    `packed` its `packed_`.
     """
 
     @classmethod
     def of(cls, compact):
         """From the compact form of a net; TypeError names parts that no file can hold."""
-        safetensors = import_or_raise(
-            "safetensors.numpy", "save of a torch module", extra="persist"
-        )
         net = compact.net_
         stored = cls()
         stored.net, stored.module = name_of(type(net)), name_of(type(net.module_))
@@ -141,24 +118,14 @@ class StoredModule:
             for name, value in vars(compact).items()
             if name not in ("net_", "packed_")
         }
-        stored.shapes = {name: tuple(part[0]) for name, part in compact.packed_.items()}
-        stored.lengths = {name: int(part[2].size) for name, part in compact.packed_.items()}
-        tensors = {}
-        for name, (_, bits, packed) in compact.packed_.items():
-            parts = {"values": packed}
-            if isinstance(packed, QuantizedArray):
-                parts = {f"quantized.{part}": getattr(packed, part) for part in _CODES}
-            parts["bits"] = bits
-            tensors |= {
-                f"{name}/{part}": np.ascontiguousarray(array)
-                for part, array in parts.items()
-                if array is not None
-            }
-        stored.weights = np.frombuffer(safetensors.save(tensors), dtype=np.uint8)
+        stored.packed = {
+            name: (tuple(map(int, shape)), *arrays)
+            for name, (shape, *arrays) in compact.packed_.items()
+        }
         return stored
 
-    def restored(self, modules):
-        """The predictor, made of the class in `modules` by this name."""
+    def restored(self, options):
+        """The predictor, made of the class in `options.modules` by this name."""
         if self.net not in _NETS or self.loss not in _LOSSES.values():
             raise ValueError(
                 "The net of a file must be one of skorch's, with a loss of torch. Got "
@@ -167,30 +134,28 @@ class StoredModule:
         plain = _is_plain({"params": self.params, "settings": self.settings})
         if not plain or not self.settings.keys() <= set(_SETTINGS):
             raise ValueError("parameters of a module must be plain values")
-        net, shapes = self._empty_net(modules[self.module])
-        if shapes != self.shapes:
+        for known in options.modules:
+            if name_of(known) == self.module:
+                break
+        else:
+            raise LoadError(
+                f"The file holds weights of the module {self.module}, whose class must be "
+                f"allowed. Got modules={list(options.modules)}. Write "
+                f"load(path, modules=[{self.module.rpartition('.')[2]}])."
+            )
+        net, shapes = self._empty_net(known)
+        if shapes != {name: part[0] for name, part in self.packed.items()}:
             raise ValueError(
                 f"The weights in a file must be those of {self.module} as it is now. Got "
-                f"{self.shapes}, and it has {shapes}. Allow the class that was saved."
+                f"others, and it has {shapes}. Allow the class that was saved."
             )
         compact = CompactModule()
-        compact.net_ = net
-        tensors = import_or_raise(
-            "safetensors.numpy", "load of a torch module", extra="persist"
-        ).load(self.weights.tobytes())
-        compact.packed_ = {
-            name: (
-                shape,
-                tensors.get(f"{name}/bits"),
-                _values_of(tensors, name, self.lengths[name]),
-            )
-            for name, shape in self.shapes.items()
-        }
+        compact.net_, compact.packed_ = net, self.packed
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             if name in self.facts:
                 setattr(compact, name, self.facts[name])
         for name, value in compact.values().items():
-            if value.shape != self.shapes[name]:
+            if value.shape != shapes[name]:
                 raise ValueError(f"The weights of {name!r} in the file are incomplete.")
         return compact
 
@@ -211,15 +176,8 @@ class StoredModule:
         values = net.module_.state_dict() | dict(net.module_.named_buffers())
         for name, part in values.items():
             if torch.nn.parameter.is_lazy(part):
-                part.materialize(self.shapes.get(name, ()))
+                part.materialize(self.packed.get(name, ((),))[0])
         return emptied(net), {name: tuple(part.shape) for name, part in values.items()}
-
-
-def _values_of(tensors, name, length):
-    if f"{name}/values" in tensors:
-        return tensors[f"{name}/values"]
-    codes = {part: tensors.get(f"{name}/quantized.{part}") for part in _CODES}
-    return QuantizedArray(**codes, shape=(length,))
 
 
 def name_of(cls):
@@ -333,7 +291,7 @@ def storable(part, *, predicts=False):
     splines become stored parts, of which `load` makes them again.
     """
     if isinstance(part, CompactModule):
-        return storable(StoredModule.of(part))
+        return part
     if isinstance(part, BSpline):
         return StoredSpline.of(part)
     if isinstance(part, np.ndarray):

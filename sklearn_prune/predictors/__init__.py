@@ -36,24 +36,8 @@ _PUBLIC = {
     "nets.net": "CompactNetClassifier CompactNetRegressor",
     "nets.weights": "SparseWeights",
     "quantized": "QuantizedArray stored_bytes",
-    "steps": "CompactColumns CompactPipeline",
-    "transformers.columns": "ColumnSelector CompactFunction CompactIdentity",
-    "transformers.containers": (
-        "CompactColumnTransformer CompactFeatureUnion CompactSteps"
-    ),
-    "transformers.distributions": "CompactPowerTransformer CompactQuantileTransformer",
-    "transformers.encoding": (
-        "CompactKBinsDiscretizer CompactOneHotEncoder CompactOrdinalEncoder"
-    ),
-    "transformers.imputing": "CompactSimpleImputer",
-    "transformers.projecting": ("CompactPCA CompactPolynomialFeatures CompactTruncatedSVD"),
-    "transformers.scaling": (
-        "CompactBinarizer CompactMaxAbsScaler CompactMinMaxScaler CompactNormalizer "
-        "CompactRobustScaler CompactStandardScaler"
-    ),
-    "transformers.texts": (
-        "CompactCountVectorizer CompactTfidfTransformer CompactTfidfVectorizer"
-    ),
+    "steps": "ColumnSelector CompactColumns CompactPipeline",
+    "storage.load": "load",
     "trees.columns": "KeyColumns",
     "trees.flat": "FlatTrees",
     "trees.forest": (
@@ -80,8 +64,11 @@ _SHARED = {
         "ByteCounter Stored arrays_in check_quantized dense is_count need take_columns"
     ),
     "steps": "at_columns behind_steps",
-    "transformers": "forms_of transformer_of",
-    "transformers.base": "CompactTransformer",
+    "storage.archive": "Archive not_ours write_archive",
+    "storage.decode": "need_consent parse",
+    "storage.encode": "DEFAULT_PATTERN FORMAT Encoder dumps npy",
+    "storage.load": "checked_path",
+    "storage.words": "provide_forms word_of",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
     "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",
     "trees.forest": "compact_score_forest",

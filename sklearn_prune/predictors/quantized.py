@@ -46,6 +46,25 @@ class Stored:
         if cls.__module__.startswith("sklearn_prune."):
             cls.__module__ = "sklearn_prune.predictors"
 
+    def _file_state(self, mapped=False):
+        """The attributes that a file holds: those that differ from the class's own.
+
+        If `mapped`, large arrays are as they lie in memory.
+        """
+        state = self.__getstate__() or {}
+        cls = type(self)
+        return {k: v for k, v in state.items() if not _is_default(getattr(cls, k, ...), v)}
+
+    def _set_file_state(self, state):
+        """Set the attributes from what a file holds."""
+        setter = getattr(self, "__setstate__", vars(self).update)
+        setter(state)
+
+
+def _is_default(default, value):
+    plain = type(default) in (bool, int, float, str, type(None))
+    return plain and type(value) is type(default) and value == default
+
 
 class QuantizedArray(Stored):
     """An array in few bytes, which `dense` gives back in float32.
@@ -191,6 +210,9 @@ def check_quantized(array):
     pairs = codes.ndim == 1 and codes.size == (array.size + 1) // 2 and n_values <= 16
     need(pairs, "the codes of an array")
     need(not codes.size or (codes & 15).max() < n_values > (codes >> 4).max(), "a code")
+
+
+CHECKS = {QuantizedArray: check_quantized}
 
 
 def stored_bytes(model):

@@ -26,6 +26,6 @@ _SHARED = {
     "_inner_validation": "STARTS Outputs inner_folds log_scores mean_score",
     "_pruned_base": "PrunedModel",
     "_reduce": "ranked ranked_within reduce_unit table_size",
-    "_registry": "checks exporters family_for family_of predictor_names",
+    "_registry": "exporters family_for family_of",
 }
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_prune._meta import in_one_line, innermost
 from sklearn_prune._returns import check_returned
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.predictors import provide_forms
 from sklearn_prune.weight_pruning._family import Family
 from sklearn_prune.weight_pruning._protocol import Accepted, Refused
 from sklearn_prune.weight_pruning.criteria import QUANTITIES, RandomCriterion
@@ -38,8 +39,8 @@ class FamilySpec:
     family : str
         The `Family`, as ``"module:Class"``.
     predictors : tuple of str, default=()
-        Classes of the predictors and of their parts, as ``"module:Class"``, or as
-        ``"Class"`` for those in `sklearn_prune.predictors`. Saved files may hold them.
+        Classes of the predictors and of their parts, as ``"module:Class"``. Saved files
+        may hold them. They are ``"package/Class"`` there.
     checks : str or None, default=None
         A dict from class to function, as ``"module:NAME"``. `load` calls the function
         with each object of that class; it raises ValueError if arrays do not fit
@@ -239,19 +240,6 @@ def _table_of(path, field, value_kind, valid):
     return table
 
 
-def predictor_names(registered=False):
-    """Names of the predictor classes of this package, as ``module.Class``.
-
-    If `registered`, those of the registered specs instead.
-    """
-    specs = _REGISTERED if registered else _built_in()
-    names = {name for spec in specs for name in spec.predictors}
-    return sorted(
-        name.replace(":", ".") if ":" in name else f"sklearn_prune.predictors.{name}"
-        for name in names
-    )
-
-
 def exporters(form):
     """The writers of all kinds of predictors for one export format, by class name."""
     writers = {}
@@ -266,10 +254,15 @@ def exporters(form):
     return writers
 
 
-def checks():
-    """The functions by which `load` checks the objects in a file, by class."""
+def _predictors():
+    """The predictors of the registered specs, as ``module:Class``."""
+    return [path for spec in _REGISTERED for path in spec.predictors]
+
+
+def _checks():
+    """The functions by which `load` checks their objects, by class."""
     found = {}
-    for path in dict.fromkeys(spec.checks for spec in family_specs() if spec.checks):
+    for path in dict.fromkeys(spec.checks for spec in _REGISTERED if spec.checks):
         found |= _table_of(
             path,
             "checks",
@@ -277,6 +270,9 @@ def checks():
             lambda entry: isinstance(entry[0], type) and callable(entry[1]),
         )
     return found
+
+
+provide_forms(_predictors, _checks)
 
 
 def family_of(model):

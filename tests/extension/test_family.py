@@ -69,12 +69,14 @@ def test_a_model_that_the_family_refuses_is_pruned_by_its_features():
 
 def test_clone_pickle_save_and_load(tmp_path):
     model = pickle.loads(pickle.dumps(clone(SMALL).fit(X, y)))
-    save(model, tmp_path / "centroids.skops")
-    with pytest.raises(ValueError, match="forms="):
-        load(tmp_path / "centroids.skops")
-    loaded = load(tmp_path / "centroids.skops", forms=[CompactCentroids])
-    assert type(loaded) is CompactCentroids
-    assert np.array_equal(loaded.predict(X), model.predict(X))
+    save(model, tmp_path / "centroids.skprune")
+    loaded = load(tmp_path / "centroids.skprune")
+    _REGISTERED.clear()
+    with pytest.raises(ValueError, match="'tests/CompactCentroids' .*forms="):
+        load(tmp_path / "centroids.skprune")
+    for found in (loaded, load(tmp_path / "centroids.skprune", forms=[CompactCentroids])):
+        assert type(found) is CompactCentroids
+        assert np.array_equal(found.predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("fitted", [False, True])
@@ -234,10 +236,10 @@ def test_a_family_that_is_not_there_is_named(path, words):
 
 @pytest.mark.parametrize("name", ["CHECK", "WRITERS"])
 def test_checks_that_are_not_there_are_no_fault_of_the_file(name, tmp_path):
-    save(clone(SMALL).fit(X, y), tmp_path / "centroids.skops")
+    save(clone(SMALL).fit(X, y), tmp_path / "centroids.skprune")
     register_family(replace(SPEC, checks=f"{HERE}:{name}"))
     with pytest.raises(ValueError, match=f"^checks of a FamilySpec .*{name}"):
-        load(tmp_path / "centroids.skops", forms=[CompactCentroids])
+        load(tmp_path / "centroids.skprune", forms=[CompactCentroids])
 
 
 @pytest.mark.parametrize("path", [f"{HERE}:WRITER", f"{__name__}:NO_TABLE"])
@@ -259,7 +261,7 @@ def test_a_predictor_that_no_spec_names_is_told_where_it_belongs(tmp_path):
     register_family(replace(SPEC, predictors=()))
     words = rf"FamilySpec.* Write predictors=\('{HERE}:CompactCentroids',\)"
     with pytest.raises(TypeError, match=words):
-        save(clone(SMALL).fit(X, y), tmp_path / "centroids.skops")
+        save(clone(SMALL).fit(X, y), tmp_path / "centroids.skprune")
 
 
 @pytest.mark.parametrize(

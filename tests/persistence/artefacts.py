@@ -21,7 +21,7 @@ def write(folder):
         if issparse(rows):
             continue
         stem = name.replace(" ", "_")
-        save(model, folder / f"{stem}.skops")
+        save(model, folder / f"{stem}.skprune")
         found[f"{stem} rows"] = rows[:20].astype(float)
         found[f"{stem} predict"] = np.asarray(model.predict(rows[:20]))
     np.savez_compressed(folder / "answers.npz", **found)

@@ -10,11 +10,11 @@ def files(models, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     found = {}
     for name, (model, _) in models.items():
-        save(model, folder / "model.skops")
-        found[name] = (folder / "model.skops").read_bytes()
+        save(model, folder / "model.skprune")
+        found[name] = (folder / "model.skprune").read_bytes()
     return found
 
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "model.skops"
+    return tmp_path / "model.skprune"

@@ -6,10 +6,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from sklearn_prune.persistence._archive import write_members
+from sklearn_prune.predictors import write_archive
+from sklearn_prune.predictors.storage.words import FORMS
 
-HEADER = "sklearn_prune.json"
-WORDS = [
+WORDS = [*FORMS, "npy", "same", "part", "tuple", "dict", "u1", "f8", "U", "O", "form"]
+SCHEMA_WORDS = [
     "os.system",
     "builtins.eval",
     "ReduceNode",
@@ -55,26 +56,62 @@ def damaged(content, random):
 
 
 def members_of(content):
-    """Members by name, and the header without sums."""
+    """The description, and the other members by name."""
     with ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    header = json.loads(members.pop(HEADER))
-    return members, {k: v for k, v in header.items() if k != "sha256"}
+    return json.loads(members.pop("model.json")), members
+
+
+def write(path, document, members):
+    """Write a file of these parts, with the digest that belongs to them."""
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    parts = [("model.json", [text])]
+    parts += [(name, [content]) for name, content in members.items()]
+    with open(path, "wb") as file:
+        write_archive(file, parts)
+
+
+def schema_of(members):
+    """The description of the parts of scikit-learn, and their other members."""
+    with ZipFile(io.BytesIO(members["parts.skops"])) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    return json.loads(found.pop("schema.json")), found
+
+
+def with_schema(members, schema, arrays):
+    """The members with another description of the parts of scikit-learn."""
+    text = schema if isinstance(schema, bytes) else json.dumps(schema).encode()
+    return {**members, "parts.skops": packed({"schema.json": text, **arrays})}
 
 
 def forged(content, path, random):
-    """Write a file that says something else, with sums that agree with it."""
-    members, header = members_of(content)
+    """Write a file that says something else, with a digest that agrees with it."""
+    document, members = members_of(content)
     for _ in range(int(random.integers(1, 4))):
         arrays = [name for name in members if name.endswith(".npy")]
-        if arrays and random.integers(3):
+        kind = int(random.integers(4))
+        if arrays and kind == 0:
             name = arrays[int(random.integers(len(arrays)))]
             members[name] = _other_array(members[name], random)
-        else:
-            schema = json.loads(members["schema.json"])
-            _change(schema, random)
-            members["schema.json"] = json.dumps(schema).encode()
-    write_members(path, members, header)
+        elif "parts.skops" in members and kind == 1:
+            schema, inner = schema_of(members)
+            names = [name for name in inner if name.endswith(".npy")]
+            if names and random.integers(2):
+                name = names[int(random.integers(len(names)))]
+                inner[name] = _other_array(inner[name], random)
+            else:
+                _change(schema, random, SCHEMA_WORDS)
+            members = with_schema(members, schema, inner)
+        elif kind == 2:
+            text = bytearray(json.dumps(document).encode())
+            text[int(random.integers(len(text)))] = int(random.integers(32, 127))
+            try:
+                document = json.loads(bytes(text))
+            except ValueError:
+                continue
+        elif isinstance(document, dict):
+            _change(document, random, WORDS)
+    write(path, document, members)
 
 
 def _other_array(content, random):
@@ -108,7 +145,7 @@ def _other_array(content, random):
     return stream.getvalue()
 
 
-def _change(schema, random):
+def _change(schema, random, words):
     """Change one part of a description in place."""
     places = []
     left = [schema]
@@ -119,10 +156,14 @@ def _change(schema, random):
             places.append((part, key))
             if isinstance(part[key], dict | list):
                 left.append(part[key])
+    if not places:
+        return
     part, key = places[int(random.integers(len(places)))]
-    kind = random.integers(5)
-    if kind == 0 and isinstance(part[key], str):
-        part[key] = WORDS[int(random.integers(len(WORDS)))]
+    kind = random.integers(6)
+    if kind == 5 and isinstance(part, dict):
+        part[words[int(random.integers(len(words)))]] = part.pop(key)
+    elif kind == 0 and isinstance(part[key], str):
+        part[key] = words[int(random.integers(len(words)))]
     elif kind == 1:
         value = NUMBERS[int(random.integers(len(NUMBERS)))]
         part[key] = json.dumps(value) if key == "content" else value

@@ -57,7 +57,7 @@ def run(kind, n_files, seed, models, files, folder):
         "refused": a ValueError in one line. "equal": it answers as it did. "other" and
         "fails in predict" are what a forged file may be; a damaged one never.
     """
-    names, found, path = list(files), Counter(), Path(folder) / f"{kind}.skops"
+    names, found, path = list(files), Counter(), Path(folder) / f"{kind}.skprune"
     expected = {
         name: describe(answers(load_of(files[name], path), rows[:FEW]))
         for name, (_, rows) in models.items()
@@ -98,8 +98,8 @@ def main(kind, n_files, seed=0):
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, (model, _) in models.items():
-            save(model, Path(folder) / "model.skops")
-            files[name] = (Path(folder) / "model.skops").read_bytes()
+            save(model, Path(folder) / "model.skprune")
+            files[name] = (Path(folder) / "model.skprune").read_bytes()
         found = run(kind, n_files, seed, models, files, folder)
     counts = ", ".join(f"{count:,} {what}" for what, count in found.most_common())
     print(f"{n_files:,} {kind} files of {len(files)} models: {counts}")

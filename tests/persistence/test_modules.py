@@ -58,7 +58,7 @@ class Other(Branching):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "net.skops"
+    return tmp_path / "net.skprune"
 
 
 def classifier(module, loss=nn.CrossEntropyLoss, **settings):

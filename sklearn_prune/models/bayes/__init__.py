@@ -10,14 +10,6 @@ SPECS = (
             "sklearn.QuadraticDiscriminantAnalysis",
         ),
         family=f"{__name__}.family:NaiveBayesFamily",
-        predictors=(
-            "CompactCategorical",
-            "CompactDiscriminant",
-            "CompactGaussian",
-            "CompactLogLinear",
-            "CompactQuadratic",
-            "QuantizedArray",
-        ),
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.bayes:WRITERS"},
     ),
 )

@@ -11,16 +11,6 @@ SPECS = (
             "xgboost.XGBModel",
         ),
         family=f"{__name__}.family:BoostingFamily",
-        predictors=(
-            "CompactBoosting",
-            "FlatTrees",
-            "KeyColumns",
-            "QuantizedArray",
-            "ShareLeaves",
-            "SparseLeaves",
-            "ValueLeaves",
-        ),
-        checks="sklearn_prune.predictors.trees.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.boosting:WRITERS"},
     ),
 )

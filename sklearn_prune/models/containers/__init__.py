@@ -22,27 +22,10 @@ _BASES = {
     "folds:CalibratedFamily": "sklearn.CalibratedClassifierCV",
     "base:ConstantFamily": "sklearn._ConstantPredictor",
 }
-_PREDICTORS = (
-    "CompactBaggedClassifier CompactBaggedRegressor CompactCalibrated "
-    "CompactClassifierChain CompactColumns CompactConstant CompactHardVoting "
-    "CompactMultiClassifier CompactMultiRegressor CompactOneVsOne CompactOneVsRest "
-    "CompactOutputCode CompactPipeline CompactRegressorChain CompactSoftVoting "
-    "CompactStackingClassifier CompactStackingRegressor CompactThreshold "
-    "CompactTransformedTarget CompactVotingRegressor "
-    # Steps of Pipelines.
-    "CompactBinarizer CompactColumnTransformer CompactCountVectorizer CompactFeatureUnion "
-    "CompactFunction CompactIdentity CompactKBinsDiscretizer CompactMaxAbsScaler "
-    "CompactMinMaxScaler CompactNormalizer CompactOneHotEncoder CompactOrdinalEncoder "
-    "CompactPCA CompactPolynomialFeatures CompactPowerTransformer "
-    "CompactQuantileTransformer CompactRobustScaler CompactSimpleImputer "
-    "CompactStandardScaler CompactSteps CompactTfidfTransformer CompactTfidfVectorizer "
-    "CompactTruncatedSVD"
-)
 SPECS = tuple(
     FamilySpec(
         bases=tuple(bases.split()),
         family=f"{__name__}.{family}",
-        predictors=tuple(_PREDICTORS.split()),
         exporters={
             "onnx": "sklearn_prune.persistence.export.onnx."
             f"{'members' if family.startswith('members') else 'containers'}:WRITERS"

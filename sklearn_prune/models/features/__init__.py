@@ -7,7 +7,6 @@ SPECS = (
     FamilySpec(
         bases=(),  # any model that no other spec names
         family=f"{__name__}:FeatureFamily",
-        predictors=("ColumnSelector", "CompactColumns", "CompactModel"),
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.containers:WRITERS"},
     ),
 )

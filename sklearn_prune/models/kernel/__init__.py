@@ -13,18 +13,6 @@ SPECS = (
             "sklearn.GaussianProcessClassifier",
         ),
         family=f"{__name__}.family:KernelFamily",
-        predictors=(
-            "CSR",
-            "CompactProcess",
-            "CompactProcessClassifier",
-            "CompactSVC",
-            "CompactSVR",
-            "KernelFunction",
-            "LatentProcess",
-            "ProcessKernel",
-            "QuantizedArray",
-        ),
-        checks="sklearn_prune.predictors.kernel:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.kernel:WRITERS"},
     ),
 )

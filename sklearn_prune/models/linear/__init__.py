@@ -12,13 +12,6 @@ SPECS = (
             "sklearn._GeneralizedLinearRegressor",
         ),
         family=f"{__name__}.family:LinearFamily",
-        predictors=(
-            "CompactBayesianRegressor",
-            "CompactLinearClassifier",
-            "CompactLinearRegressor",
-            "CompactMultilabelClassifier",
-            "QuantizedArray",
-        ),
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.linear:WRITERS"},
     ),
 )

@@ -6,12 +6,6 @@ SPECS = (
     FamilySpec(
         bases=("sklearn.KNeighborsClassifier", "sklearn.KNeighborsRegressor"),
         family=f"{__name__}.family:NeighborsFamily",
-        predictors=(
-            "CSR",
-            "CompactNeighborsClassifier",
-            "CompactNeighborsRegressor",
-            "QuantizedArray",
-        ),
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.neighbors:WRITERS"},
     ),
 )

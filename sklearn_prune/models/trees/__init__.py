@@ -3,17 +3,10 @@
 from sklearn_prune._lazy import lazy_names
 from sklearn_prune.weight_pruning import FamilySpec
 
-_PREDICTORS = (
-    "CompactBaggingClassifier CompactForestClassifier CompactForestRegressor "
-    "CompactScoreForestClassifier CompactScoreForestRegressor FlatTrees KeyColumns "
-    "QuantizedArray ShareLeaves SparseLeaves ValueLeaves"
-)
 SPECS = tuple(
     FamilySpec(
         bases=bases,
         family=f"{__name__}.family:{family}",
-        predictors=tuple(_PREDICTORS.split()),
-        checks="sklearn_prune.predictors.trees.checks:CHECKS",
         exporters={"onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS"},
     )
     for family, bases in (

@@ -134,6 +134,16 @@ class FlatTrees(Stored):
     def __setstate__(self, state):
         unpack(self, state)
 
+    def _file_state(self, mapped=False):
+        from .stored import pack
+
+        return pack(self, mapped=mapped)
+
+    def _set_file_state(self, state):
+        from .stored import unpack
+
+        unpack(self, state)
+
     def __copy__(self):
         other = type(self)()
         vars(other).update(

@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from ..compiled import kernels
-from ..quantized import QuantizedArray, Stored, dense, rows_of
+from ..quantized import QuantizedArray, Stored, dense, need, rows_of
+from .columns import compiled_kernels
 
 LARGEST_COUNT = 65_535
+FEW = 32  # integers that a file holds as a list
+MOST = 1 << 31  # nodes, or leaves
+_DEFAULTS = {"n_pure": 0, "scale": 1.0, "shares": False}  # which no file has to hold
 SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
 
 
@@ -13,6 +16,33 @@ def smallest_int(values):
     """The values in the smallest unsigned type that holds them."""
     largest = int(values.max(initial=0))
     return values.astype(np.min_scalar_type(largest))
+
+
+def shortened(state):
+    """Short arrays of the smallest unsigned integers as lists, and no defaults."""
+    found = {}
+    for name, value in state.items():
+        default = _DEFAULTS.get(name, ...)
+        if type(value) is type(default) and value == default:
+            continue
+        is_array = type(value) is np.ndarray and value.ndim == 1 and name != "edges"
+        few = is_array and value.dtype.kind in "iu" and value.size <= FEW
+        if few and value.min(initial=0) >= 0 and smallest_int(value).dtype == value.dtype:
+            value = value.tolist()
+        found[name] = value
+    return found
+
+
+def integers(value, name):
+    """Unsigned integers from a list or an array."""
+    if type(value) is list:
+        fits = all(type(each) is int and 0 <= each < 1 << 32 for each in value)
+        need(fits, name)
+        value = smallest_int(np.array(value, dtype=np.int64))
+    need(type(value) is np.ndarray and value.ndim == 1 and value.dtype.kind in "iu", name)
+    need(value.dtype.kind == "u" or value.min(initial=0) >= 0, name)
+    need(value.size < 8 * MOST, name)
+    return value
 
 
 def distinct_rows(rows):
@@ -127,6 +157,17 @@ class SparseLeaves(Stored):
 
     def __getstate__(self):
         return {**vars(self), "start": smallest_int(np.diff(self.start.astype(np.int64)))}
+
+    def _file_state(self, mapped=False):
+        return shortened(self.__getstate__())
+
+    def _set_file_state(self, state):
+        state = {"scale": 1.0, "shares": False, **state}
+        for name in ("start", "column", "values"):
+            if type(state[name]) is list:
+                state[name] = integers(state[name], name)
+        need(integers(state["start"], "start").max(initial=0) < 1 << 31, "start")
+        self.__setstate__(state)
 
     def __setstate__(self, state):
         vars(self).update(state)

@@ -1,0 +1,367 @@
+"""A predictor from JSON and arrays: each part is checked before it is built."""
+
+import json
+import os
+import re
+from math import prod
+
+import numpy as np
+
+from ..base import LoadError
+from ..quantized import need
+from .archive import STORED, not_ours
+from .encode import DEFAULT_PATTERN, NUMBERS
+from .fields import check_fields
+from .words import ELSEWHERE, checks_of, class_of
+
+_DEPTH = 60  # of parts inside parts
+_PARTS = 5_000_000  # of all documents, of which each takes some hundred bytes
+_HEAD = 4096  # bytes of the head of an array
+_TIMES = "Mm"
+
+
+def parse(content, path, max_parts):
+    """A JSON document, and at most how many parts it has."""
+    n_parts = sum(map(content.count, (b"[", b"{", b",")))
+    if n_parts > max_parts:
+        raise not_ours(path, "its JSON has too many parts")
+    try:
+        found = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise not_ours(path, f"its JSON cannot be read ({str(error)[:80]})") from error
+    return found, n_parts
+
+
+def _unique(pairs):
+    found = dict(pairs)
+    need(len(found) == len(pairs), "a name that is there twice")
+    return found
+
+
+def _refuse(constant):
+    raise ValueError(f"{constant} is no number")
+
+
+class Decoder:
+    """Builds objects from the parts of a document.
+
+    Parameters
+    ----------
+    archive : Archive
+        The members.
+    document : dict
+        The whole description; its `shared` parts may be referred to.
+    n_parts : int
+        How many parts it has.
+    options : LoadOptions
+        What the caller allows.
+    foreign : callable, default=None
+        Gets the position of a part that has no form of ours, and this decoder.
+    """
+
+    def __init__(self, archive, document, n_parts, options, foreign=None):
+        self.archive, self.options, self.foreign = archive, options, foreign
+        self.n_parts = n_parts
+        self.shared = document.get("shared", [])
+        need(type(self.shared) is list, "the shared parts")
+        self._made, self._read, self._weight, self._depth = {}, {}, 0, 0
+
+    def __call__(self, part):
+        """The object of a part."""
+        self._weight += 1
+        self._depth += 1
+        need(self._depth <= _DEPTH and self._weight <= _PARTS, "the nesting of parts")
+        try:
+            return self._value(part)
+        finally:
+            self._depth -= 1
+
+    def _value(self, part):
+        if part is None or type(part) in (bool, int, float, str):
+            return part
+        if type(part) is list:
+            return [self(each) for each in part]
+        need(type(part) is dict, "a part")
+        if "form" in part:
+            return self._form(part)
+        rest = {name: part[name] for name in part if name in ("shape", "order")}
+        ((word, value),) = ((k, v) for k, v in part.items() if k not in rest)
+        if word in _PLAIN:
+            need(not rest, "a part")
+            return _PLAIN[word](self, value)
+        if word in ("csr_array", "csr_matrix"):
+            return self._csr(word, value, rest)
+        return self._array(word, value, **rest)
+
+    # ---------------------------------------------------------------- plain values
+
+    def _float(self, value):
+        need(value in ("nan", "inf", "-inf"), "a number")
+        return float(value)
+
+    def _tuple(self, values):
+        need(type(values) is list, "a tuple")
+        return tuple(self(each) for each in values)
+
+    def _set(self, values):
+        return set(self._tuple(values))
+
+    def _missing(self, word):
+        need(word == "NA", "a missing value")
+        try:
+            from pandas import NA
+        except ImportError:
+            return float("nan")
+        return NA
+
+    def _dict(self, values):
+        values = self._listed(values)
+        need(type(values) is dict, "a dict")
+        return {key: self(value) for key, value in values.items()}
+
+    def _pairs(self, values):
+        need(type(values) is list, "a dict")
+        found = {}
+        for pair in values:
+            need(type(pair) is list and len(pair) == 2, "a dict")
+            key = self(pair[0])
+            need(isinstance(key, str | int | float | tuple | np.generic | None), "a key")
+            found[key] = self(pair[1])
+        need(len(found) == len(values), "a name that is there twice")
+        return found
+
+    def _json(self, number):
+        return self._listed({"json": number})
+
+    def _listed(self, values):
+        """Values that may be a member of their own."""
+        if type(values) is dict and values.keys() == {"json"}:
+            content = self._npy(values["json"])
+            need(content.dtype == np.uint8 and content.ndim == 1, "a list")
+            left = _PARTS - self.n_parts
+            values, n_parts = parse(content.tobytes(), self.archive.path, left)
+            self.n_parts += n_parts
+            plain = values.values() if type(values) is dict else values
+            need(all(type(v) in (str, int, float) for v in plain), "a list")
+        return values
+
+    def _dtype(self, word):
+        return dtype_of(word)
+
+    def _type(self, word):
+        return dtype_of(word).type
+
+    def _ufunc(self, name):
+        found = getattr(np, name, None) if type(name) is str else None
+        need(isinstance(found, np.ufunc), "a function of numpy")
+        return found
+
+    def _function(self, name):
+        need(name in self.options.functions, "a function")
+        return self.options.functions[name]
+
+    def _same(self, number):
+        """A part that stands in several places; what it takes counts each time."""
+        need(type(number) is int and 0 <= number < len(self.shared), "a shared part")
+        if number not in self._made:
+            self._made[number] = None
+            before = self._weight
+            found = self(self.shared[number])
+            self._made[number] = found, self._weight - before
+            return found
+        need(self._made[number] is not None, "a part that contains itself")
+        found, weight = self._made[number]
+        self._weight += weight
+        return found
+
+    def _outside(self, number):
+        need(self.foreign is not None, "a part of scikit-learn")
+        return self.foreign(number, self)
+
+    # ---------------------------------------------------------------- arrays
+
+    def names_read(self):
+        """The names of the arrays that were read."""
+        return {f"{number}.npy" for number in self._read}
+
+    def _npy(self, number):
+        need(type(number) is int and number >= 0, "the number of an array")
+        name = f"{number}.npy"
+        if number not in self._read:
+            self._read[number] = read_array(self.archive, name, self.options.mmap_mode)
+        return self._read[number]
+
+    def _array(self, word, values, shape=None, order="C"):
+        need(order in ("C", "F"), "the order of an array")
+        if type(values) is dict and values.keys() == {"npy"} and word[:1] in _TIMES:
+            dtype = dtype_of(word)
+            found = self._npy(values["npy"])
+            need(found.dtype == np.int64, "an array of times")
+            return found.view(dtype)
+        values = self._listed(values)
+        if type(values) is not list:
+            need(shape is None and order == "C" and word not in "USO", "a number")
+            return self._flat(word, [values])[0]
+        found = self._flat(word, values)
+        if shape is not None:
+            fits = type(shape) is list and all(type(n) is int and n >= 0 for n in shape)
+            need(
+                fits and len(shape) <= 32 and prod(shape) == len(found),
+                "the shape of an array",
+            )
+            found = found.reshape(shape, order=order)
+        return found
+
+    def _flat(self, word, values):
+        """A one-dimensional array of these values."""
+        if word == "O":
+            found = np.empty(len(values), dtype=object)
+            found[:] = [self(each) for each in values]
+            return found
+        if word in ("U", "S"):
+            need(all(type(each) is str for each in values), "an array of texts")
+            width = max(map(len, values), default=0)
+            need(len(values) * width <= 4 * self.archive.size + 4096, "an array of texts")
+            if word == "S":
+                return np.array([each.encode("latin-1") for each in values], dtype="S")
+            return np.array(values, dtype="U")
+        dtype = dtype_of(word)
+        if dtype.kind == "f":
+            named = [float(v) if v in ("nan", "inf", "-inf") else v for v in values]
+            need(all(type(v) in (int, float) for v in named), "an array of numbers")
+            return np.array(named, dtype=np.float64).astype(dtype)
+        need(all(type(v) is int for v in values), "an array of integers")
+        wide = np.uint64 if dtype == np.uint64 else np.int64
+        found = np.array(values, dtype=wide)
+        if dtype.kind in _TIMES:
+            return found.view(dtype)
+        small = found.astype(dtype)
+        need(np.array_equal(small.astype(wide), found), "an array of integers")
+        return small
+
+    def _csr(self, kind, parts, rest):
+        need(
+            type(parts) is list and len(parts) == 3 and rest.keys() == {"shape"}, "a matrix"
+        )
+        data, indices, indptr = (self(each) for each in parts)
+        shape = tuple(rest["shape"])
+        fits = len(shape) == 2 and all(type(n) is int and n >= 0 for n in shape)
+        need(
+            fits and all(type(each) is np.ndarray for each in (data, indices, indptr)),
+            "a matrix",
+        )
+        from scipy import sparse
+
+        found = getattr(sparse, kind)((data, indices, indptr), shape=shape)
+        found.check_format(full_check=True)
+        return found
+
+    # ---------------------------------------------------------------- forms
+
+    def _form(self, part):
+        word = part["form"]
+        cls = class_of(word, self.options.forms) if type(word) is str else None
+        if cls is None:
+            raise LoadError(
+                f"A file to load must hold forms that are known. Got {str(word)[:60]!r} in "
+                f"{self.archive.path}. Write load(path, forms=[MyPredictor]), "
+                "import the module that registers it, or upgrade sklearn-prune."
+            )
+        form = cls.__new__(cls)
+        need_consent(part, self.options.functions)
+        state = {}
+        for name, value in part.items():
+            if name != "form":
+                _check_name(cls, name)
+                state[name] = self(value)
+        if type(state.get("n_jobs")) is int:
+            state["n_jobs"] = min(state["n_jobs"], os.cpu_count() or 1)
+        form._set_file_state(state)
+        if word in ELSEWHERE:
+            return form.restored(self.options)
+        check_fields(word, form, class_of)
+        for kind, check in checks_of(word).items():
+            if isinstance(form, kind):
+                check(form)
+        self.options.check(form)
+        return form
+
+
+_PLAIN = {
+    "float": Decoder._float,
+    "tuple": Decoder._tuple,
+    "set": Decoder._set,
+    "missing": Decoder._missing,
+    "dict": Decoder._dict,
+    "pairs": Decoder._pairs,
+    "json": Decoder._json,
+    "dtype": Decoder._dtype,
+    "type": Decoder._type,
+    "ufunc": Decoder._ufunc,
+    "function": Decoder._function,
+    "same": Decoder._same,
+    "npy": Decoder._npy,
+    "part": Decoder._outside,
+}
+
+
+def need_consent(attributes, functions):
+    """Raise ValueError for a pattern that may run for hours, or a reader of files.
+
+    The caller agrees to a pattern by passing it among the functions.
+    """
+    pattern = attributes.get("token_pattern", DEFAULT_PATTERN)
+    agreed = not isinstance(pattern, str) or pattern in (DEFAULT_PATTERN, *functions)
+    need(agreed, "the pattern of a vectorizer")
+    need(attributes.get("input") != "filename", "a vectorizer that reads files")
+
+
+def _check_name(cls, name):
+    """No attribute may stand in the place of a method, or be set by a property."""
+    known = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+    method = callable(known) and not isinstance(known, type)
+    fits = not method and not hasattr(type(known), "__get__")
+    need(
+        fits and name.isidentifier() and not name.startswith("__"), f"the attribute {name}"
+    )
+
+
+def dtype_of(word):
+    """The dtype of a word."""
+    need(type(word) is str, "a dtype")
+    if word in NUMBERS:
+        return np.dtype(word)
+    need(word[:1] in _TIMES and word[1:3] == "8[" and len(word) < 12, "a dtype")
+    try:
+        return np.dtype(word)
+    except TypeError as error:
+        raise ValueError(f"the dtype {word!r}") from error
+
+
+def read_array(archive, name, mmap_mode=None):
+    """The array of a member, whose head must be of the kind that `save` writes."""
+    need(name in archive.places, f"the array {name}")
+    method, size, _, begin = archive.places[name]
+    mapped = mmap_mode is not None and method == STORED
+    content = archive.peek(begin, min(size, _HEAD)) if mapped else archive.read(name)
+    found = _HEADER.match(content)
+    need(found is not None, f"the array {name}")
+    length, kind, order, numbers = found.groups()
+    dtype = np.dtype(kind.decode())
+    shape = tuple(int(n) for n in numbers.split(b",") if n.strip())
+    need(len(numbers) < 200 and dtype.str[1:] in NUMBERS, f"the array {name}")
+    fits = prod(shape) * dtype.itemsize == size - found.end()
+    need(fits and 10 + int.from_bytes(length, "little") == found.end(), f"the array {name}")
+    order = "F" if order == b"True" else "C"
+    if mapped and prod(shape):
+        file, at = archive.file.name, begin + found.end()
+        return np.memmap(file, dtype, mmap_mode, at, shape, order)
+    array = np.frombuffer(content, dtype, offset=found.end()).reshape(shape, order=order)
+    return array.astype(dtype.newbyteorder("="))  # a writable copy in native order
+
+
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][biuf][1248])', "
+    rb"'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), \} *\n",
+    re.DOTALL,
+)

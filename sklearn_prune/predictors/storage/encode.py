@@ -1,0 +1,206 @@
+"""A predictor as JSON and arrays."""
+
+import json
+from math import isfinite
+
+import numpy as np
+
+from ..quantized import is_sparse
+from .words import word_of
+
+FORMAT = 2
+DEFAULT_PATTERN = r"(?u)\b\w\w+\b"  # of tokens; others need consent
+SHORT = 256  # entries up to which an array may be written as numbers in the JSON
+OF_MEMBER = 160  # bytes that an array takes more if it is a member of its own
+LONG = 400  # texts and numbers of a list that is a member of its own
+NUMBERS = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
+
+
+class Encoder:
+    """Turns objects into parts of a JSON document, and gathers their arrays.
+
+    Parameters
+    ----------
+    foreign : callable, default=None
+        Gets an object that has no word and returns its part; raises TypeError if there is
+        none.
+    mapped : bool, default=False
+        Whether trees are stored as they lie in memory.
+    """
+
+    def __init__(self, foreign=None, *, mapped=False):
+        self.foreign, self.mapped = foreign, mapped
+        self.arrays, self.shared = [], []
+        self._parts, self._alive = {}, []
+
+    def __call__(self, value):
+        """The part of the document for a value."""
+        kind = type(value)
+        if value is None or kind in (bool, int, str):
+            return value
+        if kind is float:
+            return value if isfinite(value) else {"float": repr(value)}
+        if kind is list:
+            return self._long([self(each) for each in value])
+        if kind is tuple:
+            return {"tuple": [self(each) for each in value]}
+        if kind is dict:
+            return self._dict(value)
+        if kind in (set, frozenset):
+            return {"set": sorted(map(self, value), key=str)}
+        if kind.__name__ == "NAType":
+            return {"missing": "NA"}
+        if isinstance(value, np.generic) and kind is not np.void:
+            return self._array(np.asarray(value), scalar=True)
+        if isinstance(value, np.dtype):
+            return {"dtype": _word_of_dtype(value)}
+        if isinstance(value, type) and issubclass(value, np.generic):
+            return {"type": _word_of_dtype(np.dtype(value))}
+        if isinstance(value, np.ufunc) and getattr(np, value.__name__, None) is value:
+            return {"ufunc": value.__name__}
+        if id(value) in self._parts:
+            return self._again(self._parts[id(value)])
+        if isinstance(value, np.ndarray):
+            part = self._array(np.asarray(value))
+        elif is_sparse(value) and value.format == "csr":
+            part = self._csr(value)
+        elif word_of(kind) is not None:
+            part = self._form(value)
+        elif self.foreign is None:
+            raise TypeError(f"{kind.__module__}.{kind.__qualname__} has no form")
+        else:
+            part = self.foreign(value)
+        self._parts[id(value)] = part
+        self._alive.append(value)  # so that no other object gets its id
+        return part
+
+    def _again(self, part):
+        """A reference to what was there already, which moves to the shared parts."""
+        if "same" not in part:
+            self.shared.append(dict(part))
+            part.clear()
+            part["same"] = len(self.shared) - 1
+        return dict(part)
+
+    def _form(self, value):
+        word = word_of(type(value))
+        state = value._file_state(self.mapped)
+        part = {"form": word}
+        pattern = state.get("token_pattern")
+        if isinstance(pattern, str) and pattern != DEFAULT_PATTERN and self.foreign:
+            self.foreign.needs(pattern)
+        for name in sorted(state):
+            if not isinstance(name, str) or name == "form":
+                raise TypeError(f"{type(value).__name__} has an attribute {name!r}")
+            part[name] = self(state[name])
+        return part
+
+    def _dict(self, value):
+        if all(type(key) is str for key in value):
+            return {"dict": self._long({key: self(each) for key, each in value.items()})}
+        return {"pairs": [[self(key), self(each)] for key, each in value.items()]}
+
+    def _long(self, values):
+        """The values, or where they are: many texts and numbers are packed as a member."""
+        plain = values.values() if isinstance(values, dict) else values
+        if len(values) < LONG or not all(type(v) in (str, int, float) for v in plain):
+            return values
+        return {"json": self._member(np.frombuffer(dumps(values), dtype=np.uint8))}
+
+    def _member(self, array):
+        self.arrays.append(array)
+        return len(self.arrays) - 1
+
+    def _array(self, array, *, scalar=False):
+        kind = array.dtype.kind
+        word = _word_of_dtype(array.dtype)
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        if kind in "mM":
+            array = array.view(np.int64) if array.ndim else array.astype(np.int64)
+        if kind in "iufbmM" and not scalar and not _is_short(array):
+            if kind in "mM":
+                return {word: {"npy": self._member(array)}}
+            return {"npy": self._member(array)}
+        flat = array.ravel(order=order)
+        values = _numbers(flat) if kind in "fbiumM" else flat.tolist()
+        if kind == "S":
+            values = [each.decode("latin-1") for each in values]
+        if kind == "O":
+            values = [self(each) for each in values]
+        if scalar:
+            return {word: values[0]}
+        part = {word: self._long(values)}
+        if array.ndim != 1:
+            part["shape"] = list(array.shape)
+        if order == "F":
+            part["order"] = "F"
+        return part
+
+    def _csr(self, matrix):
+        parts = (matrix.data, matrix.indices, matrix.indptr)
+        kind = "csr_array" if type(matrix).__name__.endswith("array") else "csr_matrix"
+        return {kind: [self(each) for each in parts], "shape": list(map(int, matrix.shape))}
+
+
+def _word_of_dtype(dtype):
+    """A word for a dtype: kind and bytes; the unit of times; the kind of texts."""
+    if dtype.kind in "USO" and dtype.names is None:
+        return dtype.kind
+    word = dtype.newbyteorder("=").str[1:]
+    if word in NUMBERS or dtype.kind in "mM":
+        return word
+    raise TypeError(f"arrays of the dtype {dtype} cannot be stored")
+
+
+def _is_short(array):
+    """Whether the texts of the numbers take no more bytes than a member would."""
+    if array.size > SHORT or not np.isfinite(array).all():
+        return False
+    n_chars = len(str(_numbers(array.ravel()))) - array.size
+    widest = array.itemsize
+    if array.dtype.kind in "iu" and array.size:
+        widest = np.min_scalar_type(max(abs(int(array.min())), int(array.max()))).itemsize
+    return n_chars <= OF_MEMBER + widest * array.size
+
+
+def _numbers(flat):
+    """Numbers whose shortest texts give the entries back."""
+    if flat.dtype.kind != "f":
+        return flat.astype(np.int64 if flat.dtype.kind == "b" else flat.dtype).tolist()
+    if not np.isfinite(flat).all():
+        return [v if isfinite(v) else repr(v) for v in flat.tolist()]
+    if flat.itemsize < 8:
+        short = np.array([float(str(v)) for v in flat])
+        if np.array_equal(short.astype(flat.dtype), flat):
+            flat = short
+    return [int(v) if _is_whole(v) else v for v in flat.tolist()]
+
+
+def _is_whole(value):
+    """Whether an integer gives this float back, its sign included."""
+    return value.is_integer() and abs(value) < 1e15 and str(value) != "-0.0"
+
+
+def dumps(document):
+    """The bytes of a JSON document."""
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
+def npy(array):
+    """The parts of an ``.npy`` file: its head, and its bytes."""
+    order = array.flags.f_contiguous and not array.flags.c_contiguous
+    array = array if array.flags.c_contiguous or order else np.ascontiguousarray(array)
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    shape = f"({array.shape[0]},)" if array.ndim == 1 else str(array.shape)
+    head = f"{{'descr': '{array.dtype.str}', 'fortran_order': {order}, 'shape': {shape}, }}"
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    magic = b"\x93NUMPY\1\0" + len(head).to_bytes(2, "little")
+    flat = (array.T if order else array).reshape(-1)
+    return [magic + head.encode(), flat.view(np.uint8).data if flat.size else b""]
+
+
+def stored_bytes_of(model, foreign=None):
+    """Bytes of the arrays of a model as files hold them, uncompressed, and its JSON."""
+    encoder = Encoder(foreign)
+    document = {"model": encoder(model), "shared": encoder.shared}
+    return len(dumps(document)) + sum(array.nbytes for array in encoder.arrays)

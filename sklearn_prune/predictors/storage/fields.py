@@ -1,0 +1,176 @@
+"""The attributes of each form: which there are, of which kinds, and how they fit together.
+
+An entry is ``name=kind``, after ``~`` if it may be missing. A kind ends in ``?`` if it may
+be None. Arrays are a letter for the dtype (f: floats, i: integers, u: unsigned ones, n:
+numbers, x: labels) and the number of dimensions; ``q`` before it: or quantized, ``c``: or
+a sparse matrix.
+"""
+
+import numpy as np
+
+from ..quantized import QuantizedArray, is_array, is_count, is_sparse, need
+
+_LETTERS = {"f": "f", "i": "iu", "u": "u", "n": "fiu", "x": "biufUSOMm", "b": "b"}
+_ROWS = "n_features_in_=N ~feature_names_in_=x1 ~n_jobs=int? ~n_iter_=any ~best_params_=any"
+_FOREST = f"{_ROWS} trees_=:trees ~_allow_nan=b ~_importances=f1 n_outputs_=N"
+_LINEAR = f"{_ROWS} weights_=qf* mask_=u1? columns_=i1? intercept_=f* ~_n_outputs=N?"
+_KERNEL = (
+    "kernel_=:kernel points_=cqn2? coefficients_=qf2 offsets_=f1 center_=n1? precision_=T"
+)
+_NEIGHBORS = (
+    f"{_ROWS} points_=cqn2 n_neighbors_=N search_=kd_tree,ball_tree,brute,products "
+    "weights_=uniform,distance metric_=s metric_params_=d leaf_size_=N dtype_=s "
+    "~_allow_nan=b"
+)
+_NET = (
+    "n_features_in_=N? ~feature_names_in_=x1 layers_=t sites_=t columns_=u1? folded_=d "
+    "~input_shape_=t? _dtype=T ~n_iter_=any ~t_=any ~best_params_=any"
+)
+_LAYER = (
+    "inputs=t names=t ~activation=s ~settings=d? ~facts=d? ~slopes=f1? ~weights=any "
+    "~bias=f1?"
+)
+_MEMBERS = "~n_features_in_=N ~feature_names_in_=x1 members_=M ~best_params_=any"
+_CLASSES = "classes_=C"
+FIELDS = {
+    "forest": f"{_FOREST} {_CLASSES} n_classes_=any",
+    "bagged-trees": f"{_FOREST} {_CLASSES} n_classes_=any",
+    "forest-regressor": _FOREST,
+    "score-forest": f"{_ROWS} trees_=:trees intercept_=f1 classes_=x1 ~n_outputs_=N "
+    "~n_classes_=any ~_allow_nan=b ~_importances=f1",
+    "score-forest-regressor": f"{_ROWS} trees_=:trees intercept_=f1 ~n_outputs_=N "
+    "~_allow_nan=b ~_importances=f1",
+    "boosting": f"{_ROWS} trees_=:trees start_=f1 library_=gradient,hist,lightgbm,xgboost "
+    "link_=identity,log,sqrt,log1p,softmax,logit,one_vs_rest slope_=f divisor_=N "
+    "missing_=f zeros_missing_=i1? categories_=d? methods_=t ~iterations_=t? ~classes_=x1",
+    "linear": f"{_LINEAR} classes_=x1 probability_=expit,softmax,clip?",
+    "linear-labels": f"{_LINEAR} classes_=x1 ~probability_=expit,softmax,clip?",
+    "linear-regressor": f"{_LINEAR} ~logarithmic_=b",
+    "bayesian-regressor": f"{_LINEAR} ~sigma_=f2? ~X_offset_=any ~alpha_=f ~lambda_=any "
+    "~threshold_=f ~logarithmic_=b",
+    "gaussian-bayes": f"{_ROWS} classes_=x1 theta_=f2 var_=f2 constants_=f1",
+    "log-linear-bayes": f"{_ROWS} classes_=x1 weights_=qf2 constants_=f* ~threshold_=f?",
+    "categorical-bayes": f"{_ROWS} classes_=x1 table_=qf2 constants_=f1 n_categories_=i1",
+    "linear-discriminant": f"{_ROWS} classes_=x1 coef_=qf2 intercept_=f1",
+    "svc": f"{_ROWS} {_KERNEL} classes_=x1 n_support_=i1 exact_=any probability_=f2? "
+    "shape_=ovr,ovo break_ties_=b sparse_=b",
+    "kernel-regressor": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b",
+    "process": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b noise_=any scale_=any whole_=b",
+    "latent-process": f"n_features_in_=N ~feature_names_in_=x1 {_KERNEL}",
+    "process-classifier": f"{_ROWS} classes_=x1 members_=l pairwise_=b",
+    "kernel": "name=s gamma=f? degree=f coef0=f kernel=any",
+    "neighbors": f"{_NEIGHBORS} {_CLASSES} codes_=i*",
+    "neighbors-regressor": f"{_NEIGHBORS} targets_=n*",
+    "net": f"{_NET} classes_=C ~output_=softmax,sigmoid,identity ~multilabel_=b "
+    "~threshold_=f",
+    "net-regressor": f"{_NET} ~output_=identity,exp ~flat_=b",
+    "layer": _LAYER,
+    "dense": _LAYER,
+    "convolution": _LAYER,
+    "scale": _LAYER,
+    "pool": _LAYER,
+    "flatten": _LAYER,
+    "reshape": _LAYER,
+    "add": _LAYER,
+    "sparse-weights": "values=qf1 gaps=u1 counts=u1 shape=t scale=f1?",
+    "quantized": "codes=n* scale=f*? offset=f*? values=f1? shape=t",
+    "values": "values=qn2",
+    "shares": "counts=u2 bounds=i1",
+    "sparse": "column=i1 start=u1 values=qn1 scale=f shares=b",
+    "model": "~n_features_in_=any ~feature_names_in_=x1 ~classes_=any model_=any",
+    "some-columns": f"{_ROWS} inner_=P columns_=i1 ~classes_=C",
+    "column-selector": "columns=any ~n_features_in_=N ~feature_names_in_=x1 "
+    "~_sklearn_output_config=d",
+    "constant": "value_=n1",
+    "threshold": f"{_MEMBERS} classes_=x1 method_=predict_proba,decision_function "
+    "positive_=n threshold_=f",
+    "transformed-target": f"{_MEMBERS} transformer_=any target_dim_=N",
+    "one-vs-rest": f"{_MEMBERS} classes_=x1 methods_=l target_=s sparse_target_=b",
+    "one-vs-one": f"{_MEMBERS} classes_=x1 methods_=l",
+    "output-code": f"{_MEMBERS} classes_=x1 methods_=l code_book_=n2",
+    "outputs": f"{_MEMBERS} ~classes_=C",
+    "outputs-regressor": _MEMBERS,
+    "chain": f"{_MEMBERS} ~classes_=C order_=any method_=s",
+    "chain-regressor": f"{_MEMBERS} order_=any method_=s",
+    "bagging": f"{_MEMBERS} classes_=x1 columns_=l",
+    "bagging-regressor": f"{_MEMBERS} columns_=l",
+    "voting-regressor": f"{_MEMBERS} weights_=any",
+    "soft-voting": f"{_MEMBERS} classes_=x1 weights_=any",
+    "hard-voting": f"{_MEMBERS} classes_=x1 weights_=any",
+    "stacking": f"{_MEMBERS} classes_=C final_=P methods_=l passthrough_=b",
+    "stacking-regressor": f"{_MEMBERS} final_=P methods_=l passthrough_=b",
+    "calibrated": f"{_MEMBERS} classes_=x1 curves_=l method_=sigmoid,isotonic,temperature",
+}
+
+
+def check_fields(word, form, class_of):
+    """Raise ValueError unless the attributes of a form are those of its word."""
+    if word not in FIELDS:
+        return
+    found, known = dict(vars(form)), set()
+    for entry in FIELDS[word].split():
+        name, _, kind = entry.partition("=")
+        optional = name[0] == "~"
+        name = name.lstrip("~")
+        known.add(name)
+        if name not in found:
+            need(optional or hasattr(type(form), name), f"{word}: the missing {name}")
+            continue
+        fits = _is(found[name], kind, class_of)
+        need(fits, f"{word}: the attribute {name}")
+    unknown = found.keys() - known
+    need(not unknown, f"{word}: the attribute {min(unknown, default='')}")
+
+
+def _is(value, kind, class_of):
+    if kind[-1] == "?":
+        return value is None or _is(value, kind[:-1], class_of)
+    if kind in _PLAIN:
+        return _PLAIN[kind](value)
+    if kind[0] == ":":
+        return type(value) is class_of(kind[1:])
+    if kind[-1] in "123*" and kind.lstrip("cq")[0] in _LETTERS and len(kind) < 5:
+        return _is_array(value, kind)
+    return type(value) is str and value in kind.split(",")
+
+
+def _is_array(value, kind):
+    letters = _LETTERS[kind.lstrip("cq")[0]]
+    if kind[-1] == "*" and isinstance(value, np.generic | int | float):
+        return np.asarray(value).dtype.kind in letters + "iu"
+    if isinstance(value, QuantizedArray):
+        return "q" in kind and kind[-1] in ("*", str(value.ndim))
+    if is_sparse(value):
+        return "c" in kind
+    fits = type(value) is np.ndarray or isinstance(value, np.memmap)
+    return fits and value.dtype.kind in letters and kind[-1] in ("*", str(value.ndim))
+
+
+def _is_predictor(value):
+    return hasattr(value, "predict") or hasattr(value, "mean")
+
+
+def _are_labels(value):
+    if type(value) is list:
+        return bool(value) and all(map(_are_labels, value))
+    return is_array(value, _LETTERS["x"], 1) and len(value) > 0
+
+
+_PLAIN = {
+    "any": lambda value: True,
+    "b": lambda value: isinstance(value, bool | np.bool_),
+    "n": lambda value: is_count(value) and not isinstance(value, bool),
+    "N": lambda value: is_count(value, 1) and not isinstance(value, bool),
+    "int": lambda value: type(value) is int,
+    "f": lambda value: isinstance(value, int | float | np.number),
+    "s": lambda value: type(value) is str,
+    "t": lambda value: type(value) is tuple,
+    "l": lambda value: type(value) is list,
+    "d": lambda value: type(value) is dict,
+    "T": lambda value: np.dtype(value) in (np.float32, np.float64),
+    "C": _are_labels,
+    "P": _is_predictor,
+    "M": lambda value: (
+        type(value) is list and bool(value) and all(map(_is_predictor, value))
+    ),
+}
