@@ -243,4 +243,4 @@ def _numbered(schema, members):
         return {key: visit(value) for key, value in part.items()}
 
     schema = visit(schema)
-    return schema, {names[name]: content for name, content in members.items()}
+    return schema, {number: members[name] for name, number in names.items()}

@@ -68,6 +68,7 @@ _SHARED = {
     "storage.decode": "need_consent parse",
     "storage.encode": "DEFAULT_PATTERN FORMAT Encoder dumps npy",
     "storage.load": "checked_path",
+    "storage.witness": "answers_to rows_of",
     "storage.words": "provide_forms word_of",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
     "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",

@@ -51,14 +51,20 @@ class Stored:
 
         If `mapped`, large arrays are as they lie in memory.
         """
-        state = self.__getstate__() or {}
-        cls = type(self)
-        return {k: v for k, v in state.items() if not _is_default(getattr(cls, k, ...), v)}
+        state, cls = self.__getstate__() or {}, type(self)
+        return {
+            name: value
+            for name, value in state.items()
+            if name not in _OF_FILES and not _is_default(getattr(cls, name, ...), value)
+        }
 
     def _set_file_state(self, state):
         """Set the attributes from what a file holds."""
         setter = getattr(self, "__setstate__", vars(self).update)
         setter(state)
+
+
+_OF_FILES = ("metadata_", "verification_")  # what `load` sets of the file as a whole
 
 
 def _is_default(default, value):

@@ -197,7 +197,7 @@ def test_arrays_of_empty_texts(files, path):
 
 def test_the_same_member_in_two_places(files, path):
     """An archive whose members overlap takes more than it claims."""
-    content = bytearray(files["net"])
+    content = bytearray(files["process"])
     first = content.index(b"PK\1\2")
     second = content.index(b"PK\1\2", first + 4)
     third = content.index(b"PK\1\2", second + 4)

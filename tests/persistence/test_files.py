@@ -25,6 +25,7 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -43,7 +44,9 @@ from sklearn_prune import (
     predictors,
 )
 from sklearn_prune.persistence import LoadError, load, save
-from sklearn_prune.predictors import write_archive
+from sklearn_prune.predictors import arrays_in, npy, write_archive
+from sklearn_prune.predictors.storage import archive
+from sklearn_prune.predictors.storage.decode import read_array
 from sklearn_prune.predictors.storage.words import FORMS
 from sklearn_prune.weight_pruning import fitted_form
 from tests.matrix import LABELS, NAMES, X, answers, assert_same, matrix
@@ -575,3 +578,144 @@ def test_boosting_of_frames_with_categories_is_saved_with_its_frame(name, around
     save(wrapper(FrozenEstimator(model), keep=1.0).fit(frame, y), tmp_path / "m.skprune")
     loaded = load(tmp_path / "m.skprune")
     np.testing.assert_allclose(loaded.predict(frame), model.predict(frame), rtol=1e-6)
+
+
+def test_witness_rows_are_compared(models, files, path):
+    for name in ("forest of names", "boosting with missing values", "pipeline", "vote"):
+        model, _ = models[name]
+        path.write_bytes(files[name])
+        loaded = load(path, verify=True)
+        assert re.fullmatch(
+            r"\d\d witness rows: (labels equal)?(, )?(scores within 0 ulp)?",
+            loaded.verification_,
+        )
+        document, _ = members_of(files[name])
+        assert len(json.dumps(document["witness"])) < 12_000
+        save(loaded, path)
+        assert path.read_bytes() == files[name]
+        save(model, path, witness=False)
+        assert path.stat().st_size < len(files[name])
+        with pytest.raises(LoadError, match="witness=True"):
+            load(path, verify=True)
+
+
+def test_other_answers_are_found(files, path):
+    document, members = members_of(files["forest of names"])
+    labels = document["witness"]["dict"]["labels"]
+    labels[0]["U"].reverse()
+    write(path, document, members)
+    load(path)
+    with pytest.raises(LoadError, match="must give the labels"):
+        load(path, verify=True)
+    document, members = members_of(files["lasso"])
+    scores = document["witness"]["dict"]["scores"]
+    found = np.load(io.BytesIO(members[f"{scores['npy']}.npy"]))
+    stream = io.BytesIO()
+    np.save(stream, found + 3 * np.spacing(np.abs(found)))
+    write(path, document, members | {f"{scores['npy']}.npy": stream.getvalue()})
+    assert load(path, verify=True).verification_.endswith("scores within 3 ulp")
+
+
+def test_witness_rows_are_no_training_rows(models, files):
+    for name in ("neighbours", "tree", "logistic"):
+        document, members = members_of(files[name])
+        rows = document["witness"]["dict"]["columns"]
+        if "npy" in rows:
+            rows = np.load(io.BytesIO(members[f"{rows['npy']}.npy"]))
+        else:
+            rows = np.array(rows["f8"]).reshape(rows["shape"])
+        X = models[name][1]
+        assert not (rows[:, None] == X).all(axis=2).any()
+
+
+METADATA = {"name": "iris", "metrics": {"accuracy": [0.9, None]}, "form": "x", "same": 0}
+
+
+def test_metadata_is_kept(models, path):
+    model, _ = models["pipeline"]
+    save(model, path, metadata=METADATA)
+    loaded = load(path)
+    assert loaded.metadata_ == METADATA
+    save(loaded, path)
+    assert load(path).metadata_ == METADATA
+    save(loaded, path, metadata={"a": 1})
+    assert load(path).metadata_ == {"a": 1}
+    assert not hasattr(load(path).members_[0], "metadata_")
+
+
+@pytest.mark.parametrize("wrong", [{"a": np.nan}, {"a": np.ones(2)}, [1], "a", {"a": {1}}])
+def test_metadata_is_json(wrong, models, path):
+    with pytest.raises(TypeError, match="metadata must"):
+        save(models["tree"][0], path, metadata=wrong)
+    assert not path.exists()
+
+
+def test_functions_are_matched_by_name(path):
+    for function in (doubled, np.log1p, None):
+        step = FunctionTransformer(function, check_inverse=False)
+        model = make_pipeline(step, LogisticRegression(max_iter=500)).fit(X, LABELS)
+        save(model, path)
+        if function is doubled:
+            with pytest.raises(LoadError, match=r"functions=\{'doubled': doubled\}"):
+                load(path)
+            with pytest.raises(LoadError, match="'doubled'"):
+                load(path, functions={"other": doubled})
+        loaded = load(path, functions={"doubled": doubled})
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    for wrong in (doubled, [doubled], {"doubled": 1}):
+        with pytest.raises(TypeError, match="functions must be a dict"):
+            load(path, functions=wrong)
+
+
+def test_patterns_of_vectorizers_need_consent(path):
+    texts = ["a cat", "a dog", "cats and dogs", "the cat"]
+    pattern = r"(?u)\b\w+\b"
+    for vectorizer in (TfidfVectorizer(), TfidfVectorizer(token_pattern=pattern)):
+        model = make_pipeline(vectorizer, LogisticRegression()).fit(texts, [0, 1, 1, 0])
+        save(model, path)
+        if vectorizer.token_pattern == pattern:
+            with pytest.raises(LoadError, match="functions="):
+                load(path)
+        loaded = load(path, functions={pattern: re.compile}, verify=True)
+        np.testing.assert_array_equal(loaded.predict(texts), model.predict(texts))
+    model[0].input = "filename"
+    save(model, path, witness=False)
+    with pytest.raises(LoadError, match="reads files"):
+        load(path, functions={pattern: re.compile})
+
+
+def test_missing_values_of_pandas(path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": pd.array([1, None, 3, 4], dtype="Int64")})
+    model = make_pipeline(SimpleImputer(missing_values=pd.NA), LogisticRegression())
+    save(model.fit(frame, [0, 1, 0, 1]), path)
+    assert load(path).predict(frame).tolist() == model.predict(frame).tolist()
+
+
+@pytest.mark.parametrize("name", ["forest for numbers", "neighbours", "process"])
+def test_arrays_are_mapped(name, models, path):
+    model, rows = models[name]
+    save(model, path, compress=False)
+    assert zipfile.ZipFile(path).testzip() is None
+    read, mapped = load(path), load(path, mmap_mode="r")
+    maps = [part for part in arrays_in(mapped) if isinstance(part, np.memmap)]
+    assert maps
+    assert all(part.offset % 64 == 0 for part in maps)
+    assert not any(part.flags.writeable for part in maps)
+    assert_same(answers(mapped, rows), answers(read, rows))
+    assert_same(answers(mapped, rows), answers(fitted_form(model), rows))
+    with pytest.raises(ValueError, match="mmap_mode must"):
+        load(path, mmap_mode="w+")
+
+
+def test_large_files_use_wide_numbers(path, monkeypatch):
+    monkeypatch.setattr(archive, "_WIDE", 300)
+    array = np.arange(100.0)
+    for compress in (True, False):
+        parts = [("model.json", [b"{}"]), *((f"{k}.npy", npy(array)) for k in range(3))]
+        with open(path, "wb") as file:
+            write_archive(file, parts, compress=compress)
+        with open(path, "rb") as file:
+            found = archive.Archive(file, path, 10**6)
+            for k in range(3):
+                np.testing.assert_array_equal(read_array(found, f"{k}.npy"), array)

@@ -142,8 +142,11 @@ def _is_array(value, kind):
         return "q" in kind and kind[-1] in ("*", str(value.ndim))
     if is_sparse(value):
         return "c" in kind
-    fits = type(value) is np.ndarray or isinstance(value, np.memmap)
-    return fits and value.dtype.kind in letters and kind[-1] in ("*", str(value.ndim))
+    return (
+        type(value) is np.ndarray
+        and value.dtype.kind in letters
+        and kind[-1] in ("*", str(value.ndim))
+    )
 
 
 def _is_predictor(value):

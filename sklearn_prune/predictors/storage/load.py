@@ -7,6 +7,7 @@ from ..base import LoadError
 from .archive import FIRST, Archive, not_ours, sha256_of
 from .decode import _PARTS, Decoder, parse
 from .encode import FORMAT
+from .witness import compared
 from .words import registered_checks
 
 
@@ -55,10 +56,13 @@ def load(
         refused if it has another one.
     mmap_mode : {"r", "c"} or None, default=None
         Map the arrays of a file that was saved with ``compress=False`` instead of reading
-        them. The SHA-256 inside the file is then not compared.
+        them. What would read all of them is then left out: the SHA-256 inside the file is
+        not compared, and positions in trees are not checked. Map only files that nobody
+        else can write.
     verify : bool, default=False
         Whether to predict the witness rows of the file and compare the answers with those
-        of the model that was saved.
+        of the model that was saved. Another label is an error. `verification_` of the
+        result says how far scores are apart, in units in the last place (ulp).
     modules : sequence of torch.nn.Module classes, default=()
         Classes that skorch nets in the file may be made of. Their constructors are called
         with the numbers and texts of the file.
@@ -114,12 +118,9 @@ def load(
         if sha256 is not None:
             _compare(sha256_of(file), sha256, path)
         try:
-            model, document = _read(file, path, options)
-            metadata = document.get("metadata")
-            if metadata is not None:
-                model.metadata_ = metadata
+            model, witness = _read(file, path, options)
             if verify:
-                ...
+                model.verification_ = compared(model, witness, path)
         except (LoadError, ImportError):
             raise
         except Exception as error:
@@ -149,10 +150,13 @@ def _read(file, path, options):
         foreign = _foreign_reader(archive, document, options)
     decoder = Decoder(archive, document, n_parts, options, foreign)
     model = decoder(document["model"])
+    witness = decoder(document.get("witness"))
     unread = archive.places.keys() - decoder.names_read() - {FIRST, "parts.skops"}
     if unread:
         raise not_ours(path, f"it reads nothing of its member {min(unread)}")
-    return model, document
+    if document.get("metadata") is not None:
+        model.metadata_ = document["metadata"]
+    return model, witness
 
 
 def _check_header(document, path):
