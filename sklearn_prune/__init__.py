@@ -10,6 +10,7 @@ _PUBLIC = {
     "sample_selection._subset_predictors": "SampleSubsetClassifier SampleSubsetRegressor",
     "sample_selection._subset_sampler": "SampleSubsetSampler",
     "sample_selection._subset_transformer": "SampleSubsetTransformer",
+    "weight_pruning._fitted_form": "compact",
     "weight_pruning._pruned": "PrunedClassifier PrunedRegressor",
 }
 _SUBPACKAGES = (

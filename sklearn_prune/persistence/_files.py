@@ -4,7 +4,7 @@ import json
 
 import sklearn_prune
 from sklearn_prune._atomic import written_whole
-from sklearn_prune.persistence._stored import compact_form, why_whole
+from sklearn_prune.persistence._stored import why_whole
 from sklearn_prune.persistence._witness import witness_of
 from sklearn_prune.persistence.parts import MEMBER, ForeignParts, Unstorable
 from sklearn_prune.predictors import (
@@ -17,6 +17,7 @@ from sklearn_prune.predictors import (
     npy,
     write_archive,
 )
+from sklearn_prune.weight_pruning import compact_form
 
 __all__ = ["LoadError", "load", "save"]
 

@@ -7,9 +7,6 @@ from scipy.interpolate import BSpline
 from sklearn.base import (
     BaseEstimator,
     is_classifier,
-    is_clusterer,
-    is_outlier_detector,
-    is_regressor,
 )
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
@@ -18,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune import SampleSubsetTransformer
 from sklearn_prune._lazy import import_or_raise
-from sklearn_prune._meta import last_step
 from sklearn_prune._sklearn_compat import columns_read
 from sklearn_prune.predictors import (
     ColumnSelector,
@@ -33,7 +29,6 @@ from sklearn_prune.weight_pruning import (
     fitted_form,
     kept_whole,
     sentence_of,
-    without_samplers,
 )
 
 _SETTINGS = ("batch_size", "threshold")
@@ -224,46 +219,6 @@ _ASK_FOR_PREDICTIONS = {
     "VotingClassifier",
     "VotingRegressor",
 }
-
-
-def compact_form(model, function="save"):
-    """What predicts, or transforms, in the place of a fitted model.
-
-    A transformer stays what it is. Raises TypeError, in the name of a function, if the
-    model neither predicts nor transforms, NotFittedError if it is not fitted.
-    """
-    if isinstance(model, Compact):
-        return model
-    if not hasattr(model, "get_params") or isinstance(model, type):
-        got = model.__name__ if isinstance(model, type) else repr(model)
-        raise TypeError(
-            f"{function} writes a fitted estimator. Got {got}. Pass what fit returned."
-        )
-    search = last_step(model)
-    if hasattr(search, "cv_results_") and search.refit is False:
-        raise TypeError(
-            f"{function} writes the best_estimator_ of a search. Got "
-            f"{type(search).__name__} with refit=False, which has none. Write refit=True."
-        )
-    model = without_samplers(model)
-    transforms = hasattr(model, "transform")
-    detects = is_outlier_detector(model) or is_clusterer(model)
-    if detects and not transforms:
-        raise TypeError(
-            f"{function} writes models that classify, regress or transform. Got "
-            f"{type(model).__name__}, which finds outliers or clusters. Use joblib or "
-            "skl2onnx for it."
-        )
-    predicts = hasattr(model, "predict") and not detects
-    if predicts or is_classifier(model) or is_regressor(model):
-        return fitted_form(model)
-    if transforms:
-        check_is_fitted(model)
-        return model
-    raise TypeError(
-        f"{function} writes models that predict or transform. Got "
-        f"{type(model).__name__}, which does neither. Pass the model that was fitted."
-    )
 
 
 def why_whole(model, compact, text=None):

@@ -222,10 +222,11 @@ CHECKS = {QuantizedArray: check_quantized}
 
 
 def stored_bytes(model):
-    """Number of bytes in which a predictor is stored.
+    """Number of bytes in which a predictor is stored, before any compression.
 
-    It is the length of the pickle (protocol 5), before any compression, and does not depend
-    on the machine. The pickle itself is not held in memory.
+    These are the bytes of the arrays in the form in which a file holds them, and of the
+    description in JSON. Parts that have no form of this package count by the length of
+    their pickle (protocol 5). The number does not depend on the machine.
 
     Parameters
     ----------
@@ -247,8 +248,19 @@ def stored_bytes(model):
     >>> stored_bytes(model.compact_) < 1000
     True
     """
+    from .storage.encode import bytes_of_form
+    from .storage.words import word_of
+
+    return (
+        _pickled_bytes(model)
+        if word_of(type(model)) is None
+        else bytes_of_form(model, _pickled_bytes)
+    )
+
+
+def _pickled_bytes(thing):
     counter = ByteCounter()
-    pickle.Pickler(counter, protocol=5).dump(model)
+    pickle.Pickler(counter, protocol=5).dump(thing)
     return counter.total
 
 

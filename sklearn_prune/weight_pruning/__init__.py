@@ -19,8 +19,8 @@ _SHARED = {
     "_context": "PruningContext",
     "_family": "predictor restored working_form",
     "_fitted_form": (
-        "GENERATORS TRAINING_ATTRIBUTES fitted_form inner_model is_pipeline kept_whole "
-        "sentence_of shipped without_samplers"
+        "GENERATORS TRAINING_ATTRIBUTES compact compact_form fitted_form inner_model "
+        "is_pipeline kept_whole sentence_of shipped without_samplers"
     ),
     "_from_scratch": "smaller_from_scratch smaller_model",
     "_inner_validation": "STARTS Outputs inner_folds log_scores mean_score",

@@ -1,12 +1,15 @@
 """What predicts of a fitted model: its compact form, or the model inside its wrappers."""
 
+import warnings
 from copy import copy
 
 import numpy as np
+from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_prune._meta import last_step
 from sklearn_prune._sklearn_compat import BaseSearchCV
 from sklearn_prune.predictors import Compact, CompactModel, CompactPipeline, forms_of
 from sklearn_prune.weight_pruning._registry import MODEL_FAMILY, families_of_class, resolve
@@ -18,6 +21,63 @@ TRAINING_ATTRIBUTES = (
     "inlier_mask_",  # RANSAC
 )
 GENERATORS = (np.random.RandomState, np.random.Generator, np.random.BitGenerator)
+
+
+def compact(model):
+    """The exact predictor of a fitted model, without data and without training.
+
+    It gives the labels of the model: the same scores to the bit for trees, to the last
+    digits for the rest. It holds what predicts and nothing else, so it is small and needs
+    numpy only.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted, and not changed: a model of scikit-learn, LightGBM, XGBoost or skorch, a
+        Pipeline or container of these, a search, or a `Pruned*` or `SampleSubset*` model.
+
+    Returns
+    -------
+    predictor
+        One of `sklearn_prune.predictors`. Of a pruned model it is `compact_`. A model that
+        has no smaller form is kept as it is, in a `CompactModel`.
+
+    Raises
+    ------
+    TypeError
+        If it is no estimator, or one that neither predicts nor transforms.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+
+    Warns
+    -----
+    UserWarning
+        If the model, or one inside it, has no smaller form. It says why.
+
+    See Also
+    --------
+    PrunedClassifier : Makes the model smaller, too.
+    sklearn_prune.persistence.save : Writes the predictor to a file.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_prune import compact
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RandomForestClassifier(random_state=0).fit(X, y)
+    >>> predictor = compact(model)
+    >>> bool((predictor.predict_proba(X) == model.predict_proba(X)).all())
+    True
+    >>> len(pickle.dumps(model)) > 20 * len(pickle.dumps(predictor))
+    True
+    """
+    found = compact_form(model, "compact")
+    sentences = [sentence_of(*each) for each in kept_whole(found).items()]
+    if sentences and not isinstance(model, Compact):
+        warnings.warn(" ".join(sentences), UserWarning, stacklevel=2)
+    return found
 
 
 def fitted_form(model):
@@ -41,6 +101,46 @@ def fitted_form(model):
         if answer:
             return answer.family.as_fitted(model)
     return resolve(MODEL_FAMILY)().as_fitted(model)
+
+
+def compact_form(model, function="save"):
+    """What predicts, or transforms, in the place of a fitted model.
+
+    A transformer stays what it is. Raises TypeError, in the name of a function, if the
+    model neither predicts nor transforms, NotFittedError if it is not fitted.
+    """
+    if isinstance(model, Compact):
+        return model
+    if not hasattr(model, "get_params") or isinstance(model, type):
+        got = model.__name__ if isinstance(model, type) else repr(model)
+        raise TypeError(
+            f"{function} takes a fitted estimator. Got {got}. Pass what fit returned."
+        )
+    search = last_step(model)
+    if hasattr(search, "cv_results_") and search.refit is False:
+        raise TypeError(
+            f"{function} takes the best_estimator_ of a search. Got "
+            f"{type(search).__name__} with refit=False, which has none. Write refit=True."
+        )
+    model = without_samplers(model)
+    transforms = hasattr(model, "transform")
+    detects = is_outlier_detector(model) or is_clusterer(model)
+    if detects and not transforms:
+        raise TypeError(
+            f"{function} takes models that classify, regress or transform. Got "
+            f"{type(model).__name__}, which finds outliers or clusters. Use joblib or "
+            "skl2onnx for it."
+        )
+    predicts = hasattr(model, "predict") and not detects
+    if predicts or is_classifier(model) or is_regressor(model):
+        return fitted_form(model)
+    if transforms:
+        check_is_fitted(model)
+        return model
+    raise TypeError(
+        f"{function} takes models that predict or transform. Got "
+        f"{type(model).__name__}, which does neither. Pass the model that was fitted."
+    )
 
 
 def kept_whole(compact):

@@ -46,6 +46,7 @@ from sklearn_prune._describe_functions import canonical_json
 from sklearn_prune._lazy import has
 from sklearn_prune.comparison.provenance.manifest import first_difference
 from sklearn_prune.comparison.run.isolation import seeded
+from sklearn_prune.predictors import stored_bytes
 from sklearn_prune.weight_pruning.criteria import MagnitudeCriterion, RandomCriterion
 
 
@@ -255,8 +256,7 @@ def test_costs_are_those_of_the_models(X, y, folds):
     assert (summary["n_samples"] == 120).all()
     split = comparison._plan.splits[2]
     model = seeded(models["fewer"], split.seed).fit(X[split.train], y[split.train])
-    stored = len(pickle.dumps(model.compact_, protocol=5))
-    assert values(comparison, "fewer", "nbytes")[2] == stored
+    assert values(comparison, "fewer", "nbytes")[2] == stored_bytes(model.compact_)
     plain = len(pickle.dumps(clone(knn).fit(X[split.train], y[split.train]), protocol=5))
     assert values(comparison, "knn", "nbytes")[2] == pytest.approx(plain, abs=8)
     for cost in ("fit_time", "predict_latency", "predict_latency_1000"):

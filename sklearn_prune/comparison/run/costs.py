@@ -17,7 +17,7 @@ from sklearn_prune._meta import has_tags, in_one_line
 from sklearn_prune._ranking import keeps_all
 from sklearn_prune._sklearn_compat import count_rows, take_rows
 from sklearn_prune.models.containers import curve_of
-from sklearn_prune.predictors import ByteCounter, Compact
+from sklearn_prune.predictors import ByteCounter, Compact, stored_bytes
 from sklearn_prune.sample_selection import SampleSubset, SampleSubsetModel
 from sklearn_prune.weight_pruning import (
     PrunedModel,
@@ -384,14 +384,17 @@ class _ShippingPickler(pickle.Pickler):
 
 
 def saved_bytes(model):
-    """Length of the pickle (protocol 5) of what one would ship; it is not held in memory.
+    """Bytes of what one would ship: `stored_bytes` of a predictor, else of the pickle.
 
     Wrappers inside the model, such as Pruned* in a vote, count as what one would ship of
     them. NaN for a model that cannot be pickled.
     """
     counter = ByteCounter()
     try:
-        _ShippingPickler(counter, protocol=5).dump(shipped(model))
+        small = shipped(model)
+        if isinstance(small, Compact):
+            return stored_bytes(small)
+        _ShippingPickler(counter, protocol=5).dump(small)
     except Exception:  # local classes and open handles say so in many ways
         return float("nan")
     return counter.total

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_prune._lazy import import_or_raise
-from sklearn_prune.persistence._stored import compact_form
 from sklearn_prune.persistence.export.onnx import Session
 from sklearn_prune.persistence.export.witnesses import (
     TreeWalk,
@@ -18,6 +17,7 @@ from sklearn_prune.persistence.export.witnesses import (
     tree_forms,
     witness_rows,
 )
+from sklearn_prune.weight_pruning import compact_form
 
 TOLERANCE = 2e-5  # largest difference of scores, relative where they exceed 1
 EXACT, EXACT_SINGLE = 1e-10, 2e-6  # the same of trees, with double or single sums

@@ -199,8 +199,26 @@ def npy(array):
     return [magic + head.encode(), flat.view(np.uint8).data if flat.size else b""]
 
 
-def stored_bytes_of(model, foreign=None):
-    """Bytes of the arrays of a model as files hold them, uncompressed, and its JSON."""
-    encoder = Encoder(foreign)
-    document = {"model": encoder(model), "shared": encoder.shared}
-    return len(dumps(document)) + sum(array.nbytes for array in encoder.arrays)
+def bytes_of_form(model, bytes_of_part):
+    """Bytes of the arrays of a form as files hold them, uncompressed, and of its JSON.
+
+    `bytes_of_part` gives the bytes of a part without a form.
+    """
+    parts = _Counted(bytes_of_part)
+    encoder = Encoder(parts)
+    text = dumps([encoder(model), encoder.shared])
+    return len(text) + sum(array.nbytes for array in encoder.arrays) + parts.total
+
+
+class _Counted:
+    """Counts parts without a form."""
+
+    def __init__(self, bytes_of_part):
+        self.bytes_of_part, self.total = bytes_of_part, 0
+
+    def __call__(self, value):
+        self.total += self.bytes_of_part(value)
+        return {"part": 0}
+
+    def needs(self, name):
+        """Nothing: a function is called by a caller who has it."""

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import is_classifier, is_clusterer
 
 from sklearn_prune._lazy import has, import_or_raise
-from sklearn_prune.persistence._stored import compact_form, why_whole
+from sklearn_prune.persistence._stored import why_whole
 from sklearn_prune.persistence.export import (
     ExportReport,
     compare,
@@ -21,6 +21,7 @@ from sklearn_prune.persistence.export.onnx.inline import TENSOR_TYPES, NeedsOlde
 from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.persistence.export.onnx.session import ROUNDED, Session
 from sklearn_prune.persistence.export.onnx.writer import Translation
+from sklearn_prune.weight_pruning import compact_form
 
 _DEFAULT_ML = 5
 _N_NODES = 1000  # of trees that are tried
