@@ -1,6 +1,6 @@
 """Arrays as predictors store them, kinds of rows, and checks of loaded arrays."""
 
-import pickle
+import sys
 from math import prod
 
 import numpy as np
@@ -219,59 +219,3 @@ def check_quantized(array):
 
 
 CHECKS = {QuantizedArray: check_quantized}
-
-
-def stored_bytes(model):
-    """Number of bytes in which a predictor is stored, before any compression.
-
-    These are the bytes of the arrays in the form in which a file holds them, and of the
-    description in JSON. Parts that have no form of this package count by the length of
-    their pickle (protocol 5). The number does not depend on the machine.
-
-    Parameters
-    ----------
-    model : predictor or estimator
-        What is stored, such as `compact_`.
-
-    Returns
-    -------
-    int
-        The number of bytes.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LinearRegression
-    >>> from sklearn_prune import PrunedRegressor
-    >>> from sklearn_prune.predictors import stored_bytes
-    >>> model = PrunedRegressor(LinearRegression(), keep=1.0)
-    >>> model = model.fit([[0.0], [1.0]], [0.0, 1.0])
-    >>> stored_bytes(model.compact_) < 1000
-    True
-    """
-    from .storage.encode import bytes_of_form
-    from .storage.words import word_of
-
-    return (
-        _pickled_bytes(model)
-        if word_of(type(model)) is None
-        else bytes_of_form(model, _pickled_bytes)
-    )
-
-
-def _pickled_bytes(thing):
-    counter = ByteCounter()
-    pickle.Pickler(counter, protocol=5).dump(thing)
-    return counter.total
-
-
-stored_bytes.__module__ = "sklearn_prune.predictors"
-
-
-class ByteCounter:
-    """A file that counts what is written to it, and keeps nothing."""
-
-    def __init__(self):
-        self.total = 0
-
-    def write(self, data):
-        self.total += memoryview(data).nbytes
