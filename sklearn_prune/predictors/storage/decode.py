@@ -10,9 +10,8 @@ import numpy as np
 from ..base import LoadError
 from ..quantized import need
 from .archive import STORED, not_ours
-from .encode import DEFAULT_PATTERN, NUMBERS
 from .fields import check_fields
-from .words import ELSEWHERE, checks_of, class_of
+from .words import DEFAULT_PATTERN, ELSEWHERE, NUMBERS, checks_of, class_of
 
 _DEPTH = 60  # of parts inside parts
 _PARTS = 5_000_000  # of all documents, of which each takes some hundred bytes

@@ -7,14 +7,11 @@ from math import isfinite
 import numpy as np
 
 from ..quantized import is_sparse
-from .words import word_of
+from .words import DEFAULT_PATTERN, NUMBERS, word_of
 
-FORMAT = 2
-DEFAULT_PATTERN = r"(?u)\b\w\w+\b"  # of tokens; others need consent
 SHORT = 256  # entries up to which an array may be written as numbers in the JSON
 OF_MEMBER = 160  # bytes that an array takes more if it is a member of its own
 LONG = 400  # texts and numbers of a list that is a member of its own
-NUMBERS = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
 
 
 class Encoder:

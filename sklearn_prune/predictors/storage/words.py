@@ -3,6 +3,9 @@
 import sys
 from importlib import import_module
 
+FORMAT = 2
+DEFAULT_PATTERN = r"(?u)\b\w\w+\b"  # of tokens; others need consent
+NUMBERS = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
 _PACKAGE = __package__.rpartition(".")[0]
 FORMS = {
     "forest": "CompactForestClassifier",

@@ -94,7 +94,7 @@ def unpack(trees, state):
     ints = {name: integers(value, name) for name, value in state.items()}
     trees.output_column = ints.pop("output_column", np.zeros(1, int)).astype(np.int64)
     sizes, feature = ints.pop("sizes"), ints.pop("feature")
-    feature_of = ints.pop("features") if "features" in ints else np.unique(feature)
+    feature_of = ints.pop("features") if "features" in ints else _distinct(feature)
     n_nodes, n_columns = len(feature), len(feature_of)
     sizes = sizes.astype(np.int64)
     need(0 < n_nodes < MOST and n_columns > 0, "the number of nodes")
@@ -220,3 +220,8 @@ def _of_planes(planes, size, most):
     parts = np.zeros((size, 8), dtype=np.uint8)
     parts[:, :n_bytes] = planes.astype(np.uint8).reshape(n_bytes, size).T
     return parts.view("<u8").ravel().astype(np.uint64)
+
+
+def _distinct(values):
+    """Sorted, each once; a plain np.unique would import numpy.ma."""
+    return np.unique(values, return_index=True)[0]
