@@ -43,7 +43,7 @@ from sklearn_prune import (
     SampleSubsetTransformer,
     predictors,
 )
-from sklearn_prune.persistence import LoadError, load, save
+from sklearn_prune.persistence import LoadError, load, save, to_onnx
 from sklearn_prune.predictors import arrays_in, npy, write_archive
 from sklearn_prune.predictors.storage import archive
 from sklearn_prune.predictors.storage.decode import read_array
@@ -719,3 +719,11 @@ def test_large_files_use_wide_numbers(path, monkeypatch):
             found = archive.Archive(file, path, 10**6)
             for k in range(3):
                 np.testing.assert_array_equal(read_array(found, f"{k}.npy"), array)
+
+
+def test_metadata_is_copied_into_graphs(models, path):
+    pytest.importorskip("onnxruntime")
+    save(models["tree"][0], path, metadata=METADATA)
+    found = {each.key: each.value for each in to_onnx(load(path), X[:1]).metadata_props}
+    assert found["name"] == "iris"
+    assert json.loads(found["metrics"]) == METADATA["metrics"]

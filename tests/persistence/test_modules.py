@@ -10,8 +10,6 @@ from sklearn_prune.persistence import load, save, to_onnx
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
-pytest.importorskip("skops")
-pytest.importorskip("safetensors")
 nn = torch.nn
 
 X, LABELS = load_iris(return_X_y=True)

@@ -1,5 +1,6 @@
 """Write a fitted model as an ONNX graph, without what has pruned it."""
 
+import json
 import warnings
 from itertools import zip_longest
 
@@ -149,9 +150,14 @@ def to_onnx(
     opset, ml_opset = _opsets(target_opset)
     options = (name, zipmap, raw_scores, precision)
     try:
-        return _written(compact, inputs, opset, ml_opset, *options)
-    except NeedsOlderOperators:
-        return _written(compact, inputs, opset, min(ml_opset, 3), *options)
+        try:
+            found = _written(compact, inputs, opset, ml_opset, *options)
+        except NeedsOlderOperators:
+            found = _written(compact, inputs, opset, min(ml_opset, 3), *options)
+        for key, value in getattr(compact, "metadata_", {}).items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            found.metadata_props.add(key=key, value=text)
+        return found
     except TypeError as error:
         why = why_whole(model, compact, str(error))
         if why:
