@@ -10,8 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from sklearn.pipeline import make_pipeline, make_union
 
 from sklearn_prune.persistence import load, save
+from tests.estimators import sk
 from tests.matrix import fitted_models
 from tests.persistence.damage import damaged, forged
 
@@ -92,9 +94,45 @@ def load_of(content, path):
     return load(path)
 
 
+def pipelines():
+    """Pipelines of the steps that have numpy forms, by name, with rows."""
+    X = np.abs(np.random.default_rng(0).normal(size=(60, 4)).round(2))
+    codes = np.floor(2 * X)
+    texts = ["a cat", "a dog", "cats and dogs", "the cat"] * 15
+    scale, unknown = sk.StandardScaler(), {"handle_unknown": "ignore"}
+    columns = [("a", scale, [0, 2]), ("b", sk.OneHotEncoder(**unknown), [1])]
+    steps = {
+        "standard": (scale, X),
+        "range": (sk.MinMaxScaler(clip=True), X),
+        "maximum": (sk.MaxAbsScaler(), X),
+        "robust": (sk.RobustScaler(), X),
+        "normal": (sk.Normalizer(), X),
+        "binary": (sk.Binarizer(threshold=0.5), X),
+        "missing": (sk.SimpleImputer(add_indicator=True), np.where(X > 2, np.nan, X)),
+        "one hot": (sk.OneHotEncoder(**unknown), codes),
+        "bins": (sk.KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), X),
+        "pca": (sk.PCA(2, whiten=True), X),
+        "polynomial": (sk.PolynomialFeatures(2), X),
+        "power": (sk.PowerTransformer(), X),
+        "quantiles": (sk.QuantileTransformer(n_quantiles=20), X),
+        "selected": (sk.SelectKBest(k=2), X),
+        "logarithm": (sk.FunctionTransformer(np.log1p), X),
+        "union": (make_union(scale, sk.PCA(2)), X),
+        "of columns": (sk.ColumnTransformer(columns, remainder="passthrough"), codes),
+        "words": (sk.CountVectorizer(ngram_range=(1, 2)), texts),
+        "tfidf": (sk.TfidfVectorizer(), texts),
+    }
+    y = (X[:, 0] > 0.6).astype(int)
+    found = {}
+    for name, (step, rows) in steps.items():
+        model = make_pipeline(step, sk.LogisticRegression())
+        found[f"pipeline of {name}"] = model.fit(rows, y), rows
+    return found
+
+
 def main(kind, n_files, seed=0):
     """Print how many files came to what."""
-    models, files = fitted_models(), {}
+    models, files = fitted_models() | pipelines(), {}
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, (model, _) in models.items():

@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from ..base import LoadError
-from ..quantized import need
+from ..frames import CSR
+from ..quantized import is_count, need
 from .archive import STORED, not_ours
 from .fields import check_fields
 from .words import DEFAULT_PATTERN, ELSEWHERE, NUMBERS, checks_of, class_of
@@ -220,7 +221,7 @@ class Decoder:
         if word in ("U", "S"):
             need(all(type(each) is str for each in values), "an array of texts")
             width = max(map(len, values), default=0)
-            need(len(values) * width <= 4 * self.archive.size + 4096, "an array of texts")
+            need(4 * len(values) * width <= self.options.max_bytes, "an array of texts")
             if word == "S":
                 return np.array([each.encode("latin-1") for each in values], dtype="S")
             return np.array(values, dtype="U")
@@ -257,6 +258,17 @@ class Decoder:
 
     # ---------------------------------------------------------------- forms
 
+    def _need_memory(self, state):
+        """Raise if what is written out takes more than four times `max_bytes`."""
+        for name, times in (("feature", 100), ("mask_", 80), ("columns_", 16)):
+            size = getattr(state.get(name), "size", 0)
+            if size * times > 4 * self.options.max_bytes:
+                raise LoadError(
+                    "A model to load may take four times max_bytes="
+                    f"{self.options.max_bytes:,} in memory. Got {self.archive.path}, which "
+                    f"takes more. Write load(path, max_bytes={size * times:_})."
+                )
+
     def _form(self, part):
         word = part["form"]
         cls = class_of(word, self.options.forms) if type(word) is str else None
@@ -275,9 +287,13 @@ class Decoder:
                 state[name] = self(value)
         if type(state.get("n_jobs")) is int:
             state["n_jobs"] = min(state["n_jobs"], os.cpu_count() or 1)
+        self._need_memory(state)
         form._set_file_state(state)
         if word in ELSEWHERE:
             return form.restored(self.options)
+        if word in ("sparse-weights", "quantized"):
+            need(type(form.shape) is tuple and all(map(is_count, form.shape)), "a shape")
+            need(4 * prod(form.shape) <= self.options.max_bytes, "the size of weights")
         check_fields(word, form, class_of)
         reads_all = word == "trees" and self.options.mmap_mode is not None
         checks = {} if reads_all else checks_of(word)

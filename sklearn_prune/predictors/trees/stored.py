@@ -1,10 +1,11 @@
 """Trees as files hold them: arrays that compress well, from which all else follows."""
 
 import zlib
+from copy import copy
 
 import numpy as np
 
-from ..quantized import need
+from ..quantized import is_array, is_count, need
 from .columns import (
     CATEGORIES,
     MISSING_RIGHT,
@@ -84,6 +85,8 @@ def unpack(trees, state):
     if "nodes" in state:
         need(state.keys() == {*_OF_TREES, *_LAID_OUT}, "a part of trees")
         vars(trees).update(state)
+        if not isinstance(getattr(trees.nodes, "base", None), np.memmap):
+            _check_layout(trees)
         return
     for name in ("n_features", "n_outputs", "table"):
         setattr(trees, name, state.pop(name))
@@ -153,6 +156,29 @@ def unpack(trees, state):
     trees.leaf_ids = np.ascontiguousarray(ids.T).ravel()
     need(not ints, "a part of trees")
     trees.set_nodes(sizes, inner, column, keys)
+
+
+def _check_layout(trees):
+    """Raise ValueError unless the nodes are as `set_nodes` lays them out."""
+    starts, wide, bits = trees.node_start, trees.wide_column, trees.column_bits
+    need(is_array(trees.nodes, "u", 1) and trees.nodes.itemsize == 8, "nodes")
+    need(is_array(starts, "u", 1) and is_array(trees.leaf_start, "u", 1), "nodes")
+    need(is_count(bits) and bits <= 30 and is_array(wide, "u", 1), "column_bits")
+    need(len(wide) == (0 if bits else len(trees.nodes)), "the columns of nodes")
+    starts = starts.astype(np.int64)
+    sizes = np.diff(starts)
+    need(len(sizes) and starts[0] == 0 and (sizes > 0).all(), "the sizes of trees")
+    need(starts[-1] == len(trees.nodes), "the sizes of trees")
+    need(isinstance(trees.columns, KeyColumns), "the columns of trees")
+    _, inner, column, keys = trees.node_parts()
+    need(column.max() < len(trees.columns), "the columns of nodes")
+    children = inner.reshape(-1, 2).sum(axis=1, dtype=np.int64)
+    need((np.add.reduceat(children, starts[:-1]) == sizes - 1).all(), "a child of a node")
+    other = copy(trees)
+    other.set_nodes(sizes, inner, column, keys)
+    for name in ("nodes", "node_start", "leaf_start", "wide_column", "column_bits"):
+        same = np.array_equal(getattr(other, name), getattr(trees, name))
+        need(same, "the order of nodes")
 
 
 def _set_categories(columns, ints):
