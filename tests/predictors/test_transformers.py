@@ -427,7 +427,11 @@ def numeric(threshold=0.3, **more):
 BY_COLUMN = [
     numeric(),
     numeric(0, remainder="passthrough", transformer_weights={"scale": 3}),
-    numeric(1, remainder=MinMaxScaler(), verbose_feature_names_out="{feature_name}"),
+    numeric(
+        1,
+        remainder=MinMaxScaler(),
+        verbose_feature_names_out="{feature_name}.{transformer_name}",
+    ),
     numeric(0, verbose_feature_names_out=False),
     ColumnTransformer(
         [("s", StandardScaler(), slice("b", "d")), ("p", "passthrough", [0, -2])]
@@ -486,6 +490,12 @@ def test_what_has_no_form_keeps_its_reason():
     for transformer, word in (
         (Own(), "Own"),
         (SplineTransformer(), "SplineTransformer"),
+        (
+            ColumnTransformer(
+                [("m", MinMaxScaler(), [0])], verbose_feature_names_out="{feature_name:>9}"
+            ),
+            "verbose_feature_names_out",
+        ),
         (QuantileTransformer(n_quantiles=5, output_distribution="normal"), "distribution"),
         (StandardScaler().set_output(transform="polars"), "set_output"),
         (FunctionTransformer(lambda rows: rows), "func"),

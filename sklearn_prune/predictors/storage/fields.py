@@ -79,6 +79,37 @@ FIELDS = {
     "sparse": "column=i1 start=u1 values=qn1 scale=f shares=b",
     "model": "~n_features_in_=any ~feature_names_in_=x1 ~classes_=any model_=any",
     "some-columns": f"{_ROWS} inner_=P columns_=i1 ~classes_=C",
+    "pipeline": f"{_MEMBERS} ~classes_=C steps_=l",
+    "quadratic-discriminant": f"{_ROWS} classes_=x1 means_=f2 priors_=f1 ranks_=i1 "
+    "rotations_=n* scalings_=f1",
+    "csr": "data=n1 indices=i1 indptr=i1 shape=t",
+    "covariance": "name=s params=d",
+    "identity": f"{_STEP} ~named=b",
+    "function": f"{_STEP} ~named=b function=ufunc? inverse=ufunc? ~validate=b",
+    "column-transformer": f"{_STEP} members=S columns=l names=l weights=l single=l "
+    "widths=l by_name=b sparse_output_=b verbose_feature_names_out=any",
+    "feature-union": f"{_STEP} members=S names=l weights=l verbose_feature_names_out=b",
+    "steps": f"{_STEP} members=S names=l",
+    "bins": f"{_STEP} bin_edges_=l n_bins_=i1 encode=onehot,onehot-dense,ordinal "
+    "dtype=dtype?",
+    "one-hot": f"{_STEP} {_CATEGORIES} dropped=l sparse_output=b warns=b",
+    "ordinal": f"{_STEP} {_CATEGORIES} unknown_value=any encoded_missing_value=any",
+    "imputer": f"{_STEP} strategy=mean,median,most_frequent,constant statistics_=x1 "
+    "keep_empty_features=b missing_kind=s missing_values=any indicated=i1? "
+    "fill_dtype=s fit_dtype=s",
+    "pca": f"{_STEP} components_=f2 mean_=f1 explained_variance_=f1? steps=l whiten=b",
+    "svd": f"{_STEP} components_=f2 steps=l",
+    "polynomial": f"{_STEP} degrees=l include_bias=b interaction_only=b order=C,F "
+    "n_output_features_=n",
+    "binarizer": f"{_STEP} threshold=f",
+    "standard-scaler": f"{_STEP} ~mean_=f1? ~scale_=f1?",
+    "range-scaler": f"{_STEP} scale_=f1 min_=f1 clip=b feature_range=l",
+    "maximum-scaler": f"{_STEP} scale_=f1 ~clip=b",
+    "robust-scaler": f"{_STEP} ~center_=f1? ~scale_=f1?",
+    "normalizer": f"{_STEP} norm=l1,l2,max",
+    "word-counts": f"{_STEP} {_WORDS}",
+    "tfidf": f"{_STEP} {_TFIDF}",
+    "tfidf-counts": f"{_STEP} {_WORDS} {_TFIDF}",
     "column-selector": "columns=any ~n_features_in_=N ~feature_names_in_=x1 "
     "~_sklearn_output_config=d",
     "constant": "value_=n1",

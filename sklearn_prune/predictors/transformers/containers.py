@@ -51,6 +51,12 @@ def all_read_sparse(members):
     return all(member.__sklearn_tags__().input_tags.sparse for member in members)
 
 
+def _named(pattern, member, name):
+    """A pattern with names in their places; it may come from a file, so no `format`."""
+    parts = pattern.split("{feature_name}")
+    return name.join(part.replace("{transformer_name}", member) for part in parts)
+
+
 def drop_later_names(members):
     """Drop the names of features of all but the first that is no identity."""
     started = False
@@ -81,8 +87,11 @@ class _Members(CompactTransformer):
     @classmethod
     def reason(cls, fitted):
         """Why it cannot have this form, which may be that of a member."""
-        if callable(fitted.verbose_feature_names_out):
+        names = fitted.verbose_feature_names_out
+        if callable(names):
             return "verbose_feature_names_out is a function"
+        if isinstance(names, str) and not {"{", "}"}.isdisjoint(_named(names, "", "")):
+            return f"verbose_feature_names_out={names!r}"
         try:
             cls.of(fitted)
         except TypeError as error:
@@ -114,11 +123,7 @@ class _Members(CompactTransformer):
         else:
             pattern = verbose if isinstance(verbose, str) else None
             pattern = pattern or "{transformer_name}__{feature_name}"
-            names = [
-                pattern.format(transformer_name=member, feature_name=name)
-                for member, own in pairs
-                for name in own
-            ]
+            names = [_named(pattern, member, name) for member, own in pairs for name in own]
         return np.array(names, dtype=object)
 
 
