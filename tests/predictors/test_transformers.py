@@ -44,6 +44,7 @@ from sklearn.preprocessing import (
 
 from sklearn_prune import PrunedClassifier, SampleSubsetTransformer
 from sklearn_prune.models.readers import fitted_step
+from sklearn_prune.predictors import CompactTransformer
 from sklearn_prune.predictors.frames import CSR
 from sklearn_prune.predictors.transformers import transformer_of
 from sklearn_prune.weight_pruning import fitted_form
@@ -534,6 +535,8 @@ def test_forms_become_fitted_transformers_again(at):
             assert type(made) is type(fitted)
         same(made.transform(rows), expected)
         same(transformer_of(made)[0].transform(rows), expected)
+    if isinstance(form, CompactTransformer):
+        form.check_attributes()
 
 
 SCRIPT = r"""
@@ -727,3 +730,31 @@ def test_names_are_checked_by_the_first_step_that_reads_them(steps):
 def test_encoders_refuse_what_scikit_learn_refuses(rows):
     for encoder in (OneHotEncoder(), OrdinalEncoder()):
         assert isinstance(check(encoder.fit(X[:, :3]), rows), Exception)
+
+
+WRONG = [
+    (OneHotEncoder(min_frequency=6), "grouped", lambda own: [np.array([10**9] * 6)] * 3),
+    (OneHotEncoder(drop="first"), "dropped", lambda own: [9] * 3),
+    (OrdinalEncoder(), "categories_", lambda own: own[:2]),
+    (KBinsDiscretizer(3), "n_bins_", lambda own: own + 1),
+    (PolynomialFeatures(2), "degrees", lambda own: [1, 60]),
+    (SimpleImputer(), "statistics_", lambda own: own[:2]),
+    (SimpleImputer(add_indicator=True), "indicated", lambda own: np.array([9])),
+    (PCA(2), "steps", lambda own: ["a", 1]),
+    (PowerTransformer(), "lambdas_", lambda own: own[:2]),
+    (QuantileTransformer(n_quantiles=9), "references_", lambda own: own[:2]),
+    (TfidfTransformer(), "idf_", lambda own: own[:2]),
+    (TfidfVectorizer(), "terms", lambda own: own[:2]),
+    (CountVectorizer(), "ngram_range", lambda own: [2, 1]),
+]
+
+
+@pytest.mark.parametrize(("transformer", "name", "change"), WRONG)
+def test_attributes_that_do_not_fit_are_refused(transformer, name, change):
+    rows = DOCUMENTS if hasattr(transformer, "vocabulary") else np.abs(X)
+    rows = table_of(CITIES) if hasattr(transformer, "categories") else rows
+    form, _ = transformer_of(transformer.fit(rows))
+    form.check_attributes()
+    setattr(form, name, change(getattr(form, name)))
+    with pytest.raises(ValueError, match="does not fit the rest"):
+        form.check_attributes()

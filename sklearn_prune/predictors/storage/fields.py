@@ -151,6 +151,10 @@ def check_fields(word, form, class_of):
         need(fits, f"{word}: the attribute {name}")
     unknown = found.keys() - known
     need(not unknown, f"{word}: the attribute {min(unknown, default='')}")
+    if word in FITS:
+        FITS[word](form)
+    if hasattr(form, "check_attributes"):
+        form.check_attributes()
 
 
 def _is(value, kind, class_of):

@@ -39,6 +39,9 @@ class CompactTransformer(Estimator):
     def __getstate__(self):
         return self.__dict__
 
+    def check_attributes(self):
+        """Raise ValueError unless attributes that come from a file fit together."""
+
     def _made(self):
         """What is made of the attributes, once."""
         try:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..frames import CSR, FLOATS, is_sparse
+from ..quantized import need
 from .base import CompactTransformer
 
 
@@ -24,6 +25,11 @@ class CompactPowerTransformer(CompactTransformer):
         if fitted.standardize:
             made.scaler = CompactStandardScaler.of(fitted._scaler)
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless there is a power for each column."""
+        need(len(self.lambdas_) == self.n_features_in_, "lambdas_")
+        need(self.scaler is None or hasattr(self.scaler, "scale_"), "scaler")
 
     def _apply(self, X):
         X = self._ready(X, FLOATS, finite="allow-nan")
@@ -84,6 +90,11 @@ class CompactQuantileTransformer(CompactTransformer):
         """The normal distribution needs functions of scipy."""
         found = fitted.output_distribution
         return None if found == "uniform" else f"output_distribution={found!r}"
+
+    def check_attributes(self):
+        """Raise ValueError unless there are quantiles for each column."""
+        shape = (len(self.references_), self.n_features_in_)
+        need(len(self.references_) > 0 and self.quantiles_.shape == shape, "quantiles_")
 
     def _apply(self, X):
         X = self._ready(X, FLOATS, finite="allow-nan")

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from ..frames import CSR, REALS, check_shape, column, is_frame, is_sparse, n_rows
+from ..quantized import is_array, is_count, need
 from .base import CompactTransformer
 
 _FEW = 32  # rows up to which numbers are looked up in a dict
@@ -31,6 +32,18 @@ class _Encoder(CompactTransformer):
                 for own in fitted._default_to_infrequent_mappings
             ]
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless groups and categories fit together."""
+        width = self.n_features_in_
+        need(len(self.categories_) == len(self.grouped) == width, "categories_")
+        need(np.dtype(self.dtype).kind in "biuf", "dtype")
+        for own, grouped in zip(self.categories_, self.grouped, strict=True):
+            need(type(own) is np.ndarray and own.ndim == 1, "categories_")
+            if grouped is not None:
+                need(is_array(grouped, "iu", 1) and len(grouped) > 0, "grouped")
+                need(len(own) - 1 <= len(grouped) <= len(own), "grouped")
+                need(grouped.min() >= 0 and grouped.max() < len(own), "grouped")
 
     def _make(self):
         """Of each column the positions of its categories in a dict, and more."""
@@ -169,6 +182,13 @@ class CompactOneHotEncoder(_Encoder):
             made.dropped = [None if at is None else int(at) for at in dropped]
         return made
 
+    def check_attributes(self):
+        """Raise ValueError unless groups, categories and what is dropped fit together."""
+        super().check_attributes()
+        need(len(self.dropped) == self.n_features_in_, "dropped")
+        for own, dropped in zip(self.categories_, self.dropped, strict=True):
+            need(dropped is None or (is_count(dropped) and dropped < len(own)), "dropped")
+
     def _layout(self):
         """Of each column, where its categories go, and (last) others; and the width."""
         found, first = [], 0
@@ -236,6 +256,15 @@ class CompactOrdinalEncoder(_Encoder):
         """Codes that are no numbers are not stored."""
         return None if np.dtype(fitted.dtype).kind in "biuf" else f"dtype={fitted.dtype}"
 
+    def check_attributes(self):
+        """Raise ValueError unless groups and categories fit together."""
+        super().check_attributes()
+        for own, grouped in zip(self.categories_, self.grouped, strict=True):
+            nan = int(len(own) > 0 and _key(own[-1]) is _NAN)
+            need(grouped is None or len(grouped) == len(own) - nan, "grouped")
+        numbers = (self.unknown_value or 0, self.encoded_missing_value)
+        need(all(isinstance(each, int | float) for each in numbers), "unknown_value")
+
     def _layout(self):
         """Of each column the code of each category, of NaN, and of others (last)."""
         values = []
@@ -267,6 +296,12 @@ class CompactKBinsDiscretizer(CompactTransformer):
         made.n_bins_ = fitted.n_bins_.copy()
         made.dtype = None if fitted.dtype is None else np.dtype(fitted.dtype).str
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless there are as many bins as between their edges."""
+        need(len(self.bin_edges_) == len(self.n_bins_) == self.n_features_in_, "n_bins_")
+        for own, count in zip(self.bin_edges_, self.n_bins_.tolist(), strict=True):
+            need(is_array(own, "f", 1) and len(own) == count + 1, "bin_edges_")
 
     def _apply(self, X):
         X = self._ready(X, REALS if self.dtype is None else np.dtype(self.dtype))

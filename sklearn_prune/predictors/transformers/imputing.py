@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from ..frames import CSR, FLOATS, as_csr, is_missing, is_sparse, row_of_entry, side_by_side
+from ..quantized import need
 from .base import CompactTransformer
 
 
@@ -47,6 +48,21 @@ class CompactSimpleImputer(CompactTransformer):
         if fitted.add_indicator:
             made.indicated = fitted.indicator_.features_.copy()
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless there is a statistic for each column."""
+        need(len(self.statistics_) == self.n_features_in_, "statistics_")
+        own = self.indicated
+        inside = own is None or not len(own) or 0 <= own.min() <= own.max()
+        need(
+            inside and (own is None or own.max(initial=0) < self.n_features_in_),
+            "indicated",
+        )
+        need(self.missing_kind in ("nan", "none", "na", "value"), "missing_kind")
+        need(
+            {np.dtype(self.fit_dtype).kind, np.dtype(self.fill_dtype).kind} <= set("iufO"),
+            "fit_dtype",
+        )
 
     def _apply(self, X):
         dtype = FLOATS

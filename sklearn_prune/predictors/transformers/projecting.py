@@ -1,10 +1,12 @@
 """Projections on components, and products of columns."""
 
 from itertools import combinations, combinations_with_replacement
+from math import comb
 
 import numpy as np
 
 from ..frames import FLOATS, REALS, as_csr, is_sparse
+from ..quantized import is_count, need
 from .base import CompactTransformer
 
 
@@ -25,6 +27,11 @@ class _Projection(CompactTransformer):
         made.steps = [step // values.itemsize for step in values.strides]
         made.components_ = np.array(values, order="C")
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless the places in memory are integers."""
+        whole = all(isinstance(step, int) for step in self.steps)
+        need(whole and len(self.steps) == 2, "steps")
 
     def laid_out(self):
         """The components, in memory as they were."""
@@ -100,6 +107,15 @@ class CompactPolynomialFeatures(CompactTransformer):
         made = super().of(fitted)
         made.degrees = [int(fitted._min_degree), int(fitted._max_degree)]
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless the number of products is what it has to be."""
+        n, (least, most) = self.n_features_in_, self.degrees
+        need(is_count(least) and is_count(most) and least <= most <= 64, "degrees")
+        total = int(self.include_bias)
+        for degree in range(max(least, 1), most + 1):
+            total += comb(n if self.interaction_only else n + degree - 1, degree)
+        need(total == self.n_output_features_ and total < 1 << 24, "n_output_features_")
 
     def _make(self):
         """Of each degree above 0, the columns of all products."""

@@ -6,6 +6,7 @@ import unicodedata
 import numpy as np
 
 from ..frames import CSR, REALS, as_csr
+from ..quantized import is_count, need
 from .base import CompactTransformer
 from .scaling import normalized
 
@@ -54,6 +55,16 @@ class CompactCountVectorizer(CompactTransformer):
         if self.analyzer == "word":
             tokens = re.compile(self.token_pattern).findall
         return self.vocabulary_, tokens, self.get_stop_words()
+
+    def check_attributes(self):
+        """Raise ValueError unless the terms are texts, and have a weight each."""
+        least, most = self.ngram_range
+        need(is_count(least, 1) and is_count(most, least), "ngram_range")
+        for texts in (self.terms, self.stop_words or ()):
+            need(all(isinstance(each, str) for each in texts), "terms")
+        need(np.dtype(self.dtype).kind in "biuf", "dtype")
+        weights = getattr(self, "idf_", None)
+        need(weights is None or len(weights) == len(self.terms), "idf_")
 
     def _start(self, X):
         return self._apply(X)  # texts have no names
@@ -167,6 +178,10 @@ class CompactTfidfTransformer(CompactTransformer):
         made = super().of(fitted)
         made.idf_ = fitted.idf_.copy() if hasattr(fitted, "idf_") else None
         return made
+
+    def check_attributes(self):
+        """Raise ValueError unless there is a weight for each column."""
+        need(self.idf_ is None or len(self.idf_) == self.n_features_in_, "idf_")
 
     def _apply(self, X):
         return weighted(as_csr(self._ready(X, REALS)), self)
