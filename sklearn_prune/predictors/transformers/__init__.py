@@ -8,6 +8,7 @@ from copy import copy
 from importlib import import_module
 
 from ..frames import as_scipy, columns_of, is_named
+from .base import is_identity
 
 _FORMS = {
     "Binarizer": "scaling",
@@ -47,7 +48,7 @@ def forms_of(steps, last, *, reads_forms=True):
     given = frames = False
     for _, step in [*steps, ("", last)]:
         frames |= given and hasattr(step, "feature_names_in_")
-        given |= getattr(step, "func", step) is not None
+        given |= not is_identity(step)
     forms = [(name, transformer_of(step, frames=frames)[0]) for name, step in steps]
     if not frames:
         pairs = zip(forms, steps, strict=True)
@@ -65,7 +66,7 @@ def transformed(steps, X):
     """Rows as fitted steps (name, transformer) give them, one after the other."""
     start = True
     for _, step in steps:
-        if getattr(step, "func", step) is None:  # an identity
+        if is_identity(step):
             continue
         if hasattr(step, "_apply"):
             X = step._start(X) if start else step._apply(X)

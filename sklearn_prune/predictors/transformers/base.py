@@ -6,6 +6,11 @@ from ..base import Estimator, copy_attributes
 from ..frames import as_scipy, check_names, check_ready, columns_of, is_named
 
 
+def is_identity(step):
+    """Whether a transformer gives rows as they come: FunctionTransformer()."""
+    return getattr(step, "func", step) is None
+
+
 class CompactTransformer(Estimator):
     """A fitted transformer that holds what `transform` reads and nothing else.
 

@@ -19,8 +19,7 @@ from ..frames import (
     table,
 )
 from ..quantized import take_columns
-from .base import CompactTransformer
-from .columns import CompactIdentity
+from .base import CompactTransformer, is_identity
 
 
 def form_or_raise(part):
@@ -39,7 +38,7 @@ def through(members, X, *, start=True):
     If `start`, names are checked by the first that is no identity.
     """
     for member in members:
-        if isinstance(member, CompactIdentity):
+        if is_identity(member):
             continue
         X = member._start(X) if start else member._apply(X)
         start = False
@@ -63,7 +62,7 @@ def drop_later_names(members):
     for member in members:
         if started:
             _without_names(member)
-        started |= not isinstance(member, CompactIdentity)
+        started |= not is_identity(member)
 
 
 def _without_names(part):
@@ -193,7 +192,7 @@ class CompactColumnTransformer(_Members):
                     f"{type(X).__name__} without names. Pass a frame, or a dict of columns."
                 )
             return self._apply(columns_of(X, own) if is_named(X) else X)
-        needed = own[np.unique(np.concatenate(self.columns))] if self.columns else []
+        needed = own[sorted({at for read in self.columns for at in read.tolist()})]
         missing = set(needed).difference(found)
         if missing:
             raise ValueError(

@@ -109,7 +109,7 @@ class CompactQuantileTransformer(CompactTransformer):
                 f"{X.data.min()}. Write X.toarray()."
             )
         data = X.data.copy()
-        for at in np.unique(X.indices):
+        for at in np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1])):
             own = X.indices == at
             data[own] = self._ranks(data[own], at)
         return CSR(data, X.indices, X.indptr, X.shape)
