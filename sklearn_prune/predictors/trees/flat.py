@@ -8,12 +8,11 @@ from ..compiled import is_installed, kernels, kernels_for
 from ..quantized import Stored, rows_of
 from .arrays import FlatNodes, TreeArrays, arrays_of_flat
 from .columns import NOT_A_SPLIT, KeyColumns
-from .leaves import ValueLeaves, distinct_rows, leaf_table, smallest_int
+from .leaves import ValueLeaves, distinct_rows, leaf_table
+from .stored import pack, unpack
 from .walk import LARGEST_KEPT, PAIRS, Reader, Slots, packed_keys, walk_packed
 
 KEPT = ("_slots", "_reader", "_table")  # made by the first call without compiled kernels
-DERIVED = ("nodes", "node_start", "leaf_start", "wide_column", "column_bits", "leaf_ids")
-DERIVED += KEPT
 ADDRESS_BITS = 30  # of a node, for its column and the position of its first child
 BLOCK = 8192  # largest number of rows in a block
 BLOCK_ENTRIES = 1 << 24  # largest size of the arrays that a block needs
@@ -129,19 +128,15 @@ class FlatTrees(Stored):
     dtype = property(lambda self: self.columns.dtype)
 
     def __getstate__(self):
-        return packed(self)
+        return pack(self)
 
     def __setstate__(self, state):
-        unpack(self, state)
+        unpack(self, dict(state))
 
     def _file_state(self, mapped=False):
-        from .stored import pack
-
         return pack(self, mapped=mapped)
 
     def _set_file_state(self, state):
-        from .stored import unpack
-
         unpack(self, state)
 
     def __copy__(self):
@@ -475,101 +470,3 @@ class FlatTrees(Stored):
         other._set_ids(ids, first, codes[:1].nbytes)
         other.table.values = rows_of(values, first if other.id_bytes else rows)
         return other
-
-
-def packed(trees):
-    """The state that `unpack` reads, in arrays that compress well.
-
-    A node is two bits for its children, its feature, the number of its column among those
-    of the feature (mostly one bit), and its key. Keys are sorted by feature and split into
-    planes of bytes, the lowest first; for float32 they are indices into a codebook.
-    """
-    state = {name: part for name, part in vars(trees).items() if name not in DERIVED}
-    sizes, inner, column, keys = trees.node_parts()
-    feature = trees.columns.feature[column]
-    within = column - _first_columns(trees.columns.feature)[column]
-    state["sizes"] = smallest_int(sizes)
-    state["inner"] = np.packbits(inner)
-    state["feature"] = smallest_int(feature)
-    state["within"] = smallest_int(within) if within.max() > 1 else np.packbits(within > 0)
-    order = np.argsort(feature, kind="stable")
-    if trees.columns.first is None:
-        state["codebook"], keys = _codebook(feature[order], keys[order])
-    else:
-        keys = keys[order] + np.uint32(1)  # the key of no split becomes 0
-    state["keys"] = _byte_planes(keys)
-    if trees.id_bytes:
-        state["leaf_ids"] = np.ascontiguousarray(
-            trees.leaf_ids.reshape(-1, trees.id_bytes).T
-        )
-    return state
-
-
-def unpack(trees, state):
-    """Set the attributes of the trees from their state.
-
-    Parts that do not fit together raise a ValueError before larger arrays are made of them.
-    """
-    stored = ("sizes", "inner", "feature", "within", "keys")
-    sizes, inner, feature, within, planes = (state[name] for name in stored)
-    skipped = {*stored, *KEPT}
-    vars(trees).update((name, state[name]) for name in state if name not in skipped)
-    codebook = vars(trees).pop("codebook", None)
-    sizes = sizes.astype(np.int64)
-    n_nodes = len(feature)
-    if sizes.min(initial=n_nodes + 1) < 1 or sizes.sum() != n_nodes:
-        raise ValueError(f"{n_nodes} nodes do not make trees of the sizes {sizes}")
-    inner = np.unpackbits(inner, count=2 * n_nodes).astype(bool)
-    if len(within) != n_nodes:
-        within = np.unpackbits(within, count=n_nodes)
-    columns = trees.columns.feature
-    column = np.searchsorted(columns, feature.astype(columns.dtype)) + within
-    if column.max() >= len(columns) or column.min() < 0:
-        raise ValueError(f"column {column.max()} is not among {len(columns)} columns")
-    order = np.argsort(feature, kind="stable")
-    ordered = np.zeros((n_nodes, 4), dtype=np.uint8)
-    ordered[:, : len(planes)] = planes.T
-    ordered = ordered.view("<u4").ravel()
-    if codebook is None:
-        ordered -= np.uint32(1)
-    else:
-        ordered = _from_codebook(codebook, ordered, feature[order])
-    keys = np.empty(n_nodes, dtype=np.uint32)
-    keys[order] = ordered
-    trees.leaf_ids = np.ascontiguousarray(
-        state.get("leaf_ids", np.zeros((0, 0), dtype=np.uint8)).T
-    ).ravel()
-    trees.set_nodes(sizes, inner, column, keys)
-
-
-def _first_columns(feature):
-    """The first column of the feature of each column; columns are sorted by feature."""
-    return np.searchsorted(feature, feature)
-
-
-def _byte_planes(values):
-    """The lowest bytes of unsigned integers, then the next ones, as many as they need."""
-    n_bytes = max(1, (int(values.max(initial=0)).bit_length() + 7) // 8)
-    parts = values.astype("<u4").view(np.uint8).reshape(-1, 4)
-    return np.ascontiguousarray(parts[:, :n_bytes].T)
-
-
-def _codebook(feature, keys):
-    """The distinct keys of each feature, as differences, and the index of each key there.
-
-    The nodes are sorted by feature.
-    """
-    pairs = feature.astype(np.uint64) << np.uint64(32) | keys.astype(np.uint64)
-    distinct, place = np.unique(pairs, return_inverse=True)
-    first = np.searchsorted(distinct, feature.astype(np.uint64) << np.uint64(32))
-    values = (distinct & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    return np.diff(values, prepend=np.uint32(0)), place - first
-
-
-def _from_codebook(differences, places, feature):
-    """The inverse of `_codebook`; a feature has one key more than its largest index."""
-    values = np.cumsum(differences, dtype=np.uint32)
-    of_feature, first = np.unique(feature, return_index=True)
-    sizes = np.maximum.reduceat(places, first).astype(np.int64) + 1
-    begin = np.cumsum(sizes) - sizes
-    return values[begin[np.searchsorted(of_feature, feature)] + places]
