@@ -149,7 +149,8 @@ class CompactBoosting(Compact):
         went on after the best one. None where some were pruned, and for scikit-learn's.
     """
 
-    iterations_ = None
+    iterations_ = categories_ = zeros_missing_ = None
+    slope_, divisor_, missing_ = 1.0, 1, np.nan
     _made_here = ("_compiled", "_positions")
 
     def __sklearn_is_fitted__(self):

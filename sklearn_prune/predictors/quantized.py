@@ -89,6 +89,8 @@ class QuantizedArray(Stored):
         Shape of the array where the codes are packed.
     """
 
+    scale = offset = values = None
+
     def __init__(self, codes, scale=None, offset=None, values=None, shape=None):
         self.codes = codes
         self.scale = scale

@@ -199,10 +199,13 @@ class Decoder:
             need(found.dtype == np.int64, "an array of times")
             return found.view(dtype)
         values = self._listed(values)
-        if type(values) is not list:
+        if type(values) is str and values not in _NAMED and word not in "USO":
+            found = _of_base64(values, dtype_of(word))
+        elif type(values) is not list:
             need(shape is None and order == "C" and word not in "USO", "a number")
             return self._flat(word, [values])[0]
-        found = self._flat(word, values)
+        else:
+            found = self._flat(word, values)
         if shape is not None:
             fits = type(shape) is list and all(type(n) is int and n >= 0 for n in shape)
             need(
@@ -320,6 +323,20 @@ _PLAIN = {
     "npy": Decoder._npy,
     "part": Decoder._outside,
 }
+
+
+_NAMED = ("nan", "inf", "-inf")
+
+
+def _of_base64(text, dtype):
+    """An array from its bytes, little endian."""
+    from binascii import a2b_base64
+
+    content = a2b_base64(text, strict_mode=True)
+    if dtype.kind == "b":
+        need(not content.strip(b"\0\1"), "an array of bools")
+    found = np.frombuffer(content, dtype=dtype.newbyteorder("<"))
+    return found.astype(dtype)
 
 
 def need_consent(attributes, functions):

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from binascii import b2a_base64
 from math import isfinite
 
 import numpy as np
@@ -10,7 +11,8 @@ from ..quantized import is_sparse
 from .words import DEFAULT_PATTERN, NUMBERS, word_of
 
 SHORT = 256  # entries up to which an array may be written as numbers in the JSON
-OF_MEMBER = 160  # bytes that an array takes more if it is a member of its own
+MOST_CHARS = 280  # of their text
+PACKED = 256  # bytes up to which an array may be base64 in the JSON
 LONG = 400  # texts and numbers of a list that is a member of its own
 
 
@@ -115,19 +117,21 @@ class Encoder:
         order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
         if kind in "mM":
             array = array.view(np.int64) if array.ndim else array.astype(np.int64)
-        if kind in "iufbmM" and not scalar and not _is_short(array):
-            if kind in "mM":
-                return {word: {"npy": self._member(array)}}
-            return {"npy": self._member(array)}
         flat = array.ravel(order=order)
-        values = _numbers(flat) if kind in "fbiumM" else flat.tolist()
+        if kind in "iufbmM" and not scalar:
+            values = _in_short(flat)
+            if values is None:
+                part = {"npy": self._member(array)}
+                return {word: part} if kind in "mM" else part
+        else:
+            values = _numbers(flat) if kind in "fbiumM" else flat.tolist()
         if kind == "S":
             values = [each.decode("latin-1") for each in values]
         if kind == "O":
             values = [self(each) for each in values]
         if scalar:
             return {word: values[0]}
-        part = {word: self._long(values)}
+        part = {word: values if isinstance(values, str) else self._long(values)}
         if array.ndim != 1:
             part["shape"] = list(array.shape)
         if order == "F":
@@ -150,15 +154,20 @@ def _word_of_dtype(dtype):
     raise TypeError(f"arrays of the dtype {dtype} cannot be stored")
 
 
-def _is_short(array):
-    """Whether the texts of the numbers take no more bytes than a member would."""
-    if array.size > SHORT or not np.isfinite(array).all():
-        return False
-    n_chars = len(str(_numbers(array.ravel()))) - array.size
-    widest = array.itemsize
-    if array.dtype.kind in "iu" and array.size:
-        widest = np.min_scalar_type(max(abs(int(array.min())), int(array.max()))).itemsize
-    return n_chars <= OF_MEMBER + widest * array.size
+def _in_short(flat):
+    """Numbers, or bytes in base64, whichever is shorter; None if a member is."""
+    if flat.nbytes <= PACKED:
+        text = b2a_base64(flat.astype(flat.dtype.newbyteorder("<")), newline=False).decode()
+    elif flat.size <= SHORT:
+        text = None
+    else:
+        return None
+    if np.isfinite(flat).all():
+        numbers = _numbers(flat)
+        n_chars = len(str(numbers)) - flat.size
+        if n_chars <= (MOST_CHARS if text is None else len(text) + 2):
+            return numbers
+    return text
 
 
 def _numbers(flat):

@@ -73,7 +73,7 @@ FIELDS = {
     "reshape": _LAYER,
     "add": _LAYER,
     "sparse-weights": "values=qf1 gaps=u1 counts=u1 shape=t scale=f1?",
-    "quantized": "codes=n* scale=f*? offset=f*? values=f1? shape=t",
+    "quantized": "codes=n* ~scale=f*? ~offset=f*? ~values=f1? shape=t",
     "values": "values=qn2",
     "shares": "counts=u2 bounds=i1",
     "sparse": "column=i1 start=u1 values=qn1 scale=f shares=b",

@@ -8,7 +8,12 @@ from .columns import compiled_kernels
 LARGEST_COUNT = 65_535
 FEW = 32  # integers that a file holds as a list
 MOST = 1 << 31  # nodes, or leaves
-_DEFAULTS = {"n_pure": 0, "scale": 1.0, "shares": False}  # which no file has to hold
+_DEFAULTS = {
+    "n_pure": 0,
+    "n_outputs": 1,
+    "scale": 1.0,
+    "shares": False,
+}  # which no file has to hold
 SMALL_TABLE = 4096  # rows that are decoded for a few leaves too
 
 

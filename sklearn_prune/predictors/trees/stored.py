@@ -62,7 +62,8 @@ def pack(trees, *, mapped=False):
         is_bit = within.max() == 1
         state["within"] = np.packbits(within > 0) if is_bit else smallest_int(within)
     if kind_of.any():
-        state["kinds"] = kind_of
+        same = (kind_of == kind_of[0]).all()
+        state["kinds"] = int(kind_of[0]) if same else kind_of
     sets = used[kind_of == CATEGORIES]
     if len(sets):
         bits = np.unpackbits(columns.category_bits, bitorder="little")
@@ -88,12 +89,15 @@ def unpack(trees, state):
         if not isinstance(getattr(trees.nodes, "base", None), np.memmap):
             _check_layout(trees)
         return
-    for name in ("n_features", "n_outputs", "table"):
-        setattr(trees, name, state.pop(name))
+    trees.n_features, trees.table = state.pop("n_features"), state.pop("table")
+    trees.n_outputs = state.pop("n_outputs", 1)
     trees.n_pure = state.pop("n_pure", 0)
     double = state.pop("double", False)
     need(double in (True, False), "the type of thresholds")
-    edges = state.pop("edges")
+    edges, same = state.pop("edges"), state.get("kinds")
+    if type(same) is int:
+        del state["kinds"]
+        need(0 <= same <= CATEGORIES, "the kinds of columns")
     ints = {name: integers(value, name) for name, value in state.items()}
     trees.output_column = ints.pop("output_column", np.zeros(1, int)).astype(np.int64)
     sizes, feature = ints.pop("sizes"), ints.pop("feature")
@@ -108,7 +112,8 @@ def unpack(trees, state):
     inner = ints.pop("inner")
     need(len(inner) == -(-2 * n_nodes // 8), "the children of nodes")
     inner = np.unpackbits(inner.astype(np.uint8), count=2 * n_nodes).astype(bool)
-    kind = ints.pop("kinds", np.full(n_columns, MISSING_RIGHT)).astype(np.uint8)
+    same = same if type(same) is int else MISSING_RIGHT
+    kind = ints.pop("kinds", np.full(n_columns, same)).astype(np.uint8)
     within = ints.pop("within", np.zeros(n_nodes, dtype=np.uint8))
     if len(within) != n_nodes:
         need(len(within) == -(-n_nodes // 8), "the columns of nodes")
