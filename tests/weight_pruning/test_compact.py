@@ -4,11 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from scipy.sparse import issparse
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_prune import compact
+from sklearn_prune.persistence.export import tied
 from sklearn_prune.predictors import Compact, CompactModel, stored_bytes
 from tests.estimators import sk
 from tests.matrix import LABELS, TARGET, X, answers, assert_same, bytes_of, matrix
@@ -22,6 +24,9 @@ def test_it_answers_as_the_model(name, models):
     model, rows = models[name]
     predictor = compact(model)
     assert isinstance(predictor, Compact)
+    if name.startswith("neighbours"):  # of equally far ones others may vote
+        dense = rows.toarray() if issparse(rows) else rows
+        rows = rows[~tied(predictor, dense)]
     assert compact(predictor) is predictor
     found, wanted = answers(predictor, rows), answers(model, rows)
     wanted = {key: value for key, value in wanted.items() if key in found}

@@ -135,7 +135,7 @@ def _held(part, n_columns):
             continue
         if isinstance(value, QuantizedArray):
             value = value.dense()
-        if issparse(value):
+        if hasattr(value, "toarray"):
             value = value[:20].toarray() if value.ndim == 2 else None
         if not isinstance(value, np.ndarray | list | tuple):
             continue
@@ -562,7 +562,7 @@ def _tied_neighbors(part, X):
             found |= ~own & _has_tie(far[:, donors], part.n_neighbors, X)
     elif hasattr(part, "n_neighbors_") and hasattr(part, "points_"):
         points, metric = dense_array(part.points_), part.metric_
-        points = points.toarray() if issparse(points) else points
+        points = points.toarray() if hasattr(points, "toarray") else points
         X = np.asarray(X)
         far = pairwise_distances(X, points, metric, **part.metric_params_)
         found = _has_tie(far, part.n_neighbors_, X)
