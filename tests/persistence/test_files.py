@@ -47,6 +47,7 @@ from sklearn_prune.persistence import LoadError, load, save, to_onnx
 from sklearn_prune.predictors import arrays_in, npy, write_archive
 from sklearn_prune.predictors.storage import archive
 from sklearn_prune.predictors.storage.decode import read_array
+from sklearn_prune.predictors.storage.fields import FIELDS
 from sklearn_prune.predictors.storage.words import FORMS
 from sklearn_prune.weight_pruning import fitted_form
 from tests.matrix import LABELS, NAMES, X, answers, assert_same, matrix
@@ -101,6 +102,7 @@ def test_every_stored_class_has_a_word_and_fields():
     without = {"Compact", "CompactModule", "LoadError", "load", "stored_bytes"}
     assert set(words) == set(predictors.__all__) - without
     assert len(words) == len(FORMS)
+    assert set(FIELDS) == set(FORMS)
 
 
 def test_files_name_no_class_and_no_module(files):

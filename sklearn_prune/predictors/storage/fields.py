@@ -101,6 +101,12 @@ FIELDS = {
     "svd": f"{_STEP} components_=f2 steps=l",
     "polynomial": f"{_STEP} degrees=l include_bias=b interaction_only=b order=C,F "
     "n_output_features_=n",
+    "power": f"{_STEP} method=yeo-johnson,box-cox lambdas_=f1 scaler=:standard-scaler?",
+    "quantiles": f"{_STEP} quantiles_=f2 references_=f1 ignore_implicit_zeros=b",
+    "columns": "feature=u1 kind=u1 ~first=u1? ~last=u1? ~edges=f1? ~category_bits=u1?",
+    "trees": "n_features=N n_outputs=N n_pure=n output_column=i1 table=any "
+    "columns=:columns nodes=u1 node_start=u1 leaf_start=u1 leaf_ids=u1 "
+    "wide_column=u1 column_bits=n id_bytes=n",
     "binarizer": f"{_STEP} threshold=f",
     "standard-scaler": f"{_STEP} ~mean_=f1? ~scale_=f1?",
     "range-scaler": f"{_STEP} scale_=f1 min_=f1 clip=b feature_range=l",
