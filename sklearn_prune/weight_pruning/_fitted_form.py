@@ -109,17 +109,18 @@ def compact_form(model, function="save"):
     A transformer stays what it is. Raises TypeError, in the name of a function, if the
     model neither predicts nor transforms, NotFittedError if it is not fitted.
     """
+    verb = "takes" if function == "compact" else "writes"
     if isinstance(model, Compact):
         return model
     if not hasattr(model, "get_params") or isinstance(model, type):
         got = model.__name__ if isinstance(model, type) else repr(model)
         raise TypeError(
-            f"{function} takes a fitted estimator. Got {got}. Pass what fit returned."
+            f"{function} {verb} a fitted estimator. Got {got}. Pass what fit returned."
         )
     search = last_step(model)
     if hasattr(search, "cv_results_") and search.refit is False:
         raise TypeError(
-            f"{function} takes the best_estimator_ of a search. Got "
+            f"{function} {verb} the best_estimator_ of a search. Got "
             f"{type(search).__name__} with refit=False, which has none. Write refit=True."
         )
     model = without_samplers(model)
@@ -127,7 +128,7 @@ def compact_form(model, function="save"):
     detects = is_outlier_detector(model) or is_clusterer(model)
     if detects and not transforms:
         raise TypeError(
-            f"{function} takes models that classify, regress or transform. Got "
+            f"{function} {verb} models that classify, regress or transform. Got "
             f"{type(model).__name__}, which finds outliers or clusters. Use joblib or "
             "skl2onnx for it."
         )
@@ -138,7 +139,7 @@ def compact_form(model, function="save"):
         check_is_fitted(model)
         return model
     raise TypeError(
-        f"{function} takes models that predict or transform. Got "
+        f"{function} {verb} models that predict or transform. Got "
         f"{type(model).__name__}, which does neither. Pass the model that was fitted."
     )
 
