@@ -14,6 +14,7 @@ from .walk import LARGEST_KEPT, PAIRS, Reader, Slots, packed_keys, walk_packed
 
 KEPT = ("_slots", "_reader", "_table")  # made by the first call without compiled kernels
 ADDRESS_BITS = 30  # of a node, for its column and the position of its first child
+MAPPED = 1 << 20  # bytes of nodes from which pickles hold them as they lie in memory
 BLOCK = 8192  # largest number of rows in a block
 BLOCK_ENTRIES = 1 << 24  # largest size of the arrays that a block needs
 IDS_ARE_FASTER = 1.02  # leaf ids may take this times the bytes of a table without them
@@ -128,10 +129,15 @@ class FlatTrees(Stored):
     dtype = property(lambda self: self.columns.dtype)
 
     def __getstate__(self):
-        return pack(self)
+        return pack(self, mapped=self.nodes.nbytes >= MAPPED)
 
     def __setstate__(self, state):
-        unpack(self, dict(state))
+        if "nodes" not in state:
+            unpack(self, dict(state))
+            return
+        for name, part in state.items():
+            plain = isinstance(part, np.ndarray)  # joblib maps them as np.memmap
+            vars(self)[name] = np.asarray(part) if plain else part
 
     def _file_state(self, mapped=False):
         return pack(self, mapped=mapped)
