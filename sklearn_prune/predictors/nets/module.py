@@ -68,10 +68,10 @@ class CompactModule(Compact):
         import torch
 
         net = deepcopy(self.net_)
-        state = {
-            name: torch.as_tensor(value, dtype=net.dtypes_[name], device=net.device)
-            for name, value in self.values().items()
-        }
+        state = {}
+        for name, value in self.values().items():
+            own = np.require(value, requirements="W")  # arrays of files are read-only
+            state[name] = torch.as_tensor(own, dtype=net.dtypes_[name], device=net.device)
         net.module_.load_state_dict(state, assign=True, strict=False)
         for name, buffer in net.module_.named_buffers():
             if buffer.is_meta:  # no part of the state, as it is not persistent

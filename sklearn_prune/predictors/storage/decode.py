@@ -213,7 +213,7 @@ class Decoder:
                 "the shape of an array",
             )
             found = found.reshape(shape, order=order)
-        return found
+        return _fixed(found)
 
     def _flat(self, word, values):
         """A one-dimensional array of these values."""
@@ -328,6 +328,12 @@ _PLAIN = {
 _NAMED = ("nan", "inf", "-inf")
 
 
+def _fixed(array):
+    """The array, which cannot be changed from now on: threads and parts may share it."""
+    array.flags.writeable = False
+    return array
+
+
 def _of_base64(text, dtype):
     """An array from its bytes, little endian."""
     from binascii import a2b_base64
@@ -391,7 +397,7 @@ def read_array(archive, name, mmap_mode=None):
         file, at = archive.file.name, begin + found.end()
         return np.asarray(np.memmap(file, dtype, mmap_mode, at, shape, order))
     array = np.frombuffer(content, dtype, offset=found.end()).reshape(shape, order=order)
-    return array.astype(dtype.newbyteorder("="))  # a writable copy in native order
+    return _fixed(array.astype(dtype.newbyteorder("=")))  # aligned, in native order
 
 
 _HEADER = re.compile(
