@@ -15,7 +15,7 @@ EITHER = REALS  # a `_dtype` under which single precision stays
 class LoadError(ValueError):
     """A file is not loaded: it is damaged, too large, too new, or holds foreign types."""
 
-    __module__ = "sklearn_prune.predictors"
+    __module__ = __package__
 
 
 class available_if:

@@ -38,13 +38,13 @@ _ATOMS = (str, bytes, int, float, complex, bool, type(None), type)
 class Stored:
     """Base of the classes that pickles and files hold.
 
-    Those of this package have one stable module name, whichever file they stand in.
+    Those of this folder have its name as their module, whichever file they stand in.
     """
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if cls.__module__.startswith("sklearn_prune."):
-            cls.__module__ = "sklearn_prune.predictors"
+        if cls.__module__.startswith(f"{__package__}."):
+            cls.__module__ = __package__
 
     def _file_state(self, mapped=False):
         """The attributes that a file holds: those that differ from the class's own.

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import time
 import warnings
@@ -11,6 +12,7 @@ import zipfile
 from multiprocessing import get_context
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
@@ -35,6 +37,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 
+import sklearn_prune
 from sklearn_prune import (
     PrunedClassifier,
     PrunedRegressor,
@@ -45,10 +48,11 @@ from sklearn_prune import (
 )
 from sklearn_prune.persistence import LoadError, load, save, to_onnx
 from sklearn_prune.predictors import arrays_in, npy, write_archive
-from sklearn_prune.predictors.storage import archive
+from sklearn_prune.predictors.storage import archive, words
 from sklearn_prune.predictors.storage.decode import read_array
 from sklearn_prune.predictors.storage.fields import FIELDS
 from sklearn_prune.predictors.storage.words import FORMS
+from sklearn_prune.predictors.trees import flat
 from sklearn_prune.weight_pruning import fitted_form
 from tests.matrix import LABELS, NAMES, X, answers, assert_same, matrix
 from tests.persistence.damage import (
@@ -63,6 +67,7 @@ from tests.persistence.damage import (
 
 pytest.importorskip("skops")
 MODELS = [name for name, *_ in matrix()]
+ROOT = Path(__file__).parents[2]
 ARTEFACTS = Path(__file__).parent / "artefacts"
 
 
@@ -729,3 +734,105 @@ def test_metadata_is_copied_into_graphs(models, path):
     found = {each.key: each.value for each in to_onnx(load(path), X[:1]).metadata_props}
     assert found["name"] == "iris"
     assert json.loads(found["metrics"]) == METADATA["metrics"]
+
+
+@pytest.mark.parametrize("n_calls", [2, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("package", ["sklearn_prune.predictors", "sklearn_prune_runtime"])
+@pytest.mark.parametrize("folder", sorted(ARTEFACTS.iterdir()), ids=lambda f: f.name)
+def test_artefacts_predict_with_numpy_alone(folder, package, n_calls, tmp_path):
+    copy_runtime(tmp_path)
+    script = Path(__file__).parent / "alone.py"
+    command = [sys.executable, str(script), package, str(folder), str(n_calls)]
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    env = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    *skops, last = done.stdout.splitlines() or [""]
+    assert last == "done", done.stderr
+    # SplineTransformer, AdaBoost and NearestCentroid have no form of ours
+    assert {line.split()[1] for line in skops} == {"columns", "boosted_trees", "features"}
+
+
+def test_the_runtime_says_what_other_parts_need(monkeypatch):
+    monkeypatch.setattr(words, "PACKAGE", "sklearn_prune_runtime")
+    for word in words.ELSEWHERE:
+        with pytest.raises(ImportError, match=r"persistence\.load"):
+            words.class_of(word)
+
+
+def copy_runtime(folder):
+    """The folder of predictors under the name that it has in its own wheel."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    source = Path(predictors.__file__).parent
+    return shutil.copytree(source, folder / "sklearn_prune_runtime", ignore=ignore)
+
+
+def test_the_runtime_wheel_is_the_folder_of_predictors(tmp_path, monkeypatch):
+    build = pytest.importorskip("hatchling.build")
+    monkeypatch.chdir(ROOT / "runtime")
+    wheel = zipfile.ZipFile(tmp_path / build.build_wheel(str(tmp_path)))
+    found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    files = copy_runtime(tmp_path).rglob("*.py")
+    assert found == {file.relative_to(tmp_path).as_posix() for file in files}
+    (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+    lines = wheel.read(metadata).decode().splitlines()
+    needs = [line for line in lines if line.startswith("Requires-Dist")]
+    assert needs == ["Requires-Dist: numpy>=2.0"]
+    assert f"Version: {sklearn_prune.__version__}" in lines
+
+
+def test_arrays_of_a_loaded_predictor_are_read_only(models, path):
+    for name in ("logistic", "support vectors", "net", "forest", "neighbours", "lasso"):
+        save(models[name][0], path)
+        loaded = load(path)
+        parts = [part for part in vars(loaded).values() if isinstance(part, np.ndarray)]
+        assert parts
+        assert not any(part.flags.writeable for part in parts)
+        found = loaded.predict(X)
+        found[:] = found[::-1].copy()  # what is predicted is the caller's
+        assert_same(answers(loaded, X), answers(load(path), X))
+
+
+@pytest.mark.parametrize("name", ["forest", "boosting", "forest for numbers"])
+def test_pickles_of_large_forests_hold_their_arrays(name, models, path, monkeypatch):
+    model, rows = models[name]
+    compact = fitted_form(model)
+    small = pickle.dumps(compact)
+    monkeypatch.setattr(flat, "MAPPED", 0)
+    buffers = []
+    content = pickle.dumps(compact, protocol=5, buffer_callback=buffers.append)
+    shared = pickle.loads(content, buffers=buffers)
+    joblib.dump(compact, path)
+    mapped = joblib.load(path, mmap_mode="r")
+    assert np.shares_memory(shared.trees_.nodes, compact.trees_.nodes)
+    assert any(isinstance(part, np.memmap) for part in arrays_in(mapped))
+    assert isinstance(mapped.trees_.nodes.base, np.memmap)
+    for other in (shared, mapped, pickle.loads(small)):
+        assert_same(answers(other, rows), answers(compact, rows))
+
+
+def test_few_modules_are_imported(path):
+    save(sk_tree(), path)
+    script = (
+        "import sys, numpy\nbefore = len(sys.modules)\n"
+        "from sklearn_prune.predictors import load\n"
+        "load(sys.argv[1]).predict(numpy.zeros((1, 4)))\n"
+        "print(len(sys.modules) - before)"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 40
+
+
+def sk_tree():
+    return DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, LABELS)
+
+
+def test_sizes(path):
+    save(sk_tree(), path, witness=False)
+    assert path.stat().st_size < 600
+    digits = load_digits(return_X_y=True)
+    save(RandomForestClassifier(100, random_state=0).fit(*digits), path, witness=False)
+    assert path.stat().st_size < 48_823  # in format 1
+    with_rows = path.stat().st_size
+    save(load(path), path)
+    assert path.stat().st_size < with_rows + 2_500

@@ -1,12 +1,11 @@
 """Load a predictor from a file that `save` wrote."""
 
 import os
-from importlib import import_module
 
 from ..base import LoadError
 from .archive import FIRST, Archive, not_ours, sha256_of
 from .decode import _PARTS, Decoder, parse
-from .words import FORMAT, registered_checks
+from .words import FORMAT, PACKAGE, elsewhere, registered_checks
 
 
 class LoadOptions:
@@ -128,7 +127,7 @@ def load(
     return model
 
 
-load.__module__ = "sklearn_prune.predictors"
+load.__module__ = PACKAGE
 _KEYS = {"format", "min_reader", "writer", "model", "shared", "metadata", "witness"}
 _KEYS |= {"functions", "inside", "libraries"}
 
@@ -147,7 +146,7 @@ def _read(file, path, options):
             )
     foreign = None
     if "parts.skops" in archive.places:
-        foreign = _foreign_reader(archive, document, options)
+        foreign = elsewhere("parts").reader(archive, document, options)
     decoder = Decoder(archive, document, n_parts, options, foreign)
     model = decoder(document["model"])
     witness = decoder(document.get("witness"))
@@ -176,18 +175,6 @@ def _check_header(document, path):
         raise not_ours(path, f"{FIRST} has the keys {sorted(document)[:9]}")
     if type(document.get("functions", [])) is not list:
         raise not_ours(path, f"{FIRST} lists no functions")
-
-
-def _foreign_reader(archive, document, options):
-    """A function that gives the parts of the file that have no form of this package."""
-    try:
-        parts = import_module("sklearn_prune.persistence.parts")
-    except ImportError as error:
-        raise ImportError(
-            f"{archive.path} holds parts of scikit-learn, which need sklearn-prune and "
-            'skops. Type: pip install "sklearn-prune[persist]"'
-        ) from error
-    return parts.reader(archive, document, options)
 
 
 def checked_path(path):

@@ -6,7 +6,7 @@ from importlib import import_module
 FORMAT = 2
 DEFAULT_PATTERN = r"(?u)\b\w\w+\b"  # of tokens; others need consent
 NUMBERS = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
-_PACKAGE = __package__.rpartition(".")[0]
+PACKAGE = __package__.rpartition(".")[0]
 FORMS = {
     "forest": "CompactForestClassifier",
     "forest-regressor": "CompactForestRegressor",
@@ -72,10 +72,7 @@ FORMS = {
     "calibrated": "CompactCalibrated",
 }
 # Forms whose classes stand outside this folder, since they need other libraries.
-ELSEWHERE = {
-    "torch-module": "sklearn_prune.persistence._stored:StoredModule",
-    "spline": "sklearn_prune.persistence._stored:StoredSpline",
-}
+ELSEWHERE = {"torch-module": "StoredModule", "spline": "StoredSpline"}
 # Modules, beside the forms, whose CHECKS follow the positions in their arrays.
 _CHECKED = {
     "trees.checks": "trees columns forest bagged-trees forest-regressor score-forest "
@@ -119,32 +116,48 @@ def checks_of(word):
     """The functions that check a form, by class."""
     if word not in _CHECKS_OF:
         return {}
-    return import_module(f"{_PACKAGE}.{_CHECKS_OF[word]}").CHECKS
+    return import_module(f"{PACKAGE}.{_CHECKS_OF[word]}").CHECKS
 
 
 def word_of(cls):
     """The word of a class, or None if it has none."""
-    if cls.__module__ == _PACKAGE:
+    if cls.__module__ == PACKAGE:
         return _WORDS.get(cls.__name__)
-    path = f"{cls.__module__}:{cls.__qualname__}"
-    known = ELSEWHERE.items() if cls.__module__.startswith("sklearn_prune.") else ()
-    for word, other in known or _registered().items():
-        if path == other:
-            return word
-    return None
+    if cls.__module__.startswith("sklearn_prune."):
+        known, path = ELSEWHERE, cls.__name__
+    else:
+        known, path = _registered(), f"{cls.__module__}:{cls.__qualname__}"
+    return next((word for word, other in known.items() if path == other), None)
 
 
 def class_of(word, forms=()):
     """The class that a word stands for, or None; `forms` are classes that are allowed."""
     if word in FORMS:
-        return getattr(sys.modules[_PACKAGE], FORMS[word])
+        return getattr(sys.modules[PACKAGE], FORMS[word])
     if word in ELSEWHERE:
-        return _imported(ELSEWHERE[word])
+        return getattr(elsewhere("_stored"), ELSEWHERE[word])
     for cls in forms:
         if word == own_word(cls):
             return cls
     registered = _registered()
     return _imported(registered[word]) if word in registered else None
+
+
+def elsewhere(module):
+    """A module of sklearn-prune for what has no form in this folder.
+
+    Its classes are those of sklearn-prune, not of a copy of this folder by another name.
+    """
+    try:
+        if PACKAGE != "sklearn_prune.predictors":
+            raise ImportError(f"{PACKAGE} has numpy forms only")
+        return import_module(f"sklearn_prune.persistence.{module}")
+    except ImportError as error:
+        raise ImportError(
+            "A file with parts of scikit-learn, scipy or torch needs sklearn-prune and "
+            'skops. Type: pip install "sklearn-prune[persist]", and write '
+            "sklearn_prune.persistence.load(path)."
+        ) from error
 
 
 def own_word(cls):
