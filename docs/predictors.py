@@ -14,8 +14,9 @@ HEAD = """# Predictors
 what `load` returns. They need numpy only. They do not inherit from scikit-learn, but
 scikit-learn accepts them: in scorers, `FrozenEstimator`, `CalibratedClassifierCV`,
 `permutation_importance`, votes and stacks. `fit` raises an error; pass
-`FrozenEstimator(model.compact_)` where scikit-learn would call it. Pickles and saved files
-name the classes by this module.
+`FrozenEstimator(model.compact_)` where scikit-learn would call it. Pickles
+name the classes by this module. The wheel `sklearn-prune-runtime` [has the same
+classes](persistence.md#in-a-service) under the name `sklearn_prune_runtime`.
 
 ## What is imported
 

@@ -1,6 +1,6 @@
 """Predictors of each kind of model. Imports numpy only.
 
-Pickles and saved files name the classes by this module. The files in which they stand may
+Pickles name the classes by this module. The files in which they stand may
 change, this name does not.
 """
 

@@ -397,7 +397,8 @@ def read_array(archive, name, mmap_mode=None):
         file, at = archive.file.name, begin + found.end()
         return np.asarray(np.memmap(file, dtype, mmap_mode, at, shape, order))
     array = np.frombuffer(content, dtype, offset=found.end()).reshape(shape, order=order)
-    return _fixed(array.astype(dtype.newbyteorder("=")))  # aligned, in native order
+    native = dtype.newbyteorder("=")
+    return _fixed(array.astype(native, copy=not array.flags.aligned))
 
 
 _HEADER = re.compile(
