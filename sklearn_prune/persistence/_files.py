@@ -89,7 +89,7 @@ def save(model, path, *, metadata=None, compress=True, witness=True):
     >>> loaded.metadata_
     {'version': 3}
     >>> loaded.verification_
-    '31 witness rows: labels equal, scores within 0 ulp'
+    '33 witness rows: labels equal, scores within 0 ulp'
     """
     path = checked_path(path)
     for name, value in (("compress", compress), ("witness", witness)):

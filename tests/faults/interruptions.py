@@ -9,7 +9,6 @@ import tempfile
 import warnings
 from contextlib import contextmanager
 from functools import partial, wraps
-from hashlib import sha256
 from inspect import CO_GENERATOR
 from itertools import count
 from multiprocessing import current_process
@@ -28,9 +27,11 @@ from threadpoolctl import threadpool_info
 from sklearn_prune import PrunedClassifier, compare_pruning
 from sklearn_prune._meta import last_step
 from sklearn_prune.persistence import load, save
+from sklearn_prune.predictors.storage.archive import write_archive
 from sklearn_prune.weight_pruning._pruned_base import PrunedModel
 from tests.faults import subjects
 from tests.faults.inner import answers
+from tests.persistence.damage import members_of
 
 PACKAGE = f"{os.sep}sklearn_prune{os.sep}"
 
@@ -244,14 +245,13 @@ def rewritten(content, change):
     return buffer.getvalue()
 
 
-def in_header(content, **changes):
-    """A file of `save` whose header says something else."""
-
-    def change(members):
-        header = json.loads(members["sklearn_prune.json"]) | changes
-        return members | {"sklearn_prune.json": json.dumps(header).encode()}
-
-    return rewritten(content, change)
+def sealed(document, members):
+    """A file of these parts with the digest that belongs to them."""
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    parts = [("model.json", [text]), *((name, [part]) for name, part in members.items())]
+    buffer = io.BytesIO()
+    write_archive(buffer, parts)
+    return buffer.getvalue()
 
 
 def flipped(content, share):
@@ -260,25 +260,20 @@ def flipped(content, share):
     return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
 
 
-def forged(content, name, part):
-    """A file of `save` with one member replaced, the sums made right."""
-
-    def change(members):
-        members = members | {name: part}
-        header = json.loads(members["sklearn_prune.json"])
-        header["sha256"][name] = sha256(part).hexdigest()
-        return members | {"sklearn_prune.json": json.dumps(header).encode()}
-
-    return rewritten(content, change)
-
-
 def poisons(content):
     """Files that are not what `save` wrote, by what is wrong with them."""
     bomb = pickle.dumps(Bomb())
     objects = io.BytesIO()
     np.save(objects, np.array([Bomb()], dtype=object), allow_pickle=True)
-    foreign = {"__class__": "system", "__module__": "os", "__loader__": "FunctionNode"}
-    foreign |= {"content": {"module_path": "os", "function": "system"}, "protocol": 0}
+    document, members = members_of(content)
+    forged = {
+        "a newer format": document | {"format": 99, "min_reader": 99},
+        "no format": document | {"format": None},
+        "no model": {"format": 2, "min_reader": 2},
+        "no JSON": b"{",
+        "a function in it": document | {"model": {"function": "os.system"}},
+        "a class in it": document | {"model": {"form": "os.system"}},
+    }
     return {
         "a pickle": bomb,
         "a joblib file": b"\x80\x04" + bomb,
@@ -288,14 +283,12 @@ def poisons(content):
         "another zip": rewritten(content, lambda members: {"a.json": b"{}"}),
         "a member lost": rewritten(content, lambda parts: dict(list(parts.items())[:-1])),
         "a member added": rewritten(content, lambda parts: parts | {"b.npy": b"1"}),
-        "a newer format": in_header(content, format=99),
-        "no format": in_header(content, format=None),
-        "wrong sums": in_header(content, sha256=dict.fromkeys(["schema.json"], "0" * 64)),
-        "a pickle in it": forged(content, "c.npy", objects.getvalue()),
-        "no JSON": forged(content, "schema.json", b"{"),
-        "a function in it": forged(content, "schema.json", json.dumps(foreign).encode()),
+        "a member that is not read": sealed(document, members | {"99.npy": b"1"}),
+        "a wrong digest": content[:-1] + bytes([content[-1] ^ 1]),
+        "a pickle in it": sealed(document, members | {"0.npy": objects.getvalue()}),
         "a way out": rewritten(content, lambda parts: parts | {"../../evil.npy": b"1"}),
         "a way to the root": rewritten(content, lambda parts: parts | {"/evil.npy": b"1"}),
+        **{what: sealed(part, members) for what, part in forged.items()},
     }
 
 
@@ -307,7 +300,7 @@ def poisoned_file(subject):
     pytest.importorskip("skops")
     fitted = subject.fit(X, y)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.skops"
+        path = Path(folder) / "model.skprune"
         if not subject.predicts:
             name = type(fitted).__name__
             cell = subjects.assert_refused(lambda: save(fitted, path), (name,))
@@ -316,7 +309,8 @@ def poisoned_file(subject):
         save(fitted, path)
         loaded, content = load(path), path.read_bytes()
         methods = answers(loaded, X)
-        compiled = answers(loaded.warm_up(), X)
+        warm = loaded.warm_up() if hasattr(loaded, "warm_up") else loaded
+        compiled = answers(warm, X)
         for method, wanted in answers(fitted, X).items():
             np.testing.assert_array_equal(compiled[method], wanted)
         for what, bad in poisons(content).items():
@@ -336,7 +330,7 @@ def poisoned_file(subject):
         subjects.assert_refused(
             lambda: load(path, **small), ("max_bytes",), words=(str(path),)
         )
-        assert os.listdir(folder) == ["model.skops"]
+        assert os.listdir(folder) == ["model.skprune"]
     return subjects.REFUSED
 
 

@@ -51,6 +51,7 @@ from sklearn_prune.sample_selection import (
     RandomSelector,
     SampleSelector,
 )
+from sklearn_prune.weight_pruning import RandomCriterion
 from tests.estimators import sk
 
 CLASSIFIERS = [
@@ -668,6 +669,8 @@ def test_groups_reach_searches_with_routing_off(X, y, model, keep):
 def test_groups_stay_outside_where_the_model_takes_none(X, y, wrap):
     inner = SampleSubsetClassifier(sk.GaussianNB(), random_state=0)
     model, Y = wrap(sk.ClassifierChain(inner), random_state=0), np.column_stack([y, y == 1])
+    if wrap is PrunedClassifier:  # whose default criterion has folds, by groups
+        model.set_params(criterion=RandomCriterion())
     found = [model.fit(X, Y, groups=groups).predict(X) for groups in (None, np.arange(240))]
     assert np.array_equal(*found)
     search = sk.GridSearchCV(sk.GaussianNB(), {"priors": [None]}, cv=GroupKFold(2))

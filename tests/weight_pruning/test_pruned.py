@@ -704,7 +704,7 @@ def test_models_without_a_smaller_form_are_reported(model, reason, tmp_path):
     if "AdaBoost" in name or "RANSAC" in name:  # the others cannot be written
         save(whole, tmp_path / "model.skops")
         return
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TypeError, match="a lambda" if "metric" in reason else said):
         save(whole, tmp_path / "model.skops")
     with pytest.raises(TypeError, match=said):
         to_onnx(whole, X[:1])

@@ -132,12 +132,14 @@ class FlatTrees(Stored):
         return pack(self, mapped=self.nodes.nbytes >= MAPPED)
 
     def __setstate__(self, state):
-        if "nodes" not in state:
-            unpack(self, dict(state))
-            return
-        for name, part in state.items():
-            plain = isinstance(part, np.ndarray)  # joblib maps them as np.memmap
-            vars(self)[name] = np.asarray(part) if plain else part
+        state = {  # joblib maps arrays as np.memmap
+            name: np.asarray(part) if isinstance(part, np.ndarray) else part
+            for name, part in state.items()
+        }
+        if "nodes" in state:
+            vars(self).update(state)
+        else:
+            unpack(self, state)
 
     def _file_state(self, mapped=False):
         return pack(self, mapped=mapped)
