@@ -228,7 +228,7 @@ def measure_auto(data, seed):
 def measure_churn(data, seed):
     """How often max_churn is exceeded on fresh rows."""
     split = load(data, seed, max_train=MOST_TRAINING_ROWS, test_size=0.5)
-    forest = RandomForestClassifier(100, random_state=seed)
+    forest = RandomForestClassifier(50, random_state=seed)
     full = clone(forest).fit(split.X, split.y)
     for limit in (0.01, 0.02, 0.05):
         fitted, _ = pruned(forest, split, seed, keep="auto", max_churn=limit, tolerance=1.0)
