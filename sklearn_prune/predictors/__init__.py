@@ -36,9 +36,26 @@ _PUBLIC = {
     "nets.net": "CompactNetClassifier CompactNetRegressor",
     "nets.weights": "SparseWeights",
     "quantized": "QuantizedArray",
-    "steps": "ColumnSelector CompactColumns CompactPipeline",
+    "steps": "CompactColumns CompactPipeline",
     "storage.encode": "stored_bytes",
     "storage.load": "load",
+    "transformers.columns": "ColumnSelector CompactFunction CompactIdentity",
+    "transformers.containers": (
+        "CompactColumnTransformer CompactFeatureUnion CompactSteps"
+    ),
+    "transformers.distributions": "CompactPowerTransformer CompactQuantileTransformer",
+    "transformers.encoding": (
+        "CompactKBinsDiscretizer CompactOneHotEncoder CompactOrdinalEncoder"
+    ),
+    "transformers.imputing": "CompactSimpleImputer",
+    "transformers.projecting": ("CompactPCA CompactPolynomialFeatures CompactTruncatedSVD"),
+    "transformers.scaling": (
+        "CompactBinarizer CompactMaxAbsScaler CompactMinMaxScaler CompactNormalizer "
+        "CompactRobustScaler CompactStandardScaler"
+    ),
+    "transformers.texts": (
+        "CompactCountVectorizer CompactTfidfTransformer CompactTfidfVectorizer"
+    ),
     "trees.columns": "KeyColumns",
     "trees.flat": "FlatTrees",
     "trees.forest": (

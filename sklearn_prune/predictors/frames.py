@@ -51,6 +51,10 @@ class CSR(Stored):
             self.data[taken], self.indices[taken], indptr, (len(rows), self.shape[1])
         )
 
+    def copy(self):
+        """The same in arrays of its own."""
+        return CSR(self.data.copy(), self.indices.copy(), self.indptr.copy(), self.shape)
+
     def _columns(self, columns):
         place = np.full(self.shape[1], -1)
         place[columns] = np.arange(len(columns))
@@ -131,11 +135,6 @@ def side_by_side(parts):
     indptr = np.sum([part.indptr for part in parts], axis=0)
     shape = (parts[0].shape[0], starts[-1])
     return CSR(data[order], np.concatenate(columns)[order], indptr, shape)
-
-
-def is_sparse(X):
-    """Whether X is a sparse matrix, of scipy or of this module."""
-    return not isinstance(X, np.ndarray | list | dict) and hasattr(type(X), "tocsr")
 
 
 def is_frame(X):

@@ -1,6 +1,5 @@
 """Arrays as predictors store them, kinds of rows, and checks of loaded arrays."""
 
-import sys
 from math import prod
 
 import numpy as np
@@ -11,7 +10,7 @@ def is_sparse(X):
     kind = type(X)  # asked in place of X, of whose attributes some may be columns
     if isinstance(X, np.ndarray | list) or kind is dict or hasattr(kind, "columns"):
         return False
-    return hasattr(X, "tocsr") or hasattr(X, "indptr")
+    return hasattr(kind, "tocsr") or hasattr(X, "indptr")
 
 
 def count_rows(X):

@@ -48,7 +48,7 @@ def test_attributes_do_not_set_properties(files, path):
 
 
 def test_methods_of_parts_of_scikit_learn_stay(files, path):
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
     scaler = schema["content"][0]["content"]
     scaler["content"]["transform"] = node("numpy", "positive", "FunctionNode")
@@ -92,7 +92,7 @@ def test_lists_of_lists_of_lists(files, path):
     refused(path, document, members, "nesting")
     document["shared"] = [{"tuple": [{"same": 0}]}]
     refused(path, document, members, "contains itself")
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
 
     def nested(number, content):
@@ -166,7 +166,7 @@ def test_more_in_a_list_than_it_takes(files, path):
 
 
 def test_members_that_are_read_many_times(files, path):
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     _, arrays = schema_of(members)
     arrays["big.npy"] = _array(np.zeros(100_000, np.uint8))
     part = node("numpy", "ndarray", "NdArrayNode", type="numpy", file="big.npy")
@@ -176,14 +176,14 @@ def test_members_that_are_read_many_times(files, path):
 
 
 def test_descriptions_of_older_protocols(files, path):
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
     members = with_schema(members, schema | {"protocol": 0}, arrays)
     refused(path, document, members, "too old")
 
 
 def test_a_bomb_in_several_archives(files, path):
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
     inner = BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -194,7 +194,7 @@ def test_a_bomb_in_several_archives(files, path):
 
 
 def test_arrays_of_empty_texts(files, path):
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
     arrays["texts.npy"] = claiming("<U0", 10**9)
     refused(path, document, with_schema(members, schema, arrays), "holds <U0")

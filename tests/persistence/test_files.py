@@ -6,6 +6,8 @@ import pickle
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import warnings
 import zipfile
@@ -18,7 +20,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.cluster import DBSCAN
 from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.datasets import load_iris, make_classification
+from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
     IsolationForest,
@@ -36,6 +38,7 @@ from sklearn.neighbors import RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import sklearn_prune
 from sklearn_prune import (
@@ -324,7 +327,7 @@ NONE = node("builtins", "str", "JsonNode", content="null")
     ids=lambda attack: f"{attack['__loader__']}-{attack['__class__']}",
 )
 def test_foreign_types_are_refused_before_anything_is_made(attack, files, path):
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
     inside = schema | {"content": [attack, *schema["content"]]}
     for forged in (attack | {"protocol": 2}, inside):
@@ -341,7 +344,7 @@ def test_descriptions_that_make_no_sense(text, content, files, path):
     write(path, text, members)
     with pytest.raises(LoadError, match="save wrote it"):
         load(path)
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     write(path, document, with_schema(members, text, schema_of(members)[1]))
     with pytest.raises(LoadError, match=r"save wrote it|scikit-learn"):
         load(path)
@@ -353,7 +356,7 @@ def test_a_zip_bomb_is_not_unpacked(content, files, path):
     assert path.stat().st_size < 200_000
     with pytest.raises(LoadError, match="at most max_bytes=1,000,000"):
         load(path, max_bytes=1_000_000)
-    document, members = members_of(files["pipeline"])
+    document, members = members_of(files["columns"])
     schema, arrays = schema_of(members)
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -14,9 +14,6 @@ from sklearn_prune.persistence.export import tied
 from sklearn_prune.predictors import Compact, CompactModel, stored_bytes
 from tests.estimators import sk
 from tests.matrix import LABELS, TARGET, X, answers, assert_same, bytes_of, matrix
-from tests.persistence.conftest import models
-
-__all__ = ["models"]
 
 
 @pytest.mark.parametrize("name", [name for name, *_ in matrix()])

@@ -41,6 +41,7 @@ from sklearn_prune.models.readers import (
     target_dimensions,
 )
 from sklearn_prune.predictors import (
+    INVERSES,
     CompactColumns,
     CompactPipeline,
     CompactThreshold,
@@ -49,6 +50,7 @@ from sklearn_prune.predictors import (
     behind_steps,
     copy_attributes,
     forms_of,
+    inverse_steps,
     take_columns,
 )
 from sklearn_prune.weight_pruning import Refused, kept_whole
@@ -401,7 +403,8 @@ class TransformedTargetFamily(ContainerFamily):
         return CompactTransformedTarget.around(
             compacts,
             work.model,
-            transformer_=deepcopy(work.model.transformer_),
+            inverse_=inverse,
+            transformer_=deepcopy(transformer) if inverse is None else None,
             target_dim_=target_dimensions(work.model),
         )
 
@@ -409,7 +412,7 @@ class TransformedTargetFamily(ContainerFamily):
         model = clone(template)
         inner = _regressor_of(template)
         model.regressor_ = restore_member(compact.members_[0], inner)
-        model.transformer_ = deepcopy(compact.transformer_)
+        model.transformer_ = _transformer_of(compact, template)
         set_target_dimensions(model, compact.target_dim_)
         return copy_attributes(compact, model, "feature_names_in_")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from math import prod
 
 import numpy as np
@@ -253,11 +254,11 @@ class Decoder:
             fits and all(type(each) is np.ndarray for each in (data, indices, indptr)),
             "a matrix",
         )
-        from scipy import sparse
-
-        found = getattr(sparse, kind)((data, indices, indptr), shape=shape)
-        found.check_format(full_check=True)
-        return found
+        check_csr(data, indices, indptr, shape)
+        sparse = sys.modules.get("scipy.sparse")
+        if sparse is None:
+            return CSR(data, indices, indptr, shape)
+        return getattr(sparse, kind)((data, indices, indptr), shape=shape)
 
     # ---------------------------------------------------------------- forms
 
@@ -364,6 +365,16 @@ def _check_name(cls, name):
     need(
         fits and name.isidentifier() and not name.startswith("__"), f"the attribute {name}"
     )
+
+
+def check_csr(data, indices, indptr, shape):
+    """Raise ValueError unless these are the parts of a sparse matrix."""
+    ints = all(each.dtype.kind == "i" and each.ndim == 1 for each in (indices, indptr))
+    need(ints and data.ndim == 1 and data.dtype.kind in "fiub", "a matrix")
+    need(len(indptr) == shape[0] + 1 and len(data) == len(indices), "a matrix")
+    need(indptr[0] == 0 and indptr[-1] == len(data), "a matrix")
+    need((np.diff(indptr) >= 0).all(), "a matrix")
+    need(not len(indices) or 0 <= indices.min() <= indices.max() < shape[1], "a matrix")
 
 
 def dtype_of(word):

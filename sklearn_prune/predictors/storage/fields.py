@@ -9,11 +9,12 @@ a sparse matrix.
 import numpy as np
 
 from ..quantized import QuantizedArray, is_array, is_count, is_sparse, need
+from .fits import FITS
 
 _LETTERS = {"f": "f", "i": "iu", "u": "u", "n": "fiu", "x": "biufUSOMm", "b": "b"}
 _ROWS = "n_features_in_=N ~feature_names_in_=x1 ~n_jobs=int? ~n_iter_=any ~best_params_=any"
 _FOREST = f"{_ROWS} trees_=:trees ~_allow_nan=b ~_importances=f1 n_outputs_=N"
-_LINEAR = f"{_ROWS} weights_=qf* mask_=u1? columns_=i1? intercept_=f* ~_n_outputs=N?"
+_LINEAR = f"{_ROWS} weights_=qf* mask_=u1? columns_=i1? intercept_=f* _n_outputs=N?"
 _KERNEL = (
     "kernel_=:kernel points_=cqn2? coefficients_=qf2 offsets_=f1 center_=n1? precision_=T"
 )
@@ -32,6 +33,14 @@ _LAYER = (
 )
 _MEMBERS = "~n_features_in_=N ~feature_names_in_=x1 members_=M ~best_params_=any"
 _CLASSES = "classes_=C"
+_STEP = "~n_features_in_=n ~feature_names_in_=x1"
+_CATEGORIES = "categories_=l grouped=l handle_unknown=s dtype=dtype"
+_TFIDF = "idf_=f1? norm=l1,l2? sublinear_tf=b"
+_WORDS = (
+    "analyzer=word,char,char_wb binary=b decode_error=strict,ignore,replace dtype=dtype "
+    "encoding=s lowercase=b ngram_range=l stop_words=l? strip_accents=ascii,unicode? "
+    "terms=l token_pattern=s?"
+)
 FIELDS = {
     "forest": f"{_FOREST} {_CLASSES} n_classes_=any",
     "bagged-trees": f"{_FOREST} {_CLASSES} n_classes_=any",
@@ -58,7 +67,7 @@ FIELDS = {
     "process": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b noise_=any scale_=any whole_=b",
     "latent-process": f"n_features_in_=N ~feature_names_in_=x1 {_KERNEL}",
     "process-classifier": f"{_ROWS} classes_=x1 members_=l pairwise_=b",
-    "kernel": "name=s gamma=f? degree=f coef0=f kernel=any",
+    "kernel": "name=s gamma=f? degree=f coef0=f process=any",
     "neighbors": f"{_NEIGHBORS} {_CLASSES} codes_=i*",
     "neighbors-regressor": f"{_NEIGHBORS} targets_=n*",
     "net": f"{_NET} classes_=C ~output_=softmax,sigmoid,identity ~multilabel_=b "
@@ -121,7 +130,7 @@ FIELDS = {
     "constant": "value_=n1",
     "threshold": f"{_MEMBERS} classes_=x1 method_=predict_proba,decision_function "
     "positive_=n threshold_=f",
-    "transformed-target": f"{_MEMBERS} transformer_=any target_dim_=N",
+    "transformed-target": f"{_MEMBERS} ~transformer_=any ~inverse_=l? target_dim_=N",
     "one-vs-rest": f"{_MEMBERS} classes_=x1 methods_=l target_=s sparse_target_=b",
     "one-vs-one": f"{_MEMBERS} classes_=x1 methods_=l",
     "output-code": f"{_MEMBERS} classes_=x1 methods_=l code_book_=n2",
@@ -194,6 +203,13 @@ def _is_predictor(value):
     return hasattr(value, "predict") or hasattr(value, "mean")
 
 
+def _is_dtype(value):
+    try:
+        return type(value) is str and np.dtype(value).kind in "fiubO"
+    except TypeError:
+        return False
+
+
 def _are_labels(value):
     if type(value) is list:
         return bool(value) and all(map(_are_labels, value))
@@ -211,6 +227,9 @@ _PLAIN = {
     "t": lambda value: type(value) is tuple,
     "l": lambda value: type(value) is list,
     "d": lambda value: type(value) is dict,
+    "S": lambda value: type(value) is list and all(hasattr(m, "transform") for m in value),
+    "ufunc": lambda value: isinstance(getattr(np, str(value), None), np.ufunc),
+    "dtype": _is_dtype,
     "T": lambda value: np.dtype(value) in (np.float32, np.float64),
     "C": _are_labels,
     "P": _is_predictor,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..compiled import kernels
 from ..quantized import QuantizedArray, Stored, dense, need, rows_of
-from .columns import compiled_kernels
 
 LARGEST_COUNT = 65_535
 FEW = 32  # integers that a file holds as a list

@@ -113,7 +113,7 @@ class _TransformedTarget(Writer):
     def predict(self, rows):
         compact = self.compact
         found = self.ask(compact.members_[0], "predict", rows).as_column()
-        found = self._back(compact.transformer_, found)
+        found = self._back(compact, found)
         return found.ravel() if compact.target_dim_ == 1 else found
 
     def _back(self, compact, values):
