@@ -116,6 +116,7 @@ class ForeignParts:
         found = {name: getattr(self, name) for name in ("functions", "inside")}
         found = {name: value for name, value in found.items() if value}
         if self.parts:
+            import_or_raise("skops.io", "save", extra="persist")
             found["libraries"] = {name: version(name) for name in _LIBRARIES}
         return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from unittest import mock
 from zipfile import ZipFile
 
+import joblib
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -184,7 +185,10 @@ def check_failing_variants(subject, X, y):
 
 
 # Where joblib misses the death of a worker, it waits for the others until they time out.
-LOKY = partial(parallel_config, "loky", idle_worker_timeout=20)
+# joblib 1.4 takes no timeout here.
+_OLD = tuple(map(int, joblib.__version__.split(".")[:2])) < (1, 5)
+_TIMEOUT = {} if _OLD else {"idle_worker_timeout": 20}
+LOKY = partial(parallel_config, "loky", **_TIMEOUT)
 
 
 class Fatal(LogisticRegression):

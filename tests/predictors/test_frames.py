@@ -3,8 +3,6 @@
 import warnings
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator
@@ -12,6 +10,9 @@ from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_prune.predictors import frames
 from sklearn_prune.predictors.frames import CSR, FLOATS
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
 
 NUMBERS = {
     "array": np.array([[1.0, 2.0], [3.0, np.nan]]),

@@ -6,8 +6,6 @@ import sys
 import warnings
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 from scipy import sparse
 from sklearn.base import clone
@@ -48,6 +46,9 @@ from sklearn_prune.predictors import CompactTransformer
 from sklearn_prune.predictors.frames import CSR
 from sklearn_prune.predictors.transformers import transformer_of
 from sklearn_prune.weight_pruning import fitted_form
+
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
 
 rng = np.random.default_rng(0)
 X = np.round(rng.normal(size=(60, 4)) * [1, 10, 0.1, 3], 3)
