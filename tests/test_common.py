@@ -106,6 +106,7 @@ def variants():
     return [*found, sampler(ss.L2PenaltySelector()), sampler(keep=1.0)]
 
 
+@pytest.mark.filterwarnings("ignore:A layer is left with a single")  # of five neurons
 @pytest.mark.filterwarnings("ignore:.* cannot score .* rows of class")  # of few rows
 @parametrize_with_checks(estimators(), xfail_strict=True)
 def test_scikit_learn_checks(estimator, check):
@@ -113,6 +114,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:A layer is left with a single")
 @pytest.mark.filterwarnings("ignore:.* cannot score .* rows of class")
 @parametrize_with_checks(variants(), xfail_strict=True)
 def test_scikit_learn_checks_of_other_arguments(estimator, check):
