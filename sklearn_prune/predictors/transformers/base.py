@@ -11,6 +11,16 @@ def is_identity(step):
     return getattr(step, "func", step) is None
 
 
+def checked_rows(step, X):
+    """Rows whose names were checked; those of dicts and structured arrays as an array."""
+    names = getattr(step, "feature_names_in_", None)
+    if names is not None or type(X) is not np.ndarray or X.dtype.names:
+        check_names(step, X)
+        if is_named(X):
+            X = columns_of(X, names)
+    return X
+
+
 class CompactTransformer(Estimator):
     """A fitted transformer that holds what `transform` reads and nothing else.
 
@@ -61,12 +71,7 @@ class CompactTransformer(Estimator):
 
     def _start(self, X):
         """What `_apply` gives for rows as they come, after their names are checked."""
-        names = getattr(self, "feature_names_in_", None)
-        if names is not None or type(X) is not np.ndarray or X.dtype.names:
-            check_names(self, X)
-            if is_named(X):
-                X = columns_of(X, names)
-        return self._apply(X)
+        return self._apply(checked_rows(self, X))
 
     def _ready(self, X, dtype, *, finite=True):
         """Rows as an array, or CSR where it is read, with scikit-learn's checks."""

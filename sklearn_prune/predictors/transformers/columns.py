@@ -18,7 +18,7 @@ from ..frames import (
     table,
 )
 from ..quantized import take_columns
-from .base import CompactTransformer
+from .base import CompactTransformer, checked_rows
 
 
 class ColumnSelector(Estimator):
@@ -108,12 +108,7 @@ class ColumnSelector(Estimator):
         return import_module(output).DataFrame(found, columns=names)
 
     def _start(self, X):
-        names = getattr(self, "feature_names_in_", None)
-        if names is not None or type(X) is not np.ndarray or X.dtype.names:
-            check_names(self, X)
-            if is_named(X):
-                X = columns_of(X, names)
-        return self._apply(X)
+        return self._apply(checked_rows(self, X))
 
     def _apply(self, X):
         columns = np.asarray(self.columns)
