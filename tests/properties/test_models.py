@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
@@ -16,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn_prune._meta import clone_seeded
 from sklearn_prune._ranking import budget_size
 from sklearn_prune._seeds import fill_random_states
+from sklearn_prune.persistence.export import tied
 from sklearn_prune.sample_selection import SampleSelector
 from sklearn_prune.weight_pruning.criteria import RandomCriterion
 from tests.properties import state
@@ -118,17 +120,21 @@ def test_all_parameters_are_the_bare_model(data):
     bare = clone_seeded(inner, model.random_state, "estimator").fit(problem.X, problem.y)
     exact = type(inner).__name__.startswith(("DecisionTree", "RandomForest", "Gradient"))
     rtol = 0 if exact else 1e-10 if problem.X.dtype == np.float64 else 1e-5
+    dense = problem.X.toarray() if issparse(problem.X) else problem.X
+    X = problem.X[~tied(model.compact_, dense)]  # equally far neighbours have no order
+    if X.shape[0] == 0:
+        reject()
     for method in ANSWERS[:3]:
         assert hasattr(model, method) == hasattr(bare, method)
         if not hasattr(bare, method):
             continue
-        ours, theirs = (getattr(m, method)(problem.X) for m in (model, bare))
+        ours, theirs = (getattr(m, method)(X) for m in (model, bare))
         if method == "predict" and problem.n_classes:
             np.testing.assert_array_equal(ours, theirs)
         else:
             atol = rtol * np.abs(theirs).max()
-            if problem.X.dtype == np.float32 and not exact:  # what its own products lose
-                precise = getattr(bare, method)(problem.X.astype(np.float64))
+            if X.dtype == np.float32 and not exact:  # what its own products lose
+                precise = getattr(bare, method)(X.astype(np.float64))
                 atol += 2 * np.abs(theirs - precise).max()
             np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
     return model, inner
