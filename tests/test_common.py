@@ -1,11 +1,17 @@
-"""scikit-learn's own checks, on every public estimator, without an expected failure."""
+"""scikit-learn's own checks, on every public estimator, without an expected failure.
+
+Each check of a meta-estimator runs on two of its models, taken in turn, so that each model
+meets its share of the checks. All others run with ``-m slow``.
+"""
 
 import inspect
+import re
+from collections import defaultdict
 
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import sklearn_prune
 from sklearn_prune import sample_selection
@@ -106,9 +112,31 @@ def variants():
     return [*found, sampler(ss.L2PenaltySelector()), sampler(keep=1.0)]
 
 
+def checks(estimators):
+    """The estimators with each of their checks, and an id for both."""
+    for estimator in estimators:
+        text = re.sub(r"\s", "", repr(estimator))
+        for _, check in estimator_checks_generator(estimator):
+            name = check.func.__name__ + "".join(map(str, check.keywords.items()))
+            yield type(estimator), name, (estimator, check), f"{text}-{name}"
+
+
+def in_turn(found):
+    """The checks as parameters, slow but for two models of each class and check."""
+    places = defaultdict(list)
+    for place, (cls, name, _, _) in enumerate(found):
+        places[cls, name].append(place)
+    chosen = set()
+    for turn, each in enumerate(places.values()):
+        chosen |= {each[2 * turn % len(each)], each[(2 * turn + 1) % len(each)]}
+    for place, (_, _, values, name) in enumerate(found):
+        marks = () if place in chosen else pytest.mark.slow
+        yield pytest.param(*values, id=name, marks=marks)
+
+
 @pytest.mark.filterwarnings("ignore:A layer is left with a single")  # of five neurons
 @pytest.mark.filterwarnings("ignore:.* cannot score .* rows of class")  # of few rows
-@parametrize_with_checks(estimators(), xfail_strict=True)
+@pytest.mark.parametrize(("estimator", "check"), in_turn(list(checks(estimators()))))
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -116,7 +144,10 @@ def test_scikit_learn_checks(estimator, check):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A layer is left with a single")
 @pytest.mark.filterwarnings("ignore:.* cannot score .* rows of class")
-@parametrize_with_checks(variants(), xfail_strict=True)
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [pytest.param(*values, id=name) for *_, values, name in checks(variants())],
+)
 def test_scikit_learn_checks_of_other_arguments(estimator, check):
     check(estimator)
 

@@ -233,7 +233,7 @@ def test_a_shared_control_is_fitted_once(classes):
 
 
 def test_the_small_control_has_the_size_of_the_pruned_model(classes, folds):
-    forest = RandomForestClassifier(30)
+    forest = RandomForestClassifier(12)
     models = {
         "forest": forest,
         "tenth": PrunedClassifier(forest, keep=0.1),
@@ -454,7 +454,7 @@ def test_no_backend_changes_a_result(classes, variants):
     variants["net"] = MLPClassifier((5,), max_iter=8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        options = {"baseline": "forest", "cv": StratifiedKFold(3, shuffle=True)}
+        options = {"baseline": "forest", "cv": StratifiedKFold(2, shuffle=True)}
         one = compare_pruning(variants, *classes, **options)
         for backend in ("loky", "threading", *["dask"] * has("distributed")):
             with on_backend(backend):

@@ -435,7 +435,7 @@ def rows():
 
 
 def test_grid_search_over_a_pipeline(rows):
-    cv = model_selection.RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
+    cv = model_selection.RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
     pipe = make_pipeline(StandardScaler(), PrunedClassifier(SVC(), random_state=0))
     search = model_selection.GridSearchCV(
         pipe,

@@ -490,10 +490,16 @@ def test_smaller(estimator, X, y, params, plan):
 
 @planned
 def test_rounded(estimator, X, y, params, plan):
+    """Whole models; what is pruned and rounded is in the plans of `test_smaller`."""
+    assert_smaller(estimator, X, y, params, 0, 1.0, plan[2] or "int8")
+
+
+@pytest.mark.slow
+@planned
+def test_smaller_and_rounded(estimator, X, y, params, plan):
     _, keep, quantize = plan
-    assert_smaller(
-        estimator, X, y, params, 0, 1.0 if keep == "auto" else keep, quantize or "int8"
-    )
+    if keep != "auto":
+        assert_smaller(estimator, X, y, params, 0, keep, quantize or "int8")
 
 
 @pytest.mark.parametrize("keep", ["auto", 0.5])

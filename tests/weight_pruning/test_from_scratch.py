@@ -71,7 +71,7 @@ def data(name):
 
 def meta(estimator, **params):
     pruned = PrunedClassifier if is_classifier(estimator) else PrunedRegressor
-    return pruned(estimator, random_state=0, **params)
+    return pruned(estimator, cv=2, random_state=0, **params)
 
 
 def pruned_and_small(estimator, name, **params):

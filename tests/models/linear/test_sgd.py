@@ -57,8 +57,11 @@ def trained(model, X, y, unit="coefficient", share=0.3, schedule=None, **given):
 
 @pytest.mark.parametrize("make", [np.asarray, csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("unit", ["coefficient", "feature"])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model)[:60])
+@pytest.mark.parametrize(
+    ("model", "n_classes"),
+    [(model, n) for model in MODELS for n in (2, 3)[: 1 + is_classifier(model)]],
+    ids=lambda value: str(value)[:60],
+)
 def test_what_is_cut_is_zero_in_the_end(model, n_classes, unit, make):
     X, y = problem(model, n_classes)
     weights = {"sample_weight": np.linspace(0.5, 2, len(y))}
