@@ -93,6 +93,8 @@ class Curve:
         for.
     limits_log_loss : bool
         Whether the rise of the log loss is limited.
+    full : ndarray or None
+        `whole` of the full model, where `whole` is of something better.
     """
 
     whole: np.ndarray
@@ -106,6 +108,7 @@ class Curve:
     groups: np.ndarray | None = None
     seed_churn: float | None = None
     limits_log_loss: bool = True
+    full: np.ndarray | None = None
 
     def losses(self, quantity, weights):
         """Weighted losses by row, of shape (n_options, n_shares, n_rows)."""
@@ -115,7 +118,8 @@ class Curve:
     def against_best(self):
         """The same against the best of the full model and the pruned ones.
 
-        What is best is found for each quantity on its own.
+        What is best is found for each quantity on its own. A size may lose as much as the
+        full model does.
         """
         whole, weights = self.whole.copy(), self.weights[-1]
         for quantity in (LABEL, SOFT, LOG):
@@ -123,7 +127,7 @@ class Curve:
             number = np.unravel_index(np.argmax(np.round(means, 9)), means.shape)
             if means[number] > whole[quantity] @ weights:
                 whole[quantity] = self.pruned[(*number, quantity)]
-        return replace(self, whole=whole)
+        return replace(self, whole=whole, full=self.whole)
 
     @cached_property
     def log_size(self):
@@ -139,19 +143,31 @@ class Curve:
             found.append(Criterion(whole - pruned, np.arange(len(whole)), tolerance))
         for weights in self.weights:
             if self.scores is None:
+                limit = self._limit(tolerance, SOFT, weights)
                 soft = self.losses(SOFT, weights)
-                found.append(Criterion(soft, self.folds, tolerance))
+                found.append(Criterion(soft, self.folds, limit))
             if self.scores is None and is_soft:
+                limit = self._limit(tolerance, LABEL, weights, with_error=False)
                 hard = self.losses(LABEL, weights)
-                found.append(Criterion(hard, self.folds, tolerance, False, 0.0))
+                found.append(Criterion(hard, self.folds, limit, False, 0.0))
             if self.limits_log_loss and not np.isnan(self.log_size):
                 size = float(np.average(-self.whole[LOG], weights=weights))
                 limit = max(LOG_LIMIT * size, LEAST_LOG_LIMIT)
+                limit = self._limit(limit, LOG, weights)
                 share = LOG_SHARE / size if size > 0 and self.scores is None else 0.0
                 logs = self.losses(LOG, weights)
                 log = Criterion(logs, self.folds, limit, share=share, is_log_loss=True)
                 found.append(log)
         return found
+
+    def _limit(self, limit, quantity, weights, *, with_error=True):
+        """A limit, or what the full model loses of a quantity, if that is more."""
+        if self.full is None:
+            return limit
+        relative = weights / max(weights.mean(), 1e-300)
+        lost = (self.whole[quantity] - self.full[quantity]) * relative
+        error = standard_error(lost) if with_error else 0.0
+        return max(limit, float(lost.mean() + error) * (1 + 1e-9))
 
     def utility(self, criteria, left_out=None):
         """How good each option is at each size, of shape (n_options, n_shares).

@@ -48,6 +48,24 @@ def curve_of(seed, n_options=3, n_shares=5, n=60, n_weights=1, n_folds=3):
     )
 
 
+def test_sizes_as_good_as_the_full_model_pass_where_another_one_is_better():
+    """A boosting model may be overfitted: a small one is better, but not surely so."""
+    rng = np.random.default_rng(0)
+    curve = curve_of(0, n_options=1)
+    curve.pruned[:] = curve.whole[:, None, None].transpose(1, 2, 0, 3)
+    noise = rng.choice([-1.0, 1.0], curve.pruned.shape[-1])
+    curve.pruned[0, -1, :3] += 0.02 + 0.5 * noise  # better by less than its error
+    best = curve.against_best()
+    assert (best.whole[:3].mean(axis=1) > curve.whole[:3].mean(axis=1)).all()
+    criteria = best.criteria(0.005)
+    for one in criteria:
+        assert (one.bounds()[0, :-2] <= one.limit).all()
+    alone = best.pruned[:, :3], best.used[:, :3]  # no neighbour of the last size
+    small = replace(best, pruned=alone[0], used=alone[1])
+    elsewhere = np.zeros((best.folds.max() + 1, 3), dtype=int)
+    assert sizes_within(small, small.criteria(0.005), elsewhere).all()
+
+
 def by_hand(curve, tolerance):
     """The rule of keep="auto" in plain loops: options in each fold, and the size."""
     n_options, n_shares, _, n = curve.pruned.shape
