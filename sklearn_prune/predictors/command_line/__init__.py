@@ -1,0 +1,1 @@
+"""The command line, as far as numpy and the standard library reach."""
