@@ -39,7 +39,7 @@ _PUBLIC = {
     "steps": "CompactColumns CompactPipeline",
     "storage.encode": "stored_bytes",
     "storage.load": "load",
-    "transformers.columns": "ColumnSelector CompactFunction CompactIdentity",
+    "transformers.base": "ColumnSelector CompactFunction CompactIdentity",
     "transformers.containers": (
         "CompactColumnTransformer CompactFeatureUnion CompactSteps"
     ),
@@ -68,8 +68,13 @@ _PUBLIC = {
 _SHARED = {
     "base": "Estimator copy_attributes",
     "boosting": "DIALECTS METHODS ScoredRows TINY",
+    "command_line.checking": "add_check add_max_bytes check_saved load_file print_result",
+    "command_line.inspecting": "add_inspect kind_of",
+    "command_line.pickles": "read_pickle",
+    "command_line.terminal": "CommandError Parser escaped progress run say",
     "containers": "INVERSES inverse_steps pairs",
     "cross_fitted": "response stacked",
+    "frames": "as_numbers column is_frame is_missing names_of",
     "gaussian_process": "RATES SHARES",
     "kernel": "as_libsvm hold pairs_of points_and_coefficients",
     "neighbors": "inverse_distances nearest_by_products smallest_exact",
@@ -82,14 +87,17 @@ _SHARED = {
     "steps": "at_columns behind_steps",
     "storage.archive": "Archive not_ours write_archive",
     "storage.decode": "need_consent parse",
+    "storage.describe": "describe",
     "storage.encode": "ByteCounter Encoder dumps npy",
     "storage.load": "checked_path",
-    "storage.witness": "answers_to rows_of",
-    "storage.words": "DEFAULT_PATTERN FORMAT provide_forms word_of",
+    "storage.forms": "DEFAULT_PATTERN FORMAT provide_forms word_of",
+    "storage.witness": "DifferentAnswers answers_to rows_of",
     "transformers": "forms_of transformer_of",
     "transformers.base": "CompactTransformer",
     "trees.arrays": "TreeArrays flat_order joined levels pick_trees picked",
-    "trees.columns": "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO",
+    "trees.columns": (
+        "CATEGORIES CategorySet MISSING_LEFT MISSING_RIGHT MISSING_ZERO float32_below"
+    ),
     "trees.forest": "compact_score_forest",
     "trees.leaves": "leaf_table",
 }

@@ -1,7 +1,14 @@
-"""What every predictor shares: standing alone, checking rows quickly, its arrays."""
+"""What every predictor shares: standing alone, checking rows quickly, its arrays.
 
+Importing numba takes as long as numpy needs for some millions of steps. Compiled kernels
+are therefore used where it is imported already, where there is more to do than that, or on
+request.
+"""
+
+import sys
 from copy import copy, deepcopy
-from functools import update_wrapper
+from functools import cache, update_wrapper
+from importlib import import_module
 from types import MethodType
 
 import numpy as np
@@ -9,6 +16,7 @@ import numpy as np
 from .frames import REALS, as_scipy, checked
 from .quantized import QuantizedArray, Stored, is_sparse
 
+WORTH_AN_IMPORT = 5_000_000  # pairs of a row and a tree
 EITHER = REALS  # a `_dtype` under which single precision stays
 
 
@@ -347,3 +355,32 @@ def _is_finite(X):
         flat = X.reshape(-1)
         return np.isfinite(np.dot(flat, flat))  # faster than a sum
     return np.isfinite(np.sum(X))
+
+
+@cache
+def kernels(module):
+    """A module of compiled kernels of this folder, or None where numba cannot run.
+
+    numba refuses to compile where it has no folder to write to.
+    """
+    try:
+        return import_module(f".{module}", __package__)
+    except (ImportError, RuntimeError):
+        return None
+
+
+@cache
+def is_installed(package):
+    """Whether a package can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec(package) is not None
+
+
+def kernels_for(module, n_steps):
+    """The kernels if they may run for so many steps, else None."""
+    if sys.modules.get("numba") is not None:
+        return kernels(module)
+    if n_steps > WORTH_AN_IMPORT and is_installed("numba"):
+        return kernels(module)
+    return None

@@ -1,8 +1,8 @@
 """Predictors of boosting, and what differs between the libraries."""
 
 from copy import copy
-from dataclasses import dataclass
 from operator import index
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,14 +22,13 @@ from .frames import (
     n_rows,
     row_of_entry,
 )
-from .links import expit, softmax, softmax32
+from .links import expit, softmax, softmax32, softmax_in_order
 from .quantized import count_rows, is_sparse
 
 TINY = float(np.float32(1e-35))  # LightGBM reads numbers up to this as zeros
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """The conventions of one library.
 
     Parameters
@@ -51,9 +50,9 @@ class Dialect:
         values are then refused.
     refuses_unknown : bool, default=False
         Whether a category that the model does not know is an error, instead of missing.
-    column_major : bool, default=False
-        Whether the softmax adds up scores that are stored by columns, which rounds
-        differently.
+    softmax : {"rows", "columns", "in order"}, default="rows"
+        How the softmax adds up: as numpy does, in an array stored by rows or by columns,
+        or from left to right. The sums are rounded differently.
     decides_by_scores : bool, default=False
         Whether the class is found from raw scores, instead of from probabilities.
     zero_is_positive : bool, default=False
@@ -72,7 +71,7 @@ class Dialect:
     columns_by_position: bool = False
     encodes_arrays: bool = False
     refuses_unknown: bool = False
-    column_major: bool = False
+    softmax: str = "rows"
     decides_by_scores: bool = False
     zero_is_positive: bool = False
     predicts_codes: bool = False
@@ -86,12 +85,13 @@ DIALECTS = {
     "hist": Dialect(
         accept_sparse=False,
         encodes_arrays=True,
-        column_major=True,
+        softmax="columns",
         decides_by_scores=True,
     ),
     "lightgbm": Dialect(
         tiny_is_zero=True,
         columns_by_position=True,
+        softmax="in order",
         options=("raw_score", "start_iteration", "num_iteration", "validate_features"),
     ),
     "xgboost": Dialect(
@@ -203,7 +203,10 @@ class CompactBoosting(Compact):
         by_columns = is_frame(X) or is_named(X)
         if is_sparse(X) or not (by_columns or self.dialect.encodes_arrays):
             return None
-        check_names(self, X)
+        if self.dialect.columns_by_position and hasattr(type(X), "iloc"):
+            self._check_categorical(X)
+        if not self.dialect.columns_by_position or hasattr(self, "feature_names_in_"):
+            check_names(self, X)
         if not by_columns:
             X = np.asarray(X)
             check_shape(self, X)
@@ -225,6 +228,19 @@ class CompactBoosting(Compact):
             if self.dialect.refuses_unknown:
                 _refuse_unknown(number, values[np.isnan(coded[:, number])])
         return coded
+
+    def _check_categorical(self, X):
+        """Raise unless the categorical columns of a pandas frame are those of the fit."""
+        for number, dtype in enumerate(X.dtypes):
+            if getattr(dtype, "name", "") == "category" and number not in self.categories_:
+                raise ValueError(
+                    f"Categorical columns of X must be the columns "
+                    f"{sorted(self.categories_)} as in the fit. Got column {number}. "
+                    "Convert it to numbers if it had numbers in the fit. If it was "
+                    "categorical there, write "
+                    "PrunedClassifier(FrozenEstimator(model), keep=1.0).fit(X, y), which "
+                    "reads the columns from the frame."
+                )
 
     def _codes(self):
         """For each column of categories, the position of each value."""
@@ -258,9 +274,11 @@ class CompactBoosting(Compact):
             return np.log1p(np.exp(raw))
         if self.link_ == "softmax" and raw.dtype == np.float32:
             return softmax32(raw)
+        if self.link_ == "softmax" and self.dialect.softmax == "in order":
+            return softmax_in_order(raw)
         if self.link_ == "softmax":
             # numpy adds up rows of many classes in another order by memory layout.
-            layout = "F" if self.dialect.column_major else "C"
+            layout = "F" if self.dialect.softmax == "columns" else "C"
             return softmax(np.asarray(raw, order=layout))
         return expit(raw if self.slope_ == 1.0 else self.slope_ * raw)
 

@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 
 from .base import Compact, Delegating, available_if, copy_attributes
-from .covariances import squared_distances
 from .frames import as_csr, as_scipy, checked, side_by_side
 from .quantized import count_rows, is_sparse
 
@@ -319,6 +318,8 @@ class CompactOutputCode(_BinaryMembers):
 
     def predict(self, X):
         """The class whose code is nearest."""
+        from .covariances import squared_distances
+
         scores = np.array(self._scores(X), order="F", dtype=np.float64).T
         return self.classes_[squared_distances(scores, self.code_book_).argmin(axis=1)]
 

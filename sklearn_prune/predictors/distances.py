@@ -1,6 +1,7 @@
 """Distances of rows and points, and the nearest points, by numpy."""
 
 import sys
+from math import isqrt
 
 import numpy as np
 
@@ -126,6 +127,7 @@ MATRICES = {
     "sokalsneath": _counted(lambda tt, tf, ft, n: _ratio(tf + ft, tf + ft + 0.5 * tt)),
     "yule": _counted(_yule),
 }
+METRICS = {*PAIRS, *MATRICES, *_OTHER_NAMES} - {"braycurtis of trees", "pyfunc"}
 
 
 class Search:
@@ -207,9 +209,12 @@ class Search:
         else:
             near = X - self.center
             norms = np.einsum("ij,ij->i", near, near)
-            points = self.points if is_sparse(self.points) else self.centred
-            squared = self.norms - 2 * (points @ near.T).T
-            taken = np.argpartition(squared, n_taken - 1)[:, :n_taken]
+            if is_sparse(self.points):
+                squared = np.ascontiguousarray((self.points @ (-2 * near).T).T)
+            else:
+                squared = (-2 * near) @ self.centred.T
+            squared += self.norms
+            taken = _lowest(squared, n_taken)
             rounding = _ROUNDING * X.shape[1] * (norms + self.norms.max())
             beyond = np.take_along_axis(squared, taken, axis=1).max(axis=1) + norms
             beyond = np.sqrt(np.maximum(beyond - rounding, 0))
@@ -252,6 +257,28 @@ class Search:
 
         metric, params = self.named
         return pairwise_distances(X, self.points, metric=metric, **params)
+
+
+def _lowest(values, k):
+    """Positions of the k lowest values of each row, in any order.
+
+    Columns far apart make groups. The k lowest are in the k groups of the lowest minima, so
+    that only these are searched.
+    """
+    n = values.shape[1]
+    size = isqrt(n // k)  # of a group: about as many minima as values are then searched
+    if size < 2:
+        return np.argpartition(values, k - 1)[:, :k]
+    step = n // size
+    low = values[:, :step].copy()
+    for start in range(step, step * size, step):
+        np.minimum(low, values[:, start : start + step], out=low)
+    groups = np.argpartition(low, k - 1)[:, :k]
+    taken = (groups[:, None] + step * np.arange(size)[:, None]).reshape(len(values), -1)
+    rest = np.arange(step * size, n)
+    taken = np.hstack([taken, np.broadcast_to(rest, (len(values), len(rest)))])
+    found = np.argpartition(np.take_along_axis(values, taken, axis=1), k - 1)[:, :k]
+    return np.take_along_axis(taken, found, axis=1)
 
 
 def smallest(distances, k):

@@ -11,8 +11,7 @@ from operator import matmul
 
 import numpy as np
 
-from .base import Compact, available_if
-from .compiled import kernels
+from .base import Compact, available_if, kernels
 from .covariances import ProcessKernel, pairwise, squared_distances
 from .frames import CSR, as_scipy
 from .quantized import QuantizedArray, Stored, dense, is_array, is_count, is_sparse, need

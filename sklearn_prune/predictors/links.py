@@ -61,6 +61,16 @@ def softmax(z, axis=1):
     return z
 
 
+def softmax_in_order(z):
+    """Shares of the exponentials of each row as C code computes them.
+
+    The exponentials are libm's, and are added up from left to right.
+    """
+    z = z - z.max(axis=1, keepdims=True)
+    z = np.fromiter(map(math.exp, z.ravel().tolist()), float, z.size).reshape(z.shape)
+    return z / np.cumsum(z, axis=1)[:, -1:]
+
+
 def softmax32(z):
     """Shares of the exponentials of each row, in float32 as XGBoost computes them."""
     z = exp32(z - z.max(axis=1, keepdims=True))

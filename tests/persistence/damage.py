@@ -7,7 +7,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from sklearn_prune.predictors import write_archive
-from sklearn_prune.predictors.storage.words import FORMS
+from sklearn_prune.predictors.storage.forms import FORMS
 
 WORDS = [*FORMS, "npy", "same", "part", "tuple", "dict", "u1", "f8", "U", "O", "form"]
 SCHEMA_WORDS = [
@@ -62,13 +62,13 @@ def members_of(content):
     return json.loads(members.pop("model.json")), members
 
 
-def write(path, document, members):
+def write(path, document, members, *, compress=True):
     """Write a file of these parts, with the digest that belongs to them."""
     text = document if isinstance(document, bytes) else json.dumps(document).encode()
     parts = [("model.json", [text])]
     parts += [(name, [content]) for name, content in members.items()]
     with open(path, "wb") as file:
-        write_archive(file, parts)
+        write_archive(file, parts, compress=compress)
 
 
 def schema_of(members):
@@ -111,7 +111,7 @@ def forged(content, path, random):
                 continue
         elif isinstance(document, dict):
             _change(document, random, WORDS)
-    write(path, document, members)
+    write(path, document, members, compress=bool(random.integers(8) == 0))
 
 
 def _other_array(content, random):

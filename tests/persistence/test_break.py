@@ -56,6 +56,14 @@ def test_methods_of_parts_of_scikit_learn_stay(files, path):
     refused(path, document, with_schema(members, schema, arrays), "the attribute transform")
 
 
+@pytest.mark.parametrize("value", [2.5, None, [], {"f8": [1.0]}])
+def test_numbers_do_not_stand_for_a_model(value, files, path):
+    document, _ = members_of(files["tree"])
+    document["model"] = value
+    document.pop("witness")
+    refused(path, document, {}, "it holds a .* in place of a model")
+
+
 def test_counts_that_overflow():
     """The last one is -1 in 64 bits: their sum is 0, as is the number of entries."""
     counts = np.array([1, 2**64 - 1], dtype=np.uint64)

@@ -25,9 +25,9 @@ def test_forged_files_are_refused_or_answer(models, files, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "n_files"), [("damaged", 100_000), ("forged", 870_000)])
+@pytest.mark.parametrize(("kind", "n_files"), [("damaged", 1_200), ("forged", 10_000)])
 def test_many_files(kind, n_files):
-    """10,000 forged ones of each of 87 models."""
+    """10,000 forged ones of each of 87 models; it takes hours."""
     command = [sys.executable, "-m", "tests.persistence.fuzz", kind, str(n_files)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{n_files:,} {kind} files" in done.stdout
+    assert f"| all | {87 * n_files:,} |" in done.stdout

@@ -51,12 +51,11 @@ from sklearn_prune import (
 )
 from sklearn_prune.persistence import LoadError, load, save, to_onnx
 from sklearn_prune.predictors import arrays_in, npy, write_archive
-from sklearn_prune.predictors.storage import archive, words
+from sklearn_prune.predictors.storage import archive, forms
 from sklearn_prune.predictors.storage.decode import read_array
-from sklearn_prune.predictors.storage.fields import FIELDS
-from sklearn_prune.predictors.storage.words import FORMS
+from sklearn_prune.predictors.storage.forms import FIELDS, FORMS
 from sklearn_prune.predictors.trees import flat
-from sklearn_prune.weight_pruning import fitted_form
+from sklearn_prune.weight_pruning import Quantizer, fitted_form
 from tests.matrix import LABELS, NAMES, X, answers, assert_same, matrix
 from tests.persistence.damage import (
     claiming,
@@ -566,13 +565,36 @@ def test_files_of_released_versions_load(folder):
 
 @pytest.mark.parametrize("around", ["nothing", "pipeline", "vote"])
 @pytest.mark.parametrize("name", ["LGBMClassifier", "LGBMRegressor", "XGBClassifier"])
-def test_boosting_of_frames_with_categories_is_saved_with_its_frame(name, around, tmp_path):
+def test_boosting_of_frames_with_categories_is_saved(name, around, tmp_path):
     library = pytest.importorskip("lightgbm" if name.startswith("LGBM") else "xgboost")
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
     frame["c"] = pd.Categorical(rng.choice(["u", "v", "w"], 80))
     y = (frame["a"] + (frame["c"] == "u") > 0).astype(int)
+    params = {"verbose": -1} if name.startswith("LGBM") else {"enable_categorical": True}
+    model = getattr(library, name)(n_estimators=3, n_jobs=1, **params)
+    classifies = is_classifier(model)
+    if around == "pipeline":
+        model = make_pipeline(FunctionTransformer(), model)
+    elif around == "vote":
+        model = (VotingClassifier if classifies else VotingRegressor)([("a", model)])
+    model.fit(frame, y)
+    save(model, tmp_path / "m.skprune")
+    loaded = load(tmp_path / "m.skprune", verify=True)
+    np.testing.assert_allclose(loaded.predict(frame), model.predict(frame), rtol=1e-6)
+
+
+@pytest.mark.parametrize("around", ["nothing", "pipeline", "vote"])
+@pytest.mark.parametrize("name", ["LGBMClassifier", "LGBMRegressor", "XGBClassifier"])
+def test_categories_that_only_the_frame_tells(name, around, tmp_path):
+    library = pytest.importorskip("lightgbm" if name.startswith("LGBM") else "xgboost")
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    frame["c"] = pd.Categorical(rng.choice(["\xfc", "v", "w"], 80), ordered=True)
+    frame["d"] = rng.integers(0, 3, 80)
+    y = (frame["a"] + (frame["c"] == "v") > 0).astype(int)
     params = {"verbose": -1} if name.startswith("LGBM") else {"enable_categorical": True}
     model = getattr(library, name)(n_estimators=3, n_jobs=1, **params)
     classifies = is_classifier(model)
@@ -588,6 +610,29 @@ def test_boosting_of_frames_with_categories_is_saved_with_its_frame(name, around
     save(wrapper(FrozenEstimator(model), keep=1.0).fit(frame, y), tmp_path / "m.skprune")
     loaded = load(tmp_path / "m.skprune")
     np.testing.assert_allclose(loaded.predict(frame), model.predict(frame), rtol=1e-6)
+
+
+def test_where_sparse_leaves_begin_is_mapped(path):
+    X, y = load_digits(return_X_y=True)
+    model = RandomForestClassifier(20, max_depth=6, random_state=0).fit(X, y)
+    save(model, path, compress=False)
+    loaded = load(path, mmap_mode="r")
+    assert type(loaded.trees_.table).__name__ == "SparseLeaves"
+    assert isinstance(loaded.trees_.table.start.base, np.memmap)
+    for predictor in (loaded, load(path), pickle.loads(pickle.dumps(loaded))):
+        np.testing.assert_array_equal(predictor.predict_proba(X), model.predict_proba(X))
+
+
+def test_loaded_models_are_rounded_again(models, files, path):
+    """Nets hold sparse weights whose values are rounded already."""
+    for name in ("net", "net in integers", "net of shared values", "net for numbers"):
+        _, rows = models[name]
+        for scheme in ("int8", "float16", "codebook"):
+            path.write_bytes(files[name])
+            once = load(path).quantized(Quantizer(scheme))
+            save(once, path)
+            again = load(path).quantized(Quantizer(scheme))
+            np.testing.assert_array_equal(again.predict(rows), once.predict(rows))
 
 
 def test_witness_rows_are_compared(models, files, path):
@@ -756,10 +801,10 @@ def test_artefacts_predict_with_numpy_alone(folder, package, n_calls, tmp_path):
 
 
 def test_the_runtime_says_what_other_parts_need(monkeypatch):
-    monkeypatch.setattr(words, "PACKAGE", "sklearn_prune_runtime")
-    for word in words.ELSEWHERE:
+    monkeypatch.setattr(forms, "PACKAGE", "sklearn_prune_runtime")
+    for word in forms.ELSEWHERE:
         with pytest.raises(ImportError, match=r"persistence\.load"):
-            words.class_of(word)
+            forms.class_of(word)
 
 
 def copy_runtime(folder):

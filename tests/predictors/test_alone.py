@@ -305,7 +305,7 @@ LATER = r"""
 import pickle
 import sys
 
-from sklearn_prune.predictors import compiled
+from sklearn_prune.predictors import base
 
 with open(sys.argv[1], "rb") as file:
     content, rows = pickle.load(file)
@@ -313,11 +313,11 @@ forest = pickle.loads(content)
 first = forest.predict_proba(rows)
 print("numba" in sys.modules)
 if sys.argv[2] == "many":
-    compiled.WORTH_AN_IMPORT = 10
+    base.WORTH_AN_IMPORT = 10
 elif sys.argv[2] == "asked":
     forest.warm_up()
 else:  # numba cannot write its files
-    compiled.WORTH_AN_IMPORT = 10
+    base.WORTH_AN_IMPORT = 10
     sys.modules["sklearn_prune.predictors.trees.kernels"] = None
 again = forest.predict_proba(rows)
 print("numba" in sys.modules, (first == again).all())

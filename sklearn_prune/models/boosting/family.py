@@ -29,8 +29,8 @@ from sklearn_prune.models.boosting.refit import (
 from sklearn_prune.models.boosting.restore import restore_model
 from sklearn_prune.models.readers import (
     BoostedModel,
-    codes_by_frame,
     fill_inner_values,
+    needs_frame,
     read_model,
     refusal,
 )
@@ -153,9 +153,10 @@ class BoostingFamily(Restores, Family):
         return Accepted(self) if reason is None else Refused(reason)
 
     def holds(self, model):
-        if codes_by_frame(model):
-            return Refused("its categories are known from the frame of its fit only")
-        return self.accepts(model)
+        answer, reason = self.accepts(model), None
+        if answer:
+            reason = needs_frame(model)
+        return answer if reason is None else Refused(reason)
 
     def from_scratch(self, estimator, size):
         """The model with fewer iterations, each of which learns more.

@@ -4,7 +4,7 @@ from sklearn_prune._lazy import lazy_names
 
 _SHARED = {
     "boosted_model": "BoostedModel fill_inner_values",
-    "boosting": "codes_by_frame read_model refusal",
+    "boosting": "needs_frame read_model refusal",
     "sklearn_steps": "fitted_step name_features",
     "sklearn_models": (
         "base_loss drop_optimizer inner_estimator label_binarizer label_encoder "

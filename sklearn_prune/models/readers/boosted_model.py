@@ -102,11 +102,17 @@ class BoostingReader:
         any sequence, and its `classes` are not read.
     refusal : callable
         Says why a model, fitted or not, has no predictor of its own, or gives None.
-    codes_by_frame : callable
-        Says of a fitted model whether only a frame tells the columns that hold codes of
-        categories.
+    needs_frame : callable
+        Says why only the frame of the fit tells the categories of a fitted model, or
+        gives None.
     """
 
     read: Callable
     refusal: Callable
-    codes_by_frame: Callable = lambda model: False
+    needs_frame: Callable = lambda model: None
+
+
+def values_of_categories(values):
+    """The values of a list of categories, each of the type that it has in a column."""
+    mixed = 0 < sum(isinstance(value, str) for value in values) < len(values)
+    return np.asarray(values, dtype=object if mixed else None)

@@ -28,7 +28,7 @@ _LINKS = {
 
 
 def read_model(model, X=None):
-    """A fitted boosting model as arrays; X tells which columns were categorical frames."""
+    """A fitted boosting model as arrays; X are rows, or None if `needs_frame` allows it."""
     found = _reader_of(model).read(model, X)
     # The libraries make up names where the columns of X have none.
     named = found.names is not None and (X is None or has_column_names(X))
@@ -39,9 +39,9 @@ def read_model(model, X=None):
     )
 
 
-def codes_by_frame(model):
-    """Whether only a frame tells the columns that hold codes of categories."""
-    return _reader_of(model).codes_by_frame(model)
+def needs_frame(model):
+    """Why only the frame of the fit tells the categories of a model, or None."""
+    return _reader_of(model).needs_frame(model)
 
 
 def refusal(model):

@@ -8,6 +8,7 @@ from sklearn_prune.models.readers.boosted_model import (
     BoostedModel,
     BoostingReader,
     boosted_trees,
+    values_of_categories,
 )
 from sklearn_prune.predictors import (
     MISSING_LEFT,
@@ -89,9 +90,15 @@ def _read(model, X=None):
     )
 
 
-def _codes_by_frame(model):
+def _needs_frame(model):
     text = model.booster_.model_to_string(num_iteration=1)
-    return text.rpartition("pandas_categorical:")[2].strip() not in ("", "null", "[]")
+    found = _lists_of_categories(text)
+    if not found or _columns_of_categories(text, found) is not None:
+        return None
+    return (
+        "its categories are known from the frame of its fit only: LightGBM stores their "
+        "values, and not which columns have them beside ordered ones"
+    )
 
 
 def _header(text):
@@ -99,19 +106,62 @@ def _header(text):
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
+def _lists_of_categories(text):
+    """Values of each column of the fit that pandas had as categories."""
+    return json.loads(text.rpartition("pandas_categorical:")[2] or "null") or []
+
+
 def _categories(text, X):
     """Values of the categorical columns of a frame, which the model saw as positions."""
-    found = json.loads(text.rpartition("pandas_categorical:")[2] or "null")
-    if not found or not hasattr(X, "dtypes"):
+    found = _lists_of_categories(text)
+    if not found:
         return None
-    columns = [
-        number
-        for number, dtype in enumerate(X.dtypes)
-        if getattr(dtype, "name", "") == "category"
-    ]
+    if hasattr(X, "dtypes") and hasattr(X, "iloc"):
+        columns = [
+            number
+            for number, dtype in enumerate(X.dtypes)
+            if getattr(dtype, "name", "") == "category"
+        ]
+    else:
+        columns = _columns_of_categories(text, found)
+        if columns is None:
+            return None
     return {
-        column: np.asarray(values) for column, values in zip(columns, found, strict=True)
+        column: values_of_categories(values)
+        for column, values in zip(columns, found, strict=True)
     }
+
+
+def _columns_of_categories(text, lists):
+    """Which columns had these lists of categories, in their order; None if unknown.
+
+    LightGBM does not store it. They are the columns that it splits by sets of categories,
+    and those that pandas had as ordered categories. A choice counts if it is the only one
+    whose values are positions in the lists.
+    """
+    infos = _header(text)["feature_infos"].split()
+    listed = text.rpartition("[categorical_feature: ")[2].partition("]")[0].split(",")
+    by_sets = {int(number) for number in listed if number}
+    chosen = [[()]] + [[] for _ in lists]  # up to two choices for the first lists of each
+    for column, info in enumerate(infos):
+        for k in range(len(lists), -1, -1):
+            without = [] if column in by_sets else chosen[k]
+            fits = k and _are_positions(info, lists[k - 1])
+            more = [(*each, column) for each in chosen[k - 1]] if fits else []
+            chosen[k] = (without + more)[:2]
+    return chosen[-1][0] if len(chosen[-1]) == 1 else None
+
+
+def _are_positions(info, values):
+    """Whether all values of a column may be positions in a list.
+
+    LightGBM describes a column as "none", "[lowest:highest]", or "one:of:each".
+    """
+    if info == "none":
+        return True
+    found = [float(part) for part in info.strip("[]").split(":")]
+    least = 0 if info[0] == "[" else -1  # for missing values
+    return all(least <= v < len(values) and v.is_integer() for v in found)
 
 
 def _numbers(fields, name, dtype):
@@ -166,4 +216,4 @@ def _read_tree(block, sets, iteration, output):
     )
 
 
-LIGHTGBM = BoostingReader(_read, _refusal, _codes_by_frame)
+LIGHTGBM = BoostingReader(_read, _refusal, _needs_frame)

@@ -1,6 +1,7 @@
 """Read a fitted XGBoost model from its own JSON."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from sklearn_prune.models.readers.boosted_model import (
     BoostedModel,
     BoostingReader,
     boosted_trees,
+    values_of_categories,
 )
 from sklearn_prune.predictors import MISSING_LEFT, MISSING_RIGHT, CategorySet, TreeArrays
 
@@ -81,14 +83,23 @@ def _read(model, X=None):
         loss=loss,
         n_features=model.n_features_in_,
         missing=float("nan" if model.missing is None else model.missing),
-        categories=_categories(X),
+        categories=_categories(forest, X),
         names=getattr(model, "feature_names_in_", None),
         n_fitted=len(bounds) - 1,
     )
 
 
-def _codes_by_frame(model):
-    return "c" in (model.get_booster().feature_types or ())
+def _needs_frame(model):
+    booster = model.get_booster()
+    if "c" not in (booster.feature_types or ()):
+        return None
+    encoded = _encoded_categories(_learner(booster)["gradient_booster"]["model"])
+    if encoded is not None and all(map(_is_whole, encoded)):
+        return None
+    what = "does not store them"
+    if encoded is not None:
+        what = "stores texts outside ASCII cut off"
+    return f"its categories are known from the frame of its fit only: this XGBoost {what}"
 
 
 def _start(text, link, n_outputs):
@@ -103,16 +114,42 @@ def _start(text, link, n_outputs):
     return np.broadcast_to(base, n_outputs).astype(np.float32)
 
 
-def _categories(X):
-    """Values of the categorical columns of the frame that the model was fitted on."""
-    if not hasattr(X, "dtypes") or not hasattr(X, "iloc"):
-        return None
-    found = {
-        number: np.asarray(X.iloc[:, number].cat.categories)
-        for number, dtype in enumerate(X.dtypes)
-        if getattr(dtype, "name", "") == "category"
-    }
-    return found or None
+def _categories(forest, X):
+    """Values of the categorical columns of a frame, as the model or else the frame has."""
+    encoded = _encoded_categories(forest)
+    if encoded is not None and all(map(_is_whole, encoded)):
+        found = {number: _values_of(own) for number, own in enumerate(encoded)}
+    elif hasattr(X, "dtypes") and hasattr(X, "iloc"):
+        found = {
+            number: X.iloc[:, number].cat.categories.tolist()
+            for number, dtype in enumerate(X.dtypes)
+            if getattr(dtype, "name", "") == "category"
+        }
+    else:
+        found = {}
+    return {n: values_of_categories(own) for n, own in found.items() if own} or None
+
+
+def _encoded_categories(forest):
+    """The categories of each column as XGBoost stores them since 3.1, else None."""
+    return forest["cats"]["enc"] if "cats" in forest else None
+
+
+def _is_whole(encoded):
+    """Whether categories are numbers, or texts in ASCII.
+
+    XGBoost 3.2 stores as many bytes of the texts as they have characters.
+    """
+    return "offsets" not in encoded or min(encoded["values"], default=0) >= 0
+
+
+def _values_of(encoded):
+    """Numbers, or texts from the bytes of all of them."""
+    values, bounds = encoded["values"], encoded.get("offsets")
+    if bounds is None:
+        return values
+    text = bytes(values).decode("ascii")
+    return [text[first:last] for first, last in pairwise(bounds)]
 
 
 def _read_tree(tree, sets, iteration, output):
@@ -148,4 +185,4 @@ def _read_tree(tree, sets, iteration, output):
     )
 
 
-XGBOOST = BoostingReader(_read, _refusal, _codes_by_frame)
+XGBOOST = BoostingReader(_read, _refusal, _needs_frame)

@@ -5,9 +5,12 @@ from math import prod
 import numpy as np
 
 from ..quantized import QuantizedArray, is_array, is_count, need
-from .layers import Dense, Layer
+from .activations import KNOWN_ACTIVATIONS
+from .layers import Add, Dense, Layer
 from .net import CompactNet
 from .weights import SparseWeights
+
+_LARGEST_ROW = 1 << 20  # numbers of a row that is tried
 
 
 def _check_sparse_weights(weights):
@@ -56,12 +59,43 @@ def _check_layer(layer):
         need(weights.scale.size == n_outputs, "a scale")
 
 
+def _run_once(net):
+    """Raise unless a row of zeros goes through: all shapes and settings then fit."""
+    width, shape = net.n_features_in_, net.input_shape_
+    shape = shape if width is None else (width,)
+    if shape is None:
+        return
+    need(all(is_count(size, 1) for size in shape), "the shape of rows")
+    bits = net.columns_
+    n_read = shape[0]
+    if bits is not None:
+        need(len(bits) == -(-n_read // 8), "columns_")
+        n_read = int(np.unpackbits(bits, count=n_read).sum())
+    for layer in net.layers_:
+        if 0 in layer.inputs and type(layer) is Dense:
+            need(layer.weights is not None and layer.weights.shape[1] == n_read, "a weight")
+    if prod(shape) > _LARGEST_ROW:
+        return
+    with np.errstate(all="ignore"):
+        scores = net._run(np.zeros((1, *shape), dtype=net._dtype))
+    need(scores.ndim <= 2 and len(scores) == 1, "the scores of a net")
+    if hasattr(net, "classes_"):
+        need(type(net.classes_) is np.ndarray, "classes_")
+        several = scores.ndim == 2 and scores.shape[1] > 1 and not net.multilabel_
+        need(not several or scores.shape[1] == len(net.classes_), "classes_")
+
+
 def _check_net(net):
     need(isinstance(net.layers_, tuple), "the layers of a net")
     for position, layer in enumerate(net.layers_):
         inputs = layer.inputs
         fits = isinstance(layer, Layer) and isinstance(inputs, tuple)
         need(fits and all(is_count(k) and k <= position for k in inputs), "a layer")
+        need(layer.activation in KNOWN_ACTIVATIONS, "an activation")
+        several = isinstance(layer, Add)
+        need(len(inputs) > 1 if several else len(inputs) == 1, "the inputs of a layer")
+    need(net.layers_, "the layers of a net")
+    _run_once(net)
 
 
 CHECKS = {

@@ -4,7 +4,7 @@ from copy import copy
 
 import numpy as np
 
-from ..compiled import kernels
+from ..base import kernels
 from ..quantized import QuantizedArray, Stored, is_sparse
 from . import places
 from .activations import activate

@@ -77,11 +77,12 @@ class SparseWeights(Stored):
 
     def quantized(self, quantizer):
         """The same places with rounded values; integers have a scale for each row."""
-        values, scale = self.values, None
+        values, scale = self.plain_values(), None
         if quantizer.scheme == "int8":
             rows = np.repeat(np.arange(len(self.counts)), self.counts)
             scale = np.zeros(len(self.counts), dtype=values.dtype)
             np.maximum.at(scale, rows, np.abs(values))
+            scale[scale == 0] = 1.0
             values = values / scale[rows]
             values = QuantizedArray(np.rint(values * 127).astype(np.int8))
             scale = (scale / 127).astype(np.float32)

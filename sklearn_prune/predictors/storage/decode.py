@@ -12,8 +12,7 @@ from ..base import LoadError
 from ..frames import CSR
 from ..quantized import is_count, need
 from .archive import STORED, not_ours
-from .fields import check_fields
-from .words import DEFAULT_PATTERN, ELSEWHERE, NUMBERS, checks_of, class_of
+from .forms import DEFAULT_PATTERN, ELSEWHERE, NUMBERS, check_fields, checks_of, class_of
 
 _DEPTH = 60  # of parts inside parts
 _PARTS = 5_000_000  # of all documents, of which each takes some hundred bytes
@@ -298,7 +297,7 @@ class Decoder:
         if word in ("sparse-weights", "quantized"):
             need(type(form.shape) is tuple and all(map(is_count, form.shape)), "a shape")
             need(4 * prod(form.shape) <= self.options.max_bytes, "the size of weights")
-        check_fields(word, form, class_of)
+        check_fields(word, form)
         reads_all = word == "trees" and self.options.mmap_mode is not None
         checks = {} if reads_all else checks_of(word)
         for kind, check in checks.items():

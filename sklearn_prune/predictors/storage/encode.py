@@ -8,7 +8,7 @@ from math import isfinite
 import numpy as np
 
 from ..quantized import is_sparse
-from .words import DEFAULT_PATTERN, NUMBERS, PACKAGE, word_of
+from .forms import DEFAULT_PATTERN, NUMBERS, PACKAGE, word_of
 
 SHORT = 256  # entries up to which an array may be written as numbers in the JSON
 MOST_CHARS = 280  # of their text

@@ -5,7 +5,7 @@ import os
 from ..base import LoadError
 from .archive import FIRST, Archive, not_ours, sha256_of
 from .decode import _PARTS, Decoder, parse
-from .words import FORMAT, PACKAGE, elsewhere, registered_checks
+from .forms import FORMAT, PACKAGE, elsewhere, registered_checks
 
 
 class LoadOptions:
@@ -115,11 +115,11 @@ def load(
         if sha256 is not None:
             _compare(sha256_of(file), sha256, path)
         try:
-            model, witness = _read(file, path, options)
+            model, witness, has_parts = _read(file, path, options)
             if verify:
                 from .witness import compared
 
-                model.verification_ = compared(model, witness, path)
+                model.verification_ = compared(model, witness, path, frames=has_parts)
         except (LoadError, ImportError):
             raise
         except Exception as error:
@@ -136,7 +136,7 @@ def _read(file, path, options):
     archive = Archive(file, path, options.max_bytes, trusted=options.mmap_mode is not None)
     most = min(_PARTS, max(options.max_bytes // 64, 1000))
     document, n_parts = parse(archive.read(FIRST), path, most)
-    _check_header(document, path)
+    check_header(document, path)
     for name in document.get("functions", ()):
         if name not in options.functions:
             raise LoadError(
@@ -149,16 +149,18 @@ def _read(file, path, options):
         foreign = elsewhere("parts").reader(archive, document, options)
     decoder = Decoder(archive, document, n_parts, options, foreign)
     model = decoder(document["model"])
+    if type(model).__module__ in ("builtins", "numpy"):
+        raise not_ours(path, f"it holds a {type(model).__name__} in place of a model")
     witness = decoder(document.get("witness"))
     unread = archive.places.keys() - decoder.names_read() - {FIRST, "parts.skops"}
     if unread:
         raise not_ours(path, f"it reads nothing of its member {min(unread)}")
     if document.get("metadata") is not None:
         model.metadata_ = document["metadata"]
-    return model, witness
+    return model, witness, foreign is not None
 
 
-def _check_header(document, path):
+def check_header(document, path):
     numbers = ("format", "min_reader")
     if not isinstance(document, dict) or not all(
         type(document.get(name)) is int for name in numbers

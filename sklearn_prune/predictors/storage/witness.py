@@ -1,11 +1,17 @@
 """Rows inside a file, with the answers of the model that was saved."""
 
+import warnings
+
 import numpy as np
 
 from ..base import LoadError
 from ..quantized import need
 
 METHODS = ("predict_proba", "decision_function")
+
+
+class DifferentAnswers(LoadError):
+    """A loaded model gives other answers than the model that was saved."""
 
 
 def answers_to(model, rows):
@@ -28,12 +34,18 @@ def answers_to(model, rows):
     return labels, scores
 
 
-def rows_of(columns, names, texts):
-    """Columns as what the model reads: texts, an array, or a frame by its names."""
+def rows_of(columns, names, texts, *, frames=True):
+    """Columns as what the model reads: texts, an array, or rows by their names.
+
+    Names are those of a frame of pandas if `frames` and pandas is installed, else of a
+    dict of columns.
+    """
     if texts:
         return columns[0].tolist()
     if names is not None:
         named = dict(zip(names, columns, strict=True))
+        if not frames:
+            return named
         try:
             from pandas import DataFrame
         except ImportError:
@@ -44,8 +56,11 @@ def rows_of(columns, names, texts):
     return np.stack([own.astype(object) for own in columns], axis=1)
 
 
-def compared(model, witness, path):
-    """A sentence on how a model answers the witness rows; LoadError if a label differs."""
+def compared(model, witness, path, *, frames):
+    """A sentence on how a model answers the witness rows; LoadError if a label differs.
+
+    `frames` says whether parts of the model may read frames of pandas only.
+    """
     if witness is None:
         raise LoadError(
             f"verify=True needs a file with witness rows. Got {path}, which has none. Save "
@@ -55,16 +70,18 @@ def compared(model, witness, path):
     columns = list(columns.T) if isinstance(columns, np.ndarray) else columns
     need(columns and all(type(own) is np.ndarray for own in columns), "witness rows")
     names = getattr(model, "feature_names_in_", None) if witness["names"] else None
-    rows = rows_of(columns, names, witness["texts"])
+    rows = rows_of(columns, names, witness["texts"], frames=frames)
     if witness["shape"]:
         rows = rows.reshape(-1, *witness["shape"])
-    labels, scores = answers_to(model, rows)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # as `save` asks
+        warnings.simplefilter("ignore")
+        labels, scores = answers_to(model, rows)
     n_rows, wanted = len(columns[0]), witness["labels"]
     if wanted is not None:
         wanted = wanted[0][wanted[1]]
         different = np.asarray(labels).shape != wanted.shape or (labels != wanted).any()
         if different:
-            raise LoadError(
+            raise DifferentAnswers(
                 f"A loaded model must give the labels of the saved one on {n_rows} witness "
                 f"rows. Got others of {path}. Report this with the file, and the versions "
                 "of numpy and sklearn-prune."
@@ -87,7 +104,7 @@ def _ulps(found, wanted, path):
     with np.errstate(invalid="ignore"):
         ulps = np.abs(found.astype(float) - wanted) / np.spacing(np.abs(wanted))
     if not np.isfinite(ulps).all():
-        raise LoadError(
+        raise DifferentAnswers(
             "A loaded model must give the scores of the saved one. Got other infinite or "
             f"missing ones of {path}. Report this with the file."
         )

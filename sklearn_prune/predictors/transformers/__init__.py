@@ -33,7 +33,7 @@ _FORMS = {
     "TruncatedSVD": "projecting",
 }
 _OTHER_NAMES = {
-    "FunctionTransformer": ("columns", "CompactFunction"),
+    "FunctionTransformer": ("base", "CompactFunction"),
     "Pipeline": ("containers", "CompactSteps"),
 }
 
@@ -95,8 +95,7 @@ def transformer_of(fitted, *, frames=False):
     reason : str or None
         Why there is none.
     """
-    from .base import CompactTransformer
-    from .columns import ColumnSelector, CompactIdentity
+    from .base import ColumnSelector, CompactIdentity, CompactTransformer
 
     if isinstance(fitted, CompactTransformer | ColumnSelector):
         return fitted, None

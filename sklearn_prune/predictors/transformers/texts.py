@@ -62,6 +62,8 @@ class CompactCountVectorizer(CompactTransformer):
         need(is_count(least, 1) and is_count(most, least), "ngram_range")
         for texts in (self.terms, self.stop_words or ()):
             need(all(isinstance(each, str) for each in texts), "terms")
+        by_words = self.analyzer == "word"
+        need(not by_words or isinstance(self.token_pattern, str), "token_pattern")
         need(np.dtype(self.dtype).kind in "biuf", "dtype")
         weights = getattr(self, "idf_", None)
         need(weights is None or len(weights) == len(self.terms), "idf_")

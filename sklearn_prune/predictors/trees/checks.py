@@ -55,11 +55,15 @@ def _check_trees(trees):
         need(trees.n_pure == 0 and n_ids >= n_leaves, "the number of leaves")
     last = int(offsets.max())
     if isinstance(table, ValueLeaves):
-        last += _width_of(table.values)
+        width = _width_of(table.values)
+        last += width
+        # Leaves of one class, and tables of all outputs, add to the first ones.
+        need(not trees.n_pure or (last == width == trees.n_outputs), "pure leaves")
     elif isinstance(table, ShareLeaves):
         last = _last_of_shares(table)
     else:
         last = _last_of_sparse(table)
+    need(isinstance(table, ValueLeaves) or not offsets.any(), "the outputs of trees")
     need(last <= trees.n_outputs, "the outputs of trees")
 
 
@@ -79,6 +83,8 @@ def _check_structure(sizes, inner):
 def _width_of(values):
     is_table = isinstance(values, QuantizedArray) or is_array(values, "fiu", 2)
     need(is_table and len(values.shape) == 2, "the values of leaves")
+    short = not isinstance(values, QuantizedArray) and values.dtype == np.float16
+    need(not short, "the values of leaves")
     return values.shape[1]
 
 
@@ -86,9 +92,9 @@ def _last_of_shares(table):
     counts, bounds = table.counts, table.bounds
     need(is_array(counts, "u", 2) and is_array(bounds, "iu", 1), "counts of leaves")
     bounds = bounds.astype(np.int64)
-    need(len(bounds) > 1 and bounds[0] >= 0, "where outputs begin")
+    need(len(bounds) > 1 and bounds[0] == 0, "where outputs begin")
     need((np.diff(bounds) >= 0).all(), "where outputs begin")
-    need(bounds[-1] <= counts.shape[1], "where outputs end")
+    need(bounds[-1] == counts.shape[1], "where outputs end")
     return int(bounds[-1])
 
 
@@ -113,7 +119,8 @@ def _check_ensemble(model):
     need(getattr(model, "n_features_in_", None) == trees.n_features, "n_features_in_")
     start = getattr(model, "start_", None)
     if start is not None:
-        need(is_array(start, "f", 1) and len(start) == trees.n_outputs, "start_")
+        need(is_array(start, "f", 1) and start.itemsize >= 4, "start_")
+        need(len(start) == trees.n_outputs, "start_")
     iterations = getattr(model, "iterations_", None)
     if iterations is not None:
         pair = isinstance(iterations, tuple) and len(iterations) == 2

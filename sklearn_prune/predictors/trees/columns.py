@@ -1,18 +1,16 @@
 """What the nodes of a forest compare: columns of integer keys made from the features."""
 
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 
-from ..compiled import kernels
+from ..base import kernels
 from ..quantized import Stored, is_sparse
 
 MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = range(5)
 NOT_A_SPLIT = 0xFFFFFFFF  # the key of the one node of a tree without splits
 
 
-@dataclass
 class CategorySet:
     """The categories that go left, and where all else goes.
 
@@ -24,9 +22,10 @@ class CategorySet:
         Whether categories beyond the list, and missing values, go left.
     """
 
-    left: np.ndarray
-    other_left: bool = False
-    missing_left: bool = False
+    def __init__(self, left, other_left=False, missing_left=False):
+        self.left = left
+        self.other_left = other_left
+        self.missing_left = missing_left
 
     def right_bits(self):
         """Whether missing values, other categories and each category go right."""

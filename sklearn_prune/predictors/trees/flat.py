@@ -4,9 +4,8 @@ from copy import copy
 
 import numpy as np
 
-from ..compiled import is_installed, kernels, kernels_for
+from ..base import is_installed, kernels, kernels_for
 from ..quantized import Stored, rows_of
-from .arrays import FlatNodes, TreeArrays, arrays_of_flat
 from .columns import NOT_A_SPLIT, KeyColumns
 from .leaves import ValueLeaves, distinct_rows, leaf_table
 from .stored import pack, unpack
@@ -102,6 +101,8 @@ class FlatTrees(Stored):
         -----
         Cost: O(n log(n)) for n nodes.
         """
+        from .arrays import FlatNodes, TreeArrays  # not where trees are loaded
+
         self = cls()
         self.n_features = int(n_features)
         nodes = FlatNodes([trees] if isinstance(trees, TreeArrays) else trees)
@@ -418,6 +419,8 @@ class FlatTrees(Stored):
             Nodes breadth first; values of inner nodes are zero. `category` of a categorical
             node is its column, which indexes ``columns.category_sets()``.
         """
+        from .arrays import arrays_of_flat
+
         return arrays_of_flat(self)
 
     def leaf_values(self):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..compiled import kernels
+from ..base import kernels
 from ..quantized import QuantizedArray, Stored, dense, need, rows_of
 
 LARGEST_COUNT = 65_535
@@ -164,10 +164,17 @@ class SparseLeaves(Stored):
         return {**vars(self), "start": smallest_int(np.diff(self.start.astype(np.int64)))}
 
     def _file_state(self, mapped=False):
+        if mapped:  # positions, which processes share
+            state = dict(vars(self))
+            return {"begin": state.pop("start"), **state}
         return shortened(self.__getstate__())
 
     def _set_file_state(self, state):
         state = {"scale": 1.0, "shares": False, **state}
+        if "begin" in state:
+            state["start"] = state.pop("begin")
+            vars(self).update(state)
+            return
         for name in ("start", "column", "values"):
             if type(state[name]) is list:
                 state[name] = integers(state[name], name)

@@ -13,6 +13,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import sklearn_prune
 from sklearn_prune import (
     PrunedClassifier,
     PrunedRegressor,
@@ -86,17 +87,50 @@ def assert_same_predictions(model, compact, X, rtol=0.0):
     ],
 )
 def test_lightgbm_classifiers_have_equal_scores_to_the_bit(lgb, n_classes, params):
-    """Probabilities to a unit in the last place: exp is another on some processors."""
     X, y = classes(n_classes)
     labels = np.array(["red", "green", "blue"])[y]
     model = lgb.LGBMClassifier(n_estimators=N_TREES, n_jobs=1, verbose=-1, **params)
     for rows in (holes(X), X):
         model.fit(rows, labels)
         compact = compact_of(model, rows, labels)
-        assert_same_predictions(model, compact, holes(X), rtol=1e-14)
+        assert_same_predictions(model, compact, holes(X))
         scores = model.predict(holes(X), raw_score=True)
         raw = compact._raw(holes(X))
         np.testing.assert_array_equal(raw.reshape(scores.shape), scores)
+
+
+@pytest.mark.parametrize("n_classes", [3, 10, 40])
+@pytest.mark.parametrize("kind", ["softmax", "one against the rest", "hist", "xgboost"])
+def test_many_classes_have_equal_scores_to_the_bit(kind, n_classes, lgb, xgb):
+    """Sums of many exponentials depend on their order."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 5))
+    X[:, 3:] = rng.integers(0, [12, 60], (800, 2))
+    y = (3 * X.sum(axis=1) + 5 * np.sin(7 * X[:, 4])).astype(int) % n_classes
+    model, params = {
+        "softmax": (lgb.LGBMClassifier(), {"categorical_feature": [3, 4]}),
+        "one against the rest": (
+            lgb.LGBMClassifier(objective="multiclassova", sigmoid=2.0),
+            {"categorical_feature": [3, 4]},
+        ),
+        "hist": (sk.HistGradientBoostingClassifier(categorical_features=[3, 4]), {}),
+        "xgboost": (
+            xgb.XGBClassifier(
+                enable_categorical=True, feature_types=["q", "q", "q", "c", "c"]
+            ),
+            {},
+        ),
+    }[kind]
+    if kind == "hist":
+        model.set_params(max_iter=3)
+    else:
+        model.set_params(n_estimators=3, n_jobs=1, verbosity=0)
+    model.fit(X, y, **params)
+    compact = compact_of(model, X, y)
+    rows = holes(X)
+    rows[:40, 4], rows[40:80, 3] = (np.nan if kind == "xgboost" else 77.0), np.nan
+    for n_rows in (800, 1, 2, 3, 5, 9, 17):
+        assert_same_predictions(model, compact, rows[:n_rows])
 
 
 @pytest.mark.parametrize(
@@ -181,6 +215,97 @@ def test_categories(lgb, xgb):
     c.fit(frame, y)
     for model in (b, c):
         assert_same_predictions(model, compact_of(model, frame, y), lacking)
+
+
+def frame_of_categories(pd, ordered=False):
+    """Numbers, texts, categories of texts and of integers, and targets."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"number": rng.normal(size=300)})
+    frame["text"] = pd.Categorical(rng.choice(["u", "v", "w"], 300), ordered=ordered)
+    frame["integer"] = rng.integers(0, 9, 300)
+    frame["code"] = pd.Categorical(rng.integers(5, 30, 300))
+    frame["one"] = pd.Categorical(["k"] * 300)
+    y = frame["number"] + 2 * (frame["text"] == "u") + np.sin(7 * frame["code"].astype(int))
+    return frame, y
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("library", ["lgb", "xgb"])
+def test_compact_knows_categories_without_the_frame(library, ordered, request):
+    pd = pytest.importorskip("pandas")
+    module = request.getfixturevalue(library)
+    frame, y = frame_of_categories(pd, ordered)
+    if library == "lgb":
+        model = module.LGBMRegressor(n_estimators=20, n_jobs=1, verbose=-1)
+    else:
+        model = module.XGBRegressor(n_estimators=20, enable_categorical=True, n_jobs=1)
+    model.fit(frame, y)
+    compact = sklearn_prune.compact(model)
+    lacking = frame.copy()
+    lacking.loc[:30, "text"], lacking.loc[20:50, "code"] = None, None
+    other = lacking.copy()
+    other["text"] = other["text"].cat.set_categories(["w", "u", "v", "unused"])
+    if library == "lgb":
+        other["code"] = other["code"].cat.set_categories(range(10, 50))  # few unknown
+    for rows in (frame, lacking, other):
+        expected = model.predict(rows)
+        np.testing.assert_array_equal(compact.predict(rows), expected)
+        columns = {name: rows[name].tolist() for name in rows}
+        np.testing.assert_array_equal(compact.predict(columns), expected)
+    same = PrunedRegressor(FrozenEstimator(model), keep=1.0).fit(frame, y).compact_
+    np.testing.assert_array_equal(same.predict(lacking), model.predict(lacking))
+
+
+def test_categories_that_lightgbm_does_not_place(lgb):
+    pd = pytest.importorskip("pandas")
+    frame, y = frame_of_categories(pd, ordered=True)
+    frame["integer"] %= 3
+    model = lgb.LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1).fit(frame, y)
+    with pytest.warns(UserWarning, match="LightGBM stores their values, and not which"):
+        sklearn_prune.compact(model)
+
+
+@pytest.mark.parametrize("named", [["integer"], ["integer", "code"]])
+def test_categories_that_look_like_an_integer_column(named, lgb):
+    """The columns split by sets of categories are others than pandas had."""
+    pd = pytest.importorskip("pandas")
+    frame, y = frame_of_categories(pd)
+    frame = frame[["number", "text", *named]]
+    frame["integer"] %= 3
+    model = lgb.LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1)
+    model.fit(frame, y, categorical_feature=named)
+    compact = sklearn_prune.compact(model)
+    with pytest.raises(ValueError, match="Categorical columns of X .* Got column 1"):
+        compact.predict(frame)
+    frozen = PrunedRegressor(FrozenEstimator(model), keep=1.0).fit(frame, y)
+    np.testing.assert_array_equal(frozen.predict(frame), model.predict(frame))
+
+
+def test_texts_that_xgboost_cuts_off(xgb):
+    pd = pytest.importorskip("pandas")
+    frame, y = frame_of_categories(pd)
+    frame["text"] = frame["text"].cat.rename_categories(["\xfc", "v", "w"])
+    model = xgb.XGBRegressor(n_estimators=5, enable_categorical=True, n_jobs=1)
+    model.fit(frame, y)
+    with pytest.warns(UserWarning, match="texts outside ASCII cut off"):
+        sklearn_prune.compact(model)
+    frozen = PrunedRegressor(FrozenEstimator(model), keep=1.0).fit(frame, y)
+    np.testing.assert_array_equal(frozen.predict(frame), model.predict(frame))
+
+
+def test_categories_of_several_types(lgb):
+    """As an array of numpy all of them would be texts."""
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    values = np.array([1, "a", "b", 2], dtype=object)[rng.integers(0, 4, 200)]
+    frame = pd.DataFrame({"a": pd.Categorical(values)})
+    y = np.array([value in (1, "b") for value in values], dtype=float)
+    model = lgb.LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1, cat_smooth=1)
+    model.set_params(min_child_samples=5, min_data_per_group=5).fit(frame, y)
+    assert len(set(model.predict(frame))) > 1
+    np.testing.assert_array_equal(
+        sklearn_prune.compact(model).predict(frame), model.predict(frame)
+    )
 
 
 def test_sparse_rows(lgb, xgb):

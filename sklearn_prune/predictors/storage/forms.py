@@ -1,15 +1,213 @@
-"""The attributes of each form: which there are, of which kinds, and how they fit together.
+"""The forms that a file may hold: the word of each, its class, and its attributes.
 
-An entry is ``name=kind``, after ``~`` if it may be missing. A kind ends in ``?`` if it may
-be None. Arrays are a letter for the dtype (f: floats, i: integers, u: unsigned ones, n:
-numbers, x: labels) and the number of dimensions; ``q`` before it: or quantized, ``c``: or
-a sparse matrix.
+Of attributes an entry is ``name=kind``, after ``~`` if it may be missing. A kind ends in
+``?`` if it may be None. Arrays are a letter for the dtype (f: floats, i: integers, u:
+unsigned ones, n: numbers, x: labels) and the number of dimensions; ``q`` before it: or
+quantized, ``c``: or a sparse matrix.
 """
+
+import sys
+from importlib import import_module
 
 import numpy as np
 
 from ..quantized import QuantizedArray, is_array, is_count, is_sparse, need
 from .fits import FITS
+
+FORMAT = 2
+DEFAULT_PATTERN = r"(?u)\b\w\w+\b"  # of tokens; others need consent
+NUMBERS = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
+PACKAGE = __package__.rpartition(".")[0]
+FORMS = {
+    "forest": "CompactForestClassifier",
+    "forest-regressor": "CompactForestRegressor",
+    "score-forest": "CompactScoreForestClassifier",
+    "score-forest-regressor": "CompactScoreForestRegressor",
+    "bagged-trees": "CompactBaggingClassifier",
+    "trees": "FlatTrees",
+    "columns": "KeyColumns",
+    "values": "ValueLeaves",
+    "shares": "ShareLeaves",
+    "sparse": "SparseLeaves",
+    "boosting": "CompactBoosting",
+    "quantized": "QuantizedArray",
+    "linear": "CompactLinearClassifier",
+    "linear-regressor": "CompactLinearRegressor",
+    "linear-labels": "CompactMultilabelClassifier",
+    "bayesian-regressor": "CompactBayesianRegressor",
+    "gaussian-bayes": "CompactGaussian",
+    "log-linear-bayes": "CompactLogLinear",
+    "categorical-bayes": "CompactCategorical",
+    "linear-discriminant": "CompactDiscriminant",
+    "quadratic-discriminant": "CompactQuadratic",
+    "svc": "CompactSVC",
+    "kernel-regressor": "CompactSVR",
+    "kernel": "KernelFunction",
+    "process": "CompactProcess",
+    "process-classifier": "CompactProcessClassifier",
+    "latent-process": "LatentProcess",
+    "neighbors": "CompactNeighborsClassifier",
+    "neighbors-regressor": "CompactNeighborsRegressor",
+    "net": "CompactNetClassifier",
+    "net-regressor": "CompactNetRegressor",
+    "layer": "Layer",
+    "dense": "Dense",
+    "convolution": "Convolution",
+    "scale": "Scale",
+    "pool": "Pool",
+    "flatten": "Flatten",
+    "reshape": "Reshape",
+    "add": "Add",
+    "sparse-weights": "SparseWeights",
+    "csr": "CSR",
+    "covariance": "ProcessKernel",
+    "model": "CompactModel",
+    "pipeline": "CompactPipeline",
+    "some-columns": "CompactColumns",
+    "column-selector": "ColumnSelector",
+    "identity": "CompactIdentity",
+    "function": "CompactFunction",
+    "column-transformer": "CompactColumnTransformer",
+    "feature-union": "CompactFeatureUnion",
+    "steps": "CompactSteps",
+    "bins": "CompactKBinsDiscretizer",
+    "one-hot": "CompactOneHotEncoder",
+    "ordinal": "CompactOrdinalEncoder",
+    "imputer": "CompactSimpleImputer",
+    "pca": "CompactPCA",
+    "svd": "CompactTruncatedSVD",
+    "polynomial": "CompactPolynomialFeatures",
+    "binarizer": "CompactBinarizer",
+    "standard-scaler": "CompactStandardScaler",
+    "range-scaler": "CompactMinMaxScaler",
+    "maximum-scaler": "CompactMaxAbsScaler",
+    "robust-scaler": "CompactRobustScaler",
+    "normalizer": "CompactNormalizer",
+    "word-counts": "CompactCountVectorizer",
+    "power": "CompactPowerTransformer",
+    "quantiles": "CompactQuantileTransformer",
+    "tfidf": "CompactTfidfTransformer",
+    "tfidf-counts": "CompactTfidfVectorizer",
+    "constant": "CompactConstant",
+    "threshold": "CompactThreshold",
+    "transformed-target": "CompactTransformedTarget",
+    "one-vs-rest": "CompactOneVsRest",
+    "one-vs-one": "CompactOneVsOne",
+    "output-code": "CompactOutputCode",
+    "outputs": "CompactMultiClassifier",
+    "outputs-regressor": "CompactMultiRegressor",
+    "chain": "CompactClassifierChain",
+    "chain-regressor": "CompactRegressorChain",
+    "bagging": "CompactBaggedClassifier",
+    "bagging-regressor": "CompactBaggedRegressor",
+    "voting-regressor": "CompactVotingRegressor",
+    "soft-voting": "CompactSoftVoting",
+    "hard-voting": "CompactHardVoting",
+    "stacking": "CompactStackingClassifier",
+    "stacking-regressor": "CompactStackingRegressor",
+    "calibrated": "CompactCalibrated",
+}
+# Forms whose classes stand outside this folder, since they need other libraries.
+ELSEWHERE = {"torch-module": "StoredModule", "spline": "StoredSpline"}
+# Modules, beside the forms, whose CHECKS follow the positions in their arrays.
+_CHECKED = {
+    "trees.checks": "trees columns forest bagged-trees forest-regressor score-forest "
+    "score-forest-regressor boosting",
+    "nets.checks": "sparse-weights layer dense convolution scale pool flatten reshape add "
+    "net net-regressor",
+    "kernel": "svc",
+    "quantized": "quantized",
+}
+_CHECKS_OF = {word: module for module, words in _CHECKED.items() for word in words.split()}
+_WORDS = {name: word for word, name in FORMS.items()}
+_PROVIDERS = []
+
+
+def provide_forms(paths, checks):
+    """Make the predictors of other packages known to `load`.
+
+    `paths` and `checks` are functions without arguments. The first gives the predictors
+    that are registered now, as ``"module:Class"``; their word is ``"package/Class"``. The
+    second gives the functions that check loaded objects, by class.
+    """
+    _PROVIDERS[:] = [(paths, checks)]
+
+
+def registered_checks():
+    """The functions that check loaded objects of registered families, by class."""
+    return {cls: check for _, checks in _PROVIDERS for cls, check in checks().items()}
+
+
+def _registered():
+    """Word and path of each predictor of another package."""
+    found = {}
+    for paths, _ in _PROVIDERS:
+        for path in paths():
+            module, _, name = path.partition(":")
+            found[f"{module.partition('.')[0]}/{name}"] = path
+    return found
+
+
+def checks_of(word):
+    """The functions that check a form, by class."""
+    if word not in _CHECKS_OF:
+        return {}
+    return import_module(f"{PACKAGE}.{_CHECKS_OF[word]}").CHECKS
+
+
+def word_of(cls):
+    """The word of a class, or None if it has none."""
+    if cls.__module__ == PACKAGE:
+        return _WORDS.get(cls.__name__)
+    if cls.__module__.startswith("sklearn_prune."):
+        known, path = ELSEWHERE, cls.__name__
+    else:
+        known, path = _registered(), f"{cls.__module__}:{cls.__qualname__}"
+    return next((word for word, other in known.items() if path == other), None)
+
+
+def class_of(word, forms=()):
+    """The class that a word stands for, or None; `forms` are classes that are allowed."""
+    if word in FORMS:
+        return getattr(sys.modules[PACKAGE], FORMS[word])
+    if word in ELSEWHERE:
+        return getattr(elsewhere("_stored"), ELSEWHERE[word])
+    for cls in forms:
+        if word == own_word(cls):
+            return cls
+    registered = _registered()
+    return _imported(registered[word]) if word in registered else None
+
+
+def elsewhere(module):
+    """A module of sklearn-prune for what has no form in this folder.
+
+    Its classes are those of sklearn-prune, not of a copy of this folder by another name.
+    """
+    try:
+        if PACKAGE != "sklearn_prune.predictors":
+            raise ImportError(f"{PACKAGE} has numpy forms only")
+        return import_module(f"sklearn_prune.persistence.{module}")
+    except ImportError as error:
+        raise ImportError(
+            "A file with parts of scikit-learn, scipy or torch needs sklearn-prune and "
+            'skops. Type: pip install "sklearn-prune[persist]", and write '
+            "sklearn_prune.persistence.load(path)."
+        ) from error
+
+
+def own_word(cls):
+    """The word of a class of another package."""
+    return f"{cls.__module__.partition('.')[0]}/{cls.__qualname__}"
+
+
+def _imported(path):
+    module, _, name = path.partition(":")
+    found = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
 
 _LETTERS = {"f": "f", "i": "iu", "u": "u", "n": "fiu", "x": "biufUSOMm", "b": "b"}
 _ROWS = "n_features_in_=N ~feature_names_in_=x1 ~n_jobs=int? ~n_iter_=any ~best_params_=any"
@@ -33,10 +231,11 @@ _LAYER = (
 )
 _MEMBERS = "~n_features_in_=N ~feature_names_in_=x1 members_=M ~best_params_=any"
 _CLASSES = "classes_=C"
-_STEP = "~n_features_in_=n ~feature_names_in_=x1"
+_STEP = "n_features_in_=n ~feature_names_in_=x1"
+_ANY_STEP = f"~{_STEP}"
 _CATEGORIES = "categories_=l grouped=l handle_unknown=s dtype=dtype"
 _TFIDF = "idf_=f1? norm=l1,l2? sublinear_tf=b"
-_WORDS = (
+_TEXTS = (
     "analyzer=word,char,char_wb binary=b decode_error=strict,ignore,replace dtype=dtype "
     "encoding=s lowercase=b ngram_range=l stop_words=l? strip_accents=ascii,unicode? "
     "terms=l token_pattern=s?"
@@ -61,7 +260,7 @@ FIELDS = {
     "log-linear-bayes": f"{_ROWS} classes_=x1 weights_=qf2 constants_=f* ~threshold_=f?",
     "categorical-bayes": f"{_ROWS} classes_=x1 table_=qf2 constants_=f1 n_categories_=i1",
     "linear-discriminant": f"{_ROWS} classes_=x1 coef_=qf2 intercept_=f1",
-    "svc": f"{_ROWS} {_KERNEL} classes_=x1 n_support_=i1 exact_=any probability_=f2? "
+    "svc": f"{_ROWS} {_KERNEL} classes_=x1 n_support_=i1 exact_=f? probability_=f2? "
     "shape_=ovr,ovo break_ties_=b sparse_=b",
     "kernel-regressor": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b",
     "process": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b noise_=any scale_=any whole_=b",
@@ -93,12 +292,12 @@ FIELDS = {
     "rotations_=n* scalings_=f1",
     "csr": "data=n1 indices=i1 indptr=i1 shape=t",
     "covariance": "name=s params=d",
-    "identity": f"{_STEP} ~named=b",
-    "function": f"{_STEP} ~named=b function=ufunc? inverse=ufunc? ~validate=b",
+    "identity": f"{_ANY_STEP} ~named=b",
+    "function": f"{_ANY_STEP} named=b function=ufunc? inverse=ufunc? validate=b",
     "column-transformer": f"{_STEP} members=S columns=l names=l weights=l single=l "
     "widths=l by_name=b sparse_output_=b verbose_feature_names_out=any",
-    "feature-union": f"{_STEP} members=S names=l weights=l verbose_feature_names_out=b",
-    "steps": f"{_STEP} members=S names=l",
+    "feature-union": f"{_ANY_STEP} members=S names=l weights=l verbose_feature_names_out=b",
+    "steps": f"{_ANY_STEP} members=S names=l",
     "bins": f"{_STEP} bin_edges_=l n_bins_=i1 encode=onehot,onehot-dense,ordinal "
     "dtype=dtype?",
     "one-hot": f"{_STEP} {_CATEGORIES} dropped=l sparse_output=b warns=b",
@@ -117,15 +316,15 @@ FIELDS = {
     "columns=:columns nodes=u1 node_start=u1 leaf_start=u1 leaf_ids=u1 "
     "wide_column=u1 column_bits=n id_bytes=n",
     "binarizer": f"{_STEP} threshold=f",
-    "standard-scaler": f"{_STEP} ~mean_=f1? ~scale_=f1?",
+    "standard-scaler": f"{_STEP} mean_=f1? scale_=f1?",
     "range-scaler": f"{_STEP} scale_=f1 min_=f1 clip=b feature_range=l",
-    "maximum-scaler": f"{_STEP} scale_=f1 ~clip=b",
-    "robust-scaler": f"{_STEP} ~center_=f1? ~scale_=f1?",
+    "maximum-scaler": f"{_STEP} scale_=f1 clip=b",
+    "robust-scaler": f"{_STEP} center_=f1? scale_=f1?",
     "normalizer": f"{_STEP} norm=l1,l2,max",
-    "word-counts": f"{_STEP} {_WORDS}",
+    "word-counts": f"{_ANY_STEP} {_TEXTS}",
     "tfidf": f"{_STEP} {_TFIDF}",
-    "tfidf-counts": f"{_STEP} {_WORDS} {_TFIDF}",
-    "column-selector": "columns=any ~n_features_in_=N ~feature_names_in_=x1 "
+    "tfidf-counts": f"{_ANY_STEP} {_TEXTS} {_TFIDF}",
+    "column-selector": "columns=any n_features_in_=N ~feature_names_in_=x1 "
     "~_sklearn_output_config=d",
     "constant": "value_=n1",
     "threshold": f"{_MEMBERS} classes_=x1 method_=predict_proba,decision_function "
@@ -149,7 +348,7 @@ FIELDS = {
 }
 
 
-def check_fields(word, form, class_of):
+def check_fields(word, form):
     """Raise ValueError unless the attributes of a form are those of its word."""
     if word not in FIELDS:
         return
@@ -162,8 +361,12 @@ def check_fields(word, form, class_of):
         if name not in found:
             need(optional or hasattr(type(form), name), f"{word}: the missing {name}")
             continue
-        fits = _is(found[name], kind, class_of)
+        fits = _is(found[name], kind)
         need(fits, f"{word}: the attribute {name}")
+    names, width = found.get("feature_names_in_"), found.get("n_features_in_")
+    need(names is None or width is None or len(names) == width, "feature_names_in_")
+    labels = found.get("classes_")
+    need(not isinstance(labels, np.ndarray) or labels.size > 0, "classes_")
     unknown = found.keys() - known
     need(not unknown, f"{word}: the attribute {min(unknown, default='')}")
     if word in FITS:
@@ -172,9 +375,9 @@ def check_fields(word, form, class_of):
         form.check_attributes()
 
 
-def _is(value, kind, class_of):
+def _is(value, kind):
     if kind[-1] == "?":
-        return value is None or _is(value, kind[:-1], class_of)
+        return value is None or _is(value, kind[:-1])
     if kind in _PLAIN:
         return _PLAIN[kind](value)
     if kind[0] == ":":
@@ -200,7 +403,7 @@ def _is_array(value, kind):
 
 
 def _is_predictor(value):
-    return hasattr(value, "predict") or hasattr(value, "mean")
+    return hasattr(value, "predict") or hasattr(value, "probability")
 
 
 def _is_dtype(value):
