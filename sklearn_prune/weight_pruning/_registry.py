@@ -46,7 +46,7 @@ class FamilySpec:
         with each object of that class; it raises ValueError if arrays do not fit
         together.
     exporters : dict of str -> str, default={}
-        For each export format ("onnx"), a dict from class names of predictors to their
+        For each export format ("onnx", "c"), a dict from class names of predictors to their
         writers, as ``"module:NAME"``.
 
     See Also
@@ -119,9 +119,9 @@ def register_family(spec):
     _check_paths("family", (spec.family,), ":", '"module:Class"')
     _check_paths("predictors", spec.predictors, ":", '("module:Class",)')
     remedy = '{"onnx": "module:NAME"}'
-    if not isinstance(spec.exporters, dict) or not set(spec.exporters) <= {"onnx"}:
+    if not isinstance(spec.exporters, dict) or not set(spec.exporters) <= {"onnx", "c"}:
         raise InvalidParameterError(
-            'exporters must be a dict whose keys are formats: "onnx". Got '
+            'exporters must be a dict whose keys are formats: "onnx", "c". Got '
             f"{in_one_line(spec.exporters)}. Write exporters={remedy}."
         )
     _check_paths("exporters", tuple(spec.exporters.values()), ":", remedy)

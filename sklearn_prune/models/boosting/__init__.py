@@ -11,6 +11,9 @@ SPECS = (
             "xgboost.XGBModel",
         ),
         family=f"{__name__}.family:BoostingFamily",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.boosting:WRITERS"},
+        exporters={
+            "onnx": "sklearn_prune.persistence.export.onnx.boosting:WRITERS",
+            "c": "sklearn_prune.persistence.export.c.boosting:WRITERS",
+        },
     ),
 )

@@ -28,7 +28,8 @@ SPECS = tuple(
         family=f"{__name__}.{family}",
         exporters={
             "onnx": "sklearn_prune.persistence.export.onnx."
-            f"{'members' if family.startswith('members') else 'containers'}:WRITERS"
+            f"{'members' if family.startswith('members') else 'containers'}:WRITERS",
+            "c": "sklearn_prune.persistence.export.c.containers:WRITERS",
         },
     )
     for family, bases in _BASES.items()

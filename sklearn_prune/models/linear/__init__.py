@@ -12,6 +12,9 @@ SPECS = (
             "sklearn._GeneralizedLinearRegressor",
         ),
         family=f"{__name__}.family:LinearFamily",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.linear:WRITERS"},
+        exporters={
+            "onnx": "sklearn_prune.persistence.export.onnx.linear:WRITERS",
+            "c": "sklearn_prune.persistence.export.c.linear:WRITERS",
+        },
     ),
 )

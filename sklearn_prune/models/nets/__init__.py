@@ -6,7 +6,10 @@ SPECS = tuple(
     FamilySpec(
         bases=(base,),
         family=f"{__name__}.{family}",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS"},
+        exporters={
+            "onnx": "sklearn_prune.persistence.export.onnx.nets:WRITERS",
+            "c": "sklearn_prune.persistence.export.c.nets:WRITERS",
+        },
     )
     for base, family in (
         ("sklearn.BaseMultilayerPerceptron", "mlp:MlpFamily"),

@@ -7,7 +7,10 @@ SPECS = tuple(
     FamilySpec(
         bases=bases,
         family=f"{__name__}.family:{family}",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS"},
+        exporters={
+            "onnx": "sklearn_prune.persistence.export.onnx.trees:WRITERS",
+            "c": "sklearn_prune.persistence.export.c.trees:WRITERS",
+        },
     )
     for family, bases in (
         ("ForestFamily", ("sklearn.BaseDecisionTree", "sklearn.BaseForest")),
