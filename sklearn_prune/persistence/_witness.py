@@ -7,6 +7,7 @@ import numpy as np
 
 from sklearn_prune.persistence.export import (
     TreeWalk,
+    columns_of,
     reads_texts,
     tied,
     tree_forms,
@@ -80,7 +81,7 @@ def _made(columns, names, texts, shape):
 def _chosen(compact, kinds, texts):
     """Columns of some rows of each sort that the model accepts."""
     found = witness_rows(compact.predict, compact, kinds, documents=texts)
-    groups = [_columns_of(rows) for rows, _ in found]
+    groups = [columns_of(rows) for rows, _ in found]
     numbers = all(kind.kind == "f" for kind in kinds)
     if numbers and not texts:
         allow_nan = compact.__sklearn_tags__().input_tags.allow_nan
@@ -114,18 +115,6 @@ def _near_a_base(columns):
     return list(rows.T)
 
 
-def _columns_of(rows):
-    if isinstance(rows, list):
-        return [np.array(rows, dtype=object)]
-    if hasattr(rows, "iloc"):
-        return [np.asarray(rows[name], dtype=_plain(rows[name])) for name in rows.columns]
-    return list(rows.T)
-
-
-def _plain(column):
-    return column.dtype if getattr(column.dtype, "kind", "O") in "biuf" else object
-
-
 def _settled(compact, columns, names, texts, shape):
     """The rows that are accepted, and whose labels are sure."""
     rows = _made(columns, names, texts, shape)
@@ -135,16 +124,17 @@ def _settled(compact, columns, names, texts, shape):
     if hasattr(compact, "classes_"):
         for method in ("decision_function", "predict_proba"):
             if hasattr(compact, method):
-                fine &= _sure(getattr(compact, method)(rows))
+                fine &= is_sure(getattr(compact, method)(rows))
                 break
     return [own[fine] for own in columns]
 
 
-def _sure(scores):
+def is_sure(scores, tie=_TIE):
+    """A mask of the rows whose two highest scores differ by more than `tie`."""
     if isinstance(scores, list):
-        return np.all([_sure(part) for part in scores], axis=0)
+        return np.all([is_sure(part, tie) for part in scores], axis=0)
     scores = np.asarray(scores)
     if scores.ndim == 1:
-        return ~(np.abs(scores) < _TIE)
+        return ~(np.abs(scores) < tie)
     highest = np.sort(scores, axis=1)[:, -2:]
-    return ~(np.ptp(highest, axis=1) < _TIE * (1 + np.abs(highest[:, -1])))
+    return ~(np.ptp(highest, axis=1) < tie * (1 + np.abs(highest[:, -1])))

@@ -124,8 +124,10 @@ def test_artefacts_in_files_and_wrong_arguments(tmp_path):
     path.write_bytes(graph.SerializeToString())
     for artefact in (path, str(path), path.read_bytes()):
         assert check_export(model, artefact).equal
-    with pytest.raises(ValueError, match="artefact must be"):
-        check_export(model, "tree.c")
+    with pytest.raises(ValueError, match="artefact must be a path"):
+        check_export(model, 5)
+    with pytest.raises(FileNotFoundError):
+        check_export(model, tmp_path / "absent.onnx")
     with pytest.raises(ValueError, match="on_fail must be"):
         check_export(model, graph, on_fail="stop")
     graph.graph.node[0].op_type = "Unknown"
@@ -146,7 +148,7 @@ def test_other_models_other_rows_and_other_files(tmp_path):
             check_export(model, graph, rows)
     (tmp_path / "text.onnx").write_text("no graph")
     for artefact in (b"abc", tmp_path / "text.onnx"):
-        with pytest.raises(ValueError, match="artefact must be an ONNX graph"):
+        with pytest.raises(ValueError, match="artefact must be a C source"):
             check_export(model, artefact)
 
 

@@ -2,12 +2,12 @@
 
 from sklearn_prune._lazy import lazy_names
 
-_PUBLIC = {"check": "ExportReport check_export"}
+_PUBLIC = {"check": "check_export", "report": "ExportReport"}
 _SHARED = {
-    "check": "compare dense differing",
+    "compare": "Comparison dense differing",
+    "walks": "TreeWalk tree_forms",
     "witnesses": (
-        "TreeWalk WIDE is_missing reads_texts tied tree_forms unwrapped values_of "
-        "witness_rows"
+        "WIDE columns_of is_missing reads_texts tied unwrapped values_of witness_rows"
     ),
 }
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -22,7 +22,6 @@ WIDE = 1 << 16  # columns of hashes, from which on few rows are tried
 MISSING = (None, float("nan"))
 UNKNOWN = "an unknown category"
 _MOST = 64  # values of one column
-_NODES = 16_000  # of trees, up to which each is tried several times
 _FEW_COLUMNS = 40  # which are tried one by one
 _EXTREME = 1e4  # times the span of a column
 _GROUPS = {  # of rows: what they hold beside values in the span of the fit
@@ -257,7 +256,7 @@ class _Numbers:
         if self.dtype.kind == "b":
             return column > np.median(self.inside)
         if self.dtype.kind in "iu":
-            return np.rint(column).astype(self.dtype)
+            return as_whole(np.rint(column), self.dtype)
         return column.astype(self.dtype)
 
 
@@ -281,6 +280,12 @@ class _Texts:
 
     def alike(self):
         return _as_objects([self.known[0], "" if self.documents else UNKNOWN])
+
+
+def as_whole(values, dtype):
+    """Whole numbers in a type of integers; zero where a value is missing."""
+    limits = np.iinfo(dtype)
+    return np.clip(np.nan_to_num(values), limits.min, limits.max).astype(dtype)
 
 
 def _spread(values, n_rows, rng):
@@ -331,151 +336,6 @@ def texts_for(vectorizer):
         texts.append((text, text.upper(), text.title())[number % 4 % 3])
     texts += [term.upper() for term in terms[:20]] + terms[:40]
     return _some(texts, 64) if getattr(vectorizer, "n_features", 0) > WIDE else texts
-
-
-def tree_forms(part, columns):
-    """Predictors of trees that read rows as they come, and which columns of them.
-
-    `columns` are the positions of the columns that `part` reads.
-    """
-    if hasattr(part, "trees_"):
-        yield part, columns
-    elif hasattr(part, "inner_"):
-        yield from tree_forms(part.inner_, columns[part.columns_])
-    elif hasattr(part, "members_") and not hasattr(part, "steps_"):
-        own = getattr(part, "columns_", [None] * len(part.members_))
-        for member, taken in zip(part.members_, own, strict=True):
-            yield from tree_forms(member, columns if taken is None else columns[taken])
-
-
-class TreeWalk:
-    """Rows on both sides of the nodes of trees, each of which comes to its node.
-
-    Of a node with a threshold there are three rows: its column holds the threshold, and
-    the next number below and above. A fourth has no value there. Of a node with a set of
-    categories there is a row for each category, for none of them, and without a value.
-    """
-
-    def __init__(self, form, dtype, *, allow_nan, most=None, seed=0):
-        self.form, self.dtype = form, np.dtype(dtype)
-        self.rng = np.random.default_rng(seed)
-        trees = self.trees = form.trees_
-        self.arrays = arrays = trees.to_arrays()
-        self.parent = np.full(arrays.n_nodes, -1)
-        inner = np.flatnonzero(arrays.left >= 0)
-        self.parent[arrays.left[inner]] = self.parent[arrays.right[inner]] = inner
-        self.nodes, self.limit = inner, most or _NODES
-        if most is not None and len(inner) > most:
-            self.nodes = np.sort(self.rng.choice(inner, most, replace=False))
-        self.kind = min(self.dtype, trees.dtype, key=lambda each: each.itemsize).type
-        numbers = inner[arrays.category[inner] < 0]
-        largest = np.finfo(self.kind).max / 8
-        self.edges = {
-            feature: np.unique(np.clip(arrays.threshold[own], -largest, largest))
-            for feature in np.unique(arrays.feature[numbers])
-            if len(own := numbers[arrays.feature[numbers] == feature])
-        }
-        self.sets = trees.columns.category_sets() if (arrays.category >= 0).any() else []
-        self.allow_nan = allow_nan
-
-    def rows(self, chunk=2000):
-        """Arrays of rows, in the order of the nodes; several for each of few nodes."""
-        for _ in range(min(8, max(1, self.limit // max(1, len(self.nodes))))):
-            for first in range(0, len(self.nodes), chunk):
-                yield self._around(self.nodes[first : first + chunk])
-
-    def _around(self, nodes):
-        arrays, n_features = self.arrays, self.trees.n_features
-        low = np.full((len(nodes), n_features), -np.inf)
-        high = np.full((len(nodes), n_features), np.inf)
-        allowed = {}
-        child, which = nodes, np.arange(len(nodes))
-        while True:
-            above = self.parent[child]
-            going = above >= 0
-            child, above, which = child[going], above[going], which[going]
-            if not len(above):
-                break
-            is_left = arrays.left[above] == child
-            at = which, arrays.feature[above]
-            threshold = arrays.threshold[above]
-            numbers = arrays.category[above] < 0
-            for bound, picked, side in (
-                (high, is_left & numbers, np.minimum),
-                (low, ~is_left & numbers, np.maximum),
-            ):
-                place = at[0][picked], at[1][picked]
-                bound[place] = side(bound[place], threshold[picked])
-            for row, node, left in zip(
-                which[~numbers], above[~numbers], is_left[~numbers], strict=True
-            ):
-                self._allow(allowed, row, node, left)
-            child = above
-        base = self._between(low, high)
-        for (row, feature), codes in allowed.items():
-            base[row, feature] = codes[0] if len(codes) else np.nan
-        rows = self._with_values(self._tried(base, nodes))
-        return rows if self.allow_nan else rows[~np.isnan(rows).any(axis=1)]
-
-    def _allow(self, allowed, row, node, left):
-        """Only the categories that go to one side."""
-        feature = int(self.arrays.feature[node])
-        bits = self.sets[self.arrays.category[node]].right_bits()[2:]
-        codes = np.flatnonzero(bits != left)
-        known = allowed.get((row, feature))
-        allowed[row, feature] = codes if known is None else np.intersect1d(known, codes)
-
-    def _between(self, low, high):
-        """Numbers above `low` and not above `high`, between any two thresholds in there."""
-        found = np.zeros(low.shape)
-        for feature, edges in self.edges.items():
-            first = np.searchsorted(edges, low[:, feature], side="right")
-            last = np.searchsorted(edges, high[:, feature], side="left")
-            place = self.rng.integers(first, np.maximum(first, last) + 1)
-            span = 1.0 + edges[-1] - edges[0]
-            ends = np.concatenate([[edges[0] - span], edges, [edges[-1] + span]])
-            share = self.rng.uniform(0.25, 0.75, len(place))
-            found[:, feature] = ends[place] + (ends[place + 1] - ends[place]) * share
-        found = found.astype(self.kind)
-        return np.where(found > high, high, found).astype(self.dtype)
-
-    def _tried(self, base, nodes):
-        arrays, parts = self.arrays, []
-        numbers = np.flatnonzero(arrays.category[nodes] < 0)
-        feature, threshold = arrays.feature[nodes], arrays.threshold[nodes]
-        kind, most = self.kind, np.finfo(self.kind).max
-        at = np.clip(threshold[numbers], -most, most).astype(kind)
-        with np.errstate(over="ignore", under="ignore"):
-            values = [at, np.nextafter(at, kind(-np.inf)), np.nextafter(at, kind(np.inf))]
-        if self.allow_nan:
-            values.append(np.full(len(at), np.nan, dtype=kind))
-        for value in values:
-            rows = base[numbers].copy()
-            rows[np.arange(len(rows)), feature[numbers]] = np.clip(value, -most, most)
-            parts.append(rows)
-        for place in np.flatnonzero(arrays.category[nodes] >= 0):
-            n_known = len(self.sets[arrays.category[nodes[place]]].left)
-            codes = np.append(np.arange(n_known, dtype=float), np.nan)
-            rows = np.repeat(base[[place]], len(codes), axis=0)
-            rows[:, feature[place]] = codes
-            parts.append(rows)
-        return np.concatenate(parts) if parts else base[:0]
-
-    def _with_values(self, rows):
-        """Values of categories in place of their codes, where the form reads values."""
-        form = self.form
-        known = getattr(form, "categories_", None)
-        if known is None or not form.dialect.encodes_arrays:
-            return rows
-        for feature, categories in known.items():
-            values = np.asarray(categories)
-            if values.dtype.kind not in "biuf":
-                return rows[:0]  # texts: tried by other rows
-            codes = rows[:, feature]
-            outside = ~((codes >= 0) & (codes < len(values)))
-            codes = np.where(outside, 0, codes).astype(int)
-            rows[:, feature] = np.where(outside, np.nan, values[codes])
-        return rows
 
 
 def _accepted(function, make, columns, clean):
@@ -598,3 +458,16 @@ def rows_of(columns, part, *, documents=False):
     if any(own.dtype.kind == "O" for own in columns):
         return np.stack([own.astype(object) for own in columns], axis=1)
     return np.stack(columns, axis=1)
+
+
+def columns_of(rows):
+    """The columns of rows that `rows_of` has made."""
+    if isinstance(rows, list):
+        return [np.array(rows, dtype=object)]
+    if hasattr(rows, "iloc"):
+        return [np.asarray(rows[name], dtype=_plain(rows[name])) for name in rows.columns]
+    return list(rows.T)
+
+
+def _plain(column):
+    return column.dtype if getattr(column.dtype, "kind", "O") in "biuf" else object

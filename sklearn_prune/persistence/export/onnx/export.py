@@ -10,8 +10,8 @@ from sklearn.base import is_classifier, is_clusterer
 from sklearn_prune._lazy import has, import_or_raise
 from sklearn_prune.persistence._stored import why_whole
 from sklearn_prune.persistence.export import (
+    Comparison,
     ExportReport,
-    compare,
     is_missing,
     reads_texts,
     unwrapped,
@@ -21,10 +21,12 @@ from sklearn_prune.persistence.export.onnx.graph import GraphWriter, Value
 from sklearn_prune.persistence.export.onnx.inline import TENSOR_TYPES, NeedsOlderOperators
 from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.persistence.export.onnx.session import ROUNDED, Session
+from sklearn_prune.persistence.export.onnx.witness import KEY, witness_json
 from sklearn_prune.persistence.export.onnx.writer import Translation
 from sklearn_prune.weight_pruning import compact_form
 
-_DEFAULT_ML = 5
+# The newest that the oldest onnxruntime of pyproject.toml and skl2onnx both know.
+_DEFAULT, _DEFAULT_ML = 22, 5
 _N_NODES = 1000  # of trees that are tried
 
 
@@ -38,6 +40,7 @@ def to_onnx(
     zipmap=False,
     raw_scores=False,
     precision="double",
+    witness=True,
 ):
     """Write a fitted model as an ONNX graph.
 
@@ -57,9 +60,10 @@ def to_onnx(
     initial_types : list of (str, type) or None, default=None
         Names and types of the inputs, as for ``skl2onnx.to_onnx``; in place of X.
     target_opset : int, dict of str -> int, or None, default=None
-        Version of the operators, or a version for each domain ("" and "ai.onnx.ml"). By
-        default the newest that skl2onnx knows, and version 5 of "ai.onnx.ml", in which
-        trees take a third of the room that they take in version 3.
+        Version of the operators, from 15 to the newest that skl2onnx knows, or a version
+        for each domain ("" and "ai.onnx.ml"). The default is 22, and 5 for "ai.onnx.ml", in
+        which trees take a third of the room that they take in version 3. onnxruntime reads
+        such trees from 1.24 on. Write {"": 21, "ai.onnx.ml": 3} for versions from 1.19 on.
     name : str, default="sklearn_prune"
         Name of the graph.
     zipmap : bool, default=False
@@ -73,6 +77,10 @@ def to_onnx(
         "single" takes half the time and room and rounds scores to about 6 digits, for
         runtimes without double precision. Nets keep the precision that they were trained
         in.
+    witness : bool, default=True
+        Whether to add some 16 synthetic rows with the answers of the model, as JSON under
+        the key "witness_rows" of `metadata_props`, unless a part of the graph computes in
+        single precision. No row is from training data.
 
     Returns
     -------
@@ -157,6 +165,9 @@ def to_onnx(
         for key, value in getattr(compact, "metadata_", {}).items():
             text = value if isinstance(value, str) else json.dumps(value)
             found.metadata_props.add(key=key, value=text)
+        rows = witness_json(compact, found) if witness else None
+        if rows is not None and all(each.key != KEY for each in found.metadata_props):
+            found.metadata_props.add(key=KEY, value=rows)
         return found
     except TypeError as error:
         why = why_whole(model, compact, str(error))
@@ -209,7 +220,7 @@ def _try(compact, found):
         return
     report = ExportReport()
     try:
-        compare(compact, compact, Session(found), report, most=_N_NODES)
+        Comparison(compact, compact, Session(found), report, most=_N_NODES).run()
     except RuntimeError as error:
         report.reasons.append(f"It does not run in onnxruntime: {error}")
     if report.reasons:
@@ -260,17 +271,17 @@ def _by_label(graph, compact, probabilities):
 def _opsets(target_opset):
     import skl2onnx
 
-    newest = {"": skl2onnx.__max_supported_opset__, "ai.onnx.ml": _DEFAULT_ML}
+    newest = skl2onnx.__max_supported_opset__
     if target_opset is None:
-        return newest[""], newest["ai.onnx.ml"]
+        return _DEFAULT, _DEFAULT_ML
     given = {"": target_opset} if not isinstance(target_opset, dict) else dict(target_opset)
-    opset = given.pop("", newest[""])
-    valid = isinstance(opset, int) and 15 <= opset <= newest[""]
-    ml_opset = given.pop("ai.onnx.ml", _DEFAULT_ML if valid and opset >= 21 else 3)
+    opset = given.pop("", _DEFAULT)
+    valid = isinstance(opset, int) and 15 <= opset <= newest
+    ml_opset = given.pop("ai.onnx.ml", _DEFAULT_ML if valid and opset >= 22 else 3)
     valid = valid and not given
     if not valid or ml_opset not in (3, 4, 5):
         raise ValueError(
-            f"target_opset must be from 15 to {newest['']}, and that of ai.onnx.ml from 3 "
+            f"target_opset must be from 15 to {newest}, and that of ai.onnx.ml from 3 "
             f"to 5. Got {target_opset!r}. Write target_opset=None."
         )
     return opset, ml_opset

@@ -8,6 +8,10 @@ import numpy as np
 from sklearn_prune.persistence.export.onnx.session import names_read
 from sklearn_prune.predictors import QuantizedArray, SparseWeights
 
+# Operators TreeEnsemble give wrong answers in onnxruntime 1.21 to 1.23, which read versions
+# up to 11. A graph of version 12 is an error there.
+_IR_OF_TREES = 12
+
 
 def parameter(graph, array, dtype):
     """An array, rounded array or sparse weights as a value of this type."""
@@ -393,11 +397,14 @@ class GraphWriter:
         constants = [tensor for key, tensor in self.initializers.items() if key in used]
         made = helper.make_graph(nodes, name, infos, results, constants)
         opsets = [helper.make_opsetid(domain, v) for domain, v in self.domains.items()]
+        ir_version = helper.find_min_ir_version_for(opsets, ignore_unknown=True)
+        if any(node.op_type == "TreeEnsemble" for node in nodes):
+            ir_version = max(ir_version, _IR_OF_TREES)
         return helper.make_model(
             made,
             opset_imports=opsets,
             producer_name="sklearn-prune",
-            ir_version=helper.find_min_ir_version_for(opsets, ignore_unknown=True),
+            ir_version=ir_version,
         )
 
 

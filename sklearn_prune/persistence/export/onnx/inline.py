@@ -147,7 +147,7 @@ def _difference(model, X, wanted, got, tolerance):
         if answer.dtype.kind in "OU":
             kind, ndim = answer.dtype, own.ndim
             own, answer = (as_tensor(each, kind, ndim) for each in (own, answer))
-        wrong = differing({name: own}, {name: answer}, tolerance)[0]
+        wrong = differing({name: own}, {name: answer}, tolerance)
         if wrong.any():
             wrong &= ~tied(model, X)
         if wrong.any():

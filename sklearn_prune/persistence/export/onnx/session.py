@@ -15,6 +15,8 @@ ROUNDED = "computes in single precision"  # what the metadata of such graphs say
 class Session:
     """A graph that is ready to run; any error of onnxruntime is raised as RuntimeError."""
 
+    kind, is_exact, reasons = "ONNX graph", False, ()
+
     def __init__(self, model):
         onnxruntime = import_or_raise("onnxruntime", "check_export", extra="onnx")
         quiet = onnxruntime.SessionOptions()
@@ -30,14 +32,25 @@ class Session:
 
     def answers(self, X):
         """The results for rows, by name; X is an array, a frame, or a list of texts."""
-        found = _asked(self._session.run, None, self.feeds(X))
-        names = [output.name for output in self._session.get_outputs()]
-        return dict(zip(names, map(_as_array, found), strict=True))
+        found = _asked(self._session.run, None, feeds(self.model, X))
+        return dict(zip(self.outputs, map(_as_array, found), strict=True))
+
+    def close(self):
+        """Nothing is open."""
+
+    def as_read(self, X):
+        """The rows as they are."""
+        return X
+
+    @property
+    def outputs(self):
+        """Names of the results."""
+        return [output.name for output in self.model.graph.output]
 
     @property
     def dtypes(self):
         """Types of the inputs, object for texts."""
-        return [dtype for _, dtype, _ in self._inputs()]
+        return [dtype for _, dtype, _ in inputs_of(self.model)]
 
     @property
     def shape(self):
@@ -49,32 +62,6 @@ class Session:
     def rounded(self):
         """Whether a part of the graph computes in single precision."""
         return any(part.key == ROUNDED for part in self.model.metadata_props)
-
-    def feeds(self, X):
-        """Rows as the inputs of the graph."""
-        inputs = list(self._inputs())
-        if len(inputs) == 1:
-            name, dtype, ndim = inputs[0]
-            X = X.to_numpy() if hasattr(X, "to_numpy") else X
-            return {name: as_tensor(X, dtype, ndim)}
-        if not hasattr(X, "columns"):
-            X = np.asarray(X)
-            columns = [X[:, number] for number in range(len(inputs))]
-        else:
-            columns = [X[name] for name in X.columns]
-        return {
-            name: as_tensor(column, dtype, ndim)
-            for (name, dtype, ndim), column in zip(inputs, columns, strict=True)
-        }
-
-    def _inputs(self):
-        from onnx import TensorProto, helper
-
-        for info in self.model.graph.input:
-            tensor = info.type.tensor_type
-            is_text = tensor.elem_type == TensorProto.STRING
-            dtype = object if is_text else helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-            yield info.name, np.dtype(dtype), len(tensor.shape.dim)
 
     def last_step(self):
         """The graph of the predictor behind the steps of a pipeline, or None."""
@@ -98,6 +85,35 @@ class Session:
         del graph.initializer[:]
         graph.initializer.extend(kept)
         return Session(model)
+
+
+def inputs_of(model):
+    """Name, type and number of dimensions of each input of a graph."""
+    from onnx import TensorProto, helper
+
+    for info in model.graph.input:
+        tensor = info.type.tensor_type
+        is_text = tensor.elem_type == TensorProto.STRING
+        dtype = object if is_text else helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        yield info.name, np.dtype(dtype), len(tensor.shape.dim)
+
+
+def feeds(model, X):
+    """Rows as the inputs of a graph."""
+    inputs = list(inputs_of(model))
+    if len(inputs) == 1:
+        name, dtype, ndim = inputs[0]
+        X = X.to_numpy() if hasattr(X, "to_numpy") else X
+        return {name: as_tensor(X, dtype, ndim)}
+    if not hasattr(X, "columns"):
+        X = np.asarray(X)
+        columns = [X[:, number] for number in range(len(inputs))]
+    else:
+        columns = [X[name] for name in X.columns]
+    return {
+        name: as_tensor(column, dtype, ndim)
+        for (name, dtype, ndim), column in zip(inputs, columns, strict=True)
+    }
 
 
 def names_read(node):
