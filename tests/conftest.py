@@ -2,7 +2,10 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker, one thread
 
+from collections import defaultdict
+from math import ceil
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -23,6 +26,23 @@ for name, n_examples in EXAMPLES.items():
         print_blob=True,
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m deselects
+def pytest_collection_modifyitems(items):
+    """Leave all cases of a test marked as ``sampled(n)`` but one in n to ``-m rest``.
+
+    Which these are depends on their names only.
+    """
+    tests = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            tests[item.function].append(item)
+    for cases in tests.values():
+        n = cases[0].get_closest_marker("sampled").args[0]
+        cases.sort(key=lambda item: crc32(item.name.encode()))
+        for item in cases[ceil(len(cases) / n) :]:
+            item.add_marker(pytest.mark.rest)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The table of faults: each public estimator answers each of them, and how.
 
-Each pruned model meets a third of the faults, and all of them with ``-m slow``.
+Each subject meets a third of the faults, the others with ``-m rest``; pruned models with
+``-m slow``.
 ``python -m tests.test_faults`` writes ``docs/faults.csv``, a cell for each fault and
 subject, and ``docs/faults.md``, the same in short.
 """
@@ -46,11 +47,11 @@ TABLE = read_table() if (DOCS / "faults.csv").exists() else {}
 
 
 def cells():
-    """All pairs; pruned models take turns at the faults, but for ``-m slow``."""
+    """All pairs, of which the default tests run a third."""
     for number in NUMBERS:
         for place, subject in enumerate(SUBJECTS):
-            waits = subject.kind == "pruned" and (number + place) % 3
-            marks = pytest.mark.slow if waits else ()
+            late = pytest.mark.slow if subject.kind == "pruned" else pytest.mark.rest
+            marks = late if (number + place) % 3 else ()
             yield pytest.param(number, subject, id=f"{number}-{subject.name}", marks=marks)
 
 

@@ -135,6 +135,7 @@ def test_rows_in_another_order_have_the_same_neighbors():
     np.testing.assert_array_equal(shuffled[other.indices], graph.indices[shuffled])
 
 
+@pytest.mark.rest  # pynndescent compiles
 def test_the_number_of_threads_does_not_matter():
     pytest.importorskip("pynndescent")
     X, _ = make_blobs(3000, 8, random_state=0)
@@ -143,6 +144,7 @@ def test_the_number_of_threads_does_not_matter():
         np.testing.assert_array_equal(one.indices, two.indices)
 
 
+@pytest.mark.rest  # pynndescent compiles
 @pytest.mark.parametrize("metric", ["seuclidean", "euclidean", "cosine", "gower"])
 def test_an_approximate_graph_misses_little(metric):
     pytest.importorskip("pynndescent")
@@ -163,6 +165,7 @@ def test_an_approximate_graph_misses_little(metric):
     np.testing.assert_array_equal(again.indices[others], rough.indices[others])
 
 
+@pytest.mark.rest  # pynndescent compiles
 def test_clusters_smaller_than_the_lists_are_filled_up():
     pytest.importorskip("pynndescent")
     X = np.repeat(100 * np.arange(100.0)[:, None], 20, axis=0)

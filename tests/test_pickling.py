@@ -26,6 +26,8 @@ from tests.matrix import assert_same, fit_quietly
 from tests.sample_selection.test_all_selectors import SELECTORS
 from tests.test_common import INNER, PRUNED
 
+pytestmark = pytest.mark.sampled(2)
+
 #: How many of the training rows a model needs, where it needs any.
 NEEDS_ROWS = {
     "SVC": lambda model, n_rows: len(model.support_),

@@ -469,10 +469,13 @@ def test_two_runs_and_another_seed(comparison, classes, variants, folds, tmp_pat
     two = again.save_manifest(tmp_path / "two.json")
     assert one.read_bytes() == two.read_bytes()
     assert b"fit_time" not in one.read_bytes()
-    other = compare_pruning(variants, *classes, baseline="forest", cv=folds, random_state=1)
-    assert other.manifest["sha256"] != comparison.manifest["sha256"]
     few = {name: variants[name] for name in ("forest", "forest, keep=0.5", "rows 0.5")}
-    drawn = compare_pruning(few, *classes, baseline="forest", cv=folds, random_state=None)
+    options = {"baseline": "forest", "cv": folds}
+    one, other = (
+        compare_pruning(few, *classes, random_state=seed, **options) for seed in (0, 1)
+    )
+    assert one.manifest["sha256"] != other.manifest["sha256"]
+    drawn = compare_pruning(few, *classes, random_state=None, **options)
     assert drawn.verify(*classes)
 
 
@@ -815,7 +818,8 @@ def test_the_checklist(classes):
     models = {"tree": tree} | {
         str(keep): PrunedClassifier(tree, keep=keep) for keep in (0.5, 0.2)
     }
-    assert compare_pruning(models, *classes).warnings == ()
+    folds = RepeatedStratifiedKFold(n_splits=2, n_repeats=2)
+    assert compare_pruning(models, *classes, cv=folds).warnings == ()
 
 
 def test_nothing_outside_is_changed(X, y, variants, folds):

@@ -26,6 +26,8 @@ from tests.models.test_hostile_trees import (
     two,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 SEED = {"random_state": 0}
 TREE = sk.DecisionTreeClassifier(max_depth=4, **SEED)
 FOREST = sk.RandomForestClassifier(3, **SEED)

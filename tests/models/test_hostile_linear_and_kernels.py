@@ -20,6 +20,8 @@ from tests import matrix
 from tests.conftest import as_frame
 from tests.estimators import sk
 
+pytestmark = pytest.mark.sampled(3)
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 5))
 CODES = np.digitize(X[:, 0] + 0.5 * X[:, 1] + 0.3 * RNG.normal(size=60), [-0.5, 0.5])

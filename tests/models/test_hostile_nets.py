@@ -31,7 +31,10 @@ from tests.models.test_hostile_linear_and_kernels import (
     X,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [
+    pytest.mark.sampled(3),
+    pytest.mark.filterwarnings("ignore"),
+]
 
 UNITS = ("auto", "weight", "neuron", "input", "feature")
 KEEPS = (0.5, 0.1, "auto")

@@ -23,6 +23,8 @@ from tests.matrix import (
     restored_or_reason,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 answers = partial(matrix.answers, options=())
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5)).round(2)

@@ -21,6 +21,8 @@ from tests.estimators import sk
 from tests.matrix import matrix, pruned
 from tests.persistence.onnx_session import assert_same, run
 
+pytestmark = pytest.mark.sampled(2)
+
 DIGITS, DIGIT = load_digits(return_X_y=True)
 DIGITS = DIGITS[:, 8:28] / 8 + np.random.default_rng(0).normal(scale=0.1, size=(1797, 20))
 DIGIT //= 2
@@ -173,6 +175,7 @@ def test_codes_of_four_bits(n_values):
             sk.LogisticRegression(),
         ),
         make_pipeline(
+            sk.SelectKBest(k=9),
             sk.PolynomialFeatures(2, interaction_only=True),
             PrunedClassifier(sk.GaussianNB()),
         ),

@@ -15,6 +15,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn_prune.predictors import read_pickle
 from sklearn_prune.predictors.__main__ import main
 
+pytestmark = pytest.mark.sampled(2)
+
 X, y = load_iris(return_X_y=True)
 COMPRESSIONS = [0, *((name, 3) for name in ("zlib", "gzip", "bz2", "xz", "lzma"))]
 SYSTEM = os.mkdir.__module__  # posix

@@ -19,6 +19,8 @@ from sklearn_prune import sample_selection as ss
 from sklearn_prune._space import is_thin
 from tests.properties.selectors import CLASSES
 
+pytestmark = pytest.mark.sampled(2)
+
 QUICK = {
     ss.DataOOBSelector: {"n_estimators": 10},
     ss.ForgettingSelector: {"estimator": LogisticRegression(), "n_repeats": 3},

@@ -200,6 +200,7 @@ def test_equals_its_definition_with_gower(monkeypatch):
     assert_equals_naive(selector, X, y)
 
 
+@pytest.mark.rest  # pynndescent compiles
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_approximation_keeps_nearly_the_same_rows(task, monkeypatch):
     X, y = make_blobs(2000, 4, centers=6, cluster_std=3.0, random_state=0)
@@ -215,6 +216,7 @@ def test_approximation_keeps_nearly_the_same_rows(task, monkeypatch):
     assert len(both) > 0.85 * len(kept)
 
 
+@pytest.mark.rest  # pynndescent compiles
 def test_approximation_finds_enemies_across_a_gap(monkeypatch):
     X, y = make_blobs(500, 2, centers=[[0, 0], [40, 0], [0, 60]], random_state=0)
     monkeypatch.setattr(_drop, "EXACT_UP_TO", 100)
@@ -345,6 +347,7 @@ def test_threads_make_no_difference():
     assert_array_equal(one.scores_, two.scores_)
 
 
+@pytest.mark.rest  # pynndescent compiles
 @pytest.mark.parametrize("pairs", [10**9, 10**5])
 def test_icf_approximation_keeps_nearly_the_same_rows(pairs, monkeypatch):
     X, y = make_blobs(
@@ -363,6 +366,7 @@ def test_icf_approximation_keeps_nearly_the_same_rows(pairs, monkeypatch):
     assert len(both) > 0.8 * len(kept)
 
 
+@pytest.mark.rest  # pynndescent compiles
 @pytest.mark.parametrize("pairs", [10**9, 10])
 def test_approximation_keeps_classes_without_a_border(pairs, monkeypatch):
     X, y = make_blobs(300, 2, centers=[[0, 0], [90, 0], [0, 90]], random_state=0)

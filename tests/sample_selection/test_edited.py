@@ -215,6 +215,7 @@ def test_gower_reads_categories_and_missing_values(make):
     assert selector.natural_size_ > 60
 
 
+@pytest.mark.rest  # pynndescent compiles
 def test_an_approximate_graph_is_looked_at_again(monkeypatch):
     X, y = noisy(400)
     exact = neighbor_graph(X, 32)

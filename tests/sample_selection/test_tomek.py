@@ -106,6 +106,7 @@ def test_regression_names_what_to_use():
         TomekLinksSelector().fit(X, y)
 
 
+@pytest.mark.rest  # pynndescent compiles
 def test_an_approximate_graph_is_looked_at_again(monkeypatch):
     X, y = noisy()
     exact = neighbor_graph(X, 32)

@@ -38,6 +38,8 @@ from tests.matrix import (
     pruned,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 answers = partial(matrix.answers, options=())
 # Nothing to choose from: one column, or no parameter that belongs to a column.
 NO_HALF = {"DummyClassifier", "DummyRegressor", "IsotonicRegression"}

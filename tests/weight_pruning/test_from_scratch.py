@@ -39,6 +39,8 @@ from sklearn_prune import PrunedClassifier, PrunedRegressor, SampleSubsetClassif
 from sklearn_prune._lazy import has
 from sklearn_prune.weight_pruning._from_scratch import smaller_from_scratch
 
+pytestmark = pytest.mark.sampled(2)
+
 ROWS = {
     "digits": 600,
     "few digits": 150,

@@ -21,7 +21,10 @@ from sklearn_prune.weight_pruning import (
 from sklearn_prune.weight_pruning._context import PruningContext
 from sklearn_prune.weight_pruning._protocol import PruningRequest
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.sampled(2),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
 MODELS = [
     SGDClassifier(random_state=0),
     SGDClassifier(average=True, penalty="elasticnet", class_weight="balanced"),

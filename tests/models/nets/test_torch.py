@@ -17,6 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_info
 
+pytestmark = pytest.mark.sampled(2)
+
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
 
