@@ -1,6 +1,7 @@
 """Settings of the documentation site. ``sphinx-build -W docs docs/_build`` builds it."""
 
 import importlib
+import re
 from pathlib import Path
 
 import sklearn_prune
@@ -64,10 +65,13 @@ def api_pages(*_):
     """
     folder = Path(__file__).parent / "api"
     folder.mkdir(exist_ok=True)
+    documented = []  # a name of two packages has the page of the first
     index = ["# API reference", "", "```{toctree}", ":maxdepth: 2", ""]
     for package, title in PACKAGES.items():
         module = importlib.import_module(package)
         names = [name for name in module.__all__ if f"{package}.{name}" not in PACKAGES]
+        names = [name for name in names if getattr(module, name) not in documented]
+        documented += [getattr(module, name) for name in names]
         lines = [title, "=" * len(title), "", f".. currentmodule:: {package}", ""]
         lines += [".. autosummary::", "   :toctree: generated", ""]
         lines += [f"   {name}" for name in names]
@@ -76,5 +80,11 @@ def api_pages(*_):
     (folder / "index.md").write_text("\n".join([*index, "```", ""]), encoding="utf-8")
 
 
+def plain_references(app, what, name, obj, options, lines):
+    """Leave the text of references to pages of scikit-learn, in what is inherited."""
+    lines[:] = [re.sub(r":ref:`([^<`]*?) *<[^>]*>`", r"\1", line) for line in lines]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", plain_references)
     app.connect("config-inited", api_pages)  # before pages are looked for

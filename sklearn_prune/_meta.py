@@ -41,7 +41,7 @@ MODEL = entries("""
         Parameters for this method of the inner model.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has any.
     n_iter_ : int or ndarray
         Iterations of the inner model, where it counts them.

@@ -183,7 +183,7 @@ class Dense(Layer):
 
 
 class Convolution(Layer):
-    """Weights of shape (n_out, n_in / groups, *kernel)."""
+    """Weights of shape (n_out, n_in / groups, kernel sizes)."""
 
     def step(self, maps):
         weights = in_full(self.weights).astype(maps.dtype, copy=False)
