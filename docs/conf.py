@@ -1,4 +1,6 @@
-"""Settings of the documentation site. ``sphinx-build -W docs docs/_build`` builds it."""
+"""Settings of the documentation site. ``sphinx-build -W docs docs/_build`` builds it.
+
+With ``-D plot_gallery=0`` the examples are not run."""
 
 import importlib
 import re
@@ -15,7 +17,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip"]
