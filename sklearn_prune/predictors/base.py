@@ -226,6 +226,10 @@ class Compact(Estimator):
             and not hasattr(self, "feature_names_in_")
         )
 
+    def _is_ready(self, X):
+        """Whether compiled code may read X as it is, if its values are not refused."""
+        return self._fits(X) and X.flags.carray and X.dtype.isnative and len(X) > 0
+
     def _narrow(self, X):
         """X in the dtype of the predictor, if its values fit."""
         with np.errstate(over="ignore"):

@@ -24,8 +24,13 @@ from .frames import (
 )
 from .links import expit, softmax, softmax32, softmax_in_order
 from .quantized import count_rows, is_sparse
-
-TINY = float(np.float32(1e-35))  # LightGBM reads numbers up to this as zeros
+from .trees import (
+    LOGISTIC,
+    REFUSE_INFINITE,
+    REFUSE_NAN,
+    TINY,
+    TINY_IS_ZERO,
+)
 
 
 class Dialect(NamedTuple):
@@ -105,7 +110,12 @@ DIALECTS = {
         ),
     ),
 }
-
+# What compiled sums do with rows; see `trees.layouts`.
+_FLAGS = {
+    name: (0 if dialect.allow_nan else REFUSE_NAN | REFUSE_INFINITE)
+    | (TINY_IS_ZERO if dialect.tiny_is_zero else 0)
+    for name, dialect in DIALECTS.items()
+}
 
 _TITLES = {
     "gradient": "GradientBoosting",
@@ -254,11 +264,23 @@ class CompactBoosting(Compact):
 
     def _raw(self, X):
         """Raw scores, of shape (n_samples, n_outputs)."""
+        raw = self._quick(X)
+        if raw is not None:
+            return raw
         X = self._check(X)
         raw = np.empty((X.shape[0], self.trees_.n_outputs), dtype=self.start_.dtype)
         raw[:] = self.start_
         self.trees_.add_to(raw, X)
         return raw
+
+    def _quick(self, X, flags=0):
+        """Raw scores by one compiled call, or None where rows need more than that."""
+        translates = self.categories_ is not None or self.zeros_missing_ is not None
+        if translates or self.missing_ == self.missing_ or self.start_.ndim > 1:
+            return None
+        if not self._is_ready(X):
+            return None
+        return self.trees_.quick_sums(X, flags | _FLAGS[self.library_], self.start_)
 
     def _values(self, raw):
         """What the raw scores mean: a number, or the probabilities of all classes."""
@@ -395,11 +417,19 @@ class CompactBoosting(Compact):
         if options:
             asked, as_raw = self._asked(options, X)
             return asked._scores(X) if as_raw else asked.predict_proba(X)
+        if self._is_plain_logit() and (found := self._quick(X, LOGISTIC)) is not None:
+            return found
         raw = self._raw(X)
         if raw.shape[1] > 1:
             return self._values(raw)
         positive = self._values(raw.ravel())
         return np.stack([1 - positive, positive], axis=1)
+
+    def _is_plain_logit(self):
+        """Whether probabilities are the logistic function of one raw score as it is."""
+        plain = self.link_ == "logit" and self.slope_ == 1.0 and self.divisor_ == 1
+        of_one = self.start_.dtype == np.float64 and self.trees_.n_outputs == 1
+        return plain and of_one
 
     @_offers("predict_log_proba")
     def predict_log_proba(self, X):
@@ -419,7 +449,7 @@ class CompactBoosting(Compact):
         return small
 
     def _compile(self):
-        self.trees_.compile()
+        self.trees_.compile(self.start_.dtype)
 
     def n_parameters(self):
         """Two for each split, one for each leaf."""
@@ -443,6 +473,9 @@ class ScoredRows(CompactBoosting):
 
     def _raw(self, X):
         return self.raw_
+
+    def _quick(self, X, flags=0):
+        return None
 
 
 def _absent_as_missing(X):

@@ -8,6 +8,11 @@ from ..base import kernels
 from ..quantized import Stored, is_sparse
 
 MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = range(5)
+TINY = float(np.float32(1e-35))  # LightGBM reads numbers up to this as zeros
+# What compiled sums refuse, how they read rows, and what they make of the sums.
+REFUSE_NAN, REFUSE_INFINITE, SINGLE, TINY_IS_ZERO = 1, 2, 4, 8
+MEAN, LOGISTIC, MIRRORED = 16, 32, 64
+LARGEST_TABLE = 1 << 21  # numbers that leaves add, which are kept in float64
 NOT_A_SPLIT = 0xFFFFFFFF  # the key of the one node of a tree without splits
 
 
@@ -179,18 +184,23 @@ class KeyColumns(Stored):
         return np.ascontiguousarray(X, dtype=self.dtype)
 
     def needed_for(self, X):
-        """The columns that the rows need, and where each column is among them.
-
-        For rows without missing values, columns that differ in where these go are one.
-        """
+        """The columns that the rows need, and where each column is among them."""
         values = X.data if is_sparse(X) else X
         with np.errstate(invalid="ignore", over="ignore"):
             total = np.sum(values)
-        if np.isnan(total):  # or both infinities, for which all columns will do
+        # NaN also where there are both infinities, for which all columns will do.
+        return self.merged(apart=np.isnan(total))
+
+    def merged(self, *, apart=False):
+        """The columns that differ in more than where missing values go, or all if `apart`.
+
+        Returns these columns, and where each column is among them.
+        """
+        if apart:
             return self, np.arange(len(self) + 1)
         feature = self.feature.astype(np.int64)
-        apart = np.where(self.kind == CATEGORIES, np.arange(1, len(self) + 1), 0)
-        code = feature * (len(self) + 1) + apart
+        sets = np.where(self.kind == CATEGORIES, np.arange(1, len(self) + 1), 0)
+        code = feature * (len(self) + 1) + sets
         _, chosen, place = np.unique(code, return_index=True, return_inverse=True)
         few = copy(self)
         for name in ("feature", "kind", "first", "last"):

@@ -6,19 +6,19 @@ import numpy as np
 
 from ..base import is_installed, kernels, kernels_for
 from ..quantized import Stored, rows_of
-from .columns import NOT_A_SPLIT, KeyColumns
+from .columns import LARGEST_TABLE, LOGISTIC, NOT_A_SPLIT, KeyColumns
 from .leaves import ValueLeaves, distinct_rows, leaf_table
 from .stored import pack, unpack
 from .walk import LARGEST_KEPT, PAIRS, Reader, Slots, packed_keys, walk_packed
 
-KEPT = ("_slots", "_reader", "_table")  # made by the first call without compiled kernels
+# What the first call makes: with compiled kernels, and without.
+KEPT = ("_layout", "_slots", "_reader", "_table")
 ADDRESS_BITS = 30  # of a node, for its column and the position of its first child
 MAPPED = 1 << 20  # bytes of nodes from which pickles hold them as they lie in memory
 BLOCK = 8192  # largest number of rows in a block
 BLOCK_ENTRIES = 1 << 24  # largest size of the arrays that a block needs
 IDS_ARE_FASTER = 1.02  # leaf ids may take this times the bytes of a table without them
-VISITS = 16  # assumed number of nodes on the path through one tree
-LARGEST_TABLE = 1 << 21  # numbers that leaves add, which are kept in float64
+VISITS = 32  # columns whose keys take the time of a path through one tree
 _FEW_SUMS = 1 << 15  # numbers that are added up at once
 FEW_ROWS = 256  # up to this number of rows `walk_rows` is faster than `walk_block`
 
@@ -48,6 +48,8 @@ class FlatTrees(Stored):
         What leaf ``n_pure + k`` adds.
     columns : KeyColumns
     """
+
+    _layout = None
 
     @classmethod
     def build(
@@ -255,11 +257,55 @@ class FlatTrees(Stored):
             leaves = self._walk(X[rows], self.id_bytes)
             self.table.add(leaves, self.n_pure, self.output_column, out[rows])
 
+        def add_sums(rows):
+            part = np.require(self.columns.dense(X[rows]), requirements="CW")
+            layout, rest = self._layout, (out[rows].reshape(-1), out[rows])
+            if not layout.sums(part, layout.flags, *rest):  # missing values
+                from .layouts import layout_of
+
+                layout = self._layout = layout_of(self, reads_nan=True)
+                layout.sums(part, layout.flags, *rest)
+
         if self._kernels_for(X) is None:
             for rows, leaves in self._leaves_by_numpy(X):
                 self._add_by_numpy(self._ids_at(leaves), out[rows])
-        else:
-            self._in_blocks(add_block, X.shape[0], n_jobs)
+            return
+        self._in_blocks(add_sums if self._laid_out() else add_block, X.shape[0], n_jobs)
+
+    def quick_sums(self, X, flags, start):
+        """`sum` of rows that are not checked, or None where they need another way.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Floats in rows, one after the other.
+        flags : int
+            What is refused, and what is made of the sums: see `layouts`.
+        start : ndarray of shape (n_outputs,), or None
+            What the sums start from, in their dtype; by default zeros in float64.
+        """
+        layout = self._layout
+        if layout is None and self._kernels_for(X) is not None:
+            layout = self._laid_out()
+        if not layout or not layout.reads_floats:
+            return None
+        start = layout.zeros if start is None else start
+        width = len(start)
+        if flags & LOGISTIC:
+            if not layout.has_exact_logistic():
+                return None
+            width += 1
+        out = np.empty((len(X), width), start.dtype)
+        return out if layout.sums(X, flags | layout.flags, start, out) else None
+
+    def _laid_out(self):
+        """The trees as compiled sums read them; False where no such form fits them."""
+        layout = self._layout
+        if layout is None:  # of two threads that are here, either may win
+            from .layouts import layout_of
+
+            layout = self._layout = layout_of(self)
+        return layout
 
     def _add_by_numpy(self, ids, out):
         """Add tree by tree; numpy's own sums may go in pairs, which rounds differently."""
@@ -289,15 +335,22 @@ class FlatTrees(Stored):
             part = out[:, first : first + width]
             part += values.take(of_tree, axis=0)
 
-    def compile(self):
-        """Call the compiled kernels for few and for many rows."""
-        if kernels("trees.kernels") is not None:
-            for n_rows in (1, FEW_ROWS + 1):
-                self.sum(np.zeros((n_rows, self.n_features), dtype=self.dtype))
+    def compile(self, dtype=np.float64):
+        """Call the compiled kernels for few and for many rows, with sums in `dtype`."""
+        if kernels("trees.kernels") is None:
+            return
+        for n_rows in (1, FEW_ROWS + 1):
+            X = np.zeros((n_rows, self.n_features), dtype=self.dtype)
+            self.add_to(np.zeros((n_rows, self.n_outputs), dtype), X)
+        for precision in (np.float32, np.float64):
+            self.quick_sums(X.astype(precision), 0, np.zeros(self.n_outputs, dtype))
+        if self._layout:
+            self._layout.has_exact_logistic()
 
     def part(self, first, last):
         """The trees from `first` to before `last`, which share the arrays of all."""
         other = copy(self)
+        other._layout = False  # for the sake of one call
         other.node_start = self.node_start[first : last + 1]
         other.leaf_start = self.leaf_start[first : last + 1]
         if len(self.output_column) == self.n_trees:
@@ -397,8 +450,7 @@ class FlatTrees(Stored):
         leaves = np.empty((self.n_trees, n_rows), dtype=np.uint32)
         starts = (self.node_start, self.leaf_start)
         ids = (self.leaf_ids, id_bytes, self.column_bits)
-        few_visits = VISITS * self.n_trees <= max(len(self.columns), VISITS)
-        few_visits &= n_rows <= FEW_ROWS and self.dtype == np.float32
+        few_visits = self.has_few_visits() and n_rows <= FEW_ROWS
         if self.column_bits == 0 or few_visits:  # keys would cost more than they save
             values = (*self.columns.values(X), self.nodes, self.wide_column)
             compiled.walk_values(*values, *starts, *ids, leaves)
@@ -409,6 +461,10 @@ class FlatTrees(Stored):
             keys = columns.keys(X)
             compiled.walk_block(keys, self.nodes, *starts, *ids, place, leaves)
         return leaves
+
+    def has_few_visits(self):
+        """Whether rows visit few nodes beside their columns, of which most are not read."""
+        return self.dtype == np.float32 and VISITS * self.n_trees <= len(self.columns)
 
     def to_arrays(self):
         """The trees, with thresholds as they are stored.

@@ -6,6 +6,8 @@ from ..base import Compact
 from ..frames import as_scipy, checked
 from ..links import expit, log_expit, log_softmax, softmax
 from ..quantized import QuantizedArray, is_sparse
+from .columns import LOGISTIC, MEAN, MIRRORED, REFUSE_INFINITE, REFUSE_NAN
+from .flat import BLOCK
 from .leaves import ShareLeaves
 
 
@@ -43,9 +45,25 @@ class CompactTrees(Compact):
             return as_scipy(checked(self, X, self._dtype, sparse=True))
         return super()._check(X)
 
-    def _sums(self, X, baseline=None):
-        """What the leaves of all trees add up to, shape (n_samples, n_outputs)."""
-        return self.trees_.sum(self._check(X), baseline=baseline, n_jobs=self.n_jobs)
+    def _sums(self, X, start=None, flags=0):
+        """What the leaves of all trees add up to, shape (n_samples, n_outputs).
+
+        With the flag MEAN of `layouts`, it is divided by the number of trees.
+        """
+        found = self._quick(X, start, flags)
+        if found is not None:
+            return found
+        sums = self.trees_.sum(self._check(X), baseline=start, n_jobs=self.n_jobs)
+        if flags & MEAN:
+            sums /= self.trees_.n_trees
+        return sums
+
+    def _quick(self, X, start, flags):
+        """Sums by one compiled call, or None where rows need more than that."""
+        if not self._is_ready(X) or (self.n_jobs not in (None, 1) and len(X) > BLOCK):
+            return None
+        refused = REFUSE_INFINITE | (0 if self._allow_nan else REFUSE_NAN)
+        return self.trees_.quick_sums(X, flags | refused, start)
 
     def _compile(self):
         self.trees_.compile()
@@ -103,6 +121,10 @@ class CompactScoreForestClassifier(CompactTrees):
 
     def predict_proba(self, X, check_input=True):
         """Class probabilities, of shape (n_samples, n_classes)."""
+        if len(self.classes_) == 2 and self.trees_.n_outputs == 1:
+            found = self._quick(X, self.intercept_, LOGISTIC | MIRRORED)
+            if found is not None:
+                return found
         scores = self.raw_scores(X)
         if scores.shape[1] > 1:
             return softmax(scores)
@@ -163,12 +185,11 @@ class CompactForestClassifier(CompactTrees):
     @property
     def is_rounded(self):
         """Whether class shares were rounded, so that they no longer sum to one."""
-        return isinstance(self.leaf_values_, QuantizedArray)
+        return isinstance(getattr(self.trees_.table, "values", None), QuantizedArray)
 
     def predict_proba(self, X, check_input=True):
         """Class probabilities, of shape (n_samples, n_classes), or list of such arrays."""
-        shares = self._sums(X)
-        shares /= self.trees_.n_trees
+        shares = self._sums(X, flags=MEAN)
         if self.n_outputs_ == 1:
             return _summing_to_one(shares) if self.is_rounded else shares
         bounds = np.cumsum(self.n_classes_)[:-1]
@@ -229,6 +250,5 @@ class CompactForestRegressor(CompactTrees):
 
     def predict(self, X, check_input=True):
         """Predicted targets, of shape (n_samples,) or (n_samples, n_outputs)."""
-        sums = self._sums(X)
-        sums /= self.trees_.n_trees
+        sums = self._sums(X, flags=MEAN)
         return sums[:, 0] if self.n_outputs_ == 1 else sums

@@ -5,15 +5,53 @@ above, the position of its first internal child within the tree, whether its rig
 is internal, whether its left one is, and the column of keys that it compares.
 """
 
+import math
+
 import numpy as np
 from numba import njit
+
+from .columns import LOGISTIC, MEAN, MIRRORED, REFUSE_INFINITE, REFUSE_NAN
 
 HALF = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)
 HIGH = np.uint64(0xFFFFFFFF00000000)
 ONE = np.uint64(1)
+BLOCK = 4096  # rows whose keys are made at once
 
 MISSING_RIGHT, MISSING_LEFT, MISSING_ZERO, CATEGORIES, KEY = 0, 1, 2, 3, 4
+
+
+@njit(cache=True, nogil=True)
+def is_readable(X, flags):
+    """Whether X holds nothing that `flags` refuse, in single precision."""
+    refuses_nan = flags & REFUSE_NAN != 0
+    refuses_infinite = flags & REFUSE_INFINITE != 0
+    if not (refuses_nan or refuses_infinite):
+        return True
+    bad = False
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):  # without an exit, which would be slower
+            value = abs(np.float32(X[i, j]))
+            bad |= refuses_nan & (value != value)
+            bad |= refuses_infinite & (value == np.float32(np.inf))
+    return not bad
+
+
+@njit(cache=True, nogil=True)
+def finish(out, n_trees, flags):
+    """Make means of sums, or probabilities of two classes of the scores in column 1."""
+    if flags & MEAN:
+        for i in range(out.shape[0]):
+            for j in range(out.shape[1]):
+                out[i, j] /= n_trees
+    if flags & LOGISTIC:
+        for i in range(out.shape[0]):
+            score = out[i, 1]
+            out[i, 1] = 1.0 / (1.0 + math.exp(-score))
+            if flags & MIRRORED:
+                out[i, 0] = 1.0 / (1.0 + math.exp(score))
+            else:
+                out[i, 0] = 1.0 - out[i, 1]
 
 
 @njit(cache=True, nogil=True)
@@ -201,20 +239,113 @@ def _expand(nodes, first, last, leaf, leaf_ids, id_bytes, shift, place, tree):
 
 
 @njit(cache=True, nogil=True)
+def expand(nodes, node_start, leaf_start, leaf_ids, id_bytes, shift, place):
+    """All trees as pairs of siblings, and where each tree begins."""
+    n_trees = len(node_start) - 1
+    begin = np.zeros(n_trees + 1, np.int64)
+    for t in range(n_trees):
+        n_nodes = np.int64(node_start[t + 1]) - np.int64(node_start[t])
+        begin[t + 1] = begin[t] + 2 * n_nodes + 1
+    words = np.empty(begin[-1], np.uint64)
+    for t in range(n_trees):
+        first, last = np.int64(node_start[t]), np.int64(node_start[t + 1])
+        leaf, tree = np.int64(leaf_start[t]), words[begin[t] : begin[t + 1]]
+        _expand(nodes, first, last, leaf, leaf_ids, id_bytes, shift, place, tree)
+    return words, begin
+
+
+@njit(cache=True, nogil=True)
 def _next(tree, word, keys, mask, shift):
     """The word of the child that a row goes to."""
     right = np.uint64(np.uint64(keys[word & mask]) > (word >> HALF))
     return tree[((word & LOW) >> shift) + right]
 
 
+@njit(inline="always")
+def _walk_tree(tree, keys, shift, leaves):
+    """Leaf of each of at least 8 rows in one tree: 8 rows at a time, to hide latency."""
+    move = np.uint64(shift)
+    mask = (ONE << move) - ONE
+    n_rows = len(keys)
+    for start in range(0, n_rows, 8):
+        i = min(start, n_rows - 8)
+        k0, k1, k2, k3 = keys[i], keys[i + 1], keys[i + 2], keys[i + 3]
+        k4, k5, k6, k7 = keys[i + 4], keys[i + 5], keys[i + 6], keys[i + 7]
+        w0 = w1 = w2 = w3 = w4 = w5 = w6 = w7 = tree[0]
+        while True:
+            v0 = _next(tree, w0, k0, mask, move)
+            v1 = _next(tree, w1, k1, mask, move)
+            v2 = _next(tree, w2, k2, mask, move)
+            v3 = _next(tree, w3, k3, mask, move)
+            v4 = _next(tree, w4, k4, mask, move)
+            v5 = _next(tree, w5, k5, mask, move)
+            v6 = _next(tree, w6, k6, mask, move)
+            v7 = _next(tree, w7, k7, mask, move)
+            w0 = _next(tree, v0, k0, mask, move)
+            w1 = _next(tree, v1, k1, mask, move)
+            w2 = _next(tree, v2, k2, mask, move)
+            w3 = _next(tree, v3, k3, mask, move)
+            w4 = _next(tree, v4, k4, mask, move)
+            w5 = _next(tree, v5, k5, mask, move)
+            w6 = _next(tree, v6, k6, mask, move)
+            w7 = _next(tree, v7, k7, mask, move)
+            moved = (v0 ^ w0) | (v1 ^ w1) | (v2 ^ w2) | (v3 ^ w3)
+            moved |= (v4 ^ w4) | (v5 ^ w5) | (v6 ^ w6) | (v7 ^ w7)
+            if moved == np.uint64(0):
+                break
+        leaves[i], leaves[i + 1] = w0 >> HALF, w1 >> HALF
+        leaves[i + 2], leaves[i + 3] = w2 >> HALF, w3 >> HALF
+        leaves[i + 4], leaves[i + 5] = w4 >> HALF, w5 >> HALF
+        leaves[i + 6], leaves[i + 7] = w6 >> HALF, w7 >> HALF
+
+
+@njit(inline="always")
+def _walk_row(words, begin, keys, shift, leaves):
+    """Leaf of one row in each tree: 8 trees at a time."""
+    move = np.uint64(shift)
+    mask = (ONE << move) - ONE
+    last = len(begin) - 2
+    for t in range(0, last + 1, 8):
+        b0, b1 = begin[t], begin[min(t + 1, last)]
+        b2, b3 = begin[min(t + 2, last)], begin[min(t + 3, last)]
+        b4, b5 = begin[min(t + 4, last)], begin[min(t + 5, last)]
+        b6, b7 = begin[min(t + 6, last)], begin[min(t + 7, last)]
+        t0, t1, t2, t3 = words[b0:], words[b1:], words[b2:], words[b3:]
+        t4, t5, t6, t7 = words[b4:], words[b5:], words[b6:], words[b7:]
+        w0, w1, w2, w3 = t0[0], t1[0], t2[0], t3[0]
+        w4, w5, w6, w7 = t4[0], t5[0], t6[0], t7[0]
+        while True:
+            v0 = _next(t0, w0, keys, mask, move)
+            v1 = _next(t1, w1, keys, mask, move)
+            v2 = _next(t2, w2, keys, mask, move)
+            v3 = _next(t3, w3, keys, mask, move)
+            v4 = _next(t4, w4, keys, mask, move)
+            v5 = _next(t5, w5, keys, mask, move)
+            v6 = _next(t6, w6, keys, mask, move)
+            v7 = _next(t7, w7, keys, mask, move)
+            w0 = _next(t0, v0, keys, mask, move)
+            w1 = _next(t1, v1, keys, mask, move)
+            w2 = _next(t2, v2, keys, mask, move)
+            w3 = _next(t3, v3, keys, mask, move)
+            w4 = _next(t4, v4, keys, mask, move)
+            w5 = _next(t5, v5, keys, mask, move)
+            w6 = _next(t6, v6, keys, mask, move)
+            w7 = _next(t7, v7, keys, mask, move)
+            moved = (v0 ^ w0) | (v1 ^ w1) | (v2 ^ w2) | (v3 ^ w3)
+            moved |= (v4 ^ w4) | (v5 ^ w5) | (v6 ^ w6) | (v7 ^ w7)
+            if moved == np.uint64(0):
+                break
+        leaves[t], leaves[t + 1] = w0 >> HALF, w1 >> HALF
+        leaves[t + 2], leaves[t + 3] = w2 >> HALF, w3 >> HALF
+        leaves[t + 4], leaves[t + 5] = w4 >> HALF, w5 >> HALF
+        leaves[t + 6], leaves[t + 7] = w6 >> HALF, w7 >> HALF
+
+
 @njit(cache=True, nogil=True)
 def walk_block(
     keys, nodes, node_start, leaf_start, leaf_ids, id_bytes, shift, place, leaves
 ):
-    """Leaf of each tree for each of at least 8 rows: 8 rows at a time, tree by tree."""
-    mask = (ONE << np.uint64(shift)) - ONE
-    move = np.uint64(shift)
-    n_rows = keys.shape[0]
+    """Leaf of each tree for each of at least 8 rows, tree by tree."""
     largest = 0
     for t in range(len(node_start) - 1):
         largest = max(largest, np.int64(node_start[t + 1]) - np.int64(node_start[t]))
@@ -223,36 +354,66 @@ def walk_block(
         first, last = np.int64(node_start[t]), np.int64(node_start[t + 1])
         leaf = np.int64(leaf_start[t])
         _expand(nodes, first, last, leaf, leaf_ids, id_bytes, shift, place, tree)
-        for start in range(0, n_rows, 8):
-            i = min(start, n_rows - 8)
-            k0, k1, k2, k3 = keys[i], keys[i + 1], keys[i + 2], keys[i + 3]
-            k4, k5, k6, k7 = keys[i + 4], keys[i + 5], keys[i + 6], keys[i + 7]
-            w0 = w1 = w2 = w3 = w4 = w5 = w6 = w7 = tree[0]
-            while True:
-                v0 = _next(tree, w0, k0, mask, move)
-                v1 = _next(tree, w1, k1, mask, move)
-                v2 = _next(tree, w2, k2, mask, move)
-                v3 = _next(tree, w3, k3, mask, move)
-                v4 = _next(tree, w4, k4, mask, move)
-                v5 = _next(tree, w5, k5, mask, move)
-                v6 = _next(tree, w6, k6, mask, move)
-                v7 = _next(tree, w7, k7, mask, move)
-                w0 = _next(tree, v0, k0, mask, move)
-                w1 = _next(tree, v1, k1, mask, move)
-                w2 = _next(tree, v2, k2, mask, move)
-                w3 = _next(tree, v3, k3, mask, move)
-                w4 = _next(tree, v4, k4, mask, move)
-                w5 = _next(tree, v5, k5, mask, move)
-                w6 = _next(tree, v6, k6, mask, move)
-                w7 = _next(tree, v7, k7, mask, move)
-                moved = (v0 ^ w0) | (v1 ^ w1) | (v2 ^ w2) | (v3 ^ w3)
-                moved |= (v4 ^ w4) | (v5 ^ w5) | (v6 ^ w6) | (v7 ^ w7)
-                if moved == np.uint64(0):
-                    break
-            leaves[t, i], leaves[t, i + 1] = w0 >> HALF, w1 >> HALF
-            leaves[t, i + 2], leaves[t, i + 3] = w2 >> HALF, w3 >> HALF
-            leaves[t, i + 4], leaves[t, i + 5] = w4 >> HALF, w5 >> HALF
-            leaves[t, i + 6], leaves[t, i + 7] = w6 >> HALF, w7 >> HALF
+        _walk_tree(tree, keys, shift, leaves[t])
+
+
+@njit(inline="always")
+def _add_leaf(leaf, n_pure, values, out, i, first):
+    """Add the values of a leaf to outputs of row i; a pure leaf adds 1."""
+    leaf = np.int64(leaf)
+    if leaf < n_pure:
+        out[i, leaf] += 1.0
+    else:
+        for k in range(values.shape[1]):
+            out[i, first + k] += values[leaf - n_pure, k]
+
+
+@njit(cache=True, nogil=True)
+def key_sums(words, begin, shift, n_pure, values, column, keys, flags, start, out):
+    """Sums of the values of leaves, for keys of rows; in pairs of siblings."""
+    n_rows, n_trees, n_columns = len(keys), len(begin) - 1, len(column)
+    beside = 1 if flags & LOGISTIC else 0
+    n_sums = out.shape[1] - beside
+    per_row = n_sums if len(start) > n_sums else 0
+    for i in range(n_rows):
+        for j in range(n_sums):
+            out[i, beside + j] = start[i * per_row + j]
+    if n_rows < 8:
+        leaves = np.empty(n_trees + 7, np.uint32)
+        for i in range(n_rows):
+            _walk_row(words, begin, keys[i], shift, leaves)
+            for t in range(n_trees):
+                first = beside + column[t % n_columns]
+                _add_leaf(leaves[t], n_pure, values, out, i, first)
+    else:
+        leaves = np.empty(n_rows, np.uint32)
+        for t in range(n_trees):
+            _walk_tree(words[begin[t] : begin[t + 1]], keys, shift, leaves)
+            first = beside + column[t % n_columns]
+            for i in range(n_rows):
+                _add_leaf(leaves[i], n_pure, values, out, i, first)
+    finish(out, n_trees, flags)
+
+
+@njit(cache=True, nogil=True)
+def pair_sums(columns, words, begin, shift, n_pure, values, column, X, flags, start, out):
+    """As `key_sums`, for floats; False where X holds what `flags` refuse."""
+    if not is_readable(X, flags):
+        return False
+    n_rows, n_columns = len(X), len(columns)
+    per_row = len(start) // n_rows if len(start) > out.shape[1] else 0
+    size = min(n_rows, BLOCK)
+    keys = np.zeros((size, n_columns + 1), np.uint32)
+    for first in range(0, n_rows, size):
+        last = min(first + size, n_rows)
+        for i in range(first, last):
+            for c in range(n_columns):
+                bits = np.float32(X[i, columns[c, 0]]).view(np.uint32)
+                keys[i - first, c] = _float_key(bits, columns[c, 1])
+        block, begins = keys[: last - first], start[first * per_row :]
+        trees = (words, begin, shift, n_pure, values, column)
+        key_sums(*trees, block, flags, begins, out[first:last])
+    return True
 
 
 @njit(cache=True, nogil=True)

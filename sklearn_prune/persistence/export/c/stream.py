@@ -338,6 +338,10 @@ class StreamTrees:
         self.add_to(out, X)
         return out
 
+    def quick_sums(self, X, flags, start):
+        """None: there is no compiled call, so that predictors ask `add_to` or `sum`."""
+        return None
+
     def steps(self, X):
         """Sums in steps of `scale`, int32 of shape (n_samples, n_outputs).
 
