@@ -24,10 +24,13 @@ class CompactProcess(KernelExpansion):
 
     The spread needs the factor of the kernel matrix of all training rows. It is not
     stored: the first `predict` that asks for it makes it again from the points, O(n**3),
-    and it stays with the object but not with its pickle.
+    and it stays with the object but not with its pickle. With fewer points than rows,
+    `spread_` is the factor of the precision matrix of their coefficients, of n_points *
+    (n_points + 1) / 2 numbers, which the mean does not read.
     """
 
     _accept_sparse = ()
+    spread_, exponent_ = None, 1.0
 
     def predict(self, X, return_std=False, return_cov=False):
         """Predict the mean, and the spread where asked for.
@@ -54,10 +57,7 @@ class CompactProcess(KernelExpansion):
         if not return_std and not return_cov:
             return mean
         if not self.whole_:
-            raise ValueError(
-                "return_std and return_cov need all training rows, and some are pruned. "
-                "Write keep=1.0 and quantize=None, which keeps them."
-            )
+            return mean, self._deviations(X, return_cov)
         from scipy.linalg import cholesky, solve_triangular
 
         X = self._check(X)
@@ -81,11 +81,54 @@ class CompactProcess(KernelExpansion):
         spread = np.sqrt(np.multiply.outer(variance, self.scale_**2))
         return mean, spread[:, 0] if self.flat_ else spread
 
+    def _deviations(self, X, return_cov):
+        """Standard deviations from fewer points than rows."""
+        if return_cov or self.spread_ is None:
+            what = "return_cov needs" if return_cov else "return_std of this form needs"
+            raise ValueError(
+                f"{what} all training rows, and some are pruned. "
+                "Write keep=1.0 and quantize=None, which keeps them."
+            )
+        from scipy.linalg import solve_triangular
+
+        X = self._check(X)
+        kernel, points = self.kernel_, np.asarray(self.points_, dtype=np.float64)
+        factors = self.__dict__.get("_factor")
+        if factors is None:
+            posterior = np.zeros((len(points), len(points)))
+            posterior[np.tril_indices(len(points))] = self.spread_
+            factors = self._factor = cholesky_of(kernel(points, points.copy())), posterior
+        cross = kernel(X, points).T
+        known, left = (
+            (solve_triangular(factor, cross, lower=True, check_finite=False) ** 2).sum(0)
+            for factor in factors
+        )
+        some = X[:1]
+        white = float(kernel.within(some)[0, 0] - kernel(some, some.copy())[0, 0])
+        prior = kernel.diag(X) - white
+        ratio = np.clip(1 - (known - left) / np.maximum(prior, 1e-300), 0, 1)
+        variance = prior * ratio**self.exponent_ + white
+        spread = np.sqrt(np.multiply.outer(variance, self.scale_**2))
+        return spread[:, 0] if self.flat_ else spread
+
     def quantized(self, quantizer):
         """A copy with rounded points and coefficients, which has no spread."""
         small = super().quantized(quantizer)
-        small.whole_ = False
+        small.whole_, small.spread_, small.exponent_ = False, None, 1.0
         return small
+
+
+def cholesky_of(matrix):
+    """Lower factor of a positive semi-definite matrix, damped until it exists."""
+    damping = 1e-12 * np.trace(matrix) / len(matrix) + 1e-300
+    diagonal = np.diag_indices_from(matrix)
+    matrix = matrix.copy()
+    while True:
+        matrix[diagonal] += damping
+        try:
+            return np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            damping *= 10
 
 
 class LatentProcess(KernelExpansion):

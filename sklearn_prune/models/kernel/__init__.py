@@ -13,7 +13,10 @@ SPECS = (
             "sklearn.GaussianProcessClassifier",
         ),
         family=f"{__name__}.family:KernelFamily",
-        exporters={"onnx": "sklearn_prune.persistence.export.onnx.kernel:WRITERS"},
+        exporters={
+            "onnx": "sklearn_prune.persistence.export.onnx.kernel:WRITERS",
+            "c": "sklearn_prune.persistence.export.c.kernel:WRITERS",
+        },
     ),
 )
 _SHARED = {"refit": "root_of"}

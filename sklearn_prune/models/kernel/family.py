@@ -7,21 +7,39 @@ import numpy as np
 from scipy.linalg import cho_solve
 from scipy.sparse import issparse
 from sklearn.base import is_regressor
+from sklearn.gaussian_process import GaussianProcessClassifier
 
 from sklearn_prune._ranking import budget_size
 from sklearn_prune.models.kernel.gaussian_process import start_classes
-from sklearn_prune.models.kernel.refit import between_points, refit_machine, root_of
+from sklearn_prune.models.kernel.machines import refit_machine
+from sklearn_prune.models.kernel.refit import between_points, root_of
 from sklearn_prune.models.kernel.restore import restored
+from sklearn_prune.models.kernel.scores import shares_basis
+from sklearn_prune.models.kernel.squares import forward_order
 from sklearn_prune.models.kernel.start import (
     reason_against,
     start_kernel_ridge,
     start_libsvm,
     start_process,
 )
-from sklearn_prune.predictors import CSR, CompactProcess, CompactSVC, CompactSVR
-from sklearn_prune.weight_pruning import Accepted, Family, Refused, Restores, UnitTable
+from sklearn_prune.predictors import (
+    CSR,
+    CompactKernelClassifier,
+    CompactProcess,
+    CompactSVC,
+    CompactSVR,
+)
+from sklearn_prune.weight_pruning import (
+    Accepted,
+    Family,
+    Refused,
+    Restores,
+    UnitTable,
+    reduce_one_by_one,
+)
 from sklearn_prune.weight_pruning.criteria import (
     CoverageCriterion,
+    ForwardSelectionCriterion,
     MagnitudeCriterion,
     PenaltyCriterion,
     RandomCriterion,
@@ -33,35 +51,23 @@ _UNSURE = 1e-12  # of the largest possible value: rounding may decide the sign b
 _SHRINKAGE = (0.3, 0.1, 0.03, 0.01)  # of the penalty at which all points are gone
 _STEPS = 60
 _RIDGE = 1.0
-_SHARES = (0.5, 0.35, 0.25, 0.17, 0.12, 0.08, 0.05, 0.03, 0.02)
-_SHARES_OF_MANY_CLASSES = (0.5, 0.35, 0.2, 0.1)
-_MANY = 10  # classes from which on the refits of all pairs take most of the time
-_LARGEST_TRIED = 400  # points in a sum that all rows are refitted on at once
+_SHARES = (1 / 100, 1 / 60, 1 / 30, 1 / 16, 1 / 10, 1 / 6, 1 / 4, 1 / 2)
+_SINGLE = 128  # points from which on scores are computed in float32
+_FEWEST = 30  # points that keep="auto" tries: fewer pass by luck
 
 
 class KernelFamily(Restores, Family):
-    """SVC, NuSVC, SVR, NuSVR, KernelRidge and Gaussian processes, by their stored rows.
+    """Kernel machines and Gaussian processes by their stored rows: what all have in common.
 
-    The refit minimises the estimator's own objective over functions of the basis: hinge
-    loss (its corner rounded) of each pair of classes, epsilon-insensitive loss, or squared
-    errors; the penalty is the norm of the function in the space of the kernel, as in the
-    full model. A basis row of a classifier serves the pairs of its own class, as a support
-    vector does. Without refit, what is left of a kernel machine is of little use. A narrow
-    kernel in many dimensions is not to be had from few points, with or without one.
-
-    Gaussian process classifiers are the exception: the mode is found again on the kept rows
-    alone. Regressors have a spread only where no row is gone.
+    `accepts` names the family of a model.
     """
 
     units = ("support_vector",)
     validates_float = True
     criteria = {
         "support_vector": (
-            CoverageCriterion,
-            SecondOrderCriterion,
-            PenaltyCriterion,
-            MagnitudeCriterion,
-            RandomCriterion,
+            *(CoverageCriterion, SecondOrderCriterion, PenaltyCriterion),
+            *(MagnitudeCriterion, RandomCriterion),
         )
     }
     offers = {"support_vector": ("points", "removal_losses", "penalised", "weights")}
@@ -70,11 +76,13 @@ class KernelFamily(Restores, Family):
         reason = reason_against(model)
         if reason is not None:
             return Refused(reason)
-        return Accepted(KernelRegressorFamily() if is_regressor(model) else self)
+        if is_regressor(model):
+            return Accepted(RegressorFamily())
+        if isinstance(model, GaussianProcessClassifier):
+            return Accepted(ProcessClassifierFamily())
+        return Accepted(MachineFamily(limits_log_loss=model.probability is True))
 
     def start(self, model, context):
-        if hasattr(model, "base_estimator_"):
-            return start_classes(model)
         if hasattr(model, "alpha_"):
             return start_process(model)
         if hasattr(model, "X_fit_"):
@@ -88,34 +96,8 @@ class KernelFamily(Restores, Family):
             numbers = np.diff(work.points.indptr) + columns
         return UnitTable(work.ids, numbers, len(work.offsets), work.codes)
 
-    def auto_shares(self, work, unit, context):
-        n = len(work.ids)
-        n_classes = len(work.traits.get("classes", ()))
-        if n_classes >= _MANY:
-            shares = _SHARES_OF_MANY_CLASSES
-        else:
-            limit = max(_LARGEST_TRIED * max(1, n_classes / 2), 0.02 * n)
-            shares = [share for share in _SHARES if share * n <= limit]
-        sizes = {budget_size(share, n): share for share in sorted(shares)}
-        return tuple(sorted(set(sizes.values()), reverse=True))
-
     def apply(self, work, unit, kept, context):
         return work.taking(kept)
-
-    def refit(self, work, unit, context):
-        if work.kind == "process classes":
-            return work.refitted_alone()
-        coefficients, offsets, traits = refit_machine(work, context)
-        return replace(
-            work,
-            coefficients=coefficients,
-            offsets=offsets,
-            traits=work.traits | traits,
-            refitted=True,
-        )
-
-    def compact(self, work):
-        return work.compact() if work.kind == "process classes" else _compact(work)
 
     def restore(self, compact, template):
         return restored(compact, template)
@@ -166,30 +148,126 @@ class KernelFamily(Restores, Family):
         return work, strengths
 
 
-class KernelRegressorFamily(KernelFamily):
-    """Regressors, whose coefficients say more than the places of their points."""
+class ProcessClassifierFamily(KernelFamily):
+    """Gaussian process classifiers: the mode is found again on the kept rows alone."""
 
+    def start(self, model, context):
+        return start_classes(model)
+
+    def refit(self, work, unit, context):
+        return work.refitted_alone()
+
+    def compact(self, work):
+        return work.compact()
+
+
+class MachineFamily(KernelFamily):
+    """SVC, NuSVC, and all regressors.
+
+    Kept rows are where points start. The refit moves them where the kernel has a gradient,
+    X is dense and they are few, and minimises the estimator's own objective over functions
+    of the points: hinge loss (its corner rounded), epsilon-insensitive loss, or squared
+    errors; the penalty is the norm of the function in the space of the kernel, as in the
+    full model. Several classes share the points, with a score for each class and squared
+    margins as loss. Without refit, what is left of a kernel machine is of little use.
+    """
+
+    def __init__(self, *, limits_log_loss=True):
+        # The hinge loss of decision values compares votes of pairs with scores.
+        self.limits_log_loss = limits_log_loss
+
+    smallest_first = True
+    enough_rows = 1500
     criteria = {
         "support_vector": (
-            MagnitudeCriterion,
             CoverageCriterion,
-            SecondOrderCriterion,
-            PenaltyCriterion,
-            RandomCriterion,
+            ForwardSelectionCriterion,
+            *KernelFamily.criteria["support_vector"][1:],
         )
     }
+    offers = {"support_vector": (*KernelFamily.offers["support_vector"], "forward_order")}
+
+    def auto_shares(self, work, unit, context):
+        n = len(work.ids)
+        fewest = max(_FEWEST, len(work.traits.get("classes", ())))
+        sizes = {budget_size(share, n): share for share in _SHARES}
+        return tuple(
+            share for size, share in sorted(sizes.items(), reverse=True) if size >= fewest
+        )
+
+    def reduce(self, work, shares, request, context):
+        return list(self._reduced(work, shares, request, context))
+
+    def reduce_each(self, work, shares, requests, context):
+        return [self._reduced(work, shares, each, context) for each in requests]
+
+    def _reduced(self, work, shares, request, context):
+        """The smaller working forms, each made when it is asked for."""
+        by_size = request.unit == "auto"
+        if by_size and request.refit and shares_basis(work):
+            shares = [_number_of_points(work, share) for share in shares]
+        return reduce_one_by_one(
+            self, work, self.units[0], shares, request, context, by_size=by_size
+        )
+
+    def refit(self, work, unit, context):
+        return refit_machine(work, context)
+
+    def compact(self, work):
+        return _compact(work)
+
+    def forward_order(self, work, unit, move_points, context):
+        """The working form, whose points may be moved or not, and the order of its points.
+
+        See `ForwardSelectionCriterion`.
+        """
+        return replace(work, stays=not move_points), forward_order(work, context)
+
+
+class RegressorFamily(MachineFamily):
+    """Regressors, whose squared errors say which points are worth keeping."""
+
+    enough_rows = 800
+    criteria = {
+        "support_vector": (
+            ForwardSelectionCriterion,
+            CoverageCriterion,
+            MagnitudeCriterion,
+            *(SecondOrderCriterion, PenaltyCriterion, RandomCriterion),
+        )
+    }
+
+
+def _number_of_points(work, share):
+    """How many points of the form with a score for each class fit in a share."""
+    if not isinstance(share, float):
+        return share
+    n_classes, columns = len(work.traits["classes"]), work.coefficients.shape[1]
+    n, width = len(work.ids), work.traits["n_features"]
+    if issparse(work.points):
+        width = work.points.nnz / n
+    budget = share * (n * (width + columns) + len(work.offsets)) - n_classes
+    return min(n, max(2, n_classes, int(budget / (width + n_classes))))
 
 
 def _compact(work):
     """Float64 as it was fitted; float32, centred, where it was refitted."""
     if work.kind == "svc":
         compact = _classifier(work)
+    elif work.kind == "scores":
+        compact = CompactKernelClassifier()
+        compact.classes_ = work.traits["classes"]
+        compact.scale_ = work.traits["probability"]
+        compact.shape_ = work.traits["shape"]
+        compact.break_ties_ = work.traits["break_ties"]
     elif work.kind == "process":
         compact = CompactProcess()
         compact.noise_ = work.traits["alpha"]
         compact.whole_ = len(work.ids) == work.traits["n_fitted"]
         compact.scale_ = work.traits["scale"]
         compact.flat_ = work.traits["flat"]
+        if work.refitted and "spread" in work.traits:
+            compact.spread_, compact.exponent_ = work.traits["spread"]
     else:
         compact = CompactSVR()
         compact.flat_ = work.traits.get("flat", True)
@@ -198,7 +276,7 @@ def _compact(work):
     compact.n_features_in_ = work.traits["n_features"]
     if "names" in work.traits:
         compact.feature_names_in_ = work.traits["names"]
-    single = work.kind == "svc" and work.refitted and _is_tame(work)
+    single = work.kind in ("svc", "scores") and work.refitted and _is_tame(work)
     compact.precision_ = np.float32 if single else np.float64
     compact.center_ = None
     compact.sparse_ = issparse(work.points)
@@ -236,7 +314,14 @@ def _sure_from(work):
 
 
 def _is_tame(work):
-    """Whether sums in float32 are right to about a hundredth of the margin."""
+    """Whether sums in float32 are right to about a hundredth of the margin.
+
+    The softmax of scores may multiply their errors, and sums of few points take no time.
+    """
+    if work.kind == "scores" and (
+        work.traits["probability"] is not None or len(work.ids) < _SINGLE
+    ):
+        return False
     largest = np.abs(work.coefficients).sum(axis=0).max()
     return work.kernel.name in ("rbf", "sigmoid", "laplacian", "linear") and largest < 1e5
 
@@ -296,7 +381,9 @@ def _largest_eigenvalue(matrix, n_steps=20):
 
 def _by_class(work):
     """For each class: its points, their kernel matrix, their coefficients."""
-    codes = np.zeros(len(work.ids), dtype=np.int64) if work.codes is None else work.codes
+    codes = work.codes
+    if codes is None or work.kind == "scores":
+        codes = np.zeros(len(work.ids), dtype=np.int64)
     coefficients = work.coefficients
     for code in np.unique(codes):
         own = np.flatnonzero(codes == code)

@@ -1,4 +1,4 @@
-"""Refit of kernel expansions on the basis that is left."""
+"""Fits of kernel expansions with a given basis."""
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, solve_triangular
@@ -8,110 +8,6 @@ _STORED = 2**24  # entries of a kernel matrix that are kept instead of made agai
 _DOUBLE = 2**22  # entries up to which it is made in float64
 _ROWS = 2048
 WIDTH = 0.5  # over which the corner of a hinge is rounded, in units of the margin
-_SHRINKAGE = 0.001  # of the mean diagonal of the kernel matrix
-_TUBE_WIDTH = 0.05  # over which the corner of the tube is rounded, in spreads of the target
-
-
-def refit_machine(work, context):
-    """Coefficients, offsets and changed traits of the working form on all rows.
-
-    O(n_rows * n_basis**2) time, O(block * n_basis + n_basis**2) memory; for classes, of
-    the rows and points of each pair.
-    """
-    weights = context.row_weights()
-    X, y = context.array, context.target
-    used = np.ones(X.shape[0], dtype=bool) if weights is None else weights > 0
-    weights = np.ones(X.shape[0]) if weights is None else weights
-    X, y, weights = X[used], y[used], weights[used]
-    origin = _origin(work)
-    X, points = _shifted(X, origin), _shifted(work.points, origin)
-    if work.kind == "svc":
-        codes = np.searchsorted(work.traits["classes"], y)
-        return _refit_pairs(work, X, points, codes, weights)
-    targets = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-    basis = between_points(work.kernel, points)
-    rows = KernelRows(work.kernel, X, points)
-    if work.kind == "svr":
-        return _refit_tube(work, rows, basis, targets.ravel(), weights)
-    if work.kind == "ridge":
-        found = fit_ridge(rows, basis, targets, weights, work.traits["alpha"])
-        return found, work.offsets, {}
-    return _refit_process(work, rows, basis, targets, points, used)
-
-
-def _refit_pairs(work, X, points, codes, weights):
-    n_classes = len(work.traits["classes"])
-    cost = work.traits["cost"] * weights
-    rows_of = [np.flatnonzero(codes == code) for code in range(n_classes)]
-    counts = np.bincount(work.codes, minlength=n_classes)
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    coefficients = np.zeros((len(work.codes), n_classes - 1))
-    offsets, platt = [], []
-    for low in range(n_classes):
-        for high in range(low + 1, n_classes):
-            rows = np.concatenate([rows_of[low], rows_of[high]])
-            own = np.r_[ends[low] : ends[low + 1], ends[high] : ends[high + 1]]
-            signs = np.repeat([1.0, -1.0], [len(rows_of[low]), len(rows_of[high])])
-            if not len(rows_of[low]) or not len(rows_of[high]):
-                offsets.append(float(signs.sum() > 0) - float(signs.sum() < 0))
-                platt.append((-1.0, 0.0))
-                continue
-            basis = points[own]
-            matrix = KernelRows(work.kernel, X[rows], basis)
-            found, offset = fit_expansion(
-                matrix,
-                _shrunk(between_points(work.kernel, basis)),
-                signs,
-                cost[rows],
-                hinge(WIDTH),
-                WIDTH,
-            )
-            column = 0 if n_classes == 2 else high - 1
-            coefficients[ends[low] : ends[low + 1], column] = found[: counts[low]]
-            coefficients[ends[high] : ends[high + 1], low] = found[counts[low] :]
-            offsets.append(offset)
-            if work.traits["probability"] is not None:
-                values = matrix.times(found) + offset
-                platt.append(sigmoid(values, signs > 0, weights[rows]))
-    wanted = work.traits["probability"] is not None
-    traits = {"probability": np.array(platt).T} if wanted else {}
-    return coefficients, np.array(offsets), traits
-
-
-def _refit_tube(work, rows, basis, targets, weights):
-    """The loss of SVR; for NuSVR the tube that leaves a share `nu` of the rows outside."""
-    centre = np.median(targets)
-    cost = work.traits["cost"] * weights
-
-    def fit(epsilon):
-        width = max(epsilon, _TUBE_WIDTH * targets.std(), 1e-12)
-        loss = tube(epsilon, width)
-        return fit_expansion(
-            rows, basis, targets - centre, cost, loss, width, n_steps=25, tol=1e-4
-        )
-
-    if "nu" in work.traits:
-        found, offset = fit(0.0)
-        residuals = np.abs(rows.times(found) + offset + centre - targets)
-        found, offset = fit(np.quantile(residuals, 1 - work.traits["nu"]))
-    else:
-        found, offset = fit(work.traits["epsilon"])
-    return found[:, None], np.array([offset + centre]), {}
-
-
-def _refit_process(work, rows, basis, targets, points, used):
-    """The mean for the kernel as it was fitted; each row has its own noise."""
-    kernel, scale = work.kernel.kernel, work.traits["scale"]
-    noise = np.asarray(work.traits["alpha"], dtype=np.float64)
-    noise = (
-        noise[used] if noise.shape == used.shape else np.full(len(targets), noise.mean())
-    )
-    some = points[:1]
-    white = float(kernel(some)[0, 0] - kernel(some, some.copy())[0, 0])
-    costs = 1.0 / np.maximum(noise + white, 1e-10)
-    normal = (targets - work.offsets) / scale
-    found = fit_ridge(rows, basis, normal, costs, 1.0)
-    return found * scale, work.offsets, {}
 
 
 class KernelRows:
@@ -127,11 +23,14 @@ class KernelRows:
         Rows.
     basis : ndarray or CSR matrix of shape (n_basis, n_features)
         Points.
+    single : bool, default=False
+        Whether a small one is made in float32, too.
     """
 
-    def __init__(self, kernel, X, basis):
+    def __init__(self, kernel, X, basis, *, single=False):
         self.shape = (X.shape[0], basis.shape[0])
-        small = self.shape[0] * self.shape[1] <= _DOUBLE or kernel.name == "object"
+        small = self.shape[0] * self.shape[1] <= _DOUBLE and not single
+        small |= kernel.name == "object"
         self.dtype = np.float64 if small else np.float32
         self.kernel = kernel
         self.X, self.basis = X.astype(self.dtype), basis.astype(self.dtype)
@@ -153,6 +52,17 @@ class KernelRows:
         coefficients = coefficients.astype(self.dtype, copy=False)
         parts = [part @ coefficients for _, part in self.blocks()]
         return np.concatenate(parts).astype(np.float64, copy=False)
+
+    def normal_equations(self, targets, costs):
+        """Weighted products of the columns, and with targets, in float64."""
+        m = self.shape[1]
+        gram, products = np.zeros((m, m)), np.zeros((m, targets.shape[1]))
+        for rows, part in self.blocks():
+            root = np.sqrt(costs[rows])[:, None]
+            weighted = part * root.astype(self.dtype)
+            gram += weighted.T @ weighted
+            products += weighted.T @ (targets[rows] * root).astype(self.dtype)
+        return gram, products
 
     def moments(self, curvature, slope):
         """Weighted products of the columns, and with `slope`; the last column is constant.
@@ -316,6 +226,19 @@ def solve_damped(matrix, vector):
     return np.linalg.lstsq(matrix, vector)[0]
 
 
+def solved(matrix, products, jitter):
+    """Solve a positive semi-definite system, with a jitter that may have to grow."""
+    matrix = matrix.copy()
+    diagonal = np.diag_indices_from(matrix)
+    for _ in range(8):
+        matrix[diagonal] += jitter
+        try:
+            return cho_solve(cho_factor(matrix, lower=True), products)
+        except LinAlgError:
+            jitter *= 10
+    raise LinAlgError("the kernel matrix is not positive definite")
+
+
 def sigmoid(values, first, weights):
     """Platt's slope and shift, such that 1 / (1 + exp(slope * value + shift)) is first."""
     from scipy.optimize import minimize
@@ -331,22 +254,3 @@ def sigmoid(values, first, weights):
 
     start = np.array([0.0, np.log((n_second + 1) / (n_first + 1))])
     return minimize(loss, start, jac=True, method="BFGS").x
-
-
-def _origin(work):
-    """What is subtracted from rows and points where that changes no kernel value."""
-    if not work.kernel.centres or issparse(work.points):
-        return None
-    return work.points.mean(axis=0)
-
-
-def _shifted(X, origin):
-    if origin is None:
-        return X
-    return (X.toarray() if issparse(X) else X) - origin
-
-
-def _shrunk(matrix):
-    """The penalty with a little on the coefficients themselves, so that none is huge."""
-    matrix[np.diag_indices_from(matrix)] += _SHRINKAGE * np.trace(matrix) / len(matrix)
-    return matrix

@@ -7,6 +7,7 @@ from scipy.linalg import cholesky
 from sklearn.gaussian_process import GaussianProcessClassifier
 
 from sklearn_prune.predictors import (
+    CompactKernelClassifier,
     CompactProcess,
     CompactProcessClassifier,
     CompactSVC,
@@ -19,6 +20,11 @@ from sklearn_prune.predictors import (
 
 def restored(compact, template):
     """A fitted model of the class of the unfitted `template` that predicts the same."""
+    if isinstance(compact, CompactKernelClassifier):
+        raise AttributeError(
+            f"{type(template).__name__} holds coefficients of pairs of classes, and the "
+            "pruned model has one score for each class. Use compact_ instead."
+        )
     if isinstance(compact, CompactProcessClassifier):
         model = _process_classifier(compact, template)
     elif isinstance(compact, CompactSVC):

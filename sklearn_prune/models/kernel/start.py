@@ -18,8 +18,8 @@ class KernelWork:
 
     Parameters
     ----------
-    kind : {"svc", "svr", "ridge", "process"}
-        Which loss it was fitted by.
+    kind : {"svc", "scores", "svr", "ridge", "process"}
+        Which loss it was fitted by; "scores" has one score for each class.
     kernel : KernelFunction
         The kernel.
     points : ndarray or CSR matrix of shape (n_points, n_features)
@@ -36,6 +36,8 @@ class KernelWork:
         What the predictor and the refit need besides.
     refitted : bool
         Whether the coefficients were estimated again.
+    stays : bool
+        Whether the refit has to leave the points where they are.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class KernelWork:
     codes: np.ndarray | None = None
     traits: dict = field(default_factory=dict)
     refitted: bool = False
+    stays: bool = False
 
     def taking(self, kept):
         """The same with some of the points."""

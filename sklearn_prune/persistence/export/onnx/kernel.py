@@ -5,14 +5,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.linalg import cholesky, solve_triangular
-from scipy.sparse import issparse
 from scipy.special import erfcx
 
 from sklearn_prune.persistence.export.onnx.graph import Value
 from sklearn_prune.persistence.export.onnx.linear import two_columns
 from sklearn_prune.persistence.export.onnx.rows import squared_distances, squared_norms
 from sklearn_prune.persistence.export.onnx.writer import Writer
-from sklearn_prune.predictors import RATES, SHARES, dense, pairs_of
+from sklearn_prune.predictors import RATES, SHARES, dense, is_sparse, pairs_of
 
 
 def couple(graph, logits, n_classes):
@@ -146,7 +145,7 @@ class Expansion(Writer):
         if compact.points_ is None:
             return X
         arrays = compact.points_
-        arrays = arrays.toarray() if issparse(arrays) else arrays
+        arrays = arrays.toarray() if is_sparse(arrays) else arrays
         points = self.rounded(arrays, X.dtype)
         arrays = np.asarray(dense(arrays)).astype(np.float64)
         return kernel_matrix(self.graph, compact.kernel_, X, points, arrays)
@@ -213,6 +212,29 @@ class _SVC(Expansion):
         slopes, shifts = self.compact.probability_
         values = self.ask(self.compact, "_pairs", rows)
         return couple(self.graph, values * slopes + shifts, len(self.compact.classes_))
+
+
+class _Scores(Expansion):
+    def _scores(self, rows):
+        return self._sums(rows) + self.compact.offsets_
+
+    def decision_function(self, rows):
+        scores = self._scores(rows)
+        if self.compact.shape_ == "ovr":
+            return scores
+        return scores @ np.ascontiguousarray(pairs_of(len(self.compact.classes_))[2].T)
+
+    def codes(self, rows):
+        compact = self.compact
+        if compact.break_ties_ and compact.shape_ == "ovo":
+            self.refuse(
+                "break_ties=True with votes of pairs, which predicts nothing",
+                "Write break_ties=False.",
+            )
+        return self._scores(rows).argmax()
+
+    def predict_proba(self, rows):
+        return (self._scores(rows) * self.compact.scale_).softmax()
 
 
 _DEGREE = 30  # of the polynomial for the error function: 1e-15
@@ -418,6 +440,7 @@ class _ProcessClassifier(Writer):
 WRITERS = {
     "CompactSVR": _Regressor,
     "CompactSVC": _SVC,
+    "CompactKernelClassifier": _Scores,
     "CompactProcess": _Regressor,
     "LatentProcess": _Latent,
     "CompactProcessClassifier": _ProcessClassifier,

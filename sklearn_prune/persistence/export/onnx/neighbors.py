@@ -1,10 +1,10 @@
 """Nearest neighbours as ONNX operators."""
 
 import numpy as np
-from scipy.sparse import issparse
 
 from sklearn_prune.persistence.export.onnx.rows import distances
 from sklearn_prune.persistence.export.onnx.writer import Writer
+from sklearn_prune.predictors import is_sparse
 
 
 class _Neighbors(Writer):
@@ -15,7 +15,7 @@ class _Neighbors(Writer):
             self.refuse("weights that are a function", 'Write weights="distance".')
         X = rows.array().cast(graph.float)
         stored = compact.points_
-        stored = stored.toarray() if issparse(stored) else stored
+        stored = stored.toarray() if is_sparse(stored) else stored
         points = self.rounded(stored, X.dtype)
         exact = compact.search_ in ("kd_tree", "ball_tree")
         found = distances(
