@@ -1,6 +1,10 @@
 """How multilayer perceptrons and skorch nets are pruned: weights, neurons and channels."""
 
+from sklearn_prune._lazy import lazy_names
 from sklearn_prune.weight_pruning import FamilySpec
+
+_SHARED = {"torch_parts": "plain_copy resize"}
+__all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)
 
 SPECS = tuple(
     FamilySpec(

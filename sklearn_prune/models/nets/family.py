@@ -7,7 +7,13 @@ from functools import partial
 import numpy as np
 
 from sklearn_prune._ranking import budget_size, parameter_budget
+from sklearn_prune._seeds import limited_threads
 from sklearn_prune._sklearn_compat import InvalidParameterError
+from sklearn_prune.models.nets.reconstruction import (
+    MOST_ROWS,
+    fit_shared_values,
+    reconstruct,
+)
 from sklearn_prune.models.nets.units import (
     alive_units,
     count_parameters,
@@ -116,6 +122,10 @@ class NetFamily(TrainsOn, Restores, Family):
         """The inputs as an array of floats, as the first layer sees them."""
         raise NotImplementedError
 
+    def inputs_of(self, work, context):
+        """What `rows_of` gives, or the same as a CSR matrix."""
+        return self.rows_of(work, context)
+
     def plain_values(self, work):
         """The values as the operations of the graph use them."""
         return work.values
@@ -168,7 +178,7 @@ class NetFamily(TrainsOn, Restores, Family):
             ends = np.cumsum([work.values[name].size for name in names])
             for name, part in zip(names, np.split(flat, ends[:-1]), strict=True):
                 masks[name] = part.reshape(work.values[name].shape)
-            return work.masked(masks)
+            return replace(work.masked(masks), before=replace(work, before=None))
         ids = self.table(work, unit, context).ids[kept]
         start = 0
         for site in self._sites(work, unit):
@@ -183,6 +193,7 @@ class NetFamily(TrainsOn, Restores, Family):
 
     def refit(self, work, unit, context):
         """Train on, with the outputs of the net before it was pruned as further targets."""
+        work = self._reconstructed(work, work.before, context)
         share = 0.0 if work.teacher is None else DISTILLED
         return self.train(work, context, teacher=work.teacher, distill=share)
 
@@ -192,10 +203,19 @@ class NetFamily(TrainsOn, Restores, Family):
         masks = {name: work.values[name] != 0 for name in work.weight_names()}
         return replace(work, masks=masks)
 
+    def quantized(self, compact, work, quantizer, context):
+        """Rounded weights; shared values are fitted to the outputs of the layers."""
+        rounded = compact.quantized(quantizer)
+        if quantizer.scheme != "codebook" or not isinstance(compact, CompactNet):
+            return rounded
+        some, weights = _rows_to_fit(context)
+        with limited_threads(1):
+            return fit_shared_values(compact, rounded, self.inputs_of(work, some), weights)
+
     def rewind(self, work, context):
         """What is left, set back to the values that training started from."""
         first = self.initial(work, context)
-        first = replace(first, n_epochs=work.n_epochs, teacher=None)
+        first = replace(first, n_epochs=work.n_epochs, teacher=None, before=None)
         return first.masked(work.masks)
 
     def reduce(self, work, shares, request, context):
@@ -207,19 +227,51 @@ class NetFamily(TrainsOn, Restores, Family):
                 for share in shares
             ]
         else:
-            work = replace(work, teacher=work)
+            work = replace(work, teacher=work, moves=request.criterion is None)
             smaller = super().reduce(work, shares, request, context)
-        return [replace(left, teacher=None) for left in smaller]
+            if not request.refit:
+                smaller = [
+                    self._reconstructed(left, left.before and work, context)
+                    for left in smaller
+                ]
+        return [replace(left, teacher=None, before=None, moves=False) for left in smaller]
+
+    def _reconstructed(self, work, full, context):
+        """The net with weights that give its layers the outputs of a fuller net.
+
+        It stays as it is if it lost whole units, so that `full` is None, or cannot be
+        followed.
+        """
+        if full is None or work.graph is None:
+            return work
+        masks = {name: mask_of(work, name) for name in work.weight_names()}
+        some, weights = _rows_to_fit(context)
+        with limited_threads(1):
+            values, masks = reconstruct(
+                work.graph,
+                self.plain_values(full),
+                self.plain_values(work),
+                masks,
+                self.inputs_of(work, some),
+                row_weights=weights,
+                moves=work.moves,
+            )
+        left = replace(work, values=work.values | values, masks=work.masks | masks)
+        return _without_unread(left) if work.moves else left
 
     def check_left(self, work, unit, context):
         counted = self.units[0] if unit == "auto" else unit
-        if np.any(np.bincount(self.table(work, counted, context).groups) == 1):
+        if np.any(self.layers_left(work, counted, context) == 1):
             warnings.warn(
                 f"A layer is left with a single {counted}, the least that it can have: "
                 "keep is very small for this net.",
                 UserWarning,
                 stacklevel=6,
             )
+
+    def layers_left(self, work, unit, context):
+        """How many units are left in each layer that has lost some."""
+        return np.bincount(self.table(work, unit, context).groups)
 
     def plan(self, work, shares, request, context):
         """Weights by size, cut while the net trains on, with its own outputs as targets."""
@@ -232,10 +284,7 @@ class NetFamily(TrainsOn, Restores, Family):
 
     def _while_training(self, work, unit, share, request, context, schedule):
         """Train once, and cut in steps until the share is reached."""
-        criterion = request.criterion
-        if criterion is None and request.unit == "auto":
-            criterion = MagnitudeCriterion(scope="adaptive")
-        criterion = self.criterion_for(unit, criterion)
+        criterion = self.criterion_for(unit, request.criterion)
         by_size = request.unit == "auto"
         total = table_size(self.table(work, unit, context), by_size)
         share = (parameter_budget if by_size else budget_size)(share, total) / total
@@ -243,11 +292,21 @@ class NetFamily(TrainsOn, Restores, Family):
         def cut(now, part):
             size = part * total
             *_, kept = ranked_within(size, criterion, self, now, unit, context, by_size)
-            return self.apply(now, unit, kept, context)
+            return self.silence(now, unit, kept, context)
 
         cuts = [partial(cut, part=part) for part in schedule.shares(share)]
         distill = 0.0 if work.teacher is None else DISTILLED
-        return self.train(work, context, cuts=cuts, teacher=work.teacher, distill=distill)
+        teacher = work.teacher
+        trained = self.train(work, context, cuts=cuts, teacher=teacher, distill=distill)
+        return self.finished(trained, work, unit, context)
+
+    def silence(self, work, unit, kept, context):
+        """The working form with zeros for the other units, in the same shapes."""
+        return self.apply(work, unit, kept, context)
+
+    def finished(self, work, start, unit, context):
+        """What is left of `start` after training in which units were set to zero."""
+        return work
 
     def count(self, work):
         values = [
@@ -346,12 +405,7 @@ class NetFamily(TrainsOn, Restores, Family):
         by the same step after each update; under L2 by the same share. The sum of the
         steps is the mean size: what the loss does not hold ends near zero.
         """
-        groups = {}
-        if unit != "weight":
-            for site in self._sites(work, unit):
-                for name, axis, *_ in site.makers or site.readers:
-                    if work.values[name].ndim > 1:
-                        groups[name] = axis
+        groups = {} if unit == "weight" else self.axes_of_units(work, unit, context)
         means = {}
         for name in work.weight_names():
             sizes = norms_of(np.asarray(work.values[name]), groups.get(name))
@@ -374,3 +428,34 @@ class NetFamily(TrainsOn, Restores, Family):
             strengths = strengths / (np.bincount(layers, strengths)[layers] + 1e-30)
             strengths = strengths * np.bincount(layers)[layers]
         return trained, strengths
+
+    def axes_of_units(self, work, unit, context):
+        """For each weight that makes units, the axis along which they lie."""
+        return {
+            name: axis
+            for site in self._sites(work, unit)
+            for name, axis, *_ in site.makers or site.readers
+            if work.values[name].ndim > 1
+        }
+
+
+def _without_unread(work):
+    """The net without the weights of hidden units that no weight reads."""
+    for site in reversed(work.graph.sites):
+        unread = ~alive_units(work, site)
+        if unread.any() and not unread.all():
+            masks = dict(work.masks)
+            for name, axis in site.makers:
+                if work.values[name].ndim > 1:
+                    mask = mask_of(work, name, masks).copy()
+                    np.moveaxis(mask, axis, 0)[unread] = False
+                    masks[name] = mask
+            work = work.masked(masks)
+    return work
+
+
+def _rows_to_fit(context):
+    """Some rows for least squares, and how much each counts, or None."""
+    some = some_rows(context, MOST_ROWS)
+    weights = some.sample_weight
+    return some, weights if weights is not None and weights.any() else None

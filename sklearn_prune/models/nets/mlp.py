@@ -138,6 +138,9 @@ class MlpFamily(NetFamily):
         X = context.array
         return X.toarray() if issparse(X) else X
 
+    def inputs_of(self, work, context):
+        return context.array
+
     def compact(self, work):
         model = work.model
         n_epochs = max(1, model.n_iter_)

@@ -31,6 +31,17 @@ class MaskedNet:
         Why the module cannot be followed.
     teacher : MaskedNet or None
         The net before it was pruned, whose outputs count as targets in a refit.
+    finder : UnitFinder or None
+        Finds the units of a torch module.
+    units : NetUnits or None
+        Those that are left of one kind, once some have gone.
+    entries : dict of str to dict of int to ndarray, or None
+        For parameters and axes of which units were cut, the entries that are left. None if
+        the constructor of the module makes what `model` has.
+    before : MaskedNet or None
+        The net before the last cut, whose outputs the weights that are left are fitted to.
+    moves : bool
+        Whether a refit may keep other weights than the ranking, as many in each layer.
     """
 
     model: object
@@ -40,6 +51,11 @@ class MaskedNet:
     n_epochs: int = 0
     reason: str | None = None
     teacher: object = None
+    finder: object = None
+    units: object = None
+    entries: dict | None = None
+    before: object = None
+    moves: bool = False
 
     def masked(self, masks):
         """The working form with other masks, and zeros where they are False."""
@@ -68,13 +84,13 @@ class MaskedNet:
         return value.ndim > 1 and value.dtype.kind == "f"
 
 
-def some_rows(context):
-    """The context with at most 2,000 of its rows, drawn by its seed."""
+def some_rows(context, most=MOST_ROWS):
+    """The context with some of its rows, drawn by its seed."""
     n = count_rows(context.X)
-    if n <= MOST_ROWS:
+    if n <= most:
         return context
     generator = np.random.default_rng(context.role_seed("rows-of-criterion"))
-    return context.on(np.sort(generator.choice(n, MOST_ROWS, replace=False)))
+    return context.on(np.sort(generator.choice(n, most, replace=False)))
 
 
 def norms_of(weight, axis):

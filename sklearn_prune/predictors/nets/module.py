@@ -19,7 +19,11 @@ class CompactModule(Compact):
     packed_ : dict of str -> tuple
         For each parameter or buffer its shape, packed bits of the non-zero entries (None
         where nearly all are) and these entries.
+    is_cut_ : bool
+        Whether layers are smaller than the constructor of the module makes them.
     """
+
+    is_cut_ = False
 
     @classmethod
     def of(cls, net, values, masks):

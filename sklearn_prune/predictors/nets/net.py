@@ -39,9 +39,19 @@ class CompactNet(Compact):
         and how many are left.
     input_shape_ : tuple of int or None
         Shape of a row, where X has more than two dimensions.
+    training_ : dict or None
+        What training on needs and predictions do not: "entries" of parameters that were
+        not cut, factors and offsets of "norms". Files do not hold it.
     """
 
-    input_shape_ = None
+    input_shape_ = columns_ = None
+    training_ = None
+    _file_packs = ("columns_", "folded_", "layers_", "sites_")
+
+    def _file_state(self, mapped=False):
+        state = super()._file_state(mapped)
+        state.pop("training_", None)
+        return state
 
     @classmethod
     def of(cls, graph, values, n_features, *, names=None, order="C", **facts):

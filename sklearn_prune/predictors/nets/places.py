@@ -37,23 +37,36 @@ def convolve(maps, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)
             groups,
         )
         return result.numpy()
-    stride, dilation = _each(stride, n_places), _each(dilation, n_places)
-    windows = _windows(
-        _padded(maps, _each(padding, n_places), 0), weight.shape[2:], stride, dilation
+    columns = unfolded(maps, weight.shape[2:], stride, padding, dilation, groups)
+    by_group = weight.reshape(groups, len(weight) // groups, -1)
+    result = columns @ by_group.transpose(0, 2, 1)
+    size = places_out(
+        maps.shape[2:],
+        weight.shape[2:],
+        *(_each(value, n_places) for value in (stride, padding, dilation)),
+        ceil_mode=False,
     )
+    result = result.reshape(groups, len(maps), prod(size), -1).transpose(1, 0, 3, 2)
+    result = result.reshape(len(maps), len(weight), *size)
+    if bias is not None:
+        result += bias.reshape(-1, *(1,) * n_places)
+    return result
+
+
+def unfolded(maps, kernel, stride=1, padding=0, dilation=1, groups=1):
+    """What a convolution multiplies at each place.
+
+    Of shape (groups, n_rows * n_places, n_channels / groups * size of the kernel).
+    """
+    n_places = maps.ndim - 2
+    stride, dilation = _each(stride, n_places), _each(dilation, n_places)
+    windows = _windows(_padded(maps, _each(padding, n_places), 0), kernel, stride, dilation)
     n_rows, n_channels = maps.shape[:2]
     size = windows.shape[2 : 2 + n_places]
     windows = windows.reshape(n_rows, groups, n_channels // groups, *windows.shape[2:])
     # To (groups, rows, *places, channels of the group, *kernel): one product a group.
     axes = (1, 0, *range(3, 3 + n_places), 2, *range(3 + n_places, 3 + 2 * n_places))
-    columns = windows.transpose(axes).reshape(groups, n_rows * prod(size), -1)
-    by_group = weight.reshape(groups, len(weight) // groups, -1)
-    result = columns @ by_group.transpose(0, 2, 1)
-    result = result.reshape(groups, n_rows, prod(size), -1).transpose(1, 0, 3, 2)
-    result = result.reshape(n_rows, len(weight), *size)
-    if bias is not None:
-        result += bias.reshape(-1, *(1,) * n_places)
-    return result
+    return windows.transpose(axes).reshape(groups, n_rows * prod(size), -1)
 
 
 def _padded(maps, padding, value, extra=None):

@@ -12,16 +12,19 @@ from hashlib import sha256
 from ..base import LoadError
 
 FIRST = "model.json"
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, LZMA = 0, 8, 14
 _DIGEST = 32
 _ALIGNED = 64  # where an uncompressed member begins, so that its array can be mapped
 _CHUNK = 1 << 20
+_CONTEXT = {"lc": 0, "lp": 0, "pb": 0}  # bytes of gaps and codes have none
+_LEAST_WINDOW = 4096
 _WIDE = 0xFFFFFFFF
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
+_LZMA = struct.Struct("<2BHBL")  # version, size of the properties, properties
 _DATE = 33  # 1980-01-01: the same model makes the same file
 
 
@@ -48,7 +51,9 @@ def write_archive(file, members, *, compress=True):
         sums, packed, method = 0, None, STORED
         for part in parts:
             sums = zlib.crc32(part, sums)
-        if compress and name != FIRST:
+        if compress and name.endswith(".raw"):
+            method, parts = LZMA, [_lzma_packed(b"".join(parts))]
+        elif compress and name != FIRST:
             packer = zlib.compressobj(9, zlib.DEFLATED, -15)
             packed = b"".join([*(packer.compress(part) for part in parts), packer.flush()])
             if len(packed) < size:
@@ -62,7 +67,7 @@ def write_archive(file, members, *, compress=True):
             gap = -(at + _LOCAL.size + len(text) + len(extra) + 4) % _ALIGNED
             extra += struct.pack("<2H", 0xFFFF, gap) + bytes(gap)
         sizes = (n_bytes, size) if max(size, n_bytes) < _WIDE else (_WIDE, _WIDE)
-        version = 20 if sizes[0] < _WIDE else 45
+        version = 63 if method == LZMA else 20 if sizes[0] < _WIDE else 45
         facts = (version, 0, method, 0, _DATE, sums, *sizes, len(text))
         head = _LOCAL.pack(b"PK\3\4", *facts, len(extra)) + text + extra
         wide = struct.pack("<2Q", size, n_bytes) if sizes[0] == _WIDE else b""
@@ -179,7 +184,7 @@ class Archive:
                 if offset == _WIDE:
                     (offset,) = struct.unpack_from("<Q", extra, place)
             at += n_name + n_extra + n_comment
-            if mark != b"PK\1\2" or flags or method not in (STORED, DEFLATED):
+            if mark != b"PK\1\2" or flags or method not in (STORED, DEFLATED, LZMA):
                 raise not_ours(self.path, f"its member {name[:60]!r} is packed otherwise")
             if not _is_name(name) or name in names:
                 raise not_ours(self.path, f"it has a member named {name[:60]!r}")
@@ -214,6 +219,13 @@ class Archive:
             raise not_ours(self.path, f"it has no member {name}")
         method, size, packed, begin = self.places[name]
         content = self.peek(begin, packed)
+        if method == LZMA:
+            try:
+                content = _lzma_unpacked(content, size)
+            except ValueError as error:
+                raise not_ours(
+                    self.path, f"its member {name} cannot be unpacked"
+                ) from error
         if method == DEFLATED:
             unpacker = zlib.decompressobj(-15)
             try:  # one byte more than it claims
@@ -233,4 +245,36 @@ class Archive:
 
 def _is_name(name):
     stem, _, kind = name.rpartition(".")
-    return name in (FIRST, "parts.skops") or (kind == "npy" and stem.isdigit())
+    return name in (FIRST, "parts.skops") or (kind in ("npy", "raw") and stem.isdigit())
+
+
+def _lzma_packed(content):
+    """The content of a member of method 14: its properties, then a stream with an end."""
+    import lzma
+
+    size = max(_LEAST_WINDOW, len(content))
+    filters = [{"id": lzma.FILTER_LZMA1, "preset": 9, "dict_size": size, **_CONTEXT}]
+    code = (_CONTEXT["pb"] * 5 + _CONTEXT["lp"]) * 9 + _CONTEXT["lc"]
+    return _LZMA.pack(9, 4, 5, code, size) + lzma.compress(
+        content, lzma.FORMAT_RAW, filters=filters
+    )
+
+
+def _lzma_unpacked(content, size):
+    """At most `size` bytes; ValueError if there are more, or the stream is damaged."""
+    import lzma
+
+    if len(content) < _LZMA.size:
+        raise ValueError("it is too short")
+    *_, code, _ = _LZMA.unpack_from(content)
+    context = {"lc": code % 9, "lp": code // 9 % 5, "pb": code // 45}
+    window = max(_LEAST_WINDOW, size)  # not what the file claims, which may be gigabytes
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": window, **context}]
+    try:
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+        found = unpacker.decompress(content[_LZMA.size :], size + 1)
+    except lzma.LZMAError as error:
+        raise ValueError("it is damaged") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError("it has no end")
+    return found

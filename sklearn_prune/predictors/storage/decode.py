@@ -61,10 +61,12 @@ class Decoder:
 
     def __init__(self, archive, document, n_parts, options, foreign=None):
         self.archive, self.options, self.foreign = archive, options, foreign
+        self.document = document
         self.n_parts = n_parts
         self.shared = document.get("shared", [])
         need(type(self.shared) is list, "the shared parts")
         self._made, self._read, self._weight, self._depth = {}, {}, 0, 0
+        self._unpacked = set()  # names of members of packed parts
 
     def __call__(self, part):
         """The object of a part."""
@@ -182,7 +184,7 @@ class Decoder:
 
     def names_read(self):
         """The names of the arrays that were read."""
-        return {f"{number}.npy" for number in self._read}
+        return {f"{number}.npy" for number in self._read} | self._unpacked
 
     def _npy(self, number):
         need(type(number) is int and number >= 0, "the number of an array")
@@ -272,6 +274,35 @@ class Decoder:
                     f"takes more. Write load(path, max_bytes={size * times:_})."
                 )
 
+    def unpacked(self, number):
+        """A decoder of the packed parts of a member, with its arrays."""
+        need(type(number) is int and number >= 0, "the number of packed parts")
+        name = f"{number}.raw"
+        need(name in self.archive.places and name not in self._unpacked, "packed parts")
+        self._unpacked.add(name)
+        text, _, content = self.archive.read(name).partition(b"\n")
+        document, n_parts = parse(text, self.archive.path, _PARTS - self.n_parts)
+        self.n_parts += n_parts
+        need(type(document) is dict, "packed parts")
+        need(document.keys() - {"shared"} == {"state", "arrays"}, "packed parts")
+        need(type(document["state"]) is dict, "packed parts")
+        need(type(document["arrays"]) is list, "packed parts")
+        inner = Decoder(self.archive, document, self.n_parts, self.options)
+        inner._weight, inner._depth = self._weight, self._depth
+        at = 0
+        for k, (word, shape, *order) in enumerate(document["arrays"]):
+            need(word in NUMBERS and order in ([], ["F"]), "a packed array")
+            need(all(map(is_count, shape)) and len(shape) <= 32, "a packed array")
+            dtype = np.dtype(word).newbyteorder("<")
+            size = prod(shape) * dtype.itemsize
+            need(at + size <= len(content), "a packed array")
+            array = np.frombuffer(content, dtype, prod(shape), at)
+            array = array.reshape(shape, order=order[0] if order else "C")
+            inner._read[k] = _fixed(array.astype(dtype.newbyteorder("=")))
+            at += size
+        need(at == len(content), "packed arrays")
+        return inner
+
     def _form(self, part):
         word = part["form"]
         cls = class_of(word, self.options.forms) if type(word) is str else None
@@ -285,9 +316,15 @@ class Decoder:
         need_consent(part, self.options.functions)
         state = {}
         for name, value in part.items():
-            if name != "form":
+            if name not in ("form", "raw"):
                 _check_name(cls, name)
                 state[name] = self(value)
+        if "raw" in part:
+            inner = self.unpacked(part["raw"])
+            for name, value in inner.document["state"].items():
+                need(name in getattr(cls, "_file_packs", ()), f"the attribute {name}")
+                state[name] = inner(value)
+            self._weight = inner._weight
         if type(state.get("n_jobs")) is int:
             state["n_jobs"] = min(state["n_jobs"], os.cpu_count() or 1)
         self._need_memory(state)

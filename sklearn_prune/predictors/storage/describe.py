@@ -123,6 +123,8 @@ class _Description:
             elif isinstance(part, dict):
                 pending.extend(part.values())
                 word = part.get("form")
+                if "form" in part and "raw" in part:
+                    pending.append(self.decoder.unpacked(part["raw"]).document["state"])
                 if word == "trees" and "sizes" in part:
                     sizes.extend(np.asarray(self.decoder(part["sizes"])).tolist())
                 elif word == "trees":
@@ -149,8 +151,8 @@ class _Description:
                 pending.extend(part)
             elif isinstance(part, dict):
                 pending.extend(part.values())
-                for word in ("npy", "json"):
-                    name = f"{part.get(word)}.npy"
+                for word, kind in (("npy", "npy"), ("json", "npy"), ("raw", "raw")):
+                    name = f"{part.get(word)}.{kind}"
                     if name in self.archive.places and name not in self.counted:
                         self.counted.add(name)
                         total += self.archive.places[name][2]
@@ -165,6 +167,7 @@ class _Description:
         for name, value in self.model.items():
             if name in ("steps_", "members_"):
                 continue
+            value = {"raw": value} if name == "raw" else value
             inside = value.items() if isinstance(value, dict) and "form" in value else ()
             found += [(f"{name}.{own}", self.n_bytes(each)) for own, each in inside]
             if not inside:

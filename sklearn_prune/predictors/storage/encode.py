@@ -8,12 +8,52 @@ from math import isfinite
 import numpy as np
 
 from ..quantized import is_sparse
-from .forms import DEFAULT_PATTERN, NUMBERS, PACKAGE, word_of
+from .forms import (
+    DEFAULT_PATTERN,
+    FORMAT,
+    NUMBERS,
+    PACKAGE,
+    PLAIN_FORMAT,
+    word_of,
+)
 
 SHORT = 256  # entries up to which an array may be written as numbers in the JSON
 MOST_CHARS = 280  # of their text
 PACKED = 256  # bytes up to which an array may be base64 in the JSON
 LONG = 400  # texts and numbers of a list that is a member of its own
+SMALL = 1 << 20  # bytes of arrays up to which several may be packed as one member
+
+
+class PackedParts:
+    """Several attributes and all their arrays, which make up one member.
+
+    Parameters
+    ----------
+    document : dict
+        Their parts.
+    arrays : list of ndarray
+        What the parts refer to.
+    """
+
+    def __init__(self, document, arrays):
+        facts, contents = [], []
+        for array in arrays:
+            *_, content = npy(array)
+            is_turned = array.flags.f_contiguous and not array.flags.c_contiguous
+            facts.append([_word_of_dtype(array.dtype), list(array.shape)])
+            facts[-1] += ["F"] * is_turned
+            contents.append(bytes(content))
+        document = document | {"arrays": facts}
+        self.content = b"".join([dumps(document), b"\n", *contents])
+
+    nbytes = property(lambda self: len(self.content))
+
+
+def member_of(number, array):
+    """Name and content of the member of an array, or of packed parts."""
+    if isinstance(array, PackedParts):
+        return f"{number}.raw", [array.content]
+    return f"{number}.npy", npy(array)
 
 
 class Encoder:
@@ -26,10 +66,18 @@ class Encoder:
         none.
     mapped : bool, default=False
         Whether trees are stored as they lie in memory.
+    short : bool, default=True
+        Whether short arrays are written in the JSON.
+
+    Attributes
+    ----------
+    format : int
+        The first format of files that has all parts.
     """
 
-    def __init__(self, foreign=None, *, mapped=False):
-        self.foreign, self.mapped = foreign, mapped
+    def __init__(self, foreign=None, *, mapped=False, short=True):
+        self.foreign, self.mapped, self.short = foreign, mapped, short
+        self.format = PLAIN_FORMAT
         self.arrays, self.shared = [], []
         self._parts, self._alive = {}, []
 
@@ -89,11 +137,31 @@ class Encoder:
         pattern = state.get("token_pattern")
         if isinstance(pattern, str) and pattern != DEFAULT_PATTERN and self.foreign:
             self.foreign.needs(pattern)
+        packed = () if self.mapped else getattr(value, "_file_packs", ())
         for name in sorted(state):
-            if not isinstance(name, str) or name == "form":
+            if not isinstance(name, str) or name in ("form", "raw"):
                 raise TypeError(f"{type(value).__name__} has an attribute {name!r}")
-            part[name] = self(state[name])
+            if name not in packed:
+                part[name] = self(state[name])
+        if packed:
+            self.format = FORMAT
+            inner = {name: state[name] for name in packed if name in state}
+            found = self._packed(inner)
+            if found is None:
+                found = {name: self(each) for name, each in inner.items()}
+            part |= found
         return part
+
+    def _packed(self, state):
+        """A reference to a member of all attributes, or None if they are large."""
+        inner = Encoder(short=False)
+        document = {"state": {name: inner(value) for name, value in state.items()}}
+        if inner.shared:
+            document["shared"] = inner.shared
+        if sum(array.nbytes for array in inner.arrays) > SMALL:
+            return None
+        self.arrays.append(PackedParts(document, inner.arrays))
+        return {"raw": len(self.arrays) - 1}
 
     def _dict(self, value):
         if all(type(key) is str for key in value):
@@ -119,7 +187,7 @@ class Encoder:
             array = array.view(np.int64) if array.ndim else array.astype(np.int64)
         flat = array.ravel(order=order)
         if kind in "iufbmM" and not scalar:
-            values = _in_short(flat)
+            values = _in_short(flat) if self.short else None
             if values is None:
                 part = {"npy": self._member(array)}
                 return {word: part} if kind in "mM" else part

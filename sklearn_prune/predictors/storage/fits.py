@@ -101,10 +101,21 @@ def _expansion(form):
         need(len(form.offsets_) in (1, form.coefficients_.shape[1]), "offsets_")
 
 
+def _kernel_classifier(form):
+    _expansion(form)
+    need(form.points_ is not None, "points_")
+    n_classes = len(form.classes_)
+    need(form.coefficients_.shape[1] == n_classes == len(form.offsets_), "classes_")
+
+
 def _process(form):
     _expansion(form)
     need(form.points_ is not None, "points_")
     _finite(form.points_, form.coefficients_, form.offsets_, form.noise_, form.scale_)
+    if form.spread_ is not None:
+        n_points = form.points_.shape[0]
+        need(len(form.spread_) == n_points * (n_points + 1) // 2, "spread_")
+        _finite(form.spread_, form.exponent_)
 
 
 def _latent_process(form):
@@ -522,6 +533,7 @@ FITS = {
     "linear-discriminant": _discriminant,
     "quadratic-discriminant": _quadratic,
     **dict.fromkeys(("svc", "kernel-regressor"), _expansion),
+    "kernel-classifier": _kernel_classifier,
     "process": _process,
     "latent-process": _latent_process,
     **dict.fromkeys(("neighbors", "neighbors-regressor"), _neighbors),

@@ -14,7 +14,8 @@ import numpy as np
 from ..quantized import QuantizedArray, is_array, is_count, is_sparse, need
 from .fits import FITS
 
-FORMAT = 2
+FORMAT = 3
+PLAIN_FORMAT = 2  # of files without packed parts
 DEFAULT_PATTERN = r"(?u)\b\w\w+\b"  # of tokens; others need consent
 NUMBERS = {f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)} - {"f1"} | {"b1"}
 PACKAGE = __package__.rpartition(".")[0]
@@ -41,6 +42,7 @@ FORMS = {
     "linear-discriminant": "CompactDiscriminant",
     "quadratic-discriminant": "CompactQuadratic",
     "svc": "CompactSVC",
+    "kernel-classifier": "CompactKernelClassifier",
     "kernel-regressor": "CompactSVR",
     "kernel": "KernelFunction",
     "process": "CompactProcess",
@@ -262,8 +264,11 @@ FIELDS = {
     "linear-discriminant": f"{_ROWS} classes_=x1 coef_=qf2 intercept_=f1",
     "svc": f"{_ROWS} {_KERNEL} classes_=x1 n_support_=i1 exact_=f? probability_=f2? "
     "shape_=ovr,ovo break_ties_=b sparse_=b",
+    "kernel-classifier": f"{_ROWS} {_KERNEL} classes_=x1 scale_=f? shape_=ovr,ovo "
+    "break_ties_=b sparse_=b",
     "kernel-regressor": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b",
-    "process": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b noise_=any scale_=any whole_=b",
+    "process": f"{_ROWS} {_KERNEL} flat_=b ~sparse_=b noise_=any scale_=any whole_=b "
+    "~spread_=f1? ~exponent_=f",
     "latent-process": f"n_features_in_=N ~feature_names_in_=x1 {_KERNEL}",
     "process-classifier": f"{_ROWS} classes_=x1 members_=l pairwise_=b",
     "kernel": "name=s gamma=f? degree=f coef0=f process=any",

@@ -217,7 +217,7 @@ def test_scope(scope):
     assert len(model.kept_) == int(0.3 * 1184)
 
 
-@pytest.mark.parametrize("unit", ["weight", "neuron", "input"])
+@pytest.mark.parametrize("unit", ["weight", "input"])
 def test_zeros_survive_training(unit):
     model = make_model(unit=unit).fit(X, CLASSES)
     before = weights_of(model.estimator_)
@@ -525,18 +525,9 @@ def test_refusals_in_one_line():
     error_of(make_model(unit="auto", keep=5))
 
 
-@pytest.mark.parametrize("unit", ["weight", "neuron", "auto", "input"])
+@pytest.mark.parametrize("unit", ["weight", "auto"])
 def test_module_that_cannot_be_followed(unit):
-    model = make_model(make_net(Recurrent), unit=unit)
-    if unit in ("neuron", "input"):
-        with pytest.warns(
-            UserWarning, match=r"cannot be followed: lstm is a LSTM\."
-        ) as seen:
-            model.fit(X, CLASSES)
-        assert seen[0].filename == __file__
-        assert f"instead of {unit}s" in str(seen[0].message)
-    else:
-        model.fit(X, CLASSES)
+    model = make_model(make_net(Recurrent), unit=unit).fit(X, CLASSES)
     assert model.report_.after["nonzero"] <= 0.3 * model.report_.before["nonzero"] + 100
     assert model.unit_ == "weight"
     assert_restored_agrees(model, X, 1e-6)
@@ -545,20 +536,12 @@ def test_module_that_cannot_be_followed(unit):
     assert_same_zeros(before, weights_of(again.estimator_))
 
 
-@pytest.mark.parametrize("unit", ["neuron", "input", "weight"])
-def test_module_in_a_pipeline_that_cannot_be_followed(unit):
+def test_columns_that_are_read_mixed_are_no_inputs():
     pipeline = make_pipeline(FunctionTransformer(), make_net(Recurrent))
-    model = make_model(pipeline, unit=unit, refit=False)
-    if unit == "weight":
-        model.fit(X, CLASSES)
-    else:
-        with pytest.warns(UserWarning, match=f"weights are pruned instead of {unit}s"):
-            model.fit(X, CLASSES)
-    assert model.unit_ == "weight"
-    assert_restored_agrees(model, X, 1e-6)
-    with pytest.warns(UserWarning, match="cannot be followed"):
-        message = error_of(make_model(pipeline, wp.ActivationCriterion(), unit="neuron"))
-    assert "Write one of MagnitudeCriterion" in message
+    for net in (make_net(Recurrent), pipeline):
+        message = error_of(make_model(net, unit="input"))
+        assert "unit='input' needs layers whose inputs can go. Got Recurrent" in message
+        assert "Write unit='weight' or 'neuron'." in message
 
 
 NORMS = {
@@ -659,8 +642,21 @@ def test_computed_weights_name_the_call_to_make_first(kind, followed):
         make = partial(normed, partial(seen_norm, COMPUTED[kind]))
     net = make_net(make).fit(X, CLASSES)
     whole = net.predict_proba(X)
-    for params in ({}, {"refit": False}, {"unit": "neuron"}, {"unit": "auto"}):
+    for params in ({}, {"refit": False}, {"unit": "input"}, {"unit": "auto"}):
         message = error_of(make_model(FrozenEstimator(net), **params))
+    state = {name: value.clone() for name, value in net.module_.state_dict().items()}
+    for params in ({}, {"refit": False}):
+        model = make_model(FrozenEstimator(net), unit="neuron", keep=0.5, **params)
+        assert_restored_agrees(model.fit(X, CLASSES), X)
+        assert len(model.kept_) == model.n_units_ / 2
+        sizes = [
+            sum(part.numel() for part in each.module_.parameters())
+            for each in (model.estimator_, net)
+        ]
+        assert sizes[0] < sizes[1]
+    np.testing.assert_array_equal(net.predict_proba(X), whole)
+    for name, value in net.module_.state_dict().items():
+        assert torch.equal(value, state[name])
     assert error_of(make_model(make_pipeline(FunctionTransformer(), make_net(make))))
     if kind in ("mask", "weight norm", "spectral norm"):
         model = make_model(FrozenEstimator(net), keep=1.0).fit(X, CLASSES)
@@ -697,9 +693,16 @@ def test_floor_of_one_unit(unit, schedule):
 
 @pytest.mark.parametrize(("unit", "keep"), [("neuron", 5), ("input", 20), ("weight", 77)])
 def test_int_keep(unit, keep):
-    model = make_model(unit=unit, keep=keep).fit(X, CLASSES)
-    assert len(model.kept_) == keep
+    model = make_model(None, wp.MagnitudeCriterion(), unit=unit, keep=keep)
+    assert len(model.fit(X, CLASSES).kept_) == keep
     assert_zeros_by_unit(model, unit)
+
+
+def test_one_shot_weights_that_nothing_reads_are_not_kept():
+    model = make_model(keep=77).fit(X, CLASSES)
+    assert 0.8 * 77 < len(model.kept_) <= 77
+    n_left = sum(np.count_nonzero(part) for part in weights_of(model.estimator_).values())
+    assert n_left == len(model.kept_)
 
 
 def softmax_module():
@@ -919,15 +922,26 @@ def test_quantized(scheme, module, rows):
     assert_restored_agrees(model, rows)
 
 
-@pytest.mark.parametrize("refit", [False, {"max_epochs": 1, "lr": 0.0}])
-def test_weights_stay_without_a_refit_that_moves_them(refit):
-    model = make_model(refit=refit).fit(X, CLASSES)
-    assert model.n_iter_ == (3 if refit else 2)
+@pytest.mark.parametrize("keep", [0.3, 0.6])
+def test_a_refit_starts_from_one_shot_weights(keep):
+    one_shot = make_model(keep=keep, refit=False).fit(X, CLASSES)
+    still = make_model(keep=keep, refit={"max_epochs": 1, "lr": 0.0}).fit(X, CLASSES)
+    assert (one_shot.n_iter_, still.n_iter_) == (2, 3)
+    for name, value in weights_of(one_shot.estimator_).items():
+        np.testing.assert_array_equal(value, weights_of(still.estimator_)[name])
     dense = make_model(keep=1.0).fit(X, CLASSES)
-    whole = weights_of(dense.estimator_)
-    for name, value in weights_of(model.estimator_).items():
-        kept = value != 0
-        np.testing.assert_array_equal(value[kept], whole[name][kept])
+    assert one_shot.score(X, CLASSES) > dense.score(X, CLASSES) - 0.05
+
+
+def test_convolutions_have_one_shot_weights():
+    net = make_net(Residual, max_epochs=4, lr=0.02).fit(IMAGES, CLASSES)
+    scores = [
+        make_model(FrozenEstimator(net), criterion, keep=0.3, refit=False)
+        .fit(IMAGES, CLASSES)
+        .score(IMAGES, CLASSES)
+        for criterion in (None, wp.RandomCriterion())
+    ]
+    assert scores[0] > max(scores[1], net.score(IMAGES, CLASSES) - 0.1)
 
 
 def test_slice_dataset_as_rows():

@@ -57,7 +57,7 @@ def followed(module, rows):
     """Graph and values as the compact form reads them."""
     graph = follow(module, rows)
     values = values_of(module)
-    work = MaskedNet(Net(module), graph, values | _missing_norms(graph, values))
+    work = MaskedNet(Net(module), graph, values | _missing_norms(graph, module))
     return graph, TorchFamily().plain_values(work)
 
 

@@ -1,9 +1,12 @@
 """Nets as ONNX operators."""
 
+import warnings
+from io import BytesIO
 from itertools import product
 
 import numpy as np
 
+from sklearn_prune.persistence.export.onnx.inline import put
 from sklearn_prune.persistence.export.onnx.kernel import erf
 from sklearn_prune.persistence.export.onnx.linear import two_columns
 from sklearn_prune.persistence.export.onnx.writer import Writer
@@ -19,6 +22,8 @@ from sklearn_prune.predictors import (
     Scale,
     places_out,
 )
+
+_NEWEST_OF_TORCH = 20  # version of the operators that its exporter by tracing knows
 
 
 def activated(z, name, settings, slopes):
@@ -364,11 +369,74 @@ class _Regressor(_Net):
 
 
 class _Module(Writer):
+    """A module that has no form of this package, by the exporter of torch."""
+
+    def forward(self, rows):
+        """Scores, or the first of several outputs."""
+        import onnx
+        import torch
+
+        net, file = self.compact._net(), BytesIO()
+        name = type(net.module_).__name__
+        values, examples = {}, {}
+        for label, value in zip(rows.names or ["X"], rows.values, strict=True):
+            if value.shape is None or None in value.shape[1:]:
+                self.refuse(
+                    f"the net {name} for rows of no fixed shape",
+                    "Export the module by torch.onnx.export, or use save() and load().",
+                )
+            dtype = torch.int64
+            if value.dtype.kind == "f":
+                value, dtype = value.cast(np.float32), torch.float32
+            values[label] = value
+            examples[label] = torch.zeros((2, *value.shape[1:]), dtype=dtype)
+        given = (examples,) if rows.names else tuple(examples.values())
+        axes = {label: {0: "n"} for label in (*values, "scores")}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the exporter by tracing is deprecated
+                torch.onnx.export(
+                    net.module_.eval(),
+                    given,
+                    file,
+                    dynamo=False,
+                    opset_version=min(self.graph.opset, _NEWEST_OF_TORCH),
+                    input_names=[*values],
+                    output_names=["scores"],
+                    dynamic_axes=axes,
+                )
+        except Exception as error:  # torch raises whatever it likes
+            raise TypeError(
+                f"to_onnx writes what torch.onnx.export can write. Got the net {name}: "
+                f"{str(error).strip().splitlines()[0]} Use save() and load() instead."
+            ) from error
+        found = onnx.load_from_string(file.getvalue())
+        return put(self.graph, found, values, name)[0]
+
     def predict(self, rows):
-        name = type(self.compact.net_.module_).__name__
-        self.refuse(
-            f"the net {name}, whose layers cannot be followed",
-            "Export the module by torch.onnx.export.",
+        scores = self.ask(self.compact, "forward", rows)
+        if not hasattr(self.compact, "classes_"):
+            return scores
+        if hasattr(self.compact.net_, "threshold"):
+            threshold = float(self.compact.net_.threshold)
+            found = self.ask(self.compact, "predict_proba", rows)
+            return (found.column(1).ravel() > threshold).cast(np.int64)
+        return self.ask(self.compact, "predict_proba", rows).argmax().cast(np.int64)
+
+    def predict_proba(self, rows):
+        scores = self.ask(self.compact, "forward", rows)
+        applied = self.compact.net_.predict_nonlinearity
+        name = getattr(getattr(applied, "func", applied), "__name__", repr(applied))
+        if name == "softmax":
+            return activated(scores, "softmax", {}, None)
+        if name in ("_sigmoid_then_2d", "_make_2d_probs"):
+            scores = scores.ravel()
+            positive = scores.expit() if name == "_sigmoid_then_2d" else scores
+            return self.graph.stack([1.0 - positive, positive])
+        if name == "_identity":
+            return scores
+        return self.refuse(
+            f"predict_nonlinearity={name}", "Put it into the module, or use save()."
         )
 
 
