@@ -128,7 +128,8 @@ def compare_pruning(
     -------
     PruningComparison
         Scores, verdicts, costs, reports, and the manifest to verify them. For classifiers
-        also the log loss and the churn, without verdicts.
+        also the log loss and the churn, without verdicts. For tree models also the number
+        of rules and, where shap is installed, how far explanations agree.
 
     Raises
     ------
@@ -229,6 +230,8 @@ def compare_pruning(
         seconds,
         feature_names=None if names is None else np.array([str(name) for name in names]),
         classes=np.unique(y) if kind == "classifier" and np.ndim(y) == 1 else None,
+        targets=np.asarray(y),
+        groups=groups,
     )
 
 

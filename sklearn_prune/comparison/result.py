@@ -29,6 +29,8 @@ class PruningComparison(ComparisonTables):
         Names of the columns of X.
     classes : ndarray or None
         Labels.
+    targets, groups : ndarray or None
+        Of all rows.
 
     Attributes
     ----------
@@ -78,9 +80,20 @@ class PruningComparison(ComparisonTables):
     True
     """
 
-    def __init__(self, plan, inputs, fits, seconds, feature_names=None, classes=None):
+    def __init__(
+        self,
+        plan,
+        inputs,
+        fits,
+        seconds,
+        feature_names=None,
+        classes=None,
+        targets=None,
+        groups=None,
+    ):
         self._plan, self._inputs, self._fits = plan, inputs, fits
         self._feature_names, self._classes = feature_names, classes
+        self._targets, self._groups = targets, groups
         self.seconds = seconds
         self.baseline = plan.baseline
         self.variants = tuple(plan.estimators)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_prune.comparison.verdicts import statistics
+from sklearn_prune.inspection import ChurnReport
 
 pd = pytest.importorskip("pandas")
 
@@ -19,6 +20,10 @@ class FakeComparison:
         From name to (mean score, bytes, keep, chain), the baseline first.
     rows : bool
         Whether the pruned variants drop rows, else features.
+    labels : sequence of str
+        Classes.
+    explained : bool
+        Whether explanations were compared.
     """
 
     def __init__(
@@ -33,7 +38,10 @@ class FakeComparison:
         warnings=(),
         rows=False,
         n_splits=N_SPLITS,
+        labels=("cat", "cow", "dog"),
+        explained=True,
     ):
+        self.labels, self.explained = labels, explained
         self.baseline = next(iter(variants))
         self.variants = tuple(variants)
         self.scorers = (scorer,)
@@ -169,6 +177,22 @@ class FakeComparison:
         return pd.DataFrame(
             {"unit": unit, "id": np.arange(n), "name": names, "frequency": share}
         ).sort_values("frequency", ascending=False, ignore_index=True)
+
+    def explanations(self):
+        if not self.explained:
+            return pd.DataFrame(index=list(self.variants))
+        values = {
+            "n_rules": 24.0,
+            "explanation_rank_correlation": 0.84,
+            "explanation_top5_overlap": 0.7,
+        }
+        return pd.DataFrame(values, index=list(self.variants))
+
+    def churn_report(self, variant):
+        before = np.resize(np.array(self.labels), 120)
+        after = before.copy()
+        after[: 5 + self.variants.index(variant)] = before[-1]
+        return ChurnReport(before, after, margins=np.linspace(0, 1, 120))
 
     def kept_by_class(self, variant):
         if not self.rows or variant == self.baseline:

@@ -19,7 +19,12 @@ pd = pytest.importorskip("pandas")
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgb
 
-from sklearn_prune import PrunedClassifier, SampleSubsetClassifier, SampleSubsetRegressor
+from sklearn_prune import (
+    PrunedClassifier,
+    SampleSubsetClassifier,
+    SampleSubsetRegressor,
+    _drawing,
+)
 from sklearn_prune.comparison import (
     PruningComparison,
     PruningCurveDisplay,
@@ -63,8 +68,10 @@ def overlaps(first, second):
 
 def test_colors_differ_in_grey_and_markers_differ_where_they_do_not():
     for first, second in [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3)]:
-        assert abs(lightness(common.COLORS[first]) - lightness(common.COLORS[second])) > 8
-    assert len(set(common.MARKERS)) == len(common.MARKERS) > len(common.COLORS)
+        assert (
+            abs(lightness(_drawing.COLORS[first]) - lightness(_drawing.COLORS[second])) > 8
+        )
+    assert len(set(common.MARKERS)) == len(common.MARKERS) > len(_drawing.COLORS)
     tested = [
         common.VERDICTS[name] for name in ("not worse", "undecided", "worse", "not tested")
     ]
@@ -85,7 +92,7 @@ def test_colors_differ_in_grey_and_markers_differ_where_they_do_not():
     ],
 )
 def test_human_number(value, text):
-    assert common.human_number(value) == text
+    assert _drawing.human_number(value) == text
 
 
 def test_units():
@@ -98,11 +105,11 @@ def test_units():
 
 
 def test_shorten_keeps_both_ends_and_drops_control_characters():
-    text = common.shorten("forest " * 20 + "keep 0.1", 30)
+    text = _drawing.shorten("forest " * 20 + "keep 0.1", 30)
     assert len(text) <= 30
     assert text.startswith("forest")
     assert text.endswith("keep 0.1")
-    assert common.shorten("a\x00b\ud800\n c", 30) == "a�b� c"
+    assert _drawing.shorten("a\x00b\ud800\n c", 30) == "a�b� c"
 
 
 def test_keep_parameter():
@@ -366,7 +373,7 @@ def test_the_legend_names_the_numbers_beside_the_points():
     markers = [handle.get_marker() for handle in legend.legend_handles[-13:]]
     assert markers == [f"${number}$" for number in numbers]
     texts = [text.get_text() for text in legend.get_texts()[-13:]]
-    assert texts == [common.shorten(name, 36) for name in spec]
+    assert texts == [_drawing.shorten(name, 36) for name in spec]
     display.figure_.canvas.draw()
     box, axes = legend.get_window_extent().extents, display.ax_.get_window_extent().extents
     assert not overlaps(box, axes)
@@ -527,7 +534,7 @@ def test_gallery_shows_the_rows_with_the_lowest_scores(fitted, X, y):
     assert display.table_ is None
     for ax, row in zip(display.axes_, lowest, strict=True):
         np.testing.assert_array_equal(ax.images[0].get_array(), X[row].reshape(8, 8))
-        score = common.human_number(fitted.sample_scores_[row])
+        score = _drawing.human_number(fitted.sample_scores_[row])
         assert ax.get_title() == f"{y[row]}\n{score}"
 
 
@@ -564,9 +571,9 @@ def test_gallery_of_a_table():
     for line, row in enumerate(display.gallery_indices_, 1):
         assert cells[line, 0].get_text().get_text() == str(row)
         assert cells[line, 1].get_text().get_text() == data.target_names[y[row]]
-    column = next(name for name in X if common.shorten(name, 16) == head[3])
+    column = next(name for name in X if _drawing.shorten(name, 16) == head[3])
     first = display.gallery_indices_[0]
-    assert cells[1, 3].get_text().get_text() == common.human_number(X[column].iloc[first])
+    assert cells[1, 3].get_text().get_text() == _drawing.human_number(X[column].iloc[first])
 
 
 def test_the_table_shows_the_features_that_are_far_from_the_class():

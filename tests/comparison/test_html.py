@@ -438,3 +438,43 @@ def test_opens_in_chromium_without_a_word_on_the_console(hostile, tmp_path):
     assert console_of(bad, tmp_path)  # or the next line could not fail
     page = write_report(hostile, tmp_path / "report.html")
     assert console_of(page, tmp_path) == []
+
+
+SPELLED = [
+    "<script>alert('x')</script>",
+    "a \"quoted\" & 'single' one",
+    "{{7*7}}{% if x %}",
+]
+
+
+def test_changed_predictions_of_labels_that_look_like_code(tmp_path):
+    spec = {"all": (0.9, 1000, 1.0, None)}
+    spec |= {name: (0.9, 500 - n, 0.5 - n / 9, "c") for n, name in enumerate(SPELLED)}
+    comparison = FakeComparison(spec, labels=SPELLED)
+    path = write_report(comparison, tmp_path / "<script> {{7*7}} 'x'.html".replace("/", ""))
+    found = Reader(path.read_text(encoding="utf-8"))
+    assert found.wrong == []
+    assert not found.tags & {"script", "x"}
+    for label in SPELLED:
+        assert f"predicted before: {label}" in found.visible
+    assert "49" not in found.visible.split("Changed predictions")[1].split("How to")[0]
+    line = comparison.churn_report(SPELLED[0]).lines[0]
+    assert f"at most {100 * line.at_most:.1f} %" in found.visible
+    assert "Sure: the baseline's probability" in found.visible
+
+
+def test_explanations_are_shown_where_there_are_any(comparison, text):
+    assert "rules different ones" in text
+    assert "rank correlation between folds" in text
+    assert "0.84" in text
+    without = Reader(report(forest(explained=False))).visible
+    assert "rank correlation" not in without
+    assert "Changed predictions" in without
+
+
+def test_many_labels_are_cut_to_those_with_the_largest_bounds():
+    labels = [f"label {number}" for number in range(60)]
+    comparison = forest(labels=labels)
+    text = Reader(report(comparison)).visible
+    assert text.count("predicted before: label") == 40
+    assert "the 43 lines with the largest bounds, of 63" in text

@@ -1,9 +1,10 @@
 """Draw the score of each variant against what it costs, and the front of the best."""
 
 from sklearn_prune._docs import fill
+from sklearn_prune._drawing import height_for, start_axes
 from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.compare import compare_over_keep
-from sklearn_prune.comparison.displays.common import DISPLAY, height_for, start_axes
+from sklearn_prune.comparison.displays.common import DISPLAY
 from sklearn_prune.comparison.displays.draw import COST_COLUMNS, draw_cost, points_of
 from sklearn_prune.comparison.displays.over_search import best_whole, search_candidates
 

@@ -1,14 +1,10 @@
 """Plot the score of pruned models against `keep`."""
 
 from sklearn_prune._docs import fill
+from sklearn_prune._drawing import height_for, start_axes
 from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.compare import compare_over_keep
-from sklearn_prune.comparison.displays.common import (
-    DISPLAY,
-    height_for,
-    name_of_interval,
-    start_axes,
-)
+from sklearn_prune.comparison.displays.common import DISPLAY, name_of_interval
 from sklearn_prune.comparison.displays.draw import CURVE_COLUMNS, curve_of, draw_curve
 from sklearn_prune.comparison.displays.over_search import rows_of_search, search_candidates
 

@@ -2,25 +2,20 @@
 
 import numpy as np
 
+from sklearn_prune._drawing import COLORS, GREY, INK, human_number, shorten, tidy_axes
 from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.displays.common import (
-    COLORS,
-    GREY,
-    INK,
     MARKERS,
     MEASURES,
     VERDICTS,
     add_legend,
     check_scorer,
     human_measure,
-    human_number,
     label_log_axis,
     mean_measures,
     mean_of,
     name_of_interval,
-    shorten,
     spans_a_decade,
-    tidy_axes,
 )
 
 BAND = "#E9E9E9"

@@ -6,16 +6,9 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 
+from sklearn_prune._drawing import COLORS, FAINT, GREY, human_number, literal, shorten
 from sklearn_prune._lazy import import_or_raise
 from sklearn_prune._sklearn_compat import take_rows
-from sklearn_prune.comparison.displays.common import (
-    COLORS,
-    FAINT,
-    GREY,
-    human_number,
-    literal,
-    shorten,
-)
 
 KEPT_COLOR, DROPPED_COLOR = COLORS[0], "#F0D9A0"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_prune._drawing import shorten
 from sklearn_prune._ranking import keeps_all
-from sklearn_prune.comparison.displays.common import shorten
 from sklearn_prune.comparison.displays.draw import fits_axis
 from sklearn_prune.comparison.search import (
     find_costs,

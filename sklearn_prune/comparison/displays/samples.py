@@ -5,14 +5,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_prune._docs import entries, fill
+from sklearn_prune._drawing import INK, literal, start_axes, tidy_axes
 from sklearn_prune._meta import find_subset
-from sklearn_prune.comparison.displays.common import (
-    DISPLAY,
-    INK,
-    literal,
-    start_axes,
-    tidy_axes,
-)
+from sklearn_prune.comparison.displays.common import DISPLAY
 from sklearn_prune.comparison.displays.draw_rows import (
     draw_gallery,
     draw_strip,

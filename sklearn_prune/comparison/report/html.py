@@ -10,21 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_prune._atomic import written_whole
+from sklearn_prune._drawing import UNKNOWN, height_for, human_number, shorten
 from sklearn_prune._lazy import import_or_raise
 from sklearn_prune.comparison.displays import (
     MEASURES,
-    UNKNOWN,
     curve_of,
     draw_cost,
     draw_curve,
     drawable_chains,
-    height_for,
     human_measure,
-    human_number,
     mean_measures,
     mean_of,
     points_of,
-    shorten,
 )
 from sklearn_prune.comparison.report.words import (
     difference_and_interval,
@@ -55,6 +52,14 @@ _COSTS = {
     "predict_latency": "predict 1\N{NO-BREAK SPACE}row",
 }
 _DESCRIBED = {"log_loss": "log loss", "churn": "changed labels"}  # without a verdict
+_EXPLANATIONS = {
+    "n_rules": ("rules", "different ones"),
+    "n_features": ("columns", "that are read"),
+    "explanation_rank_correlation": ("rank correlation", "between folds"),
+    "explanation_top5_overlap": ("top five shared", "between folds"),
+    "seed_explanation_rank_correlation": ("rank correlation", "with another seed"),
+    "seed_explanation_top5_overlap": ("top five shared", "with another seed"),
+}
 _CONTROLS = ("random", "small")
 _FEATURES_SHOWN, _CLASSES_SHOWN, _VARIANTS_SHOWN = 20, 40, 8
 _SAME_IN_EVERY_FOLD = ("row", "feature", "input", "coefficient")
@@ -117,6 +122,8 @@ def report(comparison):
         classes=_classes(comparison),
         changes=changes,
         agreement=_agreement(comparison, means, changes),
+        explanations=_explanations(comparison),
+        changed=_changed(comparison),
         n_chains=len(chains),
         longest_chain=max(map(len, chains), default=0),
         provenance=[pair for pair in _provenance(comparison) if pair[1] is not None],
@@ -375,6 +382,63 @@ def _agreement(comparison, means, changes):
         if own.empty:
             rows.append(row)
     return rows
+
+
+def _explanations(comparison):
+    """Agreement of explanations between folds and seeds, by variant; None if unknown."""
+    table = comparison.explanations()
+    if table.empty:
+        return None
+    heads = [name for name in _EXPLANATIONS if name in table]
+    rows = [
+        (
+            name,
+            [
+                human_number(value, 3 if head.startswith("n_") else 2)
+                for head, value in zip(heads, values, strict=True)
+            ],
+        )
+        for name, values in zip(table.index, table[heads].to_numpy(), strict=True)
+        if np.isfinite(values).any()
+    ]
+    return {"heads": [_EXPLANATIONS[name] for name in heads], "rows": rows}
+
+
+def _changed(comparison):
+    """Changed predictions of classifiers by class and group, or None."""
+    if comparison.task != "classification":
+        return None
+    names = [
+        name
+        for name in comparison.variants
+        if name != comparison.baseline and name not in comparison.failures
+    ]
+    shown = names[:_VARIANTS_SHOWN]
+    if not shown:
+        return None
+    reports = [comparison.churn_report(name) for name in shown]
+    lines = list(zip(*(report.lines for report in reports), strict=True))
+    largest = [max(line.at_most for line in each) for each in lines]
+    whole = [place for place, each in enumerate(lines) if each[0].value is None]
+    rest = [place for place in range(len(lines)) if place not in set(whole)]
+    rest = sorted(rest, key=lambda place: -largest[place])[:_CLASSES_SHOWN]
+    rows = [
+        (
+            lines[place][0],
+            [
+                (f"{100 * line.share:.1f} %", f"{100 * line.at_most:.1f} %")
+                for line in lines[place]
+            ],
+        )
+        for place in [*whole, *sorted(rest)]
+    ]
+    return {
+        "variants": shown,
+        "n_variants": len(names),
+        "sure": reports[0].sure if reports[0].margins is not None else None,
+        "rows": rows,
+        "n_rows": len(lines),
+    }
 
 
 def _provenance(comparison):

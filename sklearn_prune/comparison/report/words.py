@@ -4,13 +4,8 @@ import math
 
 import numpy as np
 
-from sklearn_prune.comparison.displays import (
-    UNKNOWN,
-    human_number,
-    mean_measures,
-    mean_of,
-    shorten,
-)
+from sklearn_prune._drawing import UNKNOWN, human_number, shorten
+from sklearn_prune.comparison.displays import mean_measures, mean_of
 
 # Of each cost: what a variant does that has less or more of it, and the words for that.
 COSTS = {

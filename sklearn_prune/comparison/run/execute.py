@@ -13,7 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_prune._folds import split_rows
 from sklearn_prune._meta import last_step, pipeline_prefix, routing_enabled, with_groups
-from sklearn_prune._sklearn_compat import count_rows, fit_context
+from sklearn_prune._sklearn_compat import count_rows, fit_context, take_rows
 from sklearn_prune._validation import (
     check_same_length,
     check_weights,
@@ -37,6 +37,7 @@ from sklearn_prune.sample_selection import SampleSubset
 from sklearn_prune.weight_pruning import PrunedModel
 
 _LATENCIES = {"predict_latency": 1, "predict_latency_1000": 1000}
+_ROWS_EXPLAINED = 50
 _SHARE_OF_FITS = 0.01  # of the time of all fits, for each latency
 
 
@@ -147,6 +148,11 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             fit_params=fit_params,
             controls=plan.controls,
             costs=plan.costs,
+            baseline=plan.baseline,
+            explained=_some_rows(X, plan.seed),
+            explained_splits=frozenset(
+                number for number, split in enumerate(plan.splits) if split.repeat == 0
+            ),
         )
         described = {name: describe(model) for name, model in plan.estimators.items()}
         store = None
@@ -180,7 +186,8 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
     def _stored(self, store, described, classes):
         """Fits that the store has; the first split again where latencies are missing.
 
-        With `classes` a fit without a log loss, as older versions stored it, is missing.
+        A fit without a log loss, with `classes`, or without importances, as older versions
+        stored it, is missing.
         """
         if not store:
             return {}
@@ -190,6 +197,8 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             for number in range(len(self.plan.splits)):
                 fit = store.load(_key(described[name], number))
                 if fit is None or not measured <= set(fit.costs):
+                    continue
+                if fit.importances is None and self.plan.splits[number].repeat == 0:
                     continue
                 if fit.log_loss is not None or not classes:
                     done[name, number] = fit
@@ -337,6 +346,13 @@ class ComparisonRun(CallbackSupportMixin, BaseEstimator):
             if store:
                 store.save(_key(described[name], 0), fit)
         return perf_counter() - started
+
+
+def _some_rows(X, seed):
+    """Rows on which the explanations of all fits are compared."""
+    n_rows = count_rows(X)
+    rows = np.random.default_rng(seed).permutation(n_rows)[:_ROWS_EXPLAINED]
+    return take_rows(X, np.sort(rows))
 
 
 def _key(described, split):

@@ -35,6 +35,7 @@ from sklearn_prune.comparison.run.costs import (
 )
 from sklearn_prune.comparison.run.isolation import one_thread, seeded
 from sklearn_prune.comparison.verdicts import churn
+from sklearn_prune.inspection import importances, margins_of, n_features_read, n_rules
 from sklearn_prune.weight_pruning import log_scores
 
 _REMEDY = "Compare another model, or name a scorer that reads these predictions."
@@ -69,6 +70,11 @@ class FoldResult:
     predictions: np.ndarray | None = None  # of the test rows
     by_class: np.ndarray | None = None  # rows of each class: seen, and kept
     log_loss: float | None = None  # NaN without probabilities, None where not measured
+    margins: np.ndarray | None = None  # of the baseline's predictions of the test rows
+    n_rules: float | None = None  # of trees; NaN where not known
+    n_features: float | None = None  # columns that are read; NaN where not known
+    importances: np.ndarray | None = None  # of columns; empty where there are none
+    seed_importances: np.ndarray | None = None  # of a fit with other seeds
     seed_churn: float | None = None  # against a fit with other seeds, where measured
     controls: dict = field(default_factory=dict)  # FoldResult; None if not defined
     fit_time: float = np.nan
@@ -89,6 +95,9 @@ class FoldJob:
     fit_params: dict  # the same for the fit of each variant
     controls: tuple  # to fit beside each pruned variant
     costs: tuple  # to measure of each fitted model
+    baseline: str  # name of the variant that the others are compared with
+    explained: object  # rows that each variant is explained on
+    explained_splits: frozenset  # numbers of the folds where this is done
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,8 @@ def run_task(job, variants, split, train, test, seed, keep_models=False, context
                 continue
             if variant.prunes:
                 fold.add_controls(fit, variant, model, name, known)
+            if split in job.explained_splits:
+                vars(fit).update(fold.explanation(model))
             if keep_models:
                 if "seed_churn" in job.costs:
                     fit.seed_churn = fold.seed_churn(fit, variant.estimator, name)
@@ -167,10 +178,12 @@ class _Fold:
                     predictions = model.predict(X_test)
                 if classifies:
                     weights = params.get(next(iter(self.job.scorers)), {})
+                    proba = _probabilities(model, X_test, responses.get("predict_proba"))
                     fit.log_loss = _log_loss(
-                        *(model, X_test, np.asarray(y_test), weights.get("sample_weight")),
-                        responses.get("predict_proba"),
+                        proba, np.asarray(y_test), weights.get("sample_weight")
                     )
+                    if name == self.job.baseline:
+                        fit.margins = _margins(proba, np.asarray(predictions))
             fit.predictions = _plain(predictions)
             fit.fit_time, fit.score_time = fit_time[0], score_time[0]
             fit.costs = self._costs(model)
@@ -246,9 +259,22 @@ class _Fold:
                 other = derive_seed(self.seed, "again")
                 model, X_test, _ = self._fitted(estimator, name, other)
                 predictions = _plain(model.predict(X_test))
+            fit.seed_importances = self.explanation(model)["importances"]
             return churn(predictions, fit.predictions, self.job.kind)
         except Exception:  # the variant has a result; only this is missing
             return np.nan
+
+    def explanation(self, model):
+        """Rules and columns of a model, and importances of columns on common rows."""
+        found = {"n_rules": np.nan, "n_features": np.nan, "importances": np.zeros(0)}
+        try:
+            X_train = take_rows(self.job.X, self.train)
+            found["n_features"] = n_features_read(model)
+            found["n_rules"] = n_rules(model, X_train)
+            found["importances"] = importances(model, X_train, self.job.explained)
+        except Exception:  # the variant has a result; only this is missing
+            pass
+        return found
 
     @contextmanager
     def _timed(self, what):
@@ -311,21 +337,34 @@ class _Fold:
             fit.kept.append(KeptUnits(unit, n_units, np.packbits(mask)))
 
 
-def _log_loss(model, X, y, weights, proba=None):
-    """The log loss of clipped probabilities; NaN for a model that gives none.
+def _probabilities(model, X, proba=None):
+    """Class probabilities in the order of the classes, and these; None if there are none.
 
     `proba` is what a scorer has asked for, which may be the column of one class.
     """
     try:
-        if not hasattr(model, "predict_proba"):
-            return np.nan
         if np.ndim(proba) != 2:
             proba = model.predict_proba(X)
         order = np.argsort(model.classes_)
-        classes, proba = np.asarray(model.classes_)[order], np.asarray(proba)[:, order]
-        return -float(np.average(log_scores(proba, classes, y), weights=weights))
+        return np.asarray(proba)[:, order], np.asarray(model.classes_)[order]
     except Exception:  # the model has its scores; only this is missing
+        return None
+
+
+def _log_loss(proba, y, weights):
+    """The log loss of clipped probabilities; NaN for a model that gives none."""
+    try:
+        return -float(np.average(log_scores(*proba, y), weights=weights))
+    except Exception:  # of no probabilities, or of classes that cannot be ordered
         return np.nan
+
+
+def _margins(proba, predictions):
+    """Margins of predicted classes; None for a model without probabilities."""
+    try:
+        return margins_of(*proba, predictions.ravel()).astype(np.float32)
+    except Exception:  # as in `_log_loss`
+        return None
 
 
 def error_text(error):

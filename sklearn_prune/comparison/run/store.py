@@ -137,6 +137,8 @@ def _write(path, content):
 
 
 _PLAIN = ("error", "scores", "costs", "log_loss", "seed_churn", "fit_time", "score_time")
+_PLAIN += ("n_rules", "n_features")
+_ARRAYS = ("predictions", "by_class", "margins", "importances", "seed_importances")
 
 
 def _to_arrays(fit, prefix=""):
@@ -149,7 +151,7 @@ def _to_arrays(fit, prefix=""):
     arrays = {f"{prefix}plain": np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8)}
     for position, kept in enumerate(fit.kept):
         arrays[f"{prefix}kept_{position}"] = kept.mask
-    for name in ("predictions", "by_class"):
+    for name in _ARRAYS:
         if getattr(fit, name) is not None:
             arrays[f"{prefix}{name}"] = getattr(fit, name)
     for number, (_, control) in enumerate(fit.controls.items()):
@@ -168,9 +170,7 @@ def _from_arrays(arrays, prefix=""):
         name: _from_arrays(arrays, f"{prefix}control_{number}_") if defined else None
         for number, (name, defined) in enumerate(plain.pop("controls").items())
     }
-    of_arrays = {
-        name: arrays.get(f"{prefix}{name}") for name in ("predictions", "by_class")
-    }
+    of_arrays = {name: arrays.get(f"{prefix}{name}") for name in _ARRAYS}
     known = {field.name for field in fields(FoldResult)}
     if not set(plain) <= known:
         raise ValueError("unknown fields")

@@ -1,6 +1,7 @@
 """What a comparison found: verdicts, tables, and how they read in a terminal."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -17,7 +18,15 @@ from sklearn_prune.comparison.verdicts.statistics import (
     p_equivalent,
     verdict,
 )
+from sklearn_prune.inspection import (
+    ChurnReport,
+    check_churn_options,
+    rank_correlation,
+    top_overlap,
+)
 
+_AGREEMENT = {"rank_correlation": rank_correlation, "top5_overlap": top_overlap}
+_SIZES = ("n_rules", "n_features")
 _WITH_IDENTITY = ("feature", "input", "coefficient")  # the same thing in every fit
 _DESCRIBED = ("log loss", "churn")
 _SHOWN = {
@@ -195,6 +204,9 @@ class ComparisonTables:
             measures["seed_churn"] = fit.seed_churn
         if fit.log_loss is not None:
             measures.setdefault("log_loss", fit.log_loss)  # a scorer may have this name
+        for name in _SIZES:
+            if np.isfinite(getattr(fit, name) or np.nan):
+                measures.setdefault(name, getattr(fit, name))
         return measures
 
     def _mean_log_loss_and_churn(self, name):
@@ -223,7 +235,7 @@ class ComparisonTables:
             One row a variant, the baseline first: for each scorer its mean, `sd` over
             the folds and the mean of the random control (`random`), where there is one;
             the verdict by the primary scorer; means of the costs; `churn`, `seed_churn`,
-            `log_loss` (of classifiers) and `stability`.
+            `log_loss` (of classifiers), `stability` and the columns of `explanations`.
         """
         pandas = import_or_raise("pandas", "PruningComparison.summary", extra="compare")
         verdicts = self._verdicts(self.scorers[0])
@@ -245,7 +257,48 @@ class ComparisonTables:
                 row.setdefault("log_loss", log_loss)
             row["stability"] = stability.get(name, np.nan)
             rows[name] = row
-        return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+        table = pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+        return table.join(self.explanations())
+
+    def explanations(self):
+        """How long the explanations of each variant are, and how far they agree.
+
+        Rules are those of trees, equal ones counted once. The importance of a column is its
+        mean absolute SHAP value, path-dependent, over at most 50 rows that are the same for
+        all fits. It is known of models of trees, except very large ones, where shap is
+        installed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by variant, of the folds of the first repetition: `n_rules` and
+            `n_features` (columns that are read), means; `explanation_rank_correlation`
+            (Spearman's, over columns) and `explanation_top5_overlap` (share of the five
+            most important columns that two fits have in common), means over pairs of
+            folds; the same two with `seed_` before, of two seeds on the first fold. Columns
+            without a value are left out.
+        """
+        pandas = import_or_raise(
+            "pandas", "PruningComparison.explanations", extra="compare"
+        )
+        rows = {}
+        for name, fits in self._fits.items():
+            found = [fit.importances for fit in fits if fit.importances is not None]
+            pairs = {"": list(combinations(found, 2))}
+            if fits[0].seed_importances is not None and found:
+                pairs["seed_"] = [(found[0], fits[0].seed_importances)]
+            rows[name] = {
+                size: _mean_of_known([getattr(fit, size) for fit in fits])
+                for size in _SIZES
+            } | {
+                f"{of}explanation_{measure}": _mean_of_known(
+                    [function(*two) for two in own]
+                )
+                for of, own in pairs.items()
+                for measure, function in _AGREEMENT.items()
+            }
+        table = pandas.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+        return table.dropna(axis="columns", how="all")
 
     def stability(self):
         """How far the folds agree on what is kept.
@@ -331,6 +384,67 @@ class ComparisonTables:
             return pandas.DataFrame(columns=["unit", "id", "name", "frequency"])
         return pandas.concat(frames, ignore_index=True)
 
+    def churn_report(self, variant, *, sure=0.6, tolerance=None):
+        """Which predictions of the baseline a variant changes, with upper bounds.
+
+        Each row is counted once: by the first fold that tests it.
+
+        Parameters
+        ----------
+        variant : str
+            Its name.
+        sure : float, default=0.6
+            A prediction of the baseline counts as sure if its probability exceeds those of
+            the other classes by more than this.
+        tolerance : float, default=None
+            For regressors, which need it: a prediction changes if it moves by more than
+            this.
+
+        Returns
+        -------
+        ChurnReport
+            Changes of all rows, by sureness, class and group. The bounds are for the mean
+            over the models of the folds, for all lines of the report at once, at level
+            `alpha`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such variant, one that failed, or `tolerance` is missing.
+        """
+        fits = self._fits[self._check_variant(variant)]
+        if variant in self.failures:
+            raise ValueError(
+                f"variant must be one that was fitted on each fold. Got {variant!r}: "
+                f"{self.failures[variant]} Write the name of another."
+            )
+        numbers = range(len(fits))
+        rows = np.concatenate([split.test for split in self._plan.splits])
+        rows, first = np.unique(rows, return_index=True)
+        base = self._fits[self.baseline]
+        before, after, margins = (
+            np.concatenate([getattr(own[number], name) for number in numbers])[first]
+            if all(getattr(own[number], name) is not None for number in numbers)
+            else None
+            for own, name in (
+                (base, "predictions"),
+                (fits, "predictions"),
+                (base, "margins"),
+            )
+        )
+        is_regression = self.task == "regression"
+        check_churn_options(sure, self.alpha, tolerance, is_regression)
+        return ChurnReport(
+            before,
+            after,
+            margins=margins,
+            y=None if self._targets is None else self._targets[rows],
+            groups=None if self._groups is None else self._groups[rows],
+            sure=sure,
+            tolerance=tolerance,
+            alpha=self.alpha,
+        )
+
     def kept_by_class(self, variant):
         """How many rows of each class were there, and how many were kept.
 
@@ -413,6 +527,12 @@ def _described(comparison, name):
     if name == comparison.baseline:
         texts["churn"] = ""
     return {label: text for label, text in texts.items() if "nan" not in text}
+
+
+def _mean_of_known(values):
+    """Mean of the values that are finite; NaN if none is."""
+    values = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(values)) if values else np.nan
 
 
 def _number(value):

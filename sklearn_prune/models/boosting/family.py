@@ -34,7 +34,13 @@ from sklearn_prune.models.readers import (
     read_model,
     refusal,
 )
-from sklearn_prune.models.trees import collapse, max_below
+from sklearn_prune.models.trees import (
+    RULE_CRITERIA,
+    RULE_QUANTITIES,
+    RuleFamily,
+    collapse,
+    max_below,
+)
 from sklearn_prune.predictors import (
     DIALECTS,
     METHODS,
@@ -142,10 +148,12 @@ class BoostingFamily(Restores, Family):
             PenaltyCriterion,
             RandomCriterion,
         ),
+        "rule": RULE_CRITERIA,
     }
     offers = {
         "iteration": ("contributions", "penalised"),
         "node": ("removal_losses", "weights", "penalised"),
+        "rule": RULE_QUANTITIES,
     }
 
     def accepts(self, model):
@@ -195,6 +203,9 @@ class BoostingFamily(Restores, Family):
             small.set_params(**{leaves: min(n_leaves, params[leaves] or n_leaves)})
         rate = float(min(fastest, rate * before / after))
         return small.set_params(**{iterations: after, "learning_rate": rate})
+
+    def for_unit(self, unit):
+        return RuleFamily(self) if unit == "rule" else self
 
     def start(self, model, context):
         found = read_model(model, None if context is None else context.X)
@@ -347,19 +358,33 @@ class BoostingFamily(Restores, Family):
 
         yield from map(outputs, requests)
 
+    def training_targets(self, work, context):
+        """The loss of the scores, class codes or targets, and weights of the rows.
+
+        The loss is None where it cannot be minimised again from zero scores.
+        """
+        y = context.target
+        if work.model.classes is not None:
+            y = np.searchsorted(work.model.classes, y)
+        if work.model.weights_by_code:
+            context = replace(context, y=y)
+        starts = any(context.fit_params.get(name) is not None for name in STARTS)
+        return None if starts else work.model.loss, y, context.row_weights()
+
+    def is_monotonic(self, work):
+        """Whether scores have to rise or fall with a feature."""
+        return work.monotonic
+
     def training_rows(self, work, context):
         """Where rows of the context end, and the scores that they should keep.
 
         The scores to keep have no noise, so that some thousands of rows will do.
         """
-        y = context.target
+        _, y, weights = self.training_targets(work, context)
         n_rows = len(y)
-        if work.model.classes is not None:
-            y = np.searchsorted(work.model.classes, y)
+        weights = np.ones(n_rows) if weights is None else weights
         if work.model.weights_by_code:
             context = replace(context, y=y)
-        weights = context.row_weights()
-        weights = np.ones(n_rows) if weights is None else weights
         if n_rows > MOST_ROWS:
             keys = row_keys(context.role_seed("refit-rows"), n_rows)
             chosen = np.sort(np.argsort(keys, kind="stable")[:MOST_ROWS])

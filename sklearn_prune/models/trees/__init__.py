@@ -17,5 +17,9 @@ SPECS = tuple(
         ("BaggedTreesFamily", ("sklearn.BaseBagging",)),
     )
 )
-_SHARED = {"arrays": "collapse max_below"}
+_SHARED = {
+    "arrays": "collapse max_below",
+    "rule_family": "RULE_CRITERIA RULE_QUANTITIES RuleFamily",
+    "rules": "Interval RuleSet column_of extract_rules is_additive",
+}
 __all__, __getattr__, __dir__ = lazy_names(__name__, shared=_SHARED)

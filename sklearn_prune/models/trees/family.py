@@ -14,6 +14,11 @@ from sklearn_prune.models.trees.arrays import collapse, impurity_decreases, leav
 from sklearn_prune.models.trees.dropout import dropout_of, refuse_dropout
 from sklearn_prune.models.trees.plan import ForestPath, Option
 from sklearn_prune.models.trees.restore import restored
+from sklearn_prune.models.trees.rule_family import (
+    RULE_CRITERIA,
+    RULE_QUANTITIES,
+    RuleFamily,
+)
 from sklearn_prune.models.trees.units import (
     closed_order,
     leaf_order,
@@ -85,11 +90,13 @@ class ForestFamily(Restores, Family):
         "node": _SPLIT_CRITERIA,
         "leaf": _SPLIT_CRITERIA,
         "tree": (ContributionCriterion, PenaltyCriterion, RandomCriterion),
+        "rule": RULE_CRITERIA,
     }
     offers = {
         "node": _SPLIT_QUANTITIES,
         "leaf": _SPLIT_QUANTITIES,
         "tree": ("contributions", "penalised"),
+        "rule": RULE_QUANTITIES,
     }
     takes_dropout = True
 
@@ -101,8 +108,20 @@ class ForestFamily(Restores, Family):
         name = type(model).__name__
         return Refused(f"{name} is not made of decision trees that predict")
 
+    def for_unit(self, unit):
+        return RuleFamily(self) if unit == "rule" else self
+
     def start(self, model, context):
         return ForestWork(FittedForest(model))
+
+    def training_targets(self, work, context):
+        """The loss of the scores, class codes or targets, and weights of the rows."""
+        fitted = work.fitted
+        return fitted.loss, fitted.targets(context), context.row_weights()
+
+    def is_monotonic(self, work):
+        """Whether predictions have to rise or fall with a feature."""
+        return work.fitted.is_monotonic
 
     def from_scratch(self, estimator, size):
         """A tree with fewer leaves, or a forest of fewer trees with fewer leaves.
@@ -143,7 +162,8 @@ class ForestFamily(Restores, Family):
             return restored(compact, template)
         raise AttributeError(
             f"{type(template).__name__} averages trees and cannot hold refitted leaves, "
-            "whose scores are summed. Use compact_, or write refit=False."
+            "whose scores are summed. Use compact_, for shap "
+            "sklearn_prune.inspection.shap_trees(model, X), or write refit=False."
         )
 
     def feature_importances(self, work):
@@ -294,8 +314,16 @@ class TreeFamily(ForestFamily):
     """A single decision tree."""
 
     units = ("node", "leaf")
-    criteria = {"node": _SPLIT_CRITERIA, "leaf": _SPLIT_CRITERIA}
-    offers = {"node": _SPLIT_QUANTITIES, "leaf": _SPLIT_QUANTITIES}
+    criteria = {
+        "node": _SPLIT_CRITERIA,
+        "leaf": _SPLIT_CRITERIA,
+        "rule": RULE_CRITERIA,
+    }
+    offers = {
+        "node": _SPLIT_QUANTITIES,
+        "leaf": _SPLIT_QUANTITIES,
+        "rule": RULE_QUANTITIES,
+    }
 
 
 class BaggedTreesFamily(ForestFamily):

@@ -7,11 +7,13 @@ _PUBLIC = {
     "_base": "Criterion",
     "_contribution": "ContributionCriterion",
     "_coverage": "CoverageCriterion",
+    "_forward": "ForwardSelectionCriterion",
     "_magnitude": "MagnitudeCriterion",
     "_penalty": "PenaltyCriterion",
     "_permutation": "PermutationCriterion",
     "_random": "RandomCriterion",
     "_second_order": "SecondOrderCriterion",
+    "_stability": "StabilityCriterion",
     "_taylor": "TaylorCriterion",
 }
 _SHARED = {"_base": "QUANTITIES check_criterion"}

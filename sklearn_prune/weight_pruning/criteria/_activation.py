@@ -13,7 +13,8 @@ class ActivationCriterion(Criterion):
     Parameters
     ----------
     scope : {"layer", "global"}, default="layer"
-        Whether each layer loses the same share, or scores compete over all layers.
+        Whether each layer loses the same share, or scores compete over all layers. For
+        neurons and channels only "layer" is possible: under "global" whole layers go.
 
     See Also
     --------
@@ -49,7 +50,7 @@ class ActivationCriterion(Criterion):
         self.scope = scope
 
     def _by_layer(self, unit):
-        check_scope(self.scope, ("layer", "global"))
+        check_scope(self.scope, ("layer", "global"), unit)
         return self.scope == "layer"
 
     def _scores(self, family, work, unit, context):

@@ -21,14 +21,16 @@ QUANTITIES = (
     "activations",
     "points",
     "contributions",
+    "forward_order",
     "penalised",
     "removal_losses",
     "shuffling_losses",
+    "frequencies",
 )
 #: Names of the units of all kinds of models.
 UNITS = (
     *("coefficient", "feature", "node", "leaf", "tree", "iteration", "support_vector"),
-    *("prototype", "weight", "neuron", "channel", "input"),
+    *("prototype", "weight", "neuron", "channel", "input", "rule"),
 )
 
 
@@ -44,8 +46,8 @@ class Criterion(BaseEstimator):
     ----------
     needs : str or None
         The quantity: "weights", "gradient_effects", "activations", "points",
-        "contributions", "penalised", "removal_losses" or "shuffling_losses"; see
-        `Family`. None for a criterion that reads none of them.
+        "contributions", "forward_order", "frequencies", "penalised", "removal_losses" or
+        "shuffling_losses"; see `Family`. None for a criterion that reads none of them.
 
     See Also
     --------
@@ -119,8 +121,13 @@ def by_layers(ranking, table):
     return replace(ranking, order=order)
 
 
-def check_scope(scope, allowed):
-    """Raise unless the scope of a comparison is one of those allowed."""
+def check_scope(scope, allowed, unit):
+    """Raise unless the scope of a comparison is one of those allowed for the unit."""
+    if scope == "global" and unit in ("neuron", "channel"):
+        raise InvalidParameterError(
+            f"scope='global' is for single weights: whole layers would lose their {unit}s. "
+            f"Got unit={unit!r}. Write scope='layer'."
+        )
     if scope not in allowed:
         raise InvalidParameterError(
             f"scope must be {' or '.join(map(repr, allowed))}. Got {scope!r} instead. "

@@ -22,9 +22,9 @@ class MagnitudeCriterion(Criterion):
     scope : {"auto", "layer", "global", "adaptive"}, default="auto"
         For nets: whether each layer loses the same share, or sizes compete over all
         layers; "adaptive" divides the square of each by the sum of those that are not
-        smaller in its layer, so that small layers lose less [2]_. "auto" is "global" for
+        smaller in its layer, so that small layers lose less [2]_. "auto" is "adaptive" for
         single weights and "layer" for what has many, whose norms depend on their number.
-        Other models have one layer.
+        "global" is for single weights only. Other models have one layer.
 
     See Also
     --------
@@ -63,7 +63,7 @@ class MagnitudeCriterion(Criterion):
         self.scope = scope
 
     def _by_layer(self, unit):
-        check_scope(self.scope, ("auto", "layer", "global", "adaptive"))
+        check_scope(self.scope, ("auto", "layer", "global", "adaptive"), unit)
         return self.scope == "layer" or (self.scope == "auto" and unit != "weight")
 
     def _scores(self, family, work, unit, context):
@@ -71,7 +71,8 @@ class MagnitudeCriterion(Criterion):
         wanted = "an array of shape (n_units, m)"
         check_returned(np.ndim(weights) == 2, family, "weights", wanted, weights)
         scores = norm_of(weights, self.norm, "norm")
-        if self.scope == "adaptive" and family.has_layers:
+        adaptive = self.scope == "adaptive" or (self.scope == "auto" and unit == "weight")
+        if adaptive and family.has_layers:
             return _shares_of_rest(scores, family.table(work, unit, context).groups)
         return scores
 
