@@ -13,11 +13,13 @@ import pytest
 
 from sklearn_prune._lazy import has
 
-OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "skl2onnx", "skops", "skorch", "torch")
+OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "shap", "skl2onnx", "skops", "skorch")
+OPTIONAL += ("torch",)
 
 # Found and not imported: the process that only hands out tests needs no torch.
 has_nets = find_spec("torch") and find_spec("skorch")
-collect_ignore_glob = [] if has_nets else ["*/models/nets/torch*.py"]
+nets = ("torch*", "vision", "zoo")
+collect_ignore_glob = [] if has_nets else [f"*/models/nets/{name}.py" for name in nets]
 
 
 def pytest_configure(config):
@@ -33,7 +35,7 @@ def pytest_runtest_call(item):
         skip_for_extra(failure.exc_info[1])
         raise
     except ImportError as error:  # tables of a comparison need pandas, files need skops
-        if item.path.parent.name in ("comparison", "extension"):
+        if item.path.parent.name in ("comparison", "extension", "inspection"):
             skip_for_extra(error)
         raise
 

@@ -53,6 +53,7 @@ PACKAGES = {
     "sklearn_prune.sample_selection": "Selectors of rows",
     "sklearn_prune.weight_pruning": "Criteria, schedules and families",
     "sklearn_prune.comparison": "Comparisons",
+    "sklearn_prune.inspection": "Inspection",
     "sklearn_prune.persistence": "Files and exports",
     "sklearn_prune.predictors": "Predictors",
 }

@@ -34,6 +34,14 @@ precision where they compute in it. A predictor that was loaded computes them by
 that was fitted in this process, or is in a pickled `Pruned*` model, uses compiled kernels.
 `predictor.warm_up()` compiles the kernels of a loaded predictor and uses them.
 
+The first call of trees by compiled kernels lays them out for speed, and keeps this
+layout. Trees of at most 64 leaves that add to one output take 18 bytes a split, and the
+leaf values. Others take 16 bytes a split, together up to 1.9 times the bytes of the stored
+form. They take more where that stores leaf values as counts, or rounded. Trees of over
+2,000,000 splits are not laid out. Pickles, files and copies do not hold the layout. One
+compiled call reads float arrays in C order that may be written to. Checks of all other
+rows take some 20 microseconds more. See [the measurements](benchmarks/tree_speed.md).
+
 Of nearest neighbours at the same distance the first ones of the stored rows vote, whatever
 the search. scikit-learn may take others.
 

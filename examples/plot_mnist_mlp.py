@@ -59,6 +59,8 @@ PRUNINGS = {
 class ReloadParameters(Callback):
     """Set the parameters of the module to saved ones when training begins.
 
+    A module that has lost neurons keeps those that it has.
+
     Parameters
     ----------
     saved : dict of str -> ndarray
@@ -71,7 +73,9 @@ class ReloadParameters(Callback):
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         """Load the saved parameters into the module."""
         state = {name: torch.as_tensor(value) for name, value in self.saved.items()}
-        net.module_.load_state_dict(state)
+        own = net.module_.state_dict()
+        if all(own[name].shape == value.shape for name, value in state.items()):
+            net.module_.load_state_dict(state)
 
 
 class MLP(nn.Sequential):

@@ -12,9 +12,10 @@ _PUBLIC = {
     "sample_selection._subset_transformer": "SampleSubsetTransformer",
     "weight_pruning._fitted_form": "compact",
     "weight_pruning._pruned": "PrunedClassifier PrunedRegressor",
+    "weight_pruning._stable_rules": "StableRulesClassifier StableRulesRegressor",
 }
 _SUBPACKAGES = (
-    *("comparison", "persistence", "predictors"),
+    *("comparison", "inspection", "persistence", "predictors"),
     *("sample_selection", "weight_pruning"),
 )
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, subpackages=_SUBPACKAGES)

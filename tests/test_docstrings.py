@@ -7,10 +7,11 @@ import re
 import pytest
 
 import sklearn_prune
-from sklearn_prune import comparison, sample_selection, weight_pruning
+from sklearn_prune import comparison, inspection, sample_selection, weight_pruning
 
 validate = pytest.importorskip("numpydoc.validate").validate
 
+PACKAGES = comparison, inspection, sample_selection, weight_pruning
 IGNORED = {
     "GL01": "summaries start on the line of the quotes",
     "ES01": "one good sentence may be enough",
@@ -26,7 +27,8 @@ OF_METHODS = {"EX01": "the class has the example", "SA01": "the class has the li
 
 
 def public_objects():
-    for package in (sklearn_prune, comparison, sample_selection, weight_pruning):
+    packages = (comparison, inspection, sample_selection, weight_pruning)
+    for package in (sklearn_prune, *packages):
         for name in package.__all__:
             thing = getattr(package, name)
             if not callable(thing):

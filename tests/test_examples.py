@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,13 @@ def test_lenet_is_compressed(monkeypatch, tmp_path):
     assert sizes[0] > 25 * sizes[1] > 50 * sizes[2]
     example.plot(points, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5_000
+
+
+def test_channels_are_cut_from_a_net_with_augmented_rows(monkeypatch):
+    pytest.importorskip("skorch")
+    example = load("plot_channels")
+    monkeypatch.setitem(sys.modules, "plot_channels", example)  # where pickle looks
+    monkeypatch.setattr(example, "KEEPS", (0.5,))
+    (_, whole, _, _), (_, left, accuracy, _) = example.measure(2, 1)
+    assert left < 0.35 * whole
+    assert 0.1 < accuracy <= 1

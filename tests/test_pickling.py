@@ -202,7 +202,8 @@ def n_rows_in_bytes(data, X):
 def n_rows_needed(model):
     """How many training rows the model that predicts needs."""
     if hasattr(model, "compact_"):
-        return len(model.kept_) if type(model.estimator).__name__ in NEEDS_ROWS else 0
+        inner = getattr(model, "estimator", None)  # which readable models do not have
+        return len(model.kept_) if type(inner).__name__ in NEEDS_ROWS else 0
     inner = getattr(model, "estimator_", getattr(model, "transformer_", None))
     if type(inner).__name__ not in NEEDS_ROWS:
         return 0

@@ -10,7 +10,7 @@ import sys
 
 EXTRAS = (
     "dask distributed imblearn jinja2 lightgbm matplotlib onnx onnxruntime pandas polars "
-    "pyarrow pynndescent rich skl2onnx skops skorch torch xgboost"
+    "pyarrow pynndescent rich shap skl2onnx skops skorch torch xgboost"
 ).split()
 
 
@@ -35,6 +35,7 @@ import sklearn_prune
 from sklearn_prune import *
 from sklearn_prune import _graph, persistence
 from sklearn_prune.comparison import *
+from sklearn_prune.inspection import *
 from sklearn_prune.persistence import load, save, to_onnx
 from sklearn_prune.sample_selection import *
 from sklearn_prune.weight_pruning import *
@@ -56,6 +57,10 @@ scoring = {"accuracy": "accuracy", "nbytes": cost_scorer("nbytes")}
 search = GridSearchCV(tree, {"keep": [1.0, 0.5]}, scoring=scoring, refit=rule).fit(X, y)
 assert search.best_estimator_.score(X, y) > 0.9
 
+assert len(shap_trees(tree, X)["trees"]) == 1
+churn = churn_report(tree, DecisionTreeClassifier().fit(X, y), X, y)
+assert "all rows" in str(churn)
+
 _graph.EXACT_UP_TO = 10
 for extra, call in [
     ("compare", comparison.frame),
@@ -71,6 +76,9 @@ for extra, call in [
     ("compare", lambda: ScoreCostDisplay.from_cv_results(search)),
     ("compare", lambda: SampleScoreDisplay.from_estimator(rows, X, y)),
     ("compare", lambda: selection_report(rows, X, y)),
+    ("compare", churn.frame),
+    ("compare", churn.changes),
+    ("compare", lambda: ChurnDisplay(churn).plot()),
     ("approx", lambda: HardnessSelector().fit(X, y)),
     ("persist", lambda: save(SplineTransformer().fit(X), "never_written.skprune")),
     ("onnx", lambda: to_onnx(tree, X)),
@@ -98,7 +106,7 @@ def said(tmp_path_factory):
 
 
 def test_what_needs_an_extra_says_which_in_one_line(said):
-    assert len(said) == 16
+    assert len(said) == 19
     for extra, message in said:
         assert message.endswith(f'Type: pip install "sklearn-prune[{extra}]"'), message
         assert ", which is not installed. " in message

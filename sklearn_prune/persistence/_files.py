@@ -8,13 +8,12 @@ from sklearn_prune.persistence._stored import why_whole
 from sklearn_prune.persistence._witness import witness_of
 from sklearn_prune.persistence.parts import MEMBER, ForeignParts, Unstorable
 from sklearn_prune.predictors import (
-    FORMAT,
     Encoder,
     LoadError,
     checked_path,
     dumps,
     load,
-    npy,
+    member_of,
     write_archive,
 )
 from sklearn_prune.weight_pruning import compact_form
@@ -123,8 +122,9 @@ def _members(model, compact, metadata, compress, witness):
     """Name and content of each member of the file."""
     foreign = ForeignParts()
     foreign.encoder = encoder = Encoder(foreign, mapped=not compress)
-    document = {"format": FORMAT, "min_reader": FORMAT, "writer": sklearn_prune.__version__}
-    document["model"] = encoder(compact)
+    model_part = encoder(compact)
+    document = {"format": encoder.format, "min_reader": encoder.format}
+    document |= {"writer": sklearn_prune.__version__, "model": model_part}
     if metadata is not None:
         document["metadata"] = metadata
     rows = witness_of(compact) if witness else None
@@ -133,7 +133,7 @@ def _members(model, compact, metadata, compress, witness):
     if encoder.shared:
         document["shared"] = encoder.shared
     document |= foreign.header()
-    members = [(f"{k}.npy", npy(array)) for k, array in enumerate(encoder.arrays)]
+    members = [member_of(k, array) for k, array in enumerate(encoder.arrays)]
     if foreign.parts:
         try:
             members.append((MEMBER, [foreign.content()]))

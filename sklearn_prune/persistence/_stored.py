@@ -146,7 +146,8 @@ class StoredModule(StoredPart):
             )
         compact = CompactModule()
         compact.net_, compact.packed_ = net, self.packed
-        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+        names = ("classes_", "n_features_in_", "feature_names_in_", "is_cut_")
+        for name in names:
             if name in self.facts:
                 setattr(compact, name, self.facts[name])
         for name, value in compact.values().items():
@@ -168,11 +169,36 @@ class StoredModule(StoredPart):
             net.initialize()
         if "classes_" in self.facts:
             net.classes_inferred_ = self.facts["classes_"]
+        if self.facts.get("is_cut_"):
+            net.module_ = self._cut(net.module_)
         values = net.module_.state_dict() | dict(net.module_.named_buffers())
         for name, part in values.items():
             if torch.nn.parameter.is_lazy(part):
                 part.materialize(self.packed.get(name, ((),))[0])
         return emptied(net), {name: tuple(part.shape) for name, part in values.items()}
+
+    def _cut(self, module):
+        """The module in the smaller shapes of the file."""
+        import torch
+
+        from sklearn_prune.models.nets import plain_copy, resize
+
+        module = plain_copy(module)
+        tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+        smaller = {}
+        for name, tensor in tensors.items():
+            shape = self.packed.get(name, (tensor.shape,))[0]
+            if len(shape) != tensor.ndim or any(
+                not 0 < n <= whole for n, whole in zip(shape, tensor.shape, strict=True)
+            ):
+                raise ValueError(
+                    f"The weights of {name!r} in a file must be a part of those that "
+                    f"{self.module} has. Got the shape {shape}, and it has "
+                    f"{tuple(tensor.shape)}. Allow the class that was saved."
+                )
+            if tuple(shape) != tuple(tensor.shape):
+                smaller[name] = torch.zeros(shape, dtype=tensor.dtype)
+        return resize(module, smaller)
 
 
 def name_of(cls):

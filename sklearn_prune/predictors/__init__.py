@@ -25,6 +25,7 @@ _PUBLIC = {
     "frames": "CSR",
     "gaussian_process": "CompactProcess CompactProcessClassifier LatentProcess",
     "kernel": "CompactSVC CompactSVR KernelFunction",
+    "kernel_scores": "CompactKernelClassifier",
     "linear": (
         "CompactBayesianRegressor CompactLinearClassifier CompactLinearRegressor "
         "CompactMultilabelClassifier"
@@ -80,17 +81,21 @@ _SHARED = {
     "neighbors": "inverse_distances nearest_by_products smallest_exact",
     "nets.activations": "KNOWN_ACTIVATIONS SELU_ALPHA SELU_SCALE",
     "nets.graph": "Graph Operation Site",
+    "nets.layers": "layer_of",
     "nets.module": "emptied",
     "nets.net": "CompactNet",
-    "nets.places": "places_out",
-    "quantized": ("Stored arrays_in check_quantized dense is_count need take_columns"),
+    "nets.places": "places_out unfolded",
+    "nets.weights": "rounded_bias shared_values with_values",
+    "quantized": (
+        "Stored arrays_in check_quantized dense is_count is_sparse need take_columns"
+    ),
     "steps": "at_columns behind_steps",
     "storage.archive": "Archive not_ours write_archive",
     "storage.decode": "need_consent parse",
     "storage.describe": "describe",
-    "storage.encode": "ByteCounter Encoder dumps npy",
+    "storage.encode": "ByteCounter Encoder dumps member_of npy",
     "storage.load": "checked_path",
-    "storage.forms": "DEFAULT_PATTERN FORMAT provide_forms word_of",
+    "storage.forms": "DEFAULT_PATTERN provide_forms word_of",
     "storage.witness": "DifferentAnswers answers_to rows_of",
     "transformers": "forms_of transformer_of",
     "transformers.base": "CompactTransformer",

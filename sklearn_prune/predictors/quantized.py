@@ -40,6 +40,8 @@ class Stored:
     Those of this folder have its name as their module, whichever file they stand in.
     """
 
+    _file_packs = ()  # attributes that make up one member of a file, if they are small
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith(f"{__package__}."):

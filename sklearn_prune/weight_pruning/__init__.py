@@ -10,8 +10,9 @@ _PUBLIC = {
     "_schedule": "GradualSchedule IterativeSchedule",
     "criteria": (
         "ActivationCriterion ContributionCriterion CoverageCriterion Criterion "
-        "MagnitudeCriterion PenaltyCriterion PermutationCriterion RandomCriterion "
-        "SecondOrderCriterion TaylorCriterion"
+        "ForwardSelectionCriterion MagnitudeCriterion PenaltyCriterion "
+        "PermutationCriterion RandomCriterion SecondOrderCriterion StabilityCriterion "
+        "TaylorCriterion"
     ),
     "criteria._base": "Ranking",
 }
@@ -25,7 +26,7 @@ _SHARED = {
     "_from_scratch": "smaller_from_scratch smaller_model",
     "_inner_validation": "STARTS Outputs inner_folds log_scores mean_score",
     "_pruned_base": "PrunedModel",
-    "_reduce": "ranked ranked_within reduce_unit table_size",
+    "_reduce": "ranked ranked_within reduce_one_by_one reduce_unit table_size",
     "_registry": "exporters family_for family_of",
 }
 __all__, __getattr__, __dir__ = lazy_names(__name__, _PUBLIC, _SHARED)

@@ -128,6 +128,11 @@ class Family:
         Whether the outputs on held-out rows add their `init_score` or `base_margin`.
     limits_log_loss : bool
         Whether keep="auto" limits the rise of the log loss. It is estimated in any case.
+    smallest_first : bool
+        Whether keep="auto" tries its sizes from the smallest on, and takes the first that
+        passes. For models whose large sizes take long to refit.
+    enough_rows : int
+        With an int `cv`, no more inner folds are fitted once so many rows were held out.
     validates_float : bool
         Whether a float keep is validated on inner folds although there is one option, to
         warn of a loss. Nets and containers are not, since that would train them again.
@@ -157,8 +162,12 @@ class Family:
     points               work, unit, context             array (n_units, d), and class
                                                          codes, targets or None
     contributions        work, unit, measure, context    Ranking
+    forward_order        work, unit, move_points,        working form, and Ranking
+                         context
     penalised            work, unit, penalty, context    trained working form, and
                                                          array (n_units,)
+    frequencies          work, unit, n_resamples,        working form with more units,
+                         n_bins, context                 and array (n_units,)
     ==================== =============================== ==============================
 
     Examples
@@ -184,6 +193,8 @@ class Family:
     compares_with_best = False
     reads_starts = False
     limits_log_loss = True
+    smallest_first = False
+    enough_rows = 12_000
     validates_float = False
 
     def accepts(self, model):
@@ -210,9 +221,17 @@ class Family:
         """The standalone predictor."""
         raise _missing(self, "compact(work)")
 
+    def quantized(self, compact, work, quantizer, context):
+        """The predictor of a working form with parameters rounded by a quantizer."""
+        return compact.quantized(quantizer)
+
     def inner_models(self, model):
         """The models inside a model, where the family recurses into them."""
         return ()
+
+    def for_unit(self, unit):
+        """The family that prunes this unit of the models of this family."""
+        return self
 
     def holds(self, model):
         """`Accepted` if `as_fitted` can take this fitted model, else `Refused`."""

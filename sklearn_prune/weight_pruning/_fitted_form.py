@@ -109,7 +109,7 @@ def compact_form(model, function="save"):
     A transformer stays what it is. Raises TypeError, in the name of a function, if the
     model neither predicts nor transforms, NotFittedError if it is not fitted.
     """
-    verb = "takes" if function == "compact" else "writes"
+    verb = "takes" if function in ("compact", "rules", "shap_trees") else "writes"
     if isinstance(model, Compact):
         return model
     if not hasattr(model, "get_params") or isinstance(model, type):

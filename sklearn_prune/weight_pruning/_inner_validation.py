@@ -31,6 +31,7 @@ from sklearn_prune.weight_pruning._size_choice import (
     N_QUANTITIES,
     Curve,
     best_and_largest,
+    sizes_within,
     worth_trying,
 )
 
@@ -38,7 +39,6 @@ HALF_WIDTH = 0.15  # of the ramp of the soft label score, in probability
 LOWEST_PROBABILITY = 1e-3  # lower ones count as this in the log loss
 STARTS = ("init_score", "base_margin")  # where the raw scores of rows start
 NOT_FINITE = -1e6  # score of a prediction that is NaN or infinite
-ENOUGH_ROWS = 12_000  # held-out rows: with an int cv no more folds are fitted then
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,15 @@ class Fold:
 
 
 def inner_curve(
-    family, work, shares, requests, context, *, chooses_size=False, second_seed=False
+    family, work, shares, requests, context, *, chooses_size=False, max_churn=None
 ):
     """Inner scores of the full model, and of each request at each share, as a `Curve`.
 
     In each fold the model is fitted on the other rows (a frozen one is taken as it is),
     ranked, cut and refitted there, and scored on the rows held out. Only the requests that
     are the best in the first fold are tried in the others. A curve that chooses the
-    size needs folds whose models know the classes. With `second_seed` the full model is
-    fitted once more in each fold, to see how many labels another seed changes.
+    size needs folds whose models know the classes. With `max_churn="seed"` the full model
+    is fitted once more in each fold, to see how many labels another seed changes.
 
     Callbacks follow each size in each fold, or the folds where these run in parallel.
     """
@@ -134,12 +134,20 @@ def inner_curve(
     rows = inner_folds(context)
     if context.cv is None or isinstance(context.cv, Integral):
         n_scored = np.cumsum([len(test) for _, test in rows])
-        rows = rows[: 1 + np.searchsorted(n_scored, ENOUGH_ROWS)]
+        rows = rows[: 1 + np.searchsorted(n_scored, family.enough_rows)]
     if chooses_size:
         _check_classes(rows, context)
     folds = [Fold(context, *split) for split in rows]
     weights = class_and_sample_weights(context)
     limits = family.limits_log_loss
+    seed_churn = None
+    if max_churn == "seed":
+        max_churn = seed_churn = _churn_by_seed(folds, context, progress)
+    if family.smallest_first and len(requests) == 1 and len(shares) > 1:
+        curve = _curve_from_smallest(
+            family, work, shares, requests, folds, weights, context, max_churn, progress
+        )
+        return replace(curve, seed_churn=seed_churn)
     tried, parts = np.arange(len(requests)), []
     if len(requests) > 1 and len(folds) > 1:
         score = partial(_fold_scores, family, work, shares, requests)
@@ -157,20 +165,58 @@ def inner_curve(
     n_steps = len(others) * len(shares)
     parts += _by_fold(score, rest, context.n_jobs, progress, "inner-validation", n_steps)
     curve = _curve(parts, folds, weights, tried, limits)
-    if second_seed:
-        changes = _by_fold(
-            _changed_by_seed, folds, context.n_jobs, progress, "second-seed", 1
-        )
-        if not any(differs for _, differs in changes):
-            raise InvalidParameterError(
-                'max_churn="seed" needs a model that depends on its seed. Got '
-                f"{type(context.estimator).__name__}, which answers the same with a second "
-                "seed on inner folds. Write a number, such as max_churn=0.02."
-            )
-        changed = np.concatenate([labels for labels, _ in changes])
-        curve = replace(curve, seed_churn=float(changed.mean()))
+    curve = replace(curve, shares=tuple(shares), seed_churn=seed_churn)
     with_best = family.compares_with_best and requests[0].unit == "auto"
     return curve.against_best() if with_best else curve
+
+
+def _curve_from_smallest(
+    family, work, shares, requests, folds, weights, context, max_churn, progress
+):
+    """The curve of the sizes from the smallest to the first that passes.
+
+    Each size is made in all folds, one after the other, before the next one is.
+    """
+    tried, limits, parts = np.arange(1), family.limits_log_loss, []
+    upwards = sorted(shares)
+    scored = [_scores_by_size(family, work, upwards, requests, fold) for fold in folds]
+    with progress.stage("inner-validation", len(shares) * len(folds)) as task:
+        for number, share in enumerate(upwards):
+            of_size = []
+            for scores in scored:
+                of_size.append(next(scores))
+                task.step(f"keep={share}")
+            parts.append(of_size)
+            joined = [_side_by_side(own[::-1]) for own in zip(*parts, strict=True)]
+            curve = replace(
+                _curve(joined, folds, weights, tried, limits),
+                shares=tuple(upwards[number::-1]),
+                smooths=False,
+            )
+            criteria = curve.criteria(context.tolerance)
+            elsewhere = np.zeros((len(folds), number + 1), dtype=np.int64)
+            if sizes_within(curve, criteria, elsewhere, max_churn)[0]:
+                break
+    return curve
+
+
+def _side_by_side(parts):
+    """Scores of several sizes in one fold as those of one call of `_fold_scores`."""
+    whole, pruned, whole_score, score, used = zip(*parts, strict=True)
+    pruned, score, used = (np.concatenate(each, axis=1) for each in (pruned, score, used))
+    return whole[0], pruned, whole_score[0], score, used
+
+
+def _churn_by_seed(folds, context, progress):
+    """The share of the labels that a second seed of the full model changes."""
+    changes = _by_fold(_changed_by_seed, folds, context.n_jobs, progress, "second-seed", 1)
+    if not any(differs for _, differs in changes):
+        raise InvalidParameterError(
+            'max_churn="seed" needs a model that depends on its seed. Got '
+            f"{type(context.estimator).__name__}, which answers the same with a second "
+            "seed on inner folds. Write a number, such as max_churn=0.02."
+        )
+    return float(np.concatenate([labels for labels, _ in changes]).mean())
 
 
 def _by_fold(score, folds, n_jobs, progress, name, n_steps):
@@ -206,6 +252,7 @@ def _curve(parts, folds, weights, tried, limits_log_loss):
         used=np.mean(used, axis=0),
         options=tried,
         limits_log_loss=limits_log_loss,
+        is_regression=not folds[0].context.is_classification,
         groups=None if folds[0].context.groups is None else folds[0].context.groups[test],
     )
 
@@ -257,6 +304,27 @@ def _fold_scores(family, work, shares, requests, fold, progress):
             progress.step(f"keep={shares[place]}")
     whole_score = np.nan if said.score is None else said.score
     return whole, pruned, whole_score, score, used
+
+
+def _scores_by_size(family, work, shares, requests, fold):
+    """What `_fold_scores` gives for each of the sizes, made when it is asked for."""
+    own = family.fold_work(work, fold)
+    total = max(1, family.count(own)[0])
+    said = family.whole_outputs(own, fold)
+    whole = quantities(said, said, fold.outside)
+    whole_score = np.nan if said.score is None else said.score
+    (found,) = family.fold_outputs(own, shares, requests, fold)
+    for outputs, n_parameters in found:
+        pruned = quantities(outputs, said, fold.outside)
+        score = np.nan if outputs.score is None else outputs.score
+        one = (1, 1)
+        yield (
+            whole,
+            pruned.reshape(*one, *pruned.shape),
+            whole_score,
+            np.full(one, score),
+            np.full(one, n_parameters / total),
+        )
 
 
 def inner_folds(context):
@@ -359,7 +427,8 @@ def quantities(outputs, whole, context):
     the variance; the soft label score, which rises from 0 to 1 where the probability of the
     true class passes the largest other one; the logarithm of that probability, or minus
     the hinge loss of the standardised decision value; and whether the label differs from
-    that of the `whole` model. NaN stands for what a model does not have.
+    that of the `whole` model, for regressors the squared difference over the variance. NaN
+    stands for what a model does not have.
     """
     y = context.target
     found = np.full((N_QUANTITIES, len(y)), np.nan)
@@ -375,9 +444,14 @@ def quantities(outputs, whole, context):
         weights = context.sample_weight
         centre = np.average(y, axis=0, weights=weights)
         spread = np.average((y - centre) ** 2, axis=0, weights=weights)
-        losses = (y - labels) ** 2 / np.where(spread > 0, spread, 1.0)
+        spread = np.where(spread > 0, spread, 1.0)
+        losses = (y - labels) ** 2 / spread
         found[0] = found[1] = 1 - (losses if losses.ndim == 1 else losses.mean(axis=1))
         found[:2, lost] = NOT_FINITE
+        answers = whole.labels.reshape(y.shape)
+        if outputs is not whole and np.isfinite(answers).all():
+            changes = (answers - labels) ** 2 / spread
+            found[3] = changes if changes.ndim == 1 else changes.mean(axis=1)
         return found
     right, changed = labels == y, labels != whole.labels.reshape(y.shape)
     found[0] = right if right.ndim == 1 else right.all(axis=1)

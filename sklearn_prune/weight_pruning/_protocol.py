@@ -70,6 +70,9 @@ class UnitTable:
         How many stored numbers belong to no unit.
     groups : ndarray of shape (n_units,), int, default=None
         Codes from 0 of the groups that keep a unit each, such as the classes.
+    n_ranked : int, default=None
+        Number of units that were ranked, where a criterion finds more than the fitted
+        model has.
 
     See Also
     --------
@@ -87,6 +90,7 @@ class UnitTable:
     parameters: np.ndarray
     fixed: int = 0
     groups: np.ndarray | None = None
+    n_ranked: int | None = None
 
 
 @dataclass(frozen=True)

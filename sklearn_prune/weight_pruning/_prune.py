@@ -107,7 +107,7 @@ def prune(model, context, *, options, refit, quantizer, criterion, started):
         check_unit(family, unit, criterion, model)
     counted = family.units[0] if unit == "auto" or keeps_all(keep) else unit
     n_units = len(unit_table(family, work, counted, context).ids)
-    if isinstance(keep, Integral):
+    if isinstance(keep, Integral) and unit != "rule":  # criteria find more rules
         budget_size(keep, n_units, units=f"{counted}s")
     parameters, nonzero = map(int, family.count(work))
     before = {
@@ -127,10 +127,11 @@ def prune(model, context, *, options, refit, quantizer, criterion, started):
             family.check_left(smaller, unit, context)
     elif context.dropout > 0:
         smaller = family.refit(work, counted, context)
-    compact = exact = _predictor(family, work, smaller, None)
+    compact = exact = _predictor(family, work, smaller, None, context)
     if quantizer is not None:
-        compact = _predictor(family, work, smaller, quantizer)
-    kept = family.table(smaller, counted, context).ids
+        compact = _predictor(family, work, smaller, quantizer, context)
+    left = family.table(smaller, counted, context)
+    kept, n_units = left.ids, left.n_ranked or n_units
     after = {
         "parameters": int(compact.n_parameters()),
         "nonzero": int(compact.n_nonzero()),
@@ -207,12 +208,12 @@ def _notes(exact, nbytes, quantizer, keep, chosen_keep):
     return dict.fromkeys([*notes, *warned])
 
 
-def _predictor(family, work, smaller, quantizer):
+def _predictor(family, work, smaller, quantizer, context):
     """The predictor of the smaller working form; ValueError if it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):  # raises below
         compact = predictor(family, smaller)
         if quantizer is not None:
-            compact = compact.quantized(quantizer)
+            compact = family.quantized(compact, smaller, quantizer, context)
     changed = smaller is not work or quantizer is not None
     if changed and not _is_finite(compact) and _is_finite(family.compact(work)):
         raise ValueError(
@@ -253,8 +254,9 @@ def _choose(family, work, keep, options, request, context, quantizer):
     curve = inner_curve(
         *(family, work, shares, requests, context),
         chooses_size=True,
-        second_seed=options.max_churn == "seed",
+        max_churn=options.max_churn,
     )
+    shares = curve.shares
     criteria = curve.criteria(context.tolerance)
     max_churn = curve.seed_churn if options.max_churn == "seed" else options.max_churn
     best, elsewhere = curve.best_options(criteria, max_churn)
@@ -359,7 +361,7 @@ def _enough(family, work, keep, requests, context):
         curve = inner_curve(family, work, shares, requests, context)
         choices = curve.best_options(curve.criteria(context.tolerance))
         enough = []
-        for entry in curve.entries(shares, *choices):
+        for entry in curve.entries(curve.shares, *choices):
             loss, error, _ = worst_loss(entry)
             if loss - error <= context.tolerance:
                 enough.append(entry["keep"])
@@ -376,7 +378,7 @@ def _best_within_bytes(
     Bytes follow the stored parameters, so only as many models are finished as it takes to
     find the largest that fits. None stands for the full model, where that fits.
     """
-    whole = stored_bytes(_predictor(family, work, work, quantizer))
+    whole = stored_bytes(_predictor(family, work, work, quantizer, context))
     if whole <= options.max_nbytes:
         fits, sizes = np.ones(len(shares), dtype=bool), {}
     else:
@@ -387,7 +389,9 @@ def _best_within_bytes(
                 (smaller,) = family.reduce(
                     work, [shares[number]], requests[number], context
                 )
-                sizes[number] = stored_bytes(_predictor(family, work, smaller, quantizer))
+                sizes[number] = stored_bytes(
+                    _predictor(family, work, smaller, quantizer, context)
+                )
             return sizes[number]
 
         low, high = 0, len(shares)  # the first that fits is in between

@@ -12,8 +12,9 @@ PRUNED = entries("""
         and prototypes also any object with `fit` and `order_`, such as a row selector.
     unit : str, default="auto"
         What is pruned: "coefficient", "feature", "node", "leaf", "tree", "iteration",
-        "support_vector" or "prototype", and for nets "weight", "neuron", "channel" or
-        "input", as the model has them. "auto" is the best known mix for the model.
+        "rule", "support_vector" or "prototype", and for nets "weight", "neuron",
+        "channel" or "input", as the model has them. "auto" is the best known mix for the
+        model. For "rule", `keep` is the largest number of rules.
     keep : float in (0, 1], int >= 2 or "auto", default=0.5
         Largest fraction of the parameters (for unit="auto"), fraction or number of the
         units, or "auto": inner validation walks from large to small sizes, and stops

@@ -474,6 +474,12 @@ class PrunedModel(
     def _check_arguments(self):
         """The criterion and the quantizer; raise if an argument is not valid."""
         check_keep(self.keep, units="units")
+        is_count = isinstance(self.keep, Integral) or keeps_all(self.keep)
+        if self.unit == "rule" and not is_count:
+            raise InvalidParameterError(
+                'unit="rule" needs keep as a number of rules, an int of at least 2, or 1.0 '
+                f"for the whole model. Got keep={self.keep!r}. Write keep=24."
+            )
         if self.dropout > 0 and self.refit is False:
             raise InvalidParameterError(
                 "dropout needs a refit, in which it drops kept units at random. Got "

@@ -15,18 +15,28 @@ def reduce_unit(family, work, unit, shares, request, context, *, by_size=False):
     `shares` are fractions or numbers of units; fractions are of the parameters if
     `by_size`. Returns the smaller working forms in the same order.
     """
+    return list(
+        reduce_one_by_one(family, work, unit, shares, request, context, by_size=by_size)
+    )
+
+
+def reduce_one_by_one(family, work, unit, shares, request, context, *, by_size=False):
+    """The same as an iterator, which cuts and refits for a size when it is asked for it."""
     criterion = family.criterion_for(unit, request.criterion)
     if len(unit_table(family, work, unit, context).ids) < 2:  # nothing to choose
         work = family.refit(work, unit, context) if context.dropout > 0 else work
-        return [work] * len(shares)
+        yield from [work] * len(shares)
+        return
     if request.schedule is not None:
-        return [
-            _in_rounds(family, work, unit, criterion, share, request, context, by_size)
-            for share in shares
-        ]
+        for share in shares:
+            yield _in_rounds(
+                family, work, unit, criterion, share, request, context, by_size
+            )
+        return
     prepared, ranking, table = ranked(criterion, family, work, unit, context)
-    kept_sets = (kept_units(ranking, table, share, by_size) for share in shares)
-    return [_cut(family, prepared, unit, kept, request, context) for kept in kept_sets]
+    for share in shares:
+        kept = kept_units(ranking, table, share, by_size)
+        yield _cut(family, prepared, unit, kept, request, context)
 
 
 def unit_table(family, work, unit, context):

@@ -335,13 +335,13 @@ def family_for(model, unit):
     has_features = family.recurses or isinstance(family, features)
     if not has_features and (unit == "feature" or not family.units):
         return features(family), reason
-    return family, reason
+    return family.for_unit(unit), reason
 
 
 def check_dropout(model, unit, dropout):
     """Raise if `dropout` is not 0 and the model, or one inside it, does not take it.
 
-    A refit after pruning features takes no dropout, so the unit matters.
+    A refit after pruning features or rules takes no dropout, so the unit matters.
     """
     if dropout == 0:
         return
@@ -352,11 +352,14 @@ def check_dropout(model, unit, dropout):
     for inner in inner_models:
         check_dropout(inner, unit, dropout)
     if not inner_models and not family.takes_dropout:
-        what = type(model).__name__ + (' and unit="feature"' if unit == "feature" else "")
+        what = type(model).__name__
+        if unit in ("feature", "rule"):
+            what += f' and unit="{unit}"'
         why = "" if reason is None else f" ({reason})"
         raise InvalidParameterError(
             "dropout needs a neural net, a linear model or a forest, and a unit other than "
-            f'"feature". Got dropout={dropout} for {what}{why}. Write dropout=0.0.'
+            f'"feature" and "rule". Got dropout={dropout} for {what}{why}. Write '
+            "dropout=0.0."
         )
 
 

@@ -27,8 +27,8 @@ class PruningReport:
         weights of the model, if it has any; "log_loss": rise of the log loss (for
         classifiers without probabilities the hinge loss) as a share of that of keep=1.0;
         "churn": share of the labels that differ from those of keep=1.0, and
-        "churn_by_class" by true class;
-        "chosen".
+        "churn_by_class" by true class; for regressors "change": mean squared difference of
+        the answers from those of keep=1.0, as a share of the variance; "chosen".
     form : str
         Class of the predictor.
     within_tolerance : bool or None
@@ -80,6 +80,8 @@ class PruningReport:
                 text += f", log loss {100 * entry['log_loss']:+.1f} %"
             if "churn" in entry:
                 text += f", {100 * entry['churn']:.1f} % of the labels changed"
+            if "change" in entry:
+                text += f", answers changed by {entry['change']:.4f} of the variance"
             lines.append(text)
         if self.larger:
             lines.append("The pruned model is larger than the inner model.")

@@ -70,8 +70,8 @@ class Curve:
     Parameters
     ----------
     whole : ndarray of shape (n_quantities, n_rows)
-        Label score, soft label score, log score and whether the label changed, of the
-        full model.
+        Label score, soft label score, log score and whether the label changed (how far
+        the answer of a regressor did), of the full model.
     pruned : ndarray of shape (n_options, n_shares, n_quantities, n_rows)
         The same of the pruned ones.
     folds : ndarray of shape (n_rows,), int
@@ -95,6 +95,12 @@ class Curve:
         Whether the rise of the log loss is limited.
     full : ndarray or None
         `whole` of the full model, where `whole` is of something better.
+    shares : tuple of float or int
+        The sizes, descending.
+    smooths : bool
+        Whether losses are averaged over neighbouring sizes before they are compared.
+    is_regression : bool
+        Whether the answers are numbers.
     """
 
     whole: np.ndarray
@@ -109,6 +115,9 @@ class Curve:
     seed_churn: float | None = None
     limits_log_loss: bool = True
     full: np.ndarray | None = None
+    shares: tuple = ()
+    smooths: bool = True
+    is_regression: bool = False
 
     def losses(self, quantity, weights):
         """Weighted losses by row, of shape (n_options, n_shares, n_rows)."""
@@ -128,6 +137,11 @@ class Curve:
             if means[number] > whole[quantity] @ weights:
                 whole[quantity] = self.pruned[(*number, quantity)]
         return replace(self, whole=whole, full=self.whole)
+
+    @property
+    def relative(self):
+        """The sample weights of the rows over their mean."""
+        return self.weights[-1] / max(self.weights[-1].mean(), 1e-300)
 
     @cached_property
     def log_size(self):
@@ -234,7 +248,7 @@ class Curve:
 
     def entries(self, shares, best, elsewhere):
         """The estimates for each size, as dicts of a report."""
-        plain = self.weights[-1] / max(self.weights[-1].mean(), 1e-300)
+        plain = self.relative
         *weighted, losses = self.score_losses(elsewhere)
         logs = ((self.whole[LOG] - self.crossed(LOG, elsewhere)) * plain).mean(axis=1)
         changed = self.crossed(CHANGED, elsewhere)
@@ -251,7 +265,11 @@ class Curve:
                 entry["weighted_error"] = float(standard_error(own[number]))
             if not np.isnan(self.log_size):
                 entry["log_loss"] = float(logs[number] / max(self.log_size, 1e-12))
-            if not np.isnan(changed).any():
+            if np.isnan(changed).any():
+                pass
+            elif self.is_regression:
+                entry["change"] = float((changed[number] * plain).mean())
+            else:
                 entry["churn"] = float((changed[number] * plain).mean())
                 if self.target.ndim == 1:
                     entry["churn_by_class"] = {
@@ -303,13 +321,21 @@ def sizes_within(curve, criteria, elsewhere, max_churn=None):
     """Whether each size passes, of shape (n_shares,), bool.
 
     A size passes if each criterion, with its losses averaged over neighbouring sizes, is
-    within its limit, and the bound of its churn is at most `max_churn`.
+    within its limit, and the bound of its churn is at most `max_churn`. Where sizes are
+    tried from the smallest on, there is no average. A regressor then also passes without
+    the standard error if its answers are those of the full model: if the mean squared
+    difference is at most twice the limit, as a share of the variance.
     """
     passes = np.ones(curve.pruned.shape[1], dtype=bool)
     for one in criteria:
-        losses = smoothed(one.crossed(elsewhere))
+        losses = one.crossed(elsewhere)
+        losses = smoothed(losses) if curve.smooths else losses
         errors = standard_error(losses) if one.with_error else 0.0
-        passes &= losses.mean(axis=1) + errors <= one.limit
+        within = losses.mean(axis=1) + errors <= one.limit
+        if not curve.smooths and curve.is_regression and curve.scores is None:
+            changes = (curve.crossed(CHANGED, elsewhere) * curve.relative).mean(axis=1)
+            within |= (losses.mean(axis=1) <= one.limit) & (changes <= 2 * one.limit)
+        passes &= within
     if max_churn is not None:
         passes &= curve.churn_bounds(elsewhere) <= max_churn
     return passes

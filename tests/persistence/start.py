@@ -30,7 +30,7 @@ def started(file, rows, **options):
     load(file, **options).predict(rows)
     seconds, memory = process_time() - start, resident() - memory
     new = set(sys.modules) - before
-    return len(new), seconds, memory, " ".join(sorted(new & set(FOREIGN)))
+    return len(new), seconds, memory, sorted(new & set(FOREIGN))
 
 
 def resident():
@@ -58,7 +58,7 @@ def forked(function, *args, **options):
 
 
 def main(folder, *names):
-    """Print a line for each file that needs no package but numpy, and one for all.
+    """Print a line for each file that needs no package but numpy, and three for all.
 
     Of `names`, if there are any, witness rows are compared as well.
     """
@@ -73,9 +73,10 @@ def main(folder, *names):
         runs = [literal_eval(forked(started, *case, **verify)) for _ in range(N_RUNS)]
         modules, _, memory, foreign = runs[0]
         found.append((modules, 1e3 * min(run[1] for run in runs), memory / 1e6))
-        print(file.stem, *texts(found[-1]), foreign, flush=True)
-    for name, reduce in (("smallest", np.min), ("median", np.median), ("largest", np.max)):
-        print(name, *texts(reduce(found, axis=0)))
+        print(file.stem, *texts(found[-1]), *foreign, flush=True)
+    if not names:
+        for name, reduce in (("least", np.min), ("median", np.median), ("most", np.max)):
+            print(f"# {name}", *texts(reduce(found, axis=0)))
 
 
 def texts(figures):

@@ -210,9 +210,36 @@ def linear():
     yield "few", PrunedClassifier(model, keep=7, unit="coefficient").fit(X, y)
 
 
-@pytest.mark.parametrize("model", [pytest.param(m, id=name) for name, m in linear()])
-def test_linear_models(model, tmp_path):
+def kernels():
+    X, y = data()
+    two, target = data(2)[1], data(None)[1]
+    yield "rbf", sk.SVC().fit(X, two)
+    yield "sigmoid", sk.SVC(kernel="sigmoid", gamma=0.01).fit(X, two)
+    yield "poly", sk.SVR(kernel="poly", degree=2, coef0=1.0, gamma=0.05).fit(X, target)
+    yield "line", sk.SVR(kernel="linear").fit(X, target)
+    ridge = sk.KernelRidge(kernel="laplacian")
+    yield "outputs", ridge.fit(X, np.stack([target, -target], axis=1))
+    few = {"unit": "support_vector", "random_state": 0}
+    yield "moved", PrunedClassifier(sk.SVC(), keep=9, **few).fit(X, y)
+    yield "codes", PrunedClassifier(sk.SVC(), keep=9, quantize="int8", **few).fit(X, y)
+    yield "hinge", PrunedClassifier(sk.SVC(), keep=9, **few).fit(X, two)
+    model = sk.SVC(probability=True, random_state=0)
+    with warnings.catch_warnings(action="ignore"):
+        yield "shares", PrunedClassifier(model, keep=9, **few).fit(X, y)
+
+
+SMOOTH = [*linear(), *kernels()]
+
+
+@pytest.mark.parametrize("model", [pytest.param(m, id=name) for name, m in SMOOTH])
+def test_linear_models_and_kernel_machines(model, tmp_path):
     for precision, tolerance in (("double", 1e-12), ("float", 1e-5)):
+        if np.dtype(getattr(compact(model), "precision_", "f8")) == np.float32:
+            tolerance = 1e-5  # numpy's sums are in single precision
+        if getattr(model, "kernel", None) == "poly" and precision == "float":
+            with pytest.raises(TypeError, match="lose too many digits"):
+                to_c(model, tmp_path / "model.c", precision=precision)
+            continue
         program = CProgram(model, tmp_path, name=precision[:3], precision=precision)
         X = np.abs(rows_for(model, program.input)) < 1e6
         assert X.any()
@@ -333,9 +360,12 @@ def test_arguments(options, match, tmp_path):
 
 def test_models_without_c(tmp_path):
     X, y = data()
-    for model in (sk.SVC(), sk.KNeighborsClassifier()):
-        with pytest.raises(TypeError, match="to_c writes trees, forests"):
-            to_c(model.fit(X, y), tmp_path / "model.c")
+    with pytest.raises(TypeError, match="to_c writes trees, forests"):
+        to_c(sk.KNeighborsClassifier().fit(X, y), tmp_path / "model.c")
+    with pytest.raises(TypeError, match="votes between pairs of classes"):
+        to_c(sk.SVC().fit(X, y), tmp_path / "model.c")
+    with pytest.raises(TypeError, match="kernel='cosine'"):
+        to_c(sk.KernelRidge(kernel="cosine").fit(X, y), tmp_path / "model.c")
 
 
 @given(st.floats(width=32))

@@ -436,7 +436,7 @@ def test_others_are_refused(step, X, match, tmp_path):
 @pytest.mark.parametrize(
     ("model", "match"),
     [
-        (sk.SVC(), "SVC.*to_onnx"),
+        (sk.GaussianProcessClassifier(), "ProcessClassifier.*to_onnx"),
         (sk.KNeighborsClassifier(), "NeighborsClassifier.*to_onnx"),
         (sk.GaussianNB(), "Gaussian.*to_onnx"),
         (sk.VotingClassifier([("a", sk.GaussianNB())]), "SoftVoting|HardVoting"),

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.gaussian_process import kernels as gp
 from sklearn.pipeline import make_pipeline
@@ -130,6 +130,16 @@ def test_regressors_predict_the_same(name):
     rows = DIABETES[200:300]
     assert_same(model, rows, tolerance=2e-6 if "least squares" in name else 1e-9)
     assert_same(model, rows.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [sk.SVC(), sk.KNeighborsClassifier(), pruned(sk.SVC(), keep=0.5)],
+    ids=["SVC", "neighbours", "one basis"],
+)
+def test_models_of_sparse_rows(model):
+    model = model.fit(csr_matrix(DIGITS[:N]), TEXTS[:N])
+    assert_same(model, DIGITS[N : N + 50])
 
 
 @pytest.mark.parametrize("scheme", ["float16", "int8", "codebook"])

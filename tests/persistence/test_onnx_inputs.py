@@ -173,7 +173,9 @@ def test_single_precision_holds_no_doubles(inner):
 
     model = PrunedClassifier(inner, random_state=0).fit(X, y)
     rows = X.astype(np.float32)
-    graph = assert_same(model, rows, precision="single")
+    # Sums of kernels with coefficients up to 13 are rounded more.
+    tolerance = 1e-4 if isinstance(inner, SVC) else 1e-5
+    graph = assert_same(model, rows, precision="single", tolerance=tolerance)
     assert graph.ByteSize() <= to_onnx(model, rows[:1]).ByteSize()
     assert all(part.data_type != TensorProto.DOUBLE for part in graph.graph.initializer)
     assert not any(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_prune import PrunedClassifier, PrunedRegressor
+from sklearn_prune.persistence import to_onnx
 from tests.persistence.onnx_session import assert_same
 
 RNG = np.random.default_rng(0)
@@ -124,3 +125,51 @@ def test_a_net_that_cannot_be_followed_is_named(torch):
     vars(net)["module_"] = torch.nn.Bilinear(12, 12, 3)
     with pytest.raises(TypeError, match="Bilinear"):
         to_onnx(compact, ROWS[:1])
+
+
+@pytest.mark.parametrize(
+    "name", ["concatenating", "transformer", "recurrent", "wide and deep"]
+)
+def test_modules_that_were_cut_are_written_by_torch(torch, name):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from tests.models.nets import test_torch_units as nets
+
+    net, X, y = nets.of_zoo(name)
+    unit = dict(nets.UNITS)[name]
+    model = nets.make_model(net, unit=unit, refit=False).fit(X, y)
+    whole = nets.make_model(net, keep=1.0).fit(X, y)
+    assert type(model.compact_).__name__ == "CompactModule"
+    graph = to_onnx(model, X).SerializeToString()
+    assert len(graph) < 0.8 * len(to_onnx(whole, X).SerializeToString())
+    session = onnxruntime.InferenceSession(graph)
+    rows = dict(X) if isinstance(X, dict) else {"X": X}
+    for n_rows in (1, 50):
+        labels, found = session.run(None, {key: v[:n_rows] for key, v in rows.items()})
+        expected = model.predict_proba(X)[:n_rows]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        np.testing.assert_array_equal(labels, model.predict(X)[:n_rows])
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+def test_binary_modules_and_regressors(torch, threshold):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from skorch import NeuralNetBinaryClassifier, NeuralNetRegressor
+
+    from tests.models.nets.test_torch_units import PIXELS, One
+
+    class_of = {
+        NeuralNetBinaryClassifier: PrunedClassifier,
+        NeuralNetRegressor: PrunedRegressor,
+    }
+    for cls, wrapper in class_of.items():
+        params = {"threshold": threshold} if cls is NeuralNetBinaryClassifier else {}
+        net = cls(One, max_epochs=1, verbose=0, **params)
+        y = (PIXELS.sum(1) > PIXELS.sum(1).mean()).astype(np.float32)
+        y = y if params else y[:, None]
+        model = wrapper(net, unit="neuron", refit=False, random_state=0).fit(PIXELS, y)
+        session = onnxruntime.InferenceSession(to_onnx(model, PIXELS).SerializeToString())
+        found = session.run(None, {"X": PIXELS})
+        expected = model.predict(PIXELS)
+        np.testing.assert_allclose(found[0], expected, atol=1e-5)
+        if params:
+            np.testing.assert_allclose(found[1], model.predict_proba(PIXELS), atol=1e-6)

@@ -23,7 +23,7 @@ def lines(folder, *names):
     command = [sys.executable, str(script), str(folder), *names]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path.cwd())
     assert done.returncode == 0, done.stderr
-    found = [line.split(" ") for line in done.stdout.splitlines()]
+    found = [line.split(" ") for line in done.stdout.splitlines() if line[0] != "#"]
     return {name: (int(count), foreign) for name, count, _, _, *foreign in found}
 
 

@@ -452,11 +452,11 @@ def test_wrong_arguments(classes, arguments, message):
 def test_a_wrong_unit_lists_all_there_are(classes):
     model = PrunedClassifier(sk.DecisionTreeClassifier(), unit="coefficient")
     with pytest.raises(
-        ValueError, match="Write one of 'node', 'leaf', 'feature', or 'auto'"
+        ValueError, match="Write one of 'node', 'leaf', 'rule', 'feature', or 'auto'"
     ):
         model.fit(*classes)
     model = PrunedClassifier(sk.DecisionTreeClassifier(), keep=5)
-    with pytest.raises(ValueError, match="name a unit: 'node', 'leaf', 'feature'"):
+    with pytest.raises(ValueError, match="name a unit: 'node', 'leaf', 'rule', 'feature'"):
         model.fit(*classes)
 
 
@@ -524,8 +524,11 @@ def test_the_families_keep_the_protocol(family):
     if family.units or family.recurses:
         needed |= {"table", "refit", "reduce" if family.recurses else "apply"}
     missing = {name for name in needed if getattr(family, name) is getattr(Family, name)}
-    # Nets of skorch recurse over no models, and are cut as other nets are.
-    assert missing <= ({"reduce"} if family.__name__ == "TorchFamily" else set())
+    elsewhere = {
+        "TorchFamily": {"reduce"},  # recurses over no models, is cut as other nets are
+        "KernelFamily": {"compact", "refit"},  # `accepts` names families that have them
+    }
+    assert missing <= elsewhere.get(family.__name__, set())
 
 
 @pytest.mark.parametrize(

@@ -188,14 +188,21 @@ class ContainerFamily(Restores, Family):
         return Submodel(fitted, family, working_form(family, fitted, inside), inside)
 
     def table(self, work, unit, context):
-        ids, parameters, fixed, offset = [], [], 0, 0
+        ids, parameters, fixed, offset, finds = [], [], 0, 0, False
         for member, whole in zip(work.members, work.whole, strict=True):
             table = _table_of(member, unit)
             ids.append(table.ids + offset)
             parameters.append(table.parameters)
             fixed += table.fixed
-            offset += _table_of(whole, unit).ids.max(initial=-1) + 1
-        return UnitTable(np.concatenate(ids), np.concatenate(parameters), fixed)
+            n_units = table.n_ranked
+            finds |= n_units is not None
+            if n_units is None:
+                n_units = _table_of(whole, unit).ids.max(initial=-1) + 1
+            offset += n_units
+        n_ranked = int(offset) if finds else None
+        return UnitTable(
+            np.concatenate(ids), np.concatenate(parameters), fixed, n_ranked=n_ranked
+        )
 
     def reduce(self, work, shares, request, context):
         reduced = [reduce_member(member, shares, request) for member in work.members]
@@ -378,11 +385,12 @@ def _is_constant(member):
 
 def _in_unit(member, unit):
     """The member with the family that prunes this unit."""
-    if unit != "feature" or member.family.recurses:
+    if member.family.recurses or isinstance(member.family, FeatureFamily):
         return member
-    if isinstance(member.family, FeatureFamily):
+    features = unit == "feature"
+    family = FeatureFamily(member.family) if features else member.family.for_unit(unit)
+    if family is member.family:
         return member
-    family = FeatureFamily(member.family)
     work = family.start(member.model, member.context)
     return replace(member, family=family, work=work)
 
@@ -392,5 +400,8 @@ def _table_of(member, unit):
     family = member.family
     if family.recurses or isinstance(family, FeatureFamily) or unit in family.units:
         return family.table(member.work, unit, member.context)
+    if unit != "feature":
+        member = _in_unit(member, unit)
+        return member.family.table(member.work, unit, member.context)
     n_features = member.model.n_features_in_
     return UnitTable(np.arange(n_features), np.ones(n_features, dtype=np.int64))

@@ -510,7 +510,7 @@ def test_enough_judged_rows_end_the_folds(monkeypatch):
     pruned = PrunedRegressor(model, keep="auto", cv=3, random_state=0).fit(X, y)
     assert seen == [100, 100, 100]
     assert min(entry["keep"] for entry in pruned.report_.path) == 0.02
-    monkeypatch.setattr("sklearn_prune.weight_pruning._inner_validation.ENOUGH_ROWS", 101)
+    monkeypatch.setattr(BoostingFamily, "enough_rows", 101)
     clone(pruned).fit(X, y)
     assert seen[3:] == [100, 100]
 

@@ -12,7 +12,7 @@ from sklearn_prune.persistence.export.c.selftest import selftest
 from sklearn_prune.persistence.export.c.stream import LEAF_BITS
 from sklearn_prune.persistence.export.c.text import array, is_identifier
 from sklearn_prune.persistence.export.c.writer import Program, body_of, calls
-from sklearn_prune.predictors import Encoder, checked_path, dumps, npy
+from sklearn_prune.predictors import Encoder, checked_path, dumps, member_of
 from sklearn_prune.weight_pruning import compact_form
 
 _OPTIONS = {
@@ -80,8 +80,8 @@ def to_c(
     Parameters
     ----------
     model : estimator
-        Fitted: trees, forests, boosting, linear models and dense nets, pruned or not, alone
-        or behind scalers, imputers and encoders in a Pipeline.
+        Fitted: trees, forests, boosting, linear models, kernel machines and nets, pruned
+        or not, alone or behind scalers, imputers and encoders in a Pipeline.
     path : str or PathLike
         The ``.c`` file. Its stem must be an identifier of C and C++.
     precision : {"double", "float"}, default="double"
@@ -317,6 +317,7 @@ def _digest(compact):
     document = encoder(compact)
     sums = hashlib.sha256(dumps([document, encoder.shared]))
     for values in encoder.arrays:
-        for part in npy(values):
+        _, parts = member_of(0, values)
+        for part in parts:
             sums.update(part)
     return sums.hexdigest()

@@ -40,8 +40,9 @@ def _followed(steps, compact, rows):
         kind = type(getattr(compact, "model_", compact)).__name__
         kind = kind.removeprefix("Compact")
         raise TypeError(
-            "to_c writes trees, forests, boosting, linear models and nets, behind scalers, "
-            f"imputers and encoders. Got {kind}. Use save() or to_onnx() instead."
+            "to_c writes trees, forests, boosting, linear models, kernel machines and "
+            f"nets, behind scalers, imputers and encoders. Got {kind}. Use save() or "
+            "to_onnx() instead."
         )
     writer = kinds[cls.__name__](steps.program, compact)
     if isinstance(writer, Around):

@@ -119,7 +119,8 @@ def _answered(program, writer, model, reads):
             moved = np.hstack(_scores(model, method, _rows(model, near, witness["shape"])))
             off = np.abs(moved - scores) / np.maximum(1, np.abs(scores))
             least = _TOLERANCE[writer.score]
-            fine = np.isfinite(scores).all(axis=1)
+            kind = np.float32 if writer.score == "float" else np.float64
+            fine = np.isfinite(scores.astype(kind)).all(axis=1)
             fine &= ~((off > least / 8) & (off < _JUMP * least)).any(axis=1)
             if method != "predict":
                 fine &= is_sure([part.squeeze() for part in parts], _TIE[writer.score])

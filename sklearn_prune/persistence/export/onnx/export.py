@@ -23,6 +23,7 @@ from sklearn_prune.persistence.export.onnx.rows import Rows
 from sklearn_prune.persistence.export.onnx.session import ROUNDED, Session
 from sklearn_prune.persistence.export.onnx.witness import KEY, witness_json
 from sklearn_prune.persistence.export.onnx.writer import Translation
+from sklearn_prune.predictors import CompactModule
 from sklearn_prune.weight_pruning import compact_form
 
 # The newest that the oldest onnxruntime of pyproject.toml and skl2onnx both know.
@@ -56,7 +57,7 @@ def to_onnx(
     X : array-like or frame of shape (n_samples, ...), or list of texts, default=None
         Some rows, of which the type and shape are read. Of a frame each column is an input
         by its name, of shape (n_samples, 1). Where all values of a column are missing, its
-        type comes from the fitted encoder.
+        type comes from the fitted encoder. Of a dict for a net each entry is an input.
     initial_types : list of (str, type) or None, default=None
         Names and types of the inputs, as for ``skl2onnx.to_onnx``; in place of X.
     target_opset : int, dict of str -> int, or None, default=None
@@ -216,7 +217,8 @@ def _written(compact, inputs, opset, ml_opset, name, zipmap, raw_scores, precisi
 
 def _try(compact, found):
     """Raise TypeError if the graph answers otherwise than the predictor."""
-    if not has("onnxruntime"):
+    several = isinstance(compact, CompactModule) and len(found.graph.input) > 1
+    if not has("onnxruntime") or several:  # of which no rows can be made
         return
     report = ExportReport()
     try:
@@ -326,6 +328,12 @@ def _of_rows(X, compact):
         return [
             (str(label), _dtype_of(np.asarray(X[label]), own or ()), [None, 1])
             for label, own in zip_longest(X.columns, known[: len(X.columns)])
+        ]
+    if isinstance(X, dict):  # inputs of a net by name
+        arrays = {str(label): np.asarray(value) for label, value in X.items()}
+        return [
+            (label, _dtype_of(value, ()), [None, *value.shape[1:]])
+            for label, value in arrays.items()
         ]
     X = X if hasattr(X, "shape") else np.asarray(X)
     first = X[0] if len(X.shape) == 1 and isinstance(X, np.ndarray) and len(X) else None

@@ -61,7 +61,7 @@ def inlined(graph, what, model, rows, options=None, *, methods=("transform",)):
             "converter of skl2onnx has no other. Scale them before it, or use save() and "
             "load(), where their eighth digit matters."
         )
-    return _put(graph, found, dict(zip(names, values, strict=True)), what)
+    return put(graph, found, dict(zip(names, values, strict=True)), what)
 
 
 def _tried(graph, what, model, names, values, options, methods):
@@ -197,7 +197,7 @@ def _type_of(value, width):
     return getattr(types, next(fits, "Int64TensorType"))([None, width])
 
 
-def _put(graph, found, inputs, what):
+def put(graph, found, inputs, what):
     """Add the operators of another graph under names of their own."""
     from onnx import TensorProto, helper
 
