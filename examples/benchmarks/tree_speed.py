@@ -40,8 +40,7 @@ keeps from the first call on. lleaves runs in a process of its own and takes its
 onnxruntime runs the graph of skl2onnx for forests, ours for boosting. "bits": whether the
 answers are those of the walks, and of the library, for 1 to 17, 100, 513, 1,000 and 10,000
 rows. "build" is the CPU time of what the first call makes, "kept" its bytes. The machine
-has two cores and ran some twenty other programs: times are two to four times those of a
-machine at rest. Compare within a table.
+has two shared cores: compare within a table.
 """
 KINDS = {
     "forest": RandomForestClassifier(100, random_state=0),
