@@ -16,6 +16,8 @@ from sklearn_prune._lazy import has
 OPTIONAL = ("matplotlib", "onnxruntime", "pandas", "shap", "skl2onnx", "skops", "skorch")
 OPTIONAL += ("torch",)
 
+collect_ignore = ["docs/_build", "docs/api", "docs/gallery"]  # made with the site
+
 # Found and not imported: the process that only hands out tests needs no torch.
 has_nets = find_spec("torch") and find_spec("skorch")
 nets = ("torch*", "vision", "zoo")
