@@ -28,7 +28,7 @@ the lower churn on nearly all.
 effects of features agree clearly less between refits, for stable rules as for all others.
 Labels of stable rules change more often than those of the forest. On the two sets where
 it was measured, pruning a forest to 32 leaves makes the effects agree less, too; a low
-churn there comes from a nearly constant model. Stability is not the merit of pruning: a
+churn there comes from a nearly constant model. Stability is not the merit of pruning. A
 logistic regression, and a few stumps from one boosting, change fewer labels than stable
 rules, at the same or a worse log loss. The gain over L1 on the same indicators is small.
 
